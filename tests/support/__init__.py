@@ -1,0 +1,1 @@
+"""Builders shared by the tests: real tiny repositories, servers, people."""
