@@ -1,0 +1,44 @@
+"""The answer of every access rule: allowed or not, and why in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apps.core.errors import NotAllowed
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something is not possible: ``code`` for programs, ``text`` for people."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``allowed`` with the reasons against it (empty when allowed)."""
+
+    allowed: bool
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def code(self) -> str:
+        return self.reasons[0].code if self.reasons else ""
+
+    @property
+    def text(self) -> str:
+        return " ".join(reason.text for reason in self.reasons)
+
+    def require(self) -> None:
+        """Raise :class:`NotAllowed` with the first reason's code unless allowed."""
+        if not self.allowed:
+            raise NotAllowed(self.code or "not_allowed", self.text or "You may not do this.")
+
+
+ALLOWED = Verdict(allowed=True)
+
+
+def refused(code: str, text: str) -> Verdict:
+    """A refusal with one reason."""
+    return Verdict(allowed=False, reasons=(Reason(code, text),))

@@ -1,0 +1,38 @@
+"""How a context offers background work, and how it asks for it to be done soon.
+
+Rows are the truth: ``due()`` finds units in the database, ``run(pk)`` does one of them
+idempotently. A wake-up only shortens the wait, so a lost one costs time, never work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.dispatch import Signal
+
+work_requested = Signal()
+"""Sent after commit with ``name`` (str) and ``pk`` (int); the engine listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One kind of background work.
+
+    ``name``: ``context.what``. ``due(limit)``: primary keys of rows that want work now.
+    ``run(pk)``: does the unit; safe to call twice, at the same time, and after a crash.
+    ``every``: seconds between sweeps when nothing wakes the engine.
+    ``slow``: may run for minutes (kept off the threads that do short work).
+    """
+
+    name: str
+    due: Callable[[int], Iterable[int]]
+    run: Callable[[int], None]
+    every: float = 2.0
+    slow: bool = False
+
+
+def request_work(name: str, pk: int) -> None:
+    """Wake the engine for unit ``pk`` of job ``name`` once the transaction has committed."""
+    transaction.on_commit(lambda: work_requested.send(sender=None, name=name, pk=pk))

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class DiffsConfig(AppConfig):
+    name = "apps.diffs"

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class PresentationConfig(AppConfig):
+    name = "apps.presentation"

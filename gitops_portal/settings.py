@@ -1,0 +1,230 @@
+"""Settings of the portal: embedded defaults, everything else by environment variables.
+
+Nothing set: SQLite, in-memory channel layer, engine inside the server process.
+``DATABASE_URL`` and ``REDIS_URL`` scale the same code out; see docs/configuration.md.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+
+from gitops_portal import env, logs
+from gitops_portal.secret_key import load_secret_key
+from gitops_portal.sign_in import *  # noqa: F403  # the sign-in settings are one page of their own
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+TESTING = "pytest" in sys.modules
+DEBUG = env.flag("PORTAL_DEBUG")
+
+# --- where things live -------------------------------------------------------------------
+PORTAL_DATA_DIR = Path(env.text("PORTAL_DATA_DIR", str(BASE_DIR / "var"))).resolve()
+PORTAL_DATA_DIR.mkdir(parents=True, exist_ok=True)
+PORTAL_DEMO_DIR = PORTAL_DATA_DIR / "demo"
+PORTAL_LOCAL_REPOSITORY_DIRS = [
+    str(PORTAL_DEMO_DIR),
+    *env.words("PORTAL_LOCAL_REPOSITORY_DIRS", separator=":"),
+]
+# Hosts that may be reached although their address is private, or by plain http.
+PORTAL_GIT_ALLOWED_HOSTS = env.words("PORTAL_GIT_ALLOWED_HOSTS")
+PORTAL_GIT_PLAIN_HTTP = env.flag("PORTAL_GIT_PLAIN_HTTP")
+PORTAL_GIT_TIMEOUT = env.number("PORTAL_GIT_TIMEOUT", 120)
+PORTAL_GIT_PROBE_TIMEOUT = env.number("PORTAL_GIT_PROBE_TIMEOUT", 20)
+PORTAL_MIRROR_MAX_MB = env.number("PORTAL_MIRROR_MAX_MB", 2048)
+PORTAL_POLL_SECONDS = env.number("PORTAL_POLL_SECONDS", 15)
+
+# --- secrets -----------------------------------------------------------------------------
+DATABASE_URL = env.text("DATABASE_URL")
+REDIS_URL = env.text("REDIS_URL")
+SECRET_KEY = load_secret_key(PORTAL_DATA_DIR, scaled_out=bool(DATABASE_URL and REDIS_URL) and not TESTING)
+PORTAL_ENCRYPTION_KEY = env.text("PORTAL_ENCRYPTION_KEY") or SECRET_KEY
+
+# --- web ---------------------------------------------------------------------------------
+PORTAL_BIND_HOST = env.text("HOST", "127.0.0.1")
+PORTAL_URL = env.text("PORTAL_URL", f"http://{PORTAL_BIND_HOST}:{env.text('PORT', '8000')}")
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", PORTAL_BIND_HOST, *env.words("PORTAL_ALLOWED_HOSTS")]
+CSRF_TRUSTED_ORIGINS = env.words("PORTAL_TRUSTED_ORIGINS")
+PORTAL_TLS = env.flag("PORTAL_TLS", default=PORTAL_URL.startswith("https://"))
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PORTAL_TLS
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = 31_536_000 if PORTAL_TLS else 0
+X_FRAME_OPTIONS = "DENY"
+if PORTAL_TLS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'", *FORM_ACTION_ORIGINS],  # noqa: F405
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.mfa",
+    "channels",
+    "rest_framework",
+    "drf_spectacular",
+    "django_htmx",
+    "csp",
+    "apps.core",
+    "apps.vcs",
+    "apps.audit",
+    "apps.accounts",
+    "apps.repositories",
+    "apps.diffs",
+    "apps.policies",
+    "apps.changes",
+    "apps.reviews",
+    "apps.deployments",
+    "apps.runbooks",
+    "apps.insights",
+    "apps.presentation",
+    "apps.web",
+    "apps.api",
+    "apps.live",
+    "apps.worker",
+    "apps.notifications",
+    "apps.demo",
+]
+
+MIDDLEWARE = [
+    "gitops_portal.middleware.request_context",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "apps.web.middleware.portal_errors",
+]
+
+ROOT_URLCONF = "gitops_portal.urls"
+WSGI_APPLICATION = "gitops_portal.wsgi.application"
+ASGI_APPLICATION = "gitops_portal.asgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "apps.presentation.context.frame",
+            ],
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+# --- data --------------------------------------------------------------------------------
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# SQLite 3.7.0-3.51.2 can lose commits in WAL mode (sqlite.org/wal.html#walresetbug).
+_WAL_IS_SAFE = sqlite3.sqlite_version_info >= (3, 51, 3) or sqlite3.sqlite_version_info[:3] in {(3, 44, 6), (3, 50, 7)}
+_SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": f"PRAGMA journal_mode={'WAL' if _WAL_IS_SAFE else 'PERSIST'};PRAGMA synchronous=FULL;",
+}
+DATABASES: dict[str, Any]
+if DATABASE_URL:
+    DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
+    if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql" and not TESTING:
+        DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 20}
+else:
+    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": PORTAL_DATA_DIR / "portal.sqlite3"}}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = _SQLITE_OPTIONS
+
+if REDIS_URL:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+    CHANNEL_LAYERS = {
+        "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+    }
+else:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 5000}}}
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+# --- engine ------------------------------------------------------------------------------
+PORTAL_ENGINE = env.choice("PORTAL_ENGINE", "celery" if REDIS_URL else "embedded", ("embedded", "celery", "none"))
+PORTAL_LEASE_SECONDS = env.number("PORTAL_LEASE_SECONDS", 30)
+CELERY_BROKER_URL = REDIS_URL or None
+
+# --- people ------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+if TESTING:
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# --- language, time, static files ----------------------------------------------------------
+LANGUAGE_CODE = "en"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "/static/"
+STATIC_ROOT = PORTAL_DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+# --- API -----------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apps.api.authentication.BearerTokenAuthentication",
+        "apps.api.authentication.PageSessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.api.permissions.SignedInWithScope"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "apps.api.problems.problem_response",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "GitOps Portal",
+    "DESCRIPTION": "Everything a page can do, with the same verdicts and the same words.",
+    "VERSION": "v1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": [],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+
+LOGGING = logs.configuration(level=env.text("PORTAL_LOG_LEVEL", "WARNING" if TESTING else "INFO"))
