@@ -1,0 +1,136 @@
+"""Change requests, their immutable revisions, and who contributed."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from apps.changes.lifecycle import Status
+from apps.changes.querysets import ChangeQuerySet, RevisionQuerySet
+from apps.core.fields import OidField
+
+USER = settings.AUTH_USER_MODEL
+
+
+class ChangeNumber(models.Model):
+    """The one row that hands out change numbers, so that they have no gaps and never repeat."""
+
+    last = models.PositiveIntegerField(default=0)
+
+
+class ChangeRequest(models.Model):
+    """One change on its way from the backlog to ``done``. ``version`` grows with every transition."""
+
+    class Kind(models.TextChoices):
+        NORMAL = "normal"
+        ROLLBACK = "rollback"
+
+    number = models.PositiveIntegerField(unique=True)
+    repository = models.ForeignKey("repositories.Repository", on_delete=models.PROTECT, related_name="changes")
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.NORMAL)
+    title = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    status = models.CharField(max_length=10, choices=[(s.value, s.value) for s in Status], db_index=True)
+    version = models.PositiveIntegerField(default=1)
+    source_branch = models.CharField(max_length=250, blank=True)  # empty: a backlog request, or made by the portal
+    target_branch = models.CharField(max_length=250)
+    requester = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="requested_changes")
+    owner = models.ForeignKey(USER, on_delete=models.PROTECT, null=True, blank=True, related_name="owned_changes")
+    revision = models.ForeignKey("Revision", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    source_deleted_at = models.DateTimeField(null=True, blank=True)
+    rolls_back = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="rollbacks")
+    rollback_environments = models.JSONField(default=list, blank=True)
+    merge_when_allowed_by = models.ForeignKey(USER, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    merge_commit = OidField()
+    merged_at = models.DateTimeField(null=True, blank=True)
+    closed_reason = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(db_index=True)
+    updated_at = models.DateTimeField(db_index=True)
+
+    objects = ChangeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-number",)
+        indexes = [models.Index(fields=["repository", "status"]), models.Index(fields=["repository", "source_branch"])]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["repository", "source_branch", "target_branch"],
+                condition=Q(status__in=["draft", "in_review", "merging"]) & ~Q(source_branch=""),
+                name="one_open_change_per_branch_pair",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"CHG-{self.number} {self.title}"
+
+    @property
+    def label(self) -> str:
+        return f"CHG-{self.number}"
+
+
+class Revision(models.Model):
+    """What would be merged, frozen: head, target tip, merge bases and the merge result. Never updated."""
+
+    class Cause(models.TextChoices):
+        ATTACHED = "attached"
+        PUSHED = "pushed"
+        FORCE_PUSHED = "force_pushed"
+        RECREATED = "branch_recreated"
+        TARGET_MOVED = "target_moved"
+        RETARGETED = "retargeted"
+        REOPENED = "reopened"
+        INVERSE = "inverse"
+
+    change = models.ForeignKey(ChangeRequest, on_delete=models.PROTECT, related_name="revisions")
+    number = models.PositiveIntegerField()
+    cause = models.CharField(max_length=20, choices=Cause.choices)
+    source_branch = models.CharField(max_length=250, blank=True)
+    target_branch = models.CharField(max_length=250)
+    head_oid = OidField()
+    target_oid = OidField()
+    merge_bases = models.JSONField(default=list)
+    result_tree = OidField()  # empty when the merge conflicts
+    conflicts = models.JSONField(default=list)  # displayable paths
+    subject = models.CharField(max_length=64)  # digest of the tree difference (DESIGN §5); empty on conflict
+    paths = models.JSONField(default=list)  # displayable changed paths, old and new of renames, sorted
+    files_changed = models.PositiveIntegerField(default=0)
+    lines_added = models.PositiveIntegerField(default=0)
+    lines_removed = models.PositiveIntegerField(default=0)
+    commit_count = models.PositiveIntegerField(default=0)
+    pusher = models.ForeignKey(USER, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField()
+
+    objects = RevisionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("number",)
+        constraints = [models.UniqueConstraint(fields=["change", "number"], name="revision_numbers_are_unique")]
+
+    @property
+    def label(self) -> str:
+        return f"r{self.number}"
+
+
+class Contribution(models.Model):
+    """Somebody contributed to a change. Rows are only added: contributors never shrink (DESIGN §5)."""
+
+    class How(models.TextChoices):
+        OPENED = "opened"
+        AUTHORED = "authored"
+        COMMITTED = "committed"
+        CO_AUTHORED = "co_authored"
+        PUSHED = "pushed"
+        SUGGESTED = "suggested"
+
+    change = models.ForeignKey(ChangeRequest, on_delete=models.PROTECT, related_name="contributions")
+    revision_number = models.PositiveIntegerField(default=0)
+    user = models.ForeignKey(USER, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    name = models.CharField(max_length=200, blank=True)
+    email = models.CharField(max_length=254, blank=True)
+    how = models.CharField(max_length=12, choices=How.choices)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["change", "user", "email", "how"], name="a_contribution_is_recorded_once")
+        ]

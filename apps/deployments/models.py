@@ -1,0 +1,197 @@
+"""Merging, environments, deployments with their attempts, steps and numbered events."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from apps.core.fields import OidField
+from apps.core.leases import Leased
+from apps.deployments.lifecycle import Status
+from apps.deployments.querysets import DeploymentQuerySet, MergeIntentQuerySet
+
+USER = settings.AUTH_USER_MODEL
+LOCK_HOLDERS = [str(Status.DISPATCHING), str(Status.RUNNING), str(Status.UNKNOWN)]
+
+
+class MergeIntent(Leased):
+    """The decision to merge, written in the transaction that judged the verdict; a job carries it out."""
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        LANDED = "landed"
+        RETURNED = "returned"
+
+    change = models.ForeignKey("changes.ChangeRequest", on_delete=models.PROTECT, related_name="merge_intents")
+    revision = models.ForeignKey("changes.Revision", on_delete=models.PROTECT, related_name="+")
+    requested_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.PENDING)
+    verdict = models.JSONField()  # the verdict and its inputs, so that it can be replayed
+    message = models.TextField()  # the commit message with its trailers, fixed at that moment
+    merge_commit = OidField()
+    outcome = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = MergeIntentQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["change"], condition=Q(state="pending"), name="one_merge_at_a_time_per_change")
+        ]
+
+
+class Environment(models.Model):
+    """What the portal knows of an environment of a repository beside its definition in Git."""
+
+    repository = models.ForeignKey("repositories.Repository", on_delete=models.PROTECT, related_name="environments")
+    name = models.CharField(max_length=60)
+    position = models.PositiveIntegerField(default=0)
+    protected = models.BooleanField(default=False)
+    after = models.JSONField(default=list)
+    defined = models.BooleanField(default=True)  # False: no longer in portal.yaml, kept for its history
+    live_commit = OidField()
+    live_deployment = models.ForeignKey(
+        "Deployment", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    live_since = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("repository", "position", "name")
+        constraints = [models.UniqueConstraint(fields=["repository", "name"], name="environment_names_are_unique")]
+
+
+class EnvironmentSecret(models.Model):
+    """A value that steps get as an environment variable and that logs never show."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="secrets")
+    name = models.CharField(max_length=60)
+    value = models.TextField()  # encrypted (core.secrets)
+    updated_at = models.DateTimeField()
+    updated_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "name"], name="secret_names_are_unique")]
+
+
+class DeploymentNumber(models.Model):
+    """The one row that hands out deployment numbers."""
+
+    last = models.PositiveIntegerField(default=0)
+
+
+class Deployment(Leased):
+    """One change into one environment. Holding a row in a lock state is the environment's lock."""
+
+    class Kind(models.TextChoices):
+        FORWARD = "forward"
+        ROLLBACK = "rollback"
+        REDEPLOY = "redeploy"
+
+    number = models.PositiveIntegerField(unique=True)
+    change = models.ForeignKey("changes.ChangeRequest", on_delete=models.PROTECT, related_name="deployments")
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="deployments")
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.FORWARD)
+    status = models.CharField(max_length=11, choices=[(s.value, s.value) for s in Status], default=Status.PENDING)
+    commit = OidField()
+    plan = models.JSONField()  # via, steps, timeouts as portal.yaml said at `commit`
+    manual_start = models.BooleanField(default=False)
+    waits = models.JSONField(default=list, blank=True)  # [{"code", "text"}] while pending
+    requested_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
+    cancel_requested_by = models.ForeignKey(USER, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    problem = models.CharField(max_length=500, blank=True)
+    last_event = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)
+    queued_at = models.DateTimeField()
+    check_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = DeploymentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-number",)
+        indexes = [models.Index(fields=["status", "check_at"])]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["environment"], condition=Q(status__in=LOCK_HOLDERS), name="one_lock_per_environment"
+            ),
+            models.UniqueConstraint(
+                fields=["change", "environment"],
+                condition=Q(status__in=["pending", *LOCK_HOLDERS]),
+                name="one_live_deployment_per_change_and_environment",
+            ),
+        ]
+
+    @property
+    def label(self) -> str:
+        return f"d-{self.number}"
+
+
+class Attempt(models.Model):
+    """One run of a deployment's plan. ``key`` is what the outside is asked to recognise a repeat by."""
+
+    deployment = models.ForeignKey(Deployment, on_delete=models.PROTECT, related_name="attempt_rows")
+    number = models.PositiveIntegerField()
+    key = models.CharField(max_length=64, unique=True)
+    from_step = models.PositiveIntegerField(default=0)
+    external_run = models.JSONField(default=dict, blank=True)
+    outcome = models.CharField(max_length=11, blank=True)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("number",)
+        constraints = [models.UniqueConstraint(fields=["deployment", "number"], name="attempt_numbers_are_unique")]
+
+
+class Step(models.Model):
+    """One step of an attempt. ``launched_at`` is written before anything runs: the step's intent."""
+
+    class Status(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+        SKIPPED = "skipped"
+        UNKNOWN = "unknown"
+
+    attempt = models.ForeignKey(Attempt, on_delete=models.PROTECT, related_name="steps")
+    position = models.PositiveIntegerField()
+    name = models.CharField(max_length=80)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
+    exit_code = models.IntegerField(null=True, blank=True)
+    problem = models.CharField(max_length=500, blank=True)
+    lines = models.PositiveIntegerField(default=0)
+    output_bytes = models.PositiveBigIntegerField(default=0)  # how far the output was taken over
+    launched_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("position",)
+        constraints = [models.UniqueConstraint(fields=["attempt", "position"], name="step_positions_are_unique")]
+
+
+class DeploymentEvent(models.Model):
+    """A numbered fact of one deployment: a state, a step, or lines of log. Page, API and socket replay it."""
+
+    class Kind(models.TextChoices):
+        STATE = "state"
+        STEP = "step"
+        LOG = "log"
+
+    deployment = models.ForeignKey(Deployment, on_delete=models.PROTECT, related_name="events")
+    seq = models.PositiveIntegerField()
+    kind = models.CharField(max_length=5, choices=Kind.choices)
+    at = models.DateTimeField()
+    attempt = models.PositiveIntegerField(default=0)
+    step = models.CharField(max_length=80, blank=True)
+    first_line = models.PositiveIntegerField(default=0)  # number of the first line in `text` (log)
+    text = models.TextField(blank=True)  # a sentence, or masked log lines joined by \n
+    data = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ("seq",)
+        constraints = [models.UniqueConstraint(fields=["deployment", "seq"], name="event_numbers_have_no_repeat")]
