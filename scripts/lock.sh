@@ -1,0 +1,12 @@
+#!/bin/sh
+# Write the locked requirements anew. No index, host or path of this machine gets into them.
+set -eu
+cd "$(dirname "$0")/.."
+lock() {
+    .venv/bin/python -m piptools compile --quiet --strip-extras --allow-unsafe --no-header \
+        --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file "$2" "$1" $UPGRADE
+}
+UPGRADE=${UPGRADE:+--upgrade}
+lock requirements.in requirements.txt
+lock requirements-dev.in requirements-dev.txt
+.venv/bin/python scripts/check_locks.py

@@ -1,0 +1,76 @@
+"""Serve the portal with its demo organisation: migrate, tell the demo story once, listen.
+
+All of it happens in one process, because importing Django three times is most of the
+time of a second start. HTTP, WebSocket and the embedded engine are one ASGI application.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HOST = os.environ.get("HOST") or "127.0.0.1"
+PORT = os.environ.get("PORT") or "8000"
+
+
+def stop(message: str) -> None:
+    sys.exit(f"\nmake run: {message}\n")
+
+
+def require_free_port() -> int:
+    """The port as a number, or an end with a sentence when it cannot be listened on."""
+    if not PORT.isdigit() or not 0 < int(PORT) < 2**16:
+        stop(f"PORT must be a number between 1 and 65535, and it is {PORT!r}.")
+    family = socket.AF_INET6 if ":" in HOST else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, int(PORT)))
+        except OSError as problem:
+            stop(
+                f"cannot listen on {HOST}:{PORT} ({problem.strerror}). Is another portal running?\n"
+                "Stop it, or choose another place: make run PORT=8001 PORTAL_DATA_DIR=var-2"
+            )
+    return int(PORT)
+
+
+def prepare_database() -> None:
+    """Bring the tables up to date and tell the demo story if there is none yet; destroys nothing."""
+    import django
+    from django.core.management import call_command
+    from django.db import connections
+
+    django.setup()
+    call_command("migrate", interactive=False, verbosity=0)
+    call_command("demo", "--if-empty")
+    connections.close_all()  # the server opens its own: none may be carried into its threads
+
+
+def main() -> None:
+    sys.path.insert(0, str(ROOT))
+    os.chdir(ROOT)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gitops_portal.settings")
+    os.environ["HOST"], os.environ["PORT"] = HOST, PORT  # the demo prints the address
+    port = require_free_port()
+    prepare_database()
+    shown = f"[{HOST}]" if ":" in HOST else HOST
+    print(f"\nGitOps Portal: http://{shown}:{port}/   (Ctrl+C stops it; data stays in PORTAL_DATA_DIR)\n", flush=True)
+
+    import uvicorn
+
+    uvicorn.run(
+        "gitops_portal.asgi:application",
+        host=HOST,
+        port=port,
+        log_level=os.environ.get("UVICORN_LOG_LEVEL", "warning"),
+        lifespan="auto",
+        timeout_graceful_shutdown=5,
+        server_header=False,
+    )
+
+
+if __name__ == "__main__":
+    main()
