@@ -8,6 +8,7 @@ from django.db import models
 
 from apps.changes.lifecycle import OPEN
 from apps.core.querysets import CasQuerySet
+from apps.repositories.models import Repository
 
 if TYPE_CHECKING:
     from apps.changes.models import ChangeRequest, Revision  # noqa: F401
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 class ChangeQuerySet(CasQuerySet["ChangeRequest"]):
     def visible_to(self, user: Any) -> ChangeQuerySet:
         """Changes of the repositories that ``user`` may see."""
-        from apps.repositories.models import Repository
-
         return self.filter(repository__in=Repository.objects.visible_to(user))
 
     def open(self) -> ChangeQuerySet:
