@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ TESTING = "pytest" in sys.modules
 DEBUG = env.flag("PORTAL_DEBUG")
 
 # --- where things live -------------------------------------------------------------------
-PORTAL_DATA_DIR = Path(env.text("PORTAL_DATA_DIR", str(BASE_DIR / "var"))).resolve()
+# Tests never touch the data of an installation.
+_DEFAULT_DATA_DIR = tempfile.mkdtemp(prefix="portal-test-") if TESTING else str(BASE_DIR / "var")
+PORTAL_DATA_DIR = Path(env.text("PORTAL_DATA_DIR", _DEFAULT_DATA_DIR)).resolve()
 PORTAL_DATA_DIR.mkdir(parents=True, exist_ok=True)
 PORTAL_DEMO_DIR = PORTAL_DATA_DIR / "demo"
 PORTAL_LOCAL_REPOSITORY_DIRS = [
@@ -156,7 +159,7 @@ _WAL_IS_SAFE = sqlite3.sqlite_version_info >= (3, 51, 3) or sqlite3.sqlite_versi
 _SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
-    "init_command": f"PRAGMA journal_mode={'WAL' if _WAL_IS_SAFE else 'PERSIST'};PRAGMA synchronous=FULL;",
+    "init_command": f"PRAGMA journal_mode={'WAL' if _WAL_IS_SAFE else 'PERSIST'};PRAGMA synchronous={'OFF' if TESTING else 'FULL'};",
 }
 DATABASES: dict[str, Any]
 if DATABASE_URL:
@@ -167,6 +170,8 @@ else:
     DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": PORTAL_DATA_DIR / "portal.sqlite3"}}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = _SQLITE_OPTIONS
+    # A file, not memory: races between threads and processes are tested on the real thing.
+    DATABASES["default"]["TEST"] = {"NAME": PORTAL_DATA_DIR / "test.sqlite3"}
 
 if REDIS_URL:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}

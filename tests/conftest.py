@@ -1,0 +1,45 @@
+"""Shared fixtures: a data directory of its own for each test, and transactional tests that respect the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.test import TransactionTestCase
+
+_plain_teardown = TransactionTestCase._fixture_teardown
+
+
+def _teardown_with_suspended_triggers(self: TransactionTestCase) -> None:
+    """Transactional tests end with a flush, which the append-only triggers would refuse."""
+    from apps.audit import triggers
+
+    with triggers.suspended(connections["default"]):
+        _plain_teardown(self)
+
+
+TransactionTestCase._fixture_teardown = _teardown_with_suspended_triggers  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path: Path, settings: Any) -> Iterator[Path]:
+    """Mirrors, runs and local repositories of one test live in its own directory."""
+    settings.PORTAL_DATA_DIR = tmp_path / "portal-data"
+    settings.PORTAL_DATA_DIR.mkdir()
+    settings.PORTAL_LOCAL_REPOSITORY_DIRS = [str(tmp_path)]
+    settings.PORTAL_ENGINE = "none"
+    return settings.PORTAL_DATA_DIR
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Real repositories and official API descriptions; a loud skip where they are not at hand."""
+    import os
+
+    place = Path(os.environ.get("PORTAL_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+    if not place.is_dir():
+        pytest.skip(f"NOT RUN: no shared data at {place}; set PORTAL_SHARED_DATA")
+    return place
