@@ -1,0 +1,128 @@
+"""People, teams and tokens: columns and constraints."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from apps.accounts.handles import MAX_LENGTH, validate_handle, validate_team_name
+from apps.accounts.querysets import ApiTokenQuerySet, TeamQuerySet
+
+
+class Kind(models.TextChoices):
+    """A service account is a programme: it never approves, whatever its roles."""
+
+    HUMAN = "human", "Person"
+    SERVICE = "service", "Service account"
+
+
+class User(AbstractUser):
+    """An account. ``username`` is the handle; ``(issuer, subject)`` is who the identity provider says it is."""
+
+    username = models.CharField(
+        "handle",
+        max_length=MAX_LENGTH,
+        unique=True,
+        validators=[validate_handle],
+        error_messages={"unique": "This handle is taken."},
+    )
+    display_name = models.CharField(max_length=150, blank=True)
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.HUMAN)
+    can_connect_repositories = models.BooleanField(default=False)
+    issuer = models.CharField(max_length=300, blank=True, editable=False)
+    subject = models.CharField(max_length=255, blank=True, editable=False)
+
+    objects: ClassVar[UserManager[User]] = UserManager()
+
+    class Meta:
+        ordering = ["username"]
+        constraints = [
+            models.UniqueConstraint(Lower("username"), name="accounts_handle_any_case"),
+            models.UniqueConstraint(fields=["issuer", "subject"], condition=~Q(issuer=""), name="accounts_identity"),
+        ]
+
+    def __str__(self) -> str:
+        return self.username
+
+    @classmethod
+    def normalize_username(cls, username: str) -> str:
+        """Handles are stored in lower case."""
+        return super().normalize_username(username).lower()
+
+    @property
+    def shown_name(self) -> str:
+        """The name for people: display name, else first and last name, else the handle."""
+        return self.display_name or self.get_full_name() or self.username
+
+    @property
+    def is_human(self) -> bool:
+        return self.kind == Kind.HUMAN
+
+
+class Team(models.Model):
+    """A group of people that rules and CODEOWNERS name as ``team/NAME``."""
+
+    name = models.CharField(max_length=MAX_LENGTH, unique=True, validators=[validate_team_name])
+    title = models.CharField(max_length=150, blank=True)
+    description = models.CharField(max_length=500, blank=True)
+    external_group = models.CharField(max_length=300, blank=True, db_index=True)
+    members = models.ManyToManyField(User, through="TeamMembership", related_name="teams")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = TeamQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TeamMembership(models.Model):
+    """One person in one team, and where that comes from."""
+
+    class Source(models.TextChoices):
+        MANUAL = "manual", "Added here"
+        IDP = "idp", "From the identity provider"
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    source = models.CharField(max_length=10, choices=Source.choices, default=Source.MANUAL)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["team", "user"], name="accounts_one_membership")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.team}"
+
+
+class ApiToken(models.Model):
+    """A bearer token. Only the SHA-256 of the secret is kept (256 random bits need no slow hash)."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=12)
+    digest = models.CharField(max_length=64, unique=True)
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}… of {self.user}"
+
+    def is_usable(self, at: datetime) -> bool:
+        """Neither revoked nor expired at ``at``; says nothing of its owner."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > at)

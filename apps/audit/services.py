@@ -1,0 +1,84 @@
+"""Writing the log: one call of ``record`` in the transaction of every mutating use case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from apps.audit.actions import ACTIONS
+from apps.audit.actors import Actor
+from apps.audit.canonical import ZERO_HASH, entry_hash
+from apps.audit.models import AuditEntry, AuditHead
+from apps.audit.sanitising import clean_data, clean_text
+from apps.core.clock import now
+from apps.core.context import request_id
+from apps.core.errors import Conflict
+
+
+class AuditMisuse(RuntimeError):
+    """A mistake in our code, never in what a person did: no transaction, or an unlisted action."""
+
+
+def record(
+    actor: Actor,
+    action: str,
+    *,
+    target: str = "",
+    repository: str = "",
+    change: int | None = None,
+    environment: str = "",
+    deployment: int | None = None,
+    summary: str,
+    data: Mapping[str, Any] | None = None,
+) -> AuditEntry:
+    """Append one entry to the chain, inside the caller's transaction.
+
+    Committed or rolled back together with what it tells about, so ``seq`` has no gap. Call it
+    last: the head stays locked until the transaction ends. Raises :class:`AuditMisuse` outside
+    a transaction and for an action that ``audit.actions`` does not list; :class:`Conflict`
+    ``audit_head_missing`` when the head of a log that has entries is gone.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise AuditMisuse(f"audit.record({action!r}) outside a transaction: the act could happen without its entry.")
+    if action not in ACTIONS:
+        raise AuditMisuse(f"audit.record({action!r}): add the action to apps/audit/actions.py.")
+    head = _locked_head()
+    entry = AuditEntry(
+        seq=head.seq + 1,
+        at=now(),
+        action=action,
+        actor={key: clean_text(v, 300) if isinstance(v, str) else v for key, v in actor.as_json().items()},
+        target=clean_text(target, 300),
+        repository=repository,
+        change_number=change,
+        environment=clean_text(environment, 120),
+        deployment_number=deployment,
+        summary=clean_text(summary, 500),
+        data=clean_data(data),
+        request_id=request_id.get()[:64],
+        prev_hash=head.hash,
+    )
+    entry.actor["name"] = entry.actor_name = clean_text(actor.name, 150)
+    entry.hash = entry_hash(entry.document())
+    entry.save(force_insert=True)
+    AuditHead.objects.filter(pk=AuditHead.ONLY).update(seq=entry.seq, hash=entry.hash)
+    return entry
+
+
+def _locked_head() -> AuditHead:
+    """The head, locked until the transaction ends (on SQLite the transaction itself is the lock)."""
+    head = AuditHead.objects.select_for_update().filter(pk=AuditHead.ONLY).first()
+    if head is not None:
+        return head
+    if AuditEntry.objects.exists():
+        # Starting again at zero would hide that somebody removed it.
+        raise Conflict(
+            "audit_head_missing",
+            "The audit log has entries but its head is missing, so nothing can be recorded or changed. "
+            "An administrator must run `manage.py verify_audit_log` and restore the database.",
+        )
+    fresh = AuditHead(pk=AuditHead.ONLY, seq=0, hash=ZERO_HASH)
+    AuditHead.objects.bulk_create([fresh], ignore_conflicts=True)
+    return AuditHead.objects.select_for_update().get(pk=AuditHead.ONLY)
