@@ -1,0 +1,141 @@
+"""Commits: who, when, what was said, and how they relate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+from apps.vcs import gateway
+from apps.vcs.errors import ObjectMissing
+from apps.vcs.objects import object_type, require_oid
+from apps.vcs.paths import decode
+
+# One record; the fields contain no NUL (Git's own strings end there), so a count of fields is exact.
+FIELDS = ("%H", "%T", "%P", "%an", "%ae", "%ad", "%cn", "%ce", "%cd", "%s", "%b")
+TRAILERS = "%(trailers:only=true,unfold=true,key_value_separator=%x1f,separator=%x1e)"
+RECORD = "%x00".join(
+    (*(field.replace("%ad", "%at %ai").replace("%cd", "%ct %ci") for field in FIELDS), TRAILERS)
+)
+WIDTH = len(FIELDS) + 1
+FLAGS = ("-z", "--no-notes", "--no-mailmap", "--no-decorate", "--no-show-signature", "--no-color",
+         "--encoding=UTF-8", f"--format={RECORD}")  # fmt: skip
+MANY = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who and when; ``at`` is aware, in the zone that the commit names. Name and mail are claims."""
+
+    name: str
+    email: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit; ``trailers`` as ``git interpret-trailers`` reads them, in their order."""
+
+    oid: str
+    tree: str
+    parents: tuple[str, ...]
+    author: Signature
+    committer: Signature
+    subject: str
+    body: str
+    trailers: tuple[tuple[str, str], ...]
+
+    @property
+    def is_merge(self) -> bool:
+        return len(self.parents) > 1
+
+    def trailer_values(self, key: str) -> tuple[str, ...]:
+        """All values of a trailer, whatever the letter case of its key."""
+        wanted = key.casefold()
+        return tuple(value for name, value in self.trailers if name.casefold() == wanted)
+
+
+def read_commit(git_dir: Path, oid: str) -> Commit:
+    """One commit; :class:`ObjectMissing` when the mirror does not have it as a commit."""
+    _require_commit(git_dir, oid)
+    return _log(git_dir, ["--no-walk=unsorted", "--max-count=1", oid])[0]
+
+
+def commits_between(git_dir: Path, base: str, head: str, *, limit: int = MANY) -> list[Commit]:
+    """Commits reachable from ``head`` and not from ``base``, newest first, children before parents."""
+    _require_commit(git_dir, base)
+    _require_commit(git_dir, head)
+    return _log(git_dir, ["--topo-order", f"--max-count={int(limit)}", head, f"^{base}"])
+
+
+def count_between(git_dir: Path, base: str, head: str) -> int:
+    """How many commits ``head`` has that ``base`` has not."""
+    args = ["--count", require_oid(head), f"^{require_oid(base)}"]
+    return int(gateway.run(git_dir, "rev-list", args))
+
+
+def log(
+    git_dir: Path, start: str, *, path: str | None = None, limit: int = 100, skip: int = 0
+) -> list[Commit]:
+    """Ancestors of ``start`` (itself included), newest first; with ``path`` those that touch it."""
+    _require_commit(git_dir, start)
+    args = [f"--max-count={int(limit)}", f"--skip={int(skip)}", start]
+    return _log(git_dir, [*args, *(["--", path] if path else [])])
+
+
+def merge_bases(git_dir: Path, a: str, b: str) -> tuple[str, ...]:
+    """All best common ancestors: several in a criss-cross history, none in unrelated ones."""
+    _require_commit(git_dir, a)
+    _require_commit(git_dir, b)
+    done = gateway.call(git_dir, "merge-base", ["--all", a, b])
+    if done.code not in {0, 1}:
+        raise gateway.failed("merge-base", done)
+    return tuple(sorted(done.stdout.decode().split()))
+
+
+def is_ancestor(git_dir: Path, a: str, b: str) -> bool:
+    """True when ``a`` is reachable from ``b`` (a commit is its own ancestor)."""
+    done = gateway.call(git_dir, "merge-base", ["--is-ancestor", require_oid(a), require_oid(b)])
+    if done.code not in {0, 1}:
+        _require_commit(git_dir, a)
+        _require_commit(git_dir, b)
+        raise gateway.failed("merge-base", done)
+    return done.code == 0
+
+
+def _require_commit(git_dir: Path, oid: str) -> None:
+    if object_type(git_dir, oid) != "commit":
+        raise ObjectMissing(oid, "commit")
+
+
+def _log(git_dir: Path, args: list[str]) -> list[Commit]:
+    raw = gateway.run(git_dir, "log", [*FLAGS, *args])
+    fields = [decode(field) for field in raw.split(b"\0")]
+    return [_commit(fields[at : at + WIDTH]) for at in range(0, len(fields) - WIDTH + 1, WIDTH)]
+
+
+def _commit(fields: list[str]) -> Commit:
+    oid, tree, parents, name, email, date, c_name, c_email, c_date, subject, body, said = fields
+    pairs = (pair.partition("\x1f") for pair in said.split("\x1e") if pair.strip())
+    return Commit(
+        oid=oid,
+        tree=tree,
+        parents=tuple(parents.split()),
+        author=Signature(name, email, _moment(date)),
+        committer=Signature(c_name, c_email, _moment(c_date)),
+        subject=subject,
+        body=body.rstrip("\n"),
+        trailers=tuple((key.strip(), value.strip()) for key, _, value in pairs),
+    )
+
+
+def _moment(date: str) -> datetime:
+    """``"<seconds> YYYY-MM-DD HH:MM:SS ±HHMM"`` as an aware moment; 1970 for a date that is none."""
+    parts = date.split(" ")
+    try:
+        seconds, offset = int(parts[0]), parts[-1]
+        minutes = int(offset[1:3]) * 60 + int(offset[3:5])
+        zone = timezone(timedelta(minutes=-minutes if offset[0] == "-" else minutes))
+        return datetime.fromtimestamp(seconds, UTC).astimezone(zone)
+    except (ValueError, OverflowError, OSError, IndexError):
+        return datetime.fromtimestamp(0, UTC)

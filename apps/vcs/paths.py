@@ -1,0 +1,40 @@
+"""Paths and names as Git has them: bytes. Inside the portal they are ``str``, without loss.
+
+Bytes that are no UTF-8 become lone surrogates (PEP 383), so ``encode(decode(b)) == b`` for any bytes.
+"""
+
+from __future__ import annotations
+
+
+def decode(raw: bytes) -> str:
+    """Bytes of a path or name as ``str``; what is not UTF-8 becomes lone surrogates."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def encode(path: str) -> bytes:
+    """The bytes behind a :func:`decode` result."""
+    return path.encode("utf-8", "surrogateescape")
+
+
+def display(path: str) -> str:
+    r"""A form that can be stored and shown: each byte that is not UTF-8 is written ``\xNN``.
+
+    Not reversible (a file may really be called ``\xff``): for showing, never for looking up.
+    """
+    if path.isascii():
+        return path
+    return "".join(
+        f"\\x{ord(char) - 0xDC00:02x}" if 0xDC80 <= ord(char) <= 0xDCFF else char for char in path
+    )
+
+
+def is_safe(path: str) -> bool:
+    """True for a relative path without empty, ``.``, ``..`` or ``.git`` components, and no NUL.
+
+    ``.git`` is refused in any letter case, as in ``git fsck`` (CVE-2014-9390).
+    """
+    if not path or "\0" in path:
+        return False
+    return all(
+        part not in {"", ".", ".."} and part.casefold() != ".git" for part in path.split("/")
+    )

@@ -1,0 +1,172 @@
+"""Starting, talking to and killing one Git process. GitPython starts it and owns it.
+
+GitPython is used for nothing else (RELIABILITY finding 6): no repository, remote, config or ref class.
+It passes the whole environment of the portal on, so the executed list begins with ``env -u NAME …``
+for every inherited variable that is not ours. (``env -i NAME=VALUE`` would show the values, and with
+them a credential, in the process list.)
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a missing git is told by vcs.version
+
+from git.cmd import Git  # noqa: E402
+
+try:
+    import resource
+except ImportError:  # pragma: no cover - not a Unix
+    resource = None  # type: ignore[assignment]
+
+CHUNK = 1 << 16
+STDERR_KEPT = 16_384
+WATCH_SECONDS = 0.1
+
+
+class TooSlow(Exception):
+    """The deadline passed."""
+
+
+class TooMuch(Exception):
+    """More output than allowed; ``data`` is what came until then."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__("too much output")
+        self.data = data
+
+
+class Process:
+    """A running child in its own session; ``kill`` ends it with everything it has started."""
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path | None) -> None:
+        drop = [name for name in os.environ if name not in env]
+        line = ["env", *(part for name in drop for part in ("-u", name)), *argv]
+        self._owner = Git(str(cwd) if cwd else os.sep).execute(
+            line, istream=_PIPE, as_process=True, env=env, start_new_session=True
+        )
+        popen = self._owner.proc
+        assert popen is not None
+        self.popen: subprocess.Popen[bytes] = popen
+        self.stdin = _stream(popen.stdin)
+        self.stdout = _stream(popen.stdout)
+        self.stderr = _stream(popen.stderr)
+        for stream in (self.stdin, self.stdout, self.stderr):
+            os.set_blocking(stream.fileno(), False)
+
+    def limit(self, *, memory: int, cpu_seconds: int, file_bytes: int | None) -> None:
+        """Cap address space, processor time and size of written files (Linux; else nothing)."""
+        setter: Callable[..., Any] | None = getattr(resource, "prlimit", None)
+        if setter is None:
+            return
+        with suppress(ProcessLookupError, PermissionError, ValueError):
+            setter(self.popen.pid, resource.RLIMIT_AS, (memory, memory))
+            setter(self.popen.pid, resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 5))
+            if file_bytes is not None:
+                setter(self.popen.pid, resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+
+    def kill(self) -> None:
+        """SIGKILL to the whole process group, then reap and close; safe to call twice."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        for stream in (self.stdin, self.stdout, self.stderr):
+            with suppress(OSError):
+                stream.close()
+        self.popen.wait()
+
+    @property
+    def is_alive(self) -> bool:
+        return self.popen.poll() is None
+
+    def communicate(
+        self,
+        stdin: bytes,
+        *,
+        deadline: float,
+        max_output: int,
+        watch: Callable[[], None] | None = None,
+    ) -> tuple[int, bytes, bytes]:
+        """``(exit code, stdout, last of stderr)``. Kills the group before raising anything.
+
+        ``deadline`` is a ``time.monotonic()`` moment. ``watch`` is called about every 100 ms and
+        may raise to end the command. Raises :class:`TooSlow`, :class:`TooMuch`.
+        """
+        try:
+            out, err = _pump(self, stdin, deadline, max_output, watch)
+            code = self.popen.wait(timeout=max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired as error:
+            raise TooSlow from error
+        finally:
+            self.kill()
+        return code, out, err
+
+
+_PIPE: int = subprocess.PIPE
+
+
+def _stream(stream: IO[bytes] | None) -> IO[bytes]:
+    assert stream is not None
+    return stream
+
+
+def _pump(
+    process: Process,
+    stdin: bytes,
+    deadline: float,
+    max_output: int,
+    watch: Callable[[], None] | None,
+) -> tuple[bytes, bytes]:
+    out, err = bytearray(), bytearray()
+    pending = memoryview(stdin)
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        selector.register(process.stderr, selectors.EVENT_READ)
+        if pending:
+            selector.register(process.stdin, selectors.EVENT_WRITE)
+        else:
+            process.stdin.close()
+        while selector.get_map():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TooSlow
+            if watch is not None:
+                watch()
+            for key, _ in selector.select(min(left, WATCH_SECONDS) if watch else left):
+                if key.fileobj is process.stdin:
+                    pending = _feed(process, pending, selector)
+                else:
+                    _drain(process, key.fd, out if key.fd == process.stdout.fileno() else err, selector)
+            if len(out) > max_output:
+                raise TooMuch(bytes(out[:max_output]))
+            del err[:-STDERR_KEPT]
+    return bytes(out), bytes(err)
+
+
+def _feed(
+    process: Process, pending: memoryview, selector: selectors.BaseSelector
+) -> memoryview:
+    try:
+        pending = pending[os.write(process.stdin.fileno(), pending[:CHUNK]) :]
+    except BrokenPipeError:  # it ended without reading all: its exit code tells why
+        pending = pending[:0]
+    if not pending:
+        selector.unregister(process.stdin)
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+    return pending
+
+
+def _drain(process: Process, fd: int, into: bytearray, selector: selectors.BaseSelector) -> None:
+    data = os.read(fd, CHUNK)
+    if data:
+        into += data
+        return
+    selector.unregister(fd)
