@@ -1,0 +1,22 @@
+"""Use cases of the deployments context: merge, deploy, watch over, undo.
+
+Every function takes the acting person first, checks the access rule, writes one audit entry
+and is atomic; refusals are the errors of ``apps.core.errors``.
+"""
+
+from apps.deployments.services.merging import merge_change
+from apps.deployments.services.rollback import roll_back
+from apps.deployments.services.running import cancel, release, resolve, retry, start_deployment
+from apps.deployments.services.secrets import remove_secret, set_secret
+
+__all__ = [
+    "cancel",
+    "merge_change",
+    "release",
+    "remove_secret",
+    "resolve",
+    "retry",
+    "roll_back",
+    "set_secret",
+    "start_deployment",
+]
