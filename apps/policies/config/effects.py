@@ -1,0 +1,40 @@
+"""Which environments a change reaches (DESIGN §4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from apps.policies.config.model import EnvironmentConfig, PortalConfig
+
+POLICY_FOLDER = ".gitops/"
+_OWNER_FILES = (".github/CODEOWNERS", ".gitlab/CODEOWNERS", "CODEOWNERS")
+_TEXT_SUFFIXES = (".md", ".rst", ".adoc")
+
+
+def affected_environments(config: PortalConfig, changed_paths: Sequence[str]) -> tuple[str, ...]:
+    """Names in promotion order; a rename counts with its old and its new path (both given by the caller).
+
+    Reached is an environment with a target whose inputs lie at or above a changed path, and every
+    environment without targets. A path that no target of any environment names, and that is neither
+    policy nor documentation, may be shared input (a base, a module, a script): it reaches all of them,
+    because leaving one out would switch off the rules that guard it.
+    """
+    claimed = {path: _claims(config, path) for path in dict.fromkeys(changed_paths)}
+    shared = any(not names and not is_documentation(path) for path, names in claimed.items())
+    reached = {name for names in claimed.values() for name in names}
+    return tuple(found.name for found in config.environments if shared or not found.targets or found.name in reached)
+
+
+def is_documentation(path: str) -> bool:
+    """Whether a path holds policy or prose, which no target reads unless it says so."""
+    folder = path.startswith((POLICY_FOLDER, "docs/"))
+    return folder or path in _OWNER_FILES or path.lower().endswith(_TEXT_SUFFIXES)
+
+
+def _claims(config: PortalConfig, path: str) -> tuple[str, ...]:
+    return tuple(environment.name for environment in config.environments if _reads(environment, path))
+
+
+def _reads(environment: EnvironmentConfig, path: str) -> bool:
+    inputs = (entry for target in environment.targets for entry in target.inputs)
+    return any(entry in (".", path) or path.startswith(f"{entry}/") for entry in inputs)

@@ -1,0 +1,201 @@
+"""The ``environments`` of the file: targets, promotion order, pipelines."""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+
+from apps.policies.config.model import DeployConfig, EnvironmentConfig, StepConfig, TargetConfig
+from apps.policies.config.nodes import Node, Scalar
+from apps.policies.config.reader import Reader, nearest, plain
+
+ENVIRONMENT_KEYS = ("targets", "after", "protected", "deploy")
+# kind: (required inputs, other inputs, options)
+TARGET_KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
+    "helm": (("chart",), ("values",), ("release", "namespace", "kubeVersion")),
+    "kustomize": (("path",), (), ()),
+    "flux": (("path",), (), ()),
+    "manifests": (("path",), (), ()),
+    "terraform": (("path",), (), ("workspace",)),
+    "cloudformation": (("template",), ("parameters",), ("stack", "region")),
+}
+LOCAL = ("via", "start", "steps")
+# What the other dispatchers are told; their contexts judge the values.
+DISPATCHERS: dict[str, tuple[str, ...]] = {
+    "local": LOCAL,
+    "gitlab": ("via", "start", "connection", "project", "ref", "variables", "inputs"),
+    "github": ("via", "start", "connection", "repository", "workflow", "ref", "inputs", "environment"),
+    "argocd": ("via", "start", "connection", "application", "applicationNamespace", "prune", "timeout"),
+    "flux": ("via", "start", "connection", "kustomization", "helmRelease", "namespace", "timeout"),
+    "jenkins": ("via", "start", "connection", "job", "parameters"),
+    "kubernetes": ("via", "start", "connection", "namespace", "target", "prune", "timeout"),
+    "webhook": ("via", "start", "connection", "path", "payload", "timeout"),
+}
+STEP_KEYS = ("name", "run", "timeout")
+MAX_STEPS = 50
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_STEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}")
+
+
+def read_environments(reader: Reader, node: Node | None) -> tuple[EnvironmentConfig, ...]:
+    """All environments in promotion order; without the key one named ``default``."""
+    if node is None:
+        return (EnvironmentConfig("default"),)
+
+    def read(name: str, key: Scalar, value: Node, path: str) -> EnvironmentConfig | None:
+        return _environment(reader, name, key, value, path)
+
+    found = reader.members(node, "environments", "production: {protected: true}", read)
+    _check_names(reader, node, found)
+    return found
+
+
+def _check_names(reader: Reader, node: Node, found: tuple[EnvironmentConfig, ...]) -> None:
+    seen: dict[str, str] = {}
+    for environment in found:
+        other = seen.setdefault(environment.name.lower(), environment.name)
+        if other != environment.name:
+            message = f"The environments `{other}` and `{environment.name}` differ only in upper and lower case."
+            reader.error(node, "environments", message, "Rename one of the two.")
+
+
+def _environment(reader: Reader, name: str, key: Scalar, node: Node, path: str) -> EnvironmentConfig | None:
+    if not _NAME.fullmatch(name):
+        message = f"`{name[:40]}` cannot name an environment: 1 to 63 letters, digits, `.`, `_` and `-` are allowed."
+        reader.error(key, path, message, "Write a name such as `production`.")
+        return None
+    if isinstance(node, Scalar) and node.kind == "null":
+        return EnvironmentConfig(name, line=key.line)
+    mapping = reader.mapping(node, path, "protected: true")
+    if mapping is None:
+        return None
+    fields = reader.fields(mapping, path, ENVIRONMENT_KEYS)
+
+    def read(target: str, target_key: Scalar, value: Node, place: str) -> TargetConfig | None:
+        return _target(reader, target, target_key, value, place)
+
+    return EnvironmentConfig(
+        name,
+        reader.members(fields.get("targets"), f"{path}.targets", "web: {kind: helm, chart: charts/web}", read),
+        reader.texts(fields.get("after"), f"{path}.after", "after: [staging]"),
+        reader.boolean(fields.get("protected"), f"{path}.protected", default=False),
+        _deploy(reader, fields.get("deploy"), f"{path}.deploy"),
+        key.line,
+    )
+
+
+def check_after(reader: Reader, environments: tuple[EnvironmentConfig, ...], node: Node) -> None:
+    """``after`` names environments that stand above: so it can have no circle."""
+    above: list[str] = []
+    for environment in environments:
+        for name in environment.after:
+            path = f"environments.{environment.name}.after"
+            if name in above:
+                continue
+            known = any(other.name == name for other in environments)
+            problem = "does not stand above it" if known else "is not an environment of this file"
+            fix = (
+                "Environments are written in promotion order: move it up."
+                if known
+                else nearest(name, above or ["(none above)"])
+            )
+            reader.error(
+                _at(node, environment.line), path, f"`{environment.name}` comes after `{name}`, which {problem}.", fix
+            )
+        above.append(environment.name)
+
+
+def _at(node: Node, line: int) -> Node:
+    return Node(line or node.line, 1)
+
+
+def _target(reader: Reader, name: str, key: Scalar, node: Node, path: str) -> TargetConfig | None:
+    mapping = reader.mapping(node, path, "{kind: kustomize, path: clusters/staging}")
+    if mapping is None:
+        return None
+    kind_node = mapping.get("kind")
+    if kind_node is None:
+        reader.error(mapping, path, f"`{path}` lacks the key `kind`.", f"Add `kind:` with {', '.join(TARGET_KINDS)}.")
+        return None
+    kind = reader.named(kind_node, f"{path}.kind", tuple(TARGET_KINDS), "")
+    if not kind:
+        return None
+    required, more, options = TARGET_KINDS[kind]
+    fields = reader.fields(mapping, path, ("kind", *required, *more, *options), required)
+    inputs: list[str] = []
+    for field in (*required, *more):
+        inputs.extend(_inputs(reader, fields.get(field), f"{path}.{field}"))
+    raw = {option: reader.text(fields[option], f"{path}.{option}", option) for option in options if option in fields}
+    raw |= {field: plain(fields[field]) for field in (*required, *more) if field in fields}
+    return TargetConfig(name, kind, tuple(inputs), MappingProxyType(raw), key.line)
+
+
+def _inputs(reader: Reader, node: Node | None, path: str) -> list[str]:
+    if node is None:
+        return []
+    pairs = reader.entries(node, path, "[env/staging/web.yaml]") if path.endswith(".values") else [(node, path)]
+    found = []
+    for item, place in pairs:
+        value = reader.text(item, place, "charts/web")
+        if value and is_plain_path(value):
+            found.append("/".join(part for part in value.split("/") if part not in ("", ".")) or ".")
+        elif value:
+            message = f"`{place}` must be a path inside the repository, but is `{value[:80]}`."
+            reader.error(
+                item, place, message, "Write it from the root of the repository, without `/` in front and without `..`."
+            )
+    return found
+
+
+def is_plain_path(value: str) -> bool:
+    """Whether it is a relative path that stays inside the repository."""
+    return not value.startswith("/") and ".." not in value.split("/") and "\\" not in value and "\n" not in value
+
+
+def _deploy(reader: Reader, node: Node | None, path: str) -> DeployConfig:
+    mapping = reader.mapping(node, path, "{via: local, steps: [{name: apply, run: ./scripts/apply}]}")
+    if mapping is None:
+        return DeployConfig()
+    via_node = mapping.get("via")
+    via = reader.named(via_node, f"{path}.via", tuple(DISPATCHERS), "") if via_node else "local"
+    if not via:
+        return DeployConfig(line=mapping.line)
+    fields = reader.fields(mapping, path, DISPATCHERS[via], ("steps",) if via == "local" else ())
+    start_node = fields.get("start")
+    start = reader.named(start_node, f"{path}.start", ("auto", "manual"), "manual") if start_node else "auto"
+    if via != "local":
+        message = (
+            f"`via: {via}` is kept, but this version deploys only with `via: local`: a deployment waits and says so."
+        )
+        reader.notice(mapping, f"{path}.via", message)
+    raw = {key: plain(value) for key, value in fields.items() if key not in LOCAL}
+    return DeployConfig(
+        via, _steps(reader, fields.get("steps"), f"{path}.steps"), start, MappingProxyType(raw), mapping.line
+    )
+
+
+def _steps(reader: Reader, node: Node | None, path: str) -> tuple[StepConfig, ...]:
+    found: list[StepConfig] = []
+    entries = reader.entries(node, path, "- {name: apply, run: ./scripts/apply staging, timeout: 10m}")
+    if len(entries) > MAX_STEPS and node is not None:
+        reader.error(
+            node,
+            path,
+            f"`{path}` has {len(entries)} steps; at most {MAX_STEPS} are allowed.",
+            "Join steps in a script.",
+        )
+    for item, place in entries[:MAX_STEPS]:
+        mapping = reader.mapping(item, place, "{name: apply, run: ./scripts/apply staging, timeout: 10m}")
+        if mapping is None:
+            continue
+        fields = reader.fields(mapping, place, STEP_KEYS, ("name", "run"))
+        name = reader.text(fields.get("name"), f"{place}.name", "name: apply", limit=63)
+        if name and not _STEP_NAME.fullmatch(name):
+            message = f"`{name}` cannot name a step: letters, digits, spaces, `.`, `_` and `-` are allowed."
+            reader.error(fields["name"], f"{place}.name", message, "Write a name such as `apply`.")
+        if name and any(step.name == name for step in found):
+            reader.error(fields["name"], f"{place}.name", f"Two steps are named `{name}`.", "Rename one of the two.")
+        run = reader.text(fields.get("run"), f"{place}.run", "run: ./scripts/apply staging", limit=8_000)
+        seconds = reader.duration(fields.get("timeout"), f"{place}.timeout", default=600, example="10m")
+        found.append(StepConfig(name, run, seconds, mapping.line))
+    return tuple(found)

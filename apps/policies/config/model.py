@@ -1,0 +1,149 @@
+"""What ``.gitops/portal.yaml`` says, as immutable values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+MERGE = "merge"
+DEPLOY = "deploy"
+CODE_OWNERS = "code-owners"
+REVIEWERS = "role/reviewer"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class TargetConfig:
+    """One renderer with its inputs. Paths are relative to the repository, without a closing slash."""
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StepConfig:
+    """One command of a pipeline; ``run`` is given to a shell by the worker, ``timeout_seconds`` kills it."""
+
+    name: str
+    run: str
+    timeout_seconds: int = 600
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeployConfig:
+    """How an environment is deployed; ``raw`` keeps what only the dispatcher ``via`` understands."""
+
+    via: str = "local"
+    steps: tuple[StepConfig, ...] = ()
+    start: str = "auto"
+    raw: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    line: int = 0
+
+    @property
+    def has_pipeline(self) -> bool:
+        """Whether there is anything to run."""
+        return bool(self.steps) or self.via != "local"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentConfig:
+    """One environment; ``after`` names those in which the same commit must have succeeded."""
+
+    name: str
+    targets: tuple[TargetConfig, ...] = ()
+    after: tuple[str, ...] = ()
+    protected: bool = False
+    deploy: DeployConfig = field(default_factory=DeployConfig)
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """When a rule applies: every clause that is given must hold; within a clause one entry is enough.
+
+    ``unevaluated`` names clauses that are understood but cannot be judged yet: a rule with one of
+    them fails where the other clauses hold, it is never skipped.
+    """
+
+    paths: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    unevaluated: tuple[str, ...] = ()
+    raw: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """``approvals`` distinct people out of all the principals in ``from_`` together."""
+
+    approvals: int = 1
+    from_: tuple[str, ...] = (REVIEWERS,)
+    unevaluated: tuple[str, ...] = ()
+    raw: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of the file (``line`` 0: the portal's own default)."""
+
+    name: str
+    stage: str = MERGE
+    when: When = field(default_factory=When)
+    needs: Needs = field(default_factory=Needs)
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackConfig:
+    """Approvals for going back to a state that was approved and live before."""
+
+    protected: int = 1
+    others: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyConfig:
+    from_: tuple[str, ...]
+    approvals: int
+    review_within_seconds: int
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WindowConfig:
+    """An ``allow`` window or a ``freeze``: one-off (``start``/``end``) or recurring (``cron``/``duration_seconds``)."""
+
+    name: str
+    kind: str
+    environments: tuple[str, ...]
+    start: datetime | None = None
+    end: datetime | None = None
+    cron: str = ""
+    duration_seconds: int = 0
+    timezone: str = "UTC"
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PortalConfig:
+    """The whole file. No environments in it means one named ``default`` without a pipeline."""
+
+    environments: tuple[EnvironmentConfig, ...] = (EnvironmentConfig("default"),)
+    rules: tuple[Rule, ...] = ()
+    rollback: RollbackConfig = field(default_factory=RollbackConfig)
+    emergency: EmergencyConfig | None = None
+    windows: tuple[WindowConfig, ...] = ()
+    runbooks: str = ""
+
+    def environment(self, name: str) -> EnvironmentConfig | None:
+        """The environment of that name."""
+        return next((found for found in self.environments if found.name == name), None)
+
+
+DEFAULT_CONFIG = PortalConfig()

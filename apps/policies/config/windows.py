@@ -1,0 +1,90 @@
+"""The ``windows`` of the file: parsed and kept; calendars are judged by a later version."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from croniter import croniter
+
+from apps.policies.config.model import WindowConfig
+from apps.policies.config.nodes import Mapping, Node, Scalar
+from apps.policies.config.reader import Reader
+from apps.policies.config.rules import known_environments
+
+WINDOW_KEYS = ("name", "kind", "environments", "from", "to", "cron", "duration", "timezone")
+EXAMPLE = "- {name: year end, kind: freeze, from: 2026-12-24T18:00+01:00, to: 2027-01-02T08:00+01:00}"
+
+
+def read_windows(reader: Reader, node: Node | None, environments: tuple[str, ...]) -> tuple[WindowConfig, ...]:
+    """All windows in the order of the file."""
+    found: list[WindowConfig] = []
+    for item, path in reader.entries(node, "windows", EXAMPLE):
+        mapping = reader.mapping(item, path, EXAMPLE)
+        if mapping is not None:
+            found.append(_window(reader, mapping, path, environments))
+    if found and node is not None:
+        reader.notice(
+            node,
+            "windows",
+            "Windows and freezes are kept, but not enforced yet.",
+            "Do not rely on them to hold a deployment.",
+        )
+    return tuple(found)
+
+
+def _window(reader: Reader, mapping: Mapping, path: str, environments: tuple[str, ...]) -> WindowConfig:
+    fields = reader.fields(mapping, path, WINDOW_KEYS, ("name", "kind"))
+    recurring = "cron" in fields
+    pair = ("cron", "duration") if recurring else ("from", "to")
+    other = ("from", "to") if recurring else ("duration",)
+    if any(key not in fields for key in pair) or any(key in fields for key in other):
+        message = f"`{path}` needs either `from` and `to`, or `cron` and `duration`."
+        reader.error(mapping, path, message, f"Write `{EXAMPLE[2:]}`.")
+    start, end = _moment(reader, fields.get("from"), f"{path}.from"), _moment(reader, fields.get("to"), f"{path}.to")
+    if start and end and start >= end:
+        reader.error(fields["to"], f"{path}.to", f"`{path}` ends before it starts.", "Exchange `from` and `to`.")
+    kind = fields.get("kind")
+    return WindowConfig(
+        reader.text(fields.get("name"), f"{path}.name", "name: year end", limit=100),
+        reader.named(kind, f"{path}.kind", ("freeze", "allow"), "freeze") if kind else "freeze",
+        known_environments(reader, fields.get("environments"), f"{path}.environments", environments),
+        start,
+        end,
+        _cron(reader, fields.get("cron"), f"{path}.cron"),
+        reader.duration(fields.get("duration"), f"{path}.duration", default=0, example="8h"),
+        _timezone(reader, fields.get("timezone"), f"{path}.timezone"),
+        mapping.line,
+    )
+
+
+def _moment(reader: Reader, node: Node | None, path: str) -> datetime | None:
+    if node is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(node.text if isinstance(node, Scalar) else "")
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        message = f"`{path}` must be a moment with its offset from UTC."
+        reader.error(node, path, message, "Write it as `2026-12-24T18:00+01:00`.")
+        return None
+    return moment
+
+
+def _cron(reader: Reader, node: Node | None, path: str) -> str:
+    text = reader.text(node, path, 'cron: "0 9 * * 1-4"', limit=100)
+    if text and node is not None and (len(text.split()) != 5 or not croniter.is_valid(text)):
+        message = f"`{text}` is no schedule of five fields (minute, hour, day, month, weekday)."
+        reader.error(node, path, message, 'Write `"0 9 * * 1-4"` for 9:00 from Monday to Thursday.')
+    return text
+
+
+def _timezone(reader: Reader, node: Node | None, path: str) -> str:
+    text = reader.text(node, path, "timezone: Europe/Berlin", limit=100)
+    try:
+        return str(ZoneInfo(text).key) if text else "UTC"
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError; a folder's name is an OSError
+        if node is not None:
+            reader.error(node, path, f"`{text}` is no time zone.", "Write a name such as `Europe/Berlin` or `UTC`.")
+        return "UTC"

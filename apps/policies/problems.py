@@ -1,0 +1,42 @@
+"""What is wrong with a policy file: where, what, and how to repair it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+ERROR = "error"
+NOTICE = "notice"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding in ``.gitops/portal.yaml`` or ``CODEOWNERS``.
+
+    ``line`` and ``column`` count from 1 (0: the whole file); ``path`` is the place in the document
+    (``rules[2].needs.from``); ``fix`` says what to write instead. An ``error`` makes the file invalid,
+    a ``notice`` only tells something that the reader should know.
+    """
+
+    line: int
+    column: int
+    path: str
+    message: str
+    fix: str = ""
+    severity: str = ERROR
+
+    def to_dict(self) -> dict[str, str | int]:
+        """JSON-ready."""
+        return {
+            "line": self.line,
+            "column": self.column,
+            "path": self.path,
+            "message": self.message,
+            "fix": self.fix,
+            "severity": self.severity,
+        }
+
+
+def has_errors(problems: Iterable[Problem]) -> bool:
+    """Whether any of them makes the file invalid."""
+    return any(problem.severity == ERROR for problem in problems)
