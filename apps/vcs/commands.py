@@ -46,9 +46,7 @@ def _command(
     takes_paths: bool = False,
     end_of_options: bool = True,
 ) -> Command:
-    return Command(
-        positional, frozenset(flags.split()), re.compile(values), takes_paths, end_of_options
-    )
+    return Command(positional, frozenset(flags.split()), re.compile(values), takes_paths, end_of_options)
 
 
 LOG_VALUES = r"--max-count=\d+|--skip=\d+|--format=[ -~]*|--no-walk=unsorted"
@@ -56,9 +54,7 @@ LEASE = rf"--force-with-lease={REF}:(?:{OID})?"
 
 COMMANDS: dict[str, Command] = {
     "cat-file": _command(OIDS, "-t -s -e blob --batch-command -z", end_of_options=False),
-    "commit-graph": _command(
-        NOTHING, "write --reachable --changed-paths --no-progress", end_of_options=False
-    ),
+    "commit-graph": _command(NOTHING, "write --reachable --changed-paths --no-progress", end_of_options=False),
     "diff-tree": _command(
         OIDS,
         "-r -M -p -z --stdin --raw --numstat --full-index --text --no-textconv --no-ext-diff "
@@ -72,15 +68,12 @@ COMMANDS: dict[str, Command] = {
         "--no-progress --quiet --no-show-forced-updates --no-write-commit-graph",
     ),
     "for-each-ref": _command(REF_PATTERNS, values=r"--format=[ -~]*|--count=\d+"),
-    "fsck": _command(
-        NOTHING, "--connectivity-only --no-dangling --no-progress", end_of_options=False
-    ),
+    "fsck": _command(NOTHING, "--connectivity-only --no-dangling --no-progress", end_of_options=False),
     "hash-object": _command(NOTHING, "-w --stdin", values="-t(?:commit|blob|tree)"),
     "init": _command(NOTHING, "--bare --quiet --template=", values=r"--object-format=sha1"),
     "log": _command(
         REVISIONS,
-        "-z --no-notes --no-mailmap --no-decorate --no-show-signature --no-color "
-        "--encoding=UTF-8 --topo-order",
+        "-z --no-notes --no-mailmap --no-decorate --no-show-signature --no-color --encoding=UTF-8 --topo-order",
         values=LOG_VALUES,
         takes_paths=True,
     ),

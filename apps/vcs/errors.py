@@ -14,9 +14,7 @@ class GitFailed(Unavailable):
     file content, paths of this machine or text chosen by a stranger, so it is not in ``details``.
     """
 
-    def __init__(
-        self, message: str, *, code: str = "git_failed", stderr: bytes = b"", **details: Any
-    ) -> None:
+    def __init__(self, message: str, *, code: str = "git_failed", stderr: bytes = b"", **details: Any) -> None:
         super().__init__(code, message, **details)
         self.stderr = stderr
 
@@ -51,8 +49,7 @@ class BlobTooLarge(InvalidInput):
 
     def __init__(self, oid: str, size: int, limit: int) -> None:
         message = (
-            f"This file has {size:,} bytes; at most {limit:,} are read here. "
-            "Download it, or look at it in a clone."
+            f"This file has {size:,} bytes; at most {limit:,} are read here. Download it, or look at it in a clone."
         )
         super().__init__("blob_too_large", message, oid=oid, size=size, limit=limit)
 

@@ -160,9 +160,7 @@ def call(
         file_bytes=limits.repository_bytes * 2,
     )
     try:
-        code, out, err = process.communicate(
-            stdin, deadline=time.monotonic() + seconds, max_output=most, watch=watch
-        )
+        code, out, err = process.communicate(stdin, deadline=time.monotonic() + seconds, max_output=most, watch=watch)
     except TooSlow as error:
         logger.warning("git_timed_out", extra={"command": command, "seconds": seconds})
         message = f"Git ('{command}') was stopped after {seconds:g} seconds without a result."

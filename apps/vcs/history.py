@@ -14,9 +14,7 @@ from apps.vcs.paths import decode
 # One record; the fields contain no NUL (Git's own strings end there), so a count of fields is exact.
 FIELDS = ("%H", "%T", "%P", "%an", "%ae", "%ad", "%cn", "%ce", "%cd", "%s", "%b")
 TRAILERS = "%(trailers:only=true,unfold=true,key_value_separator=%x1f,separator=%x1e)"
-RECORD = "%x00".join(
-    (*(field.replace("%ad", "%at %ai").replace("%cd", "%ct %ci") for field in FIELDS), TRAILERS)
-)
+RECORD = "%x00".join((*(field.replace("%ad", "%at %ai").replace("%cd", "%ct %ci") for field in FIELDS), TRAILERS))
 WIDTH = len(FIELDS) + 1
 FLAGS = ("-z", "--no-notes", "--no-mailmap", "--no-decorate", "--no-show-signature", "--no-color",
          "--encoding=UTF-8", f"--format={RECORD}")  # fmt: skip
@@ -74,9 +72,7 @@ def count_between(git_dir: Path, base: str, head: str) -> int:
     return int(gateway.run(git_dir, "rev-list", args))
 
 
-def log(
-    git_dir: Path, start: str, *, path: str | None = None, limit: int = 100, skip: int = 0
-) -> list[Commit]:
+def log(git_dir: Path, start: str, *, path: str | None = None, limit: int = 100, skip: int = 0) -> list[Commit]:
     """Ancestors of ``start`` (itself included), newest first; with ``path`` those that touch it."""
     _require_commit(git_dir, start)
     args = [f"--max-count={int(limit)}", f"--skip={int(skip)}", start]

@@ -51,9 +51,7 @@ def merge(git_dir: Path, ours: str, theirs: str) -> MergeResult:
             "The author can rebase the branch onto the target branch and push it again."
         )
         raise Conflict("unrelated_histories", message, ours=ours, theirs=theirs)
-    done = gateway.call(
-        git_dir, "merge-tree", ["--write-tree", "-z", "--name-only", "--no-messages", ours, theirs]
-    )
+    done = gateway.call(git_dir, "merge-tree", ["--write-tree", "-z", "--name-only", "--no-messages", ours, theirs])
     if done.code not in {0, 1}:
         raise gateway.failed("merge-tree", done)
     # tree NUL [conflicted path NUL]… (git-merge-tree(1), -z --name-only --no-messages)
@@ -63,9 +61,7 @@ def merge(git_dir: Path, ours: str, theirs: str) -> MergeResult:
     return MergeResult(None, tuple(sorted({decode(path) for path in paths})), bases)
 
 
-def merge_trees(
-    git_dir: Path, base_tree: str, ours_tree: str, theirs_tree: str
-) -> MergeResult:
+def merge_trees(git_dir: Path, base_tree: str, ours_tree: str, theirs_tree: str) -> MergeResult:
     """The three-way merge of trees: changes base → theirs applied onto ours.
 
     Git 2.39 has no ``merge-tree --merge-base``, so three commits that no ref names stand for the trees.

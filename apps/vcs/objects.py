@@ -166,9 +166,7 @@ def _blob_at(git_dir: Path, commit_or_tree: str, path: str) -> str | None:
     return found[0] if found and found[1] == "blob" else None
 
 
-def list_tree(
-    git_dir: Path, tree_or_commit: str, *, under: str = "", recursive: bool = True
-) -> list[TreeEntry]:
+def list_tree(git_dir: Path, tree_or_commit: str, *, under: str = "", recursive: bool = True) -> list[TreeEntry]:
     """All files, symlinks and gitlinks (with ``recursive=False``: also folders, one level).
 
     ``under`` limits to one folder; paths stay relative to the root.

@@ -23,9 +23,7 @@ def display(path: str) -> str:
     """
     if path.isascii():
         return path
-    return "".join(
-        f"\\x{ord(char) - 0xDC00:02x}" if 0xDC80 <= ord(char) <= 0xDCFF else char for char in path
-    )
+    return "".join(f"\\x{ord(char) - 0xDC00:02x}" if 0xDC80 <= ord(char) <= 0xDCFF else char for char in path)
 
 
 def is_safe(path: str) -> bool:
@@ -35,6 +33,4 @@ def is_safe(path: str) -> bool:
     """
     if not path or "\0" in path:
         return False
-    return all(
-        part not in {"", ".", ".."} and part.casefold() != ".git" for part in path.split("/")
-    )
+    return all(part not in {"", ".", ".."} and part.casefold() != ".git" for part in path.split("/"))

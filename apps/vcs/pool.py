@@ -56,9 +56,7 @@ class Pool:
         """How many pooled processes exist now, idle and lent."""
         return self._running
 
-    def ask(
-        self, git_dir: Path, kind: str, question: Callable[[Conversation], Answer]
-    ) -> Answer:
+    def ask(self, git_dir: Path, kind: str, question: Callable[[Conversation], Answer]) -> Answer:
         """``question`` asked of a process for ``git_dir``; once more of a new one if it died."""
         key = _key(git_dir)
         conversation, pooled = self._take(key, git_dir, kind)
@@ -76,16 +74,12 @@ class Pool:
         self._give_back(key, kind, conversation, pooled=pooled)
         return answer
 
-    def _ask_once(
-        self, conversation: Conversation, question: Callable[[Conversation], Answer]
-    ) -> Answer:
+    def _ask_once(self, conversation: Conversation, question: Callable[[Conversation], Answer]) -> Answer:
         conversation.deadline = time.monotonic() + self.limits.command_seconds
         conversation.requests += 1
         return question(conversation)
 
-    def _ask_anew(
-        self, git_dir: Path, kind: str, question: Callable[[Conversation], Answer]
-    ) -> Answer:
+    def _ask_anew(self, git_dir: Path, kind: str, question: Callable[[Conversation], Answer]) -> Answer:
         conversation = self._start(git_dir, kind)
         try:
             return self._ask_once(conversation, question)
@@ -161,9 +155,7 @@ class Pool:
         self._running -= len(gone)
         return gone
 
-    def _give_back(
-        self, key: Key, kind: str, conversation: Conversation, *, pooled: bool
-    ) -> None:
+    def _give_back(self, key: Key, kind: str, conversation: Conversation, *, pooled: bool) -> None:
         worn = conversation.requests >= self.limits.pool_requests
         if not pooled or worn or not conversation.is_alive:
             self._drop(conversation, pooled=pooled)

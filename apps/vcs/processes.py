@@ -150,9 +150,7 @@ def _pump(
     return bytes(out), bytes(err)
 
 
-def _feed(
-    process: Process, pending: memoryview, selector: selectors.BaseSelector
-) -> memoryview:
+def _feed(process: Process, pending: memoryview, selector: selectors.BaseSelector) -> memoryview:
     try:
         pending = pending[os.write(process.stdin.fileno(), pending[:CHUNK]) :]
     except BrokenPipeError:  # it ended without reading all: its exit code tells why

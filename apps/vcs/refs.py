@@ -51,9 +51,7 @@ def check_branch_name(name: str) -> None:
 
 def list_branches(git_dir: Path) -> dict[str, str]:
     """Branch name → commit oid, sorted by name."""
-    raw = gateway.run(
-        git_dir, "for-each-ref", ["--format=%(objectname) %(objecttype) %(refname)", HEADS]
-    )
+    raw = gateway.run(git_dir, "for-each-ref", ["--format=%(objectname) %(objecttype) %(refname)", HEADS])
     branches = {}
     for line in raw.splitlines():
         oid, kind, ref = line.split(b" ", 2)

@@ -70,9 +70,7 @@ def _change(facts: bytes, fields: Iterable[bytes]) -> TreeChange:
     old_path = decode(next(rest))
     new_path = decode(next(rest)) if status[0] in "RC" else old_path
     similarity = int(status[1:]) if status[1:] else None
-    return TreeChange(
-        status[0], old_path, new_path, old_mode, new_mode, old_oid, new_oid, similarity
-    )
+    return TreeChange(status[0], old_path, new_path, old_mode, new_mode, old_oid, new_oid, similarity)
 
 
 def numstat(git_dir: Path, old: str, new: str) -> list[FileStat]:
@@ -89,9 +87,7 @@ def _stat(facts: bytes, fields: Iterable[bytes]) -> FileStat:
     old_path = decode(path) if path else decode(next(rest))
     new_path = old_path if path else decode(next(rest))
     binary = added == b"-"
-    return FileStat(
-        old_path, new_path, None if binary else int(added), None if binary else int(deleted)
-    )
+    return FileStat(old_path, new_path, None if binary else int(added), None if binary else int(deleted))
 
 
 def patch(

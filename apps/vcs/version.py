@@ -7,6 +7,7 @@ from functools import cache
 
 from apps.core.errors import Unavailable
 from apps.vcs import gateway
+from apps.vcs.errors import GitFailed
 
 REQUIRED = (2, 38)  # merge-tree --write-tree, cat-file -z
 
@@ -16,7 +17,7 @@ def git_version() -> tuple[int, ...]:
     """The version of the ``git`` on PATH; :class:`Unavailable` ``git_missing`` when there is none."""
     try:
         raw = gateway.run(None, "version", timeout=10).decode()
-    except (OSError, gateway.GitFailed) as error:
+    except (OSError, GitFailed) as error:
         message = "Git was not found. Install Git 2.38 or newer and start the portal again."
         raise Unavailable("git_missing", message) from error
     return parse_version(raw)

@@ -55,9 +55,7 @@ class GitRepo:
         work = self.path / ".git"
         return work if work.exists() else self.path
 
-    def run_bytes(
-        self, *args: str | bytes, stdin: bytes | None = None, env: Mapping[str, str] | None = None
-    ) -> bytes:
+    def run_bytes(self, *args: str | bytes, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
         """``git ARGS`` here; standard output as bytes; AssertionError with stderr when it fails."""
         done = subprocess.run(
             ["git", *args],
@@ -70,9 +68,7 @@ class GitRepo:
         assert done.returncode == 0, f"git {args!r}: {done.stderr.decode(errors='replace')}"
         return done.stdout
 
-    def run(
-        self, *args: str | bytes, stdin: bytes | None = None, env: Mapping[str, str] | None = None
-    ) -> str:
+    def run(self, *args: str | bytes, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> str:
         """Like :meth:`run_bytes`, decoded and stripped."""
         return self.run_bytes(*args, stdin=stdin, env=env).decode(errors="surrogateescape").strip()
 
@@ -172,9 +168,7 @@ class GitRepo:
     def has_ref(self, ref: str) -> bool:
         """True when ``ref`` resolves."""
         args = ["git", "rev-parse", "-q", "--verify", ref]
-        done = subprocess.run(
-            args, cwd=self.path, capture_output=True, env=ENVIRONMENT, check=False
-        )
+        done = subprocess.run(args, cwd=self.path, capture_output=True, env=ENVIRONMENT, check=False)
         return done.returncode == 0
 
     def _file(self, path: str | bytes) -> Path:
