@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from apps.core.errors import NotAllowed
+from apps.core.errors import Conflict, NotAllowed
+
+
+WRONG_STATE = "wrong_state"
+"""The one refusal code that depends on the object's state, not on the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,12 @@ class Verdict:
         """Raise :class:`NotAllowed` with the first reason's code unless allowed."""
         if not self.allowed:
             raise NotAllowed(self.code or "not_allowed", self.text or "You may not do this.")
+
+    def require_or_conflict(self) -> None:
+        """Like :meth:`require`, but a refusal because of the object's state is a :class:`Conflict`."""
+        if not self.allowed and self.code == WRONG_STATE:
+            raise Conflict(self.code, self.text)
+        self.require()
 
 
 ALLOWED = Verdict(allowed=True)

@@ -118,3 +118,16 @@ class Attention(models.Model):
     class Meta:
         verbose_name_plural = "attention"
         constraints = [models.UniqueConstraint(fields=["change", "user"], name="one_turn_per_person_and_change")]
+
+
+class VerdictSnapshot(models.Model):
+    """What lists show of a verdict. Merge and dispatch never read it; a job keeps it fresh."""
+
+    change = models.OneToOneField("changes.ChangeRequest", on_delete=models.CASCADE, related_name="verdict_snapshot")
+    change_version = models.PositiveIntegerField(default=0)
+    stale = models.BooleanField(default=True, db_index=True)
+    allowed = models.BooleanField(default=False)
+    met = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    summary = models.CharField(max_length=500, blank=True)
+    computed_at = models.DateTimeField(null=True, blank=True)

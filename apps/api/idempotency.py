@@ -1,0 +1,68 @@
+"""``Idempotency-Key`` on POST: same key, same body → the same answer, and one effect."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts.models import User
+from apps.api.models import IdempotentRequest
+from apps.core.clock import now
+from apps.core.errors import Conflict, InvalidInput
+
+KEPT_FOR = timedelta(hours=24)
+ABANDONED_AFTER = timedelta(minutes=5)
+MAX_KEY = 120
+
+
+def answer_once(request: Request, act: Callable[[], Response]) -> Response:
+    """Call ``act`` at most once for the key that the request carries.
+
+    The same key with another body is refused (422), one whose first call still runs is a
+    conflict (409). Refusals are not kept: after one, the same key may be tried again.
+    """
+    key = request.headers.get("Idempotency-Key", "")
+    user = request.user
+    if not key or not isinstance(user, User):
+        return act()
+    if len(key) > MAX_KEY:
+        raise InvalidInput("bad_idempotency_key", f"An Idempotency-Key has at most {MAX_KEY} characters.")
+    row, fresh = _reserve(user, key, _fingerprint(request))
+    if not fresh:
+        return Response(row.body, status=row.status, headers={"Idempotency-Replayed": "true"})
+    try:
+        response = act()
+    except BaseException:
+        row.delete()
+        raise
+    if response.status_code < 300:
+        row.status, row.body = response.status_code, response.data
+        row.save(update_fields=["status", "body"])
+    else:
+        row.delete()
+    return response
+
+
+def _fingerprint(request: Request) -> str:
+    content = b"\0".join([str(request.method).encode(), request.get_full_path().encode(), request._request.body])
+    return hashlib.sha256(content).hexdigest()
+
+
+def _reserve(user: User, key: str, fingerprint: str) -> tuple[IdempotentRequest, bool]:
+    IdempotentRequest.objects.filter(user=user, created_at__lt=now() - KEPT_FOR).delete()
+    IdempotentRequest.objects.filter(user=user, key=key, status=0, created_at__lt=now() - ABANDONED_AFTER).delete()
+    try:
+        with transaction.atomic():
+            return IdempotentRequest.objects.create(user=user, key=key, fingerprint=fingerprint, created_at=now()), True
+    except IntegrityError:
+        row = IdempotentRequest.objects.get(user=user, key=key)
+    if row.fingerprint != fingerprint:
+        raise InvalidInput("idempotency_key_reused", "This Idempotency-Key was used for another request; take a new one.")
+    if not row.status:
+        raise Conflict("still_running", "The first request with this Idempotency-Key is still running; ask again shortly.")
+    return row, False

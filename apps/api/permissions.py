@@ -1,0 +1,21 @@
+"""Every call needs a signed-in person; a token also needs the scope that the endpoint names."""
+
+from __future__ import annotations
+
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from apps.accounts.services import TokenSession
+
+
+class SignedInWithScope(BasePermission):
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if not request.user or not request.user.is_authenticated:
+            return False
+        if isinstance(request.auth, TokenSession):
+            needed = "read" if request.method in SAFE_METHODS else view.required_scope
+            if needed not in request.auth.scopes:
+                raise PermissionDenied(f"This token lacks the scope {needed!r}. Its owner can make one that has it.")
+        return True

@@ -1,0 +1,131 @@
+"""What a topic is fed from: one task per topic and process, whatever the number of viewers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+from channels.db import database_sync_to_async
+from django.db import DatabaseError
+from django.db.models import Max, Q
+
+from apps.accounts.models import User
+from apps.changes.models import ChangeRequest
+from apps.deployments.models import Deployment, DeploymentEvent
+from apps.live.frames import beat, events_frame, notice
+from apps.live.hub import Frame, Topic
+from apps.live.topics import BOARD_TOPIC, change_topic, deployment_topic, queue_topic
+
+BEAT_SECONDS = 5.0
+FORBIDDEN = Frame(close=4403)
+log = structlog.get_logger(__name__)
+# Its own threads: the default would queue all feeds behind one thread of the process.
+in_thread = partial(database_sync_to_async, thread_sensitive=False)
+
+
+def _nothing_to_replay(_after: int) -> Frame | None:
+    return None
+
+
+def _at_zero() -> int:
+    return 0
+
+
+@dataclass(frozen=True)
+class Feed:
+    """How one topic is read.
+
+    ``read(after)``: the next numbered frame or ``None``; ``position()``: the newest number now;
+    ``allowed(user ids)``: those who may still see it; ``kind``: of the notice when nothing is numbered.
+    """
+
+    topic: str
+    allowed: Callable[[set[int]], set[int]]
+    kind: str = ""
+    read: Callable[[int], Frame | None] = _nothing_to_replay
+    position: Callable[[], int] = _at_zero
+
+    def start(self, topic: Topic) -> asyncio.Task[None]:
+        return asyncio.create_task(self._run(topic), name=f"feed {self.topic}")
+
+    async def _run(self, topic: Topic) -> None:
+        last = await in_thread(self.position)()
+        topic.started.set()
+        while True:
+            rung = False
+            with suppress(TimeoutError):
+                rung = await asyncio.wait_for(topic.bell.wait(), BEAT_SECONDS)
+            topic.bell.clear()
+            try:
+                last = await self._spread(topic, last, rung=rung)
+            except DatabaseError as error:
+                # The next bell or beat reads the same rows again; meanwhile pages see no beat and say so.
+                log.warning("live_feed_waits", topic=self.topic, error=type(error).__name__)
+
+    async def _spread(self, topic: Topic, last: int, *, rung: bool) -> int:
+        """Send what is new to everybody who may still see it; returns the new position."""
+        present = {mailbox.user_id for mailbox in topic.mailboxes}
+        allowed = await in_thread(self.allowed)(present)
+        sent = False
+        while True:
+            frame = await in_thread(self.read)(last)
+            if frame is None:
+                break
+            last, sent = frame.last, True
+            _put(topic, allowed, frame)
+        if not sent:
+            _put(topic, allowed, notice(self.kind) if rung and self.kind else Frame(beat(last)))
+        return last
+
+
+def _put(topic: Topic, allowed: set[int], frame: Frame) -> None:
+    for mailbox in tuple(topic.mailboxes):
+        mailbox.put(frame if mailbox.user_id in allowed else FORBIDDEN)
+
+
+Finder = Callable[[User, int], Feed | None]
+
+
+def _who_see_repository(repository_id: int) -> Callable[[set[int]], set[int]]:
+    def allowed(user_ids: set[int]) -> set[int]:
+        sees = Q(is_superuser=True) | Q(repository_roles__repository=repository_id)
+        sees |= Q(team_memberships__team__repository_roles__repository=repository_id)
+        return set(User.objects.filter(sees, pk__in=user_ids, is_active=True).values_list("pk", flat=True))
+
+    return allowed
+
+
+def _who_are_active(user_ids: set[int]) -> set[int]:
+    return set(User.objects.filter(pk__in=user_ids, is_active=True).values_list("pk", flat=True))
+
+
+def deployment_feed(user: User, number: int) -> Feed | None:
+    row = Deployment.objects.visible_to(user).filter(number=number).select_related("environment").first()
+    if row is None:
+        return None
+    events = DeploymentEvent.objects.filter(deployment=row)
+    return Feed(
+        topic=deployment_topic(row.pk),
+        allowed=_who_see_repository(row.environment.repository_id),
+        read=lambda after: events_frame(row.pk, after),
+        position=lambda: events.aggregate(last=Max("seq"))["last"] or 0,
+    )
+
+
+def change_feed(user: User, number: int) -> Feed | None:
+    row = ChangeRequest.objects.visible_to(user).filter(number=number).first()
+    if row is None:
+        return None
+    return Feed(topic=change_topic(row.pk), allowed=_who_see_repository(row.repository_id), kind="change")
+
+
+def queue_feed(user: User, _number: int) -> Feed | None:
+    return Feed(topic=queue_topic(user.pk), allowed=_who_are_active, kind="queue")
+
+
+def board_feed(_user: User, _number: int) -> Feed | None:
+    return Feed(topic=BOARD_TOPIC, allowed=_who_are_active, kind="board")

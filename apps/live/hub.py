@@ -1,0 +1,116 @@
+"""The fan-out inside one server process: topics, and the sockets that listen to them.
+
+Channels' groups deliver a few thousand messages a second per core; a live log with 500
+viewers needs ten times that (docs/live.md). So each process keeps one feed per topic: it
+reads new rows once, encodes them once, and puts the same frame into a bounded queue of
+each socket. Notices come from any thread of this process, or from Redis (``apps.live.relay``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+QUEUE_LIMIT = 2_000
+"""Frames a slow socket may be behind before it is told to start again from its last event."""
+
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Encoded once, shared by all sockets. ``last`` is the number of its newest event (0: a notice);
+    ``close`` is a close code instead of content."""
+
+    text: str = ""
+    last: int = 0
+    close: int = 0
+
+
+OVERRUN = Frame(close=1012)
+"""'You were too slow': the consumer closes, the client resumes behind its last event."""
+
+
+class Mailbox:
+    """Frames on their way to one socket. Filled by the feed and drained by the consumer, in one loop."""
+
+    __slots__ = ("_frames", "_ready", "user_id")
+
+    def __init__(self, user_id: int) -> None:
+        self.user_id = user_id
+        self._frames: deque[Frame] = deque()
+        self._ready = asyncio.Event()
+
+    def put(self, frame: Frame) -> None:
+        if len(self._frames) >= QUEUE_LIMIT:
+            self._frames.clear()
+            frame = OVERRUN
+        self._frames.append(frame)
+        self._ready.set()
+
+    async def take(self) -> list[Frame]:
+        """All frames that wait; sleeps while there is none."""
+        await self._ready.wait()
+        self._ready.clear()
+        frames = list(self._frames)
+        self._frames.clear()
+        return frames
+
+
+class Topic:
+    """One thing that is watched in one event loop: its mailboxes and a bell that rings on news."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.mailboxes: set[Mailbox] = set()
+        self.bell = asyncio.Event()
+        self.started = asyncio.Event()
+        self.feed: asyncio.Task[None] | None = None
+
+    def ring(self) -> None:
+        """Thread-safe: there is news, read it from the database."""
+        self.loop.call_soon_threadsafe(self.bell.set)
+
+
+class Hub:
+    """Topics by name. One per process; the event loop that subscribes owns the topic."""
+
+    def __init__(self) -> None:
+        self._topics: dict[str, Topic] = {}
+        self._lock = threading.Lock()
+
+    def ring(self, name: str) -> None:
+        """News on ``name``; costs nothing when nobody in this process listens."""
+        with self._lock:
+            topic = self._topics.get(name)
+            if topic is not None and not topic.loop.is_closed():
+                topic.ring()
+
+    def join(self, name: str, mailbox: Mailbox, start_feed: Callable[[Topic], asyncio.Task[None]]) -> Topic:
+        """Add a mailbox; the first one starts the topic's feed."""
+        with self._lock:
+            topic = self._topics.get(name)
+            if topic is None:
+                topic = self._topics[name] = Topic(asyncio.get_running_loop())
+            topic.mailboxes.add(mailbox)
+        if topic.feed is None or topic.feed.done():
+            topic.feed = start_feed(topic)
+        return topic
+
+    def leave(self, name: str, mailbox: Mailbox) -> None:
+        """Remove a mailbox; the last one stops the feed."""
+        with self._lock:
+            topic = self._topics.get(name)
+            if topic is None:
+                return
+            topic.mailboxes.discard(mailbox)
+            if topic.mailboxes:
+                return
+            del self._topics[name]
+        if topic.feed is not None:
+            topic.feed.cancel()
+
+
+hub = Hub()

@@ -1,0 +1,12 @@
+"""The URLs of the sockets."""
+
+from django.urls import path
+
+from apps.live import consumers
+
+websocket_urlpatterns = [
+    path("ws/deployments/<int:number>/", consumers.deployment_socket),
+    path("ws/changes/<int:number>/", consumers.change_socket),
+    path("ws/queue/", consumers.queue_socket),
+    path("ws/board/", consumers.board_socket),
+]

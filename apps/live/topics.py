@@ -1,0 +1,51 @@
+"""Names of what can be watched, and the notices that ring their bells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.changes.signals import change_changed
+from apps.deployments.signals import deployment_event, environment_changed
+from apps.live.relay import ring
+from apps.reviews.signals import attention_changed, verdict_changed
+
+
+def deployment_topic(deployment_id: int) -> str:
+    return f"deployment.{deployment_id}"
+
+
+def change_topic(change_id: int) -> str:
+    return f"change.{change_id}"
+
+
+def queue_topic(user_id: int) -> str:
+    return f"queue.{user_id}"
+
+
+BOARD_TOPIC = "board"
+
+
+def on_deployment_event(sender: Any, *, deployment_id: int, **_facts: Any) -> None:
+    ring(deployment_topic(deployment_id))
+
+
+def on_change_changed(sender: Any, *, change_id: int, **_facts: Any) -> None:
+    ring(change_topic(change_id))
+
+
+def on_attention_changed(sender: Any, *, user_ids: list[int], **_facts: Any) -> None:
+    for user_id in user_ids:
+        ring(queue_topic(user_id))
+
+
+def on_environment_changed(sender: Any, **_facts: Any) -> None:
+    ring(BOARD_TOPIC)
+
+
+def connect_signals() -> None:
+    """Listen to the domain's notices; called once when the app starts."""
+    deployment_event.connect(on_deployment_event, dispatch_uid="live.deployment")
+    change_changed.connect(on_change_changed, dispatch_uid="live.change")
+    verdict_changed.connect(on_change_changed, dispatch_uid="live.verdict")
+    attention_changed.connect(on_attention_changed, dispatch_uid="live.attention")
+    environment_changed.connect(on_environment_changed, dispatch_uid="live.environment")

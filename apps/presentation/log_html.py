@@ -1,0 +1,42 @@
+"""The one writer of log rows: page and socket show the same HTML, line by line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from html import escape
+
+from apps.presentation.ansi import line_html
+
+_ERROR = re.compile(r"\b(error|fatal|failed|failure|panic|exception|traceback|denied)\b", re.IGNORECASE)
+_WARNING = re.compile(r"\bwarn(ing)?\b", re.IGNORECASE)
+_UNSAFE_ID = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def step_anchor(step: str, attempt: int) -> str:
+    """The id prefix of a step's lines: ``step-apply`` for the first attempt, ``step-apply-2`` later."""
+    name = _UNSAFE_ID.sub("-", step) or "step"
+    return f"step-{name}" if attempt <= 1 else f"step-{name}-{attempt}"
+
+
+def log_rows(lines: Iterable[str], *, step: str, attempt: int, first_line: int, at: datetime) -> str:
+    """Rows ``<div class="ll" id="step-apply-L12">``: number as link, time, text; errors carry a class and a word."""
+    anchor = escape(step_anchor(step, attempt))
+    clock = at.strftime("%H:%M:%S")
+    rows = []
+    for number, line in enumerate(lines, start=first_line):
+        kind, word = _kind(line)
+        rows.append(
+            f'<div class="ll{kind}" id="{anchor}-L{number}"><a class="ln" href="#{anchor}-L{number}">{number}</a>'
+            f'<span class="lt">{clock}</span><span class="lx">{word}{line_html(line)}</span></div>'
+        )
+    return "".join(rows)
+
+
+def _kind(line: str) -> tuple[str, str]:
+    if _ERROR.search(line):
+        return " ll-e", '<span class="sr">error </span>'
+    if _WARNING.search(line):
+        return " ll-w", '<span class="sr">warning </span>'
+    return "", ""

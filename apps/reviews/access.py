@@ -1,0 +1,73 @@
+"""Who may review, comment and assign."""
+
+from __future__ import annotations
+
+from apps.accounts.models import User
+from apps.changes import queries as changes
+from apps.changes.lifecycle import Status, words
+from apps.changes.models import ChangeRequest
+from apps.core.verdict import ALLOWED, Verdict, refused
+from apps.repositories import access as repositories
+from apps.reviews.models import Review, Thread
+
+NOT_A_REVIEWER = "Reviewing {label} needs the role reviewer in {repository}; a maintainer of the repository can give it."
+
+
+def can_comment(user: User, change: ChangeRequest) -> Verdict:
+    """Everybody who may ask for a change may discuss one."""
+    return repositories.can_ask(user, change.repository)
+
+
+def can_review(user: User, change: ChangeRequest, *, verdict: str, stage: str = Review.Stage.MERGE) -> Verdict:
+    """May ``user`` submit ``verdict`` now? Contributors and service accounts never approve (DESIGN §5)."""
+    if verdict == Review.Verdict.COMMENT:
+        return can_comment(user, change)
+    if not repositories.can_review(user, change.repository).allowed:
+        return refused("not_reviewer", NOT_A_REVIEWER.format(label=change.label, repository=change.repository.name))
+    in_state = _reviewable(change, stage)
+    if not in_state.allowed or verdict != Review.Verdict.APPROVE:
+        return in_state
+    return can_approve(user, change)
+
+
+def can_approve(user: User, change: ChangeRequest) -> Verdict:
+    """Whether an approval of ``user`` could ever count for ``change``."""
+    if user.kind == User.Kind.SERVICE:
+        return refused("service_account", "Service accounts never approve; a person has to look at the change.")
+    how = changes.contribution_of(user, change)
+    if how:
+        return refused("contributor", f"You contributed to {change.label} ({how}), so somebody else has to approve it.")
+    if change.kind == ChangeRequest.Kind.ROLLBACK and change.requester_id == user.pk:
+        return refused("contributor", f"You asked for the roll-back {change.label}, so somebody else has to approve it.")
+    return ALLOWED
+
+
+def _reviewable(change: ChangeRequest, stage: str) -> Verdict:
+    if stage == Review.Stage.DEPLOY:
+        possible = change.status in {Status.IN_REVIEW, Status.MERGING, Status.MERGED}
+    else:
+        possible = change.status == Status.IN_REVIEW
+    if possible:
+        return ALLOWED
+    return refused("wrong_state", f"{change.label} is {words(change.status)}, so it cannot be reviewed now.")
+
+
+def can_assign(user: User, change: ChangeRequest) -> Verdict:
+    """Authors of the change, people who write here, and maintainers choose who is asked."""
+    if change.status not in {Status.REQUESTED, Status.DRAFT, Status.IN_REVIEW}:
+        return refused("wrong_state", f"{change.label} is {words(change.status)}; nobody needs to be asked any more.")
+    if change.requester_id == user.pk or change.owner_id == user.pk:
+        return repositories.can_ask(user, change.repository)
+    return repositories.can_write(user, change.repository)
+
+
+def can_resolve(user: User, thread: Thread) -> Verdict:
+    """A blocking thread is resolved by who opened it or by a maintainer, others by anyone who writes here."""
+    repository = thread.change.repository
+    if thread.created_by_id == user.pk or repositories.can_maintain(user, repository).allowed:
+        return repositories.can_ask(user, repository)
+    if thread.kind == Thread.Kind.BLOCKING:
+        return refused(
+            "not_opener", f"This thread blocks the change; {thread.created_by.username} or a maintainer resolves it."
+        )
+    return repositories.can_write(user, repository)

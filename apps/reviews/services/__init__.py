@@ -1,0 +1,7 @@
+"""Use cases of reviewing: one module each."""
+
+from apps.reviews.services.assigning import assign, unassign
+from apps.reviews.services.reviewing import submit_review
+from apps.reviews.services.threads import open_thread, reopen_thread, reply, resolve_thread
+
+__all__ = ["assign", "open_thread", "reopen_thread", "reply", "resolve_thread", "submit_review", "unassign"]

@@ -1,0 +1,131 @@
+"""Submitting a review: a verdict on exactly the revision that the reviewer saw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from apps.accounts.models import User
+from apps.audit import services as audit
+from apps.audit.actors import Actor
+from apps.changes.models import ChangeRequest, Revision
+from apps.core.clock import now
+from apps.core.errors import Conflict, InvalidInput
+from apps.reviews import access
+from apps.reviews.models import Review
+from apps.reviews.signals import review_submitted
+from apps.reviews.transitions import end_turn, mark_stale
+
+MAX_BODY = 20_000
+
+
+@transaction.atomic
+def submit_review(
+    actor: User,
+    *,
+    change: ChangeRequest,
+    revision: int,
+    verdict: str,
+    body: str = "",
+    stage: str = Review.Stage.MERGE,
+    environment: str = "",
+    shown: dict[str, Any] | None = None,
+    via: str = "page",
+) -> Review:
+    """Record what ``actor`` says about revision number ``revision``.
+
+    Guarantees: the review is bound to the revision that was current inside this
+    transaction, or nothing is written (:class:`Conflict` ``stale_revision``); a
+    contributor's approval is refused; a repeated identical verdict is refused, so a
+    double click makes one review.
+    """
+    check_shape(verdict=verdict, stage=stage, environment=environment, body=body)
+    locked = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository", "revision").get(pk=change.pk)
+    access.can_review(actor, locked, verdict=verdict, stage=stage).require_or_conflict()
+    current = require_current(locked, revision)
+    _require_new(actor, locked, current, verdict=verdict, stage=stage, environment=environment)
+    review = Review.objects.create(
+        change=locked,
+        revision=current,
+        reviewer=actor,
+        verdict=verdict,
+        body=body.strip(),
+        stage=stage,
+        environment=environment,
+        subject=current.subject,
+        shown=shown or {},
+        via=via,
+        created_at=now(),
+    )
+    audit.record(
+        Actor.of(actor),
+        "review.submitted",
+        repository=locked.repository.name,
+        change=locked.number,
+        environment=environment,
+        target=f"{locked.label} {current.label}",
+        summary=f"{actor.username} {_past(verdict)} {locked.label} {current.label}",
+        data={"verdict": verdict, "revision": current.number, "subject": current.subject, "stage": stage, "via": via},
+    )
+    if verdict != Review.Verdict.COMMENT:
+        end_turn(locked, actor)
+    mark_stale(locked)
+    transaction.on_commit(lambda: review_submitted.send(sender=Review, change_id=locked.pk, review_id=review.pk))
+    return review
+
+
+def check_shape(*, verdict: str, stage: str, environment: str, body: str) -> None:
+    """Refuse what is not a review at all, naming the field."""
+    if verdict not in Review.Verdict.values:
+        raise InvalidInput("bad_verdict", "The verdict is approve, request_changes or comment.", field="verdict")
+    if stage not in Review.Stage.values:
+        raise InvalidInput("bad_stage", "The stage is merge or deploy.", field="stage")
+    if (stage == Review.Stage.DEPLOY) != bool(environment):
+        raise InvalidInput(
+            "bad_environment", "Name the environment for a deploy review, and only for one.", field="environment"
+        )
+    if verdict != Review.Verdict.APPROVE and not body.strip():
+        raise InvalidInput("body_required", "Say what should change, or what you want to say.", field="body")
+    if len(body) > MAX_BODY:
+        raise InvalidInput("body_too_long", f"A review has at most {MAX_BODY:,} characters.", field="body")
+
+
+def require_current(change: ChangeRequest, number: int) -> Revision:
+    """The present revision if it is ``number``; otherwise a conflict that names what moved."""
+    current = change.revision
+    if current is None:
+        raise Conflict("no_revision", f"{change.label} has no code yet, so there is nothing to review.")
+    if current.number != number:
+        raise Conflict(
+            "stale_revision",
+            f"{change.label} is now at {current.label} ({current.get_cause_display()}); you looked at r{number}. "
+            f"Look at what changed and submit your review again; your text is kept.",
+            current=current.number,
+            seen=number,
+        )
+    return current
+
+
+def _require_new(
+    actor: User, change: ChangeRequest, revision: Revision, *, verdict: str, stage: str, environment: str
+) -> None:
+    if verdict == Review.Verdict.COMMENT:
+        return
+    latest = (
+        Review.objects.filter(change=change, reviewer=actor, stage=stage, environment=environment)
+        .exclude(verdict=Review.Verdict.COMMENT)
+        .last()
+    )
+    if latest is not None and latest.revision_id == revision.pk and latest.verdict == verdict:
+        raise Conflict(
+            "already_reviewed", f"You already {_past(verdict)} {change.label} {revision.label}.", review=latest.pk
+        )
+
+
+def _past(verdict: str) -> str:
+    return {
+        Review.Verdict.APPROVE: "approved",
+        Review.Verdict.REQUEST_CHANGES: "requested changes of",
+        Review.Verdict.COMMENT: "commented on",
+    }[Review.Verdict(verdict)]

@@ -1,0 +1,12 @@
+"""Past-tense notices of the reviews context, sent after commit with ids only."""
+
+from django.dispatch import Signal
+
+review_submitted = Signal()
+"""``change_id``, ``review_id``."""
+
+attention_changed = Signal()
+"""``user_ids`` (list of int): whose queue is different now."""
+
+verdict_changed = Signal()
+"""``change_id``: requirements, reviewers or threads of this change are different now."""
