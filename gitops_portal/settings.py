@@ -185,6 +185,11 @@ else:
 # --- engine ------------------------------------------------------------------------------
 PORTAL_ENGINE = env.choice("PORTAL_ENGINE", "celery" if REDIS_URL else "embedded", ("embedded", "celery", "none"))
 PORTAL_LEASE_SECONDS = env.number("PORTAL_LEASE_SECONDS", 30)
+# What one step of a pipeline may print, and how long it may take to stop when it is asked to.
+PORTAL_STEP_OUTPUT_MB = env.number("PORTAL_STEP_OUTPUT_MB", 64)
+PORTAL_STEP_GRACE_SECONDS = env.number("PORTAL_STEP_GRACE_SECONDS", 5)
+# How long the workspace of a run with unknown outcome is kept for whoever has to decide.
+PORTAL_RUNS_KEEP_DAYS = env.number("PORTAL_RUNS_KEEP_DAYS", 7)
 CELERY_BROKER_URL = REDIS_URL or None
 
 # --- people ------------------------------------------------------------------------------
