@@ -16,7 +16,6 @@ ACTIONS: dict[str, str] = {
     "user.reactivated": "Account reactivated",
     "user.permission_changed": "Permission of an account changed",
     "user.groups_synced": "Teams taken over from the identity provider",
-    "user.identity_linked": "Single sign-on identity linked to an account",
     "user.password_changed": "Password changed",
     "user.preferences_changed": "Preferences changed",
     "team.created": "Team created",

@@ -1,0 +1,44 @@
+"""The use cases of people, teams, tokens and signing in. Each writes one audit entry."""
+
+from apps.accounts.services.people import (
+    create_user,
+    deactivate_user,
+    reactivate_user,
+    set_connect_permission,
+)
+from apps.accounts.services.signing_in import (
+    record_refused_sign_in,
+    record_sign_in,
+    record_sign_out,
+    register_from_provider,
+    sync_idp_groups,
+)
+from apps.accounts.services.teams import (
+    add_team_member,
+    create_team,
+    remove_team_member,
+    set_team_members,
+    update_team,
+)
+from apps.accounts.services.tokens import TokenSession, authenticate_token, create_token, revoke_token
+
+__all__ = [
+    "TokenSession",
+    "add_team_member",
+    "authenticate_token",
+    "create_team",
+    "create_token",
+    "create_user",
+    "deactivate_user",
+    "reactivate_user",
+    "record_refused_sign_in",
+    "record_sign_in",
+    "record_sign_out",
+    "register_from_provider",
+    "remove_team_member",
+    "revoke_token",
+    "set_connect_permission",
+    "set_team_members",
+    "sync_idp_groups",
+    "update_team",
+]
