@@ -1,0 +1,194 @@
+"""One file as HTML: its body in windows of rows, its section with heading, or a shell in its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apps.diffs.characters import escape_attribute, escape_name, plain
+from apps.diffs.files import FileChange, FileFacts, describe
+from apps.diffs.highlight import CUT_OPEN, painter_for
+from apps.diffs.html import TABLE_CLOSE, View, Window, table_open, write_rows
+from apps.diffs.keys import etag, fragment_key
+from apps.diffs.parse import MalformedDiff, iter_hunks
+
+FIRST_ROWS = 400  # rows of the first response, and of each window after it
+ALL_ROWS = 1 << 60
+MAX_HIDDEN_NAMED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a person chose. ``query`` is kept on every link (``from=1&to=3``); ``long_lines`` shows lines whole."""
+
+    view: View = "unified"
+    query: str = ""
+    long_lines: bool = False
+
+    def link(self, change: FileChange, **extra: object) -> str:
+        """A relative link to one file of the same page; works without JavaScript."""
+        pairs = [
+            self.query,
+            f"view={self.view}",
+            f"file={change.id}",
+            *(f"{name}={value}" for name, value in extra.items()),
+        ]
+        return escape_attribute(f"?{'&'.join(pair for pair in pairs if pair)}#f-{change.id}")
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A piece of a page: ``rows`` written, ``next_row`` to ask for (``None``: that was all), ``cut_lines`` shortened."""
+
+    html: bytes
+    rows: int
+    next_row: int | None
+    etag: str
+    cut_lines: int = 0
+
+
+def window_etag(change: FileChange, options: Options, start_row: int, max_rows: int) -> str:
+    """The ETag of ``render_file`` for these arguments, without the patch: answer 304 before Git is asked.
+
+    (The patch follows from both blobs and the modes under one Git version and one set of flags.)
+    """
+    facts = {
+        "id": change.id, "status": change.status, "modes": f"{change.old_mode} {change.new_mode}",
+        "similarity": change.similarity, "query": options.query, "long": options.long_lines,
+        "start": start_row, "rows": max_rows,
+    }  # fmt: skip
+    return etag(fragment_key(change.old_oid, change.new_oid, (change.old_path, change.new_path), options.view, facts))
+
+
+def render_file(
+    change: FileChange,
+    patch: bytes,
+    *,
+    options: Options | None = None,
+    start_row: int = 0,
+    max_rows: int = FIRST_ROWS,
+    facts: FileFacts | None = None,
+    sizes: tuple[int | None, int | None] = (None, None),
+) -> Fragment:
+    """The body of one file: from row 0 notes and table, later only ``<tbody>`` with the rows of that window.
+
+    A ``<tbody class="mr">`` with a link stands where rows follow; replace it by the next window. ``sizes`` are bytes
+    before and after, for binary files. Never fails on content: what cannot be read is said in words.
+    """
+    chosen = options or Options()
+    known = facts or describe(change, patch)
+    window = Window(start_row, start_row + max_rows)
+    painter = painter_for(change.path, whole=chosen.long_lines)
+    problem = ""
+    rows: list[str] = []
+    try:
+        rows = write_rows(change.id, painter, iter_hunks(patch), chosen.view, window)
+    except MalformedDiff as error:
+        problem = error.message
+    body = "".join(rows)
+    cut = body.count(CUT_OPEN)
+    next_row = window.end if window.more else None
+    pieces = [f"<tbody>{body}</tbody>" if body else "", _more(change, chosen, next_row, max_rows)]
+    if start_row == 0:
+        pieces = [*_notes(change, known, chosen, cut, sizes, problem), *_table(change, known, chosen, pieces)]
+    elif problem:
+        pieces.append(f'<tbody><tr class="h"><td colspan="6">{escape_name(problem)}</tbody>')
+    tag = window_etag(change, chosen, start_row, max_rows)
+    return Fragment("".join(pieces).encode("utf-8"), len(rows), next_row, tag, cut)
+
+
+def _table(change: FileChange, facts: FileFacts, options: Options, pieces: list[str]) -> list[str]:
+    if not any(pieces):
+        return []
+    name = change.display_path.rsplit("/", 1)[-1]
+    return [table_open(options.view, f"Changes in {name}: {count_words(facts)}"), *pieces, TABLE_CLOSE]
+
+
+def _more(change: FileChange, options: Options, next_row: int | None, max_rows: int) -> str:
+    if next_row is None:
+        return ""
+    span = 6 if options.view == "split" else 4
+    link = options.link(change, start=next_row)
+    return (
+        f'<tbody class="mr" data-file="{change.id}" data-next="{next_row}"><tr><td colspan="{span}">'
+        f'<a href="{link}">Show the next {max_rows:,} rows</a></tbody>'
+    )
+
+
+def _notes(
+    change: FileChange, facts: FileFacts, options: Options, cut: int, sizes: tuple[int | None, int | None], problem: str
+) -> list[str]:
+    """Paragraphs above the table: what happened besides lines, and everything a reader could miss."""
+    notes = [escape_name(word) for word in facts.words]
+    if facts.kind == "binary":
+        notes.append(f"Not shown as text{_size_words(sizes)}")
+    if problem:
+        notes.append(escape_name(problem))
+    if not facts.clean:
+        notes.append("Some bytes are no UTF-8; each is shown as [\\xNN]")
+    if facts.hidden:
+        notes.append(escape_name(hidden_words(facts)))
+    if cut:
+        link = options.link(change, long=1)
+        noun = "line is" if cut == 1 else "lines are"
+        notes.append(f'{cut} long {noun} cut, and the rest is not displayed. <a href="{link}">Show whole lines</a>')
+    return [f'<p class="dn">{note}</p>' for note in notes]
+
+
+def hidden_words(facts: FileFacts) -> str:
+    """Such as "3 hidden characters are shown as tokens: [U+202E] 2, [CR] 1"; empty when there are none."""
+    if not facts.hidden:
+        return ""
+    total = sum(number for _, number in facts.hidden)
+    named = ", ".join(f"{name} {number:,}" for name, number in facts.hidden[:MAX_HIDDEN_NAMED])
+    more = ", …" if len(facts.hidden) > MAX_HIDDEN_NAMED else ""
+    noun = "character is shown as a token" if total == 1 else "characters are shown as tokens"
+    return f"{total:,} hidden {noun}: {named}{more}"
+
+
+def _size_words(sizes: tuple[int | None, int | None]) -> str:
+    old, new = ("" if size is None else f"{size:,} bytes" for size in sizes)
+    if old and new:
+        return f": {old} → {new}"
+    return f": {old or new}" if old or new else ""
+
+
+def count_words(facts: FileFacts | None) -> str:
+    """Such as "2 added, 1 removed", or what stands for it where there are no lines."""
+    if facts is None:
+        return "not counted yet"
+    if facts.kind in ("binary", "mode_only", "empty") and not facts.changed:
+        return {"binary": "binary", "mode_only": "no lines changed", "empty": "no lines"}[facts.kind]
+    return f"{facts.added:,} added, {facts.removed:,} removed"
+
+
+def section_open(change: FileChange, facts: FileFacts | None, *, state: str = "open", tools: str = "") -> str:
+    """``<section>`` and its heading. ``state``: ``open``, ``load`` (a shell that loads by itself), ``closed``.
+
+    ``tools`` is trusted HTML for the heading (the Viewed form), written by the caller's template.
+    """
+    name = escape_name(change.path)
+    if change.is_moved:
+        name = f'<span class="old">{escape_name(change.old_path)} → </span>{name}'
+    lines = "" if facts is None else f' data-lines="{facts.changed}"'
+    return (
+        f'<section class="df" id="f-{change.id}" data-file="{change.id}" data-state="{state}"{lines} '
+        f'aria-labelledby="f-{change.id}-h"><header class="fh"><h3 id="f-{change.id}-h" tabindex="-1">{name}</h3> '
+        f'<span class="st st--neu">{change.status_word}</span> <span>{count_words(facts)}</span>{tools}</header>'
+    )
+
+
+def render_section(change: FileChange, facts: FileFacts | None, body: bytes, *, tools: str = "") -> bytes:
+    """A whole file: heading and the body of ``render_file``."""
+    return section_open(change, facts, tools=tools).encode() + b'<div class="fb">' + body + b"</div></section>"
+
+
+def render_shell(
+    change: FileChange, facts: FileFacts | None, *, options: Options, reason: str = "", tools: str = ""
+) -> bytes:
+    """A file without its rows: loads by itself when near, or stays closed for a ``reason`` that is shown."""
+    state = "closed" if reason else "load"
+    words = f"<p>{escape_name(plain(reason))}</p>" if reason else ""
+    return (
+        f'{section_open(change, facts, state=state, tools=tools)}<div class="fb">{words}'
+        f'<p><a href="{options.link(change)}">Show the difference</a></p></div></section>'
+    ).encode()
