@@ -13,7 +13,7 @@ CHUNK = 1 << 18
 STDERR_KEPT = 4_096
 
 
-class Died(Exception):
+class DiedError(Exception):
     """The process ended in the middle of an answer."""
 
     def __init__(self, stderr: bytes) -> None:
@@ -57,7 +57,7 @@ class Conversation:
             except BlockingIOError:
                 self._fill()
             except BrokenPipeError as error:
-                raise Died(bytes(self._errors)) from error
+                raise DiedError(bytes(self._errors)) from error
 
     def read_line(self, most: int) -> bytes:
         """The next line without its newline."""
@@ -104,7 +104,7 @@ class Conversation:
             elif data:
                 self._buffer += data
             else:
-                raise Died(bytes(self._errors))
+                raise DiedError(bytes(self._errors))
         if most is not None and len(self._buffer) > most:
             message = f"Git was stopped because its answer exceeds {most:,} bytes."
             raise GitOutputTooLarge(message, command="pool", limit=most)

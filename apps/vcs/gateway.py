@@ -4,7 +4,8 @@ Every command gets a clean environment, configuration that switches off all that
 repository could steer (attributes, hooks, replace refs, filters, fsmonitor), checked arguments
 (:mod:`apps.vcs.commands`), a wall time, a cap on its output and limits on memory and processor.
 On Git 2.39 ``attr.tree`` does nothing: that mirrors are bare is what keeps attributes from acting,
-and ``GIT_IMPLICIT_WORK_TREE=0`` makes any ``--git-dir`` behave as bare.
+and ``GIT_IMPLICIT_WORK_TREE=0`` with an index that is not there makes any ``--git-dir`` behave as bare
+(Git reads ``.gitattributes`` from the index of a clone, too).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from apps.vcs.commands import arguments
 from apps.vcs.errors import GitFailed, GitOutputTooLarge, GitTimedOut
 from apps.vcs.limits import DEFAULT_LIMITS, Limits
-from apps.vcs.processes import Process, TooMuch, TooSlow
+from apps.vcs.processes import Process, TooMuchError, TooSlowError
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ def environment(transport: Transport = NO_TRANSPORT) -> dict[str, str]:
         "GIT_LITERAL_PATHSPECS": "1",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_IMPLICIT_WORK_TREE": "0",
+        "GIT_INDEX_FILE": "/nonexistent/index",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "/bin/false",
         "SSH_ASKPASS": "/bin/false",
@@ -161,11 +163,11 @@ def call(
     )
     try:
         code, out, err = process.communicate(stdin, deadline=time.monotonic() + seconds, max_output=most, watch=watch)
-    except TooSlow as error:
+    except TooSlowError as error:
         logger.warning("git_timed_out", extra={"command": command, "seconds": seconds})
         message = f"Git ('{command}') was stopped after {seconds:g} seconds without a result."
         raise GitTimedOut(message, command=command, seconds=seconds) from error
-    except TooMuch as error:
+    except TooMuchError as error:
         logger.warning("git_output_too_large", extra={"command": command, "limit": most})
         message = f"Git ('{command}') was stopped because its answer exceeds {most:,} bytes."
         raise GitOutputTooLarge(message, command=command, limit=most) from error

@@ -12,10 +12,11 @@ from apps.vcs.errors import BlobTooLarge, CommandRefused, GitOutputTooLarge, Obj
 from apps.vcs.limits import DEFAULT_LIMITS
 from apps.vcs.paths import decode, encode, is_safe
 from apps.vcs.pool import DEFAULT_POOL
-from apps.vcs.processes import TooMuch
+from apps.vcs.processes import TooMuchError
 
 OID = re.compile(r"[0-9a-f]{40}")
 HEADER_BYTES = 16_384
+INFO_PARTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def _info(conversation: Conversation, name: bytes) -> tuple[str, str, int] | Non
     # The answer is "<oid> SP <type> SP <size>", or "<name> missing" (also "ambiguous", "dangling").
     conversation.send(b"info " + name + b"\0")
     parts = conversation.read_line(HEADER_BYTES).split(b" ")
-    if len(parts) != 3 or not parts[2].isdigit():
+    if len(parts) != INFO_PARTS or not parts[-1].isdigit():
         return None
     return parts[0].decode(), parts[1].decode(), int(parts[2])
 
@@ -125,7 +126,7 @@ def read_blob_head(git_dir: Path, oid: str, *, max_bytes: int) -> BlobHead:
         data = gateway.run(git_dir, "cat-file", ["blob", oid], max_output=max_bytes)
     except GitOutputTooLarge as error:
         cause = error.__cause__
-        data = cause.data if isinstance(cause, TooMuch) else b""
+        data = cause.data if isinstance(cause, TooMuchError) else b""
     return BlobHead(data, size)
 
 
@@ -184,7 +185,7 @@ def _ls_tree(git_dir: Path, tree: str, flags: list[str], path: str) -> list[Tree
 
 
 def _entry(record: bytes) -> TreeEntry:
-    # "<mode> SP <type> SP <oid> SP+ <size|-> TAB <path>" (git-ls-tree(1), -l -z)
+    # Format of git-ls-tree(1) with -l -z: mode, type, oid and size or "-", blanks between; TAB; path.
     facts, _, path = record.partition(b"\t")
     mode, kind, oid, size = facts.decode().split()
     return TreeEntry(decode(path), mode, kind, oid, int(size) if size != "-" else None)

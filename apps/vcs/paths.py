@@ -5,6 +5,9 @@ Bytes that are no UTF-8 become lone surrogates (PEP 383), so ``encode(decode(b))
 
 from __future__ import annotations
 
+SURROGATES = 0xDC00  # PEP 383: byte 0x80 is U+DC80, byte 0xff is U+DCFF
+LOW, HIGH = 0xDC80, 0xDCFF
+
 
 def decode(raw: bytes) -> str:
     """Bytes of a path or name as ``str``; what is not UTF-8 becomes lone surrogates."""
@@ -23,7 +26,7 @@ def display(path: str) -> str:
     """
     if path.isascii():
         return path
-    return "".join(f"\\x{ord(char) - 0xDC00:02x}" if 0xDC80 <= ord(char) <= 0xDCFF else char for char in path)
+    return "".join(f"\\x{ord(char) - SURROGATES:02x}" if LOW <= ord(char) <= HIGH else char for char in path)
 
 
 def is_safe(path: str) -> bool:

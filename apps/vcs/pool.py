@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from apps.vcs import gateway
-from apps.vcs.conversation import Conversation, Died
+from apps.vcs.conversation import Conversation, DiedError
 from apps.vcs.errors import GitFailed, ObjectMissing
 from apps.vcs.limits import DEFAULT_LIMITS, Limits
 
@@ -62,7 +62,7 @@ class Pool:
         conversation, pooled = self._take(key, git_dir, kind)
         try:
             answer = self._ask_once(conversation, question)
-        except Died:
+        except DiedError:
             self._drop(conversation, pooled=pooled)
             return self._ask_anew(git_dir, kind, question)
         except ObjectMissing:
@@ -83,7 +83,7 @@ class Pool:
         conversation = self._start(git_dir, kind)
         try:
             return self._ask_once(conversation, question)
-        except Died as error:
+        except DiedError as error:
             message = (
                 "Git stopped while it read the portal's copy of this repository: an object is "
                 "missing or damaged. Ask an administrator to connect the repository anew."

@@ -16,27 +16,30 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, TypeVar
 
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a missing git is told by vcs.version
 
-from git.cmd import Git  # noqa: E402
+from git.cmd import Git
+from git.exc import GitCommandNotFound
 
 try:
     import resource
 except ImportError:  # pragma: no cover - not a Unix
     resource = None  # type: ignore[assignment]
 
+Thing = TypeVar("Thing")
+
 CHUNK = 1 << 16
 STDERR_KEPT = 16_384
 WATCH_SECONDS = 0.1
 
 
-class TooSlow(Exception):
+class TooSlowError(Exception):
     """The deadline passed."""
 
 
-class TooMuch(Exception):
+class TooMuchError(Exception):
     """More output than allowed; ``data`` is what came until then."""
 
     def __init__(self, data: bytes) -> None:
@@ -50,15 +53,16 @@ class Process:
     def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path | None) -> None:
         drop = [name for name in os.environ if name not in env]
         line = ["env", *(part for name in drop for part in ("-u", name)), *argv]
-        self._owner = Git(str(cwd) if cwd else os.sep).execute(
-            line, istream=_PIPE, as_process=True, env=env, start_new_session=True
-        )
-        popen = self._owner.proc
-        assert popen is not None
-        self.popen: subprocess.Popen[bytes] = popen
-        self.stdin = _stream(popen.stdin)
-        self.stdout = _stream(popen.stdout)
-        self.stderr = _stream(popen.stderr)
+        try:
+            self._owner = Git(str(cwd) if cwd else os.sep).execute(
+                line, istream=subprocess.PIPE, as_process=True, env=env, start_new_session=True
+            )
+        except GitCommandNotFound as error:
+            raise FileNotFoundError("'env' is not on PATH") from error
+        self.popen: subprocess.Popen[bytes] = _present(self._owner.proc)
+        self.stdin = _present(self.popen.stdin)
+        self.stdout = _present(self.popen.stdout)
+        self.stderr = _present(self.popen.stderr)
         for stream in (self.stdin, self.stdout, self.stderr):
             os.set_blocking(stream.fileno(), False)
 
@@ -97,24 +101,22 @@ class Process:
         """``(exit code, stdout, last of stderr)``. Kills the group before raising anything.
 
         ``deadline`` is a ``time.monotonic()`` moment. ``watch`` is called about every 100 ms and
-        may raise to end the command. Raises :class:`TooSlow`, :class:`TooMuch`.
+        may raise to end the command. Raises :class:`TooSlowError`, :class:`TooMuchError`.
         """
         try:
             out, err = _pump(self, stdin, deadline, max_output, watch)
             code = self.popen.wait(timeout=max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired as error:
-            raise TooSlow from error
+            raise TooSlowError from error
         finally:
             self.kill()
         return code, out, err
 
 
-_PIPE: int = subprocess.PIPE
-
-
-def _stream(stream: IO[bytes] | None) -> IO[bytes]:
-    assert stream is not None
-    return stream
+def _present(thing: Thing | None) -> Thing:
+    if thing is None:
+        raise RuntimeError("GitPython started Git without its pipes")
+    return thing
 
 
 def _pump(
@@ -136,16 +138,16 @@ def _pump(
         while selector.get_map():
             left = deadline - time.monotonic()
             if left <= 0:
-                raise TooSlow
+                raise TooSlowError
             if watch is not None:
                 watch()
             for key, _ in selector.select(min(left, WATCH_SECONDS) if watch else left):
                 if key.fileobj is process.stdin:
                     pending = _feed(process, pending, selector)
                 else:
-                    _drain(process, key.fd, out if key.fd == process.stdout.fileno() else err, selector)
+                    _drain(key.fd, out if key.fd == process.stdout.fileno() else err, selector)
             if len(out) > max_output:
-                raise TooMuch(bytes(out[:max_output]))
+                raise TooMuchError(bytes(out[:max_output]))
             del err[:-STDERR_KEPT]
     return bytes(out), bytes(err)
 
@@ -162,7 +164,7 @@ def _feed(process: Process, pending: memoryview, selector: selectors.BaseSelecto
     return pending
 
 
-def _drain(process: Process, fd: int, into: bytearray, selector: selectors.BaseSelector) -> None:
+def _drain(fd: int, into: bytearray, selector: selectors.BaseSelector) -> None:
     data = os.read(fd, CHUNK)
     if data:
         into += data

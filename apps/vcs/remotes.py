@@ -74,7 +74,8 @@ class Fetched:
 @dataclass(frozen=True, slots=True)
 class PushOutcome:
     """``accepted``; ``moved`` (the remote ref is not what the lease says); ``refused`` (by a hook or
-    a protection: ``message`` is the host's reason, made safe to show)."""
+    a protection: ``message`` is the host's reason, made safe to show).
+    """
 
     status: str
     message: str = ""
@@ -134,20 +135,15 @@ def mirror_into(source: Source, dest: Path, *, limits: Limits = DEFAULT_LIMITS) 
     if dest.exists():
         raise Conflict("mirror_exists", "There is a mirror at this place already.")
     found = probe(source, limits=limits)
-    if found.default_branch is None:
-        message = "The repository has no branch yet. Push a first commit to it, then connect it."
-        raise Unavailable("repository_empty", message)
-    _require_few(found.branches, limits)
+    _require_some(found.branches, limits)
     dest.parent.mkdir(parents=True, exist_ok=True)
     quarantine = Path(tempfile.mkdtemp(prefix=f".{dest.name}.incoming-", dir=dest.parent))
     try:
         _init(quarantine)
         _transfer(source, quarantine, limits)
-        gateway.run(quarantine, "symbolic-ref", ["HEAD", HEADS + found.default_branch])
+        gateway.run(quarantine, "symbolic-ref", ["HEAD", f"{HEADS}{found.default_branch}"])
         branches = list_branches(quarantine)
-        if not branches:
-            raise Unavailable("repository_empty", "The repository lost its branches meanwhile.")
-        _require_few(branches, limits)
+        _require_some(branches, limits)
         DEFAULT_POOL.forget(quarantine)
         quarantine.rename(dest)
     except BaseException:
@@ -220,7 +216,7 @@ def push_with_lease(
     lease = f"--force-with-lease={ref}:{require_oid(old) if old else ''}"
     done = talk(source, git_dir, "push", [*PUSH_FLAGS, lease], [f"{require_oid(new)}:{ref}"],
                 seconds=limits.push_seconds, limits=limits)  # fmt: skip
-    # "<flag> TAB <from>:<to> TAB <summary> [(<reason>)]" (git-push(1), --porcelain)
+    # Lines of git-push(1) with --porcelain: flag, TAB, from:to, TAB, summary and maybe a reason.
     for line in decode(done.stdout).splitlines():
         flag, _, rest = line.partition("\t")
         if flag in {" ", "+", "*", "=", "!"} and rest.startswith(f"{new}:{ref}\t"):
@@ -251,7 +247,10 @@ def _checked_ref(ref: str) -> str:
     raise InvalidInput("bad_ref", "Only refs/heads/… and refs/portal/… are read and pushed.")
 
 
-def _require_few(branches: dict[str, str], limits: Limits) -> None:
+def _require_some(branches: dict[str, str], limits: Limits) -> None:
+    if not branches:
+        message = "The repository has no branch yet. Push a first commit to it, then connect it."
+        raise Unavailable("repository_empty", message)
     if len(branches) > limits.branches:
         raise _too_large(f"It has {len(branches):,} branches; {limits.branches:,} are allowed.")
 
@@ -269,7 +268,7 @@ def _bytes_on_disk(folder: Path) -> int:
     for root, _, names in os.walk(folder):
         for name in names:
             with suppress(OSError):  # a temporary file that was renamed meanwhile
-                total += os.lstat(os.path.join(root, name)).st_size
+                total += (Path(root) / name).lstat().st_size
     return total
 
 

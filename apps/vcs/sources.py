@@ -27,6 +27,7 @@ URL = re.compile(
 )
 SCP = re.compile(r"(?P<user>[^@/:]+)@(?P<host>[^@/:\[\]]+):(?P<path>[^-/:].*|/.+)")
 NOT_IN_URL = re.compile(r"[\x00-\x20\x7f\\?#\"<>|`{}^]")
+MAX_PORT = 65_535
 DEFAULT_PORTS = {"https": 443, "http": 80, "ssh": 22}
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 # Cloud metadata services outside the link-local range: AWS (IPv6), Alibaba, Oracle, Azure.
@@ -99,6 +100,10 @@ def parse(url: str, reach: Reach) -> Address:
     found = URL.fullmatch(url)
     if found is None:
         return _parse_scp(url)
+    return _web_or_ssh(found, reach)
+
+
+def _web_or_ssh(found: re.Match[str], reach: Reach) -> Address:
     scheme, user = found["scheme"], found["user"]
     if scheme == "http" and found["host"].strip("[]") not in reach.http_hosts:
         _refuse("Plain http sends credentials and code unprotected. Use https or ssh.")
@@ -108,7 +113,7 @@ def parse(url: str, reach: Reach) -> Address:
         _refuse("The user name in the address is not one, or it contains a password.")
     host = _host(found["host"])
     port = int(found["port"] or DEFAULT_PORTS[scheme])
-    if not 0 < port < 65536:
+    if not 0 < port <= MAX_PORT:
         _refuse("The port is not between 1 and 65535.")
     return Address(SourceKind.SSH if scheme == "ssh" else SourceKind.HTTPS, scheme, host, port)
 
