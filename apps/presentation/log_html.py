@@ -28,7 +28,7 @@ def log_rows(lines: Iterable[str], *, step: str, attempt: int, first_line: int, 
     for number, line in enumerate(lines, start=first_line):
         kind, word = _kind(line)
         rows.append(
-            f'<div class="ll{kind}" id="{anchor}-L{number}"><a class="ln" href="#{anchor}-L{number}">{number}</a>'
+            f'<div class="ll{kind}" id="{anchor}-L{number}"><a class="ln" tabindex="-1" href="#{anchor}-L{number}">{number}</a>'
             f'<span class="lt">{clock}</span><span class="lx">{word}{line_html(line)}</span></div>'
         )
     return "".join(rows)

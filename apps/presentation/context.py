@@ -1,0 +1,77 @@
+"""What every page's frame shows: navigation and the look that this browser has chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "theme": ("system", "light", "dark"),
+    "diff": ("default", "cb"),
+    "density": ("comfortable", "compact"),
+    "keys": ("on", "off"),
+}
+"""Cookies that the server reads, the first value being the default. Anything else is ignored."""
+
+_ENTRIES = (
+    ("queue", "Queue", "queue", "q"),
+    ("changes", "Changes", "changes", "c"),
+    ("deployments", "Deploys", "rocket", "d"),
+    ("environments", "Environments", "environments", "e"),
+    ("timeline", "Timeline", "clock", "t"),
+    ("repositories", "Repositories", "repository", ""),
+    ("runbooks", "Runbooks", "book", ""),
+    ("audit", "Audit", "audit", "a"),
+    ("teams", "Teams", "team", ""),
+    ("settings", "Settings", "settings", ""),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NavEntry:
+    """One line of the navigation; ``key`` follows `g` on the keyboard."""
+
+    name: str
+    title: str
+    icon: str
+    key: str
+    url: str
+    current: bool = False
+
+
+@cache
+def _existing() -> tuple[NavEntry, ...]:
+    """The entries whose page exists, looked up once: URLs do not change while we run."""
+    found = []
+    for name, title, icon, key in _ENTRIES:
+        try:
+            url = reverse(f"web:{name}")
+        except NoReverseMatch:
+            continue
+        found.append(NavEntry(name, title, icon, key, url))
+    return tuple(found)
+
+
+def navigation(path: str) -> list[NavEntry]:
+    """The entries, with the one marked under which ``path`` lies."""
+    return [
+        NavEntry(entry.name, entry.title, entry.icon, entry.key, entry.url, current=path.startswith(entry.url))
+        for entry in _existing()
+    ]
+
+
+def preferences(request: HttpRequest) -> dict[str, str]:
+    """The chosen look, from cookies, so that the first byte already carries it (no flash)."""
+    return {
+        name: value if (value := request.COOKIES.get(name, "")) in allowed else allowed[0]
+        for name, allowed in CHOICES.items()
+    }
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: ``nav``, ``look``, and ``here`` (this page's address, to come back to)."""
+    return {"nav": navigation(request.path), "look": preferences(request), "here": request.get_full_path()}

@@ -1,0 +1,194 @@
+"""The one mapping from a state to what people see: icon, word, colour family (UX §2.13, §3.3).
+
+Pages, sockets, the API's labels and mails all take their words from here, so that one
+state never has two names. The icon's shape differs between families and the word is always
+there, so that nothing depends on colour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Tone = Literal["ok", "warn", "bad", "info", "done", "neu"]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """How one state looks: a name of static/icons.svg, the visible word, the colour family."""
+
+    icon: str
+    text: str
+    tone: Tone
+    spins: bool = False
+
+
+def _met(text: str) -> Word:
+    return Word("check-circle", text, "ok")
+
+
+def _waiting(text: str) -> Word:
+    return Word("clock", text, "info")
+
+
+def _running(text: str) -> Word:
+    return Word("arc", text, "info", spins=True)
+
+
+def _attention(text: str) -> Word:
+    return Word("diamond-bang", text, "warn")
+
+
+def _failed(text: str) -> Word:
+    return Word("octagon-x", text, "bad")
+
+
+def _neutral(text: str) -> Word:
+    return Word("dash", text, "neu")
+
+
+def _unknown(text: str) -> Word:
+    return Word("question", text, "neu")
+
+
+CHANGE: dict[str, Word] = {
+    "requested": _neutral("Requested"),
+    "draft": _neutral("Draft"),
+    "in_review": _waiting("In review"),
+    "merging": _running("Merging"),
+    "merged": _met("Merged"),
+    "done": _met("Done"),
+    "withdrawn": _neutral("Withdrawn"),
+}
+"""The stored statuses of a change request."""
+
+CHANGE_FACTS: dict[str, Word] = {
+    "needs_you": _attention("Needs you"),
+    "checks_running": _running("Checks running"),
+    "checks_failed": _failed("Checks failed"),
+    "changes_requested": _attention("Changes requested"),
+    "conflict": _attention("Conflict"),
+    "approved": _met("Approved"),
+    "ready": _met("Ready to merge"),
+    "window": _waiting("Waiting for a window"),
+    "scheduled": Word("calendar", "Scheduled", "done"),
+    "queued": _waiting("Queued"),
+    "deploying": _running("Deploying"),
+    "verifying": _running("Verifying"),
+    "deployed": _met("Deployed"),
+    "partly_deployed": _attention("Partly deployed"),
+    "deploy_failed": _failed("Deploy failed"),
+    "closed": Word("check-circle", "Closed", "neu"),
+    "rolled_back": Word("undo", "Rolled back", "done"),
+    "superseded": _neutral("Superseded"),
+}
+"""What is said of a change beside its status: computed, never stored."""
+
+DEPLOYMENT: dict[str, Word] = {
+    "pending": _waiting("Waiting"),
+    "dispatching": _running("Starting"),
+    "running": _running("Running"),
+    "succeeded": _met("Succeeded"),
+    "failed": _failed("Failed"),
+    "cancelled": _neutral("Cancelled"),
+    "unknown": Word("question", "Outcome unknown", "warn"),
+    "skipped": _neutral("Skipped"),
+}
+"""Deployments, their attempts and their steps."""
+
+REQUIREMENT: dict[str, Word] = {
+    "met": _met("Met"),
+    "waiting": _waiting("Waiting"),
+    "failed": _failed("Failed"),
+    "not_needed": _neutral("Not needed"),
+}
+"""Rows of “Why can't this deploy?”."""
+
+ENVIRONMENT: dict[str, Word] = {
+    "healthy": _met("Healthy"),
+    "degraded": _failed("Degraded"),
+    "down": _failed("Down"),
+    "synced": _met("Synced"),
+    "drift": _attention("Drift"),
+    "outside_change": _attention("Outside change"),
+    "frozen": Word("snowflake", "Frozen", "done"),
+    "locked": Word("lock", "Locked", "info"),
+    "behind": _waiting("Behind"),
+    "never_deployed": _neutral("Never deployed"),
+    "not_checked": _unknown("Not checked"),
+}
+
+REVIEW: dict[str, Word] = {
+    "approve": _met("Approved"),
+    "request_changes": _attention("Changes requested"),
+    "comment": Word("comment", "Commented", "neu"),
+    "counts": _met("Counts"),
+    "does_not_count": _neutral("Does not count"),
+    "lost": _attention("No longer counts"),
+    "review_requested": _waiting("Requested"),
+    "declined": _neutral("Declined"),
+}
+
+THREAD: dict[str, Word] = {
+    "open": Word("comment", "Open", "info"),
+    "blocking": _attention("Blocking"),
+    "answered": _waiting("Answered"),
+    "resolved": _met("Resolved"),
+    "dropped": _neutral("Dropped"),
+    "outdated": _neutral("Outdated"),
+}
+
+REPOSITORY: dict[str, Word] = {
+    "current": _met("Up to date"),
+    "syncing": _running("Fetching"),
+    "sync_failed": _failed("Fetch failed"),
+    "stale": _unknown("Stale"),
+    "never_synced": _neutral("Not fetched yet"),
+}
+
+AUDIT: dict[str, Word] = {
+    "verified": _met("Verified"),
+    "not_verified": _unknown("Not verified"),
+    "broken": _failed("BROKEN"),
+}
+
+ACCESS: dict[str, Word] = {
+    "active": _met("Active"),
+    "revoked": _neutral("Revoked"),
+    "expired": _neutral("Expired"),
+    "disabled": _neutral("Disabled"),
+}
+"""Accounts and API tokens."""
+
+WORDS: dict[str, Word] = {
+    **ACCESS,
+    **AUDIT,
+    **REPOSITORY,
+    **THREAD,
+    **REVIEW,
+    **ENVIRONMENT,
+    **REQUIREMENT,
+    **CHANGE_FACTS,
+    **CHANGE,
+    **DEPLOYMENT,
+}
+"""Every state under its own name; no two groups give one name two looks (tested)."""
+
+RISK: dict[str, Word] = {
+    "low": Word("risk-low", "Low", "neu"),
+    "medium": Word("risk-medium", "Medium", "warn"),
+    "high": Word("risk-high", "High", "bad"),
+}
+
+PLAN_ACTIONS: dict[str, Word] = {
+    "create": Word("plus", "Create", "ok"),
+    "update": Word("tilde", "Update", "info"),
+    "replace": Word("plus-minus", "Replace", "warn"),
+    "delete": Word("minus", "Destroy", "bad"),
+}
+
+
+def word_of(state: str) -> Word:
+    """The look of ``state``; one that has no word yet is shown as unknown, with its own name."""
+    found = WORDS.get(state)
+    return found or _unknown(state.replace("_", " ").capitalize() or "Unknown")

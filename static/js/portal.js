@@ -1,0 +1,250 @@
+/* What pages do beyond plain HTML. Everything here is an addition: without it every page still works.
+ *
+ * One delegated listener per kind of event, so that swapped-in HTML needs no wiring.
+ * Markup it reads: [data-rows] (list with j/k), [data-tab], [data-go], form[data-once], textarea[data-draft],
+ * time[data-relative], [data-dismiss], [data-focus], #live, #freshness, #shortcuts.
+ */
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  const $ = (selector, from = document) => from.querySelector(selector);
+  const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
+
+  /* ---------------------------------------------------------------- announcements: one region, merged, unhurried */
+  const waiting = [];
+  let speaking = 0;
+  const speak = () => {
+    speaking = 0;
+    if (!waiting.length) return;
+    $("#live").textContent = waiting.splice(0).join(" ");
+    speaking = setTimeout(speak, 5000);
+  };
+  const announce = (text) => {
+    if (!text || waiting.includes(text)) return;
+    waiting.push(text);
+    if (!speaking) speaking = setTimeout(speak, 150);
+  };
+
+  /* --------------------------------------------------------------------------------------------- relative times */
+  const units = [[31536000, "year"], [2592000, "month"], [86400, "day"], [3600, "hour"], [60, "minute"]];
+  const words = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
+  const relative = (seconds) => {
+    const [size, unit] = units.find(([size]) => Math.abs(seconds) >= size) || [1, "second"];
+    return unit === "second" ? (seconds < 0 ? "in under a minute" : "just now") : words.format(-Math.trunc(seconds / size), unit);
+  };
+  const shortenTimes = (from = document) => {
+    for (const time of $$("time[data-relative]", from)) {
+      const moment = Date.parse(time.dateTime);
+      if (Number.isNaN(moment)) continue;
+      if (!time.title) time.title = time.textContent.trim();
+      const text = relative((Date.now() - moment) / 1000);
+      if (time.textContent !== text) time.textContent = text;
+    }
+  };
+
+  /* ----------------------------------------------------------------------------------------------------- drafts */
+  const draftKey = (field) => `draft:${location.pathname}:${field.form?.getAttribute("action") || ""}:${field.name}`;
+  const restoreDrafts = (from = document) => {
+    for (const field of $$("textarea[name]", from)) {
+      if (field.dataset.restored !== undefined) continue;
+      field.dataset.restored = "";
+      const kept = sessionStorage.getItem(draftKey(field));
+      if (kept && !field.value) {
+        field.value = kept;
+        announce("Your draft was restored.");
+      }
+    }
+  };
+  document.addEventListener("input", ({ target }) => {
+    if (!(target instanceof HTMLTextAreaElement) || !target.name) return;
+    if (target.value) sessionStorage.setItem(draftKey(target), target.value);
+    else sessionStorage.removeItem(draftKey(target));
+  });
+  const forgetDrafts = (form) => $$("textarea[name]", form).forEach((field) => sessionStorage.removeItem(draftKey(field)));
+
+  /* ---------------------------------------------------------------------------------- a form is sent once, and says so */
+  const release = (form) => {
+    delete form.dataset.sending;
+    for (const button of $$("[data-idle]", form)) {
+      button.textContent = "";
+      button.append(...(button.idle || [button.dataset.idle]));
+      button.removeAttribute("aria-busy");
+      delete button.dataset.idle;
+    }
+  };
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post" || event.defaultPrevented) return;
+    if (form.dataset.sending) return event.preventDefault();
+    const button = event.submitter;
+    if (button?.getAttribute("aria-disabled") === "true") {
+      event.preventDefault();
+      const reason = document.getElementById(button.getAttribute("aria-describedby"));
+      reason?.scrollIntoView({ block: "center" });
+      return announce(reason?.textContent.trim() || "This is not possible now.");
+    }
+    form.dataset.sending = "1";
+    if (!button || button.name || form.hasAttribute("data-quiet")) return;
+    button.dataset.idle = button.textContent.trim();
+    button.idle = [...button.childNodes];
+    button.setAttribute("aria-busy", "true");
+    button.textContent = button.dataset.busy || "Working…";
+  }, true);
+  addEventListener("pageshow", () => $$("form[data-sending]").forEach(release));
+
+  /* ------------------------------------------------------------------------------------------- htmx: errors, swaps */
+  document.addEventListener("htmx:after:request", (event) => {
+    const form = event.target.closest?.("form");
+    if (!form) return;
+    release(form);
+    if ((event.detail?.ctx?.response?.status || 500) < 300) forgetDrafts(form);
+  });
+  const complain = (text) => {
+    const box = document.createElement("div");
+    box.className = "alert-box alert-box--bad";
+    box.setAttribute("role", "alert");
+    const words = document.createElement("div");
+    words.className = "alert-text";
+    words.textContent = text;
+    box.append(words);
+    $("#messages")?.replaceChildren(box);
+  };
+  document.addEventListener("htmx:error", (event) => {
+    const form = event.target.closest?.("form");
+    if (form) release(form);
+    complain("The server could not be reached. Nothing was changed; what you typed is still here. Try again.");
+  });
+  const refresh = (from) => {
+    shortenTimes(from);
+    restoreDrafts(from);
+    $$("[data-dismiss]", from).forEach((button) => { button.hidden = false; });
+    $("[data-focus]", from)?.focus();
+    rove(from);
+  };
+  document.addEventListener("htmx:after:swap", () => refresh(document));
+  document.addEventListener("click", ({ target }) => {
+    target.closest?.("[data-dismiss]")?.closest(".alert-box")?.remove();
+    for (const menu of $$("details.menu[open]")) if (!menu.contains(target)) menu.open = false;
+  });
+
+  /* -------------------------------------------------------------------------- freshness: is what I see still true? */
+  let last = 0, lastText = "", seq = "";
+  const freshness = (detail) => {
+    last = Date.now();
+    lastText = new Date().toLocaleTimeString([], { hour12: false });
+    if (detail?.seq) seq = detail.seq;
+    showFreshness();
+  };
+  const showFreshness = () => {
+    const box = $("#freshness");
+    if (!box || !last) return;
+    const age = Math.round((Date.now() - last) / 1000);
+    const state = age > 15 ? "lost" : "live";
+    if (box.dataset.state !== state && box.dataset.state !== "off") announce(state === "live" ? "Live again." : "Connection lost, reconnecting.");
+    box.hidden = false;
+    box.dataset.state = state;
+    $(".fresh-text", box).textContent = state === "live" ? `Live${seq ? ` · event ${seq}` : ""} · ${age} s ago` : `Reconnecting… state of ${lastText}`;
+    root.toggleAttribute("data-stale", state === "lost");
+  };
+  document.addEventListener("portal:live", (event) => freshness(event.detail));
+  document.addEventListener("portal:announce", (event) => announce(event.detail));
+  document.addEventListener("htmx:ws:after:message:incoming", (event) => freshness(event.detail));
+
+  /* ----------------------------------------------------------------------------------------------- lists: roving focus */
+  const target = (row) => $("a[href]", row) || row;
+  const rowsOf = (list) => [...list.children].filter((row) => !row.hidden);
+  const rove = (from = document) => {
+    for (const list of $$("[data-rows]", from)) {
+      if (list.contains(document.activeElement)) continue;
+      rowsOf(list).forEach((row, index) => { target(row).tabIndex = index && !row.classList.contains("cur") ? -1 : 0; });
+    }
+  };
+  const currentRow = () => document.activeElement?.closest("[data-rows] > *") || $("[data-rows] > .cur");
+  const move = (step) => {
+    const all = $$("[data-rows]").flatMap(rowsOf);
+    const now = all.indexOf(currentRow());
+    const next = all[now < 0 ? 0 : Math.max(0, Math.min(all.length - 1, now + step))];
+    if (!next) return;
+    all.forEach((row) => { row.classList.toggle("cur", row === next); target(row).tabIndex = row === next ? 0 : -1; });
+    target(next).focus();
+    next.scrollIntoView({ block: "nearest" });
+  };
+  const openRow = () => currentRow() && target(currentRow()).click();
+
+  /* --------------------------------------------------------------- keyboard: one registry for handler, help and hints */
+  const go = (key) => { const link = $(`.nav-list a[data-go="${key}"]`); if (link) location.assign(link.href); };
+  const shortcuts = [];
+  const shortcut = (keys, text, act, when) => shortcuts.push({ keys, text, act, when: when || (() => true) });
+  const help = () => {
+    const box = $("#shortcuts");
+    if (!box) return;
+    const list = $("[data-shortcuts]", box);
+    list.replaceChildren(...shortcuts.filter(({ when }) => when()).map(({ keys, text }) => {
+      const row = document.createElement("div"), name = document.createElement("dt"), key = document.createElement("dd");
+      name.textContent = text;
+      keys.split(" ").forEach((part, index) => {
+        const cap = document.createElement("kbd");
+        cap.textContent = part;
+        key.append(index ? " " : "", cap);
+      });
+      row.append(name, key);
+      return row;
+    }));
+    box.showModal();
+  };
+  const tab = (number) => $$("[data-tab]")[number - 1]?.click();
+  shortcut("?", "Show this help", help);
+  shortcut("/", "Search", () => { const box = $("[data-search]") || $("#search"); box?.focus(); box?.select(); });
+  [["q", "Queue"], ["c", "Changes"], ["d", "Deploys"], ["e", "Environments"], ["t", "Timeline"], ["a", "Audit"]].forEach(([key, name]) =>
+    shortcut(`g ${key}`, `Go to ${name}`, () => go(key), () => $(`.nav-list a[data-go="${key}"]`)));
+  const hasRows = () => $("[data-rows]");
+  shortcut("j", "Next row", () => move(1), hasRows);
+  shortcut("k", "Previous row", () => move(-1), hasRows);
+  shortcut("o", "Open the row", openRow, hasRows);
+  shortcut("u", "Up to the list", () => $("[data-up]")?.click(), () => $("[data-up]"));
+  for (let number = 1; number < 9; number += 1) {
+    shortcut(String(number), `Part ${number} of this page`, () => tab(number), () => $$("[data-tab]").length >= number);
+  }
+
+  const typing = (element) => element?.closest?.("input, textarea, select, [contenteditable], dialog[open]");
+  let prefix = "", prefixTimer = 0;
+  const press = (key) => {
+    const keys = prefix ? `${prefix} ${key}` : key;
+    const found = shortcuts.find((one) => one.keys === keys && one.when());
+    prefix = !found && shortcuts.some((one) => one.keys.startsWith(`${keys} `)) ? keys : "";
+    clearTimeout(prefixTimer);
+    if (prefix) prefixTimer = setTimeout(() => { prefix = ""; }, 1500);
+    if (found) found.act();
+    return Boolean(found || prefix);
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      const menu = $("details.menu[open]");
+      if (menu) { menu.open = false; $("summary", menu).focus(); }
+    }
+    if ((event.ctrlKey || event.metaKey) && event.key === "Enter" && event.target.form?.method === "post") {
+      event.preventDefault();
+      return event.target.form.requestSubmit();
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || typing(event.target)) return;
+    const inList = event.target.closest("[data-rows]");
+    if (inList && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
+      event.preventDefault();
+      return move(event.key === "ArrowDown" ? 1 : -1);
+    }
+    if (root.dataset.keys === "off") return;
+    if (press(event.key)) event.preventDefault();
+  });
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest?.("[data-open-shortcuts]")) return;
+    event.preventDefault();
+    $$("details.menu[open]").forEach((menu) => { menu.open = false; });
+    help();
+  });
+
+  /* ------------------------------------------------------------------------------------------------------------ start */
+  refresh(document);
+  setInterval(() => { showFreshness(); }, 1000);
+  setInterval(() => shortenTimes(), 30000);
+  window.portal = Object.freeze({ announce, freshness, shortcut, refresh });
+})();
