@@ -31,7 +31,9 @@ class Repository(Leased):
     sync_requested_at = models.DateTimeField(null=True, blank=True)
     synced_at = models.DateTimeField(null=True, blank=True)
     next_poll_at = models.DateTimeField(null=True, blank=True, db_index=True)
-    sync_problem = models.JSONField(default=dict, blank=True)  # {"code", "message", "since"} or {}
+    sync_problem = models.JSONField(default=dict, blank=True)  # {"code", "message", "since", "failures"} or {}
+    mirror_rebuilt_at = models.DateTimeField(null=True, blank=True)  # the mirror was lost or damaged on disk
+    pins_restored_at = models.DateTimeField(null=True, blank=True)  # revisions pinned again after that
 
     objects = RepositoryQuerySet.as_manager()
 

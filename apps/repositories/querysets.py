@@ -25,7 +25,9 @@ class RepositoryQuerySet(LeasedQuerySet["Repository"]):
         return self.filter(pk__in=self.model._default_manager.filter(mine).values("pk"))
 
     def due_for_sync(self, at: datetime) -> RepositoryQuerySet:
-        return self.unleased(at).filter(Q(sync_requested_at__isnull=False) | Q(next_poll_at__lte=at))
+        """Repositories that nobody is looking at and that were asked for or whose poll is due."""
+        free = Q(lease_until__isnull=True) | Q(lease_until__lte=at)
+        return self.filter(free, Q(sync_requested_at__isnull=False) | Q(next_poll_at__lte=at))
 
 
 class RefUpdateQuerySet(models.QuerySet["RefUpdate"]):

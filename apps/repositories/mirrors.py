@@ -1,0 +1,131 @@
+"""The mirror on disk behind a repository: where it comes from, keeping it current, making it again."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from django.conf import settings
+
+from apps.core.clock import now
+from apps.core.errors import PortalError
+from apps.core.secrets import decrypt
+from apps.repositories.models import Repository
+from apps.vcs import gateway, remotes
+from apps.vcs.errors import GitFailed
+from apps.vcs.limits import DEFAULT_LIMITS, MIB, Limits
+from apps.vcs.paths import display
+from apps.vcs.pool import DEFAULT_POOL
+from apps.vcs.refs import list_branches
+
+logger = logging.getLogger(__name__)
+
+MAX_NAME = 250
+"""Longer branch names do not fit the tables; they are left out everywhere."""
+
+MAYBE_DAMAGED = frozenset({"git_failed", "repository_broken", "object_missing", "mirror_missing"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Branch name (as shown) → tip, and whether the mirror had to be made again."""
+
+    branches: dict[str, str]
+    rebuilt: bool = False
+
+
+def reach() -> remotes.Reach:
+    """What this installation may talk to, from its settings."""
+    hosts = frozenset(settings.PORTAL_GIT_ALLOWED_HOSTS)
+    return remotes.Reach(
+        local_dirs=tuple(Path(folder) for folder in settings.PORTAL_LOCAL_REPOSITORY_DIRS),
+        private_hosts=hosts,
+        http_hosts=hosts if settings.PORTAL_GIT_PLAIN_HTTP else frozenset(),
+        state_dir=Path(settings.PORTAL_DATA_DIR),
+    )
+
+
+def limits() -> Limits:
+    """The limits of this installation (seconds and bytes)."""
+    return replace(
+        DEFAULT_LIMITS,
+        fetch_seconds=float(settings.PORTAL_GIT_TIMEOUT),
+        push_seconds=float(settings.PORTAL_GIT_TIMEOUT),
+        probe_seconds=float(settings.PORTAL_GIT_PROBE_TIMEOUT),
+        repository_bytes=int(settings.PORTAL_MIRROR_MAX_MB * MIB),
+    )
+
+
+def source(url: str, *, username: str = "", secret: str = "", ssh_key: str = "") -> remotes.Source:
+    """A remote with clear-text credentials; ``InvalidInput url_refused`` when its address is not allowed."""
+    allowed = reach()
+    remotes.check_url(url, local_dirs=allowed.local_dirs, http_hosts=allowed.http_hosts)
+    return remotes.Source(url=url, username=username, secret=secret, ssh_key=ssh_key, reach=allowed)
+
+
+def source_of(repository: Repository) -> remotes.Source:
+    """The remote of a connected repository, with its stored credentials."""
+    return source(
+        repository.url,
+        username=repository.credential_username,
+        secret=decrypt(repository.credential_secret),
+        ssh_key=decrypt(repository.ssh_key),
+    )
+
+
+def shown(branches: dict[str, str]) -> dict[str, str]:
+    r"""Branches by storable name (bytes that are not UTF-8 as ``\xNN``)."""
+    named = {display(name): oid for name, oid in branches.items()}
+    return {name: oid for name, oid in named.items() if len(name) <= MAX_NAME}
+
+
+def refresh(repository: Repository, *, thorough: bool = False) -> Fetched:
+    """Bring the mirror to the state of its remote; a lost or damaged one is made again.
+
+    ``thorough`` also checks that no object is missing. Raises what :mod:`apps.vcs.remotes` raises;
+    a failed rebuild leaves what was there before.
+    """
+    remote, git_dir = source_of(repository), repository.mirror_path
+    try:
+        branches = remotes.fetch(remote, git_dir, limits=limits()).after
+        if not (thorough and is_damaged(git_dir)):
+            return Fetched(shown(branches))
+    except PortalError as error:
+        if error.code not in MAYBE_DAMAGED or not is_damaged(git_dir):
+            raise
+    return Fetched(shown(_rebuild(remote, git_dir)), rebuilt=True)
+
+
+def is_damaged(git_dir: Path) -> bool:
+    """Whether the mirror is gone, cannot be read, or lacks objects that its refs need."""
+    if not (git_dir / "objects").is_dir():
+        return True
+    try:
+        list_branches(git_dir)
+        gateway.run(git_dir, "fsck", ["--connectivity-only", "--no-dangling", "--no-progress"])
+    except GitFailed as error:
+        return error.code != "git_timeout"
+    return False
+
+
+def _rebuild(remote: remotes.Source, git_dir: Path) -> dict[str, str]:
+    DEFAULT_POOL.forget(git_dir)
+    aside = git_dir.with_name(f".{git_dir.name}.damaged-{now():%Y%m%dT%H%M%S%f}")
+    if git_dir.exists():
+        git_dir.rename(aside)
+    try:
+        branches = remotes.mirror_into(remote, git_dir, limits=limits()).branches
+    except BaseException:
+        if aside.exists() and not git_dir.exists():
+            aside.rename(git_dir)
+        raise
+    logger.warning("mirror_rebuilt", extra={"mirror": git_dir.name})
+    return branches
+
+
+def remove(git_dir: Path) -> None:
+    """Take a mirror away that no row names."""
+    DEFAULT_POOL.forget(git_dir)
+    shutil.rmtree(git_dir, ignore_errors=True)

@@ -1,0 +1,79 @@
+"""Notices of Git hosts: signature first, then one row, then a look at Git."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.db import IntegrityError, transaction
+
+from apps.audit import services as audit
+from apps.audit.actors import Actor
+from apps.core.clock import now
+from apps.core.errors import InvalidInput, NotVisible
+from apps.core.secrets import decrypt
+from apps.core.work import request_work
+from apps.repositories.forges import MAX_BODY_BYTES, PROVIDERS, Notice, read_notice
+from apps.repositories.forges.notices import bad_signature
+from apps.repositories.models import Repository, WebhookDelivery
+
+
+def accept_delivery(
+    *, repository_name: str, provider: str, headers: Mapping[str, str], body: bytes
+) -> WebhookDelivery:
+    """Keep a signed notice and ask for a synchronisation if it tells of a push.
+
+    Guarantees: an unsigned or wrongly signed notice leaves no trace (:class:`NotAllowed`
+    ``bad_signature``, also for an unknown repository); the same delivery id counts once and the
+    row of the first time is returned; nothing in the notice is believed but that it is time to look.
+    """
+    if provider not in PROVIDERS:
+        known = ", ".join(PROVIDERS)
+        raise NotVisible("unknown_provider", f"Notices are taken from {known}.", provider=provider)
+    if len(body) > MAX_BODY_BYTES:
+        raise InvalidInput("body_too_large", "A notice may have at most 1 MB. It was not read.")
+    repository = Repository.objects.filter(name=repository_name).first()
+    if repository is None:
+        raise bad_signature()
+    notice = read_notice(provider, headers, body, secret=decrypt(repository.webhook_secret), at=now())
+    return _keep(repository, provider, notice)
+
+
+def _keep(repository: Repository, provider: str, notice: Notice) -> WebhookDelivery:
+    key = {"repository": repository, "provider": provider, "delivery_id": notice.delivery_id}
+    known = WebhookDelivery.objects.filter(**key).first()
+    if known is not None:
+        return known
+    try:
+        return _write(repository, provider, notice)
+    except IntegrityError:
+        return WebhookDelivery.objects.get(**key)
+
+
+@transaction.atomic
+def _write(repository: Repository, provider: str, notice: Notice) -> WebhookDelivery:
+    at = now()
+    status = WebhookDelivery.Status.ACCEPTED if notice.is_push else WebhookDelivery.Status.IGNORED
+    row = WebhookDelivery.objects.create(
+        repository=repository,
+        provider=provider,
+        delivery_id=notice.delivery_id,
+        event=notice.event,
+        pusher_name=notice.pusher_name,
+        pusher_email=notice.pusher_email,
+        branch=notice.branch,
+        new_oid=notice.new_oid,
+        status=status,
+        received_at=at,
+    )
+    if notice.is_push:
+        Repository.objects.filter(pk=repository.pk).update(sync_requested_at=at)
+        request_work("repositories.sync", repository.pk)
+    audit.record(
+        Actor.outside(notice.pusher_name or provider, issuer=provider),
+        "repository.webhook_received",
+        target=notice.delivery_id,
+        repository=repository.name,
+        summary=f"{provider} told of {notice.event or 'something'} in {repository.name}",
+        data={"event": notice.event, "branch": notice.branch, "status": str(status)},
+    )
+    return row

@@ -1,0 +1,187 @@
+"""Keeping a mirror current: one fetch, then facts of what moved."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from apps.accounts.models import User
+from apps.audit import services as audit
+from apps.audit.actors import SYSTEM, Actor
+from apps.core.clock import now
+from apps.core.errors import PortalError
+from apps.core.work import request_work
+from apps.repositories import access, mirrors
+from apps.repositories.models import BranchTip, RefUpdate, Repository, WebhookDelivery
+from apps.repositories.pushers import split_by_pushes
+from apps.repositories.services.branches import is_own_push
+from apps.repositories.transitions import Move, TipMoved, announce, record_moves
+from apps.vcs.history import is_ancestor
+
+SYNC = "repositories.sync"
+MAX_BACKOFF_SECONDS = 900
+BUSY = "fetch_running"
+ATTEMPTS = 3
+
+
+@transaction.atomic
+def request_sync(actor: User, *, repository: Repository) -> Repository:
+    """Ask for a look at the remote now; anyone who may ask for a change may."""
+    access.require_ask(actor, repository)
+    Repository.objects.filter(pk=repository.pk).update(sync_requested_at=now())
+    audit.record(
+        Actor.of(actor),
+        "repository.sync_requested",
+        target=repository.name,
+        repository=repository.name,
+        summary=f"{actor.username} asked to synchronise {repository.name}",
+    )
+    request_work(SYNC, repository.pk)
+    repository.refresh_from_db()
+    return repository
+
+
+def synchronise(repository_id: int) -> bool:
+    """Fetch and record what moved; ``False`` when another worker does it or the remote failed.
+
+    A failure is stored as ``sync_problem`` and cleared by the next success; polling slows down
+    meanwhile. Safe to call twice and at the same time: the lease's fence guards every write.
+    """
+    fence = Repository.objects.claim(repository_id, seconds=settings.PORTAL_LEASE_SECONDS)
+    if fence is None:
+        return False
+    repository = Repository.objects.get(pk=repository_id)
+    try:
+        for _ in range(ATTEMPTS):
+            try:
+                return _look(repository, fence)
+            except TipMoved:  # recorded by somebody else while we fetched: what we saw may be older
+                continue
+        return False
+    except PortalError as error:
+        if error.code != BUSY:
+            _note_problem(repository, fence, error)
+        return False
+    finally:
+        Repository.objects.release(repository_id, fence=fence)
+
+
+def note_pins_restored(repository: Repository) -> None:
+    """The revisions of a rebuilt mirror are pinned again, as far as their objects exist."""
+    Repository.objects.filter(pk=repository.pk, mirror_rebuilt_at=repository.mirror_rebuilt_at).update(
+        pins_restored_at=F("mirror_rebuilt_at")
+    )
+
+
+def _look(repository: Repository, fence: int) -> bool:
+    began = now()
+    requested = repository.sync_requested_at
+    tips = dict(BranchTip.objects.filter(repository=repository).values_list("name", "oid"))
+    deliveries = list(repository.deliveries.accepted().order_by("pk"))
+    cause = _cause(requested, deliveries)
+    fetched = mirrors.refresh(repository, thorough=cause == RefUpdate.Cause.MANUAL)
+    moves = _moves(repository, tips, fetched.branches, cause)
+    moves = split_by_pushes(repository.mirror_path, moves, deliveries)
+    with transaction.atomic():
+        held = Repository.objects.filter(pk=repository.pk, fence=fence)
+        if not held.update(**_after_success(began, rebuilt=fetched.rebuilt)):
+            return False  # the lease was lost: somebody newer records
+        held.filter(sync_requested_at=requested).update(sync_requested_at=None)
+        had_problem = bool(repository.sync_problem)
+        WebhookDelivery.objects.filter(pk__in=[row.pk for row in deliveries]).update(status=WebhookDelivery.Status.SYNCED)
+        record_moves(repository, moves, at=now())
+        _audit_moves(repository, moves, rebuilt=fetched.rebuilt)
+        if moves or had_problem or fetched.rebuilt:
+            announce(repository)
+    return True
+
+
+def _after_success(began: datetime, *, rebuilt: bool) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "synced_at": began,
+        "sync_problem": {},
+        "next_poll_at": now() + timedelta(seconds=settings.PORTAL_POLL_SECONDS),
+    }
+    return facts | ({"mirror_rebuilt_at": now()} if rebuilt else {})
+
+
+def _cause(requested: datetime | None, deliveries: list[WebhookDelivery]) -> str:
+    if deliveries:
+        return RefUpdate.Cause.WEBHOOK
+    return RefUpdate.Cause.MANUAL if requested else RefUpdate.Cause.POLL
+
+
+def _moves(repository: Repository, before: dict[str, str], after: dict[str, str], cause: str) -> list[Move]:
+    found = []
+    for branch in sorted({*before, *after}):
+        old, new = before.get(branch, ""), after.get(branch, "")
+        if old != new:
+            ours = is_own_push(repository, new)
+            kind = _kind(repository, old, new)
+            found.append(Move(branch, kind, old, new, RefUpdate.Cause.PORTAL if ours else cause))
+    return found
+
+
+def _kind(repository: Repository, old: str, new: str) -> str:
+    if not old:
+        return RefUpdate.Kind.CREATED
+    if not new:
+        return RefUpdate.Kind.DELETED
+    try:
+        forward = is_ancestor(repository.mirror_path, old, new)
+    except PortalError:  # the old tip is gone after a rebuild: that it was an ancestor cannot be shown
+        forward = False
+    return RefUpdate.Kind.ADVANCED if forward else RefUpdate.Kind.FORCED
+
+
+def _audit_moves(repository: Repository, moves: list[Move], *, rebuilt: bool) -> None:
+    """One entry for one look: what moved, and whether the default branch was moved past the portal."""
+    outside = [move for move in moves if move.cause != RefUpdate.Cause.PORTAL]
+    main = [move for move in outside if move.branch == repository.default_branch]
+    if not outside and not rebuilt:
+        return
+    if main:
+        action = "repository.outside_change"
+        what = f"{repository.default_branch} of {repository.name} was moved outside the portal ({main[-1].kind})"
+    elif outside:
+        action, what = "repository.ref_moved", f"{len(outside)} branch(es) of {repository.name} moved"
+    else:
+        action, what = "repository.synced", f"The mirror of {repository.name} was made again"
+    pusher = main[-1].pusher if main else None
+    audit.record(
+        Actor.of(pusher) if pusher else SYSTEM,
+        action,
+        target=main[-1].branch if main else repository.name,
+        repository=repository.name,
+        summary=what,
+        data={
+            "moves": [
+                {"branch": m.branch, "kind": str(m.kind), "old": m.old, "new": m.new, "cause": str(m.cause)}
+                for m in outside[:50]
+            ],
+            "mirror_rebuilt": rebuilt,
+        },
+    )
+
+
+def _note_problem(repository: Repository, fence: int, error: PortalError) -> None:
+    before = repository.sync_problem or {}
+    failures = int(before.get("failures", 0)) + 1
+    same = before.get("code") == error.code
+    wait = min(settings.PORTAL_POLL_SECONDS * 2**min(failures, 10), MAX_BACKOFF_SECONDS)
+    problem = {
+        "code": error.code,
+        "message": error.message,
+        "since": before["since"] if same else now().isoformat(),
+        "failures": failures,
+    }
+    with transaction.atomic():
+        held = Repository.objects.filter(pk=repository.pk, fence=fence)
+        held.filter(sync_requested_at=repository.sync_requested_at).update(sync_requested_at=None)
+        held.update(sync_problem=problem, next_poll_at=now() + timedelta(seconds=wait))
+        if not same:
+            announce(repository)
