@@ -30,7 +30,9 @@ class MergeIntent(Leased):
     verdict = models.JSONField()  # the verdict and its inputs, so that it can be replayed
     message = models.TextField()  # the commit message with its trailers, fixed at that moment
     merge_commit = OidField()
-    outcome = models.JSONField(default=dict, blank=True)
+    outcome = models.JSONField(default=dict, blank=True)  # {"code", "message"}: why it waits or was returned
+    tries = models.PositiveIntegerField(default=0)
+    check_at = models.DateTimeField(null=True, blank=True)  # after a failed try: when the next one is due
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
 
@@ -101,8 +103,11 @@ class Deployment(Leased):
     requested_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     cancel_requested_by = models.ForeignKey(USER, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     problem = models.CharField(max_length=500, blank=True)
+    runner = models.CharField(max_length=40, blank=True)  # the data directory whose workers can see the run
+    followed_at = models.DateTimeField(null=True, blank=True)  # when a worker last looked after the run
     last_event = models.PositiveIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0)
+    retry_from = models.PositiveIntegerField(default=0)  # the step at which the next attempt begins
     queued_at = models.DateTimeField()
     check_at = models.DateTimeField(null=True, blank=True, db_index=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -130,7 +135,11 @@ class Deployment(Leased):
 
 
 class Attempt(models.Model):
-    """One run of a deployment's plan. ``key`` is what the outside is asked to recognise a repeat by."""
+    """One run of a deployment's plan. ``key`` is what the outside is asked to recognise a repeat by.
+
+    ``external_run`` is written, with the deployment's state ``running``, before the dispatcher is
+    told to begin: it is the intent from which a worker that finds it goes on.
+    """
 
     deployment = models.ForeignKey(Deployment, on_delete=models.PROTECT, related_name="attempt_rows")
     number = models.PositiveIntegerField()
@@ -138,6 +147,7 @@ class Attempt(models.Model):
     from_step = models.PositiveIntegerField(default=0)
     external_run = models.JSONField(default=dict, blank=True)
     outcome = models.CharField(max_length=11, blank=True)
+    has_workspace = models.BooleanField(default=False)
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
 
@@ -147,7 +157,7 @@ class Attempt(models.Model):
 
 
 class Step(models.Model):
-    """One step of an attempt. ``launched_at`` is written before anything runs: the step's intent."""
+    """One step of an attempt, as its dispatcher reports it. The intent to run is the attempt's, not the step's."""
 
     class Status(models.TextChoices):
         WAITING = "waiting"

@@ -1,11 +1,76 @@
-"""The decision to merge."""
+"""The decision to merge: judged in the transaction that writes the intent; a job carries it out."""
 
 from __future__ import annotations
 
+from django.db import transaction
+
 from apps.accounts.models import User
+from apps.audit.actors import Actor
+from apps.changes import transitions as changes
+from apps.changes.lifecycle import Status, words
 from apps.changes.models import ChangeRequest
+from apps.core.clock import now
+from apps.core.errors import Conflict
+from apps.core.work import request_work
+from apps.deployments import access, messages
 from apps.deployments.models import MergeIntent
+from apps.policies.evaluation import PolicyVerdict
+from apps.reviews.queries import verdict_of
 
 
+@transaction.atomic
 def merge_change(actor: User, *, change: ChangeRequest) -> MergeIntent:
-    raise NotImplementedError
+    """Merge ``change`` if its verdict, judged again here and now, allows it.
+
+    Refusals write nothing: :class:`NotAllowed` for a wrong role, :class:`Conflict` ``verdict`` with
+    the whole verdict in ``details``, ``already_merging``, ``wrong_state``. A roll-back whose automatic
+    merge is under way answers that one's intent.
+    """
+    locked = lock_change(change)
+    access.require_merge(actor, locked)
+    intent = MergeIntent.objects.pending().filter(change=locked).first()
+    if intent is None:
+        return begin_merge(actor, locked)
+    if locked.merge_when_allowed_by_id is not None:
+        return intent
+    raise Conflict(
+        "already_merging",
+        f"{locked.label} is being merged already ({intent.requested_by.shown_name} asked for it). Watch it on its page.",
+        change=locked.number,
+    )
+
+
+def lock_change(change: ChangeRequest) -> ChangeRequest:
+    """The row as it is now, locked until the transaction ends."""
+    rows = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository")
+    return rows.get(pk=change.pk)
+
+
+def begin_merge(actor: User, change: ChangeRequest) -> MergeIntent:
+    """Judge, then write intent and new state together; ``change`` is locked by the caller."""
+    if change.status != Status.IN_REVIEW:
+        raise Conflict(
+            "wrong_state",
+            f"{change.label} is {words(change.status)}; only a change in review can be merged. Reload its page.",
+            status=change.status,
+        )
+    verdict = verdict_of(change)
+    if not verdict.allowed or change.revision is None:
+        raise Conflict("verdict", verdict.text or verdict.summary, verdict=verdict.to_dict())
+    changes.begin_merge(change, version=change.version, actor=Actor.of(actor))
+    return _write_intent(actor, change, verdict)
+
+
+def _write_intent(actor: User, change: ChangeRequest, verdict: PolicyVerdict) -> MergeIntent:
+    if change.revision is None:
+        raise Conflict("verdict", f"{change.label} has no revision yet. Push to its branch first.")
+    intent = MergeIntent.objects.create(
+        change=change,
+        revision=change.revision,
+        requested_by=actor,
+        verdict=verdict.to_dict(),
+        message=messages.merge_message(change, verdict, merged_by=actor),
+        created_at=now(),
+    )
+    request_work("deployments.carry_out_merges", intent.pk)
+    return intent

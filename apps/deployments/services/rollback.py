@@ -1,11 +1,107 @@
-"""Going back."""
+"""Going back: an inverse change through its own, smaller gate. Never a force-push."""
 
 from __future__ import annotations
 
+from django.db import transaction
+
 from apps.accounts.models import User
+from apps.changes import services as changes
+from apps.changes.lifecycle import OPEN, Status as ChangeStatus
 from apps.changes.models import ChangeRequest
+from apps.core.clock import now
+from apps.core.errors import Conflict
+from apps.core.work import request_work
+from apps.deployments import access, messages
+from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment
+from apps.deployments.services.merging import lock_change
+from apps.vcs import history, merging, objects, refs
+from apps.vcs.history import Signature
+
+UNDOABLE = [str(Status.SUCCEEDED), str(Status.FAILED), str(Status.UNKNOWN)]
+"""Something of the change may be in the environment."""
 
 
+@transaction.atomic
 def roll_back(actor: User, *, deployment: Deployment) -> ChangeRequest:
-    raise NotImplementedError
+    """Ask for the inverse of the deployment's change; it merges by itself as soon as its gate allows.
+
+    The inverse is the three-way merge of trees that takes the change's effect out of the target's
+    present tip, so what was merged later stays. :class:`Conflict` names the files when that is not
+    possible without a person, or the roll-back that is open already.
+    """
+    change = lock_change(deployment.change)
+    access.require_run(actor, deployment)
+    _require_undoable(change, deployment)
+    environments = _environments(change)
+    tip, head = _write_inverse(actor, change)
+    inverse = changes.create_inverse_change(
+        actor,
+        change=change,
+        environments=environments,
+        title=f"Roll back {change.label}: {change.title}"[:200],
+        description=f"Takes the effect of {change.label} out of {', '.join(environments)}. "
+        f"Asked for on {deployment.label}.",
+        head_oid=head,
+        target_oid=tip,
+        merge_when_allowed_by=actor,
+    )
+    request_work("deployments.merge_when_allowed", inverse.pk)
+    return inverse
+
+
+def _require_undoable(change: ChangeRequest, deployment: Deployment) -> None:
+    open_one = ChangeRequest.objects.filter(rolls_back=change, status__in=[str(status) for status in OPEN]).first()
+    if open_one is not None:
+        raise Conflict(
+            "rollback_open",
+            f"{open_one.label} rolls {change.label} back already. Approve or merge that one.",
+            change=open_one.number,
+        )
+    if change.status not in {ChangeStatus.MERGED, ChangeStatus.DONE} or deployment.status not in UNDOABLE:
+        raise Conflict(
+            "wrong_state",
+            f"{deployment.label} is {deployment.status}; only what was deployed can be rolled back.",
+            status=deployment.status,
+        )
+
+
+def _environments(change: ChangeRequest) -> list[str]:
+    """Where the change was deployed, in promotion order: each of them goes back."""
+    rows = Deployment.objects.filter(change=change, status__in=UNDOABLE).select_related("environment")
+    found = {row.environment.name: row.environment.position for row in rows}
+    return sorted(found, key=lambda name: (found[name], name))
+
+
+def _write_inverse(actor: User, change: ChangeRequest) -> tuple[str, str]:
+    """``(target tip, revert commit)`` in the mirror."""
+    git_dir = change.repository.mirror_path
+    tip = refs.branch_tip(git_dir, change.target_branch)
+    if tip is None:
+        raise Conflict("target_gone", f"The branch {change.target_branch} is gone, so nothing can be merged into it.")
+    merged = history.read_commit(git_dir, change.merge_commit)
+    present = objects.commit_tree_oid(git_dir, tip)
+    before = objects.commit_tree_oid(git_dir, merged.parents[0])
+    result = merging.merge_trees(git_dir, merged.tree, present, before)
+    if result.tree is None:
+        files = list(result.conflicts)
+        raise Conflict(
+            "rollback_conflict",
+            f"{change.label} cannot be undone by itself: later changes touched the same places in "
+            f"{', '.join(files[:5])}{' …' if len(files) > 5 else ''}. Write the inverse in Git, "  # noqa: PLR2004
+            "or roll the later changes back first.",
+            files=files,
+        )
+    if result.tree == present:
+        raise Conflict("nothing_to_undo", f"Nothing of {change.label} is left on {change.target_branch}.")
+    who = messages.signature_of(actor)
+    portal = Signature(messages.PORTAL_NAME, messages.PORTAL_EMAIL, now())
+    head = merging.write_commit(
+        git_dir,
+        tree=result.tree,
+        parents=[tip],
+        message=messages.revert_message(change, asked_by=actor),
+        author=who,
+        committer=portal,
+    )
+    return tip, head

@@ -1,27 +1,199 @@
-"""Starting, stopping and judging deployments."""
+"""Starting, stopping, repeating and judging deployments."""
 
 from __future__ import annotations
 
+from django.db import transaction
+
 from apps.accounts.models import User
+from apps.audit import services as audit
+from apps.audit.actors import Actor
+from apps.changes import transitions as changes
+from apps.changes.lifecycle import Status as ChangeStatus
 from apps.changes.models import ChangeRequest
-from apps.deployments.models import Deployment
+from apps.core.clock import now
+from apps.core.errors import Conflict, InvalidInput
+from apps.core.work import request_work
+from apps.deployments import access
+from apps.deployments.lifecycle import HOLDS_LOCK, Event, Status
+from apps.deployments.models import Deployment, DeploymentEvent, Environment
+from apps.deployments.queries import steps_of
+from apps.deployments.transitions import (
+    append_event,
+    create_deployment,
+    end_deployment,
+    move,
+    require_none_under_way,
+)
+from apps.policies.queries import policy_at
 
 
+def lock_deployment(deployment: Deployment) -> Deployment:
+    """The row as it is now, locked until the transaction ends."""
+    rows = Deployment.objects.select_for_update(of=("self",))
+    return rows.select_related("change", "change__repository", "environment", "environment__repository").get(
+        pk=deployment.pk
+    )
+
+
+@transaction.atomic
 def start_deployment(actor: User, *, change: ChangeRequest, environment: str) -> Deployment:
-    raise NotImplementedError
+    """Ask for ``change`` in ``environment``; when it waits there for a start by hand, this starts it.
+
+    :class:`Conflict` ``already_pending`` with its number when one is under way, ``not_merged``;
+    :class:`InvalidInput` ``unknown_environment`` names those that exist.
+    """
+    locked = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository").get(pk=change.pk)
+    access.require_deploy(actor, locked)
+    if locked.status not in {ChangeStatus.MERGED, ChangeStatus.DONE}:
+        raise Conflict(
+            "not_merged",
+            f"{locked.label} is {locked.status.replace('_', ' ')}; it can be deployed when it is merged.",
+            status=locked.status,
+        )
+    row = _environment(locked, environment)
+    require_none_under_way(locked, row)
+    if locked.status == ChangeStatus.DONE:
+        changes.resume(locked, actor=Actor.of(actor))
+    ran_before = Deployment.objects.filter(change=locked, environment=row, status=Status.SUCCEEDED).exists()
+    return create_deployment(
+        actor,
+        change=locked,
+        environment=row,
+        config=policy_at(locked.repository, locked.merge_commit).config.environment(environment),
+        kind=Deployment.Kind.REDEPLOY if ran_before else Deployment.Kind.FORWARD,
+        started_by_hand=True,
+    )
 
 
+def _environment(change: ChangeRequest, name: str) -> Environment:
+    row = Environment.objects.filter(repository=change.repository, name=name, defined=True).first()
+    if row is None:
+        known = ", ".join(
+            Environment.objects.filter(repository=change.repository, defined=True).values_list("name", flat=True)
+        )
+        raise InvalidInput(
+            "unknown_environment",
+            f"{change.repository.name} has no environment {name!r}. It has: {known or 'none yet'}.",
+            field="environment",
+        )
+    return row
+
+
+@transaction.atomic
 def release(actor: User, *, deployment: Deployment) -> Deployment:
-    raise NotImplementedError
+    """Start a deployment that waits for a start by hand; everything else it waits for still holds."""
+    locked = lock_deployment(deployment)
+    access.require_run(actor, locked)
+    if locked.status != Status.PENDING or not locked.manual_start:
+        raise Conflict(
+            "wrong_state",
+            f"{locked.label} is {locked.status} and does not wait for a start by hand. Reload its page.",
+            status=locked.status,
+        )
+    Deployment.objects.filter(pk=locked.pk).update(manual_start=False, check_at=now(), waits=[])
+    locked.refresh_from_db()
+    _note(actor, locked, "deployment.requested", f"{actor.shown_name} pressed Start.", status=str(Status.PENDING))
+    request_work("deployments.start", locked.pk)
+    return locked
 
 
+@transaction.atomic
 def cancel(actor: User, *, deployment: Deployment) -> Deployment:
-    raise NotImplementedError
+    """Cancel: at once while pending; while it runs the step is told to stop and the end tells what was applied."""
+    locked = lock_deployment(deployment)
+    access.require_run(actor, locked)
+    if locked.status == Status.PENDING:
+        text = f"{actor.shown_name} cancelled it before anything ran."
+        end_deployment(locked, Event.CANCEL, text=text, actor=Actor.of(actor))
+        return locked
+    if locked.status not in HOLDS_LOCK - {Status.UNKNOWN}:
+        raise Conflict("wrong_state", f"{locked.label} is {locked.status}; there is nothing to cancel.", status=locked.status)
+    if locked.cancel_requested_by_id is not None:
+        raise Conflict("already_cancelling", f"{locked.label} is being cancelled already. Watch it on its page.")
+    Deployment.objects.filter(pk=locked.pk).update(cancel_requested_by=actor, check_at=now())
+    locked.refresh_from_db()
+    text = f"{actor.shown_name} asked to cancel; the step that runs is told to stop."
+    _note(actor, locked, "deployment.cancel_requested", text, status=locked.status)
+    request_work("deployments.follow", locked.pk)
+    return locked
 
 
+@transaction.atomic
 def retry(actor: User, *, deployment: Deployment, from_step: int | None = None) -> Deployment:
-    raise NotImplementedError
+    """A new attempt of the same intent, from step ``from_step`` (0 is the first; default: all of them).
+
+    Every attempt starts in a fresh checkout. What holds a deployment is judged again first.
+    """
+    locked = lock_deployment(deployment)
+    access.require_run(actor, locked)
+    count = len(locked.plan["steps"])
+    if from_step is not None and not 0 <= from_step < max(1, count):
+        raise InvalidInput("unknown_step", f"There is no step {from_step}; steps go from 0 to {count - 1}.", field="from_step")
+    if locked.status in {Status.FAILED, Status.CANCELLED}:
+        require_none_under_way(locked.change, locked.environment)
+    start = from_step or 0
+    names = [str(step["name"]) for step in locked.plan["steps"]]
+    where = f" from step {names[start]}" if start else ""
+    if locked.change.status == ChangeStatus.DONE:
+        changes.resume(locked.change, actor=Actor.of(actor))
+    move(
+        locked,
+        Event.RETRY,
+        text=f"{actor.shown_name} asked for a new attempt{where}.",
+        actor=Actor.of(actor),
+        data={"from_step": start},
+        problem="",
+        cancel_requested_by=None,
+        manual_start=False,
+        waits=[],
+        retry_from=start,
+        ended_at=None,
+        queued_at=now(),
+        check_at=now(),
+    )
+    return locked
 
 
+def failed_step(deployment: Deployment) -> int | None:
+    """The position of the step at which the newest attempt ended; what "retry from there" means."""
+    return next((step.position for step in steps_of(deployment) if step.status in {"failed", "cancelled", "unknown"}), None)
+
+
+@transaction.atomic
 def resolve(actor: User, *, deployment: Deployment, outcome: str, reason: str) -> Deployment:
-    raise NotImplementedError
+    """A person says how a deployment with unknown outcome ended; the portal never guesses."""
+    locked = lock_deployment(deployment)
+    access.require_resolve(actor, locked)
+    events = {"succeeded": Event.SUCCEED, "failed": Event.FAIL}
+    if outcome not in events:
+        raise InvalidInput("bad_outcome", "The outcome is 'succeeded' or 'failed'.", field="outcome")
+    if not reason.strip():
+        raise InvalidInput("reason_missing", "Say how you know: the record keeps it.", field="reason")
+    if locked.status != Status.UNKNOWN:
+        raise Conflict("wrong_state", f"{locked.label} is {locked.status}; there is nothing to decide.", status=locked.status)
+    end_deployment(
+        locked,
+        events[outcome],
+        text=f"{actor.shown_name} decided that it {outcome}: {reason.strip()[:400]}",
+        problem=reason.strip() if outcome == "failed" else "",
+        actor=Actor.of(actor),
+        action="deployment.resolved",
+        data={"reason": reason.strip()[:1000]},
+    )
+    return locked
+
+
+def _note(actor: User, deployment: Deployment, action: str, text: str, *, status: str) -> None:
+    append_event(
+        deployment, kind=DeploymentEvent.Kind.STATE, attempt=deployment.attempts, text=text, data={"status": status}
+    )
+    audit.record(
+        Actor.of(actor),
+        action,
+        target=deployment.label,
+        repository=deployment.environment.repository.name,
+        change=deployment.change.number,
+        environment=deployment.environment.name,
+        deployment=deployment.number,
+        summary=f"{deployment.label}: {text}",
+    )

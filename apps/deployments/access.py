@@ -1,0 +1,70 @@
+"""Who may merge, deploy, decide and keep secrets: one function per verb, used by page, API and socket."""
+
+from __future__ import annotations
+
+from apps.accounts.models import User
+from apps.changes.models import ChangeRequest
+from apps.core.verdict import Verdict, refused
+from apps.deployments.models import Deployment, Environment
+from apps.repositories import access as repositories
+
+
+def _is_owner(user: User, change: ChangeRequest) -> bool:
+    return user.pk is not None and user.pk in {change.owner_id, change.requester_id}
+
+
+def can_merge(user: User, change: ChangeRequest) -> Verdict:
+    """Owner or requester who writes here, or a deployer; a reviewer alone may not."""
+    return _owner_or_deployer(user, change, "merging it")
+
+
+def can_deploy(user: User, change: ChangeRequest) -> Verdict:
+    """Start, cancel, retry and roll back deployments of ``change``."""
+    return _owner_or_deployer(user, change, "deploying it")
+
+
+def _owner_or_deployer(user: User, change: ChangeRequest, doing: str) -> Verdict:
+    deploys = repositories.can_deploy(user, change.repository)
+    if deploys.allowed or deploys.code == "not_visible":
+        return deploys
+    if _is_owner(user, change) and repositories.can_write(user, change.repository).allowed:
+        return repositories.can_write(user, change.repository)
+    return refused(
+        "not_deployer",
+        f"{change.label} belongs to somebody else, and {doing} needs the role deployer in "
+        f"{change.repository.name}. Its owner, a deployer or a maintainer can do it.",
+    )
+
+
+def can_run(user: User, deployment: Deployment) -> Verdict:
+    """Start, cancel, retry or roll back this deployment."""
+    return can_deploy(user, deployment.change)
+
+
+def can_resolve(user: User, deployment: Deployment) -> Verdict:
+    """Say how a deployment with unknown outcome ended: deployers and maintainers, not the author alone."""
+    return repositories.can_deploy(user, deployment.environment.repository)
+
+
+def can_keep_secrets(user: User, environment: Environment) -> Verdict:
+    return repositories.can_maintain(user, environment.repository)
+
+
+def require_merge(user: User, change: ChangeRequest) -> None:
+    can_merge(user, change).require()
+
+
+def require_deploy(user: User, change: ChangeRequest) -> None:
+    can_deploy(user, change).require()
+
+
+def require_run(user: User, deployment: Deployment) -> None:
+    can_run(user, deployment).require()
+
+
+def require_resolve(user: User, deployment: Deployment) -> None:
+    can_resolve(user, deployment).require()
+
+
+def require_keep_secrets(user: User, environment: Environment) -> None:
+    can_keep_secrets(user, environment).require()

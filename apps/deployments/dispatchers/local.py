@@ -1,0 +1,231 @@
+"""Steps run on the worker's own machine, in a clean checkout of the merged commit.
+
+``PORTAL_DATA_DIR/runs/<deployment>/<attempt>/`` holds ``tree`` (the checkout), ``home``, ``tmp``
+and what the supervisor writes (see ``supervisor.py``). A step gets a short environment written
+here and nothing of the portal's own. It runs as the portal's user: a pipeline that may not read
+the portal's files belongs on another dispatcher (docs/deploying.md).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from apps.core.errors import Unavailable
+from apps.deployments.dispatchers import Capabilities, Progress, Run, RunState, StepProgress, StepState
+from apps.deployments.dispatchers.supervisor import TAKEN, create_once
+from apps.vcs.export import export_tree
+
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
+LAUNCH_SECONDS = 30
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def runner_id() -> str:
+    """Which data directory this worker works in: only workers that share it can see each other's runs."""
+    place = _runs() / "runner.id"
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        draft = place.with_name(f"runner.{uuid.uuid4().hex}")
+        draft.write_text(uuid.uuid4().hex, encoding="ascii")
+        try:
+            os.link(draft, place)  # of two first starts, one wins
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return place.read_text(encoding="ascii")
+
+
+def _runs() -> Path:
+    return Path(settings.PORTAL_DATA_DIR) / "runs"
+
+
+def run_dir(run: Run) -> Path:
+    """The directory of one attempt; made of numbers only."""
+    return _runs() / str(run.deployment) / str(run.attempt)
+
+
+class LocalDispatcher:
+    """See the module; the supervisor does the work, this class starts, reads and stops it."""
+
+    capabilities = Capabilities(cancel=True, logs=True, from_step=True)
+
+    def prepare(self, run: Run) -> dict[str, Any]:
+        """Export the commit. Repeatable: each call writes a directory of its own, the first to finish counts."""
+        place = run_dir(run)
+        if not (place / "prepared").exists():
+            self._checkout(run, place)
+            create_once(place / "prepared")
+        return {"runner": runner_id()}
+
+    def _checkout(self, run: Run, place: Path) -> None:
+        for name in ("home", "tmp", "steps"):
+            (place / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = place / f"tree.{uuid.uuid4().hex}"
+        try:
+            export_tree(run.git_dir, run.commit, draft)
+            if not (place / "tree").exists():
+                draft.rename(place / "tree")
+        except FileExistsError:
+            pass
+        except OSError:
+            if not (place / "tree").exists():  # another worker's checkout is as good as ours: same commit
+                raise
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def dispatch(self, run: Run) -> None:
+        """Start the supervisor; returns once it is certain that exactly one has the run."""
+        place = run_dir(run)
+        spec = {
+            "steps": [{"run": step.run, "timeout": step.timeout} for step in run.steps],
+            "from_step": run.from_step,
+            "environment": self._environment(run, place),
+            "output_limit": int(settings.PORTAL_STEP_OUTPUT_MB * 1024 * 1024),
+            "grace": settings.PORTAL_STEP_GRACE_SECONDS,
+        }
+        try:
+            done = subprocess.run(  # exec of a new interpreter: a fork of this process would carry the database along
+                [sys.executable, "-I", "-S", str(SUPERVISOR), str(place)],
+                input=json.dumps(spec).encode(),
+                env={"PATH": PATH, "LANG": "C.UTF-8"},
+                cwd="/",
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=LAUNCH_SECONDS,
+                start_new_session=True,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as problem:
+            raise Unavailable("steps_not_started", f"The steps could not be started: {problem}.") from problem
+        if done.returncode not in {0, TAKEN}:
+            raise Unavailable("steps_not_started", "The steps could not be started: the run directory is not there.")
+
+    def _environment(self, run: Run, place: Path) -> dict[str, str]:
+        """Everything that a step sees; nothing is inherited. Secrets win over plain names, never over PORTAL_*."""
+        return {
+            "PATH": PATH,
+            "LANG": "C.UTF-8",
+            **run.secrets,
+            "HOME": str(place / "home"),
+            "TMPDIR": str(place / "tmp"),
+            **run.environment,
+        }
+
+    def observe(self, run: Run) -> Progress:
+        place = run_dir(run)
+        if not place.is_dir():
+            return Progress(RunState.LOST)
+        if not (place / "started").exists():
+            return Progress(RunState.NOT_STARTED if (place / "prepared").exists() else RunState.LOST)
+        alive = _is_held(place / "lock")  # before the results: what ends in between is seen at the next look
+        steps = tuple(_step_progress(place / "steps" / str(n)) for n in range(len(run.steps)))
+        if alive:
+            return Progress(RunState.RUNNING, steps)
+        return Progress(RunState.ENDED if self._is_settled(run, place, steps) else RunState.LOST, steps)
+
+    def _is_settled(self, run: Run, place: Path, steps: tuple[StepProgress, ...]) -> bool:
+        """Whether the files explain the end: the last step that began has a result, and why none came after it."""
+        mine = steps[run.from_step :]
+        if any(step.state == StepState.RUNNING for step in mine):
+            return False
+        if all(step.state == StepState.ENDED for step in mine) or (place / "cancel").exists():
+            return True
+        return any(step.state == StepState.ENDED and (step.reason != "exited" or step.exit_code) for step in mine)
+
+    def read_log(self, run: Run, position: int, offset: int, limit: int) -> bytes:
+        try:
+            with (run_dir(run) / "steps" / str(position) / "output").open("rb") as file:
+                file.seek(offset)
+                return file.read(limit)
+        except FileNotFoundError:
+            return b""
+
+    def cancel(self, run: Run) -> bool:
+        place = run_dir(run)
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "cancel").touch()
+        return not create_once(place / "started")
+
+    def discard(self, run: Run) -> None:
+        """Everything but the marks: a start that was delayed for hours still finds ``started``."""
+        place = run_dir(run)
+        if not place.is_dir():
+            return
+        create_once(place / "started")
+        for entry in place.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, onerror=_make_writable)
+        (place / "prepared").unlink(missing_ok=True)
+
+
+def _make_writable(function: Any, path: str, _problem: Any) -> None:
+    """A step may leave read-only directories behind; they are ours, so they can be opened."""
+    parent = Path(path).parent
+    try:
+        parent.chmod(0o700)
+        if Path(path).is_dir() and not Path(path).is_symlink():
+            Path(path).chmod(0o700)
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            function(path)
+    except OSError:
+        return  # the janitor comes again
+
+
+def _is_held(lock: Path) -> bool:
+    """Whether a supervisor lives: the kernel lets go of the lock when the process ends, however it ends."""
+    try:
+        handle = os.open(lock, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _step_progress(place: Path) -> StepProgress:
+    try:
+        began = _moment((place / "started").read_text(encoding="ascii"))
+    except FileNotFoundError:
+        return StepProgress(StepState.WAITING)
+    try:
+        result = json.loads((place / "result.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return StepProgress(StepState.RUNNING, began=began, output_bytes=_size(place / "output"))
+    return StepProgress(
+        StepState.ENDED,
+        reason=result["reason"],
+        exit_code=result["exit_code"],
+        signal=result["signal"],
+        problem=result.get("problem", ""),
+        began=began,
+        ended=_moment(str(result["ended"])),
+        output_bytes=_size(place / "output"),
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _moment(seconds: str) -> datetime | None:
+    return datetime.fromtimestamp(float(seconds), tz=UTC) if seconds else None

@@ -1,0 +1,51 @@
+"""Commit messages that the portal writes, with the trailers by which others find the change again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from apps.accounts.models import User
+from apps.changes.models import ChangeRequest
+from apps.core.clock import now
+from apps.policies.evaluation import PolicyVerdict
+from apps.vcs.history import Signature
+
+PORTAL_NAME = "GitOps Portal"
+PORTAL_EMAIL = "portal@localhost"
+
+
+def merge_message(change: ChangeRequest, verdict: PolicyVerdict, *, merged_by: User) -> str:
+    """``Merge CHG-42: title`` and trailers: the change, every approval that counts, who merged."""
+    counted = [standing.person for standing in verdict.standings if standing.counts and standing.verdict == "approve"]
+    people = User.objects.in_bulk(counted)
+    trailers = [f"Change-Request: {change.label}"]
+    trailers += [f"Approved-by: {person(people[pk])}" for pk in dict.fromkeys(counted) if pk in people]
+    trailers.append(f"Merged-by: {person(merged_by)}")
+    return _message(f"Merge {change.label}: {_line(change.title)}", [], trailers)
+
+
+def revert_message(change: ChangeRequest, *, asked_by: User) -> str:
+    """What ``git revert`` would write, with who asked."""
+    body = [f"This reverts commit {change.merge_commit} ({change.label})."]
+    return _message(f'Revert "{_line(change.title)}"', body, [f"Requested-by: {person(asked_by)}"])
+
+
+def _message(subject: str, body: list[str], trailers: list[str]) -> str:
+    return "\n\n".join([subject, *body, "\n".join(trailers)]) + "\n"
+
+
+def person(user: User) -> str:
+    """``Name <mail>`` on one line, so that a name cannot forge a trailer."""
+    who = signature_of(user)
+    return f"{who.name} <{who.email}>"
+
+
+def signature_of(user: User, at: datetime | None = None) -> Signature:
+    """The user as author of a commit; ``at`` defaults to now."""
+    moment = at or now()
+    name = _line(user.shown_name.replace("<", "").replace(">", ""))
+    return Signature(name, _line(user.email) or f"{user.username}@users.noreply.localhost", moment)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

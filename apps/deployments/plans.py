@@ -1,0 +1,39 @@
+"""The plan of a deployment: what ``portal.yaml`` said at the merged commit, frozen as JSON.
+
+``{"via": "local", "steps": [{"name", "run", "timeout" (s)}], "raw": {...}}``. Without steps
+there is nothing to run, and the plan says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.deployments.dispatchers import PlannedStep
+from apps.policies.config import EnvironmentConfig
+
+
+def freeze(environment: EnvironmentConfig | None) -> dict[str, Any]:
+    """The plan of an environment as its configuration has it."""
+    if environment is None:
+        return {"via": "local", "steps": [], "raw": {}}
+    deploy = environment.deploy
+    steps = [{"name": step.name, "run": step.run, "timeout": step.timeout_seconds} for step in deploy.steps]
+    return {"via": deploy.via, "steps": steps, "raw": _plain(deploy.raw)}
+
+
+def has_pipeline(plan: dict[str, Any]) -> bool:
+    """Whether there is anything to run."""
+    return bool(plan["steps"]) or plan["via"] != "local"
+
+
+def planned_steps(plan: dict[str, Any]) -> tuple[PlannedStep, ...]:
+    return tuple(PlannedStep(step["name"], step["run"], float(step["timeout"])) for step in plan["steps"])
+
+
+def _plain(value: Any) -> Any:
+    """JSON-ready: mappings to dicts, tuples to lists, what JSON has no word for (dates) to text."""
+    if hasattr(value, "items"):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

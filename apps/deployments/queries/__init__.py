@@ -1,0 +1,29 @@
+"""Reads of the deployments context."""
+
+from apps.deployments.queries.reading import (
+    EnvironmentRow,
+    board,
+    events,
+    find,
+    find_environment,
+    log_text,
+    queue_position,
+    secret_names,
+    steps_of,
+)
+from apps.deployments.queries.waits import Wait, live_successor, waits_of
+
+__all__ = [
+    "EnvironmentRow",
+    "Wait",
+    "board",
+    "events",
+    "find",
+    "find_environment",
+    "live_successor",
+    "log_text",
+    "queue_position",
+    "secret_names",
+    "steps_of",
+    "waits_of",
+]

@@ -1,0 +1,121 @@
+"""What pages, API and sockets read of deployments and environments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db.models import Max
+
+from apps.accounts.models import User
+from apps.core.errors import NotVisible
+from apps.deployments.lifecycle import HOLDS_LOCK, Status
+from apps.deployments.models import Deployment, DeploymentEvent, Environment, EnvironmentSecret, Step
+from apps.deployments.queries.waits import queue_ahead
+from apps.repositories.models import Repository
+
+RELATED = ("change", "change__repository", "change__owner", "change__requester", "environment", "environment__repository",
+           "requested_by")  # fmt: skip
+
+
+def find(user: User, number: int) -> Deployment:
+    """The deployment of that number; :class:`NotVisible` when there is none or it may not be seen."""
+    row = Deployment.objects.visible_to(user).select_related(*RELATED).filter(number=number).first()
+    if row is None:
+        raise NotVisible("not_visible", "There is no such deployment, or you may not see it.")
+    return row
+
+
+def find_environment(user: User, repository: str, name: str) -> Environment:
+    """The environment; :class:`NotVisible` when there is none or it may not be seen."""
+    seen = Repository.objects.visible_to(user).filter(name=repository)
+    row = Environment.objects.filter(repository__in=seen, name=name).select_related("repository").first()
+    if row is None:
+        raise NotVisible("not_visible", "There is no such environment, or you may not see it.")
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentRow:
+    """One environment on the board: what is live, what holds the lock, what waits in order, what came last."""
+
+    environment: Environment
+    live: Deployment | None
+    active: Deployment | None
+    pending: tuple[Deployment, ...]
+    last: Deployment | None
+
+
+def board(user: User) -> list[EnvironmentRow]:
+    """Every environment that ``user`` may see, by repository and promotion order; constant query count."""
+    environments = list(
+        Environment.objects.filter(repository__in=Repository.objects.visible_to(user), defined=True)
+        .select_related("repository", "live_deployment", "live_deployment__change")
+        .order_by("repository__name", "position", "name")
+    )
+    under_way = _by_environment(environments, [str(Status.PENDING), *(str(status) for status in HOLDS_LOCK)])
+    last = _last_ended(environments)
+    rows = []
+    for environment in environments:
+        mine = under_way.get(environment.pk, [])
+        rows.append(
+            EnvironmentRow(
+                environment=environment,
+                live=environment.live_deployment,
+                active=next((row for row in mine if row.status in HOLDS_LOCK), None),
+                pending=tuple(row for row in mine if row.status == Status.PENDING),
+                last=last.get(environment.pk),
+            )
+        )
+    return rows
+
+
+def _by_environment(environments: list[Environment], statuses: list[str]) -> dict[int, list[Deployment]]:
+    found: dict[int, list[Deployment]] = {}
+    rows = Deployment.objects.filter(environment__in=environments, status__in=statuses).select_related("change")
+    for row in rows.order_by("number"):
+        found.setdefault(row.environment_id, []).append(row)
+    return found
+
+
+def _last_ended(environments: list[Environment]) -> dict[int, Deployment]:
+    newest = (
+        Deployment.objects.filter(environment__in=environments, ended_at__isnull=False)
+        .values("environment")
+        .annotate(last=Max("number"))
+        .values_list("last", flat=True)
+    )
+    rows = Deployment.objects.filter(number__in=list(newest)).select_related("change")
+    return {row.environment_id: row for row in rows}
+
+
+def events(deployment: Deployment, *, after: int = 0, limit: int = 500) -> list[DeploymentEvent]:
+    """The events with a greater number than ``after``, in order."""
+    return list(deployment.events.filter(seq__gt=after).order_by("seq")[:limit])
+
+
+def log_text(deployment: Deployment, *, step: str = "", attempt: int | None = None) -> Iterator[str]:
+    """The masked log, piece by piece, as one text file; of one step and one attempt when named."""
+    rows = deployment.events.filter(kind=DeploymentEvent.Kind.LOG).order_by("seq")
+    if attempt is not None:
+        rows = rows.filter(attempt=attempt)
+    if step:
+        rows = rows.filter(step=step)
+    for text in rows.values_list("text", flat=True).iterator(chunk_size=50):
+        yield f"{text}\n"
+
+
+def steps_of(deployment: Deployment, *, attempt: int | None = None) -> list[Step]:
+    """The steps of an attempt (the newest unless named), in order."""
+    number = deployment.attempts if attempt is None else attempt
+    return list(Step.objects.filter(attempt__deployment=deployment, attempt__number=number).order_by("position"))
+
+
+def queue_position(deployment: Deployment) -> int | None:
+    """1 is next; ``None`` when it is not pending."""
+    return len(queue_ahead(deployment)) + 1 if deployment.status == Status.PENDING else None
+
+
+def secret_names(environment: Environment) -> list[str]:
+    """The names of the environment's secrets; values are never read back."""
+    return list(EnvironmentSecret.objects.filter(environment=environment).order_by("name").values_list("name", flat=True))

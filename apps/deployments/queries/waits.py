@@ -1,0 +1,117 @@
+"""What holds a pending deployment, each reason with a sentence (DESIGN §6). Reads only.
+
+Codes: ``promotion``, ``gate``, ``manual``, ``lock``. Rollbacks wait neither for the promotion
+order nor for the gate: their own gate was the review of the inverse change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apps.deployments.lifecycle import HOLDS_LOCK, Status
+from apps.deployments.models import Deployment, Environment
+from apps.policies.config import DEPLOY, PortalConfig
+from apps.policies.queries import policy_at
+from apps.reviews.queries import verdict_of
+from apps.vcs import history, refs
+
+LOCK = "lock"
+RECENT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    code: str
+    text: str
+
+    def to_dict(self) -> dict[str, str]:
+        return {"code": self.code, "text": self.text}
+
+
+def waits_of(deployment: Deployment) -> list[Wait]:
+    """Everything that holds ``deployment`` now; empty: it can start."""
+    found = [] if deployment.kind == Deployment.Kind.ROLLBACK else [*_promotion(deployment), *_gate(deployment)]
+    if deployment.manual_start:
+        found.append(Wait("manual", "Starts by hand: somebody who may deploy presses Start."))
+    return found + _lock(deployment, is_ready=not found)
+
+
+def _config(deployment: Deployment) -> PortalConfig:
+    """The configuration at the tip of the target branch now: what governs is judged at use."""
+    repository = deployment.environment.repository
+    tip = refs.branch_tip(repository.mirror_path, deployment.change.target_branch)
+    return policy_at(repository, tip or deployment.commit).config
+
+
+def _promotion(deployment: Deployment) -> list[Wait]:
+    environment = deployment.environment
+    earlier = Environment.objects.filter(repository=environment.repository_id, name__in=environment.after)
+    rows = {row.name: row for row in earlier}
+    return [
+        Wait("promotion", _promotion_text(deployment, rows.get(name), name))
+        for name in environment.after
+        if not _is_promoted(deployment, rows.get(name))
+    ]
+
+
+def _is_promoted(deployment: Deployment, earlier: Environment | None) -> bool:
+    """Whether this commit or a descendant of it succeeded in ``earlier``."""
+    if earlier is None:
+        return False
+    done = Deployment.objects.filter(environment=earlier, status=Status.SUCCEEDED)
+    commits = list(dict.fromkeys(done.order_by("-number").values_list("commit", flat=True)[:RECENT]))
+    if deployment.commit in commits or done.filter(commit=deployment.commit).exists():
+        return True
+    git_dir = deployment.environment.repository.mirror_path
+    return any(history.is_ancestor(git_dir, deployment.commit, commit) for commit in commits)
+
+
+def _promotion_text(deployment: Deployment, earlier: Environment | None, name: str) -> str:
+    if earlier is None:
+        return f"{name} must come first, but .gitops/portal.yaml defines no such environment."
+    there = Deployment.objects.filter(environment=earlier, change=deployment.change).order_by("-number").first()
+    if there is None:
+        return f"{name} must come first, and {deployment.change.label} was not deployed there. Deploy it to {name}."
+    return f"{name} must come first; {there.label} there is {there.status}."
+
+
+def _gate(deployment: Deployment) -> list[Wait]:
+    if not deployment.environment.protected:
+        return []
+    if not any(rule.stage == DEPLOY for rule in _config(deployment).rules):
+        return []
+    verdict = verdict_of(deployment.change, stage=DEPLOY, environment=deployment.environment.name)
+    if verdict.allowed:
+        return []
+    return [Wait("gate", verdict.text or verdict.summary)]
+
+
+def _lock(deployment: Deployment, *, is_ready: bool) -> list[Wait]:
+    """Held by the deployment that runs there, or first in first out by the ones that are ready too."""
+    others = Deployment.objects.filter(environment=deployment.environment_id).exclude(pk=deployment.pk)
+    holder = others.filter(status__in=[str(status) for status in HOLDS_LOCK]).first()
+    ahead = queue_ahead(deployment) if is_ready else []
+    if holder is None and not ahead:
+        return []
+    behind = holder or ahead[-1]
+    text = f"Queued behind {behind.label} ({behind.status}), position {len(ahead) + 1}."
+    if holder is not None and holder.status == Status.UNKNOWN:
+        text += f" Nobody knows how {holder.label} ended: a deployer decides that first."
+    return [Wait(LOCK, text)]
+
+
+def queue_ahead(deployment: Deployment) -> list[Deployment]:
+    """Older pending deployments of the environment that wait for nothing but the lock."""
+    older = Deployment.objects.filter(
+        environment=deployment.environment_id, status=Status.PENDING, number__lt=deployment.number
+    )
+    return [row for row in older.order_by("number") if all(wait["code"] == LOCK for wait in row.waits)]
+
+
+def live_successor(deployment: Deployment) -> Deployment | None:
+    """What runs there already and contains this commit: deploying the older one would undo the newer."""
+    live = deployment.environment.live_deployment
+    if deployment.kind != Deployment.Kind.FORWARD or live is None or live.commit == deployment.commit:
+        return None
+    git_dir = deployment.environment.repository.mirror_path
+    return live if history.is_ancestor(git_dir, deployment.commit, live.commit) else None

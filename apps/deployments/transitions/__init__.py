@@ -1,0 +1,23 @@
+"""Everything that writes a state of this context."""
+
+from apps.deployments.transitions.creating import (
+    create_deployment,
+    next_number,
+    refresh_environments,
+    require_none_under_way,
+)
+from apps.deployments.transitions.ending import end_deployment
+from apps.deployments.transitions.events import LeaseLost, append_event
+from apps.deployments.transitions.moving import move, wake_pending
+
+__all__ = [
+    "LeaseLost",
+    "append_event",
+    "create_deployment",
+    "end_deployment",
+    "move",
+    "next_number",
+    "refresh_environments",
+    "require_none_under_way",
+    "wake_pending",
+]

@@ -1,0 +1,120 @@
+"""New deployments, and environments as ``portal.yaml`` defines them."""
+
+from __future__ import annotations
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from apps.accounts.models import User
+from apps.audit import services as audit
+from apps.audit.actors import Actor
+from apps.changes.models import ChangeRequest
+from apps.core.clock import now
+from apps.core.errors import Conflict
+from apps.core.work import request_work
+from apps.deployments import plans
+from apps.deployments.lifecycle import HOLDS_LOCK, Status
+from apps.deployments.models import Deployment, DeploymentEvent, DeploymentNumber, Environment
+from apps.deployments.signals import environment_changed
+from apps.deployments.transitions.events import append_event
+from apps.policies.config import EnvironmentConfig, PortalConfig
+from apps.repositories.models import Repository
+
+LIVE = [str(Status.PENDING), *(str(status) for status in HOLDS_LOCK)]
+
+
+def next_number() -> int:
+    """The next deployment number: no gaps, never twice; the row stays locked until the transaction ends."""
+    DeploymentNumber.objects.get_or_create(pk=1)
+    DeploymentNumber.objects.filter(pk=1).update(last=F("last") + 1)
+    return DeploymentNumber.objects.get(pk=1).last
+
+
+def refresh_environments(repository: Repository, config: PortalConfig) -> dict[str, Environment]:
+    """Bring the rows in line with the file; what it no longer defines is kept for its history."""
+    rows = {row.name: row for row in Environment.objects.filter(repository=repository)}
+    for position, found in enumerate(config.environments):
+        wanted = {"position": position, "protected": found.protected, "after": list(found.after), "defined": True}
+        row = rows.get(found.name)
+        if row is None:
+            row = rows[found.name] = Environment.objects.create(repository=repository, name=found.name, **wanted)
+        elif any(getattr(row, key) != value for key, value in wanted.items()):
+            _update(row, wanted)
+        else:
+            continue
+        _announce(row)
+    names = {found.name for found in config.environments}
+    for row in rows.values():
+        if row.name not in names and row.defined:
+            _update(row, {"defined": False})
+            _announce(row)
+    return rows
+
+
+def _update(row: Environment, wanted: dict[str, object]) -> None:
+    for key, value in wanted.items():
+        setattr(row, key, value)
+    row.save(update_fields=list(wanted))
+
+
+def _announce(row: Environment) -> None:
+    pk = row.pk
+    transaction.on_commit(lambda: environment_changed.send(sender=None, environment_id=pk))
+
+
+def create_deployment(
+    actor: User,
+    *,
+    change: ChangeRequest,
+    environment: Environment,
+    config: EnvironmentConfig | None,
+    kind: str = Deployment.Kind.FORWARD,
+    started_by_hand: bool = False,
+) -> Deployment:
+    """A pending deployment of the merged change; :class:`Conflict` ``already_pending`` names the one there is."""
+    require_none_under_way(change, environment)
+    try:
+        with transaction.atomic():
+            row = Deployment.objects.create(
+                number=next_number(),
+                change=change,
+                environment=environment,
+                kind=kind,
+                commit=change.merge_commit,
+                plan=plans.freeze(config),
+                manual_start=bool(config and config.deploy.start == "manual") and not started_by_hand,
+                requested_by=actor,
+                queued_at=now(),
+                check_at=now(),
+            )
+    except IntegrityError:  # another request was faster by less than our look
+        require_none_under_way(change, environment)
+        raise
+    text = f"{actor.shown_name} asked for {change.label} in {environment.name}."
+    append_event(row, kind=DeploymentEvent.Kind.STATE, text=text, data={"status": str(Status.PENDING), "kind": kind})
+    audit.record(
+        Actor.of(actor),
+        "deployment.requested" if started_by_hand else "deployment.created",
+        target=row.label,
+        repository=environment.repository.name,
+        change=change.number,
+        environment=environment.name,
+        deployment=row.number,
+        summary=f"{row.label}: {change.label} to {environment.name} ({kind})",
+        data={"commit": row.commit, "kind": str(kind), "via": row.plan["via"]},
+    )
+    request_work("deployments.start", row.pk)
+    _announce(environment)
+    return row
+
+
+def require_none_under_way(change: ChangeRequest, environment: Environment) -> None:
+    live = Deployment.objects.filter(change=change, environment=environment, status__in=LIVE).first()
+    if live is not None:
+        raise Conflict(
+            "already_pending",
+            f"{live.label} of {change.label} to {environment.name} is {live.status} already. "
+            "Watch that one, or cancel it first.",
+            deployment=live.number,
+            status=live.status,
+        )

@@ -1,0 +1,90 @@
+"""The end of a deployment, and what follows from it in the same transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Max
+
+from apps.audit.actors import SYSTEM, Actor
+from apps.changes import transitions as changes
+from apps.changes.lifecycle import Status as ChangeStatus
+from apps.changes.models import ChangeRequest
+from apps.core.clock import now
+from apps.deployments.lifecycle import Event, Status
+from apps.deployments.models import Attempt, Deployment, Environment, Step
+from apps.deployments.transitions.moving import move
+
+OPEN_STEPS = [Step.Status.WAITING, Step.Status.RUNNING]
+REST_OF_STEPS: dict[Event, tuple[str, str]] = {
+    # event: what becomes of a step that runs, and of one that waits
+    Event.SUCCEED: (Step.Status.SUCCEEDED, Step.Status.SKIPPED),
+    Event.FAIL: (Step.Status.FAILED, Step.Status.SKIPPED),
+    Event.CANCEL: (Step.Status.CANCELLED, Step.Status.SKIPPED),
+    Event.LOSE: (Step.Status.UNKNOWN, Step.Status.SKIPPED),
+}
+
+
+def end_deployment(
+    deployment: Deployment,
+    event: Event,
+    *,
+    text: str,
+    problem: str = "",
+    actor: Actor = SYSTEM,
+    fence: int | None = None,
+    action: str = "",
+    data: dict[str, Any] | None = None,
+) -> None:
+    """End the present attempt and the deployment with it; a success also moves the environment on.
+
+    Inside a transaction. ``LOSE`` ends the attempt but not the deployment: a person decides.
+    """
+    running, waiting = REST_OF_STEPS[event]
+    attempt = Attempt.objects.filter(deployment=deployment, number=deployment.attempts).first()
+    if attempt is not None:
+        attempt.steps.filter(status=Step.Status.RUNNING).update(status=running, ended_at=now())
+        attempt.steps.filter(status=Step.Status.WAITING).update(status=waiting)
+    status = move(
+        deployment,
+        event,
+        text=text,
+        actor=actor,
+        fence=fence,
+        action=action,
+        data=data,
+        problem=problem[:500],
+        lease_until=None,
+        check_at=None,
+    )
+    if attempt is not None:
+        attempt.outcome = str(status)
+        attempt.ended_at = now()
+        attempt.save(update_fields=["outcome", "ended_at"])
+    if status == Status.SUCCEEDED:
+        _take_as_live(deployment)
+        _finish_change(deployment.change)
+
+
+def _take_as_live(deployment: Deployment) -> None:
+    Environment.objects.filter(pk=deployment.environment_id).update(
+        live_commit=deployment.commit, live_deployment=deployment, live_since=now()
+    )
+
+
+def _finish_change(change: ChangeRequest) -> None:
+    """``done`` once the newest deployment to every environment that was due has succeeded."""
+    change.refresh_from_db()
+    if change.status != ChangeStatus.MERGED or not all_succeeded(change):
+        return
+    changes.finish(change, actor=SYSTEM)
+    undone = change.rolls_back
+    if undone is not None and undone.status == ChangeStatus.MERGED:
+        changes.finish(undone, actor=SYSTEM, reason=f"Rolled back by {change.label}.")
+
+
+def all_succeeded(change: ChangeRequest) -> bool:
+    """Whether the newest deployment of ``change`` to each of its environments succeeded."""
+    newest = Deployment.objects.filter(change=change).values("environment").annotate(last=Max("number"))
+    numbers = [row["last"] for row in newest]
+    return not Deployment.objects.filter(number__in=numbers).exclude(status=Status.SUCCEEDED).exists()
