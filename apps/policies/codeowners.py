@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from apps.policies.patterns import BadPattern, Pattern, compile_pattern
+from apps.policies.patterns import Pattern, PatternError, compile_pattern
 from apps.policies.problems import ERROR, NOTICE, Problem, has_errors
 
 LOCATIONS = (".github/CODEOWNERS", ".gitlab/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
@@ -151,7 +151,7 @@ def _read_line(reading: _Reading, number: int, line: str) -> None:
     excludes = pattern.startswith("!")
     try:
         compiled = compile_pattern(pattern[1:] if excludes else pattern)
-    except BadPattern as error:
+    except PatternError as error:
         reading.report(
             number,
             f"`{pattern[:80]}` is no path pattern: {error}.",

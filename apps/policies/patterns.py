@@ -15,7 +15,7 @@ from typing import Any
 MAX_LENGTH = 4_096
 
 
-class BadPattern(ValueError):
+class PatternError(ValueError):
     """The text is no pattern; the message says why."""
 
 
@@ -35,6 +35,7 @@ ANY = "?"  # in a segment: one character; among segments: exactly one segment
 # A segment is a plain text, or the tuple of its parts: one-character literals ("=x"), ANY, STAR, classes.
 Part = str | CharClass
 Segment = str | tuple[Part, ...]
+Token = tuple[str, Segment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Pattern:
     """A compiled pattern. ``head`` is the first segment when it is plain text at the root, else ``""``."""
 
     text: str
-    tokens: tuple[tuple[str, Segment], ...]
+    tokens: tuple[Token, ...]
     head: str
 
     def matches(self, path: str) -> bool:
@@ -57,9 +58,9 @@ class Pattern:
 
 
 def compile_pattern(text: str) -> Pattern:
-    """Compile one pattern; ``\\`` escapes the next character. Raises :class:`BadPattern`."""
+    r"""Compile one pattern; ``\`` escapes the next character. Raises :class:`PatternError`."""
     if len(text) > MAX_LENGTH:
-        raise BadPattern(f"it is longer than {MAX_LENGTH:,} characters")
+        raise PatternError(f"it is longer than {MAX_LENGTH:,} characters")
     parts = text.split("/")
     only_folders = len(parts) > 1 and parts[-1] == ""
     body = parts[:-1] if only_folders else parts
@@ -67,19 +68,19 @@ def compile_pattern(text: str) -> Pattern:
     if anchored and body[0] == "":
         body = body[1:]
     if not any(body):
-        raise BadPattern("it names no path")
+        raise PatternError("it names no path")
     if "" in body:
-        raise BadPattern("it has an empty part between two slashes")
-    tokens = [] if anchored else [(STAR, "")]
+        raise PatternError("it has an empty part between two slashes")
+    tokens: list[Token] = [] if anchored else [(STAR, "")]
     tokens += _body(body, only_children=anchored and body[-1] == STAR and not only_folders)
     if only_folders:
         tokens += [(ANY, ""), (STAR, "")]
-    head = tokens[0][1] if tokens[0][0] == "" and isinstance(tokens[0][1], str) else ""
-    return Pattern(text, tuple(tokens), head if isinstance(head, str) else "")
+    kind, first = tokens[0]
+    return Pattern(text, tuple(tokens), first if kind == "" and isinstance(first, str) else "")
 
 
-def _body(body: Sequence[str], *, only_children: bool) -> list[tuple[str, Segment]]:
-    tokens: list[tuple[str, Segment]] = []
+def _body(body: Sequence[str], *, only_children: bool) -> list[Token]:
+    tokens: list[Token] = []
     last = len(body) - 1
     for index, part in enumerate(body):
         if part == "**" and index == last and index > 0:
@@ -96,7 +97,7 @@ def _segment(text: str) -> Segment:
         char = text[index]
         if char == "\\":
             if index + 1 == len(text):
-                raise BadPattern("it ends with a backslash that escapes nothing")
+                raise PatternError("it ends with a backslash that escapes nothing")
             parts.append("=" + text[index + 1])
             index += 2
         elif char == "[":
@@ -127,7 +128,7 @@ def _char_class(text: str, index: int) -> tuple[CharClass, int]:
     while first or text[index : index + 1] != "]":
         first = False
         if text.startswith("[:", index):
-            raise BadPattern("named classes such as `[:alpha:]` are not understood")
+            raise PatternError("named classes such as `[:alpha:]` are not understood")
         low, index = _class_char(text, index, start)
         high = low
         if text[index : index + 1] == "-" and text[index + 1 : index + 2] not in ("]", ""):
@@ -140,7 +141,7 @@ def _class_char(text: str, index: int, start: int) -> tuple[str, int]:
     if text[index : index + 1] == "\\":
         index += 1
     if index >= len(text):
-        raise BadPattern(f"the `[` at character {start} is never closed")
+        raise PatternError(f"the `[` at character {start} is never closed")
     return text[index], index + 1
 
 
@@ -160,11 +161,11 @@ def _part_accepts(part: Part, char: str) -> bool:
     return part == ANY or part[1:] == char
 
 
-def _token_is_star(token: tuple[str, Segment]) -> bool:
+def _token_is_star(token: Token) -> bool:
     return token[0] == STAR
 
 
-def _token_accepts(token: tuple[str, Segment], text: str) -> bool:
+def _token_accepts(token: Token, text: str) -> bool:
     return token[0] == ANY or _segment_matches(token[1], text)
 
 

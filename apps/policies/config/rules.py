@@ -19,7 +19,7 @@ from apps.policies.config.model import (
 )
 from apps.policies.config.nodes import Mapping, Node, Scalar
 from apps.policies.config.reader import Reader, nearest, plain
-from apps.policies.patterns import BadPattern, compile_pattern
+from apps.policies.patterns import PatternError, compile_pattern
 
 RULE_KEYS = ("name", "stage", "when", "needs")
 WHEN_KEYS = ("paths", "environments", "resources")
@@ -93,7 +93,7 @@ def _paths(reader: Reader, node: Node | None, path: str) -> tuple[str, ...]:
         text = item.text if isinstance(item, Scalar) else ""
         try:
             compile_pattern(text)
-        except BadPattern as error:
+        except PatternError as error:
             reader.error(
                 item,
                 place,

@@ -13,6 +13,7 @@ from apps.policies.config.reader import Reader
 from apps.policies.config.rules import known_environments
 
 WINDOW_KEYS = ("name", "kind", "environments", "from", "to", "cron", "duration", "timezone")
+CRON_FIELDS = 5
 EXAMPLE = "- {name: year end, kind: freeze, from: 2026-12-24T18:00+01:00, to: 2027-01-02T08:00+01:00}"
 
 
@@ -74,7 +75,7 @@ def _moment(reader: Reader, node: Node | None, path: str) -> datetime | None:
 
 def _cron(reader: Reader, node: Node | None, path: str) -> str:
     text = reader.text(node, path, 'cron: "0 9 * * 1-4"', limit=100)
-    if text and node is not None and (len(text.split()) != 5 or not croniter.is_valid(text)):
+    if text and node is not None and (len(text.split()) != CRON_FIELDS or not croniter.is_valid(text)):
         message = f"`{text}` is no schedule of five fields (minute, hour, day, month, weekday)."
         reader.error(node, path, message, 'Write `"0 9 * * 1-4"` for 9:00 from Monday to Thursday.')
     return text

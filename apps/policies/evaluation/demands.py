@@ -1,0 +1,90 @@
+"""Approvals: how many, out of whom, how many are there, and who could give the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from apps.policies.evaluation.standing import Ledger, Standing
+from apps.policies.evaluation.verdict import FAILED, MET, WAITING, Requirement, RuleRef
+
+APPROVES = "approves"
+_BARRED = {
+    Standing.AUTHOR: "contributed",
+    Standing.COMMITTER: "contributed",
+    Standing.PUSHER: "contributed",
+    Standing.CO_AUTHOR: "contributed",
+    Standing.SUGGESTION: "contributed",
+    Standing.REQUESTER: "asked for the rollback",
+    Standing.DISABLED: "disabled",
+    Standing.SERVICE_ACCOUNT: "a service account",
+    Standing.ROLE_REMOVED: "without a role that may approve",
+    Standing.UNKNOWN: "unknown",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """``missing`` more acts are wanted from different people among ``candidates`` (ids)."""
+
+    candidates: frozenset[int]
+    missing: int
+    action: str = APPROVES
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A requirement, and what would lift it if people can."""
+
+    requirement: Requirement
+    demand: Demand | None = None
+
+
+def approvals(
+    ledger: Ledger, *, code: str, name: str, principals: Sequence[str], count: int, text: str, rule: RuleRef | None
+) -> Judged:
+    """The requirement that ``count`` different people out of ``principals`` approve."""
+    members = {person for principal in principals for person in ledger.members(principal)}
+    given = sorted(members & set(ledger.approvers), key=ledger.name)
+    candidates = frozenset(
+        person for person in members if person not in ledger.approvers and ledger.bar(person) is None
+    )
+    missing = max(0, count - len(given))
+    state, words = WAITING, f"{text}: {len(given)} of {count}."
+    if not missing:
+        state = MET
+    elif len(candidates) < missing:
+        state = FAILED
+        words = f"Nobody can satisfy this: {_why_nobody(ledger, principals, members, count)} {text}: {len(given)} of {count}."
+    evidence = tuple(f"{ledger.name(person)} approved r{ledger.approvers[person].revision}" for person in given)
+    unknown = tuple(f"{principal} is not known here" for principal in principals if not ledger.members(principal))
+    requirement = Requirement(
+        code,
+        name,
+        state,
+        words,
+        evidence + unknown,
+        ledger.names(candidates) if missing and state == WAITING else (),
+        rule,
+        len(given),
+        count,
+        APPROVES,
+        tuple(
+            ledger.outside(standing) if standing.counts else standing
+            for standing in ledger.standings
+            if not (standing.counts and standing.person in members)
+        ),
+    )
+    return Judged(requirement, Demand(candidates, missing) if state == WAITING else None)
+
+
+def _why_nobody(ledger: Ledger, principals: Sequence[str], members: set[int], count: int) -> str:
+    names = " and ".join(principals)
+    if not members:
+        return f"{names} {'has' if len(principals) == 1 else 'have'} no member who is known here."
+    barred = Counter(_BARRED[standing] for standing in map(ledger.bar, sorted(members)) if standing)
+    reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(barred.items()))
+    people = "1 person" if len(members) == 1 else f"{len(members)} people"
+    because = f": of {people} in {names}, {reasons}." if reasons else f": {names} has only {people}."
+    return f"{count} {'approval is' if count == 1 else 'approvals are'} asked for{because}"

@@ -1,0 +1,137 @@
+"""What is judged: recorded facts, complete and immutable, so that every verdict can be replayed.
+
+The caller gathers them (ids of people, never rows); nothing here asks a database, a clock or Git.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from apps.policies.codeowners import OwnerMatch
+from apps.policies.config import MERGE, RollbackConfig
+
+NORMAL = "normal"
+ROLLBACK = "rollback"
+APPROVE = "approve"
+REQUEST_CHANGES = "request_changes"
+_NOBODY: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """``may_approve``: holds, now, a role of the repository that lets them give a verdict at this stage."""
+
+    id: int
+    username: str
+    active: bool = True
+    human: bool = True
+    may_approve: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One submitted verdict; the order in :attr:`Facts.reviews` is the order in time.
+
+    ``subject_equal``: what was approved then is what would be merged or deployed now, or carries over.
+    ``counts`` and ``why_not`` (a :class:`~apps.policies.evaluation.standing.Standing` code) let the caller
+    rule it out for a reason that only it can know.
+    """
+
+    person: int
+    verdict: str
+    revision: int
+    stage: str = MERGE
+    environment: str = ""
+    subject_equal: bool = True
+    counts: bool = True
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Contributor:
+    """``how``: author, committer, pusher, co_author or suggestion, in revision ``revision``."""
+
+    person: int
+    how: str = "author"
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentFact:
+    """An environment of the policy, and whether this change reaches it."""
+
+    name: str
+    protected: bool = False
+    affected: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PathOwners:
+    """What CODEOWNERS says of one touched path; given for every path, also when nobody owns it."""
+
+    path: str
+    matches: tuple[OwnerMatch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRequest:
+    """A review that requests changes and is in force: neither replaced by its author nor dismissed."""
+
+    person: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenThread:
+    """A blocking thread that is not resolved; ``where`` is its place in words."""
+
+    author: int
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFact:
+    """Which version of the policy files governs: ``file``, ``default``, ``last_valid`` or ``broken``."""
+
+    governs: str = "file"
+    path: str = ".gitops/portal.yaml"
+    owners_path: str = "CODEOWNERS"
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that the verdict of one gate depends on.
+
+    ``stage``: ``merge``, or ``deploy`` to ``environment``. ``principals`` maps ``team/x``, ``user/x``,
+    ``role/x`` and the names of CODEOWNERS to ids of people; a name that is missing is unknown here.
+    ``revision`` 0: there is none yet. ``changed_paths`` holds old and new path of a rename.
+    """
+
+    stage: str
+    status: str
+    environment: str = ""
+    kind: str = NORMAL
+    requester: int | None = None
+    revision: int = 0
+    is_current: bool = True
+    has_source: bool = True
+    is_empty: bool = False
+    conflicts: tuple[str, ...] = ()
+    changed_paths: tuple[str, ...] = ()
+    environments: tuple[EnvironmentFact, ...] = ()
+    owners: tuple[PathOwners, ...] = ()
+    principals: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: _NOBODY)
+    people: tuple[Person, ...] = ()
+    reviews: tuple[Review, ...] = ()
+    contributors: tuple[Contributor, ...] = ()
+    change_requests: tuple[ChangeRequest, ...] = ()
+    open_threads: tuple[OpenThread, ...] = ()
+    policy: PolicyFact = field(default_factory=PolicyFact)
+    rollback: RollbackConfig = field(default_factory=RollbackConfig)
+
+
+class CannotEvaluate(Exception):  # noqa: N818 - not an error of the program: the answer is "could not be evaluated"
+    """A rule cannot be judged from these facts; the message says why."""

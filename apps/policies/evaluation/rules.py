@@ -1,0 +1,227 @@
+"""From rules to requirements. A rule that cannot be judged fails; it is never skipped and never met."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from apps.policies.codeowners import OwnerMatch
+from apps.policies.config import CODE_OWNERS, DEPLOY, MERGE, REVIEWERS, Needs, Rule
+from apps.policies.evaluation.demands import Judged, approvals
+from apps.policies.evaluation.facts import ROLLBACK, CannotEvaluate, Facts
+from apps.policies.evaluation.standing import Ledger
+from apps.policies.evaluation.verdict import FAILED, NOT_NEEDED, Requirement, RuleRef
+from apps.policies.patterns import Pattern, PatternError, compile_pattern
+
+DEFAULT_RULE = Rule("An owner", needs=Needs(1, (CODE_OWNERS,)))
+"""What holds for a merge when no rule of the file applies to it (DESIGN §4)."""
+
+
+@dataclass(slots=True)
+class OwnerGroup:
+    """Touched paths that the same owners of the same section answer for."""
+
+    match: OwnerMatch
+    paths: list[str] = field(default_factory=list)
+
+
+def rule_requirements(rules: Sequence[Rule], ledger: Ledger) -> list[Judged]:
+    """One requirement or more for every rule of this stage, in the order of the file."""
+    facts = ledger.facts
+    if facts.kind == ROLLBACK:
+        return [*_replaced(rules, facts), _rollback(ledger)]
+    judged: list[Judged] = []
+    one_applies = False
+    for rule in rules:
+        if rule.stage not in (MERGE, DEPLOY):
+            judged.append(not_evaluated("rule", rule.name, f"`{rule.stage}` is no known stage", _ref(rule, facts)))
+        elif rule.stage == facts.stage:
+            found, applies = _safely(rule, ledger)
+            judged += found
+            one_applies = one_applies or applies
+    if facts.stage == MERGE and not one_applies:
+        judged += _safely(DEFAULT_RULE, ledger)[0]
+    return judged
+
+
+def not_evaluated(code: str, name: str, why: str, rule: RuleRef | None = None) -> Judged:
+    """The requirement that stands for "we do not know": failed, never met."""
+    text = f"This could not be evaluated: {why}. It holds the change until it can be."
+    return Judged(Requirement(code, name, FAILED, text, rule=rule))
+
+
+def _ref(rule: Rule, facts: Facts) -> RuleRef:
+    return RuleRef(rule.name, facts.policy.path if rule.line else "", rule.line)
+
+
+def _safely(rule: Rule, ledger: Ledger) -> tuple[list[Judged], bool]:
+    """What the rule asks for, and whether it applies. Whatever goes wrong inside is a failed requirement."""
+    ref = _ref(rule, ledger.facts)
+    try:
+        why_not = _does_not_apply(rule, ledger.facts)
+        if why_not:
+            return [Judged(Requirement("rule", rule.name, NOT_NEEDED, why_not, rule=ref))], False
+        return _judge(rule, ledger, ref), True
+    except CannotEvaluate as error:
+        return [not_evaluated("rule", rule.name, str(error), ref)], True
+    except Exception as error:  # noqa: BLE001 - fail closed: a defect in one rule must hold the change, not open it
+        return [not_evaluated("rule", rule.name, f"{type(error).__name__} inside the rule", ref)], True
+
+
+def _does_not_apply(rule: Rule, facts: Facts) -> str:
+    """Why the rule is not needed here; ``""`` when it applies."""
+    when = rule.when
+    if when.environments:
+        _known_environments(when.environments, facts)
+        if not set(when.environments) & set(_reached(facts)):
+            return f"Only for {' and '.join(when.environments)}, which this does not reach."
+    if when.paths and not any(_pattern(text).matches(path) for text in when.paths for path in facts.changed_paths):
+        return f"Only for {' and '.join(when.paths)}, which this does not touch."
+    return ""
+
+
+def _known_environments(names: Sequence[str], facts: Facts) -> None:
+    known = {environment.name for environment in facts.environments}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise CannotEvaluate(f"{' and '.join(missing)} is not among the environments")
+
+
+def _reached(facts: Facts) -> list[str]:
+    if facts.stage == DEPLOY:
+        return [facts.environment]
+    return [environment.name for environment in facts.environments if environment.affected]
+
+
+@lru_cache(maxsize=4096)
+def _pattern(text: str) -> Pattern:
+    try:
+        return compile_pattern(text)
+    except PatternError as error:
+        raise CannotEvaluate(f"`{text}` is no path pattern: {error}") from None
+
+
+def _judge(rule: Rule, ledger: Ledger, ref: RuleRef) -> list[Judged]:
+    clauses = rule.when.unevaluated + rule.needs.unevaluated
+    if clauses:
+        raise CannotEvaluate(f"{' and '.join(f'`{clause}`' for clause in clauses)} cannot be judged by this version")
+    if rule.needs.approvals < 1 or not rule.needs.from_:
+        raise CannotEvaluate("it asks for no approval of anybody")
+    if CODE_OWNERS in rule.needs.from_:
+        return _owners(rule, ledger, ref)
+    text = f"{_count(rule.needs.approvals)} from {' or '.join(rule.needs.from_)}"
+    return [
+        approvals(
+            ledger,
+            code="rule",
+            name=rule.name,
+            principals=rule.needs.from_,
+            count=rule.needs.approvals,
+            text=text,
+            rule=ref,
+        )
+    ]
+
+
+def _owners(rule: Rule, ledger: Ledger, ref: RuleRef) -> list[Judged]:
+    """Every owned path covered by an owner of it; where nobody owns anything touched, by any reviewer."""
+    facts = ledger.facts
+    others = tuple(name for name in rule.needs.from_ if name != CODE_OWNERS)
+    groups = owner_groups(facts)
+    required = [group for group in groups if not group.match.optional]
+    judged = [_optional(group, facts) for group in groups if group.match.optional]
+    for group in required:
+        match = group.match
+        name = f"{rule.name}: {match.section}" if match.section else f"{rule.name}: {match.pattern}"
+        principals = tuple(dict.fromkeys((*match.owners, *others)))
+        text = f"{_count(match.approvals)} for {_paths(group.paths)} from {' or '.join(principals)}"
+        place = RuleRef(rule.name, facts.policy.owners_path, match.line)
+        judged.append(
+            approvals(
+                ledger,
+                code="code_owners",
+                name=name,
+                principals=principals,
+                count=match.approvals,
+                text=text,
+                rule=place,
+            )
+        )
+    everybody = tuple(dict.fromkeys(owner for group in required for owner in group.match.owners)) + others
+    if not required:
+        everybody = (REVIEWERS, *others)
+    if not required or rule.needs.approvals > max(group.match.approvals for group in required):
+        whom = "any owner of the touched paths" if required else "any reviewer, because nobody owns the touched paths"
+        text = f"{_count(rule.needs.approvals)} from {whom}"
+        judged.append(
+            approvals(
+                ledger,
+                code="rule",
+                name=rule.name,
+                principals=tuple(dict.fromkeys(everybody)),
+                count=rule.needs.approvals,
+                text=text,
+                rule=ref,
+            )
+        )
+    return judged
+
+
+def owner_groups(facts: Facts) -> list[OwnerGroup]:
+    """Touched paths by section and owners, in the order of the file."""
+    owners = {found.path: found.matches for found in facts.owners}
+    groups: dict[tuple[str, bool, int, tuple[str, ...]], OwnerGroup] = {}
+    for path in facts.changed_paths:
+        if path not in owners:
+            raise CannotEvaluate(f"the owners of {path} are not known")
+        for match in owners[path]:
+            key = (match.section, match.optional, match.approvals, match.owners)
+            groups.setdefault(key, OwnerGroup(match)).paths.append(path)
+    return sorted(groups.values(), key=lambda group: (group.match.line, group.match.section))
+
+
+def _optional(group: OwnerGroup, facts: Facts) -> Judged:
+    match = group.match
+    text = f"{' or '.join(match.owners)} may look at {_paths(group.paths)}, but the section is optional."
+    rule = RuleRef(match.section, facts.policy.owners_path, match.line)
+    return Judged(Requirement("code_owners", match.section, NOT_NEEDED, text, rule=rule))
+
+
+def _replaced(rules: Sequence[Rule], facts: Facts) -> list[Judged]:
+    text = "A rollback is judged by the `rollback` settings instead."
+    return [
+        Judged(Requirement("rule", rule.name, NOT_NEEDED, text, rule=_ref(rule, facts)))
+        for rule in rules
+        if rule.stage == facts.stage
+    ]
+
+
+def _rollback(ledger: Ledger) -> Judged:
+    """As many approvals as the strictest reached environment asks for, none of them the requester's."""
+    facts = ledger.facts
+    reached = [found for found in facts.environments if found.name in _reached(facts)]
+    if facts.stage == DEPLOY and not reached:
+        return not_evaluated("rollback", "Rollback", f"the environment {facts.environment} is not known")
+    settings = facts.rollback
+    counts = [settings.protected if found.protected else settings.others for found in reached]
+    # A rollback that reaches no environment is not a known case, so the stricter figure holds.
+    count = max(counts, default=max(settings.protected, settings.others))
+    rule = RuleRef("rollback", facts.policy.path)
+    where = " and ".join(found.name for found in reached) or "the branch"
+    if count < 1:
+        text = f"Going back in {where} to what was approved and live before needs no approval."
+        return Judged(Requirement("rollback", "Rollback", NOT_NEEDED, text, rule=rule))
+    text = f"{_count(count)} for going back in {where}, by someone else than who asked for it"
+    return approvals(
+        ledger, code="rollback", name="Rollback", principals=(REVIEWERS,), count=count, text=text, rule=rule
+    )
+
+
+def _count(number: int) -> str:
+    return "1 approval" if number == 1 else f"{number} approvals"
+
+
+def _paths(paths: Sequence[str]) -> str:
+    more = len(paths) - 1
+    return paths[0] if not more else f"{paths[0]} and {more} other path{'s' if more > 1 else ''}"

@@ -1,0 +1,174 @@
+"""Whether an approval counts, and if not, why: one fixed list (UX §2.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from apps.policies.evaluation.facts import (
+    APPROVE,
+    REQUEST_CHANGES,
+    ROLLBACK,
+    CannotEvaluate,
+    Contributor,
+    Facts,
+    Person,
+    Review,
+)
+from apps.policies.evaluation.verdict import ReviewStanding
+
+
+class Standing(StrEnum):
+    """The codes. Those after ``UNKNOWN`` are given by callers that know more than the source."""
+
+    COUNTS = "counts"
+    AUTHOR = "author"
+    COMMITTER = "committer"
+    PUSHER = "pusher"
+    CO_AUTHOR = "co_author"
+    SUGGESTION = "suggestion"
+    REQUESTER = "requester"
+    NOT_IN_GROUP = "not_in_group"
+    ROLE_REMOVED = "role_removed"
+    DISABLED = "disabled"
+    SERVICE_ACCOUNT = "service_account"
+    SOURCE_CHANGED = "source_changed"
+    SUPERSEDED = "superseded"
+    UNKNOWN = "unknown"
+    RENDERED_CHANGED = "rendered_changed"
+    PLAN_CHANGED = "plan_changed"
+    BASE_MOVED = "base_moved"
+    EXPIRED = "expired"
+    REAUTHENTICATION_MISSING = "reauthentication_missing"
+    NOT_ALL_SEEN = "not_all_seen"
+    POLICY_CHANGED = "policy_changed"
+
+
+SENTENCES = {
+    Standing.COUNTS: "{who}'s approval of r{revision} counts.",
+    Standing.AUTHOR: "{who} is an author of r{contributed}, and nobody approves their own change.",
+    Standing.COMMITTER: "{who} committed to r{contributed}, and nobody approves their own change.",
+    Standing.PUSHER: "{who} pushed r{contributed}, and nobody approves their own change.",
+    Standing.CO_AUTHOR: "{who} is named as co-author in r{contributed}, and nobody approves their own change.",
+    Standing.SUGGESTION: "{who}'s suggestion is part of r{contributed}, and nobody approves their own change.",
+    Standing.REQUESTER: "{who} asked for this rollback, so another person must approve it.",
+    Standing.NOT_IN_GROUP: "{who} is not in a group that this rule asks for.",
+    Standing.ROLE_REMOVED: "{who} no longer has a role that may approve here.",
+    Standing.DISABLED: "{who}'s account is disabled.",
+    Standing.SERVICE_ACCOUNT: "{who} is a service account, and only people approve.",
+    Standing.SOURCE_CHANGED: "r{current} changed the source since {who} approved r{revision}.",
+    Standing.SUPERSEDED: "{who} has since given another verdict.",
+    Standing.UNKNOWN: "{who}'s approval could not be evaluated, so it does not count.",
+    Standing.RENDERED_CHANGED: "r{current} changed the rendered result since {who} approved r{revision}.",
+    Standing.PLAN_CHANGED: "r{current} changed the plan since {who} approved r{revision}.",
+    Standing.BASE_MOVED: "The target branch moved and the result differs from what {who} approved.",
+    Standing.EXPIRED: "{who}'s approval of r{revision} has expired.",
+    Standing.REAUTHENTICATION_MISSING: "{who} did not sign in again for this approval, which the rule asks for.",
+    Standing.NOT_ALL_SEEN: "{who} had not been shown everything that the rule asks for.",
+    Standing.POLICY_CHANGED: "The policy changed since {who} approved r{revision}.",
+}
+_HOW = {
+    "author": Standing.AUTHOR,
+    "committer": Standing.COMMITTER,
+    "pusher": Standing.PUSHER,
+    "co_author": Standing.CO_AUTHOR,
+    "suggestion": Standing.SUGGESTION,
+}
+
+
+class Ledger:
+    """Facts by person, and what every review of this gate is worth."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.people: dict[int, Person] = {person.id: person for person in facts.people}
+        self.contributed: dict[int, Contributor] = {}
+        for contributor in facts.contributors:
+            self.contributed.setdefault(contributor.person, contributor)
+        reviews = [review for review in facts.reviews if self._belongs(review)]
+        self.standings = tuple(
+            self._standing(review, reviews[index + 1 :])
+            for index, review in enumerate(reviews)
+            if review.verdict == APPROVE
+        )
+        self.approvers: dict[int, ReviewStanding] = {found.person: found for found in self.standings if found.counts}
+
+    def _belongs(self, review: Review) -> bool:
+        """Approvals never cross a stage or an environment; a rollback is deployed on the approval of its merge."""
+        facts = self.facts
+        if facts.kind == ROLLBACK and review.stage == "merge":
+            return True
+        return review.stage == facts.stage and review.environment == (
+            facts.environment if facts.stage == "deploy" else ""
+        )
+
+    def name(self, person: int) -> str:
+        found = self.people.get(person)
+        return found.username if found else f"person {person}"
+
+    def names(self, people: Iterable[int]) -> tuple[str, ...]:
+        """Usernames in alphabetical order."""
+        return tuple(sorted(self.name(person) for person in people))
+
+    def bar(self, person: int) -> Standing | None:
+        """Why this person's approval could never count now, whatever they approve."""
+        found = self.people.get(person)
+        if found is None:
+            return Standing.UNKNOWN
+        checks = (
+            (not found.active, Standing.DISABLED),
+            (not found.human, Standing.SERVICE_ACCOUNT),
+            (person in self.contributed, self._how(person)),
+            (self.facts.kind == ROLLBACK and person == self.facts.requester, Standing.REQUESTER),
+            (not found.may_approve, Standing.ROLE_REMOVED),
+        )
+        return next((standing for applies, standing in checks if applies), None)
+
+    def _how(self, person: int) -> Standing:
+        contributor = self.contributed.get(person)
+        return _HOW.get(contributor.how if contributor else "", Standing.AUTHOR)
+
+    def _standing(self, review: Review, later: list[Review]) -> ReviewStanding:
+        barred = self.bar(review.person)
+        if barred is not None:
+            return self.describe(review, barred)
+        if any(other.person == review.person and other.verdict == REQUEST_CHANGES for other in later):
+            return self.describe(review, Standing.SUPERSEDED)
+        if review.subject_equal is True and review.counts is True:
+            return self.describe(review, Standing.COUNTS)
+        return self.describe(review, self._given(review))
+
+    def _given(self, review: Review) -> Standing:
+        """The caller's reason, when it is one of the list; else what the subject says."""
+        known = {standing.value: standing for standing in Standing if standing is not Standing.COUNTS}
+        if review.why_not in known:
+            return known[review.why_not]
+        if review.subject_equal is True:
+            return Standing.UNKNOWN
+        return Standing.BASE_MOVED if review.revision == self.facts.revision else Standing.SOURCE_CHANGED
+
+    def describe(self, review: Review, code: Standing) -> ReviewStanding:
+        """The standing of a review in words."""
+        contributor = self.contributed.get(review.person)
+        text = SENTENCES[code].format(
+            who=self.name(review.person),
+            revision=review.revision,
+            current=self.facts.revision,
+            contributed=contributor.revision if contributor else 0,
+        )
+        counts = code is Standing.COUNTS
+        return ReviewStanding(
+            review.person, self.name(review.person), review.revision, review.verdict, counts, code.value, text
+        )
+
+    def outside(self, standing: ReviewStanding) -> ReviewStanding:
+        """The same approval for a rule whose groups the person is not in."""
+        review = Review(standing.person, standing.verdict, standing.revision)
+        return self.describe(review, Standing.NOT_IN_GROUP)
+
+    def members(self, principal: str) -> tuple[int, ...]:
+        """People behind a name; raises :class:`CannotEvaluate` for what is no list of ids."""
+        found = self.facts.principals.get(principal, ())
+        if not all(type(person) is int for person in found):
+            raise CannotEvaluate(f"the members of {principal} are not known")
+        return tuple(found)

@@ -1,0 +1,37 @@
+"""Versions of the policy that stood at the tips of target branches."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from apps.core.fields import OidField
+
+
+class PolicyVersion(models.Model):
+    """One version of ``portal.yaml`` and CODEOWNERS; written once, never changed.
+
+    A row is written when the blobs at a tip differ from the newest row of the branch. An empty blob
+    means that there was no such file; ``problems`` holds ``Problem.to_dict()`` entries.
+    """
+
+    repository = models.ForeignKey("repositories.Repository", on_delete=models.CASCADE, related_name="policy_versions")
+    branch = models.CharField(max_length=250)
+    commit_oid = OidField()
+    portal_blob = OidField()
+    owners_blob = OidField()
+    owners_path = models.CharField(max_length=40, blank=True)
+    valid = models.BooleanField()
+    problems = models.JSONField(default=list, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["repository", "branch", "commit_oid"], name="one_policy_version_per_commit"
+            ),
+        ]
+        indexes = [models.Index(fields=["repository", "branch", "valid", "-id"], name="policy_last_valid")]
+
+    def __str__(self) -> str:
+        return f"{self.branch}@{self.commit_oid[:12]}"
