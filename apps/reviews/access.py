@@ -32,7 +32,7 @@ def can_review(user: User, change: ChangeRequest, *, verdict: str, stage: str = 
 
 def can_approve(user: User, change: ChangeRequest) -> Verdict:
     """Whether an approval of ``user`` could ever count for ``change``."""
-    if user.kind == User.Kind.SERVICE:
+    if not user.is_human:
         return refused("service_account", "Service accounts never approve; a person has to look at the change.")
     how = changes.contribution_of(user, change)
     if how:

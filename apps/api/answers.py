@@ -1,0 +1,283 @@
+"""Read models as JSON: the fixed shapes of the API, one function an object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from apps.accounts.models import ApiToken, Team, User
+from apps.audit.models import AuditEntry
+from apps.changes import queries as changes
+from apps.changes.models import ChangeRequest, Revision
+from apps.deployments.models import Deployment, DeploymentEvent, Environment, MergeIntent
+from apps.repositories.models import Repository, RepositoryRole
+from apps.reviews.models import Assignment, Review, Thread
+
+
+def time(value: Any) -> str | None:
+    return value.isoformat() if value is not None else None
+
+
+def user_json(user: User) -> dict[str, Any]:
+    return {"username": user.username, "display_name": user.display_name, "kind": user.kind, "active": user.is_active}
+
+
+def me_json(user: User, scopes: Iterable[str] | None) -> dict[str, Any]:
+    return user_json(user) | {
+        "email": user.email,
+        "administrator": user.is_superuser,
+        "can_connect_repositories": user.is_superuser or user.can_connect_repositories,
+        "teams": sorted(membership.team.name for membership in user.memberships.select_related("team")),
+        "scopes": sorted(scopes) if scopes is not None else None,
+    }
+
+
+def team_json(team: Team) -> dict[str, Any]:
+    members = sorted(membership.user.username for membership in team.memberships.all())
+    return {"name": team.name, "title": team.title, "members": members}
+
+
+def token_json(token: ApiToken) -> dict[str, Any]:
+    return {
+        "id": token.pk,
+        "name": token.name,
+        "prefix": token.prefix,
+        "scopes": token.scopes,
+        "expires_at": time(token.expires_at),
+        "last_used_at": time(token.last_used_at),
+        "revoked_at": time(token.revoked_at),
+    }
+
+
+def repository_json(repository: Repository) -> dict[str, Any]:
+    return {
+        "name": repository.name,
+        "url": repository.url,
+        "default_branch": repository.default_branch,
+        "synced_at": time(repository.synced_at),
+        "sync_problem": repository.sync_problem or None,
+    }
+
+
+def member_json(row: RepositoryRole) -> dict[str, Any]:
+    member = f"team/{row.team.name}" if row.team is not None else row.user.username if row.user else ""
+    return {"member": member, "role": row.role}
+
+
+def change_row_json(change: ChangeRequest) -> dict[str, Any]:
+    snapshot = getattr(change, "verdict_snapshot", None)
+    return {
+        "number": change.number,
+        "repository": change.repository.name,
+        "title": change.title,
+        "kind": change.kind,
+        "state": change.status,
+        "source_branch": change.source_branch or None,
+        "target_branch": change.target_branch,
+        "requester": change.requester.username,
+        "owner": change.owner.username if change.owner else None,
+        "revision": change.revision.number if change.revision else None,
+        "created_at": time(change.created_at),
+        "updated_at": time(change.updated_at),
+        "verdict_summary": snapshot.summary if snapshot is not None and not snapshot.stale else None,
+    }
+
+
+def revision_json(revision: Revision) -> dict[str, Any]:
+    return {
+        "number": revision.number,
+        "cause": revision.cause,
+        "head": revision.head_oid,
+        "base": revision.target_oid,
+        "merge_bases": revision.merge_bases,
+        "result_tree": revision.result_tree or None,
+        "conflict": revision.conflicts,
+        "source_branch": revision.source_branch or None,
+        "target_branch": revision.target_branch,
+        "subject": revision.subject or None,
+        "files_changed": revision.files_changed,
+        "lines_added": revision.lines_added,
+        "lines_removed": revision.lines_removed,
+        "created_at": time(revision.created_at),
+    }
+
+
+def change_json(change: ChangeRequest, verdict: dict[str, Any] | None) -> dict[str, Any]:
+    """The whole change; ``contributors`` and ``reviewers`` are names, their ``_details`` say why."""
+    contributions = changes.contributions(change)
+    asked = list(change.assignments.filter(ended_at=None).select_related("user"))
+    given = list(change.reviews.select_related("reviewer", "revision"))
+    reviewers = {row.user.username for row in asked if row.duty == Assignment.Duty.REVIEW}
+    reviewers |= {row.reviewer.username for row in given}
+    contributors = {row.user.username if row.user else row.email or row.name for row in contributions}
+    return change_row_json(change) | {
+        "description": change.description,
+        "version": change.version,
+        "revisions": [revision_json(row) for row in change.revisions.all()],
+        "verdict": verdict,
+        "contributors": sorted(contributors),
+        "contributor_details": [
+            {
+                "username": row.user.username if row.user else None,
+                "name": row.name,
+                "email": row.email,
+                "how": row.how,
+                "revision": row.revision_number,
+            }
+            for row in contributions
+        ],
+        "reviewers": sorted(reviewers),
+        "reviewer_details": [assignment_json(row) for row in asked],
+        "reviews": [review_json(row) for row in given],
+        "source_deleted_at": time(change.source_deleted_at),
+        "rolls_back": change.rolls_back.number if change.rolls_back else None,
+        "merge_commit": change.merge_commit or None,
+        "merged_at": time(change.merged_at),
+        "closed_reason": change.closed_reason or None,
+        "deployments": [deployment_json(row) for row in change.deployments.select_related(*DEPLOYMENT_RELATED)],
+    }
+
+
+def assignment_json(row: Assignment) -> dict[str, Any]:
+    return {
+        "user": row.user.username,
+        "duty": row.duty,
+        "origin": row.origin,
+        "reason": row.reason,
+        "created_at": time(row.created_at),
+    }
+
+
+def review_json(row: Review) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "reviewer": row.reviewer.username,
+        "revision": row.revision.number,
+        "verdict": row.verdict,
+        "body": row.body,
+        "stage": row.stage,
+        "environment": row.environment or None,
+        "subject": row.subject or None,
+        "created_at": time(row.created_at),
+    }
+
+
+def thread_json(row: Thread) -> dict[str, Any]:
+    return {
+        "number": row.number,
+        "kind": row.kind,
+        "state": row.state,
+        "path": row.path or None,
+        "line": row.line,
+        "side": row.side,
+        "revision": row.revision.number if row.revision else None,
+        "comments": [
+            {"author": comment.author.username, "body": comment.body, "created_at": time(comment.created_at)}
+            for comment in row.comments.select_related("author")
+        ],
+    }
+
+
+DEPLOYMENT_RELATED = ("change", "environment__repository", "requested_by")
+
+
+def deployment_json(row: Deployment) -> dict[str, Any]:
+    return {
+        "number": row.number,
+        "change": row.change.number,
+        "repository": row.environment.repository.name,
+        "environment": row.environment.name,
+        "kind": row.kind,
+        "state": row.status,
+        "commit": row.commit,
+        "waits": row.waits,
+        "attempts": row.attempts,
+        "problem": row.problem or None,
+        "requested_by": row.requested_by.username,
+        "last_event": row.last_event,
+        "queued_at": time(row.queued_at),
+        "started_at": time(row.started_at),
+        "ended_at": time(row.ended_at),
+    }
+
+
+def deployment_detail_json(row: Deployment) -> dict[str, Any]:
+    """A deployment with its attempts and their steps."""
+    attempts = row.attempt_rows.prefetch_related("steps")
+    return deployment_json(row) | {
+        "attempt_details": [
+            {
+                "number": attempt.number,
+                "outcome": attempt.outcome or None,
+                "started_at": time(attempt.started_at),
+                "ended_at": time(attempt.ended_at),
+                "steps": [
+                    {
+                        "name": step.name,
+                        "state": step.status,
+                        "exit_code": step.exit_code,
+                        "problem": step.problem or None,
+                        "lines": step.lines,
+                    }
+                    for step in attempt.steps.all()
+                ],
+            }
+            for attempt in attempts
+        ]
+    }
+
+
+def event_json(row: DeploymentEvent) -> dict[str, Any]:
+    return {
+        "seq": row.seq,
+        "kind": row.kind,
+        "at": time(row.at),
+        "attempt": row.attempt,
+        "step": row.step or None,
+        "first_line": row.first_line or None,
+        "text": row.text,
+        "data": row.data,
+    }
+
+
+def environment_json(row: Environment) -> dict[str, Any]:
+    live = row.live_deployment
+    return {
+        "repository": row.repository.name,
+        "name": row.name,
+        "position": row.position,
+        "protected": row.protected,
+        "after": row.after,
+        "live_commit": row.live_commit or None,
+        "live_since": time(row.live_since),
+        "live_change": live.change.number if live else None,
+        "live_deployment": live.number if live else None,
+    }
+
+
+def intent_json(row: MergeIntent) -> dict[str, Any]:
+    return {
+        "change": row.change.number,
+        "state": row.state,
+        "revision": row.revision.number,
+        "merge_commit": row.merge_commit or None,
+        "requested_by": row.requested_by.username,
+    }
+
+
+def audit_json(row: AuditEntry) -> dict[str, Any]:
+    return {
+        "seq": row.seq,
+        "at": time(row.at),
+        "action": row.action,
+        "actor": row.actor,
+        "target": row.target,
+        "repository": row.repository or None,
+        "change": row.change_number,
+        "environment": row.environment or None,
+        "deployment": row.deployment_number,
+        "summary": row.summary,
+        "data": row.data,
+        "prev_hash": row.prev_hash,
+        "hash": row.hash,
+    }

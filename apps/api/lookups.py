@@ -1,0 +1,84 @@
+"""Finding the object that a URL names, as this person may see it: otherwise it does not exist (404)."""
+
+from __future__ import annotations
+
+from rest_framework.request import Request
+
+from apps.accounts.models import User
+from apps.changes import queries as changes
+from apps.changes.models import ChangeRequest
+from apps.core.errors import InvalidInput, NotVisible
+from apps.deployments import queries as deployments
+from apps.deployments.models import Deployment, Environment
+from apps.repositories.models import Repository
+from apps.reviews.models import Thread
+
+
+def caller(request: Request) -> User:
+    """The signed-in person; the permission class has already refused everybody else."""
+    user = request.user
+    if not isinstance(user, User):
+        raise NotVisible("not_found", "There is nothing here that you can see.")
+    return user
+
+
+def repository_of(request: Request, name: str) -> Repository:
+    row = Repository.objects.visible_to(caller(request)).filter(name=name).first()
+    if row is None:
+        raise NotVisible("not_found", f"There is no repository {name} that you can see.")
+    return row
+
+
+def repository_named(request: Request, name: str) -> Repository:
+    """Like :func:`repository_of`, for a name in a body: a mistake in the field, not in the URL."""
+    row = Repository.objects.visible_to(caller(request)).filter(name=name).first()
+    if row is None:
+        raise NotVisible("unknown_repository", f"There is no repository {name} that you can see.")
+    return row
+
+
+def change_of(request: Request, number: int) -> ChangeRequest:
+    return changes.find(caller(request), number)
+
+
+def deployment_of(request: Request, number: int) -> Deployment:
+    return deployments.find(caller(request), number)
+
+
+def environment_of(request: Request, repository: str, name: str) -> Environment:
+    row = Environment.objects.filter(repository=repository_of(request, repository), name=name).first()
+    if row is None:
+        raise NotVisible("not_found", f"{repository} has no environment {name}.")
+    return row
+
+
+def thread_of(request: Request, number: int, thread: int) -> Thread:
+    row = Thread.objects.filter(change=change_of(request, number), number=thread).select_related("change__repository").first()
+    if row is None:
+        raise NotVisible("not_found", f"CHG-{number} has no thread {thread}.")
+    return row
+
+
+def person_named(username: str) -> User:
+    row = User.objects.filter(username=username.lower()).first()
+    if row is None:
+        raise InvalidInput("unknown_user", f"There is nobody called {username}.", field="user")
+    return row
+
+
+def page_size(request: Request, default: int = 50, most: int = 200) -> int:
+    raw = request.query_params.get("limit", "")
+    if not raw:
+        return default
+    if not raw.isdecimal() or not 1 <= int(raw) <= most:
+        raise InvalidInput("bad_limit", f"limit is a number from 1 to {most}.", field="limit")
+    return int(raw)
+
+
+def number_parameter(request: Request, name: str) -> int | None:
+    raw = request.query_params.get(name, "")
+    if not raw:
+        return None
+    if not raw.isdecimal() or len(raw) > 15:
+        raise InvalidInput(f"bad_{name}", f"{name} is a number.", field=name)
+    return int(raw)

@@ -1,0 +1,158 @@
+"""Deployments and environments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.api import shapes
+from apps.api.answers import (
+    DEPLOYMENT_RELATED,
+    change_row_json,
+    deployment_detail_json,
+    deployment_json,
+    environment_json,
+    event_json,
+)
+from apps.api.endpoints import endpoint, read
+from apps.api.lookups import (
+    caller,
+    change_of,
+    deployment_of,
+    environment_of,
+    number_parameter,
+    page_size,
+)
+from apps.core.paging import keyset_page
+from apps.deployments import queries
+from apps.deployments import services as deployments
+from apps.deployments.models import Deployment, Environment
+from apps.repositories.models import Repository
+
+
+@endpoint("GET", response=shapes.AnyOut(many=True), summary="Deployments")
+def list_deployments(request: Request) -> Response:
+    """Newest first; ``?environment=&change=&repository=&state=``."""
+    rows = Deployment.objects.visible_to(caller(request)).select_related(*DEPLOYMENT_RELATED)
+    change = number_parameter(request, "change")
+    if change is not None:
+        rows = rows.filter(change__number=change)
+    for parameter, column in (("environment", "environment__name"), ("repository", "environment__repository__name")):
+        if request.query_params.get(parameter):
+            rows = rows.filter(**{column: request.query_params[parameter]})
+    if request.query_params.get("state"):
+        rows = rows.filter(status=request.query_params["state"])
+    page = keyset_page(rows, key="number", after=number_parameter(request, "after"), limit=page_size(request))
+    following = None
+    if page.next_after is not None:
+        parameters = request.query_params.copy()
+        parameters["after"] = str(page.next_after)
+        following = request.build_absolute_uri(f"?{parameters.urlencode()}")
+    return Response({"results": [deployment_json(row) for row in page.items], "next": following})
+
+
+@endpoint("POST", scope="deploy", request=shapes.DeploymentIn, response=shapes.AnyOut, status=201, summary="Deploy a change")
+def start_deployment(request: Request) -> Response:
+    """Deploy a merged change to an environment; a pending one answers 409 with its number."""
+    body = read(shapes.DeploymentIn, request)
+    change = change_of(request, body["change"])
+    row = deployments.start_deployment(caller(request), change=change, environment=body["environment"])
+    return Response(_detail(row), status=201)
+
+
+@endpoint("GET", response=shapes.AnyOut, summary="One deployment")
+def show_deployment(request: Request, number: int) -> Response:
+    """A deployment with attempts, steps and what it waits for."""
+    return Response(_detail(deployment_of(request, number)))
+
+
+@endpoint("GET", response=shapes.AnyOut(many=True), summary="Numbered events")
+def list_events(request: Request, number: int) -> Response:
+    """Events behind ``?after=`` in order; ``next`` while there are more."""
+    row = deployment_of(request, number)
+    after = number_parameter(request, "after") or 0
+    limit = page_size(request, default=200, most=1000)
+    events = list(row.events.filter(seq__gt=after).order_by("seq")[: limit + 1])
+    following = None
+    if len(events) > limit:
+        events = events[:limit]
+        following = request.build_absolute_uri(f"?after={events[-1].seq}&limit={limit}")
+    return Response({"results": [event_json(event) for event in events], "next": following})
+
+
+@endpoint("GET", response=shapes.AnyOut, summary="Raw log")
+def show_log(request: Request, number: int) -> Any:
+    """The whole log as text, secrets masked."""
+    row = deployment_of(request, number)
+    response = HttpResponse(queries.log_text(row), content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="deployment-{row.number}.log"'
+    return response
+
+
+@endpoint("POST", scope="deploy", request=shapes.EmptyIn, response=shapes.AnyOut, status=202, summary="Start")
+def start(request: Request, number: int) -> Response:
+    """Start a deployment that waits for a person."""
+    return Response(_detail(deployments.release(caller(request), deployment=deployment_of(request, number))), status=202)
+
+
+@endpoint("POST", scope="deploy", request=shapes.EmptyIn, response=shapes.AnyOut, status=202, summary="Cancel")
+def cancel(request: Request, number: int) -> Response:
+    """Cancel; what was applied already stays applied and is named in the events."""
+    return Response(_detail(deployments.cancel(caller(request), deployment=deployment_of(request, number))), status=202)
+
+
+@endpoint("POST", scope="deploy", request=shapes.RetryIn, response=shapes.AnyOut, status=202, summary="Retry")
+def retry(request: Request, number: int) -> Response:
+    """A new attempt, from the first step or from ``from_step``."""
+    body = read(shapes.RetryIn, request)
+    row = deployments.retry(caller(request), deployment=deployment_of(request, number), **body)
+    return Response(_detail(row), status=202)
+
+
+@endpoint("POST", scope="deploy", request=shapes.ResolveIn, response=shapes.AnyOut, summary="Decide an unknown outcome")
+def resolve(request: Request, number: int) -> Response:
+    """A person says whether an unknown deployment ``succeeded`` or ``failed``, and why."""
+    body = read(shapes.ResolveIn, request)
+    return Response(_detail(deployments.resolve(caller(request), deployment=deployment_of(request, number), **body)))
+
+
+@endpoint("POST", scope="deploy", request=shapes.EmptyIn, response=shapes.AnyOut, status=201, summary="Roll back")
+def roll_back(request: Request, number: int) -> Response:
+    """Make the inverse change; it merges and deploys by itself as soon as its gate holds."""
+    change = deployments.roll_back(caller(request), deployment=deployment_of(request, number))
+    change = change_of(request, change.number)
+    return Response({"change": change.number, **change_row_json(change)}, status=201)
+
+
+@endpoint("GET", response=shapes.AnyOut(many=True), summary="Environments")
+def list_environments(request: Request) -> Response:
+    """What runs where, in promotion order."""
+    visible = Repository.objects.visible_to(caller(request))
+    rows = Environment.objects.filter(repository__in=visible, defined=True)
+    if request.query_params.get("repository"):
+        rows = rows.filter(repository__name=request.query_params["repository"])
+    rows = rows.select_related("repository", "live_deployment__change").order_by("repository__name", "position", "name")
+    return Response({"results": [environment_json(row) for row in rows], "next": None})
+
+
+@endpoint("PUT", scope="manage", request=shapes.SecretIn, response=shapes.AnyOut, summary="Set a secret")
+def set_secret(request: Request, repository: str, environment: str, name: str) -> Response:
+    """Give the steps of an environment a secret variable; it is never shown again."""
+    row = environment_of(request, repository, environment)
+    deployments.set_secret(caller(request), environment=row, name=name, value=read(shapes.SecretIn, request)["value"])
+    return Response({"name": name})
+
+
+@endpoint("DELETE", scope="manage", response=shapes.AnyOut, summary="Remove a secret")
+def remove_secret(request: Request, repository: str, environment: str, name: str) -> Response:
+    """Take a secret variable away."""
+    row = environment_of(request, repository, environment)
+    deployments.remove_secret(caller(request), environment=row, name=name)
+    return Response({"name": name})
+
+
+def _detail(row: Deployment) -> dict[str, Any]:
+    return deployment_detail_json(Deployment.objects.select_related(*DEPLOYMENT_RELATED).get(pk=row.pk))

@@ -1,0 +1,97 @@
+"""People, teams, tokens."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts import services as accounts
+from apps.accounts.models import ApiToken, Team, User
+from apps.accounts.services import TokenSession
+from apps.api import shapes
+from apps.api.answers import me_json, team_json, token_json, user_json
+from apps.api.endpoints import endpoint, read
+from apps.api.lookups import caller
+from apps.core.clock import now
+from apps.core.errors import NotVisible
+
+
+@endpoint("GET", response=shapes.AnyOut, summary="Who am I")
+def show_me(request: Request) -> Response:
+    """The caller, with teams and what the token may do."""
+    scopes = request.auth.scopes if isinstance(request.auth, TokenSession) else None
+    return Response(me_json(caller(request), scopes))
+
+
+@endpoint("GET", response=shapes.AnyOut(many=True), summary="People")
+def list_users(request: Request) -> Response:
+    """Everybody with an account, by handle."""
+    return Response({"results": [user_json(row) for row in User.objects.order_by("username")], "next": None})
+
+
+@endpoint("GET", response=shapes.AnyOut(many=True), summary="Teams")
+def list_teams(request: Request) -> Response:
+    """All teams with their members."""
+    rows = Team.objects.prefetch_related("memberships__user").order_by("name")
+    return Response({"results": [team_json(row) for row in rows], "next": None})
+
+
+@endpoint("POST", scope="manage", request=shapes.TeamIn, response=shapes.AnyOut, status=201, summary="Create a team")
+def create_team(request: Request) -> Response:
+    """A team with its first members."""
+    body = read(shapes.TeamIn, request)
+    team = accounts.create_team(caller(request), name=body["name"], title=body["title"], members=body["members"])
+    return Response(team_json(team), status=201)
+
+
+@endpoint("GET", response=shapes.AnyOut, summary="One team")
+def show_team(request: Request, name: str) -> Response:
+    """A team with its members."""
+    return Response(team_json(_team(name)))
+
+
+@endpoint("PUT", scope="manage", request=shapes.TeamMembersIn, response=shapes.AnyOut, summary="Set the members of a team")
+def set_team_members(request: Request, name: str) -> Response:
+    """Make the given people the members of the team."""
+    body = read(shapes.TeamMembersIn, request)
+    accounts.set_team_members(caller(request), team=_team(name), members=body["members"])
+    return Response(team_json(_team(name)))
+
+
+@endpoint("GET", response=shapes.AnyOut(many=True), summary="My API tokens")
+def list_tokens(request: Request) -> Response:
+    """The caller's tokens, without their secrets."""
+    rows = ApiToken.objects.filter(user=caller(request)).order_by("-pk")
+    return Response({"results": [token_json(row) for row in rows], "next": None})
+
+
+@endpoint("POST", scope="manage", request=shapes.TokenIn, response=shapes.AnyOut, status=201, summary="Make an API token")
+def create_token(request: Request) -> Response:
+    """A new token of the caller; its secret is in this answer and nowhere else. A token makes none with more rights."""
+    body = read(shapes.TokenIn, request)
+    scopes = body["scopes"]
+    if isinstance(request.auth, TokenSession):
+        scopes = [scope for scope in scopes or request.auth.scopes if scope in request.auth.scopes]
+    user = caller(request)
+    expires = now() + timedelta(days=body["days"])
+    token, secret = accounts.create_token(user, name=body["name"], scopes=scopes, expires_at=expires)
+    return Response(token_json(token) | {"token": secret}, status=201)
+
+
+@endpoint("DELETE", scope="manage", response=shapes.AnyOut, summary="Revoke an API token")
+def revoke_token(request: Request, pk: int) -> Response:
+    """End one of the caller's tokens at once."""
+    token = ApiToken.objects.filter(pk=pk, user=caller(request)).first()
+    if token is None:
+        raise NotVisible("not_found", "You have no such token.")
+    token = accounts.revoke_token(caller(request), token=token)
+    return Response(token_json(token))
+
+
+def _team(name: str) -> Team:
+    row = Team.objects.prefetch_related("memberships__user").filter(name=name).first()
+    if row is None:
+        raise NotVisible("not_found", f"There is no team {name}.")
+    return row

@@ -1,0 +1,97 @@
+"""Repositories, their members, and the notices that forges send."""
+
+from __future__ import annotations
+
+from rest_framework.decorators import api_view, authentication_classes, parser_classes, permission_classes
+from rest_framework.parsers import BaseParser
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.api import shapes
+from apps.api.answers import member_json, repository_json
+from apps.api.endpoints import endpoint, read
+from apps.api.lookups import caller, repository_of
+from apps.core.errors import InvalidInput
+from apps.repositories import access
+from apps.repositories import services as repositories
+from apps.repositories.models import Repository
+
+MAX_DELIVERY = 1024 * 1024
+MEMBER_RELATED = ("user", "team")
+
+
+@endpoint("GET", response=shapes.AnyOut(many=True), summary="Repositories")
+def list_repositories(request: Request) -> Response:
+    """The repositories that the caller may see."""
+    rows = Repository.objects.visible_to(caller(request)).order_by("name")
+    return Response({"results": [repository_json(row) for row in rows], "next": None})
+
+
+@endpoint(
+    "POST", scope="manage", request=shapes.RepositoryIn, response=shapes.AnyOut, status=201, summary="Connect a repository"
+)
+def connect_repository(request: Request) -> Response:
+    """Mirror a repository; the caller becomes its maintainer. All or nothing."""
+    row = repositories.connect_repository(caller(request), **read(shapes.RepositoryIn, request))
+    return Response(_detail(request, row), status=201)
+
+
+@endpoint("GET", response=shapes.AnyOut, summary="One repository")
+def show_repository(request: Request, name: str) -> Response:
+    """A repository with its members and branches."""
+    return Response(_detail(request, repository_of(request, name)))
+
+
+@endpoint("POST", scope="propose", request=shapes.EmptyIn, response=shapes.AnyOut, status=202, summary="Fetch now")
+def sync_repository(request: Request, name: str) -> Response:
+    """Have the mirror brought up to date as soon as possible."""
+    row = repositories.request_sync(caller(request), repository=repository_of(request, name))
+    return Response(repository_json(row), status=202)
+
+
+@endpoint("PUT", scope="manage", request=shapes.MemberIn, response=shapes.AnyOut, summary="Give a role")
+def set_member(request: Request, name: str, member: str) -> Response:
+    """Give a person (``alice``) or a team (``team/sre``) a role in the repository."""
+    body = read(shapes.MemberIn, request)
+    repository = repository_of(request, name)
+    row = repositories.set_member(caller(request), repository=repository, member=member, role=body["role"])
+    return Response(member_json(row))
+
+
+@endpoint("DELETE", scope="manage", response=shapes.AnyOut, summary="Take a role away")
+def remove_member(request: Request, name: str, member: str) -> Response:
+    """Take the role of a person or a team in the repository away."""
+    repository = repository_of(request, name)
+    repositories.remove_member(caller(request), repository=repository, member=member)
+    return Response(_detail(request, repository))
+
+
+def _detail(request: Request, row: Repository) -> dict[str, object]:
+    branches = {tip.name: tip.oid for tip in row.branch_tips.order_by("name")}
+    members = [member_json(role) for role in row.roles.select_related(*MEMBER_RELATED).order_by("pk")]
+    mine = sorted(access.capabilities(caller(request), row))
+    return repository_json(row) | {"branches": branches, "members": members, "may": mine}
+
+
+class RawParser(BaseParser):
+    """The body as bytes: a signature is over what was sent, not over what we would send."""
+
+    media_type = "*/*"
+
+    def parse(self, stream: object, media_type: str | None = None, parser_context: object = None) -> None:
+        return None
+
+
+@api_view(["POST"])
+@authentication_classes([])
+@permission_classes([AllowAny])
+@parser_classes([RawParser])
+def accept_delivery(request: Request, provider: str, name: str) -> Response:
+    """A forge says that something was pushed. Believed only as far as its signature, and only as a hint."""
+    if int(request.headers.get("Content-Length") or 0) > MAX_DELIVERY:
+        raise InvalidInput("delivery_too_large", "A webhook delivery has at most 1 MiB.")
+    row = repositories.accept_delivery(
+        repository_name=name, provider=provider, headers=dict(request.headers), body=request._request.body
+    )
+    return Response({"delivery": row.delivery_id, "status": row.status}, status=202)

@@ -1,0 +1,147 @@
+"""Gathering what the verdict depends on: from rows and from the policy on the target branch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from apps.changes import queries as changes
+from apps.changes.models import ChangeRequest, Contribution, Revision
+from apps.policies import evaluation
+from apps.policies.config import affected_environments
+from apps.policies.queries import Policy, policy_at
+from apps.repositories.roles import REVIEW
+from apps.reviews.models import Review, Thread
+from apps.reviews.people import People, people_of, principals
+
+HOW = {
+    Contribution.How.OPENED: "author",
+    Contribution.How.AUTHORED: "author",
+    Contribution.How.COMMITTED: "committer",
+    Contribution.How.CO_AUTHORED: "co_author",
+    Contribution.How.PUSHED: "pusher",
+    Contribution.How.SUGGESTED: "suggestion",
+}
+ALWAYS = ("role/reviewer", "role/maintainer")
+
+
+def policy_of(change: ChangeRequest) -> Policy:
+    """The policy that governs ``change``: the one on the target tip of its present revision, never its own."""
+    branch = change.target_branch
+    if change.revision is not None:
+        return policy_at(change.repository, branch, change.revision.target_oid)
+    tip = change.repository.branch_tips.filter(name=branch).values_list("oid", flat=True).first()
+    return policy_at(change.repository, branch, tip or "")
+
+
+def approval_facts(
+    change: ChangeRequest, *, stage: str = Review.Stage.MERGE, environment: str = "", policy: Policy | None = None
+) -> evaluation.Facts:
+    """The facts of one gate of ``change`` as they are now (DESIGN §5: judged at use, nothing cached)."""
+    policy = policy or policy_of(change)
+    revision = change.revision
+    reviews = list(change.reviews.select_related("reviewer", "revision"))
+    contributions = [row for row in changes.contributions(change) if row.user is not None]
+    owners = _owners(policy, revision)
+    people = people_of(change.repository, [review.reviewer for review in reviews] + [change.requester])
+    people.by_id.update({row.user.pk: row.user for row in contributions if row.user is not None})
+    known = principals([*ALWAYS, *_named(policy, owners)], people)
+    return evaluation.Facts(
+        stage=stage,
+        status=change.status,
+        environment=environment,
+        kind=change.kind,
+        requester=change.requester_id,
+        revision=revision.number if revision else 0,
+        has_source=change.source_deleted_at is None,
+        is_empty=revision is not None and not revision.paths and not revision.conflicts,
+        conflicts=tuple(revision.conflicts) if revision else (),
+        changed_paths=tuple(revision.paths) if revision else (),
+        environments=_environments(change, policy, revision),
+        owners=owners,
+        principals=known,
+        people=_people(people),
+        reviews=tuple(_review(row, revision) for row in reviews if row.verdict != Review.Verdict.COMMENT),
+        contributors=tuple(
+            evaluation.Contributor(row.user_id or 0, HOW[Contribution.How(row.how)], row.revision_number)
+            for row in contributions
+        ),
+        change_requests=_change_requests(reviews, stage, environment),
+        open_threads=_open_threads(change),
+        policy=evaluation.PolicyFact(
+            governs=policy.governs, problems=tuple(str(problem) for problem in policy.problems)
+        ),
+        rollback=policy.config.rollback,
+    )
+
+
+def _named(policy: Policy, owners: Iterable[evaluation.PathOwners]) -> set[str]:
+    names = {name for rule in policy.config.rules for name in rule.needs.from_}
+    for found in owners:
+        for match in found.matches:
+            names.update(match.owners)
+    return names
+
+
+def _owners(policy: Policy, revision: Revision | None) -> tuple[evaluation.PathOwners, ...]:
+    if revision is None:
+        return ()
+    return tuple(evaluation.PathOwners(path, policy.owners.owners_of(path)) for path in revision.paths)
+
+
+def _environments(
+    change: ChangeRequest, policy: Policy, revision: Revision | None
+) -> tuple[evaluation.EnvironmentFact, ...]:
+    if change.kind == ChangeRequest.Kind.ROLLBACK and change.rollback_environments:
+        reached = set(change.rollback_environments)
+    else:
+        reached = set(affected_environments(policy.config, revision.paths if revision else ()))
+    return tuple(
+        evaluation.EnvironmentFact(row.name, protected=row.protected, affected=row.name in reached)
+        for row in policy.config.environments
+    )
+
+
+def _people(people: People) -> tuple[evaluation.Person, ...]:
+    return tuple(
+        evaluation.Person(
+            id=user.pk,
+            username=user.username,
+            active=user.is_active,
+            human=user.is_human,
+            may_approve=people.can(user.pk, REVIEW),
+        )
+        for user in sorted(people.by_id.values(), key=lambda user: user.pk)
+    )
+
+
+def _review(row: Review, revision: Revision | None) -> evaluation.Review:
+    """An approval is worth something only for the subject that the reviewer saw."""
+    equal = revision is not None and bool(row.subject) and row.subject == revision.subject
+    return evaluation.Review(
+        person=row.reviewer_id,
+        verdict=row.verdict,
+        revision=row.revision.number,
+        stage=row.stage,
+        environment=row.environment,
+        subject_equal=equal,
+    )
+
+
+def _change_requests(reviews: list[Review], stage: str, environment: str) -> tuple[evaluation.ChangeRequest, ...]:
+    """Who asks for changes: only the person's own later approval clears it, for this gate."""
+    latest: dict[int, Review] = {}
+    for row in reviews:
+        if row.verdict != Review.Verdict.COMMENT and row.stage == stage and row.environment == environment:
+            latest[row.reviewer_id] = row
+    return tuple(
+        evaluation.ChangeRequest(row.reviewer_id, row.revision.number)
+        for row in latest.values()
+        if row.verdict == Review.Verdict.REQUEST_CHANGES
+    )
+
+
+def _open_threads(change: ChangeRequest) -> tuple[evaluation.OpenThread, ...]:
+    rows = change.threads.filter(kind=Thread.Kind.BLOCKING, state=Thread.State.OPEN)
+    return tuple(
+        evaluation.OpenThread(row.created_by_id, f"{row.path}:{row.line}" if row.line else row.path) for row in rows
+    )
