@@ -67,7 +67,9 @@ class Conversation:
             if end >= 0:
                 return self._cut(end, end + 1)
             start = len(self._buffer)
-            self._fill(most)
+            if start > most:
+                raise _too_much(most)
+            self._fill()
 
     def read_exactly(self, size: int) -> bytes:
         """The next ``size`` bytes."""
@@ -106,5 +108,9 @@ class Conversation:
             else:
                 raise DiedError(bytes(self._errors))
         if most is not None and len(self._buffer) > most:
-            message = f"Git was stopped because its answer exceeds {most:,} bytes."
-            raise GitOutputTooLarge(message, command="pool", limit=most)
+            raise _too_much(most)
+
+
+def _too_much(most: int) -> GitOutputTooLarge:
+    message = f"Git was stopped because its answer exceeds {most:,} bytes."
+    return GitOutputTooLarge(message, command="pool", limit=most)

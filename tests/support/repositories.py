@@ -40,10 +40,18 @@ def pushed(repository: Repository, work: GitRepo, *refspecs: str, force: bool = 
 
 
 def branch_with(
-    work: GitRepo, name: str, files: Mapping[str, str | bytes], *, message: str = "change", at: str = "main", author: str = ""
+    work: GitRepo,
+    name: str,
+    files: Mapping[str, str | bytes],
+    *,
+    message: str = "change",
+    at: str = "main",
+    author: str = "",
 ) -> str:
     """A new branch ``name`` at ``at`` with one commit of ``files``, pushed; the oid of its head."""
-    work.run("checkout", "-q", "--no-track", "-b", name, at) if not name.startswith("-") else _odd_branch(work, name, at)
+    work.run("checkout", "-q", "--no-track", "-b", name, at) if not name.startswith("-") else _odd_branch(
+        work, name, at
+    )
     options = {"author": author} if author else {}
     oid = work.commit(message, files=files, **options)
     work.push(f"HEAD:refs/heads/{name}", force=True)

@@ -52,7 +52,9 @@ def test_tree_lists_files_links_and_folders(repo):
     assert bare.path.exists()
 
 
-@pytest.mark.parametrize("path", ["", "/README.md", "../README.md", "./README.md", "k8s", "k8s/", "nope", "a\0b", "a\nb"])
+@pytest.mark.parametrize(
+    "path", ["", "/README.md", "../README.md", "./README.md", "k8s", "k8s/", "nope", "a\0b", "a\nb"]
+)
 def test_reading_what_is_no_file_gives_none(repo, path):
     bare, work = repo
     assert objects.read_file(bare.path, work.rev_parse("HEAD"), path) is None

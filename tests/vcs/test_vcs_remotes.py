@@ -1,0 +1,412 @@
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from apps.core.errors import Conflict, InvalidInput, PortalError
+from apps.vcs import gateway, history, objects, refs, remotes, sources, transport
+from apps.vcs.limits import Limits
+from apps.vcs.merging import write_commit
+from apps.vcs.remotes import Reach, Source, SourceKind
+from apps.vcs.sources import check_url
+from tests.support.git import GitRepo
+from tests.support.git_http import GitHttp, SilentHost
+
+QUICK = Limits(probe_seconds=1.0, fetch_seconds=20, lock_seconds=0.3)
+
+
+def local(tmp_path: Path, url: object) -> Source:
+    return Source(str(url), reach=Reach(local_dirs=(tmp_path,), state_dir=tmp_path / "state"))
+
+
+def web(url: str, secret: str = "", username: str = "alice") -> Source:
+    here = frozenset({"127.0.0.1"})
+    return Source(url, username if secret else "", secret, reach=Reach(private_hosts=here, http_hosts=here))
+
+
+def code_of(action, *args, **kwargs) -> str:
+    with pytest.raises(PortalError) as caught:
+        action(*args, **kwargs)
+    assert caught.value.message
+    return caught.value.code
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("https://example.org/team/app.git", SourceKind.HTTPS),
+        ("https://example.org:8443/app", SourceKind.HTTPS),
+        ("https://[2001:db8::1]:8443/app", SourceKind.HTTPS),
+        ("ssh://git@example.org:2222/team/app.git", SourceKind.SSH),
+        ("ssh://example.org/~/app", SourceKind.SSH),
+        ("git@example.org:team/app.git", SourceKind.SSH),
+    ],
+)
+def test_web_and_ssh_addresses_are_accepted(url, kind):
+    assert check_url(url) is kind
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "app", "./app", "~/app", "file:///srv/app.git", "FILE:///srv/app", "git://example.org/app", "ftp://x/y",
+        "ext::sh -c touch% /tmp/pwn", "EXT::sh", "ext::x", "fd::3", "http::https://x/y", "HTTPS://example.org/x",
+        "http://example.org/app", "https://alice:token@example.org/app", "https://token@example.org/app",
+        "ssh://git:pw@example.org/app", "ssh://-oProxyCommand=x/app", "ssh://git@-oProxyCommand=x/app",
+        "-oProxyCommand=x:app", "git@-host:app", "-u@host:app", "git@host:-app", "https://-host/app",
+        "https://exa mple.org/app", "https://example.org/a\nb", "https://example.org/a\x00b", "https://example.org",
+        "https://example.org:0/x", "https://example.org:99999/x", "https://exämple.org/x", "https://a..b/x",
+        "https://example.org\\@evil.org/x", "https://example.org/x?y=1", "https://example.org/x#y", "https://[::1/x",
+        "--upload-pack=touch /tmp/pwn", "ssh:///app", "https:///app", "https://[127.0.0.1]/x", "a:b@c:d",
+    ],
+)  # fmt: skip
+def test_other_addresses_are_refused(url):
+    assert code_of(check_url, url) == "url_refused"
+
+
+def test_plain_http_only_where_it_is_allowed():
+    assert check_url("http://127.0.0.1:99/x", http_hosts={"127.0.0.1"}) is SourceKind.HTTPS
+    assert code_of(check_url, "http://127.0.0.1:99/x") == "url_refused"
+
+
+def test_local_path_only_below_a_listed_directory(tmp_path):
+    allowed, outside = tmp_path / "allowed", tmp_path / "outside"
+    inside = GitRepo.create(allowed / "in.git", bare=True)
+    secret = GitRepo.create(outside / "secret.git", bare=True)
+    (allowed / "link.git").symlink_to(secret.path)
+    for made in ("HEAD", "objects", "refs"):
+        (allowed / "half.git").mkdir(exist_ok=True)
+        (allowed / "half.git" / made).symlink_to(secret.path / made)
+    work = GitRepo.create(allowed / "work")
+    assert check_url(str(inside.path), local_dirs=[allowed]) is SourceKind.LOCAL
+    assert check_url(str(work.path), local_dirs=[allowed]) is SourceKind.LOCAL
+    for path in (secret.path, allowed / "link.git", allowed / "half.git", f"{allowed}/../outside/secret.git", "/etc"):
+        assert code_of(check_url, str(path), local_dirs=[allowed]) == "url_refused"
+    assert code_of(check_url, str(inside.path)) == "url_refused"
+    assert code_of(check_url, str(allowed / "nope"), local_dirs=[allowed]) == "not_a_repository"
+    assert code_of(check_url, f"{inside.path}\n", local_dirs=[allowed]) == "url_refused"
+
+
+def test_local_repository_that_borrows_objects_is_refused(tmp_path):
+    one = GitRepo.create(tmp_path / "in.git", bare=True)
+    (one.path / "objects/info").mkdir(exist_ok=True)
+    (one.path / "objects/info/alternates").write_text("/srv/other/objects\n")
+    assert code_of(check_url, str(one.path), local_dirs=[tmp_path]) == "url_refused"
+
+
+@pytest.mark.parametrize(
+    ("address", "listed", "allowed"),
+    [
+        ("93.184.216.34", False, True),
+        ("2606:4700::1111", False, True),
+        ("10.0.0.1", False, False),
+        ("10.0.0.1", True, True),
+        ("127.0.0.1", False, False),
+        ("192.168.1.4", True, True),
+        ("::1", False, False),
+        ("fd12::1", False, False),
+        ("100.64.0.1", False, False),
+        ("169.254.169.254", True, False),
+        ("fe80::1", True, False),
+        ("::ffff:169.254.169.254", True, False),
+        ("64:ff9b::a9fe:a9fe", True, False),
+        ("::ffff:10.0.0.1", False, False),
+        ("fd00:ec2::254", True, False),
+        ("100.100.100.200", True, False),
+        ("0.0.0.0", True, False),
+        ("224.0.0.1", True, False),
+    ],
+)
+def test_which_network_addresses_may_be_reached(address, listed, allowed):
+    host = sources.Address(SourceKind.HTTPS, "https", address, 443)
+    reach = Reach(private_hosts=frozenset({address} if listed else ()))
+    if allowed:
+        assert sources.pinned_address(host, reach) == address
+    else:
+        assert code_of(sources.pinned_address, host, reach) == "url_refused"
+
+
+def test_name_that_also_resolves_to_a_private_address_is_refused(monkeypatch):
+    answers = [(2, 1, 6, "", (ip, 443)) for ip in ("93.184.216.34", "10.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_k: answers)
+    host = sources.Address(SourceKind.HTTPS, "https", "example.org", 443)
+    assert code_of(sources.pinned_address, host, Reach()) == "url_refused"
+
+
+def test_address_is_resolved_once_and_pinned(monkeypatch, tmp_path):
+    asked = []
+
+    def answer(host, port, **_):
+        asked.append(host)
+        return [(2, 1, 6, "", ("93.184.216.34", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    with transport.opened(Source("https://example.org/x", "bob", "s3cret")) as (url, how):
+        assert url == "https://example.org/x"
+        assert "http.curloptResolve=example.org:443:93.184.216.34" in how.config
+        assert "s3cret" not in " ".join(gateway.command_line(tmp_path, "ls-remote", [url], how))
+        assert how.protocols == "https"
+        assert "s3cret" not in repr(how)
+    assert asked == ["example.org"]
+    assert "s3cret" not in repr(Source("https://example.org/x", "bob", "s3cret"))
+
+
+def test_ssh_command_is_ours_and_its_key_file_is_private_and_short_lived(monkeypatch, tmp_path):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_k: [(2, 1, 6, "", ("93.184.216.34", 22))])
+    reach = Reach(state_dir=tmp_path / "with space")
+    with transport.opened(Source("git@example.org:x", ssh_key="KEY", reach=reach)) as (_, how):
+        command = how.env["GIT_SSH_COMMAND"]
+        for part in (
+            "BatchMode=yes",
+            "StrictHostKeyChecking=accept-new",
+            "IdentitiesOnly=yes",
+            "ProxyCommand=none",
+            "HostName=93.184.216.34",
+            "HostKeyAlias=example.org",
+            f"'-oUserKnownHostsFile={tmp_path}/with",
+        ):
+            assert part in command  # fmt: skip
+        key = Path(command.partition("IdentityFile=")[2].split()[0])
+        assert key.read_text() == "KEY\n"
+        assert key.stat().st_mode & 0o777 == 0o600
+    assert not key.exists()
+
+
+def test_local_mirror_holds_branches_only_and_follows_the_remote(repo, tmp_path):
+    bare, work = repo
+    work.run("push", "-q", "origin", "HEAD:refs/tags/v1", "HEAD:refs/portal/x", "HEAD:refs/replace/" + "1" * 40)
+    source, mirror = local(tmp_path, bare.path), tmp_path / "mirrors" / "app.git"
+    found = remotes.mirror_into(source, mirror)
+    assert found == remotes.probe(source)
+    assert (found.default_branch, list(found.branches)) == ("main", ["main"])
+    assert list(refs.list_refs(mirror, "refs/")) == ["refs/heads/main"]
+    assert [item.name for item in mirror.parent.iterdir()] == ["app.git"]
+    first = found.branches["main"]
+    refs.pin(mirror, "refs/portal/changes/1/r1", first)
+    second = work.commit("next", files={"a": "1"}, branch="topic")
+    work.push()
+    got = remotes.fetch(source, mirror)
+    assert got.moved == {"topic": (None, second)}
+    assert objects.object_type(mirror, second) == "commit"
+    bare.run("update-ref", "-d", "refs/heads/topic")
+    work.run("push", "-q", "origin", f"{second}:refs/heads/topic/deeper")
+    got = remotes.fetch(source, mirror)
+    assert got.moved == {"topic": (second, None), "topic/deeper": (None, second)}
+    assert refs.ref_exists(mirror, "refs/portal/changes/1/r1")
+    assert remotes.fetch(source, mirror).moved == {}
+    with pytest.raises(Conflict):
+        remotes.mirror_into(source, mirror)
+
+
+def test_force_push_and_branch_called_like_an_option_are_followed(repo, tmp_path):
+    bare, work = repo
+    source, mirror = local(tmp_path, bare.path), tmp_path / "m.git"
+    remotes.mirror_into(source, mirror)
+    old = work.rev_parse("HEAD")
+    work.run("checkout", "-q", "--orphan", "fresh")
+    new = work.commit("rewritten", files={"n": "1"})
+    work.run("push", "-q", "--force", "origin", f"{new}:refs/heads/main", f"{new}:refs/heads/--output=x")
+    assert remotes.fetch(source, mirror).moved == {"main": (old, new), "--output=x": (None, new)}
+    assert objects.object_type(mirror, old) == "commit"
+    assert remotes.remote_tip(source, "refs/heads/--output=x") == new
+    assert remotes.remote_tip(source, "refs/heads/nope") is None
+    assert code_of(remotes.remote_tip, source, "--upload-pack=x") == "bad_ref"
+
+
+def test_remote_tip_is_not_misled_by_a_longer_name(repo, tmp_path):
+    bare, work = repo
+    work.run("push", "-q", "origin", "HEAD:refs/heads/refs/heads/ghost")
+    assert remotes.remote_tip(local(tmp_path, bare.path), "refs/heads/ghost") is None
+
+
+def test_failures_have_their_own_codes_and_leave_nothing(repo, tmp_path):
+    bare, work = repo
+    dest = tmp_path / "mirrors" / "m.git"
+    dest.parent.mkdir()
+    empty = GitRepo.create(tmp_path / "empty.git", bare=True)
+    assert code_of(remotes.mirror_into, local(tmp_path, empty.path), dest) == "repository_empty"
+    assert remotes.probe(local(tmp_path, empty.path)) == remotes.Probe(None, {})
+    (tmp_path / "plain").mkdir()
+    assert code_of(remotes.mirror_into, local(tmp_path, tmp_path / "plain"), dest) == "not_a_repository"
+    work.commit("big", files={"big": os.urandom(400_000)})
+    work.push()
+    few, small = Limits(branches=0), Limits(repository_bytes=100_000)
+    assert code_of(remotes.mirror_into, local(tmp_path, bare.path), dest, limits=few) == "repository_too_large"
+    assert code_of(remotes.mirror_into, local(tmp_path, bare.path), dest, limits=small) == "repository_too_large"
+    assert list(dest.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "malformed"])
+def test_broken_repository_is_refused_whole(repo, tmp_path, damage):
+    bare, work = repo
+    if damage == "missing":
+        oid = work.rev_parse("HEAD:README.md")
+        (bare.path / "objects" / oid[:2] / oid[2:]).unlink()
+    elif damage == "truncated":
+        work.commit("big", files={f"f{n}": os.urandom(5_000) for n in range(20)})
+        work.push()
+        bare.run("repack", "-adq")
+        pack = next((bare.path / "objects/pack").glob("*.pack"))
+        pack.chmod(0o644)
+        pack.write_bytes(pack.read_bytes()[: pack.stat().st_size // 2])
+    else:
+        blob = work.rev_parse("HEAD:README.md")
+        raw = b"100644 .git\0" + bytes.fromhex(blob)
+        tree = bare.run("hash-object", "-t", "tree", "-w", "--stdin", "--literally", stdin=raw)
+        people = {f"GIT_{r}_{w}": "x" for r in ("AUTHOR", "COMMITTER") for w in ("NAME", "EMAIL")}
+        commit = bare.run("commit-tree", tree, "-m", "evil", env=people)
+        bare.run("update-ref", "refs/heads/evil", commit)
+    dest = tmp_path / "mirrors" / "m.git"
+    assert code_of(remotes.mirror_into, local(tmp_path, bare.path), dest) == "repository_broken"
+    assert list(dest.parent.iterdir()) == []
+
+
+def test_failed_fetch_leaves_the_mirror_as_it_was(repo, tmp_path):
+    bare, work = repo
+    source, mirror = local(tmp_path, bare.path), tmp_path / "m.git"
+    remotes.mirror_into(source, mirror)
+    before = refs.list_branches(mirror)
+    work.commit("big", files={"big": os.urandom(400_000)})
+    work.push()
+    assert code_of(remotes.fetch, source, mirror, limits=Limits(repository_bytes=100_000)) in {
+        "repository_too_large", "repository_broken"}  # fmt: skip
+    bare.path.rename(tmp_path / "gone.git")
+    assert code_of(remotes.fetch, source, mirror) == "not_a_repository"
+    assert not list((mirror / "objects").glob("pack/tmp_*"))
+    assert set(before) == set(refs.list_branches(mirror))
+
+
+def test_concurrent_fetches_of_one_mirror_take_turns(repo, tmp_path):
+    bare, work = repo
+    source, mirror = local(tmp_path, bare.path), tmp_path / "m.git"
+    remotes.mirror_into(source, mirror)
+    head = work.commit("next", files={"a": "1"})
+    work.push()
+    failures = []
+
+    def follow() -> None:
+        try:
+            remotes.fetch(source, mirror)
+        except PortalError as error:
+            failures.append(error.code)
+
+    threads = [threading.Thread(target=follow) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert refs.branch_tip(mirror, "main") == head
+    with remotes._locked(mirror, QUICK):
+        assert code_of(remotes.fetch, source, mirror, limits=QUICK) == "fetch_running"
+
+
+def pushable(mirror: Path, parent: str) -> str:
+    """A commit on ``parent`` that only the mirror has, as a merge by the portal is."""
+    commit = history.read_commit(mirror, parent)
+    people = {"author": commit.author, "committer": commit.author}
+    return write_commit(mirror, tree=commit.tree, parents=[parent], message="merge", **people)
+
+
+def test_push_with_lease_is_accepted_once_and_told_when_the_branch_moved(repo, tmp_path):
+    bare, work = repo
+    source, mirror = local(tmp_path, bare.path), tmp_path / "m.git"
+    remotes.mirror_into(source, mirror)
+    old = work.rev_parse("HEAD")
+    new = pushable(mirror, old)
+    push = {"ref": "refs/heads/main", "new": new, "old": old}
+    assert remotes.push_with_lease(source, mirror, **push).is_accepted
+    assert remotes.remote_tip(source, "refs/heads/main") == new
+    assert remotes.push_with_lease(source, mirror, **{**push, "new": pushable(mirror, new)}).status == "moved"
+    assert remotes.remote_tip(source, "refs/heads/main") == new
+    claim = {"ref": "refs/portal/dispatched/1", "old": None}
+    assert remotes.push_with_lease(source, mirror, new=new, **claim).is_accepted
+    assert remotes.push_with_lease(source, mirror, new=old, **claim).status == "moved"
+    assert code_of(remotes.push_with_lease, source, mirror, ref="refs/tags/x", new=new, old=None) == "bad_ref"
+
+
+def test_hook_that_refuses_is_quoted_without_control_characters(repo, tmp_path):
+    bare, work = repo
+    source, mirror = local(tmp_path, bare.path), tmp_path / "m.git"
+    remotes.mirror_into(source, mirror)
+    hook = bare.path / "hooks/pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(
+        "#!/bin/sh\nprintf 'protected: \\033[31mopen a change\\033[0m\\007 https://a:tok@x/y\\n' >&2\nexit 1\n"
+    )
+    hook.chmod(0o755)
+    old = work.rev_parse("HEAD")
+    done = remotes.push_with_lease(source, mirror, ref="refs/heads/main", new=pushable(mirror, old), old=old)
+    assert done.status == "refused"
+    assert "protected: open a change" in done.message
+    assert "tok" not in done.message
+    assert done.message.isprintable()
+    assert remotes.remote_tip(source, "refs/heads/main") == old
+
+
+def test_whole_life_over_http_with_a_password(repo, tmp_path, monkeypatch):
+    bare, work = repo
+    mirror = tmp_path / "mirrors" / "m.git"
+    with GitHttp(tmp_path, password="s3cret pa:ss") as server:
+        source = web(server.url("remote.git"), "s3cret pa:ss")
+        assert remotes.mirror_into(source, mirror).default_branch == "main"
+        assert "s3cret" not in (mirror / "config").read_text()
+        old = work.commit("next", files={"a": "1"})
+        work.push()
+        assert list(remotes.fetch(source, mirror).moved) == ["main"]
+        new = pushable(mirror, old)
+        assert remotes.push_with_lease(source, mirror, ref="refs/heads/main", new=new, old=old).is_accepted
+        assert remotes.push_with_lease(source, mirror, ref="refs/heads/main", new=old, old=old).status == "moved"
+        assert remotes.remote_tip(source, "refs/heads/main") == new
+        wrong = replace(source, secret="wrong")
+        assert code_of(remotes.probe, wrong) == "authentication_failed"
+        assert code_of(remotes.probe, replace(source, username="", secret="")) == "authentication_failed"
+        assert code_of(remotes.mirror_into, wrong, tmp_path / "mirrors" / "n.git") == "authentication_failed"
+        assert code_of(remotes.probe, web(server.url("nope.git"), "s3cret pa:ss")) == "not_a_repository"
+        assert (
+            code_of(remotes.probe, replace(source, reach=Reach(http_hosts=frozenset({"127.0.0.1"})))) == "url_refused"
+        )
+    assert [item.name for item in mirror.parent.iterdir()] == ["m.git"]
+
+
+def test_redirect_is_not_followed(repo, tmp_path):
+    with GitHttp(tmp_path) as target, GitHttp(tmp_path) as server:
+        server.redirect_to = f"http://127.0.0.1:{target.port}"
+        assert code_of(remotes.probe, web(server.url("remote.git"))) == "url_refused"
+        assert target.requests == []
+
+
+def test_host_that_says_nothing_costs_no_more_than_the_timeout(tmp_path):
+    with SilentHost() as host:
+        started = time.monotonic()
+        assert code_of(remotes.probe, web(f"http://127.0.0.1:{host.port}/x"), limits=QUICK) == "git_timeout"
+        assert time.monotonic() - started < 5
+        dest = tmp_path / "mirrors" / "m.git"
+        assert code_of(remotes.mirror_into, web(f"http://127.0.0.1:{host.port}/x"), dest, limits=QUICK) == "git_timeout"
+        assert not dest.parent.exists()
+
+
+def test_host_that_does_not_listen_or_exist_is_unreachable():
+    with SilentHost() as host:
+        port = host.port
+    assert code_of(remotes.probe, web(f"http://127.0.0.1:{port}/x")) == "host_unreachable"
+    assert code_of(remotes.probe, Source("https://no-such-host.invalid/x")) == "host_unreachable"
+
+
+def test_repository_error_page_of_a_web_site_is_not_a_repository(tmp_path):
+    (tmp_path / "plain").mkdir()
+    with GitHttp(tmp_path) as server:
+        assert code_of(remotes.probe, web(server.url("plain"))) == "not_a_repository"
+
+
+def test_bad_old_value_is_refused_before_git_runs(repo, tmp_path):
+    bare, work = repo
+    with pytest.raises((InvalidInput, PortalError)):
+        remotes.push_with_lease(local(tmp_path, bare.path), bare.path, ref="refs/heads/main",
+                                new="main", old=work.rev_parse("HEAD"))  # fmt: skip
