@@ -12,6 +12,7 @@ from apps.accounts.services.signing_in import (
     record_sign_out,
     register_from_provider,
     sync_idp_groups,
+    take_over_claims,
 )
 from apps.accounts.services.teams import (
     add_team_member,
@@ -40,5 +41,6 @@ __all__ = [
     "set_connect_permission",
     "set_team_members",
     "sync_idp_groups",
+    "take_over_claims",
     "update_team",
 ]

@@ -21,16 +21,17 @@ from apps.core.errors import PortalError
 def record_sign_in(user: User, *, method: str) -> None:
     """``method``: ``password``, ``sso`` or what else allauth reports."""
     record(
-        Actor.of(user), "session.started", target=f"user/{user.username}", summary=f"{user.username} signed in",
+        Actor.of(user),
+        "session.started",
+        target=f"user/{user.username}",
+        summary=f"{user.username} signed in",
         data={"method": method},
-    )  # fmt: skip
+    )
 
 
 @transaction.atomic
 def record_sign_out(user: User) -> None:
-    record(
-        Actor.of(user), "session.ended", target=f"user/{user.username}", summary=f"{user.username} signed out"
-    )  # fmt: skip
+    record(Actor.of(user), "session.ended", target=f"user/{user.username}", summary=f"{user.username} signed out")
 
 
 @transaction.atomic
@@ -100,6 +101,19 @@ def sync_idp_groups(user: User, *, issuer: str, groups: Iterable[str], create_mi
         data={"added": sorted(team.name for team in new), "removed": sorted(row.team.name for row in gone)},
     )
     announce([*(team.pk for team in new), *(row.team_id for row in gone)], [user.pk])
+
+
+@transaction.atomic
+def take_over_claims(user: User, *, claims: Claims) -> None:
+    """What the provider says at a sign-in: a verified address that nobody else holds, and the groups.
+
+    A provider that stops sending the groups claim takes all its memberships away: some leave the
+    claim out when the last group is gone. ``PORTAL_OIDC_GROUPS_CLAIM`` empty: teams are left alone.
+    """
+    if claims.verified_email:
+        add_verified_address(user, claims.verified_email)
+    if settings.PORTAL_OIDC_GROUPS_CLAIM:
+        sync_idp_groups(user, issuer=claims.issuer, groups=claims.groups or ())
 
 
 def _create_missing_teams(groups: set[str]) -> None:
