@@ -8,10 +8,11 @@ from apps.core.fields import OidField
 
 
 class PolicyVersion(models.Model):
-    """One version of ``portal.yaml`` and CODEOWNERS; written once, never changed.
+    """One version of ``portal.yaml`` and CODEOWNERS that stood at the tip of ``branch``.
 
-    A row is written when the blobs at a tip differ from the newest row of the branch. An empty blob
-    means that there was no such file; ``problems`` holds ``Problem.to_dict()`` entries.
+    A row is written when the files at a tip differ from the newest row of the branch. An empty blob
+    means that there was no such file; ``problems`` holds ``Located.to_dict()`` entries. Only
+    ``noted_at`` ever changes: it moves when a branch is pushed back to an old commit.
     """
 
     repository = models.ForeignKey("repositories.Repository", on_delete=models.CASCADE, related_name="policy_versions")
@@ -23,15 +24,16 @@ class PolicyVersion(models.Model):
     valid = models.BooleanField()
     problems = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    noted_at = models.DateTimeField()
 
     class Meta:
-        ordering = ("-id",)
+        ordering = ("-noted_at", "-id")
         constraints = [
             models.UniqueConstraint(
                 fields=["repository", "branch", "commit_oid"], name="one_policy_version_per_commit"
             ),
         ]
-        indexes = [models.Index(fields=["repository", "branch", "valid", "-id"], name="policy_last_valid")]
+        indexes = [models.Index(fields=["repository", "branch", "-noted_at"], name="policy_last_valid")]
 
     def __str__(self) -> str:
         return f"{self.branch}@{self.commit_oid[:12]}"
