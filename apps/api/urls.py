@@ -1,0 +1,68 @@
+"""The API's URLs (DESIGN §12)."""
+
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView
+
+from apps.api.endpoints import route
+from apps.api.views import audit, changes, deployments, people, repositories, reviews
+
+app_name = "api"
+
+urlpatterns = [
+    path("schema/", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]), name="schema"),
+    # people
+    path("me/", route(people.show_me), name="me"),
+    path("users/", route(people.list_users), name="users"),
+    path("teams/", route(people.list_teams, people.create_team), name="teams"),
+    path("teams/<str:name>/", route(people.show_team, people.set_team_members), name="team"),
+    path("tokens/", route(people.list_tokens, people.create_token), name="tokens"),
+    path("tokens/<int:pk>/", route(people.revoke_token), name="token"),
+    # repositories
+    path("repositories/", route(repositories.list_repositories, repositories.connect_repository), name="repositories"),
+    path("repositories/<str:name>/", route(repositories.show_repository), name="repository"),
+    path("repositories/<str:name>/sync/", route(repositories.sync_repository), name="repository-sync"),
+    path(
+        "repositories/<str:name>/members/<path:member>/",
+        route(repositories.set_member, repositories.remove_member),
+        name="repository-member",
+    ),
+    path("webhooks/<str:provider>/<str:name>/", repositories.accept_delivery, name="webhook"),
+    # changes
+    path("changes/", route(changes.list_changes, changes.create_change), name="changes"),
+    path("changes/<int:number>/", route(changes.show_change, changes.edit_change), name="change"),
+    path("changes/<int:number>/attach/", route(changes.attach_branch), name="change-attach"),
+    path("changes/<int:number>/ready/", route(changes.mark_ready), name="change-ready"),
+    path("changes/<int:number>/draft/", route(changes.back_to_draft), name="change-draft"),
+    path("changes/<int:number>/retarget/", route(changes.retarget), name="change-retarget"),
+    path("changes/<int:number>/withdraw/", route(changes.withdraw), name="change-withdraw"),
+    path("changes/<int:number>/reopen/", route(changes.reopen), name="change-reopen"),
+    path("changes/<int:number>/close/", route(changes.close_change), name="change-close"),
+    path("changes/<int:number>/merge/", route(changes.merge_change), name="change-merge"),
+    path("changes/<int:number>/diff/", route(changes.show_diff), name="change-diff"),
+    path("changes/<int:number>/revisions/<int:revision>/", route(changes.show_revision), name="change-revision"),
+    # reviews
+    path("changes/<int:number>/reviews/", route(reviews.list_reviews, reviews.submit_review), name="change-reviews"),
+    path("changes/<int:number>/assignments/", route(reviews.list_assignments, reviews.assign), name="change-assignments"),
+    path("changes/<int:number>/assignments/<str:username>/", route(reviews.unassign), name="change-assignment"),
+    path("changes/<int:number>/threads/", route(reviews.list_threads, reviews.open_thread), name="change-threads"),
+    path("changes/<int:number>/threads/<int:thread>/replies/", route(reviews.reply), name="thread-replies"),
+    path("changes/<int:number>/threads/<int:thread>/resolve/", route(reviews.resolve_thread), name="thread-resolve"),
+    path("changes/<int:number>/threads/<int:thread>/reopen/", route(reviews.reopen_thread), name="thread-reopen"),
+    # deployments
+    path("deployments/", route(deployments.list_deployments, deployments.start_deployment), name="deployments"),
+    path("deployments/<int:number>/", route(deployments.show_deployment), name="deployment"),
+    path("deployments/<int:number>/events/", route(deployments.list_events), name="deployment-events"),
+    path("deployments/<int:number>/log/", route(deployments.show_log), name="deployment-log"),
+    path("deployments/<int:number>/start/", route(deployments.start), name="deployment-start"),
+    path("deployments/<int:number>/cancel/", route(deployments.cancel), name="deployment-cancel"),
+    path("deployments/<int:number>/retry/", route(deployments.retry), name="deployment-retry"),
+    path("deployments/<int:number>/rollback/", route(deployments.roll_back), name="deployment-rollback"),
+    path("deployments/<int:number>/resolve/", route(deployments.resolve), name="deployment-resolve"),
+    path("environments/", route(deployments.list_environments), name="environments"),
+    path(
+        "environments/<str:repository>/<str:environment>/secrets/<str:name>/",
+        route(deployments.set_secret, deployments.remove_secret),
+        name="environment-secret",
+    ),
+    path("audit/", route(audit.list_entries), name="audit"),
+]

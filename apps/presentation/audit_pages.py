@@ -1,0 +1,71 @@
+"""The audit log as page and API read it: narrowed to what the person may audit, filtered by the query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, time, timedelta
+
+from django.utils.dateparse import parse_date, parse_datetime
+
+from apps.accounts.models import User
+from apps.audit import queries as audit
+from apps.audit.models import AuditEntry
+from apps.core.errors import InvalidInput, NotAllowed
+from apps.core.paging import Page
+from apps.repositories.queries import auditable
+
+FILTERS = ("actor", "action", "change", "repository", "environment", "from", "to", "q")
+"""The names of the query parameters, the same on page and API."""
+
+
+def find_entries(user: User, parameters: Mapping[str, str], *, after: int | None, limit: int) -> Page[AuditEntry]:
+    """One page of entries that ``user`` may audit; :class:`NotAllowed` for who may audit nothing."""
+    return audit.entries(entry_filter(user, parameters), after_seq=after, limit=limit)
+
+
+def entry_filter(user: User, parameters: Mapping[str, str]) -> audit.EntryFilter:
+    """The filter that the parameters of :data:`FILTERS` describe; mistakes are named by parameter."""
+    names = None if user.is_superuser else frozenset(auditable(user).values_list("name", flat=True))
+    if names is not None and not names:
+        raise NotAllowed(
+            "not_auditor",
+            "Reading the audit log needs the role auditor or maintainer in a repository. A maintainer can give it to you.",
+        )
+    return audit.EntryFilter(
+        actor=parameters.get("actor", "").strip(),
+        action=parameters.get("action", "").strip(),
+        repository=parameters.get("repository", "").strip(),
+        repositories=names,
+        change=_change(parameters.get("change", "")),
+        environment=parameters.get("environment", "").strip(),
+        after=_moment(parameters, "from"),
+        before=_moment(parameters, "to"),
+        text=parameters.get("q", "").strip(),
+    )
+
+
+def _change(raw: str) -> int | None:
+    text = raw.strip().upper().removeprefix("CHG-")
+    if not text:
+        return None
+    if not text.isdecimal() or len(text) > 9:
+        raise InvalidInput("bad_change", "Write a change as CHG-42 or 42.", field="change")
+    return int(text)
+
+
+def _moment(parameters: Mapping[str, str], name: str) -> datetime | None:
+    """A date (``to`` includes its whole day) or a date with time; without a zone it is UTC."""
+    raw = parameters.get(name, "").strip()
+    if not raw:
+        return None
+    try:
+        day = parse_date(raw)
+        moment = parse_datetime(raw.replace(" ", "+")) if day is None else None
+    except ValueError:
+        day = moment = None
+    if day is not None:
+        start = datetime.combine(day, time.min, UTC)
+        return start + timedelta(days=1) if name == "to" else start
+    if moment is None:
+        raise InvalidInput(f"bad_{name}", "Write a day as 2026-11-23 or a time as 2026-11-23T14:00Z.", field=name)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -1,0 +1,51 @@
+"""The difference of a revision as JSON: the same files and lines as the page, nothing left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.changes.models import ChangeRequest
+from apps.core.errors import NotVisible
+from apps.diffs.files import FileChange
+from apps.diffs.shapes import file_json, to_json
+from apps.presentation.diff_pages import file_patches, listing
+from apps.presentation.diff_sides import Sides, sides_of
+from apps.vcs.paths import display
+
+MAX_LINES = 100_000
+"""Changed lines in one answer; a larger difference lists its files, to be asked for one by one with ``?path=``."""
+
+
+def diff_document(change: ChangeRequest, *, start: str, end: str, path: str) -> dict[str, Any]:
+    """``{change, from, to, old_tree, new_tree, conflicts, complete, files: [{path, status, hunks…}]}``.
+
+    ``complete`` is false when the lines were too many for one answer: then every file is
+    listed without hunks (``hunks`` is null), and ``?path=`` gives them one at a time.
+    """
+    sides = sides_of(change, start, end)
+    if sides is None:
+        return {"change": change.number, "from": None, "to": None, "conflicts": [], "complete": True, "files": []}
+    files = list(listing(sides).files)
+    if path:
+        files = [found for found in files if path in {display(found.path), display(found.old_path)}]
+        if not files:
+            raise NotVisible("unknown_file", f"This difference has no file {path}.")
+    complete = bool(path) or sides.lines is None or sides.lines <= MAX_LINES
+    return {
+        "change": change.number,
+        "from": sides.since.label if sides.since else "base",
+        "to": sides.revision.label,
+        "old_tree": sides.old,
+        "new_tree": sides.new,
+        "conflicts": sides.revision.conflicts,
+        "complete": complete,
+        "files": _with_hunks(sides, files) if complete else [{**file_json(found), "hunks": None} for found in files],
+    }
+
+
+def _with_hunks(sides: Sides, files: list[FileChange]) -> list[dict[str, Any]]:
+    patches = {found.id: patch for found, patch in file_patches(sides, files)}
+    return [
+        to_json(found, patches[found.id]) if found.id in patches else {**file_json(found), "hunks": None}
+        for found in files
+    ]
