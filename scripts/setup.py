@@ -35,7 +35,7 @@ def require_python():
     if sys.version_info >= PYTHON_NEEDED:
         return
     for minor in (14, 13, 12, 11):
-        newer = shutil.which("python3.{}".format(minor))  # noqa: UP032
+        newer = shutil.which("python3.{}".format(minor))
         if newer:
             os.execv(newer, [newer, *sys.argv])
     found = ".".join(str(part) for part in sys.version_info[:3])
