@@ -9,7 +9,7 @@ from pathlib import Path
 from apps.vcs import gateway
 from apps.vcs.errors import ObjectMissing
 from apps.vcs.objects import object_type, require_oid
-from apps.vcs.paths import decode
+from apps.vcs.paths import decode, is_safe
 
 # One record; the fields contain no NUL (Git's own strings end there), so a count of fields is exact.
 FIELDS = ("%H", "%T", "%P", "%an", "%ae", "%ad", "%cn", "%ce", "%cd", "%s", "%b")
@@ -74,6 +74,8 @@ def count_between(git_dir: Path, base: str, head: str) -> int:
 
 def log(git_dir: Path, start: str, *, path: str | None = None, limit: int = 100, skip: int = 0) -> list[Commit]:
     """Ancestors of ``start`` (itself included), newest first; with ``path`` those that touch it."""
+    if path is not None and not is_safe(path):
+        return []
     _require_commit(git_dir, start)
     args = [f"--max-count={int(limit)}", f"--skip={int(skip)}", start]
     return _log(git_dir, [*args, *(["--", path] if path else [])])

@@ -17,7 +17,7 @@ from apps.vcs import gateway
 from apps.vcs.errors import ObjectMissing
 from apps.vcs.history import Signature, merge_bases
 from apps.vcs.objects import commit_tree_oid, object_type
-from apps.vcs.paths import decode, encode
+from apps.vcs.paths import decode, encode, is_encodable
 
 SYNTHETIC = Signature("portal", "portal@localhost", datetime(2000, 1, 1, tzinfo=UTC))
 
@@ -98,8 +98,8 @@ def write_commit(
     for parent in parents:
         if object_type(git_dir, parent) != "commit":
             raise ObjectMissing(parent, "commit")
-    if "\0" in message:
-        raise InvalidInput("bad_message", "A commit message cannot contain a NUL byte.")
+    if "\0" in message or not is_encodable(message):
+        raise InvalidInput("bad_message", "A commit message cannot contain NUL bytes or broken characters.")
     lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
     lines += [f"author {_person(author)}", f"committer {_person(committer)}"]
     text = message if message.endswith("\n") else message + "\n"
@@ -116,4 +116,5 @@ def _person(who: Signature) -> str:
 
 
 def _clean(text: str) -> str:
-    return "".join(char for char in text if char not in "<>\n\r\0").strip(" .,:;\"'\\")
+    kept = text if is_encodable(text) else text.encode("utf-8", "replace").decode()
+    return "".join(char for char in kept if char not in "<>\n\r\0").strip(" .,:;\"'\\")

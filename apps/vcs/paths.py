@@ -29,11 +29,20 @@ def display(path: str) -> str:
     return "".join(f"\\x{ord(char) - SURROGATES:02x}" if LOW <= ord(char) <= HIGH else char for char in path)
 
 
+def is_encodable(text: str) -> bool:
+    """False for text that stands for no bytes: it has a surrogate that no :func:`decode` gives."""
+    try:
+        encode(text)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def is_safe(path: str) -> bool:
     """True for a relative path without empty, ``.``, ``..`` or ``.git`` components, and no NUL.
 
     ``.git`` is refused in any letter case, as in ``git fsck`` (CVE-2014-9390).
     """
-    if not path or "\0" in path:
+    if not path or "\0" in path or not is_encodable(path):
         return False
     return all(part not in {"", ".", ".."} and part.casefold() != ".git" for part in path.split("/"))

@@ -10,6 +10,7 @@ The pool is per operating-system process and forgets everything after a fork.
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
 import threading
@@ -195,6 +196,7 @@ def _close(conversations: list[Conversation]) -> None:
 
 
 DEFAULT_POOL = Pool()
+atexit.register(DEFAULT_POOL.close)
 
 
 def diff(git_dir: Path, kind: str, old_tree: str, new_tree: str) -> bytes:

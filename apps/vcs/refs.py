@@ -13,7 +13,7 @@ from apps.core.errors import Conflict, InvalidInput
 from apps.vcs import gateway
 from apps.vcs.errors import GitFailed
 from apps.vcs.objects import require_oid
-from apps.vcs.paths import decode, encode
+from apps.vcs.paths import decode, encode, is_encodable
 
 HEADS = "refs/heads/"
 PORTAL = "refs/portal/"
@@ -25,10 +25,10 @@ FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{")
 
 def is_branch_name(name: str) -> bool:
     """True for any name that Git accepts below ``refs/heads/``, such as ``--output=x``."""
-    raw = encode(name)
     parts = name.split("/")
     return (
-        0 < len(raw) <= MAX_NAME_BYTES
+        is_encodable(name)
+        and 0 < len(encode(name)) <= MAX_NAME_BYTES
         and not FORBIDDEN.search(name)
         and not name.endswith(".")
         and all(

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from apps.core.errors import Conflict, InvalidInput, Unavailable
 from apps.vcs import gateway
-from apps.vcs.errors import GitFailed, GitOutputTooLarge, GitTimedOut
-from apps.vcs.limits import DEFAULT_LIMITS, MIB, Limits
+from apps.vcs.errors import GitFailed, GitOutputTooLarge
+from apps.vcs.limits import DEFAULT_LIMITS, Limits
 from apps.vcs.objects import require_oid
 from apps.vcs.paths import decode
 from apps.vcs.pool import DEFAULT_POOL
@@ -36,7 +36,8 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 LOCK_NAME = "portal-fetch.lock"
-LISTING_BYTES = 64 * MIB
+LOOSE_SAMPLE = 27  # of 6,700 loose objects, as in git-gc(1)
+MANY_PACKS = 50
 FETCH_FLAGS = (
     "--prune", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
     "--no-auto-maintenance", "--no-progress", "--quiet", "--no-show-forced-updates",
@@ -171,6 +172,7 @@ def fetch(source: Source, git_dir: Path, *, limits: Limits = DEFAULT_LIMITS) -> 
         after = list_branches(git_dir)
         if before != after:
             _write_commit_graph(git_dir, limits)
+            _pack_if_scattered(git_dir, limits)
     return Fetched(before, after)
 
 
@@ -292,11 +294,22 @@ def _locked(git_dir: Path, limits: Limits) -> Iterator[None]:
 
 
 def _write_commit_graph(git_dir: Path, limits: Limits) -> None:
-    # Only makes history faster; a mirror without it is as correct.
     flags = ["write", "--reachable", "--changed-paths", "--no-progress"]
+    _tidy(git_dir, "commit-graph", flags, limits)
+
+
+def _pack_if_scattered(git_dir: Path, limits: Limits) -> None:
+    # Git's own measure (gc.auto): a 256th of the loose objects is looked at. Nothing is ever pruned.
+    sample = git_dir / "objects" / "17"
+    loose = len(list(sample.iterdir())) if sample.is_dir() else 0
+    packs = len(list((git_dir / "objects" / "pack").glob("*.pack")))
+    if loose > LOOSE_SAMPLE or packs > MANY_PACKS:
+        _tidy(git_dir, "repack", ["-d", "-l", "-q", "--geometric=2"], limits)
+
+
+def _tidy(git_dir: Path, command: str, flags: list[str], limits: Limits) -> None:
+    # Only makes reading faster; a mirror without it is as correct, so a failure is logged and passed over.
     try:
-        gateway.run(git_dir, "commit-graph", flags, limits=limits)
-    except GitTimedOut:
-        logger.warning("commit_graph_slow", extra={"seconds": limits.command_seconds})
-    except GitFailed:
-        logger.warning("commit_graph_failed")
+        gateway.run(git_dir, command, flags, limits=limits)
+    except GitFailed as error:
+        logger.warning("mirror_tidying_failed", extra={"command": command, "code": error.code})

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from apps.core.errors import PortalError, Unavailable
+from apps.core.errors import InvalidInput, PortalError, Unavailable
 from apps.vcs import gateway
 from apps.vcs.errors import GitTimedOut
 from apps.vcs.gateway import Completed, Transport
@@ -34,6 +34,8 @@ MESSAGES = {
     "Connect the final address; often it ends with '.git'.",
     "owned_by_another": "This local repository belongs to another system user, so Git refuses it. "
     "The administrator can change its owner to the user that runs the portal.",
+    "ssh_missing": "The portal's machine has no 'ssh' program, so ssh addresses cannot be used. An administrator can "
+    "install OpenSSH's client, or use the https address.",
     "git_failed": "Git and the host could not agree, for a reason that the portal does not know. Try again; "
     "an administrator finds what the host said in the log (git_remote_failed).",
     "repository_broken": "The repository sent objects that are missing, damaged or malformed, so "
@@ -43,6 +45,7 @@ MESSAGES = {
 SIGNS: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
     (code, re.compile(pattern, re.IGNORECASE))
     for code, pattern in (
+        ("ssh_missing", rb"cannot run ssh|ssh: (command )?not found"),
         ("owned_by_another", rb"dubious ownership|unsafe repository"),
         ("url_refused", rb"redirect|error: 30[1278]\b"),
         ("authentication_failed",
@@ -88,6 +91,10 @@ def _web(source: Source, address: Address, pinned: str) -> Transport:
     if source.reach.ca_file is not None:
         config.append(f"http.sslCAInfo={source.reach.ca_file}")
     env = {}
+    if not (source.username + source.secret).isprintable():
+        # A line break would answer Git's next question too; a NUL cannot be passed at all.
+        message = "The user name or the token contains line breaks or control characters. Enter it again."
+        raise InvalidInput("bad_credentials", message, field="secret")
     if source.secret or source.username:
         env = {
             "GIT_ASKPASS": str(ASKPASS),

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from apps.core.errors import InvalidInput
 from apps.vcs import gateway, pool
 from apps.vcs.gateway import ZERO_OID
 from apps.vcs.objects import commit_tree_oid
-from apps.vcs.paths import decode, encode
+from apps.vcs.paths import decode, encode, is_safe
 
 NO_MODE = "000000"
 PATCH_FLAGS = ("-r", "-M", "-p", "--no-color", "--no-textconv", "--no-ext-diff",
@@ -112,6 +113,8 @@ def patch(
     if context is not None:
         flags.append(f"-U{int(context)}")
     paths = [path] if isinstance(path, str) else list(path or ())
+    if not all(map(is_safe, paths)):
+        raise InvalidInput("bad_path", "This is not the path of a file in a repository.", field="path")
     return gateway.run(git_dir, "diff-tree", [*flags, old, new, *(["--", *paths] if paths else [])])
 
 

@@ -15,6 +15,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 from urllib.parse import urlsplit
 
 from tests.support.git import ENVIRONMENT
@@ -44,7 +45,7 @@ class GitHttp:
         """The http address of the repository at ``root/path``."""
         return f"http://127.0.0.1:{self.port}/{path}"
 
-    def __enter__(self) -> GitHttp:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -76,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._backend(url.path, url.query, user, body)
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815 - the name that the standard library calls
 
     def _user(self) -> str:
         given = self.headers.get("Authorization", "")
@@ -134,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
 class SilentHost:
     """Context manager: a port that accepts connections and never answers."""
 
-    def __enter__(self) -> SilentHost:
+    def __enter__(self) -> Self:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._socket.getsockname()[1])
         return self

@@ -7,9 +7,10 @@ import threading
 import pytest
 
 from apps.core.errors import Conflict, InvalidInput
-from apps.vcs import history, objects, paths, pool, refs
+from apps.vcs import history, objects, paths, pool, refs, trees
 from apps.vcs.errors import BlobTooLarge, CommandRefused, GitFailed, ObjectMissing
 from apps.vcs.limits import Limits
+from tests.support.git import GitRepo
 
 NASTY = b'\xff\xfe \n"quote<script>\\'
 
@@ -110,8 +111,6 @@ def test_dead_pool_process_is_replaced_without_the_caller_noticing(repo):
 
 
 def test_pool_is_bounded_and_correct_under_many_threads(tmp_path):
-    from tests.support.git import GitRepo
-
     repos = []
     for number in range(4):
         one = GitRepo.create(tmp_path / f"r{number}")
@@ -140,8 +139,6 @@ def test_pool_is_bounded_and_correct_under_many_threads(tmp_path):
 
 
 def test_remade_mirror_at_the_same_path_is_not_answered_from_the_old_one(tmp_path):
-    from tests.support.git import GitRepo
-
     first = GitRepo.create(tmp_path / "r")
     first.commit("c", files={"f": "one\n"})
     old = first.rev_parse("HEAD:f")
@@ -153,9 +150,6 @@ def test_remade_mirror_at_the_same_path_is_not_answered_from_the_old_one(tmp_pat
 
 
 def test_damaged_object_is_an_error_and_never_an_empty_answer(tmp_path):
-    from apps.vcs import trees
-    from tests.support.git import GitRepo
-
     one = GitRepo.create(tmp_path / "r")
     a = one.commit("a", files={"d/f": "one\n"})
     b = one.commit("b", files={"d/f": "two\n"})
@@ -270,3 +264,27 @@ def test_ancestry(repo):
     assert not history.is_ancestor(bare.path, head, base)
     with pytest.raises(ObjectMissing):
         history.is_ancestor(bare.path, base, "e" * 40)
+
+
+def test_forked_child_starts_processes_of_its_own(repo):
+    bare, work = repo
+    oid = work.rev_parse("HEAD:README.md")
+    assert objects.read_blob(bare.path, oid) == b"hello\n"
+    child = os.fork()
+    if child == 0:
+        fine = pool.DEFAULT_POOL.running == 0 and objects.read_blob(bare.path, oid) == b"hello\n"
+        pool.DEFAULT_POOL.close()
+        os._exit(0 if fine else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert objects.read_blob(bare.path, oid) == b"hello\n"
+
+
+def test_text_that_stands_for_no_bytes_is_refused_not_a_crash(repo):
+    bare, work = repo
+    head = work.rev_parse("HEAD")
+    assert objects.read_file(bare.path, head, "\ud800") is None
+    assert objects.list_tree(bare.path, head, under="\ud800") == []
+    assert history.log(bare.path, head, path="\ud800") == []
+    assert not refs.is_branch_name("\ud800")
+    with pytest.raises(InvalidInput):
+        trees.patch(bare.path, head, head, path="\ud800")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import threading
 import time
@@ -350,8 +351,8 @@ def test_hook_that_refuses_is_quoted_without_control_characters(repo, tmp_path):
     assert remotes.remote_tip(source, "refs/heads/main") == old
 
 
-def test_whole_life_over_http_with_a_password(repo, tmp_path, monkeypatch):
-    bare, work = repo
+def test_whole_life_over_http_with_a_password(repo, tmp_path):
+    _, work = repo
     mirror = tmp_path / "mirrors" / "m.git"
     with GitHttp(tmp_path, password="s3cret pa:ss") as server:
         source = web(server.url("remote.git"), "s3cret pa:ss")
@@ -410,3 +411,86 @@ def test_bad_old_value_is_refused_before_git_runs(repo, tmp_path):
     with pytest.raises((InvalidInput, PortalError)):
         remotes.push_with_lease(local(tmp_path, bare.path), bare.path, ref="refs/heads/main",
                                 new="main", old=work.rev_parse("HEAD"))  # fmt: skip
+
+
+def test_credentials_with_control_characters_are_refused():
+    for secret in ("two\nlines", "nul\0", "\ud800"):
+        assert code_of(remotes.probe, web("http://127.0.0.1:1/x", secret)) == "bad_credentials"
+
+
+def test_of_racing_pushes_with_the_same_lease_exactly_one_is_accepted(repo, tmp_path):
+    bare, work = repo
+    source, mirror = local(tmp_path, bare.path), tmp_path / "m.git"
+    remotes.mirror_into(source, mirror)
+    old = work.rev_parse("HEAD")
+    who = history.read_commit(mirror, old).author
+    tree = work.tree()
+    rivals = [
+        write_commit(mirror, tree=tree, parents=[old], message=f"rival {n}", author=who, committer=who)
+        for n in range(6)
+    ]
+    start, outcomes = threading.Barrier(len(rivals)), {}
+
+    def push(new: str) -> None:
+        start.wait()
+        outcomes[new] = remotes.push_with_lease(source, mirror, ref="refs/heads/main", new=new, old=old).status
+
+    threads = [threading.Thread(target=push, args=(new,)) for new in rivals]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    winners = [new for new, status in outcomes.items() if status == "accepted"]
+    assert sorted(outcomes.values()) == ["accepted", *["moved"] * 5]
+    assert remotes.remote_tip(source, "refs/heads/main") == winners[0]
+
+
+def test_scattered_mirror_is_packed_and_loses_nothing(repo, tmp_path, monkeypatch):
+    bare, work = repo
+    source, mirror = local(tmp_path, bare.path), tmp_path / "m.git"
+    remotes.mirror_into(source, mirror)
+    first = work.rev_parse("HEAD")
+    refs.pin(mirror, "refs/portal/changes/1/r1", pushable(mirror, first))
+    unpinned = pushable(mirror, refs.resolve(mirror, "refs/portal/changes/1/r1"))
+    work.run("checkout", "-q", "--orphan", "fresh")
+    work.commit("rewritten", files={"n": "1"})
+    work.push("+HEAD:refs/heads/main")
+    monkeypatch.setattr(remotes, "LOOSE_SAMPLE", -1)
+    remotes.fetch(source, mirror)
+    assert list((mirror / "objects/pack").glob("*.pack"))
+    for oid in (first, refs.resolve(mirror, "refs/portal/changes/1/r1"), unpinned):
+        assert objects.object_type(mirror, oid) == "commit"
+
+
+def test_missing_ssh_program_is_told(monkeypatch, tmp_path):
+    for said in (b"error: cannot run ssh: No such file or directory", b"sh: 1: ssh: not found"):
+        assert transport.reason(gateway.Completed(128, b"", said)).code == "ssh_missing"
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (b"git@github.com: Permission denied (publickey).\nfatal: Could not read from remote", "authentication_failed"),
+        (b"remote: HTTP Basic: Access denied\nfatal: Authentication failed for 'https://x/'", "authentication_failed"),
+        (b"The requested URL returned error: 403", "authentication_failed"),
+        (b"remote: Repository not found.\nfatal: repository 'https://x/y/' not found", "not_a_repository"),
+        (b"Host key verification failed.\nfatal: Could not read from remote", "host_unreachable"),
+        (b"SSL certificate problem: self signed certificate", "host_unreachable"),
+        (b"The requested URL returned error: 502", "host_unreachable"),
+        (b"fatal: detected dubious ownership in repository at '/srv/x'", "url_refused"),
+        (b"error: object 1234: hasDotgit: contains '.git'\nfatal: fsck error in packed object", "repository_broken"),
+        (b"something new", "git_failed"),
+    ],
+)
+def test_what_hosts_say_is_sorted_into_codes_and_never_quoted(said, code):
+    error = transport.reason(gateway.Completed(128, b"", said))
+    assert error.code == code
+    assert said.decode() not in error.message
+
+
+@pytest.mark.skipif(not shutil.which("ssh"), reason="NOT RUN: no ssh client here")
+def test_ssh_host_that_says_nothing_times_out(tmp_path):
+    with SilentHost() as host:
+        reach = Reach(private_hosts=frozenset({"127.0.0.1"}), state_dir=tmp_path)
+        source = Source(f"ssh://git@127.0.0.1:{host.port}/x", ssh_key="KEY", reach=reach)
+        assert code_of(remotes.probe, source, limits=QUICK) == "git_timeout"
