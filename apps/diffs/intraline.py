@@ -31,9 +31,13 @@ def changed_spans(old: str, new: str) -> tuple[list[Span], list[Span]]:
     old_spans: list[Span] = []
     new_spans: list[Span] = []
     for _, old_from, old_to, new_from, new_to in _differences(old, new):
-        old_spans.append((old_from, old_to))
-        new_spans.append((new_from, new_to))
-    return _words(old, old_spans), _words(new, new_spans)
+        # What stands beside a difference is equal on both sides, so both grow by the same: "web" → "website" marks
+        # both words, though nothing of the old one was taken away.
+        left = max(_left(old, old_from, old_to), _left(new, new_from, new_to))
+        right = max(_right(old, old_from, old_to), _right(new, new_from, new_to))
+        old_spans.append((max(old_from - left, 0), min(old_to + right, len(old))))
+        new_spans.append((max(new_from - left, 0), min(new_to + right, len(new))))
+    return _joined(old_spans), _joined(new_spans)
 
 
 def _differences(old: str, new: str) -> list[tuple[str, int, int, int, int]]:
@@ -56,32 +60,37 @@ def _same_word(line: str, end: int, start: int) -> bool:
     return end == start or _WORD.fullmatch(line, end, start) is not None
 
 
-def _words(line: str, spans: list[Span]) -> list[Span]:
-    """Grow spans to whole words and join those that nearly touch."""
+def _joined(spans: list[Span]) -> list[Span]:
+    """Spans without empty ones, those that nearly touch as one."""
     result: list[Span] = []
-    for first, last in spans:
-        start, end = _grow(line, first, last)
+    for start, end in spans:
         if start == end:
             continue
         if result and start - result[-1][1] <= _JOIN:
-            result[-1] = (result[-1][0], max(end, result[-1][1]))
+            result[-1] = (min(start, result[-1][0]), max(end, result[-1][1]))
         else:
             result.append((start, end))
     return result
 
 
-def _grow(line: str, start: int, end: int) -> Span:
-    size = len(line)
-    if start == end:
-        # Something was put into the middle of a word on the other side: this side's word is the other half of it.
-        inside = 0 < start < size and _is_word(line[start - 1]) and _is_word(line[start])
-        if not inside:
-            return start, end
-    while 0 < start < size and _is_word(line[start - 1]) and _is_word(line[start]):
-        start -= 1
-    while 0 < end < size and _is_word(line[end - 1]) and _is_word(line[end]):
-        end += 1
-    return start, end
+def _left(line: str, start: int, end: int) -> int:
+    """How many characters before a span belong to the word that the span begins in."""
+    if start == end or not _is_word(line[start]):
+        return 0
+    at = start
+    while at > 0 and _is_word(line[at - 1]):
+        at -= 1
+    return start - at
+
+
+def _right(line: str, start: int, end: int) -> int:
+    """How many characters after a span belong to the word that the span ends in."""
+    if start == end or not _is_word(line[end - 1]):
+        return 0
+    at = end
+    while at < len(line) and _is_word(line[at]):
+        at += 1
+    return at - end
 
 
 def _is_word(char: str) -> bool:
