@@ -17,9 +17,10 @@ OUT = ROOT / "build" / "screenshots"
 BASE = os.environ.get("BASE_URL", "http://127.0.0.1:8000").rstrip("/")
 PERSON = os.environ.get("AS", "alice")
 PASSWORD = os.environ.get("PASSWORD", f"{PERSON}-demo")
-PAGES = (
-    "queue changes changes/new deployments environments repositories audit settings help/ui changes/1 changes/1/diff deployments/1"
-).split()
+PAGES = [
+    *("queue", "changes", "changes/new", "changes/1", "changes/1/diff"),
+    *("deployments", "deployments/1", "environments", "repositories", "audit", "settings", "help/ui"),
+]
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
 

@@ -43,7 +43,7 @@
   };
 
   /* ----------------------------------------------------------------------------------------------------- drafts */
-  const draftKey = (field) => `draft:${location.pathname}:${field.form?.getAttribute("action") || ""}:${field.name}`;
+  const draftKey = (field) => `draft:${field.dataset.draft || `${location.pathname}:${field.form?.getAttribute("action") || ""}`}:${field.name}`;
   const restoreDrafts = (from = document) => {
     for (const field of $$("textarea[name]", from)) {
       if (field.dataset.restored !== undefined) continue;
@@ -60,7 +60,14 @@
     if (target.value) sessionStorage.setItem(draftKey(target), target.value);
     else sessionStorage.removeItem(draftKey(target));
   });
-  const forgetDrafts = (form) => $$("textarea[name]", form).forEach((field) => sessionStorage.removeItem(draftKey(field)));
+  const draftsOf = (form) => $$("textarea[name]", form).map(draftKey);
+  const forget = (keys) => keys.forEach((key) => sessionStorage.removeItem(key));
+  /* What was sent is forgotten on the next page, unless that page is a refusal: then it is still needed. */
+  const settleSent = () => {
+    const sent = sessionStorage.getItem("sent");
+    sessionStorage.removeItem("sent");
+    if (sent && !$(".error-box, .field-error, .alert-box--bad")) forget(JSON.parse(sent));
+  };
 
   /* ---------------------------------------------------------------------------------- a form is sent once, and says so */
   const release = (form) => {
@@ -84,6 +91,7 @@
       return announce(reason?.textContent.trim() || "This is not possible now.");
     }
     form.dataset.sending = "1";
+    sessionStorage.setItem("sent", JSON.stringify(draftsOf(form)));
     if (!button || button.name || form.hasAttribute("data-quiet")) return;
     button.dataset.idle = button.textContent.trim();
     button.idle = [...button.childNodes];
@@ -97,7 +105,7 @@
     const form = event.target.closest?.("form");
     if (!form) return;
     release(form);
-    if ((event.detail?.ctx?.response?.status || 500) < 300) forgetDrafts(form);
+    if ((event.detail?.ctx?.response?.status || 500) < 300) forget(draftsOf(form));
   });
   const complain = (text) => {
     const box = document.createElement("div");
@@ -243,6 +251,7 @@
   });
 
   /* ------------------------------------------------------------------------------------------------------------ start */
+  settleSent();
   refresh(document);
   setInterval(() => { showFreshness(); }, 1000);
   setInterval(() => shortenTimes(), 30000);
