@@ -40,7 +40,9 @@ class MergeIntent(Leased):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["change"], condition=Q(state="pending"), name="one_merge_at_a_time_per_change")
+            models.UniqueConstraint(
+                fields=["change"], condition=Q(state="pending"), name="one_merge_at_a_time_per_change"
+            )
         ]
 
 
@@ -54,9 +56,7 @@ class Environment(models.Model):
     after = models.JSONField(default=list)
     defined = models.BooleanField(default=True)  # False: no longer in portal.yaml, kept for its history
     live_commit = OidField()
-    live_deployment = models.ForeignKey(
-        "Deployment", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
-    )
+    live_deployment = models.ForeignKey("Deployment", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     live_since = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -148,6 +148,7 @@ class Attempt(models.Model):
     external_run = models.JSONField(default=dict, blank=True)
     outcome = models.CharField(max_length=11, blank=True)
     has_workspace = models.BooleanField(default=False)
+    sealed_secrets = models.TextField(blank=True)  # encrypted; what the steps got, until the workspace is removed
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
 

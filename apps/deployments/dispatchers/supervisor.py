@@ -135,7 +135,7 @@ class StepRun:
         self.output = os.open(self.place / "output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         self.pipe, write_end = os.pipe()
         try:
-            self.child = subprocess.Popen(  # noqa: S602  # running the pipeline's own shell line is the purpose
+            self.child = subprocess.Popen(  # running the pipeline's own shell line is the purpose
                 ["/bin/sh", "-c", self.command],
                 cwd=self.run_dir / "tree",
                 env=self.environment,

@@ -118,4 +118,6 @@ def queue_position(deployment: Deployment) -> int | None:
 
 def secret_names(environment: Environment) -> list[str]:
     """The names of the environment's secrets; values are never read back."""
-    return list(EnvironmentSecret.objects.filter(environment=environment).order_by("name").values_list("name", flat=True))
+    return list(
+        EnvironmentSecret.objects.filter(environment=environment).order_by("name").values_list("name", flat=True)
+    )

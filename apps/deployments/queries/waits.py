@@ -39,8 +39,9 @@ def waits_of(deployment: Deployment) -> list[Wait]:
 def _config(deployment: Deployment) -> PortalConfig:
     """The configuration at the tip of the target branch now: what governs is judged at use."""
     repository = deployment.environment.repository
-    tip = refs.branch_tip(repository.mirror_path, deployment.change.target_branch)
-    return policy_at(repository, tip or deployment.commit).config
+    branch = deployment.change.target_branch
+    tip = refs.branch_tip(repository.mirror_path, branch)
+    return policy_at(repository, branch, tip or deployment.commit).config
 
 
 def _promotion(deployment: Deployment) -> list[Wait]:

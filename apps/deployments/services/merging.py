@@ -14,8 +14,7 @@ from apps.core.errors import Conflict
 from apps.core.work import request_work
 from apps.deployments import access, messages
 from apps.deployments.models import MergeIntent
-from apps.policies.evaluation import PolicyVerdict
-from apps.reviews.queries import verdict_of
+from apps.reviews.queries import Judgement, judge
 
 
 @transaction.atomic
@@ -31,7 +30,7 @@ def merge_change(actor: User, *, change: ChangeRequest) -> MergeIntent:
     intent = MergeIntent.objects.pending().filter(change=locked).first()
     if intent is None:
         return begin_merge(actor, locked)
-    if locked.merge_when_allowed_by_id is not None:
+    if locked.kind == ChangeRequest.Kind.ROLLBACK:
         return intent
     raise Conflict(
         "already_merging",
@@ -54,22 +53,23 @@ def begin_merge(actor: User, change: ChangeRequest) -> MergeIntent:
             f"{change.label} is {words(change.status)}; only a change in review can be merged. Reload its page.",
             status=change.status,
         )
-    verdict = verdict_of(change)
+    judged = judge(change)
+    verdict = judged.verdict
     if not verdict.allowed or change.revision is None:
         raise Conflict("verdict", verdict.text or verdict.summary, verdict=verdict.to_dict())
     changes.begin_merge(change, version=change.version, actor=Actor.of(actor))
-    return _write_intent(actor, change, verdict)
+    return _write_intent(actor, change, judged)
 
 
-def _write_intent(actor: User, change: ChangeRequest, verdict: PolicyVerdict) -> MergeIntent:
+def _write_intent(actor: User, change: ChangeRequest, judged: Judgement) -> MergeIntent:
     if change.revision is None:
         raise Conflict("verdict", f"{change.label} has no revision yet. Push to its branch first.")
     intent = MergeIntent.objects.create(
         change=change,
         revision=change.revision,
         requested_by=actor,
-        verdict=verdict.to_dict(),
-        message=messages.merge_message(change, verdict, merged_by=actor),
+        verdict={**judged.verdict.to_dict(), "inputs": judged.record},
+        message=messages.merge_message(change, judged.verdict, merged_by=actor),
         created_at=now(),
     )
     request_work("deployments.carry_out_merges", intent.pk)

@@ -6,7 +6,9 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.changes import services as changes
-from apps.changes.lifecycle import OPEN, Status as ChangeStatus
+from apps.changes import transitions
+from apps.changes.lifecycle import OPEN
+from apps.changes.lifecycle import Status as ChangeStatus
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.core.errors import Conflict
@@ -34,7 +36,7 @@ def roll_back(actor: User, *, deployment: Deployment) -> ChangeRequest:
     access.require_run(actor, deployment)
     _require_undoable(change, deployment)
     environments = _environments(change)
-    tip, head = _write_inverse(actor, change)
+    head = _write_inverse(actor, change)
     inverse = changes.create_inverse_change(
         actor,
         change=change,
@@ -43,9 +45,8 @@ def roll_back(actor: User, *, deployment: Deployment) -> ChangeRequest:
         description=f"Takes the effect of {change.label} out of {', '.join(environments)}. "
         f"Asked for on {deployment.label}.",
         head_oid=head,
-        target_oid=tip,
-        merge_when_allowed_by=actor,
     )
+    transitions.swap(inverse, merge_when_allowed_by=actor)
     request_work("deployments.merge_when_allowed", inverse.pk)
     return inverse
 
@@ -73,8 +74,8 @@ def _environments(change: ChangeRequest) -> list[str]:
     return sorted(found, key=lambda name: (found[name], name))
 
 
-def _write_inverse(actor: User, change: ChangeRequest) -> tuple[str, str]:
-    """``(target tip, revert commit)`` in the mirror."""
+def _write_inverse(actor: User, change: ChangeRequest) -> str:
+    """The revert commit on the target's present tip, in the mirror."""
     git_dir = change.repository.mirror_path
     tip = refs.branch_tip(git_dir, change.target_branch)
     if tip is None:
@@ -88,7 +89,7 @@ def _write_inverse(actor: User, change: ChangeRequest) -> tuple[str, str]:
         raise Conflict(
             "rollback_conflict",
             f"{change.label} cannot be undone by itself: later changes touched the same places in "
-            f"{', '.join(files[:5])}{' …' if len(files) > 5 else ''}. Write the inverse in Git, "  # noqa: PLR2004
+            f"{', '.join(files[:5])}{' …' if len(files) > 5 else ''}. Write the inverse in Git, "
             "or roll the later changes back first.",
             files=files,
         )
@@ -96,7 +97,7 @@ def _write_inverse(actor: User, change: ChangeRequest) -> tuple[str, str]:
         raise Conflict("nothing_to_undo", f"Nothing of {change.label} is left on {change.target_branch}.")
     who = messages.signature_of(actor)
     portal = Signature(messages.PORTAL_NAME, messages.PORTAL_EMAIL, now())
-    head = merging.write_commit(
+    return merging.write_commit(
         git_dir,
         tree=result.tree,
         parents=[tip],
@@ -104,4 +105,3 @@ def _write_inverse(actor: User, change: ChangeRequest) -> tuple[str, str]:
         author=who,
         committer=portal,
     )
-    return tip, head

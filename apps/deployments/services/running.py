@@ -59,7 +59,7 @@ def start_deployment(actor: User, *, change: ChangeRequest, environment: str) ->
         actor,
         change=locked,
         environment=row,
-        config=policy_at(locked.repository, locked.merge_commit).config.environment(environment),
+        config=policy_at(locked.repository, locked.target_branch, locked.merge_commit).config.environment(environment),
         kind=Deployment.Kind.REDEPLOY if ran_before else Deployment.Kind.FORWARD,
         started_by_hand=True,
     )
@@ -107,7 +107,9 @@ def cancel(actor: User, *, deployment: Deployment) -> Deployment:
         end_deployment(locked, Event.CANCEL, text=text, actor=Actor.of(actor))
         return locked
     if locked.status not in HOLDS_LOCK - {Status.UNKNOWN}:
-        raise Conflict("wrong_state", f"{locked.label} is {locked.status}; there is nothing to cancel.", status=locked.status)
+        raise Conflict(
+            "wrong_state", f"{locked.label} is {locked.status}; there is nothing to cancel.", status=locked.status
+        )
     if locked.cancel_requested_by_id is not None:
         raise Conflict("already_cancelling", f"{locked.label} is being cancelled already. Watch it on its page.")
     Deployment.objects.filter(pk=locked.pk).update(cancel_requested_by=actor, check_at=now())
@@ -128,7 +130,9 @@ def retry(actor: User, *, deployment: Deployment, from_step: int | None = None) 
     access.require_run(actor, locked)
     count = len(locked.plan["steps"])
     if from_step is not None and not 0 <= from_step < max(1, count):
-        raise InvalidInput("unknown_step", f"There is no step {from_step}; steps go from 0 to {count - 1}.", field="from_step")
+        raise InvalidInput(
+            "unknown_step", f"There is no step {from_step}; steps go from 0 to {count - 1}.", field="from_step"
+        )
     if locked.status in {Status.FAILED, Status.CANCELLED}:
         require_none_under_way(locked.change, locked.environment)
     start = from_step or 0
@@ -156,7 +160,9 @@ def retry(actor: User, *, deployment: Deployment, from_step: int | None = None) 
 
 def failed_step(deployment: Deployment) -> int | None:
     """The position of the step at which the newest attempt ended; what "retry from there" means."""
-    return next((step.position for step in steps_of(deployment) if step.status in {"failed", "cancelled", "unknown"}), None)
+    return next(
+        (step.position for step in steps_of(deployment) if step.status in {"failed", "cancelled", "unknown"}), None
+    )
 
 
 @transaction.atomic
@@ -170,7 +176,9 @@ def resolve(actor: User, *, deployment: Deployment, outcome: str, reason: str) -
     if not reason.strip():
         raise InvalidInput("reason_missing", "Say how you know: the record keeps it.", field="reason")
     if locked.status != Status.UNKNOWN:
-        raise Conflict("wrong_state", f"{locked.label} is {locked.status}; there is nothing to decide.", status=locked.status)
+        raise Conflict(
+            "wrong_state", f"{locked.label} is {locked.status}; there is nothing to decide.", status=locked.status
+        )
     end_deployment(
         locked,
         events[outcome],

@@ -80,7 +80,11 @@ def _finish_change(change: ChangeRequest) -> None:
     changes.finish(change, actor=SYSTEM)
     undone = change.rolls_back
     if undone is not None and undone.status == ChangeStatus.MERGED:
-        changes.finish(undone, actor=SYSTEM, reason=f"Rolled back by {change.label}.")
+        reason = f"Rolled back by {change.label}."
+        entry = changes.Entry(
+            "change.completed", f"{undone.label} is done: {reason}", {"rolled_back_by": change.number}
+        )
+        changes.finish(undone, actor=SYSTEM, reason=reason, entry=entry)
 
 
 def all_succeeded(change: ChangeRequest) -> bool:

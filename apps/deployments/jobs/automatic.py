@@ -1,0 +1,53 @@
+"""What happens by itself: roll-backs merge when their gate allows, finished changes are marked done."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from apps.audit.actors import SYSTEM
+from apps.changes import transitions as changes
+from apps.changes.lifecycle import Status
+from apps.changes.models import ChangeRequest
+from apps.core.errors import Conflict
+from apps.deployments import access
+from apps.deployments.models import Deployment
+from apps.deployments.services.merging import begin_merge, lock_change
+from apps.deployments.transitions.ending import all_succeeded
+
+
+def merges_due(limit: int) -> list[int]:
+    """Changes in review that somebody asked to be merged as soon as their verdict allows."""
+    rows = ChangeRequest.objects.filter(status=Status.IN_REVIEW, merge_when_allowed_by__isnull=False)
+    return list(rows.order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+@transaction.atomic
+def merge_when_allowed(pk: int) -> None:
+    """Merge one of them if its verdict allows now and who asked for it may still merge."""
+    waiting = ChangeRequest.objects.filter(pk=pk, merge_when_allowed_by__isnull=False, status=Status.IN_REVIEW).first()
+    if waiting is None:
+        return
+    change = lock_change(waiting)
+    asker = change.merge_when_allowed_by
+    if asker is None or not access.can_merge(asker, change).allowed:
+        return
+    try:
+        with transaction.atomic():
+            begin_merge(asker, change)
+    except Conflict:
+        return  # not yet; the next review, revision or sweep asks again
+
+
+def changes_due(limit: int) -> list[int]:
+    """Merged changes whose deployments have all ended."""
+    unfinished = Deployment.objects.filter(ended_at__isnull=True).values("change")
+    rows = ChangeRequest.objects.filter(status=Status.MERGED).exclude(pk__in=unfinished).order_by("pk")
+    return [change.pk for change in rows[:limit] if all_succeeded(change)]
+
+
+@transaction.atomic
+def finish_change(pk: int) -> None:
+    """Mark a change done whose deployments all succeeded; normally the last success did that."""
+    change = lock_change(ChangeRequest(pk=pk))
+    if change.status == Status.MERGED and all_succeeded(change):
+        changes.finish(change, actor=SYSTEM)

@@ -1,0 +1,209 @@
+"""Carrying out a merge: write the commit, push it with a lease, record what came of it.
+
+Killed anywhere, a repeat does the right thing: the commit is the same bytes again (fixed message,
+fixed dates), the remote's tip tells whether the push happened, and every write of this job is
+conditional on its fence (RELIABILITY §3.6, K9-K11). Nothing is ever merged onto another base.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from apps.audit.actors import Actor
+from apps.changes import transitions as changes
+from apps.changes.models import ChangeRequest
+from apps.changes.signals import change_changed
+from apps.core.clock import now
+from apps.core.errors import PortalError, Unavailable
+from apps.core.work import request_work
+from apps.deployments import messages
+from apps.deployments.lifecycle import Event, Status
+from apps.deployments.models import Deployment, MergeIntent
+from apps.deployments.transitions import LeaseLost, create_deployment, end_deployment, refresh_environments
+from apps.policies.config import affected_environments
+from apps.policies.queries import policy_at
+from apps.repositories import mirrors
+from apps.repositories.models import Repository
+from apps.repositories.services import expect_push, note_push
+from apps.vcs import merging, remotes
+from apps.vcs.history import Signature
+
+log = structlog.get_logger(__name__)
+LONGEST_WAIT = 60.0
+MOVED = "target_moved"
+STUCK_AFTER = timedelta(minutes=15)
+
+
+def merges_due(limit: int) -> list[int]:
+    """Pending intents that nobody works on and whose time has come."""
+    moment = now()
+    rows = MergeIntent.objects.pending().unleased(moment).exclude(check_at__gt=moment)
+    return list(rows.order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def carry_out_merge(pk: int) -> None:
+    """One try at one intent."""
+    fence = MergeIntent.objects.claim(pk, seconds=lease_seconds(), state=MergeIntent.State.PENDING)
+    if fence is None:
+        return
+    intent = MergeIntent.objects.select_related(
+        "change", "change__repository", "change__revision", "revision", "requested_by"
+    ).get(pk=pk)
+    try:
+        _try(intent, fence)
+    except LeaseLost:
+        log.info("merge_lease_lost", intent=pk)
+    except Unavailable as problem:
+        _again_later(intent, fence, problem)
+    except PortalError as problem:
+        _return(intent, fence, problem.code, problem.message)
+
+
+def lease_seconds() -> float:
+    """A push may take its whole time limit, and the lease must outlive it."""
+    return float(max(settings.PORTAL_LEASE_SECONDS, 1.0))
+
+
+def _try(intent: MergeIntent, fence: int) -> None:
+    repository, revision = intent.change.repository, intent.revision
+    git_dir = repository.mirror_path
+    commit = merging.write_commit(
+        git_dir,
+        tree=revision.result_tree,
+        parents=[revision.target_oid, revision.head_oid],
+        message=intent.message,
+        author=messages.signature_of(intent.requested_by, intent.created_at),
+        committer=Signature(messages.PORTAL_NAME, messages.PORTAL_EMAIL, intent.created_at),
+    )
+    expect_push(repository, oid=commit)
+    _write(intent, fence, merge_commit=commit)
+    ref = f"refs/heads/{revision.target_branch}"
+    source = mirrors.source_of(repository)
+    tip = remotes.remote_tip(source, ref, limits=mirrors.limits())
+    if tip == revision.target_oid:
+        tip = _push(intent, fence, source, ref, commit)
+    if tip == commit:
+        _look_again(intent)
+        _land(intent, fence, commit)
+    elif tip is not None:
+        _return(intent, fence, MOVED, f"{revision.target_branch} moved before the merge arrived.")
+
+
+def _push(intent: MergeIntent, fence: int, source: remotes.Source, ref: str, commit: str) -> str | None:
+    """Push; the oid that the remote has afterwards, or ``None`` when the intent was returned."""
+    if not MergeIntent.objects.renew(intent.pk, fence=fence, seconds=lease_seconds()):
+        raise LeaseLost
+    git_dir = intent.change.repository.mirror_path
+    outcome = remotes.push_with_lease(
+        source, git_dir, ref=ref, new=commit, old=intent.revision.target_oid, limits=mirrors.limits()
+    )
+    if outcome.status == "accepted":
+        return commit
+    if outcome.status == "refused":
+        _return(intent, fence, "push_refused", f"The Git host refused the merge: {outcome.message}")
+        return None
+    return remotes.remote_tip(source, ref, limits=mirrors.limits()) or ""
+
+
+def _look_again(intent: MergeIntent) -> None:
+    """Bring the mirror to the new tip at once; when that fails the next poll does it."""
+    try:
+        mirrors.refresh(intent.change.repository)
+    except PortalError as problem:
+        log.info("mirror_not_refreshed", repository=intent.change.repository.name, code=problem.code)
+
+
+def _land(intent: MergeIntent, fence: int, commit: str) -> None:
+    """The merge happened: change, environments, deployments and branch tip in one transaction."""
+    change, revision = intent.change, intent.revision
+    repository = change.repository
+    config = policy_at(repository, revision.target_branch, commit).config
+    with transaction.atomic():
+        _write(intent, fence, state=MergeIntent.State.LANDED, ended_at=now(), lease_until=None, outcome={})
+        change.refresh_from_db()
+        changes.land(change, commit=commit, actor=Actor.of(intent.requested_by))
+        change.refresh_from_db()
+        note_push(
+            repository, branch=revision.target_branch, old=revision.target_oid, new=commit, pusher=intent.requested_by
+        )
+        rows = refresh_environments(repository, config)
+        is_rollback = change.kind == ChangeRequest.Kind.ROLLBACK
+        names = change.rollback_environments if is_rollback else affected_environments(config, revision.paths)
+        kind = Deployment.Kind.ROLLBACK if is_rollback else Deployment.Kind.FORWARD
+        if is_rollback:
+            _cancel_what_is_undone(intent)
+        due = [name for name in names if name in rows and rows[name].defined]
+        for name in due:
+            create_deployment(
+                intent.requested_by,
+                change=change,
+                environment=rows[name],
+                config=config.environment(name),
+                kind=kind,
+                started_by_hand=is_rollback,
+            )
+        if not due:
+            changes.finish(change, actor=Actor.of(intent.requested_by))
+
+
+def _cancel_what_is_undone(intent: MergeIntent) -> None:
+    """Pending deployments of the change that was just undone would bring its effect back."""
+    undone = Deployment.objects.filter(change=intent.change.rolls_back, status=Status.PENDING)
+    for row in undone.select_related("change", "environment", "environment__repository"):
+        text = f"Cancelled before anything ran: {intent.change.label} rolled {row.change.label} back."
+        end_deployment(row, Event.CANCEL, text=text, actor=Actor.of(intent.requested_by))
+
+
+def _return(intent: MergeIntent, fence: int, code: str, message: str) -> None:
+    """The merge did not happen and will not: back to review, where the verdict is judged anew."""
+    with transaction.atomic():
+        _write(
+            intent,
+            fence,
+            state=MergeIntent.State.RETURNED,
+            ended_at=now(),
+            lease_until=None,
+            outcome={"code": code, "message": message},
+        )
+        intent.change.refresh_from_db()
+        changes.return_to_review(intent.change, message, actor=Actor.of(intent.requested_by))
+        if code == MOVED and intent.change.kind == ChangeRequest.Kind.ROLLBACK:
+            # It was to merge by itself; a moved target makes it wait for its next revision, not for a person.
+            changes.swap(intent.change, merge_when_allowed_by=intent.requested_by)
+        _ask_for_sync(intent.change.repository)
+
+
+def _ask_for_sync(repository: Repository) -> None:
+    """The new tip makes a new revision; nobody needs to wait for the next poll."""
+    Repository.objects.filter(pk=repository.pk).update(sync_requested_at=now())
+    request_work("repositories.sync", repository.pk)
+
+
+def _again_later(intent: MergeIntent, fence: int, problem: PortalError) -> None:
+    """1 s x 2^n, at most a minute; never dropped, and after a quarter of an hour shown as stuck."""
+    wait = min(LONGEST_WAIT, 2.0 ** min(intent.tries, 10))
+    since = now() - intent.created_at
+    outcome = {"code": problem.code, "message": problem.message, "stuck": since > STUCK_AFTER}
+    log.warning("merge_waits", intent=intent.pk, code=problem.code, tries=intent.tries + 1)
+    with transaction.atomic():
+        _write(
+            intent,
+            fence,
+            tries=intent.tries + 1,
+            check_at=now() + timedelta(seconds=wait),
+            lease_until=None,
+            outcome=outcome,
+        )
+        change_id = intent.change_id
+        transaction.on_commit(lambda: change_changed.send(sender=None, change_id=change_id))
+
+
+def _write(intent: MergeIntent, fence: int, **columns: object) -> None:
+    """Write columns of the intent if this worker still holds it."""
+    rows = MergeIntent.objects.filter(pk=intent.pk, fence=fence, state=MergeIntent.State.PENDING)
+    if not rows.update(**columns):
+        raise LeaseLost

@@ -1,0 +1,115 @@
+"""From pending to dispatching: what holds a deployment is judged at the moment it would start."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+
+from apps.core.clock import now
+from apps.core.errors import Conflict
+from apps.deployments import plans
+from apps.deployments.lifecycle import Event, Status
+from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
+from apps.deployments.queries import Wait, live_successor, waits_of
+from apps.deployments.transitions import append_event, end_deployment, move
+
+LOOK_AGAIN = timedelta(seconds=15)
+"""What could end a wait wakes the engine; this is for what nobody told us (roles, lost notices)."""
+
+
+def deployments_due(limit: int) -> list[int]:
+    """Pending deployments whose next look is due, oldest first: first in, first out."""
+    rows = Deployment.objects.filter(status=Status.PENDING).exclude(check_at__gt=now())
+    return list(rows.order_by("number").values_list("pk", flat=True)[:limit])
+
+
+def start(pk: int) -> None:
+    """Judge the waits of one pending deployment; claim its environment when nothing holds it."""
+    try:
+        with transaction.atomic():
+            _judge(pk)
+    except IntegrityError:
+        # Somebody claimed the environment between our look and our write: the constraint is the lock.
+        Deployment.objects.filter(pk=pk, status=Status.PENDING).update(check_at=now() + timedelta(seconds=1))
+    except Conflict:
+        return  # another worker or a person was faster; the row tells the rest
+
+
+def _judge(pk: int) -> None:
+    rows = Deployment.objects.select_for_update(of=("self",)).select_related(
+        "change", "change__repository", "environment", "environment__repository", "environment__live_deployment"
+    )
+    deployment = rows.filter(pk=pk, status=Status.PENDING).first()
+    if deployment is None:
+        return
+    waits = waits_of(deployment)
+    if waits:
+        _hold(deployment, waits)
+        return
+    successor = live_successor(deployment)
+    _claim(deployment)
+    if successor is not None:
+        _end_without_running(
+            deployment,
+            f"Nothing to run: {deployment.environment.name} already runs {successor.commit[:10]} "
+            f"({successor.label}), which contains this change.",
+        )
+    elif not plans.has_pipeline(deployment.plan):
+        _end_without_running(
+            deployment,
+            f"Nothing to run: .gitops/portal.yaml defines no pipeline for {deployment.environment.name}. "
+            "The merged commit is recorded as what is live there.",
+        )
+
+
+def _hold(deployment: Deployment, waits: list[Wait]) -> None:
+    found = [wait.to_dict() for wait in waits]
+    columns: dict[str, object] = {"check_at": now() + LOOK_AGAIN}
+    if found != deployment.waits:
+        columns["waits"] = found
+        append_event(
+            deployment,
+            kind=DeploymentEvent.Kind.STATE,
+            text=" ".join(wait.text for wait in waits),
+            data={"status": deployment.status, "waits": found},
+        )
+    Deployment.objects.filter(pk=deployment.pk, status=Status.PENDING).update(**columns)
+
+
+def _claim(deployment: Deployment) -> None:
+    """Take the environment's lock and write the attempt with its steps, all in one transaction."""
+    number = deployment.attempts + 1
+    move(
+        deployment,
+        Event.CLAIM,
+        text=f"Attempt {number} starts; {deployment.environment.name} is locked for it.",
+        waits=[],
+        attempts=number,
+        started_at=now(),
+        runner="",
+        check_at=now(),
+        lease_until=None,
+        data={"attempt": number},
+    )
+    attempt = Attempt.objects.create(
+        deployment=deployment,
+        number=number,
+        key=f"{deployment.label}-{number}",
+        from_step=deployment.retry_from,
+        started_at=now(),
+    )
+    Step.objects.bulk_create(
+        Step(
+            attempt=attempt,
+            position=position,
+            name=step.name[:80],
+            status=Step.Status.SKIPPED if position < deployment.retry_from else Step.Status.WAITING,
+        )
+        for position, step in enumerate(plans.planned_steps(deployment.plan))
+    )
+
+
+def _end_without_running(deployment: Deployment, text: str) -> None:
+    move(deployment, Event.BEGIN, text="There is nothing to run.", action="")
+    end_deployment(deployment, Event.SUCCEED, text=text)

@@ -1,0 +1,33 @@
+"""Workspaces of runs that ended are removed; those of unknown outcome after some days."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Q
+
+from apps.core.clock import now
+from apps.deployments.dispatchers.local import runner_id
+from apps.deployments.dispatchers.registry import dispatcher_of
+from apps.deployments.jobs.following import run_of
+from apps.deployments.lifecycle import Status
+from apps.deployments.models import Attempt
+
+
+def attempts_due(limit: int) -> list[int]:
+    """Ended attempts whose workspace is still here: a worker was killed, or the days are over."""
+    old = now() - timedelta(days=settings.PORTAL_RUNS_KEEP_DAYS)
+    rows = Attempt.objects.filter(has_workspace=True, ended_at__isnull=False, external_run__runner=runner_id())
+    rows = rows.filter(~Q(outcome=str(Status.UNKNOWN)) | Q(ended_at__lte=old))
+    return list(rows.order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def tidy(pk: int) -> None:
+    """Remove one workspace."""
+    attempt = Attempt.objects.select_related(
+        "deployment", "deployment__change", "deployment__environment", "deployment__environment__repository"
+    ).get(pk=pk)
+    run = run_of(attempt.deployment, attempt, with_secrets=False)
+    dispatcher_of(attempt.deployment.plan["via"]).discard(run)
+    Attempt.objects.filter(pk=pk).update(has_workspace=False, sealed_secrets="")

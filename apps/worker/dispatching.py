@@ -1,0 +1,44 @@
+"""Sending units to Celery: on a wake-up after commit, and by sweeping what is due."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from kombu.exceptions import OperationalError
+
+from apps.core.work import Job, work_requested
+from apps.worker.embedded import Engine
+from apps.worker.registry import jobs
+
+log = structlog.get_logger(__name__)
+SLOW_QUEUE, SHORT_QUEUE = "slow", "short"
+
+
+def send(name: str, pk: int, **_: Any) -> None:
+    """Queue one unit; a broker that does not answer costs time until the next sweep, never the request."""
+    from apps.worker.tasks import run_unit
+
+    job = jobs().get(name)
+    if job is None:
+        return
+    try:
+        run_unit.apply_async((name, pk), queue=SLOW_QUEUE if job.slow else SHORT_QUEUE, retry=False, expires=60)
+    except (OperationalError, OSError) as problem:
+        log.warning("wake_up_lost", job=name, pk=pk, problem=type(problem).__name__)
+
+
+def connect() -> None:
+    """From now on commits of this process wake Celery workers."""
+    work_requested.connect(send, dispatch_uid="celery-wake-up")
+
+
+class SweepingDispatcher(Engine):
+    """The embedded loop, with Celery in the place of its threads."""
+
+    def __init__(self) -> None:
+        super().__init__({name: _sending(job) for name, job in jobs().items()})
+
+
+def _sending(job: Job) -> Job:
+    return Job(name=job.name, due=job.due, run=lambda pk: send(job.name, pk), every=max(job.every, 0.5), slow=job.slow)

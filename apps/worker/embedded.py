@@ -1,0 +1,161 @@
+"""The embedded engine: one scheduler and two small thread pools in whatever process starts it.
+
+It holds nothing that matters: rows say what is due, leases say who works on it. So any number of
+engines may run side by side, and one that is killed loses time only. Threads, never a fork: a
+forked copy of an open SQLite connection can damage the file (RELIABILITY finding 7).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import structlog
+from django.db import close_old_connections, connections
+
+from apps.core.work import Job, work_requested
+from apps.worker.registry import jobs
+
+log = structlog.get_logger(__name__)
+SHORT_THREADS = 2
+SLOW_THREADS = 6
+SWEEP_LIMIT = 100
+LONGEST_PAUSE = 60.0
+Unit = tuple[str, int]
+
+
+class Engine:
+    """``start()`` … ``stop()``. Wakes on ``work_requested``, sweeps every job's ``due`` beside."""
+
+    def __init__(self, offered: dict[str, Job] | None = None) -> None:
+        self.jobs = jobs() if offered is None else offered
+        self._changed = threading.Condition()
+        self._wanted: dict[Unit, None] = {}  # an ordered set
+        self._running: set[Unit] = set()
+        self._again: set[Unit] = set()
+        self._failures: dict[Unit, tuple[int, float]] = {}  # how often in a row, not before (monotonic s)
+        self._next_sweep = dict.fromkeys(self.jobs, 0.0)
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin in threads of this process; returns at once."""
+        self._short = ThreadPoolExecutor(SHORT_THREADS, thread_name_prefix="engine-short")
+        self._slow = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="engine-slow")
+        work_requested.connect(self.wake, dispatch_uid=f"engine-{id(self)}")
+        self._thread = threading.Thread(target=self._schedule, name="engine", daemon=True)
+        self._thread.start()
+        log.info("engine_started", jobs=sorted(self.jobs))
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Take no new unit, wait for the running ones at most ``timeout`` s; leases cover the rest."""
+        work_requested.disconnect(dispatch_uid=f"engine-{id(self)}")
+        with self._changed:
+            self._stopping = True
+            self._wanted.clear()
+            self._changed.notify_all()
+        until = time.monotonic() + timeout
+        if self._thread is not None:
+            self._thread.join(timeout)
+        with self._changed:
+            while self._running and time.monotonic() < until:
+                self._changed.wait(0.1)
+        for pool in (self._short, self._slow):
+            pool.shutdown(wait=not self._running, cancel_futures=True)
+        log.info("engine_stopped")
+
+    def wake(self, name: str, pk: int, **_: Any) -> None:
+        """Do one unit soon; called after a commit, in the thread that committed."""
+        if name not in self.jobs:
+            return
+        with self._changed:
+            self._failures.pop((name, pk), None)
+            self._want((name, pk))
+            self._changed.notify_all()
+
+    def _want(self, unit: Unit) -> None:
+        if unit in self._running:
+            self._again.add(unit)  # what it is asked for now, the running one may have passed already
+        else:
+            self._wanted[unit] = None
+
+    def _schedule(self) -> None:
+        while not self._stopping:
+            try:
+                self._sweep()
+                with self._changed:
+                    self._hand_out()
+                    if not self._wanted:
+                        self._changed.wait(self._pause())
+            except Exception:  # the loop outlives whatever happens to one round
+                log.exception("engine_round_failed")
+                time.sleep(1.0)
+        connections.close_all()
+
+    def _pause(self) -> float:
+        return max(0.01, min(self._next_sweep.values(), default=1.0) - time.monotonic())
+
+    def _sweep(self) -> None:
+        """Ask every job whose time has come what is due; what a lost wake-up left is found here."""
+        for name, job in self.jobs.items():
+            moment = time.monotonic()
+            if moment < self._next_sweep[name]:
+                continue
+            self._next_sweep[name] = moment + job.every
+            try:
+                due = list(job.due(SWEEP_LIMIT))
+            except Exception:
+                log.exception("sweep_failed", job=name)
+                self._next_sweep[name] = moment + max(job.every, 5.0)
+                continue
+            finally:
+                close_old_connections()
+            with self._changed:
+                for pk in due:
+                    if (name, pk) not in self._running and self._may_try((name, pk), moment):
+                        self._wanted[(name, pk)] = None
+
+    def _may_try(self, unit: Unit, moment: float) -> bool:
+        return moment >= self._failures.get(unit, (0, 0.0))[1]
+
+    def _hand_out(self) -> None:
+        """Give all wanted units to the pools; the condition is held."""
+        wanted, self._wanted = list(self._wanted), {}
+        for unit in wanted:
+            if unit in self._running:
+                continue
+            self._running.add(unit)
+            pool = self._slow if self.jobs[unit[0]].slow else self._short
+            pool.submit(self._run, unit)
+
+    def _run(self, unit: Unit) -> None:
+        name, pk = unit
+        succeeded = self._stopping or run_unit(self.jobs[name].run, name, pk)
+        with self._changed:
+            self._running.discard(unit)
+            if succeeded:
+                self._failures.pop(unit, None)
+            else:
+                count = self._failures.get(unit, (0, 0.0))[0] + 1
+                self._failures[unit] = (count, time.monotonic() + min(LONGEST_PAUSE, 2.0 ** min(count, 10)))
+            if unit in self._again:
+                self._again.discard(unit)
+                if not self._stopping:
+                    self._wanted[unit] = None
+            self._changed.notify_all()
+
+
+def run_unit(run: Callable[[int], None], name: str, pk: int) -> bool:
+    """Do one unit with connections of its own; False (and a log line) when it raised."""
+    close_old_connections()
+    try:
+        run(pk)
+    except Exception:
+        log.exception("unit_failed", job=name, pk=pk)
+        return False
+    finally:
+        close_old_connections()
+    return True

@@ -1,0 +1,20 @@
+"""The scaled-out engine: one Celery task that does one unit of any job.
+
+At-least-once is enough, because every unit is idempotent and leased; a message that is lost or
+a worker that is killed is made good by the sweep (``manage.py run_engine --send-to-celery``).
+"""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from apps.worker.embedded import run_unit as run_one
+from apps.worker.registry import jobs
+
+
+@shared_task(name="portal.run_unit", acks_late=True, reject_on_worker_lost=True, ignore_result=True)
+def run_unit(name: str, pk: int) -> None:
+    """Do unit ``pk`` of job ``name``; a name that this version does not know is left to one that does."""
+    job = jobs().get(name)
+    if job is not None:
+        run_one(job.run, name, pk)

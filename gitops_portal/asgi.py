@@ -1,0 +1,50 @@
+"""ASGI entry point: HTTP, WebSocket, and the start and stop of the embedded engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gitops_portal.settings")
+http = get_asgi_application()  # sets Django up; what is imported below needs it
+
+from asgiref.sync import sync_to_async  # noqa: E402
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from django.conf import settings  # noqa: E402
+
+from apps.live.routing import websocket_urlpatterns  # noqa: E402
+from apps.worker.embedded import Engine  # noqa: E402
+
+Message = MutableMapping[str, Any]
+
+
+async def lifespan(
+    _scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+) -> None:
+    """Start the engine with the server and stop it cleanly; killed uncleanly, its leases expire."""
+    engine = Engine() if settings.PORTAL_ENGINE == "embedded" else None
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            if engine is not None:
+                engine.start()
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            if engine is not None:
+                await sync_to_async(engine.stop, thread_sensitive=False)()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+application = ProtocolTypeRouter(
+    {
+        "http": http,
+        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        "lifespan": lifespan,
+    }
+)

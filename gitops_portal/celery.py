@@ -1,0 +1,29 @@
+"""The Celery application of the scaled-out engine: ``celery -A gitops_portal worker --pool=threads``.
+
+Workers must use ``--pool=threads``: a forked pool would share open database connections.
+"""
+
+import os
+
+from celery import Celery
+
+from gitops_portal import env
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gitops_portal.settings")
+
+app = Celery("gitops_portal")
+app.conf.update(
+    broker_url=env.text("REDIS_URL"),
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    worker_pool="threads",
+    worker_hijack_root_logger=False,
+    broker_connection_retry_on_startup=True,
+    # Redis gives a message back only after this time; leases make an early repeat harmless.
+    broker_transport_options={"visibility_timeout": 60, "unacked_restore_interval": 5, "socket_timeout": 5},
+)
+app.autodiscover_tasks(["apps.worker"])
