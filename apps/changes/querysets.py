@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 
-from apps.changes.lifecycle import OPEN
+from apps.changes.lifecycle import FOLLOWS_GIT, OPEN
 from apps.core.querysets import CasQuerySet
-from apps.repositories.models import Repository
+from apps.repositories.models import BranchTip, RefUpdate, Repository
 
 if TYPE_CHECKING:
     from apps.changes.models import ChangeRequest, Revision  # noqa: F401
@@ -21,6 +22,26 @@ class ChangeQuerySet(CasQuerySet["ChangeRequest"]):
 
     def open(self) -> ChangeQuerySet:
         return self.filter(status__in=[str(status) for status in OPEN])
+
+    def following(self) -> ChangeQuerySet:
+        """Changes of which a push makes a new revision."""
+        return self.filter(status__in=[str(status) for status in FOLLOWS_GIT])
+
+    def behind_git(self) -> ChangeQuerySet:
+        """Changes whose branches are not where the latest revision says, and no recorded movement waits."""
+        waiting = RefUpdate.objects.untaken().filter(repository=OuterRef("repository"))
+        rows = self.following().filter(~Exists(waiting)).annotate(source_tip=_tip("source_branch"), target_tip=_tip("target_branch"))
+        has_source = ~Q(source_branch="")
+        pushed = Q(source_tip__isnull=False) & ~Q(source_tip=F("revision__head_oid"))
+        recreated = Q(source_tip__isnull=False, source_deleted_at__isnull=False)
+        deleted = Q(source_tip__isnull=True, source_deleted_at__isnull=True)
+        moved = Q(target_tip__isnull=False) & ~Q(target_tip=F("revision__target_oid"))
+        return rows.filter((has_source & (pushed | recreated | deleted)) | moved)
+
+
+def _tip(branch: str) -> Subquery:
+    rows = BranchTip.objects.filter(repository=OuterRef("repository"), name=OuterRef(branch))
+    return Subquery(rows.values("oid")[:1])
 
 
 class RevisionQuerySet(models.QuerySet["Revision"]):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from apps.core.leases import LeasedQuerySet
 
@@ -28,6 +28,11 @@ class RepositoryQuerySet(LeasedQuerySet["Repository"]):
         """Repositories that nobody is looking at and that were asked for or whose poll is due."""
         free = Q(lease_until__isnull=True) | Q(lease_until__lte=at)
         return self.filter(free, Q(sync_requested_at__isnull=False) | Q(next_poll_at__lte=at))
+
+    def without_pins(self) -> RepositoryQuerySet:
+        """Rebuilt mirrors in which the revisions of changes are not yet pinned again."""
+        rebuilt = self.filter(mirror_rebuilt_at__isnull=False)
+        return rebuilt.filter(Q(pins_restored_at__isnull=True) | Q(pins_restored_at__lt=F("mirror_rebuilt_at")))
 
 
 class RefUpdateQuerySet(models.QuerySet["RefUpdate"]):

@@ -1,0 +1,104 @@
+"""Which branches a change may connect, checked with messages that help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apps.changes.snapshots import Snapshot
+from apps.core.errors import Conflict, InvalidInput
+from apps.repositories.models import Repository
+from apps.repositories.queries import is_usable_name, nearest_branches, tip
+from apps.repositories.services import synchronise
+from apps.vcs.paths import display
+from apps.vcs.refs import check_branch_name
+
+MAX_NAME = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Source and target branch with their recorded tips."""
+
+    source: str
+    target: str
+    head: str
+    tip: str
+
+
+def look(repository: Repository) -> None:
+    """See what was pushed a moment ago, so that a change starts from the present tips.
+
+    A remote that does not answer is no obstacle: then the last recorded state counts.
+    """
+    repository.refresh_from_db()
+    if not repository.sync_problem:
+        synchronise(repository.pk)
+        repository.refresh_from_db()
+
+
+def check_name(name: str, field: str) -> str:
+    """A branch name as Git allows it; ``InvalidInput bad_branch_name``."""
+    wanted = name.strip()
+    if not is_usable_name(wanted) or display(wanted) != wanted:
+        raise InvalidInput(
+            "bad_branch_name",
+            "The name of this branch is not UTF-8, so it cannot be used here. "
+            "Rename it (git branch -m) and push it again.",
+            field=field,
+        )
+    try:
+        check_branch_name(wanted)
+    except InvalidInput as error:
+        raise InvalidInput(error.code, error.message, field=field) from error
+    if len(wanted) > MAX_NAME:
+        raise InvalidInput("bad_branch_name", f"A branch name may have at most {MAX_NAME} characters here.", field=field)
+    return wanted
+
+
+def existing(repository: Repository, name: str, field: str) -> str:
+    """The recorded tip of branch ``name``; ``InvalidInput unknown_branch`` with the nearest names."""
+    oid = tip(repository, name)
+    if not oid:
+        near = nearest_branches(repository, name)
+        hint = f" Did you mean {', '.join(near)}?" if near else ""
+        raise InvalidInput(
+            "unknown_branch",
+            f"{repository.name} has no branch '{name}' that the portal has seen.{hint} "
+            "If it was pushed just now, synchronise the repository and try again.",
+            field=field,
+            nearest=near,
+        )
+    return oid
+
+
+def resolve_target(repository: Repository, target: str) -> tuple[str, str]:
+    """Name and tip of the target branch (default: the repository's own)."""
+    name = check_name(target or repository.default_branch, "target_branch")
+    return name, existing(repository, name, "target_branch")
+
+
+def resolve_pair(repository: Repository, source: str, target: str) -> Pair:
+    """Both branches exist and differ."""
+    source = check_name(source, "source_branch")
+    name, oid = resolve_target(repository, target)
+    if source == name:
+        raise InvalidInput(
+            "same_branch", f"A change goes from one branch to another; both are '{name}'.", field="source_branch"
+        )
+    return Pair(source, name, existing(repository, source, "source_branch"), oid)
+
+
+def require_something(snapshot: Snapshot, source: str, target: str) -> None:
+    """``InvalidInput nothing_to_merge`` for a contained head; ``Conflict unrelated_histories`` without a base."""
+    if snapshot.commit_count == 0:
+        raise InvalidInput(
+            "nothing_to_merge",
+            f"Everything on {source} is already in {target}, so there is nothing to merge. Push a commit first.",
+            field="source_branch",
+        )
+    if not snapshot.bases:
+        raise Conflict(
+            "unrelated_histories",
+            f"{source} and {target} have no common commit, so there is nothing to merge on. "
+            f"Rebase {source} onto {target} and push it again.",
+        )

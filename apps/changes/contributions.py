@@ -1,0 +1,52 @@
+"""Writing down who contributed. Rows are only added (DESIGN §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from apps.accounts.models import User
+from apps.accounts.queries import people_by_email
+from apps.changes.models import ChangeRequest, Contribution
+from apps.changes.snapshots import Person
+
+How = Contribution.How
+
+
+def add_people(change: ChangeRequest, people: Iterable[Person], *, revision: int) -> None:
+    """Record the people whom commits name; addresses that nobody has verified are kept as they are."""
+    named = list(people)
+    accounts = people_by_email({person.email for person in named if person.email})
+    rows = [
+        Contribution(
+            change=change,
+            revision_number=revision,
+            user=accounts.get(person.email),
+            name=person.name,
+            email=person.email or f"<{person.name}>",
+            how=person.how,
+        )
+        for person in named
+    ]
+    _add(change, rows)
+
+
+def add_account(change: ChangeRequest, user: User | None, how: str, *, revision: int) -> None:
+    """Record an act of an account: opened, pushed, applied a suggestion."""
+    if user is not None:
+        row = Contribution(
+            change=change, revision_number=revision, user=user, name=user.shown_name[:200], email=user.email[:254], how=how
+        )
+        _add(change, [row])
+
+
+def _add(change: ChangeRequest, rows: list[Contribution]) -> None:
+    known = set(Contribution.objects.filter(change=change).values_list("user_id", "email", "how"))
+    users = {(user_id, how) for user_id, _, how in known if user_id}
+    unknown = {(email, how) for user_id, email, how in known if not user_id}
+    fresh = []
+    for row in rows:
+        key, seen = ((row.user_id, row.how), users) if row.user_id else ((row.email, row.how), unknown)
+        if key not in seen:
+            seen.add(key)  # type: ignore[arg-type]
+            fresh.append(row)
+    Contribution.objects.bulk_create(fresh, ignore_conflicts=True)

@@ -1,0 +1,36 @@
+"""Background work of the changes context."""
+
+from __future__ import annotations
+
+from apps.changes.models import ChangeRequest
+from apps.changes.services import follow_branches, restore_pins, take_update
+from apps.core.work import Job
+from apps.repositories.models import RefUpdate, Repository
+
+
+def repositories_with_updates(limit: int) -> list[int]:
+    rows = RefUpdate.objects.untaken().order_by("repository").values_list("repository", flat=True).distinct()
+    return list(rows[:limit])
+
+
+def take_ref_updates(repository_id: int) -> None:
+    """Take the branch movements of one repository in their order."""
+    pending = RefUpdate.objects.untaken().filter(repository=repository_id).order_by("pk")
+    for update_id in list(pending.values_list("pk", flat=True)):
+        take_update(update_id)
+
+
+def changes_behind(limit: int) -> list[int]:
+    """Changes whose latest revision is not at the recorded tips, although nothing is left to be taken."""
+    return list(ChangeRequest.objects.behind_git().values_list("pk", flat=True)[:limit])
+
+
+def repositories_without_pins(limit: int) -> list[int]:
+    return list(Repository.objects.without_pins().values_list("pk", flat=True)[:limit])
+
+
+JOBS = (
+    Job(name="changes.take_ref_updates", due=repositories_with_updates, run=take_ref_updates, every=2.0),
+    Job(name="changes.follow_branches", due=changes_behind, run=follow_branches, every=10.0),
+    Job(name="changes.restore_pins", due=repositories_without_pins, run=restore_pins, every=30.0, slow=True),
+)

@@ -1,0 +1,39 @@
+"""Use cases of the changes context.
+
+Every function takes the acting person first, checks the access rule, writes one audit entry and is
+atomic; refusals are the errors of ``apps.core.errors``. The instance that was passed in shows the
+new state afterwards, and is returned.
+"""
+
+from apps.changes.services.attaching import attach_branch
+from apps.changes.services.creating import create_change, create_inverse_change
+from apps.changes.services.following import follow_branches, restore_pins, take_update
+from apps.changes.services.moving import (
+    assign_owner,
+    back_to_draft,
+    close_change,
+    edit_change,
+    mark_ready,
+    reopen,
+    retarget,
+    take_ownership,
+    withdraw,
+)
+
+__all__ = [
+    "assign_owner",
+    "attach_branch",
+    "back_to_draft",
+    "close_change",
+    "create_change",
+    "create_inverse_change",
+    "edit_change",
+    "follow_branches",
+    "mark_ready",
+    "reopen",
+    "restore_pins",
+    "retarget",
+    "take_ownership",
+    "take_update",
+    "withdraw",
+]

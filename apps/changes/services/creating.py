@@ -1,0 +1,178 @@
+"""Asking for a change: without code, from a branch, or back to an earlier state."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from apps.accounts.models import User
+from apps.changes import access, branches
+from apps.changes.lifecycle import Status
+from apps.changes.models import ChangeNumber, ChangeRequest, Revision
+from apps.changes.snapshots import Snapshot, pin, take
+from apps.changes.transitions import Entry, record, require_free_pair, write_revision
+from apps.core.clock import now
+from apps.core.errors import InvalidInput, NotVisible
+from apps.repositories import access as repositories
+from apps.repositories.models import Repository
+from apps.repositories.roles import ASK, WRITE
+
+MAX_TITLE = 200
+MAX_DESCRIPTION = 50_000
+CONTROLS = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
+
+
+def create_change(
+    actor: User,
+    *,
+    repository: Repository,
+    title: str,
+    description: str = "",
+    source_branch: str = "",
+    target_branch: str = "",
+    draft: bool = False,
+) -> ChangeRequest:
+    """Ask for a change. With ``source_branch`` it starts in review (or as a draft), else in the backlog.
+
+    Guarantees: change, first revision, pins, contributors and audit entry exist together or not at all;
+    numbers have no gaps. Errors: 422 ``bad_title``, ``bad_branch_name``, ``unknown_branch``,
+    ``same_branch``, ``nothing_to_merge``; 409 ``branch_pair_taken``, ``unrelated_histories``.
+    """
+    repositories.require(actor, repository, WRITE if source_branch.strip() else ASK)
+    title, description = check_title(title), check_description(description)
+    if not source_branch.strip():
+        target, _ = branches.resolve_target(repository, target_branch)
+        return _create_request(actor, repository, title, description, target)
+    branches.look(repository)
+    pair = branches.resolve_pair(repository, source_branch, target_branch)
+    require_free_pair(None, repository.pk, pair.source, pair.target)
+    snapshot = take(repository.mirror_path, head=pair.head, target=pair.tip)
+    branches.require_something(snapshot, pair.source, pair.target)
+    with transaction.atomic():
+        change = _insert(
+            actor,
+            repository=repository,
+            title=title,
+            description=description,
+            status=str(Status.DRAFT if draft else Status.IN_REVIEW),
+            target_branch=pair.target,
+            owner=actor,
+        )
+        pin(repository.mirror_path, change.number, 1, snapshot)
+        entry = Entry(
+            "change.opened",
+            f"{actor.username} opened {change.label} from {pair.source} for {pair.target}: {title}",
+            {"title": title, "source": pair.source, "target": pair.target, "draft": draft},
+        )
+        write_revision(
+            change, snapshot, cause=Revision.Cause.ATTACHED, actor=actor, opener=actor, entry=entry, source_branch=pair.source
+        )
+    return change
+
+
+def create_inverse_change(
+    actor: User,
+    *,
+    change: ChangeRequest,
+    environments: list[str],
+    title: str,
+    description: str,
+    head_oid: str,
+    entry: Entry | None = None,
+) -> ChangeRequest:
+    """A change in review that takes ``change`` back; ``head_oid`` is the commit that does it.
+
+    The commit was written by the portal, so only the person who asks contributes to it.
+    """
+    repositories.require(actor, change.repository, WRITE)
+    title, description = check_title(title), check_description(description)
+    repository = change.repository
+    target, tip = branches.resolve_target(repository, change.target_branch)
+    snapshot = take(repository.mirror_path, head=head_oid, target=tip)
+    branches.require_something(snapshot, "The inverse commit", target)
+    with transaction.atomic():
+        inverse = _insert(
+            actor,
+            repository=repository,
+            kind=ChangeRequest.Kind.ROLLBACK,
+            title=title,
+            description=description,
+            status=str(Status.IN_REVIEW),
+            target_branch=target,
+            owner=actor,
+            rolls_back=change,
+            rollback_environments=list(environments),
+        )
+        pin(repository.mirror_path, inverse.number, 1, snapshot)
+        said = entry or Entry(
+            "rollback.requested",
+            f"{actor.username} asked to roll back {change.label} with {inverse.label}",
+            {"rolls_back": change.number, "environments": list(environments)},
+        )
+        write_revision(inverse, snapshot, cause=Revision.Cause.INVERSE, actor=actor, opener=actor, entry=said)
+    return inverse
+
+
+def check_title(title: str) -> str:
+    """One line of 1 to 200 characters; ``InvalidInput bad_title``."""
+    text = CONTROLS.sub(" ", title).strip()
+    if not text or len(text) > MAX_TITLE:
+        raise InvalidInput("bad_title", f"Give the change a title of at most {MAX_TITLE} characters.", field="title")
+    return _storable(text, "title")
+
+
+def check_description(description: str) -> str:
+    """Text of at most 50,000 characters; ``InvalidInput bad_description``."""
+    if len(description) > MAX_DESCRIPTION:
+        raise InvalidInput(
+            "bad_description", f"The description may have at most {MAX_DESCRIPTION:,} characters.", field="description"
+        )
+    return _storable(description.replace("\0", "").strip(), "description")
+
+
+def _storable(text: str, field: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"bad_{field}", f"The {field} holds characters that are not valid Unicode.", field=field) from error
+    return text
+
+
+@transaction.atomic
+def _create_request(
+    actor: User, repository: Repository, title: str, description: str, target: str
+) -> ChangeRequest:
+    change = _insert(
+        actor,
+        repository=repository,
+        title=title,
+        description=description,
+        status=str(Status.REQUESTED),
+        target_branch=target,
+    )
+    summary = f"{actor.username} asked for {change.label}: {title}"
+    record(change, actor, Entry("change.requested", summary, {"title": title, "target": target}))
+    return change
+
+
+def _insert(actor: User, **columns: Any) -> ChangeRequest:
+    at = now()
+    return ChangeRequest.objects.create(
+        number=_next_number(), requester=actor, created_at=at, updated_at=at, **columns
+    )
+
+
+def _next_number() -> int:
+    # The update locks the row until the transaction ends, so numbers have no gaps and never repeat.
+    ChangeNumber.objects.get_or_create(pk=1)
+    ChangeNumber.objects.filter(pk=1).update(last=F("last") + 1)
+    return ChangeNumber.objects.values_list("last", flat=True).get(pk=1)
+
+
+def require_access(actor: User, change: ChangeRequest) -> None:
+    """:class:`NotVisible` for people who may not know that the change exists."""
+    if not access.can_see(actor, change).allowed:
+        raise NotVisible("change_not_found", access.NOT_VISIBLE)

@@ -1,0 +1,136 @@
+"""What merging a head into a target tip would do: facts computed from Git alone, before any row is written.
+
+Pure in its inputs (two commits of one mirror), so it may run outside of transactions and be repeated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from apps.changes.models import Contribution
+from apps.core.errors import Conflict
+from apps.vcs import history, merging, objects, refs, trees
+from apps.vcs.paths import display
+
+How = Contribution.How
+MAX_COMMITS = 5_000
+"""Commits whose people are read; a longer range names those of the newest."""
+
+CO_AUTHOR = "co-authored-by"
+PERSON = re.compile(r"\s*(?P<name>[^<]*?)\s*<(?P<email>[^<>]*)>\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody named by a commit: a claim, used to exclude and never to grant."""
+
+    name: str
+    email: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The merge of ``head`` into ``target``.
+
+    ``tree`` is empty when it conflicts: then ``conflicts`` names the files, or ``bases`` is empty because
+    the histories share no commit. ``subject`` is the digest of the tree difference (DESIGN §5), empty
+    without a tree. Paths are displayable; ``paths`` has both names of a rename, sorted.
+    """
+
+    head: str
+    target: str
+    bases: tuple[str, ...]
+    tree: str
+    conflicts: tuple[str, ...]
+    subject: str
+    paths: tuple[str, ...]
+    files_changed: int
+    lines_added: int
+    lines_removed: int
+    commit_count: int
+    people: tuple[Person, ...]
+
+
+def take(git_dir: Path, *, head: str, target: str) -> Snapshot:
+    """The snapshot of two commits; raises what :mod:`apps.vcs` raises for missing objects."""
+    try:
+        merged = merging.merge(git_dir, target, head)
+    except Conflict as error:
+        if error.code != "unrelated_histories":
+            raise
+        merged = merging.MergeResult(None)
+    tree = merged.tree or ""
+    changes, stats = [], []
+    if tree:
+        before = objects.commit_tree_oid(git_dir, target)
+        changes = trees.diff_trees(git_dir, before, tree)
+        stats = trees.numstat(git_dir, before, tree)
+    commits = history.commits_between(git_dir, target, head, limit=MAX_COMMITS)
+    return Snapshot(
+        head=head,
+        target=target,
+        bases=merged.bases,
+        tree=tree,
+        conflicts=tuple(display(path) for path in merged.conflicts),
+        subject=trees.effect_digest(changes) if tree else "",
+        paths=tuple(sorted({display(path) for change in changes for path in (change.old_path, change.new_path) if path})),
+        files_changed=len(changes),
+        lines_added=sum(stat.added or 0 for stat in stats),
+        lines_removed=sum(stat.deleted or 0 for stat in stats),
+        commit_count=history.count_between(git_dir, target, head),
+        people=people_of(commits),
+    )
+
+
+def people_of(commits: Iterable[history.Commit]) -> tuple[Person, ...]:
+    """Author, committer and co-authors of all commits, each once."""
+    found: dict[Person, None] = {}
+    for commit in commits:
+        found[_person(commit.author.name, commit.author.email, How.AUTHORED)] = None
+        found[_person(commit.committer.name, commit.committer.email, How.COMMITTED)] = None
+        for key, value in commit.trailers:
+            if key.casefold() == CO_AUTHOR and (match := PERSON.fullmatch(value)):
+                found[_person(match["name"], match["email"], How.CO_AUTHORED)] = None
+    return tuple(person for person in found if person.email or person.name)
+
+
+def people_between(git_dir: Path, target: str, head: str) -> tuple[Person, ...]:
+    """The people of ``target..head``."""
+    return people_of(history.commits_between(git_dir, target, head, limit=MAX_COMMITS))
+
+
+def pin(git_dir: Path, number: int, revision: int, snapshot: Snapshot) -> None:
+    """Keep head, target tip and merge result of CHG-``number`` r``revision`` for ever.
+
+    Each ref is named after what it keeps, so an orphan of a lost race can never stand in the way
+    of the winner (RELIABILITY K5). The result is kept by a commit on both parents.
+    """
+    oids = [snapshot.head, snapshot.target]
+    if snapshot.tree:
+        oids.append(result_commit(git_dir, number, revision, snapshot))
+    for oid in oids:
+        refs.pin(git_dir, f"refs/portal/changes/{number}/r{revision}/{oid}", oid)
+
+
+def result_commit(git_dir: Path, number: int, revision: int, snapshot: Snapshot) -> str:
+    """A commit of the merge result, equal for equal input; only the pin names it, no branch ever does."""
+    return merging.write_commit(
+        git_dir,
+        tree=snapshot.tree,
+        parents=(snapshot.target, snapshot.head),
+        message=f"Merge result of CHG-{number} r{revision}",
+        author=merging.SYNTHETIC,
+        committer=merging.SYNTHETIC,
+    )
+
+
+def _person(name: str, email: str, how: str) -> Person:
+    return Person(_storable(name)[:200], _storable(email).lower()[:254], how)
+
+
+def _storable(text: str) -> str:
+    return display(text).replace("\0", "").strip()
