@@ -62,6 +62,7 @@ COMMANDS: dict[str, Command] = {
         values=r"-U\d{1,6}",
         takes_paths=True,
     ),
+    "fast-import": _command(NOTHING, "--quiet --done --force", end_of_options=False),
     "fetch": _command(
         REMOTES,
         "--prune --no-tags --no-recurse-submodules --no-write-fetch-head --no-auto-maintenance "

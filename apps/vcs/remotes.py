@@ -164,7 +164,9 @@ def fetch(source: Source, git_dir: Path, *, limits: Limits = DEFAULT_LIMITS) -> 
     """Bring the mirror's branches to those of the remote; deleted ones go, ``refs/portal/*`` stay.
 
     One fetch at a time per mirror (a file lock, also between processes); a second one waits
-    ``lock_seconds`` and then gets :class:`Conflict` ``fetch_running``.
+    ``lock_seconds`` and then gets :class:`Conflict` ``fetch_running``. Branches move one by one: after
+    an error or a crash some may have moved, so callers compare the mirror with what they have recorded
+    (``list_branches``) and do not rely on ``moved`` of one call alone.
     """
     with _locked(git_dir, limits):
         before = list_branches(git_dir)

@@ -1,0 +1,76 @@
+"""Writing commits of our own into a bare repository, without a work tree (``git fast-import``).
+
+For repositories that the portal makes itself (the demo's, proposals). Format: git-fast-import(1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from apps.core.errors import InvalidInput
+from apps.vcs import gateway
+from apps.vcs.history import Signature
+from apps.vcs.paths import encode
+from apps.vcs.refs import branch_tip, check_branch_name
+
+EXECUTABLE = "100755"
+PLAIN = "100644"
+
+
+def create_bare(git_dir: Path) -> None:
+    """An empty bare repository whose first branch will be ``main``."""
+    git_dir.mkdir(parents=True)
+    gateway.run(git_dir, "init", ["--bare", "--quiet", "--template="])
+    gateway.run(git_dir, "symbolic-ref", ["HEAD", "refs/heads/main"])
+
+
+def add_commit(
+    git_dir: Path,
+    *,
+    branch: str,
+    parent: str,
+    files: Mapping[str, bytes | None],
+    message: str,
+    author: Signature,
+    executables: frozenset[str] = frozenset(),
+) -> str:
+    """One commit on ``branch`` (made or moved): ``files`` maps a path to its new content, ``None`` deletes it.
+
+    ``parent`` is the full oid to build on, or empty for a first commit. Returns the oid of the
+    new commit. Equal input gives an equal commit.
+    """
+    check_branch_name(branch)
+    stream = [f"commit refs/heads/{branch}".encode(), b"author " + _person(author), b"committer " + _person(author)]
+    stream.append(_data(encode(message)))
+    if parent:
+        stream.append(f"from {parent}".encode())
+    for path, content in files.items():
+        name = _path(path)
+        if content is None:
+            stream.append(b"D " + name)
+        else:
+            mode = EXECUTABLE if path in executables else PLAIN
+            stream += [f"M {mode} inline ".encode() + name, _data(content)]
+    stream.append(b"done\n")
+    gateway.run(git_dir, "fast-import", ["--quiet", "--done", "--force"], stdin=b"\n".join(stream))
+    tip = branch_tip(git_dir, branch)
+    if tip is None:
+        raise InvalidInput("nothing_written", f"Git did not make the branch {branch}.")
+    return tip
+
+
+def _data(content: bytes) -> bytes:
+    return f"data {len(content)}\n".encode() + content
+
+
+def _path(path: str) -> bytes:
+    if not path or path.startswith(('"', "/")) or "\n" in path or ".." in path.split("/"):
+        raise InvalidInput("bad_path", "A path is relative, without line breaks and without '..'.")
+    return encode(path)
+
+
+def _person(who: Signature) -> bytes:
+    name = "".join(char for char in who.name if char not in "<>\n\0")
+    email = "".join(char for char in who.email if char not in "<>\n\0")
+    return encode(f"{name} <{email}> {int(who.at.timestamp())} {who.at.strftime('%z')[:5] or '+0000'}")
