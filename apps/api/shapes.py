@@ -135,7 +135,7 @@ class SecretIn(Shape):
 class TokenIn(Shape):
     name = serializers.CharField(max_length=100)
     scopes = serializers.ListField(child=serializers.CharField(), required=False, default=list)
-    days = serializers.IntegerField(required=False, default=90, min_value=1, max_value=3650)
+    days = serializers.IntegerField(required=False, default=90, min_value=1, max_value=366)
 
 
 class AnyOut(Serializer[Any]):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,7 +12,6 @@ from apps.api import shapes
 from apps.api.answers import me_json, team_json, token_json, user_json
 from apps.api.endpoints import endpoint, read
 from apps.api.lookups import caller
-from apps.core.clock import now
 from apps.core.errors import NotVisible
 
 
@@ -75,8 +72,7 @@ def create_token(request: Request) -> Response:
     if isinstance(request.auth, TokenSession):
         scopes = [scope for scope in scopes or request.auth.scopes if scope in request.auth.scopes]
     user = caller(request)
-    expires = now() + timedelta(days=body["days"])
-    token, secret = accounts.create_token(user, name=body["name"], scopes=scopes, expires_at=expires)
+    token, secret = accounts.create_token(user, user=user, name=body["name"], scopes=scopes or None, days=body["days"])
     return Response(token_json(token) | {"token": secret}, status=201)
 
 

@@ -1,0 +1,46 @@
+"""``manage.py demo``: fill an empty portal with the demo organisation, or start it again."""
+
+from __future__ import annotations
+
+import shutil
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from apps.accounts.models import User
+from apps.demo.cast import CAST, PASSWORD
+from apps.demo.story import tell
+
+
+class Command(BaseCommand):
+    help = "Fill an empty portal with the demo organisation (people, a Git repository, changes, deployments)."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--if-empty", action="store_true", help="do nothing when there are people already")
+        parser.add_argument("--sign-in", action="store_true", help="only print how to sign in")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        if options["sign_in"]:
+            self._print_sign_in()
+            return
+        if User.objects.exists():
+            if options["if_empty"]:
+                return
+            raise CommandError("There are people in this portal already. `make demo-reset` starts again from nothing.")
+        leftovers = Path(settings.PORTAL_DEMO_DIR)
+        if leftovers.exists():
+            # A demo repository without its database: an earlier start was interrupted.
+            shutil.rmtree(leftovers)
+        self.stdout.write("Telling the story of the demo organisation (half a minute, once) …")
+        tell()
+        self.stdout.write("The demo organisation is ready.")
+
+    def _print_sign_in(self) -> None:
+        if not User.objects.filter(username="alice").exists():
+            return
+        self.stdout.write(f"\nSign in with one of these names and the password {PASSWORD}")
+        for character in CAST:
+            self.stdout.write(f"  {character.username:9} {character.job}")

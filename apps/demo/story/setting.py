@@ -1,0 +1,80 @@
+"""The setting of the story: people, teams, the Git repository, its connection and its clusters."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
+
+from apps.accounts import services as accounts
+from apps.accounts.models import User
+from apps.demo.cast import CAST, PASSWORD, TEAMS
+from apps.demo.engine import settle
+from apps.demo.story.world import World
+from apps.deployments import services as deployments
+from apps.deployments.models import Environment
+from apps.repositories import services as repositories
+from apps.vcs import drafting
+from apps.vcs.history import Signature
+
+CONTENT = Path(__file__).resolve().parent.parent / "content"
+REPOSITORY = "harbour"
+
+
+def set_the_scene() -> World:
+    """Everything that exists before the first change is asked for."""
+    _people()
+    git_dir = Path(settings.PORTAL_DEMO_DIR) / f"{REPOSITORY}.git"
+    _write_repository(git_dir)
+    members = {character.username: character.role for character in CAST if character.role}
+    repository = repositories.connect_repository(
+        User.objects.get(username="carol"), name=REPOSITORY, url=str(git_dir), members=members
+    )
+    settle()
+    _clusters(repository.pk)
+    return World(git_dir, repository)
+
+
+def _people() -> None:
+    for character in CAST:
+        accounts.create_user(
+            None,
+            username=character.username,
+            display_name=character.name,
+            email=character.email,
+            password=PASSWORD,
+            can_connect_repositories=character.connects,
+            is_administrator=character.administrator,
+        )
+    erin = User.objects.get(username="erin")
+    for name, title in TEAMS.items():
+        members = [character.username for character in CAST if name in character.teams]
+        accounts.create_team(erin, name=name, title=title, members=members)
+
+
+def _write_repository(git_dir: Path) -> None:
+    """The first commit: what runs today, before the portal came."""
+    files = {str(path.relative_to(CONTENT)): path.read_bytes() for path in sorted(CONTENT.rglob("*")) if path.is_file()}
+    executables = frozenset(name for name in files if name.startswith("scripts/") and not name.endswith(".sh"))
+    drafting.create_bare(git_dir)
+    drafting.add_commit(
+        git_dir,
+        branch="main",
+        parent="",
+        files=files,
+        message="Describe what runs today",
+        author=Signature("Eva Lindqvist", "eva@example.org", datetime.now(UTC) - timedelta(days=30)),
+        executables=executables,
+    )
+
+
+def _clusters(repository_id: int) -> None:
+    """The demo's clusters are directories; where they are is a variable of each environment, as is the token."""
+    erin = User.objects.get(username="erin")
+    for environment in Environment.objects.filter(repository=repository_id):
+        place = Path(settings.PORTAL_DEMO_DIR) / "clusters" / environment.name
+        place.mkdir(parents=True, exist_ok=True)
+        for name, value in (("CLUSTER_DIR", str(place)), ("DEPLOY_TOKEN", f"hl-{secrets.token_hex(12)}")):
+            deployments.set_secret(erin, environment=environment, name=name, value=value)
