@@ -1,0 +1,203 @@
+"""The frame in a real browser, on the component gallery: keys, look, accessibility, one submission, strict policy."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from django.conf import settings
+from django.template.loader import render_to_string
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from apps.presentation.context import NavEntry
+from apps.presentation.gallery import sample
+
+ROOT = Path(__file__).resolve().parents[2]
+AXE = ROOT / "node_modules/axe-core/axe.min.js"
+TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+THEMES = ["light default", "dark default", "light cb", "dark cb", "system cb"]
+RULES = "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})"
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+
+def policy() -> str:
+    """The content security policy of the settings, as a header."""
+    rules = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
+    return "; ".join(f"{name} {' '.join(values)}" for name, values in rules.items())
+
+
+def gallery(theme: str, diff: str, keys: str = "on") -> bytes:
+    alice = SimpleNamespace(is_authenticated=True, username="alice", display_name="Alice", get_username=lambda: "alice")
+    context = {
+        "look": {"theme": theme, "diff": diff, "density": "comfortable", "keys": keys},
+        "nav": [
+            NavEntry("queue", "Queue", "queue", "q", "/queue/", True),
+            NavEntry("changes", "Changes", "changes", "c", "/changes/"),
+        ],
+        "queue_count": 2,
+        "here": "/queue/",
+        "user": alice,
+        "csrf_token": "token",
+        "sample": sample(),
+    }
+    return render_to_string("help/ui.html", context).encode()
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """Serves the gallery and the static files with the real policy; every other address is an empty page."""
+    header = policy()
+    pages = {f"/{theme.replace(' ', '-')}": gallery(*theme.split()) for theme in THEMES}
+    pages["/no-keys"] = gallery("light", "default", keys="off")
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = ROOT / self.path.lstrip("/").split("?")[0]
+            static = self.path.startswith("/static/")
+            body = path.read_bytes() if static else pages.get(self.path.split("?")[0], b"")
+            self.send_response(200)
+            self.send_header("Content-Type", TYPES[path.suffix] if static else "text/html; charset=utf-8")
+            self.send_header("Content-Security-Policy", header)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    binary = shutil.which("chromium") or shutil.which("chromium-browser")
+    if binary is None:
+        pytest.skip("NOT RUN: there is no Chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=binary, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    context.close()
+    assert problems == [], "the page complained (policy violations are among these)"
+
+
+def focus(page: Page) -> str:
+    """Id or text of what has the focus; empty when nothing has."""
+    nothing = "document.activeElement === document.body"
+    return page.evaluate(f"{nothing} ? '' : document.activeElement.id || document.activeElement.textContent.trim()")
+
+
+def rest(page: Page, address: str) -> None:
+    page.goto(address)
+    page.evaluate("document.activeElement.blur()")
+
+
+@pytest.mark.parametrize("width", [1440, 320])
+@pytest.mark.parametrize("theme", THEMES)
+def test_components_have_no_accessibility_violation_and_fit_the_screen(
+    chromium: Browser, site: str, theme: str, width: int
+):
+    scheme = "dark" if theme.startswith("system") else "light"
+    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(f"{site}/{theme.replace(' ', '-')}")
+    context.new_cdp_session(page).send("Runtime.evaluate", {"expression": AXE.read_text()})
+    found = page.evaluate(
+        f"{RULES}.then(r => r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.target).join(', ')))"
+    )
+    beyond = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    context.close()
+    assert found == []
+    assert beyond <= 0
+
+
+def test_help_lists_the_keys_that_work_here_and_escape_closes_it(page: Page, site: str):
+    rest(page, f"{site}/light-default")
+    page.keyboard.press("?")
+    shown = page.locator("#shortcuts dd").all_text_contents()
+    assert {"?", "/", "j", "k", "o", "g q", "g c", "1", "4"} <= set(shown)
+    assert "5" not in shown, "there are four tabs"
+    page.keyboard.press("Escape")
+    assert page.locator("#shortcuts[open]").count() == 0
+
+
+def test_rows_are_walked_by_keys_and_opened(page: Page, site: str):
+    rest(page, f"{site}/light-default")
+    page.keyboard.press("j")
+    assert focus(page) == "Raise ingress replicas"
+    page.keyboard.press("j")
+    page.keyboard.press("ArrowDown")
+    assert focus(page) == "d-8831"
+    page.keyboard.press("k")
+    page.keyboard.press("o")
+    assert page.url.endswith("#1039")
+
+
+def test_keys_rest_while_one_types_and_with_modifiers(page: Page, site: str):
+    rest(page, f"{site}/light-default")
+    page.keyboard.press("Control+j")
+    assert focus(page) == ""
+    page.keyboard.press("/")
+    assert focus(page) == "filter-q"
+    page.keyboard.type("j?g c")
+    assert page.input_value("#filter-q") == "j?g c"
+    assert page.locator("#shortcuts[open]").count() == 0
+
+
+def test_keys_that_were_switched_off_do_nothing(page: Page, site: str):
+    rest(page, f"{site}/no-keys")
+    page.keyboard.press("j")
+    page.keyboard.press("?")
+    assert page.locator("#shortcuts[open]").count() == 0
+    assert focus(page) == ""
+
+
+def test_two_keys_go_to_a_page(page: Page, site: str):
+    rest(page, f"{site}/light-default")
+    page.keyboard.press("g")
+    page.keyboard.press("c")
+    page.wait_for_url(f"{site}/changes/")
+
+
+def test_a_double_click_sends_once_and_a_refused_draft_is_kept(page: Page, site: str):
+    rest(page, f"{site}/light-default")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.route("**/*", lambda route: route.fulfill(status=204) if route.request.method == "POST" else route.continue_())
+    page.fill("#id_title", "Raise it")
+    page.fill("#id_why", "Because it is too low")
+    page.evaluate(
+        "() => { const button = document.querySelector('#forms .btn-primary'); button.click(); button.click(); }"
+    )
+    page.wait_for_function("document.querySelector('#forms .btn-primary').textContent === 'Working…'")
+    assert len(sent) == 1
+    page.reload()  # the gallery shows a form with an error, as a refusal does
+    assert page.input_value("#id_why") == "Because it is too low"
+
+
+def test_first_paint_has_the_chosen_theme_without_script(chromium: Browser, site: str):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site}/dark-default")
+    colour = page.locator("body").evaluate("element => getComputedStyle(element).backgroundColor")
+    context.close()
+    assert colour == "rgb(11, 15, 20)"
