@@ -118,16 +118,24 @@ def revision(change: ChangeRequest, number: int) -> Revision:
     return found
 
 
-def contributors(change: ChangeRequest) -> tuple[Contributor, ...]:
-    """Everybody who contributed to any revision; people first, then addresses that nobody has verified.
+def contributions(change: ChangeRequest) -> list[Contribution]:
+    """All recorded acts in their order, each with its account.
 
     An address that was unknown when it was recorded counts for the person who has verified it since.
     """
     rows = list(Contribution.objects.filter(change=change).select_related("user").order_by("pk"))
-    accounts = people_by_email({row.email for row in rows if row.user_id is None})
+    unknown = [row for row in rows if row.user_id is None]
+    accounts = people_by_email({row.email for row in unknown}) if unknown else {}
+    for row in unknown:
+        row.user = accounts.get(row.email)
+    return rows
+
+
+def contributors(change: ChangeRequest) -> tuple[Contributor, ...]:
+    """Everybody who contributed to any revision; people first, then addresses that nobody has verified."""
     found: dict[object, Contributor] = {}
-    for row in rows:
-        user = row.user or accounts.get(row.email)
+    for row in contributions(change):
+        user = row.user
         key = user.pk if user else row.email
         before = found.get(key)
         how = tuple(dict.fromkeys([*(before.how if before else ()), row.how]))

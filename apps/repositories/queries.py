@@ -6,12 +6,18 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from django.db.models import Q
+
+from django.db.models import Q
+
 from apps.accounts.models import Team, User
 from apps.core.errors import NotVisible
 from apps.core.secrets import decrypt
 from apps.repositories.access import capabilities
 from apps.repositories.models import BranchTip, RefUpdate, Repository, RepositoryRole, WebhookDelivery
 from apps.repositories.querysets import RepositoryQuerySet
+from apps.repositories.roles import AUDIT, CAPABILITIES
+from apps.repositories.roles import AUDIT, CAPABILITIES
 
 TRAPS = "\\"
 """A backslash cannot stand in a branch name: in ours it marks a byte that is not UTF-8 (``\\xNN``)."""
@@ -52,6 +58,25 @@ class RepositoryDetail:
 def visible(user: User) -> RepositoryQuerySet:
     """Repositories that ``user`` may see, by name."""
     return Repository.objects.visible_to(user).order_by("name")
+
+
+def auditable(user: User) -> RepositoryQuerySet:
+    """Repositories whose audit log ``user`` may read: by role, or all for administrators."""
+    if user.is_active and user.is_superuser:
+        return Repository.objects.all()
+    mine = Q(roles__user=user) | Q(roles__team__memberships__user=user)
+    allowed = [role for role, held in CAPABILITIES.items() if AUDIT in held]
+    return Repository.objects.visible_to(user).filter(mine, roles__role__in=allowed).distinct()
+
+
+def auditable(user: User) -> RepositoryQuerySet:
+    """Repositories whose log ``user`` may read."""
+    rows = Repository.objects.visible_to(user)
+    if user.is_superuser:
+        return rows
+    held = RepositoryRole.objects.filter(Q(user=user.pk) | Q(team__memberships__user=user.pk))
+    readers = [role for role, can in CAPABILITIES.items() if AUDIT in can]
+    return rows.filter(pk__in=held.filter(role__in=readers).values("repository"))
 
 
 def find(user: User, name: str) -> Repository:

@@ -16,6 +16,7 @@ from apps.changes.snapshots import Person, people_between, pin, take
 from apps.changes.transitions import Entry, LostRace, announce, follow_fact, is_latest, prepare, swap, write_revision
 from apps.core.clock import now
 from apps.core.errors import Conflict, PortalError
+from apps.policies.services import note_policy
 from apps.repositories.models import RefUpdate, Repository
 from apps.repositories.queries import tip
 from apps.repositories.services import note_pins_restored
@@ -37,6 +38,7 @@ def take_update(update_id: int) -> bool:
         update = RefUpdate.objects.untaken().select_related("repository", "pusher").filter(pk=update_id).first()
         if update is None:
             return False
+        _note_policy(update)
         steps = list(_steps(update))
         try:
             with transaction.atomic():
@@ -75,6 +77,18 @@ def restore_pins(repository_id: int) -> None:
             facts = {"change": revision.change.number, "revision": revision.number, "code": error.code}
             logger.warning("pin_not_restored", extra=facts)
     note_pins_restored(repository)
+
+
+def _note_policy(update: RefUpdate) -> None:
+    """What governs the target branches is recorded with every move of theirs; doing it twice changes nothing."""
+    repository, head = update.repository, tip(update.repository, update.branch)
+    targets = ChangeRequest.objects.open().filter(repository=repository, target_branch=update.branch)
+    if not head or (update.branch != repository.default_branch and not targets.exists()):
+        return
+    try:
+        note_policy(repository, update.branch, head)
+    except PortalError as error:
+        logger.warning("policy_not_noted", extra={"repository": repository.name, "code": error.code})
 
 
 def _steps(update: RefUpdate) -> Iterator[Step]:
