@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
+from django.utils.functional import SimpleLazyObject
+
+from apps.reviews.queries import attention_count
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "theme": ("system", "light", "dark"),
@@ -73,5 +77,14 @@ def preferences(request: HttpRequest) -> dict[str, str]:
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: ``nav``, ``look``, and ``here`` (this page's address, to come back to)."""
-    return {"nav": navigation(request.path), "look": preferences(request), "here": request.get_full_path()}
+    """Context processor: ``nav``, ``look``, ``here`` (this page's address, to come back to), ``queue_count``.
+
+    The count is one query, made only when a template asks for it.
+    """
+    user = getattr(request, "user", AnonymousUser())
+    return {
+        "nav": navigation(request.path),
+        "look": preferences(request),
+        "here": request.get_full_path(),
+        "queue_count": SimpleLazyObject(lambda: attention_count(user) if user.is_authenticated else 0),
+    }

@@ -1,0 +1,148 @@
+"""What stands around every page of one change: header, stepper, next step, menu, tabs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apps.accounts.models import User
+from apps.changes import queries as changes
+from apps.changes.models import ChangeRequest
+from apps.deployments import access as deployments
+from apps.deployments.models import Deployment
+from apps.presentation.change_menu import MenuEntry, menu_of
+from apps.presentation.change_state import ChangeFacts, DeploymentFact, Standing, standing_of
+from apps.presentation.next_step import Action, Viewer, next_step
+from apps.repositories.access import capabilities
+from apps.repositories.roles import MAINTAIN, REVIEW, WRITE
+from apps.reviews import queries as reviews
+from apps.reviews.models import Attention, Review, Thread, VerdictSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One part of the change; ``count`` is ``None`` where a number says nothing."""
+
+    title: str
+    url: str
+    name: str
+    count: int | str | None = None
+    current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeFrame:
+    """The header of a change for one person. ``turn`` is why it is this person's turn, or empty."""
+
+    change: ChangeRequest
+    facts: ChangeFacts
+    standing: Standing
+    viewer: Viewer
+    action: Action | None
+    menu: tuple[MenuEntry, ...]
+    tabs: tuple[Tab, ...]
+    turn: str
+    deployments: tuple[Deployment, ...]
+
+    @property
+    def url(self) -> str:
+        return f"/changes/{self.change.number}/"
+
+
+def change_frame(user: User, number: int, *, tab: str = "overview") -> ChangeFrame:
+    """The frame of change ``number``; :class:`NotVisible` when ``user`` may not know of it."""
+    change = changes.find(user, number)
+    newest = newest_deployments(change)
+    standing_reviews = latest_verdicts(change)
+    facts = _facts(change, newest, standing_reviews)
+    viewer = _viewer(user, change, standing_reviews)
+    standing = standing_of(facts)
+    return ChangeFrame(
+        change=change,
+        facts=facts,
+        standing=standing,
+        viewer=viewer,
+        action=next_step(standing, facts, viewer),
+        menu=menu_of(change, viewer),
+        tabs=_tabs(change, facts, tab),
+        turn=Attention.objects.filter(change=change, user=user).values_list("reason", flat=True).first() or "",
+        deployments=newest,
+    )
+
+
+def newest_deployments(change: ChangeRequest) -> tuple[Deployment, ...]:
+    """The newest deployment per environment, in the order of the environments; one query."""
+    rows = Deployment.objects.filter(change=change).select_related("environment", "requested_by").order_by("number")
+    newest = {row.environment_id: row for row in rows}
+    return tuple(sorted(newest.values(), key=lambda row: (row.environment.position, row.environment.name)))
+
+
+def latest_verdicts(change: ChangeRequest) -> dict[int, Review]:
+    """The last approval or request for changes of each reviewer at the merge stage, by user id; one query."""
+    rows = Review.objects.filter(change=change, stage=Review.Stage.MERGE).exclude(verdict=Review.Verdict.COMMENT)
+    return {row.reviewer_id: row for row in rows.select_related("revision").order_by("pk")}
+
+
+def _facts(change: ChangeRequest, newest: tuple[Deployment, ...], given: dict[int, Review]) -> ChangeFacts:
+    allowed, met, needed = _requirements(change)
+    revision = change.revision
+    return ChangeFacts(
+        status=change.status,
+        conflict=bool(revision and revision.conflicts),
+        allowed=allowed,
+        met=met,
+        needed=needed,
+        objections=sum(row.verdict == Review.Verdict.REQUEST_CHANGES for row in given.values()),
+        open_threads=Thread.objects.filter(change=change, state=Thread.State.OPEN).count(),
+        closed_reason=change.closed_reason,
+        rolled_back=_is_rolled_back(change),
+        deployments=tuple(DeploymentFact(row.number, row.environment.name, row.status) for row in newest),
+    )
+
+
+def _is_rolled_back(change: ChangeRequest) -> bool:
+    if change.status not in {"merged", "done"}:
+        return False
+    return change.rollbacks.filter(status__in=("merged", "done")).exists()
+
+
+def _requirements(change: ChangeRequest) -> tuple[bool, int, int]:
+    """Allowed, met, needed: from the listed snapshot while it is fresh, judged anew otherwise."""
+    if change.status != "in_review":
+        return False, 0, 0
+    snapshot = VerdictSnapshot.objects.filter(change=change, stale=False, change_version=change.version).first()
+    if snapshot is not None:
+        return snapshot.allowed, snapshot.met, snapshot.total
+    verdict = reviews.verdict_of(change)
+    rows = [row for row in verdict.requirements if str(row.state) != "not_needed"]
+    return verdict.allowed, sum(str(row.state) == "met" for row in rows), len(rows)
+
+
+def _viewer(user: User, change: ChangeRequest, given: dict[int, Review]) -> Viewer:
+    can = capabilities(user, change.repository)
+    mine = given.get(user.pk)
+    own = change.requester_id == user.pk or change.owner_id == user.pk
+    return Viewer(
+        writes=WRITE in can,
+        owns=own,
+        contributed=own or bool(changes.contribution_of(user, change)),
+        reviews=REVIEW in can,
+        reviewed_this=mine is not None and mine.revision_id == change.revision_id,
+        merges=deployments.can_merge(user, change).allowed,
+        deploys=deployments.can_deploy(user, change).allowed,
+        maintains=MAINTAIN in can,
+    )
+
+
+def _tabs(change: ChangeRequest, facts: ChangeFacts, current: str) -> tuple[Tab, ...]:
+    """Tabs that mean something for this change; the number is what is behind them."""
+    url = f"/changes/{change.number}/"
+    files = change.revision.files_changed if change.revision else None
+    wanted: list[tuple[str, str, str, int | str | None]] = [("Overview", "", "overview", None)]
+    if change.revision:
+        wanted.append(("Changes", "diff/", "diff", files))
+        needed = f"{facts.met}/{facts.needed}" if facts.needed else None
+        wanted.append(("Approvals", "approvals/", "approvals", needed))
+    if change.status in {"merging", "merged", "done"} or facts.deployments:
+        wanted.append(("Deploys", "deployments/", "deployments", len(facts.deployments) or None))
+    wanted.append(("History", "history/", "history", None))
+    return tuple(Tab(title, url + path, name, count, name == current) for title, path, name, count in wanted)

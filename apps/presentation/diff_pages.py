@@ -1,0 +1,199 @@
+"""From Git to the difference page: the file list, the first rows, one file at a time; cached by content.
+
+The first response is bounded whatever the size of the change: Git's raw list, the rows of the first
+files, and a named shell for every other file. Only a small change is read whole; of a large one just
+the files whose rows are sent (PERFORMANCE §5, UX §2.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.cache import cache
+
+from apps.changes.models import ChangeRequest
+from apps.core.errors import NotVisible
+from apps.diffs import DIFF_VERSION, tiers
+from apps.diffs.files import FileChange, FileFacts, describe, with_ids
+from apps.diffs.fragments import FIRST_ROWS, Options, render_file, render_section, render_shell
+from apps.diffs.pages import stream_sections
+from apps.diffs.parse import MalformedDiff, split_patch
+from apps.presentation.diff_sides import Sides, sides_of
+from apps.vcs import objects, trees
+from apps.vcs.errors import GitOutputTooLarge
+from apps.vcs.paths import display
+
+KEEP = 24 * 3600  # seconds in the cache; the content of a key never changes
+WHOLE_LINES = tiers.SMALL_LINES
+WHOLE_FILES = 60
+FIRST_FILES = tiers.INLINE_FILES
+ABSENT = "0" * 40
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All files in Git's order. ``facts`` by file id: of every file, or (``counted`` false) of none yet."""
+
+    files: tuple[FileChange, ...]
+    facts: Mapping[str, FileFacts]
+
+    @property
+    def counted(self) -> bool:
+        return len(self.facts) == len(self.files)
+
+    def find(self, file_id: str) -> FileChange:
+        """The file with this id; :class:`NotVisible` when this difference has none such."""
+        found = next((change for change in self.files if change.id == file_id), None)
+        if found is None:
+            raise NotVisible("unknown_file", "This difference has no such file.")
+        return found
+
+
+def _key(sides: Sides, what: str) -> str:
+    return f"diff:{DIFF_VERSION}:{what}:{sides.old}:{sides.new}"
+
+
+def listing(sides: Sides) -> Listing:
+    """The file list, with facts when they are known already."""
+    found: Listing | None = cache.get(_key(sides, "list"))
+    if found is None:
+        files = tuple(with_ids(trees.diff_trees(sides.git_dir, sides.old, sides.new)))
+        found = Listing(files, {})
+        if _is_small(sides, files):
+            found = Listing(files, _count(sides, files))
+        cache.set(_key(sides, "list"), found, KEEP)
+    return found
+
+
+def counted_listing(sides: Sides) -> Listing:
+    """The file list with facts of every file, whatever it takes."""
+    found = listing(sides)
+    if not found.counted:
+        found = Listing(found.files, _count(sides, found.files))
+        cache.set(_key(sides, "list"), found, KEEP)
+    return found
+
+
+def _is_small(sides: Sides, files: tuple[FileChange, ...]) -> bool:
+    return len(files) <= WHOLE_FILES and (sides.lines is None or sides.lines <= WHOLE_LINES)
+
+
+def _count(sides: Sides, files: tuple[FileChange, ...]) -> dict[str, FileFacts]:
+    try:
+        patches = _split_whole(sides, files)
+    except GitOutputTooLarge:
+        return _count_lines(sides, files)
+    return {change.id: describe(change, patch) for change, patch in zip(files, patches, strict=True)}
+
+
+def _count_lines(sides: Sides, files: tuple[FileChange, ...]) -> dict[str, FileFacts]:
+    """Facts of a difference that is too large to be held: Git counts, and everything big stays closed."""
+    stats = trees.numstat(sides.git_dir, sides.old, sides.new)
+    return {
+        change.id: FileFacts("binary" if stat.is_binary else "text", stat.added or 0, stat.deleted or 0, 0)
+        for change, stat in zip(files, stats, strict=True)
+    }
+
+
+def _patches(sides: Sides, wanted: list[FileChange]) -> list[tuple[FileChange, bytes]]:
+    """The patch of each of ``wanted``; one that is too large to be held comes back empty."""
+    paths = sorted({path for change in wanted for path in (change.old_path, change.new_path)})
+    try:
+        data = trees.patch(sides.git_dir, sides.old, sides.new, path=paths)
+        return list(zip(wanted, split_patch(wanted, data), strict=True))
+    except GitOutputTooLarge:
+        return [] if len(wanted) == 1 else [pair for change in wanted for pair in _patches(sides, [change])]
+    except MalformedDiff:
+        # Limited to some paths, Git pairs renames differently in rare cases: the whole patch is what was listed.
+        files = listing(sides).files
+        whole = dict(zip([change.id for change in files], _split_whole(sides, files), strict=True))
+        return [(change, whole[change.id]) for change in wanted]
+
+
+def file_patches(sides: Sides, wanted: list[FileChange]) -> list[tuple[FileChange, bytes]]:
+    """The patch of each of ``wanted``; of all files at once when the whole difference is asked for."""
+    files = listing(sides).files
+    if len(wanted) < len(files):
+        return _patches(sides, wanted)
+    try:
+        return list(zip(files, _split_whole(sides, files), strict=True))
+    except GitOutputTooLarge:
+        return _patches(sides, wanted)
+
+
+def _split_whole(sides: Sides, files: tuple[FileChange, ...]) -> list[bytes]:
+    return split_patch(files, trees.patch(sides.git_dir, sides.old, sides.new))
+
+
+def options_of(sides: Sides, view: str, *, long_lines: bool = False) -> Options:
+    return Options("split" if view == "split" else "unified", sides.query, long_lines)
+
+
+def first_sections(sides: Sides, found: Listing, options: Options) -> bytes:
+    """The sections of the first response: rows up to the budget, then shells; at most one page of shells."""
+    key = _key(sides, f"first:{int(found.counted)}:{options.view}:{options.query}")
+    cached: bytes | None = cache.get(key)
+    if cached is None:
+        plan = tiers.plan(found.files, found.facts)
+        plan = tiers.Plan(plan.tier, plan.files[: tiers.SHELLS_PER_PAGE])
+        wanted = [item.change for item in plan.files if not item.reason]
+        if found.counted and _is_small(sides, found.files):
+            patches = list(zip(found.files, _split_whole(sides, found.files), strict=True))
+        else:
+            patches = _patches(sides, wanted[:FIRST_FILES]) if wanted else []
+        cached = b"".join(stream_sections(plan, patches, options=options, facts=found.facts))
+        cache.set(key, cached, KEEP)
+    return cached
+
+
+def shells(sides: Sides, found: Listing, options: Options, start: int) -> bytes:
+    """The next page of shells, for differences of more files than one page holds."""
+    plan = tiers.plan(found.files, found.facts)
+    return b"".join(
+        render_shell(item.change, found.facts.get(item.change.id), options=options, reason=item.reason)
+        for item in plan.files[start : start + tiers.SHELLS_PER_PAGE]
+    )
+
+
+def one_file(sides: Sides, change: FileChange, options: Options, *, start: int = 0, rows: int = FIRST_ROWS) -> bytes:
+    """One file: from row 0 its whole section, later the next window of rows."""
+    key = _key(sides, f"file:{change.id}:{options.view}:{int(options.long_lines)}:{options.query}:{start}:{rows}")
+    cached: bytes | None = cache.get(key)
+    if cached is None:
+        pairs = _patches(sides, [change])
+        if not pairs:
+            return render_shell(change, None, options=options, reason="Too large to be shown here: download the patch")
+        _, patch = pairs[0]
+        facts = describe(change, patch)
+        sizes = _sizes(sides, change) if facts.kind == "binary" else (None, None)
+        body = render_file(change, patch, options=options, start_row=start, max_rows=rows, facts=facts, sizes=sizes)
+        cached = body.html if start else render_section(change, facts, body.html)
+        cache.set(key, cached, KEEP)
+    return cached
+
+
+def _sizes(sides: Sides, change: FileChange) -> tuple[int | None, int | None]:
+    """Bytes before and after, for a file that has no lines."""
+    old = objects.blob_size(sides.git_dir, change.old_oid) if change.old_oid != ABSENT else None
+    new = objects.blob_size(sides.git_dir, change.new_oid) if change.new_oid != ABSENT else None
+    return old, new
+
+
+def not_displayed(found: Listing) -> list[tuple[str, str]]:
+    """Files that the page keeps closed, with the reason: what the review form has to name."""
+    return [(display(item.change.path), item.reason) for item in tiers.plan(found.files, found.facts).not_displayed]
+
+
+def shown_of(change: ChangeRequest, number: int) -> dict[str, Any]:
+    """What the page named and what it kept closed, to be stored with a review of revision ``number``."""
+    try:
+        sides = sides_of(change, "", f"r{number}")
+    except NotVisible:
+        return {}
+    if sides is None:
+        return {}
+    found = counted_listing(sides)
+    closed = not_displayed(found)
+    return {"files": len(found.files), "not_displayed": [{"path": path, "reason": reason} for path, reason in closed[:200]]}

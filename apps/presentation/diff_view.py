@@ -1,0 +1,127 @@
+"""What surrounds the rows of a difference page: revisions to choose, counts, the file list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apps.changes.models import ChangeRequest, Revision
+from apps.diffs import DIFF_VERSION
+from apps.diffs.files import FileChange, FileFacts
+from apps.diffs.fragments import Options, count_words
+from apps.diffs.tiers import SHELLS_PER_PAGE, plan
+from apps.presentation.diff_pages import Listing
+from apps.presentation.diff_sides import BASE, Sides
+from apps.presentation.plain import visible
+from apps.vcs.paths import display
+
+LISTED = 1_000
+"""Files named in the list beside the rows; more are reached page by page in the middle."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileLine:
+    """One line of the file list; ``sign`` is the status letter, ``reason`` why the file is closed."""
+
+    id: str
+    path: str
+    folder: str
+    name: str
+    sign: str
+    word: str
+    counts: str
+    added: int | None
+    removed: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    value: str
+    label: str
+    selected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DiffView:
+    """``alone`` is the file shown by itself. ``next_shells``: from which file the next page of shells starts."""
+
+    files: tuple[FileLine, ...]
+    total: int
+    counted: bool
+    added: int
+    removed: int
+    not_displayed: tuple[FileLine, ...]
+    since: tuple[Choice, ...]
+    to: tuple[Choice, ...]
+    view: str
+    query: str
+    version: int
+    revision: Revision
+    is_current: bool
+    whole: bool
+    head_only: bool
+    alone: FileLine | None
+    start: int
+    next_shells: int | None
+
+    @property
+    def left(self) -> int:
+        return self.total - (self.next_shells or self.total)
+
+
+def diff_view(
+    change: ChangeRequest, sides: Sides, found: Listing, options: Options, *, alone: str = "", start: int = 0
+) -> DiffView:
+    """The read model around ``found``; one query for the revisions."""
+    reasons = {item.change.id: item.reason for item in plan(found.files, found.facts).files}
+    lines = tuple(_line(item, found.facts.get(item.id), reasons[item.id]) for item in found.files)
+    revisions = list(change.revisions.all())
+    total = len(lines)
+    return DiffView(
+        files=lines[:LISTED],
+        total=total,
+        counted=found.counted,
+        added=sum(line.added or 0 for line in lines) if found.counted else sides.revision.lines_added,
+        removed=sum(line.removed or 0 for line in lines) if found.counted else sides.revision.lines_removed,
+        not_displayed=tuple(line for line in lines if line.reason),
+        since=_since(sides, revisions),
+        to=tuple(_choice(row, sides.revision) for row in revisions),
+        view=options.view,
+        query=sides.query,
+        version=DIFF_VERSION,
+        revision=sides.revision,
+        is_current=change.revision_id == sides.revision.pk,
+        whole=sides.since is None,
+        head_only=sides.head_only,
+        alone=next((line for line in lines if line.id == alone), None) if alone else None,
+        start=start,
+        next_shells=SHELLS_PER_PAGE if total > SHELLS_PER_PAGE and not alone else None,
+    )
+
+
+def _since(sides: Sides, revisions: list[Revision]) -> tuple[Choice, ...]:
+    base = Choice(BASE, f"Base ({sides.revision.target_branch})", sides.since is None)
+    return (base, *(_choice(row, sides.since) for row in revisions if row.number != sides.revision.number))
+
+
+def _choice(row: Revision, chosen: Revision | None) -> Choice:
+    label = f"{row.label} · {row.get_cause_display().replace('_', ' ').lower()}"
+    return Choice(row.label, label, chosen is not None and row.number == chosen.number)
+
+
+def _line(change: FileChange, facts: FileFacts | None, reason: str) -> FileLine:
+    path = visible(display(change.path))
+    folder, _, name = path.rpartition("/")
+    text = facts is not None and facts.kind not in {"binary", "mode_only", "empty"}
+    return FileLine(
+        id=change.id,
+        path=path,
+        folder=folder,
+        name=name,
+        sign=change.status,
+        word=change.status_word,
+        counts=count_words(facts) if facts else "",
+        added=facts.added if facts and text else None,
+        removed=facts.removed if facts and text else None,
+        reason=reason,
+    )

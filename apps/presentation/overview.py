@@ -1,0 +1,64 @@
+"""The overview of a change: why, what it touches, where it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.utils.safestring import SafeString
+
+from apps.changes.models import ChangeRequest
+from apps.deployments.models import Deployment, Environment
+from apps.policies.config import affected_environments
+from apps.presentation.markdown import to_html
+from apps.presentation.plain import visible
+from apps.reviews.queries import policy_of
+
+SHOWN_PATHS = 8
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """An environment that the change reaches when it is merged."""
+
+    name: str
+    protected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """``paths`` are the first :data:`SHOWN_PATHS` changed paths, ``more_paths`` how many follow."""
+
+    description: SafeString
+    environments: tuple[Reached, ...]
+    paths: tuple[str, ...]
+    more_paths: int
+    conflicts: tuple[str, ...]
+    policy_problems: tuple[str, ...]
+
+
+def overview(change: ChangeRequest) -> Overview:
+    policy = policy_of(change)
+    revision = change.revision
+    paths = [visible(path) for path in revision.paths] if revision else []
+    if change.kind == ChangeRequest.Kind.ROLLBACK and change.rollback_environments:
+        reached = set(change.rollback_environments)
+    else:
+        reached = set(affected_environments(policy.config, revision.paths if revision else ()))
+    rows = policy.config.environments if revision else ()
+    return Overview(
+        description=to_html(change.description),
+        environments=tuple(Reached(row.name, row.protected) for row in rows if row.name in reached),
+        paths=tuple(paths[:SHOWN_PATHS]),
+        more_paths=max(len(paths) - SHOWN_PATHS, 0),
+        conflicts=tuple(visible(path) for path in revision.conflicts) if revision else (),
+        policy_problems=tuple(str(problem) for problem in policy.problems),
+    )
+
+
+def due_environments(change: ChangeRequest, newest: Iterable[Deployment]) -> list[Environment]:
+    """Environments to which this merged change can be deployed now: nothing of it is under way there."""
+    if change.status not in {"merged", "done"}:
+        return []
+    busy = {row.environment_id for row in newest if row.status in {"pending", "dispatching", "running", "unknown"}}
+    rows = Environment.objects.filter(repository=change.repository, defined=True).exclude(pk__in=busy)
+    return list(rows.order_by("position", "name"))

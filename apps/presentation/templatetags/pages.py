@@ -1,0 +1,23 @@
+"""Template tags for text that other people wrote: `{% load pages %}`."""
+
+from __future__ import annotations
+
+from django import template
+from django.utils.safestring import SafeString
+
+from apps.presentation import markdown as rich
+from apps.presentation import plain
+
+register = template.Library()
+
+
+@register.filter
+def shown(text: object) -> str:
+    """One line of foreign text: hidden and direction-turning characters named; escaped by the template."""
+    return plain.one_line(text)
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """Markdown as safe HTML."""
+    return rich.to_html(text)

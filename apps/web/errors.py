@@ -1,0 +1,42 @@
+"""Django's own error handlers, in the look of the portal; each offers a next step."""
+
+from __future__ import annotations
+
+import logging
+
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+from apps.core.context import request_id
+from apps.web.responding import respond
+
+logger = logging.getLogger("portal.web")
+
+
+def _page(request: HttpRequest, status: int, heading: str, text: str) -> HttpResponse:
+    context = {"status": status, "heading": heading, "text": text, "back": "/queue/"}
+    return respond(request, "web/errors/refused.html", context, fragment="web/errors/_refused.html", status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _page(request, 400, "This request cannot be read", "Go back, reload the page and try again.")
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _page(request, 403, "Not allowed", str(exception) or "Your account may not do this.")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Says the same for what does not exist and for what this person may not know of."""
+    return respond(request, "errors/404.html", {}, fragment="web/errors/_refused.html", status=404)
+
+
+def csrf_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The form came without its token: cookies are off, or the sign-in changed in another tab."""
+    return _page(request, 403, "This form has expired", "Open the page again, then send the form once more.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """An own mistake: no context processor, no query, the id by which the log finds it."""
+    context = {"request_id": request_id.get()}
+    return HttpResponse(render_to_string("errors/500.html", context), status=500)

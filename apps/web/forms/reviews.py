@@ -1,0 +1,46 @@
+"""Forms of reviewing and discussing."""
+
+from __future__ import annotations
+
+from django import forms
+
+from apps.web.forms.base import OnceField
+
+VERDICTS = (
+    ("approve", "Approve: I agree with this content"),
+    ("request_changes", "Request changes: it should not be merged like this"),
+    ("comment", "Comment: only say something"),
+)
+KINDS = (
+    ("comment", "Comment"),
+    ("question", "Question"),
+    ("blocking", "Blocking: has to be resolved before merging"),
+)
+
+
+class Review(forms.Form):
+    revision = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
+    idempotency_key = OnceField()
+    verdict = forms.ChoiceField(choices=VERDICTS, widget=forms.RadioSelect, label="Your verdict")
+    body = forms.CharField(
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 4, "data-submit-keys": ""}),
+        label="What you want to say",
+        help_text="Needed unless you approve. Markdown works.",
+    )
+
+
+class OpenThread(forms.Form):
+    idempotency_key = OnceField()
+    body = forms.CharField(max_length=20_000, widget=forms.Textarea(attrs={"rows": 3}), label="Comment")
+    kind = forms.ChoiceField(choices=KINDS, required=False, initial="comment", label="Kind")
+    path = forms.CharField(required=False, max_length=4096, widget=forms.HiddenInput)
+    line = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
+    side = forms.ChoiceField(choices=(("new", "new"), ("old", "old")), required=False, widget=forms.HiddenInput)
+    revision = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
+
+
+class Reply(forms.Form):
+    idempotency_key = OnceField()
+    body = forms.CharField(max_length=20_000, widget=forms.Textarea(attrs={"rows": 2}), label="Reply")

@@ -1,0 +1,71 @@
+"""The one table from the domain's refusals to pages: status, heading, and nothing typed is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotVisible, PortalError, Unavailable
+from apps.web.responding import respond
+
+ANSWERS: tuple[tuple[type[PortalError], int, str], ...] = (
+    (NotVisible, 404, "Not found"),
+    (NotAllowed, 403, "Not allowed"),
+    (Conflict, 409, "Something moved meanwhile"),
+    (InvalidInput, 422, "This cannot be understood"),
+    (Unavailable, 503, "Not reachable right now"),
+    (PortalError, 503, "This did not work"),
+)
+
+KEPT = (
+    ("title", "Title"),
+    ("body", "What you wrote"),
+    ("description", "Description"),
+    ("reason", "Reason"),
+)
+"""Free text of our forms: shown again on every refusal, so that it can be copied or sent anew."""
+
+
+def answer_of(error: PortalError) -> tuple[int, str]:
+    """Status and heading for ``error``."""
+    return next((status, heading) for kind, status, heading in ANSWERS if isinstance(error, kind))
+
+
+def refusal_page(request: HttpRequest, error: PortalError) -> HttpResponse:
+    """The page (or, for htmx, the alert) that says what happened, why, who can act and what next."""
+    status, heading = answer_of(error)
+    context: dict[str, Any] = {
+        "heading": heading,
+        "status": status,
+        "error": error,
+        "kept": [(label, text) for name, label in KEPT if (text := request.POST.get(name, "").strip())],
+        "links": error.details.get("links", ()),
+        "back": _way_back(request),
+    }
+    if isinstance(error, NotVisible):
+        context["error"] = None
+    return respond(request, "web/errors/refused.html", context, fragment="web/errors/_refused.html", status=status)
+
+
+def _way_back(request: HttpRequest) -> str:
+    """The page that an action belongs to: ``/changes/1042/merge/`` → ``/changes/1042/``."""
+    match = request.resolver_match
+    parts = request.path.strip("/").split("/")
+    if match and "number" in match.kwargs and len(parts) > 1:
+        return f"/{parts[0]}/{parts[1]}/"
+    return "/queue/"
+
+
+def portal_errors(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Turn every :class:`PortalError` that a page view lets through into its page."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        return get_response(request)
+
+    def process_exception(request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return refusal_page(request, error) if isinstance(error, PortalError) else None
+
+    middleware.process_exception = process_exception  # type: ignore[attr-defined]  # Django's hook for function middleware
+    return middleware

@@ -1,0 +1,71 @@
+"""How every page answers: whole, or as the fragment that htmx asked for (UX §2.12.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_http_methods
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+def wants_fragment(request: HttpRequest) -> bool:
+    """Whether htmx asked, and not for a page that it restores from history: that one must be whole."""
+    return (
+        request.headers.get("HX-Request") == "true" and request.headers.get("HX-History-Restore-Request") != "true"
+    )
+
+
+def respond(
+    request: HttpRequest, template: str, context: dict[str, Any] | None = None, *, fragment: str = "", status: int = 200
+) -> HttpResponse:
+    """The page ``template``, or the partial ``fragment`` when one is named and htmx asked for it."""
+    part = bool(fragment) and wants_fragment(request)
+    html = render_to_string(fragment if part else template, context or {}, request)
+    response = HttpResponse(html, status=status)
+    patch_vary_headers(response, ["HX-Request"])
+    response["Cache-Control"] = "no-store" if part or status != 200 else "private, no-cache"
+    return response
+
+
+def see_other(request: HttpRequest, url: str, message: str = "") -> HttpResponse:
+    """The end of every action: say what was done, and show where it can be seen (303)."""
+    if message:
+        messages.success(request, message)
+    if wants_fragment(request):
+        return HttpResponse(status=204, headers={"HX-Redirect": url})
+    response = HttpResponseRedirect(url)
+    response.status_code = 303
+    return response
+
+
+def page(*methods: str) -> Callable[[View[P]], View[P]]:
+    """A view for people who are signed in; others are sent to the sign-in page and come back."""
+
+    def decorate(view: View[P]) -> View[P]:
+        @wraps(view)
+        def wrapped(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if request.user.is_authenticated:
+                return view(request, *args, **kwargs)
+            if wants_fragment(request):
+                return HttpResponse(status=204, headers={"HX-Redirect": redirect_to_login(request.path).url})
+            return redirect_to_login(request.get_full_path())
+
+        return require_http_methods(list(methods) or ["GET", "HEAD"])(wrapped)
+
+    return decorate
+
+
+reads = page("GET", "HEAD")
+"""Decorator of a view that only shows."""
+
+writes = page("POST")
+"""Decorator of an action: POST only."""

@@ -1,0 +1,8 @@
+"""All pages, one module per area; an area adds its own list here."""
+
+from django.urls import URLPattern
+
+from apps.web.urls import change_actions, changes, desk
+
+app_name = "web"
+urlpatterns: list[URLPattern] = [*desk.urlpatterns, *changes.urlpatterns, *change_actions.urlpatterns]

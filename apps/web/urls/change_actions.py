@@ -1,0 +1,26 @@
+"""What people do to a change: POST sub-paths, and the forms that lead to them."""
+
+from django.urls import path
+
+from apps.web.views import change_actions, change_forms, reviewing, threads
+
+urlpatterns = [
+    path("changes/new/", change_forms.new, name="change_new"),
+    path("changes/<int:number>/edit/", change_forms.edit, name="change_edit"),
+    path("changes/<int:number>/attach/", change_forms.attach, name="change_attach"),
+    path("changes/<int:number>/retarget/", change_forms.retarget, name="change_retarget"),
+    path("changes/<int:number>/withdraw/", change_forms.withdraw, name="change_withdraw"),
+    path("changes/<int:number>/close/", change_forms.close, name="change_close"),
+    path("changes/<int:number>/ready/", change_actions.ready, name="change_ready"),
+    path("changes/<int:number>/draft/", change_actions.draft, name="change_draft"),
+    path("changes/<int:number>/reopen/", change_actions.reopen, name="change_reopen"),
+    path("changes/<int:number>/merge/", change_actions.merge, name="change_merge"),
+    path("changes/<int:number>/deploy/", change_actions.deploy, name="change_deploy"),
+    path("changes/<int:number>/assignments/", change_forms.assignments, name="change_assignments"),
+    path("changes/<int:number>/assignments/end/", change_actions.unassign, name="change_unassign"),
+    path("changes/<int:number>/reviews/", reviewing.reviews, name="change_reviews"),
+    path("changes/<int:number>/threads/", threads.open_one, name="change_open_thread"),
+    path("changes/<int:number>/threads/<int:thread>/reply/", threads.reply, name="change_reply"),
+    path("changes/<int:number>/threads/<int:thread>/resolve/", threads.resolve, name="change_resolve"),
+    path("changes/<int:number>/threads/<int:thread>/reopen/", threads.reopen, name="change_reopen_thread"),
+]

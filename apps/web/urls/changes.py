@@ -1,0 +1,25 @@
+"""Pages of changes; fragments are `/_…/`."""
+
+from django.urls import path
+
+from apps.web.views import change_lists, change_pages, change_tabs, diffs
+
+urlpatterns = [
+    # /changes/
+    path("changes/", change_lists.changes, name="changes"),
+    # /changes/1042/
+    path("changes/<int:number>/", change_pages.overview, name="change"),
+    path("changes/<int:number>/_header/", change_pages.header, name="change_header"),
+    path("changes/<int:number>/_verdict/", change_pages.verdict, name="change_verdict"),
+    path("changes/<int:number>/_reviewers/", change_pages.reviewers, name="change_reviewers"),
+    path("changes/<int:number>/_threads/", change_pages.threads, name="change_threads"),
+    path("changes/<int:number>/approvals/", change_tabs.approvals, name="change_approvals"),
+    path("changes/<int:number>/deployments/", change_tabs.deployments, name="change_deployments"),
+    path("changes/<int:number>/history/", change_tabs.history, name="change_history"),
+    # /changes/1042/diff/
+    path("changes/<int:number>/diff/", diffs.diff, name="change_diff"),
+    path("changes/<int:number>/diff.patch", diffs.patch, name="change_patch"),
+    path("changes/<int:number>/_diff/file/<str:file_id>/", diffs.file_rows, name="change_diff_file"),
+    path("changes/<int:number>/_diff/shells/", diffs.more_shells, name="change_diff_shells"),
+    path("changes/<int:number>/_diff/files/", diffs.counts, name="change_diff_files"),
+]

@@ -1,0 +1,84 @@
+"""The overview of a change and the regions of it that are refreshed live: same partial, own address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from apps.accounts.models import User
+from apps.changes import queries as changes
+from apps.changes.models import ChangeRequest
+from apps.presentation import overview as pages
+from apps.presentation.approvals import asked
+from apps.presentation.change_frame import change_frame
+from apps.presentation.discussion import discussion
+from apps.reviews import queries as reviews
+from apps.web.once import new_key
+from apps.web.people import signed_in
+from apps.web.responding import reads, respond
+
+
+@reads
+def overview(request: HttpRequest, number: int) -> HttpResponse:
+    user = signed_in(request)
+    frame = change_frame(user, number)
+    context = {
+        "frame": frame,
+        "page": pages.overview(frame.change),
+        "idempotency_key": new_key(),
+        **_verdict(frame.change),
+        **_reviewers(user, frame.change),
+        **_threads(user, frame.change),
+    }
+    return respond(request, "web/changes/overview.html", context)
+
+
+def _verdict(change: ChangeRequest) -> dict[str, Any]:
+    return {"verdict": reviews.verdict_of(change), "change": change}
+
+
+def _reviewers(user: User, change: ChangeRequest) -> dict[str, Any]:
+    from apps.reviews.access import can_assign
+
+    return {
+        "asked": asked(change),
+        "contributors": changes.contributors(change),
+        "may_ask": can_assign(user, change).allowed,
+        "change": change,
+    }
+
+
+def _threads(user: User, change: ChangeRequest) -> dict[str, Any]:
+    return {"discussion": discussion(user, change), "change": change}
+
+
+@reads
+def header(request: HttpRequest, number: int) -> HttpResponse:
+    tab = request.GET.get("tab", "overview")
+    context = {"frame": change_frame(signed_in(request), number, tab=tab)}
+    return respond(request, "web/changes/region.html", {**context, "region": "web/changes/_header.html"}, fragment="web/changes/_header.html")
+
+
+@reads
+def verdict(request: HttpRequest, number: int) -> HttpResponse:
+    change = changes.find(signed_in(request), number)
+    return _region(request, "web/changes/_verdict.html", _verdict(change))
+
+
+@reads
+def reviewers(request: HttpRequest, number: int) -> HttpResponse:
+    user = signed_in(request)
+    return _region(request, "web/changes/_reviewers.html", _reviewers(user, changes.find(user, number)))
+
+
+@reads
+def threads(request: HttpRequest, number: int) -> HttpResponse:
+    user = signed_in(request)
+    context = _threads(user, changes.find(user, number))
+    return _region(request, "web/changes/_threads.html", {**context, "idempotency_key": new_key()})
+
+
+def _region(request: HttpRequest, partial: str, context: dict[str, Any]) -> HttpResponse:
+    """The partial for htmx; whole, it is a small page around the same partial."""
+    return respond(request, "web/changes/region.html", {**context, "region": partial}, fragment=partial)

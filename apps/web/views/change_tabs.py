@@ -1,0 +1,51 @@
+"""The tabs of a change that only show: approvals, deployments, history."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+
+from apps.audit.queries import EntryFilter, entries
+from apps.changes import queries as changes
+from apps.changes.models import ChangeRequest
+from apps.presentation.approvals import asked, review_rows
+from apps.presentation.change_frame import change_frame
+from apps.presentation.change_history import history_rows
+from apps.presentation.overview import due_environments
+from apps.reviews import queries as reviews
+from apps.web.people import signed_in
+from apps.web.responding import reads, respond
+
+
+@reads
+def approvals(request: HttpRequest, number: int) -> HttpResponse:
+    frame = change_frame(signed_in(request), number, tab="approvals")
+    verdict = reviews.verdict_of(frame.change)
+    context = {
+        "frame": frame,
+        "verdict": verdict,
+        "change": frame.change,
+        "reviews": review_rows(frame.change, verdict),
+        "asked": asked(frame.change),
+        "contributors": changes.contributors(frame.change),
+    }
+    return respond(request, "web/changes/approvals.html", context)
+
+
+@reads
+def deployments(request: HttpRequest, number: int) -> HttpResponse:
+    frame = change_frame(signed_in(request), number, tab="deployments")
+    rows = frame.change.deployments.select_related("environment", "requested_by").order_by("-number")[:100]
+    due = due_environments(frame.change, frame.deployments) if frame.viewer.deploys else ()
+    rollbacks = ChangeRequest.objects.filter(rolls_back=frame.change).order_by("-number")
+    context = {"frame": frame, "rows": rows, "due": due, "rollbacks": rollbacks}
+    return respond(request, "web/changes/deployments.html", context)
+
+
+@reads
+def history(request: HttpRequest, number: int) -> HttpResponse:
+    """The audit entries of this change, newest first. Who sees the change sees what was done to it."""
+    frame = change_frame(signed_in(request), number, tab="history")
+    after = request.GET.get("after", "")
+    found = entries(EntryFilter(change=number), after_seq=int(after) if after.isdigit() else None)
+    context = {"frame": frame, "rows": history_rows(found.items), "next_after": found.next_after}
+    return respond(request, "web/changes/history.html", context)

@@ -1,0 +1,79 @@
+"""Submitting a review. The form stands first on the page of the difference; this is where it is sent."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+
+from apps.accounts.models import User
+from apps.changes import queries as changes
+from apps.changes.models import ChangeRequest
+from apps.core.errors import Conflict
+from apps.presentation.change_frame import change_frame
+from apps.presentation.diff_pages import shown_of
+from apps.presentation.review_form import review_panel
+from apps.reviews import services
+from apps.web.forms.base import attempt
+from apps.web.forms.reviews import Review
+from apps.web.once import act_once
+from apps.web.people import signed_in
+from apps.web.responding import page, respond, see_other
+
+SAID = {
+    "approve": "Your approval of r{0} is recorded.",
+    "request_changes": "Your request for changes of r{0} is recorded.",
+    "comment": "Your comment on r{0} is recorded.",
+}
+
+
+@page("GET", "HEAD", "POST")
+def reviews(request: HttpRequest, number: int) -> HttpResponse:
+    """POST: submit. GET: where a reloaded page of a refused review ends up, the difference."""
+    if request.method != "POST":
+        return see_other(request, f"/changes/{number}/diff/#review")
+    user = signed_in(request)
+    change = changes.find(user, number)
+    form = Review(request.POST)
+    try:
+        url = attempt(form, lambda: act_once(request, lambda: _submit(user, change, form)))
+    except Conflict as problem:
+        if problem.code != "stale_revision":
+            raise
+        return _again(request, number, form, 409, stale=problem)
+    if url is None:
+        return _again(request, number, form, 422)
+    data = form.cleaned_data
+    return see_other(request, url, SAID[data["verdict"]].format(data["revision"]))
+
+
+def _submit(user: User, change: ChangeRequest, form: Review) -> str:
+    data = form.cleaned_data
+    services.submit_review(
+        user,
+        change=change,
+        revision=data["revision"],
+        verdict=data["verdict"],
+        body=data["body"],
+        shown=shown_of(change, data["revision"]),
+    )
+    return f"/changes/{change.number}/"
+
+
+def _again(
+    request: HttpRequest, number: int, form: Review, status: int, *, stale: Conflict | None = None
+) -> HttpResponse:
+    """The form with everything that was typed; a stale one names the new revision and links what moved."""
+    user = signed_in(request)
+    frame = change_frame(user, number)
+    current = frame.change.revision.number if frame.change.revision else 0
+    seen = form.data.get("revision", "")
+    if stale is not None:
+        form = Review({**form.data.dict(), "revision": str(current), "idempotency_key": ""})
+    context = {
+        "frame": frame,
+        "form": form,
+        "panel": review_panel(user, frame.change),
+        "stale": stale,
+        "seen": seen,
+        "current": current,
+    }
+    return respond(request, "web/changes/review_again.html", context, fragment="web/changes/_review_form.html", status=status)
