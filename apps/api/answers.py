@@ -104,12 +104,12 @@ def revision_json(revision: Revision) -> dict[str, Any]:
 
 def change_json(change: ChangeRequest, verdict: dict[str, Any] | None) -> dict[str, Any]:
     """The whole change; ``contributors`` and ``reviewers`` are names, their ``_details`` say why."""
-    contributions = changes.contributions(change)
+    contributed = changes.contributors(change)
     asked = list(change.assignments.filter(ended_at=None).select_related("user"))
     given = list(change.reviews.select_related("reviewer", "revision"))
     reviewers = {row.user.username for row in asked if row.duty == Assignment.Duty.REVIEW}
     reviewers |= {row.reviewer.username for row in given}
-    contributors = {row.user.username if row.user else row.email or row.name for row in contributions}
+    contributors = {row.user.username if row.user else row.email or row.name for row in contributed}
     return change_row_json(change) | {
         "description": change.description,
         "version": change.version,
@@ -121,10 +121,9 @@ def change_json(change: ChangeRequest, verdict: dict[str, Any] | None) -> dict[s
                 "username": row.user.username if row.user else None,
                 "name": row.name,
                 "email": row.email,
-                "how": row.how,
-                "revision": row.revision_number,
+                "how": list(row.how),
             }
-            for row in contributions
+            for row in contributed
         ],
         "reviewers": sorted(reviewers),
         "reviewer_details": [assignment_json(row) for row in asked],

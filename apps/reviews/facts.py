@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.db.models import Min
+
 from apps.changes import queries as changes
+from apps.changes.lifecycle import FOLLOWS_GIT, Status
 from apps.changes.models import ChangeRequest, Contribution, Revision
 from apps.policies import evaluation
 from apps.policies.config import affected_environments
@@ -40,10 +43,13 @@ def approval_facts(
     policy = policy or policy_of(change)
     revision = change.revision
     reviews = list(change.reviews.select_related("reviewer", "revision"))
-    contributions = [row for row in changes.contributions(change) if row.user is not None]
+    contributors = [row for row in changes.contributors(change) if row.user is not None]
+    since = dict(change.contributions.values_list("user").annotate(first=Min("revision_number")))
+    git = changes.git_facts(change)
+    follows = change.status in {*FOLLOWS_GIT, Status.MERGING}
     owners = _owners(policy, revision)
     people = people_of(change.repository, [review.reviewer for review in reviews] + [change.requester])
-    people.by_id.update({row.user.pk: row.user for row in contributions if row.user is not None})
+    people.by_id.update({row.user.pk: row.user for row in contributors if row.user is not None})
     known = principals([*ALWAYS, *_named(policy, owners)], people)
     return evaluation.Facts(
         stage=stage,
@@ -52,7 +58,8 @@ def approval_facts(
         kind=change.kind,
         requester=change.requester_id,
         revision=revision.number if revision else 0,
-        has_source=change.source_deleted_at is None,
+        is_current=not follows or revision is None or (git.is_current and not git.target_gone),
+        has_source=not follows or not (git.source_gone or change.source_deleted_at is not None),
         is_empty=revision is not None and not revision.paths and not revision.conflicts,
         conflicts=tuple(revision.conflicts) if revision else (),
         changed_paths=tuple(revision.paths) if revision else (),
@@ -62,8 +69,9 @@ def approval_facts(
         people=_people(people),
         reviews=tuple(_review(row, revision) for row in reviews if row.verdict != Review.Verdict.COMMENT),
         contributors=tuple(
-            evaluation.Contributor(row.user_id or 0, HOW[Contribution.How(row.how)], row.revision_number)
-            for row in contributions
+            evaluation.Contributor(row.user.pk, HOW[Contribution.How(row.how[0])], since.get(row.user.pk) or 0)
+            for row in contributors
+            if row.user is not None
         ),
         change_requests=_change_requests(reviews, stage, environment),
         open_threads=_open_threads(change),

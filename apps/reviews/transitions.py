@@ -11,7 +11,7 @@ from apps.core.work import request_work
 from apps.reviews.models import Attention, VerdictSnapshot
 from apps.reviews.signals import attention_changed
 
-REFRESH = "reviews.refresh"
+REFRESH = "reviews.refresh_reviewers"
 
 
 def mark_stale(change: ChangeRequest) -> None:

@@ -15,7 +15,6 @@ from apps.changes import queries
 from apps.changes import services as changes
 from apps.changes.models import ChangeRequest
 from apps.core.errors import NotVisible
-from apps.core.paging import keyset_page
 from apps.deployments import services as deployments
 from apps.presentation import diff_json
 from apps.reviews import queries as reviews
@@ -26,14 +25,14 @@ RELATED = ("repository", "requester", "owner", "revision", "rolls_back", "verdic
 @endpoint("GET", response=shapes.AnyOut(many=True), summary="Changes")
 def list_changes(request: Request) -> Response:
     """Newest first; ``?state=&repository=&q=``; ``next`` is the address of the following page."""
-    user = caller(request)
-    terms = [request.query_params.get("q", "")]
-    for parameter, word in (("state", "state"), ("repository", "repo")):
-        value = request.query_params.get(parameter, "")
-        if value:
-            terms.append(f"{word}:{value}")
-    rows = queries.search(user, " ".join(term for term in terms if term)).select_related(*RELATED)
-    page = keyset_page(rows, key="number", after=number_parameter(request, "after"), limit=page_size(request))
+    page = queries.list_changes(
+        caller(request),
+        q=request.query_params.get("q", ""),
+        state=request.query_params.get("state", ""),
+        repository=request.query_params.get("repository", ""),
+        after=number_parameter(request, "after"),
+        limit=page_size(request, most=100),
+    )
     following = None
     if page.next_after is not None:
         parameters = request.query_params.copy()
