@@ -82,8 +82,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return saved
 
     @transaction.atomic
-    def set_password(self, request: Any, user: User, password: str) -> None:
-        super().set_password(request, user, password)
+    def set_password(self, user: User, password: str) -> None:
+        super().set_password(user, password)
         record(Actor.of(user), "user.password_changed", target=f"user/{user.username}", summary="Password changed")
 
 
