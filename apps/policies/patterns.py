@@ -83,7 +83,7 @@ def _body(body: Sequence[str], *, only_children: bool) -> list[Token]:
     tokens: list[Token] = []
     last = len(body) - 1
     for index, part in enumerate(body):
-        if part == "**" and index == last and index > 0:
+        if part == "**" and index == last:
             return [*tokens, (ANY, ""), (STAR, "")]
         tokens.append((STAR, "") if part == "**" else ("", _segment(part)))
     # What matches a folder means everything below it, except for a closing `/*`.

@@ -159,6 +159,8 @@ class _Builder:
 
     def take(self, event: Any) -> None:
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        if isinstance(event, (yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            self._spend(1, line, column)
         if isinstance(event, yaml.ScalarEvent):
             self._place(self._scalar(event, line, column), event.anchor)
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
@@ -168,7 +170,8 @@ class _Builder:
             self._place(done.node, done.anchor)
         elif isinstance(event, yaml.AliasEvent):
             target = self._alias(event, line, column)
-            self._place(target, None, cost=target.size)
+            self._spend(target.size, line, column)
+            self._place(target, None)
         elif isinstance(event, yaml.DocumentStartEvent):
             self._document(line, column)
 
@@ -213,11 +216,14 @@ class _Builder:
             message = f"The tag `{event.tag}` is not read here: a policy file holds only plain text, numbers, lists and mappings."
             raise refuse(line, column, message, "Remove the tag; quote the value if it should be text.")
 
-    def _place(self, node: Node, anchor: str | None, *, cost: int = 1) -> None:
-        self.nodes += cost
+    def _spend(self, nodes: int, line: int, column: int) -> None:
+        """Count values before they are kept: an alias costs all that it stands for."""
+        self.nodes += nodes
         if self.nodes > MAX_NODES:
             message = f"With its aliases expanded the file has more than {MAX_NODES:,} values."
-            raise refuse(node.line, node.column, message, "Write the values out, and only those that are needed.")
+            raise refuse(line, column, message, "Write the values out, and only those that are needed.")
+
+    def _place(self, node: Node, anchor: str | None) -> None:
         if anchor:
             self.anchors[anchor] = node
         if not self.stack:

@@ -1,0 +1,107 @@
+"""Hostile YAML: bombs, tags, tricks and bytes that are no text (RELIABILITY §2.5 case 38)."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from apps.policies.config import parse_portal_yaml
+from apps.policies.config.nodes import MAX_BYTES, Mapping, Refused, read_nodes
+
+LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)
+)
+MANY_ALIASES = "a: &a x\nb: [" + ", ".join(["*a"] * 101) + "]\n"
+WIDE = "a: &a [" + ", ".join(["x"] * 300) + "]\nb: [" + ", ".join(["*a"] * 99) + "]\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "message"),
+    [
+        (b"", 1, "The file is empty"),
+        (b"# only a comment\n", 1, "The file is empty"),
+        (b"\xef\xbb\xbf", 1, "The file is empty"),
+        (b"---\n", 2, "must be a mapping"),
+        (b"null\n", 1, "must be a mapping"),
+        (b"- a\n", 1, "must be a mapping"),
+        (b"just words\n", 1, "must be a mapping"),
+        (b"a: [1\n", 2, "This is not YAML"),
+        (b"a:\n\t- b\n", 2, "This is not YAML"),
+        (b"a: b: c\n", 1, "This is not YAML"),
+        (b"a: 'b\n", 2, "This is not YAML"),
+        (b"ok: 1\na: \xff\n", 2, "0xff is not UTF-8"),
+        ("a: b\n".encode("utf-16"), 1, "is not UTF-8"),
+        (b"\x7fELF\x02\x01\x00\x00", 1, "control character"),
+        (b"a: 1\nb: \x00\n", 2, "control character U+0000"),
+        (b"x" * (MAX_BYTES + 1), 0, "at most 262,144"),
+        (b"x: 1\n" * 200_000, 0, "1,000,000 bytes"),
+        (b"a: 1\n---\nb: 1\n", 2, "more than one YAML document"),
+        (b"a: 1\na: 2\n", 2, "stands twice in the same mapping (first in line 1)"),
+        (b'a: 1\n"a": 2\n', 2, "stands twice"),
+        (b"a: &x {b: 1}\nc:\n  <<: *x\n", 3, "Merge keys"),
+        (b"a: !!python/object/apply:os.system [id]\n", 1, "The tag"),
+        (b"a: !custom 1\n", 1, "The tag"),
+        (b"a: ! 1\n", 1, "The tag"),
+        (b"a: !!binary aGk=\n", 1, "The tag"),
+        (b"a: !!set {x}\n", 1, "The tag"),
+        (b"%TAG ! tag:yaml.org,2002:\n---\na: !str x\n", 3, "The tag"),
+        (b"? [a]\n: 1\n", 1, "A key must be a word"),
+        (b"a: *nothing\n", 1, "has no anchor before it"),
+        (b"a: &a [*a]\n", 1, "has no anchor before it"),
+        (b"[" * 200_000, 1, "nested more than 20 levels"),
+        (b"{a: " * 30_000, 1, "nested more than 20 levels"),
+        (b"\n".join(b" " * n + b"a:" for n in range(30)), 21, "nested more than 20 levels"),
+        (LAUGHS.encode(), 5, "more than 20,000 values"),
+        (MANY_ALIASES.encode(), 2, "more than 100 aliases"),
+        (WIDE.encode(), 2, "more than 20,000 values"),
+        (b"a: [" + b"x," * 25_000 + b"]", 1, "more than 20,000 values"),
+    ],
+)
+def test_hostile_file_is_refused_with_its_place(data: bytes, line: int, message: str) -> None:
+    started = time.monotonic()
+    parsed = parse_portal_yaml(data)
+    assert time.monotonic() - started < 2
+    assert parsed.config is None
+    assert len(parsed.problems) >= 1
+    problem = parsed.problems[0]
+    assert message in problem.message
+    assert problem.line == line
+    assert problem.fix
+
+
+def test_alias_shows_the_value_and_is_counted() -> None:
+    root = read_nodes(b"a: &x [1, 2]\nb: *x\n")
+    assert isinstance(root, Mapping)
+    assert root.get("b") is root.get("a")
+    assert root.size == 9
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=400))
+def test_any_bytes_give_problems_or_a_config(data: bytes) -> None:
+    parsed = parse_portal_yaml(data)
+    assert (parsed.config is None) == any(problem.severity == "error" for problem in parsed.problems)
+
+
+WORDS = st.sampled_from(
+    ["apiVersion", "portal/v1", "rules", "needs", "from", "approvals", "when", "environments", "no", "1", "&a", "*a", "<<"]
+    + ["[", "]", "{", "}", ":", ",", "- ", "\n", "  ", "'", '"', "!", "|", "#", "code-owners", "steps", "targets", "kind"]
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(WORDS, max_size=40).map("".join))
+def test_any_arrangement_of_its_own_words_is_answered(text: str) -> None:
+    parsed = parse_portal_yaml(("apiVersion: portal/v1\n" + text).encode())
+    assert parsed.config is not None or parsed.problems
+
+
+@given(st.text(max_size=30))
+def test_nodes_are_read_or_refused(text: str) -> None:
+    try:
+        read_nodes(text.encode("utf-8", "surrogatepass"))
+    except Refused as refused:
+        assert refused.problem.message
