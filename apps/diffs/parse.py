@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from apps.core.errors import PortalError
 from apps.diffs.characters import decode
@@ -18,8 +19,9 @@ from apps.diffs.files import FileChange, with_ids
 
 _PART = b"\ndiff --git "
 _HEADER = re.compile(r"-(\d{1,12})(?:,(\d{1,12}))? \+(\d{1,12})(?:,(\d{1,12}))? @@ ?([^\n]*)\n")
-# One run of lines with the same prefix; possessive, so every character is looked at once.
-_RUN = re.compile(r"(?: [^\n]*+\n)++|(?:-[^\n]*+\n)++|(?:\+[^\n]*+\n)++|\\[^\n]*+\n")
+# Context, removed and added lines, as many of each as there are; possessive, so every character is looked at once.
+_GROUP = re.compile(r"((?: [^\n]*+\n)*+)((?:-[^\n]*+\n)*+)((?:\+[^\n]*+\n)*+)")
+_CUT = re.compile(r"\n\\[^\n]*+")
 _RAW = re.compile(rb":([0-7]{6}) ([0-7]{6}) ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) ([A-Z])([0-9]{0,3})\Z")
 
 
@@ -44,28 +46,29 @@ class RawChange:
     similarity: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Neighbouring lines of one prefix, without it: ``" "`` context, ``"-"`` removed, ``"+"`` added.
+class Group(NamedTuple):
+    """Neighbouring lines of a hunk, without their signs: context, then removed, then added; each may be empty."""
 
-    ``cut`` is true when the last of them has no newline at the end of the file.
-    """
-
-    prefix: str
-    lines: list[str]
-    cut: bool = False
+    context: list[str]
+    removed: list[str]
+    added: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """Line numbers as in the ``@@`` line (first line, count) and the runs in order; ``section`` is Git's heading."""
+    """Line numbers as in the ``@@`` line (first line, count) and the groups in order; ``section`` is Git's heading.
+
+    ``old_cut`` / ``new_cut``: the last line of that side here has no newline, and is the last of its file.
+    """
 
     old_start: int
     old_count: int
     new_start: int
     new_count: int
     section: str
-    runs: tuple[Run, ...]
+    groups: list[Group]
+    old_cut: bool = False
+    new_cut: bool = False
 
     @property
     def header(self) -> str:
@@ -222,27 +225,46 @@ def _hunk(text: str) -> Hunk:
     old_start, old_count, new_start, new_count, section = match.groups()
     old_lines = 1 if old_count is None else int(old_count)
     new_lines = 1 if new_count is None else int(new_count)
-    runs = _runs(text, match.end())
-    old_seen = sum(len(run.lines) for run in runs if run.prefix != "+")
-    new_seen = sum(len(run.lines) for run in runs if run.prefix != "-")
+    body, old_cut, new_cut = text[match.end() :], False, False
+    if "\n\\" in body:
+        body, old_cut, new_cut = _take_cuts(body)
+    groups, old_seen, new_seen = _groups(body)
     if (old_seen, new_seen) != (old_lines, new_lines):
         raise MalformedDiff(f"a hunk has {old_seen} and {new_seen} lines, not {old_lines} and {new_lines}")
-    return Hunk(int(old_start), old_lines, int(new_start), new_lines, section, tuple(runs))
+    return Hunk(int(old_start), old_lines, int(new_start), new_lines, section, groups, old_cut, new_cut)
 
 
-def _runs(text: str, at: int) -> list[Run]:
-    runs: list[Run] = []
-    while at < len(text):
-        match = _RUN.match(text, at)
-        if match is None:
-            raise MalformedDiff("a line of a hunk has no sign")
-        at = match.end()
-        run = match.group()
-        if run[0] == "\\":
-            if not runs or runs[-1].cut:
-                raise MalformedDiff("a note about the end of the file stands alone")
-            runs[-1] = Run(runs[-1].prefix, runs[-1].lines, cut=True)
-        else:
-            # Every line of the run begins with the same sign, so cutting at "newline + sign" removes it in C.
-            runs.append(Run(run[0], run[1:-1].split("\n" + run[0])))
-    return runs
+def _take_cuts(body: str) -> tuple[str, bool, bool]:
+    """The body without its notes "\\ No newline at end of file", and which sides they are about."""
+    old_cut = new_cut = False
+    for match in _CUT.finditer(body):
+        sign = body[body.rfind("\n", 0, match.start()) + 1]
+        following = {line[:1] for line in body[match.end() :].split("\n")}
+        if (sign != "+" and following & {" ", "-"}) or (sign != "-" and following & {" ", "+"}):
+            raise MalformedDiff("a line follows the end of the file")
+        old_cut |= sign != "+"
+        new_cut |= sign != "-"
+    return _CUT.sub("", body), old_cut, new_cut
+
+
+def _groups(body: str) -> tuple[list[Group], int, int]:
+    """The groups of a hunk, and how many old and new lines they hold."""
+    groups: list[Group] = []
+    seen = old = new = 0
+    for context, removed, added in _GROUP.findall(body):
+        size = len(context) + len(removed) + len(added)
+        if not size:
+            break
+        seen += size
+        # Every line begins with the same sign, so cutting at "newline + sign" removes the signs in C.
+        group = Group(
+            context[1:-1].split("\n ") if context else [],
+            removed[1:-1].split("\n-") if removed else [],
+            added[1:-1].split("\n+") if added else [],
+        )
+        groups.append(group)
+        old += len(group.context) + len(group.removed)
+        new += len(group.context) + len(group.added)
+    if seen != len(body):
+        raise MalformedDiff("a line of a hunk has no sign")
+    return groups, old, new

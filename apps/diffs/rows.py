@@ -8,18 +8,19 @@ single rows for everyone else (JSON, tests, threads).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from rapidfuzz.distance import Indel
 
-from apps.diffs.parse import Hunk, Run
+from apps.diffs.parse import Hunk
 
 # Comparing every removed with every added line is quadratic: only small blocks are worth it, larger go by position.
 MAX_COMPARISONS = 144
 MIN_SIMILARITY = 0.5
 _MAX_COMPARED_CHARS = 300
 Pair = tuple[int, int]
+# Most changes are a few lines for as many: their pairs are made once. Nobody writes into them.
+_EQUAL: list[list[Pair]] = [[(index, index) for index in range(size)] for size in range(33)]
 
 
 class Row(NamedTuple):
@@ -35,8 +36,7 @@ class Row(NamedTuple):
     new_text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Neighbouring lines: ``pairs`` are the rows of the split view as indexes into both sides (-1: nothing there).
 
     ``old_at`` and ``new_at`` are the numbers of the first lines. Context has the same list twice and no pairs.
@@ -60,38 +60,38 @@ class Block:
         return len(self.news) if self.pairs is None else len(self.pairs)
 
 
-_NOTHING = Run("", [])
-
-
 def blocks(hunk: Hunk) -> Iterator[Block]:
     """The blocks of a hunk in order. Removed lines and the added lines right after them are one change."""
     # "@@ -0,0" and "@@ -5,0" name the line before an empty side.
     old = hunk.old_start if hunk.old_count else hunk.old_start + 1
     new = hunk.new_start if hunk.new_count else hunk.new_start + 1
-    runs = hunk.runs
-    at = 0
-    while at < len(runs):
-        run = runs[at]
-        at += 1
-        if run.prefix == " ":
-            yield Block(old, new, run.lines, run.lines, None, run.cut, run.cut)
-            old += len(run.lines)
-            new += len(run.lines)
-            continue
-        removed, added = (run, _NOTHING) if run.prefix == "-" else (_NOTHING, run)
-        if removed.lines and at < len(runs) and runs[at].prefix == "+":
-            added = runs[at]
-            at += 1
-        pairs = align(removed.lines, added.lines)
-        yield Block(old, new, removed.lines, added.lines, pairs, removed.cut, added.cut)
-        old += len(removed.lines)
-        new += len(added.lines)
+    old_end = old + hunk.old_count if hunk.old_cut else -1
+    new_end = new + hunk.new_count if hunk.new_cut else -1
+    for context, removed, added in hunk.groups:
+        if context:
+            size = len(context)
+            block = Block(old, new, context, context, None, old + size == old_end, new + size == new_end)
+            old += size
+            new += size
+            yield block
+        if removed or added:
+            pairs = align(removed, added)
+            block = Block(old, new, removed, added, pairs, False, False)
+            old += len(removed)
+            new += len(added)
+            if old == old_end or new == new_end:
+                block = block._replace(old_cut=bool(removed) and old == old_end, new_cut=bool(added) and new == new_end)
+            yield block
 
 
 def align(olds: Sequence[str], news: Sequence[str]) -> list[Pair]:
     """Rows of a change: equal counts stand side by side; else alike lines do, in order, if the block is small."""
     count_old, count_new = len(olds), len(news)
-    if count_old == count_new or not count_old or not count_new or count_old * count_new > MAX_COMPARISONS:
+    if count_old == count_new:
+        return (
+            _EQUAL[count_old] if count_old < len(_EQUAL) else list(zip(range(count_old), range(count_old), strict=True))
+        )
+    if not count_old or not count_new or count_old * count_new > MAX_COMPARISONS:
         common = min(count_old, count_new)
         rows = [(index, index) for index in range(common)]
         rows += [(index, -1) for index in range(common, count_old)]

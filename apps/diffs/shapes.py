@@ -42,9 +42,9 @@ def _lines(hunk: Hunk) -> Iterable[dict[str, Any]]:
 
 def _cut_numbers(hunk: Hunk) -> tuple[int, int]:
     """The old and the new line number without a newline at the end of the file; -1 for none."""
-    old = any(run.cut and run.prefix in " -" for run in hunk.runs)
-    new = any(run.cut and run.prefix in " +" for run in hunk.runs)
-    return (hunk.old_start + hunk.old_count - 1 if old else -1), (hunk.new_start + hunk.new_count - 1 if new else -1)
+    old = hunk.old_start + hunk.old_count - 1 if hunk.old_cut else -1
+    new = hunk.new_start + hunk.new_count - 1 if hunk.new_cut else -1
+    return old, new
 
 
 def file_json(change: FileChange, facts: FileFacts | None = None) -> dict[str, Any]:

@@ -78,6 +78,22 @@ def edited(rng: random.Random, lines: list[str], share: float) -> list[str]:
     return result
 
 
+def edited_in_runs(rng: random.Random, lines: list[str], hunks: int) -> list[str]:
+    """Lines with some runs of one to eight lines rewritten, dropped or put in, as people and tools edit."""
+    result = list(lines)
+    for _ in range(hunks):
+        at, size, kind = rng.randrange(len(result)), rng.randint(1, 8), rng.random()
+        run = result[at : at + size]
+        if kind < 0.4:
+            run = edited(rng, run, 1.0)
+        elif kind < 0.6:
+            run = []
+        elif kind < 0.8:
+            run = run + edited(rng, run, 0.9)
+        result[at : at + size] = run
+    return result
+
+
 def text(lines: list[str]) -> bytes:
     return "\n".join(lines).encode() + b"\n"
 
@@ -96,19 +112,26 @@ def workload(name: str) -> tuple[Files, Files]:
     rng = random.Random(7)
     old: Files = {}
     new: Files = {}
-    # (files, lines each, share changed, suffix)
-    shapes = {"small": (3, 120, 0.09, "yaml"), "medium": (45, 130, 0.22, "tf"), "large": (987, 110, 0.27, "yaml"), "huge": (1, 100_000, 0.05, "yaml")}
+    if name == "huge":
+        lines = documents(rng, yaml_document, 100_000)
+        return {"all.yaml": text(lines)}, {"all.yaml": text(edited(rng, lines, 0.05))}
+    # (files, lines each, edited runs each, share of whole new or deleted files, suffix): hunks, pairs and rows of each
+    # are near those counted in the real commits of PERFORMANCE §0.
+    shapes = {"small": (3, 120, 3, 0.0, "yaml"), "medium": (45, 130, 5, 0.1, "tf"), "large": (987, 75, 2, 0.6, "yaml")}
     if name in shapes:
-        count, size, share, suffix = shapes[name]
+        count, size, hunks, share, suffix = shapes[name]
         for number in range(count):
             lines = documents(rng, hcl_block if suffix == "tf" else yaml_document, size)
             path = f"apps/team-{number % 23}/{WORDS[number % 20]}-{number}.{suffix}"
-            old[path], new[path] = text(lines), text(edited(rng, lines, share))
+            if rng.random() < share:
+                (new if rng.random() < 0.6 else old)[path] = text(lines)
+            else:
+                old[path], new[path] = text(lines), text(edited_in_runs(rng, lines, hunks))
         return old, new
     for number in range(194):
         lines = documents(rng, yaml_document, 150)
         old[f"charts/stack/templates/{number}.yaml"] = text(lines)
-        new[f"charts/kube-stack/templates/{number}.yaml"] = text(edited(rng, lines, 0.1))
+        new[f"charts/kube-stack/templates/{number}.yaml"] = text(edited_in_runs(rng, lines, 3))
     for number in range(30):
         old[f"img/{number}.png"] = b"\x89PNG\0" + rng.randbytes(12_000)
         new[f"img/{number}.png"] = b"\x89PNG\0" + rng.randbytes(12_000)

@@ -47,10 +47,17 @@ def lines_of_git(patch: bytes) -> list[str]:
 
 def lines_of_ours(hunks):
     lines = []
+    mark = "\\ No newline at end of file"
     for hunk in hunks:
-        for run in hunk.runs:
-            lines += [run.prefix + text for text in run.lines]
-            lines += ["\\ No newline at end of file"] if run.cut else []
+        for group in hunk.groups:
+            lines += [" " + text for text in group.context]
+            lines += ["-" + text for text in group.removed]
+            lines += [mark] if hunk.old_cut and group is hunk.groups[-1] and group.removed else []
+            lines += ["+" + text for text in group.added]
+        if hunk.new_cut:
+            lines.append(mark)
+        elif hunk.old_cut and not hunk.groups[-1].removed:
+            lines.append(mark)
     return lines
 
 
