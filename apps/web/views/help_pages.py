@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
-from apps.presentation import words
+from apps.presentation.gallery import sample
 from apps.web.responding import reads, respond
 
 SHORTCUTS = (
@@ -25,16 +25,5 @@ def shortcuts(request: HttpRequest) -> HttpResponse:
 
 @reads
 def gallery(request: HttpRequest) -> HttpResponse:
-    """Every status word and component in the present look."""
-    groups = [
-        ("Changes", [*words.CHANGE, *words.CHANGE_FACTS]),
-        ("Deployments", list(words.DEPLOYMENT)),
-        ("Requirements", list(words.REQUIREMENT)),
-        ("Reviews", list(words.REVIEW)),
-        ("Threads", list(words.THREAD)),
-        ("Environments", list(words.ENVIRONMENT)),
-        ("Repositories", list(words.REPOSITORY)),
-        ("Audit", list(words.AUDIT)),
-    ]
-    steps = ["requested", "draft", "in_review", "changes_requested", "ready", "deploying", "deploy_failed", "deployed"]
-    return respond(request, "web/help/gallery.html", {"groups": groups, "steps": steps})
+    """Every status word and component in the present look, on sample data."""
+    return respond(request, "help/ui.html", {"sample": sample()})
