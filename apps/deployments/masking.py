@@ -66,7 +66,7 @@ def _spellings(secret: bytes) -> set[bytes]:
     if len(secret) < SHORTEST:
         return set()
     text = secret.decode()
-    found = {secret, secret.strip(), quote(text, safe="").encode(), json.dumps(text)[1:-1].encode()}
+    found = {secret.strip(), quote(text, safe="").encode(), json.dumps(text)[1:-1].encode()}
     found |= {line.strip() for line in secret.splitlines()}
     for whole in (secret, secret + b"\n"):
         found |= _base64_spellings(whole)

@@ -63,6 +63,9 @@ class Environment(models.Model):
         ordering = ("repository", "position", "name")
         constraints = [models.UniqueConstraint(fields=["repository", "name"], name="environment_names_are_unique")]
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class EnvironmentSecret(models.Model):
     """A value that steps get as an environment variable and that logs never show."""
@@ -76,11 +79,17 @@ class EnvironmentSecret(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["environment", "name"], name="secret_names_are_unique")]
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class DeploymentNumber(models.Model):
     """The one row that hands out deployment numbers."""
 
     last = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.last)
 
 
 class Deployment(Leased):
@@ -156,6 +165,9 @@ class Attempt(models.Model):
         ordering = ("number",)
         constraints = [models.UniqueConstraint(fields=["deployment", "number"], name="attempt_numbers_are_unique")]
 
+    def __str__(self) -> str:
+        return self.key
+
 
 class Step(models.Model):
     """One step of an attempt, as its dispatcher reports it. The intent to run is the attempt's, not the step's."""
@@ -184,6 +196,9 @@ class Step(models.Model):
         ordering = ("position",)
         constraints = [models.UniqueConstraint(fields=["attempt", "position"], name="step_positions_are_unique")]
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class DeploymentEvent(models.Model):
     """A numbered fact of one deployment: a state, a step, or lines of log. Page, API and socket replay it."""
@@ -206,3 +221,6 @@ class DeploymentEvent(models.Model):
     class Meta:
         ordering = ("seq",)
         constraints = [models.UniqueConstraint(fields=["deployment", "seq"], name="event_numbers_have_no_repeat")]
+
+    def __str__(self) -> str:
+        return f"{self.seq}: {self.kind}"
