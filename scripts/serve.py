@@ -46,6 +46,7 @@ def prepare_database() -> None:
     django.setup()
     call_command("migrate", interactive=False, verbosity=0)
     call_command("demo", "--if-empty")
+    call_command("demo", "--sign-in")
     connections.close_all()  # the server opens its own: none may be carried into its threads
 
 
@@ -53,7 +54,7 @@ def main() -> None:
     sys.path.insert(0, str(ROOT))
     os.chdir(ROOT)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gitops_portal.settings")
-    os.environ["HOST"], os.environ["PORT"] = HOST, PORT  # the demo prints the address
+    os.environ["HOST"], os.environ["PORT"] = HOST, PORT  # the settings make PORTAL_URL of these
     port = require_free_port()
     prepare_database()
     shown = f"[{HOST}]" if ":" in HOST else HOST
