@@ -5,6 +5,7 @@ from __future__ import annotations
 from rest_framework.request import Request
 
 from apps.accounts.models import User
+from apps.accounts.queries import users_by_handle
 from apps.changes import queries as changes
 from apps.changes.models import ChangeRequest
 from apps.core.errors import InvalidInput, NotVisible
@@ -64,6 +65,15 @@ def person_named(username: str) -> User:
     if row is None:
         raise InvalidInput("unknown_user", f"There is nobody called {username}.", field="user")
     return row
+
+
+def people_named(usernames: list[str]) -> list[User]:
+    """The people behind a list of handles; the first unknown one is named."""
+    found = users_by_handle(usernames)
+    missing = [name for name in usernames if name not in found]
+    if missing:
+        raise InvalidInput("unknown_user", f"There is nobody called {missing[0]}.", field="members")
+    return list(found.values())
 
 
 def page_size(request: Request, default: int = 50, most: int = 200) -> int:

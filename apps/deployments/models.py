@@ -67,6 +67,18 @@ class Environment(models.Model):
         return self.name
 
 
+class DefinedEnvironments(models.Model):
+    """From which commit of the default branch the environments of a repository were read last."""
+
+    repository = models.OneToOneField(
+        "repositories.Repository", on_delete=models.CASCADE, related_name="defined_environments"
+    )
+    commit = OidField()
+
+    class Meta:
+        verbose_name_plural = "defined environments"
+
+
 class EnvironmentSecret(models.Model):
     """A value that steps get as an environment variable and that logs never show."""
 

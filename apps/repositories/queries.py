@@ -62,15 +62,6 @@ def visible(user: User) -> RepositoryQuerySet:
 
 def auditable(user: User) -> RepositoryQuerySet:
     """Repositories whose audit log ``user`` may read: by role, or all for administrators."""
-    if user.is_active and user.is_superuser:
-        return Repository.objects.all()
-    mine = Q(roles__user=user) | Q(roles__team__memberships__user=user)
-    allowed = [role for role, held in CAPABILITIES.items() if AUDIT in held]
-    return Repository.objects.visible_to(user).filter(mine, roles__role__in=allowed).distinct()
-
-
-def auditable(user: User) -> RepositoryQuerySet:
-    """Repositories whose log ``user`` may read."""
     rows = Repository.objects.visible_to(user)
     if user.is_superuser:
         return rows

@@ -34,18 +34,18 @@ def _backlog(change: ChangeRequest) -> dict[int, str]:
 
 def _reviewer_turn(change: ChangeRequest, verdict: PolicyVerdict) -> dict[int, str]:
     standing = {row.person: row for row in verdict.standings}
-    asking_changes = {
-        row.reviewer_id: row.revision.number
-        for row in change.reviews.filter(verdict=Review.Verdict.REQUEST_CHANGES).select_related("revision")
-    }
+    # Answered until the content differs: a target that moved elsewhere gives a new revision with the same subject.
+    subject = change.revision.subject if change.revision else ""
+    answered = set(
+        change.reviews.filter(verdict=Review.Verdict.REQUEST_CHANGES, subject=subject).values_list("reviewer_id", flat=True)
+    )
     turns: dict[int, str] = {}
     asked = Assignment.objects.filter(change=change, duty=Assignment.Duty.REVIEW, ended_at=None, user__is_active=True)
     for row in asked.select_related("user"):
         name = row.user.username
         useful = any(name in need.who_can_act and need.action == "approves" for need in verdict.requirements)
         before = standing.get(row.user_id)
-        answered = asking_changes.get(row.user_id) == (change.revision.number if change.revision else 0)
-        if not useful or answered or (before is not None and before.counts):
+        if not useful or row.user_id in answered or (before is not None and before.counts):
             continue
         lost = before is not None and not before.counts
         turns[row.user_id] = f"Your approval no longer counts: {before.text}" if lost and before else f"Your turn: {row.reason}"

@@ -1,7 +1,8 @@
 """Choosing experts: few people who together can give what is missing, the least busy first. Pure.
 
 Greedy set cover (Chvátal 1979: at most ln n times the optimum, exact on the small cases that
-occur), ties by load and then by name, so that the same facts always choose the same people.
+occur), ties by load (open reviews, then reviews of late) and then by name, so that work is
+shared and the same facts always choose the same people.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class Need:
     why: str
 
 
-def choose(needs: Sequence[Need], *, asked: frozenset[str], load: Mapping[str, int]) -> dict[str, str]:
+def choose(needs: Sequence[Need], *, asked: frozenset[str], load: Mapping[str, tuple[int, int]]) -> dict[str, str]:
     """Whom to ask in addition to ``asked``: username → reason, in the order of choice."""
     missing = [need.missing - len(need.candidates & asked) for need in needs]
     chosen: dict[str, str] = {}
@@ -27,7 +28,7 @@ def choose(needs: Sequence[Need], *, asked: frozenset[str], load: Mapping[str, i
         gains = _gains(needs, missing, asked | set(chosen))
         if not gains:
             return chosen
-        best = min(gains, key=lambda name: (-len(gains[name]), load.get(name, 0), name))
+        best = min(gains, key=lambda name: (-len(gains[name]), load.get(name, (0, 0)), name))
         chosen[best] = "; ".join(needs[index].why for index in gains[best])
         for index in gains[best]:
             missing[index] -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from django.db.models import Min
 
@@ -10,7 +11,6 @@ from apps.changes import queries as changes
 from apps.changes.lifecycle import FOLLOWS_GIT, Status
 from apps.changes.models import ChangeRequest, Contribution, Revision
 from apps.policies import evaluation
-from apps.policies.config import affected_environments
 from apps.policies.queries import Policy, policy_at
 from apps.repositories.roles import REVIEW
 from apps.reviews.models import Review, Thread
@@ -47,7 +47,7 @@ def approval_facts(
     since = dict(change.contributions.values_list("user").annotate(first=Min("revision_number")))
     git = changes.git_facts(change)
     follows = change.status in {*FOLLOWS_GIT, Status.MERGING}
-    owners = _owners(policy, revision)
+    owners = policy.path_owners(revision.paths) if revision else ()
     people = people_of(change.repository, [review.reviewer for review in reviews] + [change.requester])
     people.by_id.update({row.user.pk: row.user for row in contributors if row.user is not None})
     known = principals([*ALWAYS, *_named(policy, owners)], people)
@@ -75,9 +75,7 @@ def approval_facts(
         ),
         change_requests=_change_requests(reviews, stage, environment),
         open_threads=_open_threads(change),
-        policy=evaluation.PolicyFact(
-            governs=policy.governs, problems=tuple(str(problem) for problem in policy.problems)
-        ),
+        policy=policy.fact(),
         rollback=policy.config.rollback,
     )
 
@@ -90,23 +88,13 @@ def _named(policy: Policy, owners: Iterable[evaluation.PathOwners]) -> set[str]:
     return names
 
 
-def _owners(policy: Policy, revision: Revision | None) -> tuple[evaluation.PathOwners, ...]:
-    if revision is None:
-        return ()
-    return tuple(evaluation.PathOwners(path, policy.owners.owners_of(path)) for path in revision.paths)
-
-
 def _environments(
     change: ChangeRequest, policy: Policy, revision: Revision | None
 ) -> tuple[evaluation.EnvironmentFact, ...]:
-    if change.kind == ChangeRequest.Kind.ROLLBACK and change.rollback_environments:
-        reached = set(change.rollback_environments)
-    else:
-        reached = set(affected_environments(policy.config, revision.paths if revision else ()))
-    return tuple(
-        evaluation.EnvironmentFact(row.name, protected=row.protected, affected=row.name in reached)
-        for row in policy.config.environments
-    )
+    facts = policy.environment_facts(revision.paths if revision else ())
+    if change.kind != ChangeRequest.Kind.ROLLBACK or not change.rollback_environments:
+        return facts
+    return tuple(replace(row, affected=row.name in change.rollback_environments) for row in facts)
 
 
 def _people(people: People) -> tuple[evaluation.Person, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Count, F, Q
@@ -21,6 +22,9 @@ from apps.reviews.models import Assignment, VerdictSnapshot
 from apps.reviews.queries import verdict_of
 from apps.reviews.signals import verdict_changed
 from apps.reviews.transitions import REFRESH, set_attention
+
+
+LATELY = timedelta(days=30)
 
 
 def due(limit: int) -> Iterable[int]:
@@ -89,12 +93,12 @@ def _why(row: Requirement) -> str:
     return f"{row.name}{place}"
 
 
-def _load(names: Iterable[str]) -> dict[str, int]:
-    """Open reviews per person now."""
-    rows = Assignment.objects.filter(
-        user__username__in=names, duty=Assignment.Duty.REVIEW, ended_at=None, change__status=Status.IN_REVIEW
-    )
-    return dict(rows.values_list("user__username").annotate(open=Count("pk")))
+def _load(names: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Per person: open reviews now, and how often they were asked of late."""
+    rows = Assignment.objects.filter(user__username__in=names, duty=Assignment.Duty.REVIEW, created_at__gte=now() - LATELY)
+    still_open = Count("pk", filter=Q(ended_at=None, change__status=Status.IN_REVIEW))
+    counted = rows.values_list("user__username").annotate(open=still_open, recent=Count("pk"))
+    return {name: (still, recent) for name, still, recent in counted}
 
 
 def _store(change: ChangeRequest, verdict: PolicyVerdict | None) -> None:

@@ -11,7 +11,7 @@ from apps.accounts.services import TokenSession
 from apps.api import shapes
 from apps.api.answers import me_json, team_json, token_json, user_json
 from apps.api.endpoints import endpoint, read
-from apps.api.lookups import caller
+from apps.api.lookups import caller, people_named
 from apps.core.errors import NotVisible
 
 
@@ -39,7 +39,7 @@ def list_teams(request: Request) -> Response:
 def create_team(request: Request) -> Response:
     """A team with its first members."""
     body = read(shapes.TeamIn, request)
-    team = accounts.create_team(caller(request), name=body["name"], title=body["title"], members=body["members"])
+    team = accounts.create_team(caller(request), name=body["name"], title=body["title"], members=people_named(body["members"]))
     return Response(team_json(team), status=201)
 
 
@@ -53,7 +53,7 @@ def show_team(request: Request, name: str) -> Response:
 def set_team_members(request: Request, name: str) -> Response:
     """Make the given people the members of the team."""
     body = read(shapes.TeamMembersIn, request)
-    accounts.set_team_members(caller(request), team=_team(name), members=body["members"])
+    accounts.set_team_members(caller(request), team=_team(name), members=people_named(body["members"]))
     return Response(team_json(_team(name)))
 
 

@@ -49,6 +49,7 @@ def more_replicas(world: World) -> None:
     reviews.resolve_thread(world.person("kim"), thread=thread)
     world.review("kim", change)
     world.merge("eva", change)
+    world.deploy("eva", change, "staging")
     world.release("carol", change)
 
 
@@ -62,6 +63,7 @@ def quota_exceeded(world: World) -> None:
     )
     world.review("bob", change)
     world.merge("alice", change)
+    world.deploy("alice", change, "staging")
     world.release("carol", change)
 
 

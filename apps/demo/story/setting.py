@@ -50,7 +50,7 @@ def _people() -> None:
         )
     erin = User.objects.get(username="erin")
     for name, title in TEAMS.items():
-        members = [character.username for character in CAST if name in character.teams]
+        members = User.objects.filter(username__in=[person.username for person in CAST if name in person.teams])
         accounts.create_team(erin, name=name, title=title, members=members)
 
 

@@ -1,10 +1,16 @@
 """Background work of the deployments context."""
 
 from apps.core.work import Job
-from apps.deployments.jobs import automatic, following, landing, starting, tidying
+from apps.deployments.jobs import automatic, environments, following, landing, starting, tidying
 
 JOBS = (
     Job(name="deployments.carry_out_merges", due=landing.merges_due, run=landing.carry_out_merge, every=1.0, slow=True),
+    Job(
+        name="deployments.read_environments",
+        due=environments.repositories_due,
+        run=environments.read_environments,
+        every=2.0,
+    ),
     Job(name="deployments.start", due=starting.deployments_due, run=starting.start, every=1.0),
     Job(name="deployments.follow", due=following.runs_due, run=following.follow, every=0.25, slow=True),
     Job(name="deployments.merge_when_allowed", due=automatic.merges_due, run=automatic.merge_when_allowed, every=5.0),
