@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from apps.diffs.characters import escape_attribute, escape_name, plain
 from apps.diffs.files import FileChange, FileFacts, describe
 from apps.diffs.highlight import CUT_OPEN, painter_for
-from apps.diffs.html import TABLE_CLOSE, View, Window, table_open, write_rows
+from apps.diffs.html import TABLE_CLOSE, View, table_open
 from apps.diffs.keys import etag, fragment_key
 from apps.diffs.parse import MalformedDiff, iter_hunks
+from apps.diffs.writer import Window, write_rows
 
 FIRST_ROWS = 400  # rows of the first response, and of each window after it
 ALL_ROWS = 1 << 60

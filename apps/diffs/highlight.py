@@ -29,7 +29,16 @@ class Painter:
         self._lexer = lexer
         self._line = paint_line if whole else cut_line
         self._memo: dict[State, dict[str, _Line]] = {}
+        # Lines that begin and end in state 0, once more by themselves: whole hunks of them need no loop of ours.
+        self._calm: dict[str, str] = {}
         self._remembered = 0
+
+    def paint_calm(self, lines: Sequence[str]) -> list[str] | None:
+        """The HTML of lines that are all known to begin and end in state 0; ``None`` if one of them is not."""
+        try:
+            return list(map(self._calm.__getitem__, lines))
+        except KeyError:
+            return None
 
     def paint(self, lines: Sequence[str], state: State = 0) -> tuple[list[str], State]:
         """The HTML of neighbouring lines, and the state after them."""
@@ -62,12 +71,15 @@ class Painter:
                 self.forget()
                 known.clear()
             known[line] = painted
+            if state == 0 == painted[1]:
+                self._calm[line] = painted[0]
             self._remembered += 1
         return painted
 
     def forget(self) -> None:
         """Empty the memo."""
         self._memo = {}
+        self._calm = {}
         self._remembered = 0
 
 

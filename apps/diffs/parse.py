@@ -235,7 +235,7 @@ def _hunk(text: str) -> Hunk:
 
 
 def _take_cuts(body: str) -> tuple[str, bool, bool]:
-    """The body without its notes "\\ No newline at end of file", and which sides they are about."""
+    r"""The body without its notes "\ No newline at end of file", and which sides they are about."""
     old_cut = new_cut = False
     for match in _CUT.finditer(body):
         sign = body[body.rfind("\n", 0, match.start()) + 1]

@@ -124,7 +124,7 @@ def workload(name: str) -> tuple[Files, Files]:
             lines = documents(rng, hcl_block if suffix == "tf" else yaml_document, size)
             path = f"apps/team-{number % 23}/{WORDS[number % 20]}-{number}.{suffix}"
             if rng.random() < share:
-                (new if rng.random() < 0.6 else old)[path] = text(lines)
+                (new if rng.random() < 0.9 else old)[path] = text(lines)
             else:
                 old[path], new[path] = text(lines), text(edited_in_runs(rng, lines, hunks))
         return old, new

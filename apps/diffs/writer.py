@@ -1,0 +1,151 @@
+"""Hunks → the HTML rows of a window: paints lines, marks words, and leaves the markup to ``html``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from apps.diffs import html
+from apps.diffs.highlight import Painter
+from apps.diffs.html import NO_NEWLINE, View
+from apps.diffs.lexers import State
+from apps.diffs.marks import mark_pair
+from apps.diffs.parse import Hunk
+from apps.diffs.rows import MAX_COMPARISONS, Block, Pair, blocks
+
+
+@dataclass(slots=True)
+class Window:
+    """Rows ``start`` ≤ row < ``end`` of a file; ``row`` counts those passed, ``more`` tells whether any follow."""
+
+    start: int
+    end: int
+    row: int = 0
+    more: bool = False
+
+
+def write_rows(file_id: str, painter: Painter, hunks: Iterable[Hunk], view: View, window: Window) -> list[str]:
+    """The HTML of the rows inside the window; a hunk heading is a row too. Stops as soon as the window is full."""
+    writer = _Writer(f"f-{file_id}-", painter, view)
+    for hunk in hunks:
+        if window.row >= window.end:
+            window.more = True
+            break
+        writer.write_hunk(hunk, window)
+        if window.more:
+            break
+    return writer.out
+
+
+class _Writer:
+    def __init__(self, prefix: str, painter: Painter, view: View) -> None:
+        self.out: list[str] = []
+        self._prefix = prefix
+        self._painter = painter
+        self._view = view
+        self._old: State = 0
+        self._new: State = 0
+
+    def write_hunk(self, hunk: Hunk, window: Window) -> None:
+        if window.row >= window.start:
+            self.out.append(html.heading_row(hunk.header, hunk.section, self._view))
+        window.row += 1
+        inside = window.row >= window.start and window.row + hunk.old_count + hunk.new_count <= window.end
+        if inside and self._write_calm(hunk, window):
+            return
+        self._old = self._new = 0
+        for block in blocks(hunk):
+            size = block.split_rows if self._view == "split" else block.unified_rows
+            first, last = max(window.start - window.row, 0), min(window.end - window.row, size)
+            if last <= 0:
+                window.more = True
+                return
+            self._write_block(block, first, last)
+            window.row += size
+            if last < size:
+                window.more = True
+                return
+
+    def _write_calm(self, hunk: Hunk, window: Window) -> bool:
+        """A hunk that is whole in the window and all of whose lines are known to need no state: the usual case."""
+        if hunk.old_cut or hunk.new_cut:
+            return False
+        removed_lines: list[str] = []
+        for group in hunk.groups:
+            removed_lines += group.removed
+        new_lines: list[str] = []
+        for group in hunk.groups:
+            new_lines += group.context
+            new_lines += group.added
+        olds, news = self._painter.paint_calm(removed_lines), self._painter.paint_calm(new_lines)
+        if olds is None or news is None:
+            return False
+        before = len(self.out)
+        old = new = 0
+        for block in blocks(hunk):
+            new_end = new + len(block.news)
+            if block.pairs is None:
+                self.out += html.context_rows(self._prefix, self._view, block.old_at, block.new_at, news[new:new_end])
+            else:
+                old_end = old + len(block.olds)
+                self._write_change(block, block.pairs, olds[old:old_end], news[new:new_end])
+                old = old_end
+            new = new_end
+        window.row += len(self.out) - before
+        return True
+
+    def _write_change(self, block: Block, pairs: list[Pair], olds: list[str], news: list[str]) -> None:
+        _mark(block, pairs, olds, news)
+        if self._view == "split":
+            self.out += html.pair_rows(self._prefix, block.old_at, block.new_at, pairs, olds, news)
+        else:
+            self.out += html.removed_rows(self._prefix, block.old_at, olds)
+            self.out += html.added_rows(self._prefix, block.new_at, news)
+
+    def _write_block(self, block: Block, first: int, last: int) -> None:
+        if block.pairs is None:
+            self._write_context(block, first, last)
+            return
+        bound = max(last, MAX_COMPARISONS)
+        olds, self._old = self._painter.paint(block.olds[:bound], self._old)
+        news, self._new = self._painter.paint(block.news[:bound], self._new)
+        _mark(block, block.pairs, olds, news)
+        if block.old_cut and len(olds) == len(block.olds):
+            olds[-1] += NO_NEWLINE
+        if block.new_cut and len(news) == len(block.news):
+            news[-1] += NO_NEWLINE
+        self._write_part(block, block.pairs, olds, news, first, last)
+
+    def _write_part(
+        self, block: Block, pairs: list[Pair], olds: list[str], news: list[str], first: int, last: int
+    ) -> None:
+        """Rows ``first`` to ``last`` of a change."""
+        prefix, removed = self._prefix, len(block.olds)
+        if self._view == "split":
+            self.out += html.pair_rows(prefix, block.old_at, block.new_at, pairs[first:last], olds, news)
+            return
+        self.out += html.removed_rows(prefix, block.old_at + first, olds[first:last])
+        start = max(first - removed, 0)
+        self.out += html.added_rows(prefix, block.new_at + start, news[start : max(last - removed, 0)])
+
+    def _write_context(self, block: Block, first: int, last: int) -> None:
+        lines, after = self._painter.paint(block.news[:last], self._new)
+        # After a change the two sides may stand in different states (a heredoc opened on one of them).
+        self._old = after if self._old == self._new else self._painter.paint(block.olds[:last], self._old)[1]
+        self._new = after
+        if block.new_cut and last == len(block.news):
+            lines[-1] += NO_NEWLINE
+        self.out += html.context_rows(
+            self._prefix, self._view, block.old_at + first, block.new_at + first, lines[first:]
+        )
+
+
+def _mark(block: Block, pairs: Sequence[Pair], olds: list[str], news: list[str]) -> None:
+    """Replace painted lines that stand against one another by marked ones."""
+    if not olds or not news:
+        return
+    old_lines, new_lines = block.olds, block.news
+    old_count, new_count = len(olds), len(news)
+    for old, new in pairs:
+        if 0 <= old < old_count and 0 <= new < new_count:
+            olds[old], news[new] = mark_pair(olds[old], news[new], old_lines[old], new_lines[new])
