@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
 
-from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
@@ -36,8 +35,6 @@ class User(AbstractUser):
     can_connect_repositories = models.BooleanField(default=False)
     issuer = models.CharField(max_length=300, blank=True, editable=False)
     subject = models.CharField(max_length=255, blank=True, editable=False)
-
-    objects: ClassVar[UserManager[User]] = UserManager()
 
     class Meta:
         ordering = ["username"]

@@ -6,6 +6,7 @@ document equal to the configured one (Discovery 1.0 §4.3), identity bound to (i
 no parameters taken from the link, and a page instead of a crash when the provider is down.
 """
 
+# ruff: noqa: ARG002 - allauth calls its hooks with fixed arguments
 from __future__ import annotations
 
 import hmac
@@ -31,7 +32,7 @@ from apps.core.errors import NotVisible
 WELL_KNOWN = "/.well-known/openid-configuration"
 
 
-class SignInRefused(OAuth2Error):
+class SignInRefused(OAuth2Error):  # type: ignore[misc]
     """The provider answered, and the answer is not acceptable. The text is shown and logged."""
 
 
@@ -128,7 +129,7 @@ class _CallbackView(OAuth2CallbackView):  # type: ignore[misc]
         return state, response
 
 
-@login_not_required  # type: ignore[misc]
+@login_not_required  # type: ignore[untyped-decorator]
 def callback(request: Any, provider_id: str) -> Any:
     """Where the provider sends the browser back to."""
     try:

@@ -73,7 +73,9 @@ class Principals:
     unknown: tuple[str, ...]
 
 
-def people(*, text: str = "", include_inactive: bool = False, after: str = "", limit: int = 200) -> tuple[PersonRow, ...]:
+def people(
+    *, text: str = "", include_inactive: bool = False, after: str = "", limit: int = 200
+) -> tuple[PersonRow, ...]:
     """Accounts by handle; ``after`` is the last handle of the page before. Two queries."""
     rows = User.objects.filter(username__gt=after) if after else User.objects.all()
     if not include_inactive:

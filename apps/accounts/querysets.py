@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 if TYPE_CHECKING:
-    from apps.accounts.models import ApiToken, Team, User
+    from apps.accounts.models import ApiToken, Team, User  # noqa: F401
 
 
 class TeamQuerySet(models.QuerySet["Team"]):

@@ -69,16 +69,18 @@ def record(
 
 def _locked_head() -> AuditHead:
     """The head, locked until the transaction ends (on SQLite the transaction itself is the lock)."""
-    head = AuditHead.objects.select_for_update().filter(pk=AuditHead.ONLY).first()
-    if head is not None:
-        return head
-    if AuditEntry.objects.exists():
-        # Starting again at zero would hide that somebody removed it.
+    locked = AuditHead.objects.select_for_update().filter(pk=AuditHead.ONLY)
+    head = locked.first()
+    if head is None:
+        # Waits for another first writer; afterwards there is one row, whoever wrote it.
+        fresh = AuditHead(pk=AuditHead.ONLY, seq=0, hash=ZERO_HASH)
+        AuditHead.objects.bulk_create([fresh], ignore_conflicts=True)
+        head = locked.get()
+    if head.seq == 0 and AuditEntry.objects.exists():
+        # Starting again at zero would hide that somebody removed the head.
         raise Conflict(
             "audit_head_missing",
             "The audit log has entries but its head is missing, so nothing can be recorded or changed. "
             "An administrator must run `manage.py verify_audit_log` and restore the database.",
         )
-    fresh = AuditHead(pk=AuditHead.ONLY, seq=0, hash=ZERO_HASH)
-    AuditHead.objects.bulk_create([fresh], ignore_conflicts=True)
-    return AuditHead.objects.select_for_update().get(pk=AuditHead.ONLY)
+    return head

@@ -56,11 +56,9 @@ def verify(*, from_seq: int = 1) -> Report:
             _check(entry, last)
             last = Head(entry.seq, entry.hash)
             checked += 1
-            if before is not None and entry.seq == before.seq and entry.hash != before.hash:
-                raise _Broken(entry.seq, f"The head names another hash for entry {entry.seq}: entries were rewritten.")
+            _check_head(before, last)
         _check_end(before, last)
-        if absent := triggers.missing(connection):
-            raise _Broken(None, f"Triggers that keep the log append-only are missing: {', '.join(absent)}.")
+        _check_triggers()
     except _Broken as broken:
         return Report(checked, ok=False, first_bad=broken.seq, problem=broken.problem, head=last)
     return Report(checked, ok=True, first_bad=None, problem="", head=last)
@@ -103,6 +101,16 @@ def _check(entry: AuditEntry, last: Head) -> None:
         raise _Broken(entry.seq, f"Entry {entry.seq} was altered: its content does not give its hash.")
     if not isinstance(entry.actor, dict) or entry.actor.get("name") != entry.actor_name:
         raise _Broken(entry.seq, f"Entry {entry.seq} was altered: the indexed name is not the actor's.")
+
+
+def _check_head(head: Head | None, entry: Head) -> None:
+    if head is not None and entry.seq == head.seq and entry.hash != head.hash:
+        raise _Broken(entry.seq, f"The head names another hash for entry {entry.seq}: entries were rewritten.")
+
+
+def _check_triggers() -> None:
+    if absent := triggers.missing(connection):
+        raise _Broken(None, f"Triggers that keep the log append-only are missing: {', '.join(absent)}.")
 
 
 def _check_end(before: Head | None, last: Head) -> None:

@@ -19,8 +19,7 @@ LOGIN = "/accounts/login/"
 def people(settings) -> Cast:
     settings.TEMPLATES = _without_frame(settings.TEMPLATES)
     cache.clear()
-    made = cast()
-    return made
+    return cast()
 
 
 def _without_frame(templates):

@@ -105,7 +105,9 @@ def test_tokens_are_revoked_by_owner_or_administrator(people):
         queries.token_of(people.bob, token.pk)
 
 
-@pytest.mark.parametrize(("field", "value", "code"), [("name", " ", "bad_name"), ("days", 0, "bad_days"), ("days", 9999, "bad_days")])
+@pytest.mark.parametrize(
+    ("field", "value", "code"), [("name", " ", "bad_name"), ("days", 0, "bad_days"), ("days", 9999, "bad_days")]
+)
 def test_bad_input_names_its_field(people, field, value, code):
     with pytest.raises(InvalidInput) as refusal:
         services.create_token(people.alice, **{"user": people.alice, "name": "x", field: value})

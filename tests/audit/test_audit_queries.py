@@ -19,9 +19,15 @@ ALICE = Actor(id=7, issuer="local", subject="alice", name="alice", kind="human")
 
 @pytest.fixture
 def log() -> None:
-    record(ALICE, "change.requested", summary="Asked for a bigger disk", repository="infra", change=1, target="change/1")
-    record(SYSTEM, "deployment.started", summary="Started", repository="infra", change=1, environment="prod", deployment=5)
-    record(ALICE, "deployment.cancelled", summary="Stopped", repository="apps", change=2, environment="prod", deployment=6)
+    record(
+        ALICE, "change.requested", summary="Asked for a bigger disk", repository="infra", change=1, target="change/1"
+    )
+    record(
+        SYSTEM, "deployment.started", summary="Started", repository="infra", change=1, environment="prod", deployment=5
+    )
+    record(
+        ALICE, "deployment.cancelled", summary="Stopped", repository="apps", change=2, environment="prod", deployment=6
+    )
     record(ALICE, "team.created", summary="Team 100%_sre created", target="team/sre")
 
 

@@ -121,7 +121,18 @@ def test_recording_takes_a_constant_number_of_queries(django_assert_num_queries)
 
 @pytest.mark.parametrize(
     "key",
-    ["password", "PASSWORD", "client_secret", "token", "access_token", "api_key", "apiKey", "ssh-key", "Authorization", "cookie"],
+    [
+        "password",
+        "PASSWORD",
+        "client_secret",
+        "token",
+        "access_token",
+        "api_key",
+        "apiKey",
+        "ssh-key",
+        "Authorization",
+        "cookie",
+    ],
 )
 def test_secrets_are_removed_wherever_they_stand(key):
     cleaned = clean_data({"outer": [{key: "hunter2"}], key: {"nested": "hunter2"}})
@@ -151,7 +162,16 @@ def test_values_that_databases_or_json_refuse_are_made_visible():
     nested: dict = {}
     nested["self"] = nested
     at = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
-    data = {"nul": "a\x00b", "half": "\udcff", "float": 0.5, "big": 2**60, "at": at, "set": {"b", "a"}, "deep": nested, 5: b"x"}
+    data = {
+        "nul": "a\x00b",
+        "half": "\udcff",
+        "float": 0.5,
+        "big": 2**60,
+        "at": at,
+        "set": {"b", "a"},
+        "deep": nested,
+        5: b"x",
+    }
     write(summary="line\x00\udc80", target="\ud800", data=data)
     entry = AuditEntry.objects.get()
     assert entry.summary == "line\\u0000\\udc80"
@@ -168,7 +188,7 @@ def test_canonical_bytes_are_those_of_rfc_8785():
     assert list(canonical_json(keys).decode().translate({34: None, 123: None, 125: None}).split(",")) == [
         "\\r:2", "1:4", "\u0080:6", "\u00f6:7", "\u20ac:1", "\U0001f600:5", "\ufb33:3",
     ]  # fmt: skip
-    assert canonical_json({"b": [1, True, None], "a": '\u20ac$\x0f\nA\'B"\\'}) == (
+    assert canonical_json({"b": [1, True, None], "a": "\u20ac$\x0f\nA'B\"\\"}) == (
         '{"a":"\u20ac$\\u000f\\nA\'B\\"\\\\","b":[1,true,null]}'.encode()
     )
     with pytest.raises(TypeError):

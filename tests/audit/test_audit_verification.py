@@ -167,7 +167,9 @@ def test_part_of_the_log_can_be_checked(log):
     assert verify(from_seq=99).first_bad == 98
 
 
-@pytest.mark.parametrize("sql", [f"UPDATE {TABLE} SET summary = 'x' WHERE seq = 3", f"DELETE FROM {TABLE} WHERE seq = 3"])
+@pytest.mark.parametrize(
+    "sql", [f"UPDATE {TABLE} SET summary = 'x' WHERE seq = 3", f"DELETE FROM {TABLE} WHERE seq = 3"]
+)
 def test_database_itself_refuses_changes(log, sql):
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql)

@@ -4,46 +4,49 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='AuditEntry',
+            name="AuditEntry",
             fields=[
-                ('seq', models.PositiveBigIntegerField(primary_key=True, serialize=False)),
-                ('at', models.DateTimeField(db_index=True)),
-                ('action', models.CharField(db_index=True, max_length=80)),
-                ('actor', models.JSONField()),
-                ('actor_name', models.CharField(db_index=True, max_length=150)),
-                ('target', models.CharField(blank=True, max_length=300)),
-                ('repository', models.CharField(blank=True, db_index=True, max_length=120)),
-                ('change_number', models.PositiveBigIntegerField(db_index=True, null=True)),
-                ('environment', models.CharField(blank=True, db_index=True, max_length=120)),
-                ('deployment_number', models.PositiveBigIntegerField(db_index=True, null=True)),
-                ('summary', models.CharField(max_length=500)),
-                ('data', models.JSONField(default=dict)),
-                ('request_id', models.CharField(blank=True, max_length=64)),
-                ('prev_hash', models.CharField(max_length=64)),
-                ('hash', models.CharField(max_length=64, unique=True)),
+                ("seq", models.PositiveBigIntegerField(primary_key=True, serialize=False)),
+                ("at", models.DateTimeField(db_index=True)),
+                ("action", models.CharField(db_index=True, max_length=80)),
+                ("actor", models.JSONField()),
+                ("actor_name", models.CharField(db_index=True, max_length=150)),
+                ("target", models.CharField(blank=True, max_length=300)),
+                ("repository", models.CharField(blank=True, db_index=True, max_length=120)),
+                ("change_number", models.PositiveBigIntegerField(db_index=True, null=True)),
+                ("environment", models.CharField(blank=True, db_index=True, max_length=120)),
+                ("deployment_number", models.PositiveBigIntegerField(db_index=True, null=True)),
+                ("summary", models.CharField(max_length=500)),
+                ("data", models.JSONField(default=dict)),
+                ("request_id", models.CharField(blank=True, max_length=64)),
+                ("prev_hash", models.CharField(max_length=64)),
+                ("hash", models.CharField(max_length=64, unique=True)),
             ],
             options={
-                'ordering': ['-seq'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('seq__gt', 0)), name='audit_seq_positive')],
+                "ordering": ["-seq"],
+                "constraints": [models.CheckConstraint(condition=models.Q(("seq__gt", 0)), name="audit_seq_positive")],
             },
         ),
         migrations.CreateModel(
-            name='AuditHead',
+            name="AuditHead",
             fields=[
-                ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('seq', models.PositiveBigIntegerField(default=0)),
-                ('hash', models.CharField(default='0000000000000000000000000000000000000000000000000000000000000000', max_length=64)),
+                ("id", models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("seq", models.PositiveBigIntegerField(default=0)),
+                (
+                    "hash",
+                    models.CharField(
+                        default="0000000000000000000000000000000000000000000000000000000000000000", max_length=64
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='audit_one_head')],
+                "constraints": [models.CheckConstraint(condition=models.Q(("id", 1)), name="audit_one_head")],
             },
         ),
     ]
