@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "screenshots"
 BASE = os.environ.get("BASE_URL", "http://127.0.0.1:8000").rstrip("/")
 PERSON = os.environ.get("AS", "alice")
-PASSWORD = os.environ.get("PASSWORD", f"{PERSON}-demo")
+PASSWORD = os.environ.get("PASSWORD", "harbour-lane-demo")
 PAGES = [
     *("queue", "changes", "changes/new", "changes/1", "changes/1/diff"),
     *("deployments", "deployments/1", "environments", "repositories", "audit", "settings", "help/ui"),

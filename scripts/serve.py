@@ -40,10 +40,12 @@ def require_free_port() -> int:
 def prepare_database() -> None:
     """Bring the tables up to date and tell the demo story if there is none yet; destroys nothing."""
     import django
+    from django.conf import settings
     from django.core.management import call_command
     from django.db import connections
 
     django.setup()
+    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)  # filled only by collectstatic, but must exist
     call_command("migrate", interactive=False, verbosity=0)
     call_command("demo", "--if-empty")
     call_command("demo", "--sign-in")
