@@ -54,6 +54,7 @@ def _judge(pk: int) -> None:
             deployment,
             f"Nothing to run: {deployment.environment.name} already runs {successor.commit[:10]} "
             f"({successor.label}), which contains this change.",
+            becomes_live=False,
         )
     elif not plans.has_pipeline(deployment.plan):
         _end_without_running(
@@ -110,6 +111,6 @@ def _claim(deployment: Deployment) -> None:
     )
 
 
-def _end_without_running(deployment: Deployment, text: str) -> None:
+def _end_without_running(deployment: Deployment, text: str, *, becomes_live: bool = True) -> None:
     move(deployment, Event.BEGIN, text="There is nothing to run.", action="")
-    end_deployment(deployment, Event.SUCCEED, text=text)
+    end_deployment(deployment, Event.SUCCEED, text=text, becomes_live=becomes_live)

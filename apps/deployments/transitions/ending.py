@@ -35,9 +35,11 @@ def end_deployment(
     fence: int | None = None,
     action: str = "",
     data: dict[str, Any] | None = None,
+    becomes_live: bool = True,
 ) -> None:
     """End the present attempt and the deployment with it; a success also moves the environment on.
 
+    ``becomes_live``: False when something newer that contains it is live already.
     Inside a transaction. ``LOSE`` ends the attempt but not the deployment: a person decides.
     """
     running, waiting = REST_OF_STEPS[event]
@@ -62,7 +64,8 @@ def end_deployment(
         attempt.ended_at = now()
         attempt.save(update_fields=["outcome", "ended_at"])
     if status == Status.SUCCEEDED:
-        _take_as_live(deployment)
+        if becomes_live:
+            _take_as_live(deployment)
         _finish_change(deployment.change)
 
 
