@@ -84,7 +84,11 @@ def _policy(files: PolicyFiles, governs: str, oid: str, problems: tuple[Located,
 
 
 def _last_valid(repository: Repository, branch: str) -> PolicyFiles | None:
-    row = PolicyVersion.objects.filter(repository=repository, branch=branch, valid=True).order_by("-noted_at", "-id").first()
+    row = (
+        PolicyVersion.objects.filter(repository=repository, branch=branch, valid=True)
+        .order_by("-noted_at", "-id")
+        .first()
+    )
     if row is None:
         return None
     try:

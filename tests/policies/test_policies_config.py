@@ -125,18 +125,36 @@ MISTAKES = [
     (RULE + "    when: {paths: ['a[b']}\n", 5, 20, "is no path pattern", ".gitignore"),
     (RULE + "    when: {path: [a]}\n", 5, 12, "The key `path` is not known", "Did you mean `paths`?"),
     (RULE + "    when: {environments: [prod]}\n", 5, 26, "`prod` is not an environment", "default"),
-    (HEAD + "rules: [{name: a, needs: {approvals: 0}}]", 2, 38, "a whole number from 1 to 20, but is `0`", "approvals: 1"),
+    (
+        HEAD + "rules: [{name: a, needs: {approvals: 0}}]",
+        2,
+        38,
+        "a whole number from 1 to 20, but is `0`",
+        "approvals: 1",
+    ),
     (HEAD + "rules: [{name: a, needs: {approvals: '2'}}]", 2, 38, "whole number", "approvals"),
     (HEAD + "rules: [{name: a, needs: {approvals: 1e9}}]", 2, 38, "whole number", "approvals"),
     (HEAD + "rules: [{name: a, needs: {from: [code-owners]}}]", 2, 26, "lacks the key `approvals`", "Add"),
     (HEAD + "rules: [{name: a, needs: {approvals: 1, from: []}}]", 2, 47, "empty list", "Write"),
     (HEAD + "rules: [{name: a, needs: {approvals: 1, from: ['@bob']}}]", 2, 47, "names nobody", "`user/bob`"),
     (HEAD + "rules: [{name: a, needs: {approvals: 1, from: ['@x/sre']}}]", 2, 47, "names nobody", "`team/sre`"),
-    (HEAD + "rules: [{name: a, needs: {approvals: 1, from: [role/reviwer]}}]", 2, 47, "names nobody", "`role/reviewer`"),
+    (
+        HEAD + "rules: [{name: a, needs: {approvals: 1, from: [role/reviwer]}}]",
+        2,
+        47,
+        "names nobody",
+        "`role/reviewer`",
+    ),
     (HEAD + "rules: [{name: a, needs: {approvals: 1, from: [team/a, team/a]}}]", 2, 56, "stands twice", "Remove"),
     (HEAD + "rules: [{name: no, needs: {approvals: 1}}]", 2, 16, "reads `no` without quotes as true or false", '"no"'),
     (HEAD + "rules: [{name: 1.30, needs: {approvals: 1}}]", 2, 16, "as a number", '"1.30"'),
-    (HEAD + "rules: [{name: a, needs: {approvals: 1}}, {name: a, needs: {approvals: 1}}]", 2, 43, "Two rules", "Rename"),
+    (
+        HEAD + "rules: [{name: a, needs: {approvals: 1}}, {name: a, needs: {approvals: 1}}]",
+        2,
+        43,
+        "Two rules",
+        "Rename",
+    ),
     (HEAD + "environments: {on: {}}", 2, 16, "reads `on` without quotes", '"on"'),
     (HEAD + "environments: {}", 2, 15, "`environments` is empty", "Write"),
     (HEAD + "environments: {'a b': {}}", 2, 16, "cannot name an environment", "production"),
@@ -148,23 +166,53 @@ MISTAKES = [
     (HEAD + "environments: {a: {targets: {t: {path: x}}}}", 2, 33, "lacks the key `kind`", "helm"),
     (HEAD + "environments: {a: {targets: {t: {kind: hlm, chart: x}}}}", 2, 40, "is `hlm`", "Did you mean `helm`?"),
     (HEAD + "environments: {a: {targets: {t: {kind: helm}}}}", 2, 33, "lacks the key `chart`", "Add"),
-    (HEAD + "environments: {a: {targets: {t: {kind: flux, path: ../x}}}}", 2, 52, "inside the repository", "without `..`"),
+    (
+        HEAD + "environments: {a: {targets: {t: {kind: flux, path: ../x}}}}",
+        2,
+        52,
+        "inside the repository",
+        "without `..`",
+    ),
     (HEAD + "environments: {a: {targets: {t: {kind: flux, path: /x}}}}", 2, 52, "inside the repository", "root"),
-    (HEAD + "environments: {a: {targets: {t: {kind: helm, chart: c, kubeVersion: 1.30}}}}", 2, 69, "a number", '"1.30"'),
+    (
+        HEAD + "environments: {a: {targets: {t: {kind: helm, chart: c, kubeVersion: 1.30}}}}",
+        2,
+        69,
+        "a number",
+        '"1.30"',
+    ),
     (HEAD + "environments: {a: {deploy: {}}}", 2, 28, "lacks the key `steps`", "Add"),
     (HEAD + "environments: {a: {deploy: {via: gitlb}}}", 2, 34, "is `gitlb`", "`gitlab`"),
     (HEAD + "environments: {a: {deploy: {via: local, steps: [], project: x}}}", 2, 48, "empty list", "Write"),
     (HEAD + "environments: {a: {deploy: {start: later, steps: [{name: a, run: b}]}}}", 2, 36, "is `later`", "auto"),
     (HEAD + "environments: {a: {deploy: {steps: [{name: a}]}}}", 2, 37, "lacks the key `run`", "Add"),
     (HEAD + "environments: {a: {deploy: {steps: [{name: a/b, run: b}]}}}", 2, 44, "cannot name a step", "apply"),
-    (HEAD + "environments: {a: {deploy: {steps: [{name: a, run: b}, {name: a, run: c}]}}}", 2, 63, "Two steps", "Rename"),
+    (
+        HEAD + "environments: {a: {deploy: {steps: [{name: a, run: b}, {name: a, run: c}]}}}",
+        2,
+        63,
+        "Two steps",
+        "Rename",
+    ),
     (HEAD + "environments: {a: {deploy: {steps: [{name: a, run: b, timeout: 10}]}}}", 2, 64, "a duration", "`10m`"),
-    (HEAD + "environments: {a: {deploy: {steps: [{name: a, run: [b]}]}}}", 2, 52, "must be text, but is a list", "Write"),
+    (
+        HEAD + "environments: {a: {deploy: {steps: [{name: a, run: [b]}]}}}",
+        2,
+        52,
+        "must be text, but is a list",
+        "Write",
+    ),
     (HEAD + "rollback: {protected: -1}", 2, 23, "from 0 to 20", "Write"),
     (HEAD + "emergency: {approvals: 1}", 2, 12, "lacks the key `from`", "Add"),
     (HEAD + "runbooks: ../x", 2, 11, "inside the repository", "docs/runbooks"),
     (HEAD + "windows: [{name: a, kind: freeze}]", 2, 11, "needs either `from` and `to`", "Write"),
-    (HEAD + "windows: [{name: a, kind: freeze, from: 2026-12-24T18:00, to: 2027-01-02T08:00+01:00}]", 2, 41, "offset", "+01:00"),
+    (
+        HEAD + "windows: [{name: a, kind: freeze, from: 2026-12-24T18:00, to: 2027-01-02T08:00+01:00}]",
+        2,
+        41,
+        "offset",
+        "+01:00",
+    ),
     (HEAD + "windows: [{name: a, kind: allow, cron: '9 * *', duration: 8h}]", 2, 40, "no schedule", "Monday"),
     (
         HEAD + "windows: [{name: a, kind: allow, cron: '0 9 * * 1', duration: 8h, timezone: Mars/X}]",
@@ -186,9 +234,9 @@ MISTAKES = [
 @pytest.mark.parametrize(("text", "line", "column", "message", "fix"), MISTAKES)
 def test_mistake_is_named_with_line_column_and_fix(text: str, line: int, column: int, message: str, fix: str) -> None:
     found = errors(text)
-    assert any(
-        (at, where) == (line, column) and message in what and fix in how for at, where, what, how in found
-    ), found
+    assert any((at, where) == (line, column) and message in what and fix in how for at, where, what, how in found), (
+        found
+    )
 
 
 def test_problems_come_in_the_order_of_the_lines() -> None:

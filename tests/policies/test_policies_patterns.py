@@ -73,7 +73,9 @@ CASES = [
 
 @pytest.mark.parametrize(("pattern", "paths"), CASES)
 def test_pattern_means_what_git_takes_it_to_mean(oracle: GitRepo, pattern: str, paths: str) -> None:
-    names = [name for name in (paths.split(" ") if pattern != "a\\ b" else ["a b", "a", "x/a b"]) if not name.startswith("/")]
+    names = [
+        name for name in (paths.split(" ") if pattern != "a\\ b" else ["a b", "a", "x/a b"]) if not name.startswith("/")
+    ]
     # The one deliberate difference is a closing /*, see below; here only its direct children are asked for.
     compiled = compile_pattern(pattern)
     assert {name for name in names if compiled.matches(name)} == ignored(oracle, pattern, names)

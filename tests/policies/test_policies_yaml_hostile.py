@@ -87,8 +87,41 @@ def test_any_bytes_give_problems_or_a_config(data: bytes) -> None:
 
 
 WORDS = st.sampled_from(
-    ["apiVersion", "portal/v1", "rules", "needs", "from", "approvals", "when", "environments", "no", "1", "&a", "*a", "<<"]
-    + ["[", "]", "{", "}", ":", ",", "- ", "\n", "  ", "'", '"', "!", "|", "#", "code-owners", "steps", "targets", "kind"]
+    [
+        "apiVersion",
+        "portal/v1",
+        "rules",
+        "needs",
+        "from",
+        "approvals",
+        "when",
+        "environments",
+        "no",
+        "1",
+        "&a",
+        "*a",
+        "<<",
+    ]
+    + [
+        "[",
+        "]",
+        "{",
+        "}",
+        ":",
+        ",",
+        "- ",
+        "\n",
+        "  ",
+        "'",
+        '"',
+        "!",
+        "|",
+        "#",
+        "code-owners",
+        "steps",
+        "targets",
+        "kind",
+    ]
 )
 
 

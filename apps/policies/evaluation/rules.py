@@ -185,7 +185,7 @@ def _optional(group: OwnerGroup, facts: Facts) -> Judged:
     match = group.match
     text = f"{' or '.join(match.owners)} may look at {_paths(group.paths)}, but the section is optional."
     rule = RuleRef(match.section, facts.policy.owners_path, match.line)
-    return Judged(Requirement("code_owners", match.section, NOT_NEEDED, text, rule=rule))
+    return Judged(Requirement("code_owners", match.section or match.pattern, NOT_NEEDED, text, rule=rule))
 
 
 def _replaced(rules: Sequence[Rule], facts: Facts) -> list[Judged]:

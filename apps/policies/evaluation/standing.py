@@ -67,6 +67,17 @@ SENTENCES = {
     Standing.NOT_ALL_SEEN: "{who} had not been shown everything that the rule asks for.",
     Standing.POLICY_CHANGED: "The policy changed since {who} approved r{revision}.",
 }
+_LISTS = (
+    "conflicts",
+    "changed_paths",
+    "environments",
+    "owners",
+    "people",
+    "reviews",
+    "contributors",
+    "change_requests",
+    "open_threads",
+)
 _HOW = {
     "author": Standing.AUTHOR,
     "committer": Standing.COMMITTER,
@@ -80,6 +91,7 @@ class Ledger:
     """Facts by person, and what every review of this gate is worth."""
 
     def __init__(self, facts: Facts) -> None:
+        _require_complete(facts)
         self.facts = facts
         self.people: dict[int, Person] = {person.id: person for person in facts.people}
         self.contributed: dict[int, Contributor] = {}
@@ -172,3 +184,10 @@ class Ledger:
         if not all(type(person) is int for person in found):
             raise CannotEvaluate(f"the members of {principal} are not known")
         return tuple(found)
+
+
+def _require_complete(facts: Facts) -> None:
+    """Nothing there is an empty tuple; a fact that is missing must not be taken for it."""
+    for name in _LISTS:
+        if not isinstance(getattr(facts, name), tuple):
+            raise CannotEvaluate(f"the fact `{name}` is missing")

@@ -6,33 +6,43 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('repositories', '0001_initial'),
+        ("repositories", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='PolicyVersion',
+            name="PolicyVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('branch', models.CharField(max_length=250)),
-                ('commit_oid', apps.core.fields.OidField(blank=True, default='', max_length=64)),
-                ('portal_blob', apps.core.fields.OidField(blank=True, default='', max_length=64)),
-                ('owners_blob', apps.core.fields.OidField(blank=True, default='', max_length=64)),
-                ('owners_path', models.CharField(blank=True, max_length=40)),
-                ('valid', models.BooleanField()),
-                ('problems', models.JSONField(blank=True, default=list)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('noted_at', models.DateTimeField()),
-                ('repository', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='policy_versions', to='repositories.repository')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("branch", models.CharField(max_length=250)),
+                ("commit_oid", apps.core.fields.OidField(blank=True, default="", max_length=64)),
+                ("portal_blob", apps.core.fields.OidField(blank=True, default="", max_length=64)),
+                ("owners_blob", apps.core.fields.OidField(blank=True, default="", max_length=64)),
+                ("owners_path", models.CharField(blank=True, max_length=40)),
+                ("valid", models.BooleanField()),
+                ("problems", models.JSONField(blank=True, default=list)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("noted_at", models.DateTimeField()),
+                (
+                    "repository",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="policy_versions",
+                        to="repositories.repository",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-noted_at', '-id'),
-                'indexes': [models.Index(fields=['repository', 'branch', '-noted_at'], name='policy_last_valid')],
-                'constraints': [models.UniqueConstraint(fields=('repository', 'branch', 'commit_oid'), name='one_policy_version_per_commit')],
+                "ordering": ("-noted_at", "-id"),
+                "indexes": [models.Index(fields=["repository", "branch", "-noted_at"], name="policy_last_valid")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("repository", "branch", "commit_oid"), name="one_policy_version_per_commit"
+                    )
+                ],
             },
         ),
     ]

@@ -1,0 +1,92 @@
+"""The published JSON Schema says the same as the loader about the shape of the file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from apps.policies.config import document, environments, parse_portal_yaml, rules, windows
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA: dict[str, Any] = json.loads((ROOT / "apps/policies/schema/portal.schema.json").read_text())
+HEAD = "apiVersion: portal/v1\n"
+
+SAME = [
+    HEAD,
+    HEAD + "environments: {a: , b: {after: [a], protected: true}}",
+    HEAD + "environments: {a: {targets: {t: {kind: helm, chart: c, values: [v], release: r}}}}",
+    HEAD + "environments: {a: {targets: {t: {kind: terraform, path: p, workspace: w}}}}",
+    HEAD + "environments: {a: {deploy: {steps: [{name: a, run: b, timeout: 2m30s}]}}}",
+    HEAD + "environments: {a: {deploy: {via: argocd, connection: c, application: x, start: manual}}}",
+    HEAD + "rules: [{name: a, needs: {approvals: 1}}]",
+    HEAD + "rules: [{name: a, stage: deploy, when: {paths: [a]}, needs: {approvals: 2, from: [team/a, code-owners]}}]",
+    HEAD + "rollback: {protected: 0}",
+    HEAD + "emergency: {from: [team/a]}",
+    # refused by both
+    "rules: [{name: a, needs: {approvals: 1}}]",
+    HEAD + "x: 1",
+    HEAD + "environments: {}",
+    HEAD + "environments: []",
+    HEAD + "environments: {a b: {}}",
+    HEAD + "environments: {a: {x: 1}}",
+    HEAD + "environments: {a: {protected: 'true'}}",
+    HEAD + "environments: {a: {targets: {t: {kind: helm}}}}",
+    HEAD + "environments: {a: {targets: {t: {kind: helm, chart: c, path: p}}}}",
+    HEAD + "environments: {a: {targets: {t: {kind: nomad, path: p}}}}",
+    HEAD + "environments: {a: {deploy: {via: local}}}",
+    HEAD + "environments: {a: {deploy: {via: gitlab, steps: []}}}",
+    HEAD + "environments: {a: {deploy: {steps: [{name: a}]}}}",
+    HEAD + "environments: {a: {deploy: {steps: [{name: a, run: b, timeout: 1 minute}]}}}",
+    HEAD + "rules: []",
+    HEAD + "rules: [{name: a}]",
+    HEAD + "rules: [{name: a, needs: {approvals: 0}}]",
+    HEAD + "rules: [{name: a, needs: {approvals: 1, from: []}}]",
+    HEAD + "rules: [{name: a, needs: {approvals: 1, from: [bob]}}]",
+    HEAD + "rules: [{name: a, needs: {approvals: 1, from: [role/king]}}]",
+    HEAD + "rules: [{name: a, when: {}, needs: {approvals: 1}}]",
+    HEAD + "rules: [{name: a, when: {paths: []}, needs: {approvals: 1}}]",
+    HEAD + "rules: [{name: a, stage: build, needs: {approvals: 1}}]",
+    HEAD + "rollback: {protected: -1}",
+    HEAD + "windows: [{name: a, kind: freeze}]",
+    HEAD + "emergency: {}",
+]
+
+
+def test_schema_is_a_valid_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("text", SAME)
+def test_schema_and_loader_agree(text: str) -> None:
+    by_schema = jsonschema.Draft202012Validator(SCHEMA).is_valid(yaml.safe_load(text))
+    by_loader = parse_portal_yaml(text.encode()).config is not None
+    assert by_schema == by_loader
+
+
+def test_schema_knows_exactly_the_keys_of_the_loader() -> None:
+    defs = SCHEMA["$defs"]
+    assert set(SCHEMA["properties"]) == set(document.KEYS)
+    assert set(defs["environment"]["properties"]) == set(environments.ENVIRONMENT_KEYS)
+    assert set(defs["step"]["properties"]) == set(environments.STEP_KEYS)
+    assert set(defs["rule"]["properties"]) == set(rules.RULE_KEYS)
+    assert set(defs["rule"]["properties"]["when"]["properties"]) == set(rules.WHEN_KEYS)
+    assert set(defs["rule"]["properties"]["needs"]["properties"]) == set(rules.NEEDS_KEYS)
+    assert set(defs["window"]["properties"]) == set(windows.WINDOW_KEYS)
+    targets = {one["properties"]["kind"]["const"]: set(one["properties"]) for one in defs["target"]["oneOf"]}
+    assert targets == {
+        kind: {"kind", *required, *more, *options}
+        for kind, (required, more, options) in environments.TARGET_KINDS.items()
+    }
+    deploys = {one["properties"]["via"]["const"]: set(one["properties"]) for one in defs["deploy"]["oneOf"]}
+    assert deploys == {via: set(keys) for via, keys in environments.DISPATCHERS.items()}
+
+
+def test_example_of_the_documentation_is_valid() -> None:
+    text = (ROOT / "docs/portal-yaml.md").read_text().split("```yaml\n")[1].split("```")[0]
+    assert parse_portal_yaml(text.encode()).problems == ()
+    jsonschema.validate(yaml.safe_load(text), SCHEMA)
