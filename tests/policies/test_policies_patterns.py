@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import assume, given, settings
@@ -16,8 +14,8 @@ from tests.support.git import ENVIRONMENT, GitRepo
 
 
 @pytest.fixture(scope="module")
-def oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitRepo]:
-    yield GitRepo.create(tmp_path_factory.mktemp("ignore") / "repo")
+def oracle(tmp_path_factory: pytest.TempPathFactory) -> GitRepo:
+    return GitRepo.create(tmp_path_factory.mktemp("ignore") / "repo")
 
 
 def ignored(repo: GitRepo, pattern: str, paths: list[str]) -> set[str]:

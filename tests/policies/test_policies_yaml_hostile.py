@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -101,8 +102,6 @@ WORDS = st.sampled_from(
         "&a",
         "*a",
         "<<",
-    ]
-    + [
         "[",
         "]",
         "{",
@@ -134,7 +133,6 @@ def test_any_arrangement_of_its_own_words_is_answered(text: str) -> None:
 
 @given(st.text(max_size=30))
 def test_nodes_are_read_or_refused(text: str) -> None:
-    try:
-        read_nodes(text.encode("utf-8", "surrogatepass"))
-    except Refused as refused:
-        assert refused.problem.message
+    with suppress(Refused):
+        node = read_nodes(text.encode("utf-8", "surrogatepass"))
+        assert node is None or node.size >= 1

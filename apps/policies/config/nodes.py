@@ -59,7 +59,7 @@ class Mapping(Node):
         return next((value for name, value in self.pairs if name.text == key), None)
 
 
-class Refused(Exception):  # noqa: N818 - a file that is refused, with the reason
+class Refused(Exception):
     """The text cannot be read as one plain YAML document."""
 
     def __init__(self, problem: Problem) -> None:

@@ -133,5 +133,5 @@ class Facts:
     rollback: RollbackConfig = field(default_factory=RollbackConfig)
 
 
-class CannotEvaluate(Exception):  # noqa: N818 - not an error of the program: the answer is "could not be evaluated"
+class CannotEvaluate(Exception):
     """A rule cannot be judged from these facts; the message says why."""

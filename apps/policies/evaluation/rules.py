@@ -126,46 +126,39 @@ def _judge(rule: Rule, ledger: Ledger, ref: RuleRef) -> list[Judged]:
 
 def _owners(rule: Rule, ledger: Ledger, ref: RuleRef) -> list[Judged]:
     """Every owned path covered by an owner of it; where nobody owns anything touched, by any reviewer."""
-    facts = ledger.facts
     others = tuple(name for name in rule.needs.from_ if name != CODE_OWNERS)
-    groups = owner_groups(facts)
+    groups = owner_groups(ledger.facts)
     required = [group for group in groups if not group.match.optional]
-    judged = [_optional(group, facts) for group in groups if group.match.optional]
-    for group in required:
-        match = group.match
-        name = f"{rule.name}: {match.section}" if match.section else f"{rule.name}: {match.pattern}"
-        principals = tuple(dict.fromkeys((*match.owners, *others)))
-        text = f"{_count(match.approvals)} for {_paths(group.paths)} from {' or '.join(principals)}"
-        place = RuleRef(rule.name, facts.policy.owners_path, match.line)
-        judged.append(
-            approvals(
-                ledger,
-                code="code_owners",
-                name=name,
-                principals=principals,
-                count=match.approvals,
-                text=text,
-                rule=place,
-            )
-        )
-    everybody = tuple(dict.fromkeys(owner for group in required for owner in group.match.owners)) + others
-    if not required:
-        everybody = (REVIEWERS, *others)
-    if not required or rule.needs.approvals > max(group.match.approvals for group in required):
-        whom = "any owner of the touched paths" if required else "any reviewer, because nobody owns the touched paths"
-        text = f"{_count(rule.needs.approvals)} from {whom}"
-        judged.append(
-            approvals(
-                ledger,
-                code="rule",
-                name=rule.name,
-                principals=tuple(dict.fromkeys(everybody)),
-                count=rule.needs.approvals,
-                text=text,
-                rule=ref,
-            )
-        )
-    return judged
+    judged = [_optional(group, ledger.facts) for group in groups if group.match.optional]
+    judged += [_owner_group(rule, group, others, ledger) for group in required]
+    if required and rule.needs.approvals <= max(group.match.approvals for group in required):
+        return judged
+    names = [owner for group in required for owner in group.match.owners] or [REVIEWERS]
+    whom = "any owner of the touched paths" if required else "any reviewer, because nobody owns the touched paths"
+    together = approvals(
+        ledger,
+        code="rule",
+        name=rule.name,
+        principals=tuple(dict.fromkeys((*names, *others))),
+        count=rule.needs.approvals,
+        text=f"{_count(rule.needs.approvals)} from {whom}",
+        rule=ref,
+    )
+    return [*judged, together]
+
+
+def _owner_group(rule: Rule, group: OwnerGroup, others: tuple[str, ...], ledger: Ledger) -> Judged:
+    match = group.match
+    principals = tuple(dict.fromkeys((*match.owners, *others)))
+    return approvals(
+        ledger,
+        code="code_owners",
+        name=f"{rule.name}: {match.section or match.pattern}",
+        principals=principals,
+        count=match.approvals,
+        text=f"{_count(match.approvals)} for {_paths(group.paths)} from {' or '.join(principals)}",
+        rule=RuleRef(rule.name, ledger.facts.policy.owners_path, match.line),
+    )
 
 
 def owner_groups(facts: Facts) -> list[OwnerGroup]:

@@ -25,7 +25,7 @@ class Seat:
     demands: tuple[int, ...]
 
 
-class _Exhausted(Exception):  # noqa: N818 - the search gave up; the greedy answer is taken
+class _Exhausted(Exception):
     pass
 
 
