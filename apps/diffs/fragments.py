@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from apps.diffs.characters import escape_attribute, escape_name, plain
 from apps.diffs.files import FileChange, FileFacts, describe
-from apps.diffs.highlight import CUT_OPEN, painter_for
+from apps.diffs.highlight import CUT_OPEN, MAX_SHOWN, painter_for
 from apps.diffs.html import TABLE_CLOSE, View, table_open
 from apps.diffs.keys import etag, fragment_key
 from apps.diffs.parse import MalformedDiff, iter_hunks
@@ -85,10 +85,11 @@ def render_file(
         rows = write_rows(change.id, painter, iter_hunks(patch), chosen.view, window)
     except MalformedDiff as error:
         problem = error.message
-    body = "".join(rows)
-    cut = body.count(CUT_OPEN)
     next_row = window.end if window.more else None
-    pieces = [f"<tbody>{body}</tbody>" if body else "", _more(change, chosen, next_row, max_rows)]
+    # One list, one join, one encoding: a large file is not copied again and again.
+    pieces = ["<tbody>", *rows, "</tbody>"] if rows else []
+    pieces.append(_more(change, chosen, next_row, max_rows))
+    cut = sum(CUT_OPEN in row for row in rows) if len(patch) > MAX_SHOWN and not chosen.long_lines else 0
     if start_row == 0:
         pieces = [*_notes(change, known, chosen, cut, sizes, problem), *_table(change, known, chosen, pieces)]
     elif problem:
@@ -180,7 +181,8 @@ def section_open(change: FileChange, facts: FileFacts | None, *, state: str = "o
 
 def render_section(change: FileChange, facts: FileFacts | None, body: bytes, *, tools: str = "") -> bytes:
     """A whole file: heading and the body of ``render_file``."""
-    return section_open(change, facts, tools=tools).encode() + b'<div class="fb">' + body + b"</div></section>"
+    opening = section_open(change, facts, tools=tools).encode()
+    return b"".join((opening, b'<div class="fb">', body, b"</div></section>"))
 
 
 def render_shell(

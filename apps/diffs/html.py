@@ -22,7 +22,7 @@ _MINUS = '<td class="n"><td class="m" aria-hidden="true">&minus;<td><span class=
 _PLUS = '<td class="m" aria-hidden="true">+<td><span class="sr">added </span>'
 _OLD_SIGN = '<td class="m d" aria-hidden="true">&minus;<td class="d"><span class="sr">removed </span>'
 _NEW_SIGN = '<td class="m a" aria-hidden="true">+<td class="a"><span class="sr">added </span>'
-_EMPTY = '<td class="n e"><td class="m e"><td class="e">'
+_EMPTY = '<td class="e" colspan="3">'
 
 
 def _numbers(first: int, count: int) -> Iterable[str]:

@@ -32,8 +32,7 @@ class MalformedDiff(PortalError):
         super().__init__("malformed_diff", f"The difference could not be read: {reason}. Load the page again.")
 
 
-@dataclass(frozen=True, slots=True)
-class RawChange:
+class RawChange(NamedTuple):
     """One entry of the raw list, before it has an id (shape of ``TreeChangeLike``)."""
 
     status: str

@@ -115,7 +115,7 @@ def workload(name: str) -> tuple[Files, Files]:
     if name == "huge":
         lines = documents(rng, yaml_document, 100_000)
         return {"all.yaml": text(lines)}, {"all.yaml": text(edited(rng, lines, 0.05))}
-    # (files, lines each, edited runs each, share of whole new or deleted files, suffix): hunks, pairs and rows of each
+    # (files, lines each, edited runs each, share of whole new files, suffix): hunks, pairs and rows of each
     # are near those counted in the real commits of PERFORMANCE §0.
     shapes = {"small": (3, 120, 3, 0.0, "yaml"), "medium": (45, 130, 5, 0.1, "tf"), "large": (987, 75, 2, 0.6, "yaml")}
     if name in shapes:
@@ -124,7 +124,7 @@ def workload(name: str) -> tuple[Files, Files]:
             lines = documents(rng, hcl_block if suffix == "tf" else yaml_document, size)
             path = f"apps/team-{number % 23}/{WORDS[number % 20]}-{number}.{suffix}"
             if rng.random() < share:
-                (new if rng.random() < 0.9 else old)[path] = text(lines)
+                new[path] = text(lines)
             else:
                 old[path], new[path] = text(lines), text(edited_in_runs(rng, lines, hunks))
         return old, new

@@ -61,7 +61,7 @@ class FragmentReader(HTMLParser):
         self.marked: list[str] = []
         self.text = ""
         self._spans: list[str] = []
-        self._in_row = self._in_mark = False
+        self._in_row = self._in_mark = self._in_more = False
         self.feed(html.decode("utf-8"))
         self.close()
         assert self._spans == [], "a span was left open"
@@ -80,11 +80,15 @@ class FragmentReader(HTMLParser):
             assert not self._in_mark, "marks must not nest"
             self._in_mark = True
             self.marked.append("")
+        elif tag == "tbody":
+            self._in_more = "mr" in names
         elif tag == "tr":
-            self.rows.append((given.get("class") or "", given.get("id") or "", []))
+            self.rows.append(("h" if self._in_more else given.get("class") or "", given.get("id") or "", []))
             self._in_row = True
         elif tag in ("td", "th"):
-            self.rows[-1][2].append("")
+            # An empty side of the split view is one cell as wide as three; the text goes to the last.
+            wide = int(given.get("colspan") or 1) if "h" not in self.rows[-1][0] else 1
+            self.rows[-1][2].extend([""] * wide)
         elif tag == "a":
             assert (given["href"] or "").startswith(("#f-", "?"))
 
