@@ -191,7 +191,7 @@ PORTAL_STEP_OUTPUT_MB = env.number("PORTAL_STEP_OUTPUT_MB", 64)
 PORTAL_STEP_GRACE_SECONDS = env.number("PORTAL_STEP_GRACE_SECONDS", 5)
 # How long the workspace of a run with unknown outcome is kept for whoever has to decide.
 PORTAL_RUNS_KEEP_DAYS = env.number("PORTAL_RUNS_KEEP_DAYS", 7)
-CELERY_BROKER_URL = REDIS_URL or None
+PORTAL_QUEUE_PREFIX = env.text("PORTAL_QUEUE_PREFIX", "portal-")
 
 # --- people ------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
+from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from apps.core.work import Job, work_requested
@@ -12,7 +13,11 @@ from apps.worker.embedded import Engine
 from apps.worker.registry import jobs
 
 log = structlog.get_logger(__name__)
-SLOW_QUEUE, SHORT_QUEUE = "slow", "short"
+
+
+def queue_of(job: Job) -> str:
+    """``slow`` or ``short``, behind the prefix by which several portals can share one Redis."""
+    return f"{settings.PORTAL_QUEUE_PREFIX}{'slow' if job.slow else 'short'}"
 
 
 def send(name: str, pk: int, **_: Any) -> None:
@@ -23,7 +28,7 @@ def send(name: str, pk: int, **_: Any) -> None:
     if job is None:
         return
     try:
-        run_unit.apply_async((name, pk), queue=SLOW_QUEUE if job.slow else SHORT_QUEUE, retry=False, expires=60)
+        run_unit.apply_async((name, pk), queue=queue_of(job), retry=False, expires=60)
     except (OperationalError, OSError) as problem:
         log.warning("wake_up_lost", job=name, pk=pk, problem=type(problem).__name__)
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from django.conf import settings
 from django.db import connection
@@ -22,7 +23,9 @@ def database_url() -> str:
     values = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{values['NAME']}"
-    host = f"{values['HOST']}:{values['PORT']}" if values["PORT"] else values["HOST"]
+    # A host may be a directory (a Unix socket), given as HOST or as ?host= of the URL.
+    host = quote(values["HOST"] or values["OPTIONS"].get("host", ""), safe="")
+    host += f":{values['PORT']}" if values["PORT"] else ""
     credentials = values["USER"] + (f":{values['PASSWORD']}" if values["PASSWORD"] else "")
     return f"postgresql://{credentials}@{host}/{values['NAME']}"
 
