@@ -17,6 +17,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.conf import settings  # noqa: E402
 
+from apps.live.relay import Listener  # noqa: E402
 from apps.live.routing import websocket_urlpatterns  # noqa: E402
 from apps.worker.embedded import Engine  # noqa: E402
 
@@ -28,15 +29,20 @@ async def lifespan(
 ) -> None:
     """Start the engine with the server and stop it cleanly; killed uncleanly, its leases expire."""
     engine = Engine() if settings.PORTAL_ENGINE == "embedded" else None
+    relay = Listener() if settings.REDIS_URL else None
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            if relay is not None:
+                relay.start()
             if engine is not None:
                 engine.start()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             if engine is not None:
                 await sync_to_async(engine.stop, thread_sensitive=False)()
+            if relay is not None:
+                relay.stop()
             await send({"type": "lifespan.shutdown.complete"})
             return
 

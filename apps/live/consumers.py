@@ -10,17 +10,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs
 
-from channels.auth import get_user
-from channels.db import database_sync_to_async
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 
 from apps.accounts.models import User
 from apps.live import feeds
 from apps.live.frames import beat
-from apps.live.hub import Mailbox, Topic, hub
+from apps.live.hub import Frame, Mailbox, Topic, hub
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -50,6 +51,12 @@ async def board_socket(scope: Scope, receive: Receive, send: Send) -> None:
     await _serve(scope, receive, send, feeds.board_feed)
 
 
+async def unknown_socket(_scope: Scope, receive: Receive, send: Send) -> None:
+    """Any other address: there is nothing here, whoever asks."""
+    await receive()
+    await _refuse(send, NOTHING_HERE)
+
+
 async def _serve(scope: Scope, receive: Receive, send: Send, find: feeds.Finder) -> None:
     user = scope.get("user") or AnonymousUser()
     await receive()
@@ -57,7 +64,7 @@ async def _serve(scope: Scope, receive: Receive, send: Send, find: feeds.Finder)
         await _refuse(send, SIGN_IN)
         return
     number = int(scope["url_route"]["kwargs"].get("number", 0))
-    feed = await database_sync_to_async(find)(user, number)
+    feed = await feeds.in_thread(find)(user, number)
     if feed is None:
         await _refuse(send, NOTHING_HERE)
         return
@@ -84,7 +91,8 @@ async def _run(feed: feeds.Feed, scope: Scope, receive: Receive, send: Send, aft
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
-            task.result()
+            with suppress(OSError):  # the server's way to say that the client is gone already
+                task.result()
     finally:
         hub.leave(feed.topic, mailbox)
         for task in tasks:
@@ -103,10 +111,19 @@ async def _until_signed_out(scope: Scope, send: Send) -> None:
     """Close when the session behind this socket ended; the page then offers to sign in."""
     while True:
         await asyncio.sleep(SESSION_CHECK_SECONDS)
-        user = await get_user(scope)
-        if not user.is_authenticated:
+        if not await feeds.in_thread(_is_signed_in)(scope):
             await send({"type": "websocket.close", "code": SIGN_IN})
             return
+
+
+def _is_signed_in(scope: Scope) -> bool:
+    """Whether the session of this socket still exists and is this person's.
+
+    It is read anew: the copy in ``scope`` was loaded when the socket opened and never changes.
+    """
+    key = scope["session"].session_key
+    stored = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    return bool(key) and str(stored.get(SESSION_KEY, "")) == str(scope["user"].pk)
 
 
 async def _deliver(feed: feeds.Feed, topic: Topic, mailbox: Mailbox, send: Send, after: int) -> None:
@@ -116,13 +133,10 @@ async def _deliver(feed: feeds.Feed, topic: Topic, mailbox: Mailbox, send: Send,
     both, never in none; what comes twice is left out here or, inside a frame, by the client.
     """
     await topic.started.wait()
-    seen = after
-    while True:
-        frame = await database_sync_to_async(feed.read)(seen)
-        if frame is None:
-            break
-        seen = frame.last
-        await send({"type": "websocket.send", "text": frame.text})
+    seen = await _replay(feed, mailbox.user_id, send, after)
+    if seen is None:
+        await send({"type": "websocket.close", "code": feeds.FORBIDDEN.close})
+        return
     await send({"type": "websocket.send", "text": beat(seen)})
     while True:
         for frame in await mailbox.take():
@@ -133,3 +147,19 @@ async def _deliver(feed: feeds.Feed, topic: Topic, mailbox: Mailbox, send: Send,
                 continue
             seen = max(seen, frame.last)
             await send({"type": "websocket.send", "text": frame.text})
+
+
+async def _replay(feed: feeds.Feed, user_id: int, send: Send, after: int) -> int | None:
+    """Send everything behind ``after``; the last number, or ``None`` when the right to see it ended meanwhile."""
+
+    def next_frame() -> tuple[bool, Frame | None]:
+        return user_id in feed.allowed({user_id}), feed.read(after)
+
+    while True:
+        is_allowed, frame = await feeds.in_thread(next_frame)()
+        if not is_allowed:
+            return None
+        if frame is None:
+            return after
+        after = frame.last
+        await send({"type": "websocket.send", "text": frame.text})

@@ -53,7 +53,7 @@ class Feed:
         return asyncio.create_task(self._run(topic), name=f"feed {self.topic}")
 
     async def _run(self, topic: Topic) -> None:
-        last = await in_thread(self.position)()
+        last = await self._first_position()
         topic.started.set()
         while True:
             rung = False
@@ -65,6 +65,15 @@ class Feed:
             except DatabaseError as error:
                 # The next bell or beat reads the same rows again; meanwhile pages see no beat and say so.
                 log.warning("live_feed_waits", topic=self.topic, error=type(error).__name__)
+
+    async def _first_position(self) -> int:
+        """Where to begin; asked until the database answers, because sockets wait for it."""
+        while True:
+            try:
+                return await in_thread(self.position)()
+            except DatabaseError as error:
+                log.warning("live_feed_waits", topic=self.topic, error=type(error).__name__)
+                await asyncio.sleep(1.0)
 
     async def _spread(self, topic: Topic, last: int, *, rung: bool) -> int:
         """Send what is new to everybody who may still see it; returns the new position."""
@@ -93,7 +102,7 @@ Finder = Callable[[User, int], Feed | None]
 def _who_see_repository(repository_id: int) -> Callable[[set[int]], set[int]]:
     def allowed(user_ids: set[int]) -> set[int]:
         sees = Q(is_superuser=True) | Q(repository_roles__repository=repository_id)
-        sees |= Q(team_memberships__team__repository_roles__repository=repository_id)
+        sees |= Q(memberships__team__repository_roles__repository=repository_id)
         return set(User.objects.filter(sees, pk__in=user_ids, is_active=True).values_list("pk", flat=True))
 
     return allowed

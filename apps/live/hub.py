@@ -18,7 +18,6 @@ QUEUE_LIMIT = 2_000
 """Frames a slow socket may be behind before it is told to start again from its last event."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Frame:
     """Encoded once, shared by all sockets. ``last`` is the number of its newest event (0: a notice);
@@ -92,7 +91,7 @@ class Hub:
         """Add a mailbox; the first one starts the topic's feed."""
         with self._lock:
             topic = self._topics.get(name)
-            if topic is None:
+            if topic is None or topic.loop.is_closed():
                 topic = self._topics[name] = Topic(asyncio.get_running_loop())
             topic.mailboxes.add(mailbox)
         if topic.feed is None or topic.feed.done():
@@ -103,7 +102,7 @@ class Hub:
         """Remove a mailbox; the last one stops the feed."""
         with self._lock:
             topic = self._topics.get(name)
-            if topic is None:
+            if topic is None or mailbox not in topic.mailboxes:
                 return
             topic.mailboxes.discard(mailbox)
             if topic.mailboxes:

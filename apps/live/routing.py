@@ -1,6 +1,6 @@
 """The URLs of the sockets."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from apps.live import consumers
 
@@ -9,4 +9,5 @@ websocket_urlpatterns = [
     path("ws/changes/<int:number>/", consumers.change_socket),
     path("ws/queue/", consumers.queue_socket),
     path("ws/board/", consumers.board_socket),
+    re_path("", consumers.unknown_socket),
 ]

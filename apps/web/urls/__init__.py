@@ -2,7 +2,12 @@
 
 from django.urls import URLPattern
 
-from apps.web.urls import change_actions, changes, desk
+from apps.web.urls import change_actions, changes, deployments, desk
 
 app_name = "web"
-urlpatterns: list[URLPattern] = [*desk.urlpatterns, *changes.urlpatterns, *change_actions.urlpatterns]
+urlpatterns: list[URLPattern] = [
+    *desk.urlpatterns,
+    *changes.urlpatterns,
+    *change_actions.urlpatterns,
+    *deployments.urlpatterns,
+]

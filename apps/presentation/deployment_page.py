@@ -1,0 +1,203 @@
+"""The page of one deployment: where it stands, what it waits for, its steps, its log, what can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from apps.accounts.models import User
+from apps.changes.lifecycle import OPEN
+from apps.changes.models import ChangeRequest
+from apps.core.clock import now
+from apps.deployments import access, queries
+from apps.deployments.lifecycle import ENDED, Status
+from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
+from apps.presentation.log_html import step_anchor
+from apps.presentation.log_pages import StepLog, step_logs
+
+EVENTS_SHOWN = 40
+UNDOABLE = frozenset({Status.SUCCEEDED, Status.FAILED, Status.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """One line of the step list. ``seconds`` so far or in all; ``since`` while it runs."""
+
+    name: str
+    position: int
+    status: str
+    anchor: str
+    seconds: float | None = None
+    since: datetime | None = None
+    problem: str = ""
+    lines: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """What this person can do now; ``why_not`` says why nothing of it is theirs."""
+
+    start: bool = False
+    cancel: bool = False
+    cancelling: bool = False
+    retry: bool = False
+    retry_steps: tuple[tuple[int, str, bool], ...] = ()
+    roll_back: bool = False
+    resolve: bool = False
+    why_not: str = ""
+
+    @property
+    def any(self) -> bool:
+        return self.start or self.cancel or self.retry or self.roll_back or self.resolve
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentPage:
+    """Everything around the log. ``attempt``: the one that is shown; ``newest``: whether it is the last."""
+
+    deployment: Deployment
+    attempt: int
+    attempts: tuple[int, ...]
+    steps: tuple[StepRow, ...]
+    events: tuple[DeploymentEvent, ...]
+    actions: Actions
+    position: int | None
+    seconds: float | None
+    since: datetime | None
+    detail: str
+    rollback: ChangeRequest | None
+
+    @property
+    def url(self) -> str:
+        return f"/deployments/{self.deployment.number}/"
+
+    @property
+    def is_newest(self) -> bool:
+        return self.attempt == (self.attempts[-1] if self.attempts else 0)
+
+    @property
+    def has_ended(self) -> bool:
+        return self.deployment.status in ENDED
+
+    @property
+    def moves(self) -> bool:
+        """Whether something may change without anybody's doing: then a page without JavaScript reloads itself."""
+        return self.deployment.status in {Status.PENDING, Status.DISPATCHING, Status.RUNNING}
+
+
+def deployment_page(user: User, number: int, *, attempt: int | None = None) -> DeploymentPage:
+    """The page for ``user``; :class:`NotVisible` when they may not know of it."""
+    row = queries.find(user, number)
+    rows = list(Attempt.objects.filter(deployment=row).order_by("number"))
+    numbers = tuple(one.number for one in rows)
+    shown = attempt if attempt in numbers else row.attempts
+    steps = _steps(row, shown)
+    return DeploymentPage(
+        deployment=row,
+        attempt=shown,
+        attempts=numbers,
+        steps=steps,
+        events=tuple(_events(row)),
+        actions=actions_of(user, row),
+        position=queries.queue_position(row),
+        seconds=_between(row.started_at, row.ended_at),
+        since=row.started_at if row.started_at and not row.ended_at else None,
+        detail=_detail(row, steps),
+        rollback=ChangeRequest.objects.filter(rolls_back=row.change).order_by("-number").first(),
+    )
+
+
+def _events(row: Deployment) -> Sequence[DeploymentEvent]:
+    facts = row.events.exclude(kind=DeploymentEvent.Kind.LOG)
+    return list(facts.order_by("-seq")[:EVENTS_SHOWN])
+
+
+def _between(start: datetime | None, end: datetime | None) -> float | None:
+    return None if start is None else max(0.0, ((end or now()) - start).total_seconds())
+
+
+def _steps(row: Deployment, attempt: int) -> tuple[StepRow, ...]:
+    """The steps of the attempt; before the first one, those of the plan, waiting."""
+    found = queries.steps_of(row, attempt=attempt)
+    if found:
+        return tuple(_step(step, attempt) for step in found)
+    planned = enumerate(row.plan.get("steps", []))
+    return tuple(StepRow(str(step["name"]), i, "waiting", step_anchor(str(step["name"]), 1)) for i, step in planned)
+
+
+def _step(step: Step, attempt: int) -> StepRow:
+    running = step.launched_at is not None and step.ended_at is None
+    return StepRow(
+        name=step.name,
+        position=step.position,
+        status=step.status,
+        anchor=step_anchor(step.name, attempt),
+        seconds=_between(step.launched_at, step.ended_at),
+        since=step.launched_at if running else None,
+        problem=step.problem,
+        lines=step.lines,
+    )
+
+
+def _detail(row: Deployment, steps: Sequence[StepRow]) -> str:
+    """What follows the state's word: “at apply”."""
+    at = next((step.name for step in steps if step.status in {"failed", "cancelled", "unknown", "running"}), "")
+    return f"at {at}" if at and row.status in {Status.FAILED, Status.UNKNOWN, Status.RUNNING} else ""
+
+
+def actions_of(user: User, row: Deployment) -> Actions:
+    """What ``user`` can do with the deployment as it is now; the services judge again."""
+    runs = access.can_run(user, row)
+    resolves = row.status == Status.UNKNOWN and access.can_resolve(user, row).allowed
+    if not runs.allowed:
+        return Actions(resolve=resolves, why_not="" if resolves else runs.text)
+    retries = row.status in {Status.FAILED, Status.CANCELLED}
+    return Actions(
+        start=row.status == Status.PENDING and row.manual_start,
+        cancel=row.status in {Status.PENDING, Status.DISPATCHING, Status.RUNNING}
+        and row.cancel_requested_by_id is None,
+        cancelling=row.status not in ENDED and row.cancel_requested_by_id is not None,
+        retry=retries,
+        retry_steps=_retry_steps(row) if retries else (),
+        roll_back=_is_undoable(row),
+        resolve=resolves,
+    )
+
+
+def _retry_steps(row: Deployment) -> tuple[tuple[int, str, bool], ...]:
+    """(position, label, chosen): from the first step, or from the one that failed."""
+    names = [str(step["name"]) for step in row.plan.get("steps", [])]
+    return tuple((i, f"from {name}" if i else f"all steps, from {name}", i == 0) for i, name in enumerate(names))
+
+
+def _is_undoable(row: Deployment) -> bool:
+    if row.status not in UNDOABLE or row.change.status not in {"merged", "done"}:
+        return False
+    open_ones = [str(status) for status in OPEN]
+    return not ChangeRequest.objects.filter(rolls_back=row.change, status__in=open_ones).exists()
+
+
+def logs_of(page: DeploymentPage) -> list[StepLog]:
+    """The log of the shown attempt up to the deployment's last event; the step that matters is open."""
+    logs = step_logs(
+        page.deployment, [step.name for step in page.steps], attempt=max(page.attempt, 1), upto=page.deployment.last_event
+    )
+    steps = {step.name: step for step in page.steps}
+    return [replace(log, note=_note(page, steps.get(log.step), log), is_open=log.lines > 0) for log in logs]
+
+
+def _note(page: DeploymentPage, step: StepRow | None, log: StepLog) -> str:
+    """Why there is no line, in words: an empty log never stands there unexplained."""
+    if log.lines:
+        return ""
+    status = step.status if step else "waiting"
+    if status == "running":
+        return "It runs, and has printed nothing yet."
+    if status == "skipped":
+        return "Skipped: this attempt began behind it."
+    if status != "waiting":
+        return "It printed nothing."
+    if page.deployment.status == Status.PENDING and page.deployment.waits:
+        return f"Not started: {page.deployment.waits[0]['text']}"
+    return "Not started." if page.has_ended else "Not started yet: the steps before it come first."

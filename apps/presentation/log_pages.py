@@ -1,0 +1,131 @@
+"""The log of one attempt as a page shows it: the first and the last lines of every step, the rest on request.
+
+A page is a picture at one event number: lines of later events are left to the socket, which
+sends everything behind that number. So nothing is shown twice and nothing is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.db.models import Max, Min
+from django.db.models.query import QuerySet
+from django.utils.safestring import SafeString, mark_safe
+
+from apps.core.errors import NotVisible
+from apps.deployments.models import Deployment, DeploymentEvent
+from apps.presentation.log_html import log_rows, step_anchor
+
+HEAD, TAIL, PIECE = 100, 2_000, 2_000
+"""Lines of a step that a page shows at its beginning, at its end, and of the gap at each request."""
+
+Events = QuerySet[DeploymentEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Lines ``first`` to ``last`` that are not on the page yet; ``url`` brings the next of them."""
+
+    first: int
+    last: int
+    url: str
+
+    @property
+    def count(self) -> int:
+        return self.last - self.first + 1
+
+    @property
+    def piece(self) -> int:
+        return min(self.count, PIECE)
+
+
+@dataclass(frozen=True, slots=True)
+class StepLog:
+    """The log of one step: ``head``, then ``gap`` (if any), then ``tail``; ``note`` when there is no line."""
+
+    step: str
+    attempt: int
+    anchor: str
+    lines: int
+    head: SafeString = SafeString()
+    tail: SafeString = SafeString()
+    gap: Gap | None = None
+    note: str = ""
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Lines out of the middle, and what is still missing behind them."""
+
+    html: SafeString
+    gap: Gap | None
+
+
+def step_logs(deployment: Deployment, names: Iterable[str], *, attempt: int, upto: int) -> list[StepLog]:
+    """The steps ``names`` in order, with the lines of events up to number ``upto``."""
+    rows = _log(deployment, attempt).filter(seq__lte=upto)
+    bounds = {row["step"]: (row["low"], row["high"]) for row in
+              rows.order_by().values("step").annotate(low=Min("seq"), high=Max("seq"))}  # fmt: skip
+    wanted = [*names, *(step for step in bounds if step not in set(names))]
+    return [_step_log(deployment, rows, step, attempt, bounds.get(step)) for step in wanted]
+
+
+def _log(deployment: Deployment, attempt: int) -> Events:
+    return deployment.events.filter(kind=DeploymentEvent.Kind.LOG, attempt=attempt)
+
+
+def _step_log(
+    deployment: Deployment, rows: Events, step: str, attempt: int, bounds: tuple[int, int] | None
+) -> StepLog:
+    anchor = step_anchor(step, attempt)
+    if bounds is None:
+        return StepLog(step, attempt, anchor, 0)
+    mine = rows.filter(step=step, seq__gte=bounds[0], seq__lte=bounds[1])
+    last = mine.get(seq=bounds[1])
+    total = last.first_line + last.text.count("\n")
+    if total <= HEAD + TAIL:
+        return StepLog(step, attempt, anchor, total, head=_between(mine, 1, total))
+    cut = total - TAIL
+    return StepLog(
+        step,
+        attempt,
+        anchor,
+        total,
+        head=_between(mine, 1, HEAD),
+        tail=_between(mine, cut + 1, total),
+        gap=_gap(deployment, step, attempt, HEAD + 1, cut),
+    )
+
+
+def _gap(deployment: Deployment, step: str, attempt: int, first: int, last: int) -> Gap | None:
+    if first > last:
+        return None
+    query = urlencode({"step": step, "attempt": attempt, "from": first, "to": last})
+    return Gap(first, last, f"/deployments/{deployment.number}/_log/?{query}")
+
+
+def piece_of(deployment: Deployment, *, step: str, attempt: int, first: int, last: int) -> Piece:
+    """At most :data:`PIECE` lines from ``first`` on, and the gap that is left up to ``last``."""
+    until = min(last, first + PIECE - 1)
+    html = _between(_log(deployment, attempt).filter(step=step), first, until)
+    if not html:
+        raise NotVisible("no_such_lines", f"{deployment.label} has no lines {first} to {last} of a step {step}.")
+    return Piece(html, _gap(deployment, step, attempt, until + 1, last))
+
+
+def _between(rows: Events, first: int, last: int) -> SafeString:
+    """Lines ``first`` to ``last`` as rows; whole events are read, lines outside are left out."""
+    begin = rows.filter(first_line__lte=first).order_by("-first_line").values_list("first_line", flat=True).first()
+    wanted = rows.filter(first_line__gte=begin or 1, first_line__lte=last).order_by("seq")
+    parts = []
+    for row in wanted.iterator(chunk_size=50):
+        lines = row.text.split("\n")
+        skip = max(0, first - row.first_line)
+        kept = lines[skip : last - row.first_line + 1]
+        parts.append(
+            log_rows(kept, step=row.step, attempt=row.attempt, first_line=row.first_line + skip, at=row.at)
+        )
+    return mark_safe("".join(parts))  # noqa: S308  # written and escaped by log_html

@@ -1,0 +1,86 @@
+"""What rolling back a deployment would do, before anybody presses the button. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apps.changes.models import ChangeRequest
+from apps.core.errors import Conflict
+from apps.deployments.models import Deployment, Environment
+from apps.policies.queries import policy_at
+from apps.vcs import history, merging, objects, paths, refs, trees
+
+FILES_SHOWN = 200
+UNDOABLE = ("succeeded", "failed", "unknown")
+SIGNS = {"A": "added", "M": "changed", "D": "removed", "R": "renamed", "C": "copied", "T": "type changed"}
+
+
+@dataclass(frozen=True, slots=True)
+class FileEffect:
+    """One path that the inverse touches, as the reader would find it afterwards."""
+
+    path: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackPage:
+    """``back_to`` is set when the tree becomes exactly the one before the merge; ``later`` counts the commits
+    that came after it otherwise, and stay. ``conflicts``: nothing can be undone by itself."""
+
+    deployment: Deployment
+    environments: tuple[Environment, ...]
+    tip: str
+    before: str
+    before_change: ChangeRequest | None
+    later: int
+    files: tuple[FileEffect, ...]
+    conflicts: tuple[str, ...]
+    nothing_left: bool
+    approvals: int
+    confirm_name: str
+
+    @property
+    def is_possible(self) -> bool:
+        return not self.conflicts and not self.nothing_left
+
+    @property
+    def names(self) -> str:
+        return ", ".join(row.name for row in self.environments)
+
+
+def rollback_page(deployment: Deployment) -> RollbackPage:
+    """The preview; :class:`Conflict` when the target branch or the merge is gone."""
+    change = deployment.change
+    repository = change.repository
+    git_dir = repository.mirror_path
+    tip = refs.branch_tip(git_dir, change.target_branch)
+    if tip is None or not change.merge_commit:
+        raise Conflict("target_gone", f"{change.label} is not on {change.target_branch}, so nothing can be taken out.")
+    merged = history.read_commit(git_dir, change.merge_commit)
+    present = objects.commit_tree_oid(git_dir, tip)
+    before = merged.parents[0]
+    result = merging.merge_trees(git_dir, merged.tree, present, objects.commit_tree_oid(git_dir, before))
+    environments = _environments(change)
+    effects = trees.diff_trees(git_dir, present, result.tree) if result.tree else []
+    config = policy_at(repository, change.target_branch, tip).config
+    is_protected = any(row.protected for row in environments)
+    return RollbackPage(
+        deployment=deployment,
+        environments=environments,
+        tip=tip,
+        before=before,
+        before_change=ChangeRequest.objects.filter(repository=repository, merge_commit=before).first(),
+        later=history.count_between(git_dir, change.merge_commit, tip),
+        files=tuple(FileEffect(paths.display(one.path), SIGNS.get(one.status, "changed")) for one in effects[:FILES_SHOWN]),
+        conflicts=tuple(paths.display(path) for path in result.conflicts),
+        nothing_left=result.tree == present,
+        approvals=config.rollback.protected if is_protected else config.rollback.others,
+        confirm_name=next((row.name for row in environments if row.protected), ""),
+    )
+
+
+def _environments(change: ChangeRequest) -> tuple[Environment, ...]:
+    """Where something of the change may be, in promotion order: each of them goes back."""
+    rows = Environment.objects.filter(deployments__change=change, deployments__status__in=UNDOABLE)
+    return tuple(rows.distinct().order_by("position", "name"))

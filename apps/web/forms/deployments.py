@@ -1,0 +1,49 @@
+"""Forms around deployments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from apps.web.forms.base import OnceField
+
+OUTCOMES = (
+    ("succeeded", "It ran: the environment is in the state of this change"),
+    ("failed", "It did not run, or not to its end"),
+)
+
+
+class Resolve(forms.Form):
+    outcome = forms.ChoiceField(choices=OUTCOMES, widget=forms.RadioSelect, label="What happened")
+    reason = forms.CharField(
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        label="How do you know?",
+        help_text="Everybody can read it; the record keeps it.",
+    )
+
+
+class RollBack(forms.Form):
+    """``confirm_name`` is the protected environment whose name has to be typed; empty: none."""
+
+    idempotency_key = OnceField()
+    confirm = forms.CharField(max_length=100, required=False, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+
+    def __init__(self, *args: Any, confirm_name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.confirm_name = confirm_name
+        if not confirm_name:
+            del self.fields["confirm"]
+            return
+        field = self.fields["confirm"]
+        field.required = True
+        field.label = f"Type {confirm_name} to go on"
+        field.help_text = f"{confirm_name} is protected."
+
+    def clean_confirm(self) -> str:
+        typed = str(self.cleaned_data["confirm"]).strip()
+        if typed != self.confirm_name:
+            raise ValidationError(f"This is not the name of the environment. Type {self.confirm_name}.")
+        return typed

@@ -1,0 +1,101 @@
+"""What people do to a deployment: start, cancel, retry, decide, roll back."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+
+from apps.accounts.models import User
+from apps.core.errors import Conflict, InvalidInput
+from apps.deployments import access, queries, services
+from apps.deployments.models import Deployment
+from apps.presentation.deployment_page import deployment_page
+from apps.presentation.rollback_page import rollback_page
+from apps.web.forms.base import attempt
+from apps.web.forms.deployments import Resolve, RollBack
+from apps.web.once import act_once, new_key
+from apps.web.people import signed_in
+from apps.web.responding import page, respond, see_other, writes
+
+TRY_AGAIN = "Open the page of the deployment to see its present state."
+
+
+def _url(number: int) -> str:
+    return f"/deployments/{number}/"
+
+
+@writes
+def start(request: HttpRequest, number: int) -> HttpResponse:
+    user = signed_in(request)
+    row = services.release(user, deployment=queries.find(user, number))
+    return see_other(request, _url(number), f"{row.label} starts as soon as nothing else holds it.")
+
+
+@page("GET", "HEAD", "POST")
+def cancel(request: HttpRequest, number: int) -> HttpResponse:
+    """GET says what is applied already; POST cancels."""
+    user = signed_in(request)
+    found = deployment_page(user, number)
+    if request.method != "POST":
+        access.require_run(user, found.deployment)
+        context = {"page": found, "form_action": request.path, "back_url": _url(number), "danger": True,
+                   "button": f"Cancel {found.deployment.label}"}  # fmt: skip
+        return respond(request, "web/deployments/cancel.html", context)
+    services.cancel(user, deployment=found.deployment)
+    return see_other(request, _url(number), f"{found.deployment.label} is being cancelled.")
+
+
+@writes
+def retry(request: HttpRequest, number: int) -> HttpResponse:
+    user = signed_in(request)
+    row = queries.find(user, number)
+    text = request.POST.get("from_step", "").strip()
+    if text and not (text.isascii() and text.isdigit() and len(text) < 4):
+        raise InvalidInput("unknown_step", "Choose one of the steps.", field="from_step")
+    services.retry(user, deployment=row, from_step=int(text) if text else None)
+    return see_other(request, _url(number), f"{row.label} gets a new attempt.")
+
+
+@page("GET", "HEAD", "POST")
+def resolve(request: HttpRequest, number: int) -> HttpResponse:
+    """Decide how a deployment ended whose outcome could not be learned."""
+    user = signed_in(request)
+    found = deployment_page(user, number)
+    form = Resolve(request.POST if request.method == "POST" else None)
+    status = 200
+    if request.method == "POST":
+        decided = attempt(form, lambda: services.resolve(user, deployment=found.deployment, **form.cleaned_data))
+        if decided is not None:
+            return see_other(request, _url(number), f"Recorded: {decided.label} {form.cleaned_data['outcome']}.")
+        status = 422
+    context = {"page": found, "form": form, "form_action": request.path, "back_url": _url(number),
+               "button": "Record what happened"}  # fmt: skip
+    return respond(request, "web/deployments/resolve.html", context, status=status)
+
+
+@page("GET", "HEAD", "POST")
+def rollback(request: HttpRequest, number: int) -> HttpResponse:
+    """GET shows exactly what would be undone; POST makes the inverse change."""
+    user = signed_in(request)
+    row = queries.find(user, number)
+    access.require_run(user, row)
+    if not row.change.merge_commit:
+        raise Conflict("not_merged", f"{row.change.label} is not merged, so there is nothing to take back. {TRY_AGAIN}")
+    preview = rollback_page(row)
+    form = RollBack(
+        request.POST if request.method == "POST" else None,
+        confirm_name=preview.confirm_name,
+        initial={"idempotency_key": new_key()},
+    )
+    status = 200
+    if request.method == "POST":
+        url = attempt(form, lambda: act_once(request, lambda: _roll_back(user, row)))
+        if url is not None:
+            return see_other(request, url, f"This change takes {row.change.label} out again.")
+        status = 422
+    context = {"preview": preview, "form": form, "form_action": request.path, "back_url": _url(number),
+               "danger": True, "button": f"Roll back {row.change.label}"}  # fmt: skip
+    return respond(request, "web/deployments/rollback.html", context, status=status)
+
+
+def _roll_back(user: User, row: Deployment) -> str:
+    return f"/changes/{services.roll_back(user, deployment=row).number}/"

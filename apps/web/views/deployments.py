@@ -1,0 +1,103 @@
+"""Deployments as pages: the list, the live page and the regions of it that are refreshed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+
+from apps.core.clock import now
+from apps.core.errors import NotVisible
+from apps.deployments import queries
+from apps.presentation.deployment_events import events_body
+from apps.presentation.deployment_list import Wanted, deployment_list
+from apps.presentation.deployment_page import DeploymentPage, deployment_page, logs_of
+from apps.presentation.log_pages import piece_of
+from apps.web.forms.deployments import Resolve
+from apps.web.numbers import number_in
+from apps.web.people import signed_in
+from apps.web.responding import reads, respond
+
+
+@reads
+def deployment_rows(request: HttpRequest) -> HttpResponse:
+    """The list; filters are in the address."""
+    wanted = Wanted(
+        state=request.GET.get("state", ""),
+        repository=request.GET.get("repository", ""),
+        environment=request.GET.get("environment", ""),
+        change=request.GET.get("change", "")[:20],
+        after=number_in(request, "after"),
+    )
+    context = {"page": deployment_list(signed_in(request), wanted)}
+    return respond(request, "web/deployments/list.html", context, fragment="web/deployments/_list.html")
+
+
+def _page(request: HttpRequest, number: int) -> DeploymentPage:
+    return deployment_page(signed_in(request), number, attempt=number_in(request, "attempt"))
+
+
+@reads
+def show(request: HttpRequest, number: int) -> HttpResponse:
+    """One deployment. The log is a picture at ``last_event``; the socket goes on behind it."""
+    page = _page(request, number)
+    context = {"page": page, "logs": logs_of(page), "resolve_form": Resolve()}
+    return respond(request, "web/deployments/show.html", context)
+
+
+@reads
+def header(request: HttpRequest, number: int) -> HttpResponse:
+    return _region(request, number, "web/deployments/_header.html")
+
+
+@reads
+def steps(request: HttpRequest, number: int) -> HttpResponse:
+    return _region(request, number, "web/deployments/_steps.html")
+
+
+@reads
+def event_list(request: HttpRequest, number: int) -> HttpResponse:
+    return _region(request, number, "web/deployments/_events.html")
+
+
+def _region(request: HttpRequest, number: int, partial: str) -> HttpResponse:
+    """The partial for htmx; opened by itself it is a small page around the same partial."""
+    context: dict[str, Any] = {"page": _page(request, number), "region": partial, "resolve_form": Resolve()}
+    return respond(request, "web/deployments/region.html", context, fragment=partial)
+
+
+@reads
+def log_piece(request: HttpRequest, number: int) -> HttpResponse:
+    """Lines out of the middle of a step's log: rows for the page, or a page of their own."""
+    row = queries.find(signed_in(request), number)
+    first, last = number_in(request, "from"), number_in(request, "to")
+    if not first or not last or last < first:
+        raise NotVisible("no_such_lines", f"{row.label} has no such lines.")
+    step = request.GET.get("step", "")
+    attempt = number_in(request, "attempt") or 1
+    piece = piece_of(row, step=step, attempt=attempt, first=first, last=last)
+    context = {"deployment": row, "piece": piece, "step": step, "attempt": attempt, "first": first}
+    return respond(request, "web/deployments/log_piece.html", context, fragment="web/deployments/_log_piece.html")
+
+
+@reads
+def events(request: HttpRequest, number: int) -> HttpResponse:
+    """Events behind ``?after=`` as JSON: what a page asks for when no socket can be had."""
+    row = queries.find(signed_in(request), number)
+    after = number_in(request, "after") or 0
+    body = events_body(row.pk, after) or {"type": "beat", "seq": after}
+    response = JsonResponse({**body, "now": now().isoformat()})
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@reads
+def raw_log(request: HttpRequest, number: int) -> StreamingHttpResponse:
+    """The whole log as text, secrets masked; of one step and attempt when named."""
+    row = queries.find(signed_in(request), number)
+    attempt = number_in(request, "attempt")
+    text = queries.log_text(row, step=request.GET.get("step", ""), attempt=attempt)
+    response = StreamingHttpResponse(text, content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{row.label}.log"'
+    response["Cache-Control"] = "private, no-cache"
+    return response

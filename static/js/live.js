@@ -1,0 +1,152 @@
+/* What moves without a reload. Pages work without this file; with it their regions are fetched again when the server says so.
+ *
+ * Markup it reads: [data-live="/ws/…/"] one socket per address; data-seq: the last event that the page shows; data-kind: the name
+ * of the notice (portal:<kind>) that makes regions refresh; data-poll: where events are asked for when no socket can be had.
+ * It sends on <body>: portal:change, portal:queue, portal:board, portal:deployment; on document: portal:events, portal:live.
+ */
+(() => {
+  "use strict";
+  const FINAL = {
+    4401: ["Your session has ended. What you typed is still here.", "Sign in", `/accounts/login/?next=${encodeURIComponent(location.pathname + location.search + location.hash)}`],
+    4403: ["You may no longer see this: your access has changed.", "To my queue", "/queue/"],
+    4404: ["This is no longer here for you to see.", "To my queue", "/queue/"],
+  };
+  const POLL = 5000, SILENCE = 15000, LONGEST = 15000;
+  const feeds = new Map();
+  const say = (name, detail, on = document) => on.dispatchEvent(new CustomEvent(`portal:${name}`, { detail, bubbles: true }));
+
+  /* Regions are fetched at most twice a second, and never while pointer or focus is in a list: its rows must not move away. */
+  const due = new Map();
+  const busy = () => document.querySelector("[data-rows]:hover, [data-rows]:focus-within");
+  const refresh = (kind) => { if (!due.has(kind)) due.set(kind, setTimeout(() => flush(kind), 500)); };
+  const flush = (kind) => {
+    if (kind !== "deployment" && busy()) return due.set(kind, setTimeout(() => flush(kind), 1000));
+    due.delete(kind);
+    say(kind, null, document.body);
+  };
+
+  const stale = (text) => {
+    const box = document.getElementById("freshness");
+    if (!box) return;
+    box.hidden = false;
+    box.dataset.state = "lost";
+    box.querySelector(".fresh-text").textContent = text;
+  };
+  const clock = new Date().toLocaleTimeString([], { hour12: false });
+
+  const stop = (feed, code) => {
+    feed.ended = true;
+    clearTimeout(feed.watch);
+    const [text, word, url] = FINAL[code];
+    const box = document.createElement("div"), body = document.createElement("div"), link = document.createElement("a");
+    box.className = "alert-box alert-box--warn";
+    box.setAttribute("role", "alert");
+    body.className = "alert-text";
+    link.href = url;
+    link.textContent = word;
+    body.append(text, " ", link);
+    box.append(body);
+    document.getElementById("messages")?.replaceChildren(box);
+    stale(`Not live: state of ${clock}`);
+  };
+
+  const receive = (feed, frame) => {
+    if (frame.type === "events") {
+      const fresh = frame.events.filter((event) => event.seq > feed.seq);
+      if (fresh.length) {
+        feed.seq = fresh[fresh.length - 1].seq;
+        say("events", fresh);
+        if (fresh.some((event) => event.kind !== "log")) refresh(feed.kind);
+      }
+    } else if (frame.type !== "beat") refresh(frame.type);
+    say("live", { seq: feed.seq || "" });
+  };
+
+  const address = (feed) => {
+    const url = new URL(feed.path, location.href);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    if (feed.seq) url.searchParams.set("after", feed.seq);
+    return url;
+  };
+  const again = (feed) => {
+    if (feed.ended) return;
+    feed.failures += 1;
+    if (feed.failures >= 3) poll(feed);
+    const wait = Math.min(LONGEST, 500 * 2 ** feed.failures) * (0.5 + Math.random() / 2);
+    feed.timer = setTimeout(() => open(feed), feed.failures === 1 ? 200 : wait);
+  };
+  const watch = (feed, socket) => {
+    clearTimeout(feed.watch);
+    feed.watch = setTimeout(() => socket.close(), SILENCE + 2000); /* silent for too long: it is dead, whatever it says */
+  };
+  const open = (feed) => {
+    const socket = new WebSocket(address(feed)), began = performance.now();
+    let heard = false;
+    watch(feed, socket);
+    socket.onmessage = ({ data }) => {
+      watch(feed, socket);
+      /* Between the page and this socket a notice may have been missed; numbered events cannot be. */
+      if (!heard && (feed.lost || began > 4000)) refresh(feed.kind);
+      heard = true;
+      feed.lost = false;
+      feed.failures = 0;
+      clearTimeout(feed.poller);
+      feed.poller = 0;
+      receive(feed, JSON.parse(data));
+    };
+    socket.onclose = ({ code }) => {
+      clearTimeout(feed.watch);
+      if (FINAL[code]) return stop(feed, code);
+      if (!heard && document.getElementById("freshness")?.hidden) stale(`Connecting… state of ${clock}`);
+      feed.lost = true;
+      if (!feed.leaving) again(feed);
+    };
+    feed.socket = socket;
+  };
+
+  /* No socket: ask every five seconds until one opens. */
+  const poll = (feed) => {
+    if (feed.poller || feed.ended) return;
+    const ask = async () => {
+      feed.poller = setTimeout(ask, POLL);
+      if (!feed.poll) return refresh(feed.kind);
+      try {
+        const answer = await fetch(`${feed.poll}?after=${feed.seq}`, { headers: { Accept: "application/json" }, redirect: "manual" });
+        if (answer.type === "opaqueredirect") return stop(feed, 4401);
+        if (answer.status === 404) return stop(feed, 4404);
+        if (answer.ok && feed.poller) receive(feed, await answer.json());
+      } catch { /* the next time may succeed; meanwhile the page says how old it is */ }
+    };
+    feed.poller = setTimeout(ask, 0);
+  };
+
+  const start = () => {
+    for (const element of document.querySelectorAll("[data-live]")) {
+      const path = element.dataset.live;
+      if (feeds.has(path)) continue;
+      const kind = element.dataset.kind || { changes: "change", queue: "queue", deployments: "deployment" }[path.split("/")[2]] || "board";
+      const feed = { path, kind, poll: element.dataset.poll || "", seq: Number(element.dataset.seq) || 0, failures: 0 };
+      feeds.set(path, feed);
+      open(feed);
+    }
+  };
+  addEventListener("pagehide", () => { for (const feed of feeds.values()) { feed.leaving = true; feed.socket?.close(); } });
+  addEventListener("pageshow", ({ persisted }) => {
+    if (persisted) for (const feed of feeds.values()) { feed.leaving = false; if (!feed.ended) open(feed); }
+  });
+  addEventListener("online", () => { for (const feed of feeds.values()) if (feed.lost && !feed.ended) { clearTimeout(feed.timer); feed.failures = 0; open(feed); } });
+
+  /* Clocks of what runs: [data-since] counts up from a moment. */
+  const two = (number) => String(number).padStart(2, "0");
+  setInterval(() => {
+    if (document.documentElement.hasAttribute("data-stale")) return;
+    for (const element of document.querySelectorAll("[data-since]")) {
+      const passed = Math.max(0, Math.floor((Date.now() - Date.parse(element.dataset.since)) / 1000));
+      const hours = Math.floor(passed / 3600), rest = `${two(Math.floor(passed / 60) % 60)}:${two(passed % 60)}`;
+      element.textContent = hours ? `${hours}:${rest}` : rest;
+    }
+  }, 1000);
+
+  start();
+  document.addEventListener("htmx:after:swap", start);
+})();

@@ -1,0 +1,200 @@
+/* Live logs: lines come in order, none twice, none left out, and what is being read never moves.
+ *
+ * live.js hands over events that are newer than the page (portal:events). Rows are HTML of the server's one writer.
+ * Markup: .logs[data-attempt] > details.log[data-step][data-attempt] > .log-view > .log-block; template#log-step for a new one.
+ */
+(() => {
+  "use strict";
+  const BLOCK = 500, CAP = 20000, EVERY = 100;
+  const logs = document.querySelector(".logs");
+  if (!logs) return;
+  const views = () => [...logs.querySelectorAll(".log-view")];
+  const button = (name) => logs.querySelector(`[data-log-${name}]`);
+  const state = new WeakMap(); /* view → { fresh: rows that came while it was not followed, note } */
+  let following = true, queue = [], timer = 0;
+
+  const atEnd = (view) => view.scrollHeight - view.scrollTop - view.clientHeight < 24;
+  const toEnd = (view) => { view.scrollTop = view.scrollHeight; };
+  const of = (view) => {
+    if (!state.has(view)) state.set(view, { fresh: 0, stuck: true });
+    return state.get(view);
+  };
+
+  const section = (step, attempt) => {
+    const found = [...logs.querySelectorAll("details.log")].find((one) => one.dataset.step === step && Number(one.dataset.attempt) === attempt);
+    if (found || attempt < Number(logs.dataset.attempt)) return found;
+    const made = logs.querySelector("template").content.firstElementChild.cloneNode(true);
+    made.dataset.step = step;
+    made.dataset.attempt = attempt;
+    made.querySelector("h3").textContent = attempt > 1 ? `${step}, attempt ${attempt}` : step;
+    made.querySelector(".log-view").setAttribute("aria-label", `Log of step ${step}`);
+    logs.append(made);
+    watch(made.querySelector(".log-view"));
+    return made;
+  };
+
+  const append = (view, html, lines) => {
+    let block = view.lastElementChild;
+    if (!block?.classList.contains("log-block") || block.childElementCount + lines > BLOCK) {
+      block = document.createElement("div");
+      block.className = "log-block";
+      view.append(block);
+    }
+    block.insertAdjacentHTML("beforeend", html);
+  };
+
+  /* Beyond the cap the oldest block behind the first goes; a note says where its lines are. */
+  const trim = (view) => {
+    if (!of(view).stuck) return;
+    let count = view.querySelectorAll(".ll").length;
+    while (count > CAP) {
+      const oldest = view.querySelectorAll(".log-block")[1];
+      if (!oldest) return;
+      count -= oldest.childElementCount;
+      const note = view.querySelector(".log-cut") || document.createElement("p");
+      note.className = "log-gap log-cut";
+      note.textContent = "Lines are left out here to keep this page quick. Reload it, or open the raw log, to see them.";
+      oldest.replaceWith(note);
+    }
+  };
+
+  const more = (view) => {
+    const { fresh } = of(view);
+    let box = view.parentElement.querySelector(".log-more");
+    if (!fresh) return box?.remove();
+    if (!box) {
+      box = document.createElement("div");
+      box.className = "log-more";
+      const jump = document.createElement("button");
+      jump.type = "button";
+      jump.className = "btn btn-sm";
+      jump.addEventListener("click", () => follow(view));
+      box.append(jump);
+      view.after(box);
+    }
+    box.firstChild.textContent = `▼ ${fresh} new line${fresh === 1 ? "" : "s"}`;
+  };
+
+  const draw = () => {
+    timer = 0;
+    const events = queue, touched = new Map();
+    queue = [];
+    for (const event of events) {
+      const log = section(event.step, event.attempt);
+      if (!log) continue;
+      const view = log.querySelector(".log-view");
+      if (!touched.has(view)) touched.set(view, { stuck: following && (atEnd(view) || !log.open), lines: 0, bad: false });
+      view.querySelector(".log-note")?.remove();
+      append(view, event.html, event.lines);
+      const fact = touched.get(view), count = log.querySelector("[data-lines]");
+      fact.lines += event.lines;
+      fact.bad ||= event.html.includes("ll-e");
+      count.textContent = event.first + event.lines - 1;
+      if (count.textContent === String(event.lines)) log.open = true;
+    }
+    for (const [view, fact] of touched) {
+      const own = of(view);
+      own.stuck = fact.stuck;
+      own.fresh = fact.stuck ? 0 : own.fresh + fact.lines;
+      trim(view);
+      if (fact.stuck) toEnd(view);
+      more(view);
+      if (fact.bad) window.portal?.announce(`An error in step ${view.closest(".log").dataset.step}.`);
+    }
+  };
+  document.addEventListener("portal:events", ({ detail }) => {
+    for (const event of detail) {
+      if (event.kind === "log") queue.push(event);
+      else if (event.kind === "step") window.portal?.announce(new DOMParser().parseFromString(event.text, "text/html").body.textContent);
+      else mark(event.data.status);
+    }
+    if (queue.length && !timer) timer = setTimeout(draw, EVERY);
+  });
+  const mark = (status) => {
+    const sign = { succeeded: "✓ ", failed: "✕ ", unknown: "? ", cancelled: "– " }[status] || "";
+    document.title = sign + document.title.replace(/^[✓✕?–] /, "");
+  };
+
+  /* ------------------------------------------------------------------------------------------------------ following */
+  const show = () => button("follow")?.setAttribute("aria-pressed", String(following));
+  const follow = (view) => {
+    following = true;
+    show();
+    for (const one of view ? [view] : views()) { of(one).fresh = 0; more(one); toEnd(one); }
+  };
+  const watch = (view) => {
+    let top = view.scrollTop;
+    view.addEventListener("scroll", () => {
+      const up = view.scrollTop < top - 2;
+      top = view.scrollTop;
+      if (up && !atEnd(view)) { following = false; show(); }
+      else if (atEnd(view)) { of(view).fresh = 0; more(view); if (!up && view.matches(":hover, :focus-within")) { following = true; show(); } }
+    }, { passive: true });
+  };
+  const current = () => document.activeElement?.closest?.(".log-view") || views().find((view) => view.getBoundingClientRect().bottom > 80) || null;
+  const toggle = () => { if (following) { following = false; show(); } else follow(); };
+  const nextError = () => {
+    const all = [...logs.querySelectorAll(".ll-e")], now = all.findIndex((row) => row.classList.contains("sel"));
+    const next = all[(now + 1) % all.length];
+    if (!next) return window.portal?.announce("There is no error in the lines that are shown.");
+    following = false;
+    show();
+    all.forEach((row) => row.classList.toggle("sel", row === next));
+    next.closest("details").open = true;
+    next.scrollIntoView({ block: "center" });
+    next.querySelector(".ln").focus({ preventScroll: true });
+  };
+
+  /* -------------------------------------------------------------------------------------------- links: #step-apply-L12[-L18] */
+  const point = () => {
+    const match = /^#(.+-L)(\d+)(?:-L(\d+))?$/.exec(decodeURIComponent(location.hash));
+    logs.querySelectorAll(".ll.sel").forEach((row) => row.classList.remove("sel"));
+    if (!match) { const log = location.hash.length > 1 && document.getElementById(location.hash.slice(1)); if (log?.open === false) log.open = true; return; }
+    const first = Number(match[2]), last = Math.min(Number(match[3] || first), first + 5000);
+    const row = document.getElementById(match[1] + first);
+    if (!row) {
+      const gap = [...logs.querySelectorAll(`#${CSS.escape(match[1].slice(0, -2))} .log-gap a[href]`)][0];
+      const to = gap && new URL(gap.href).searchParams;
+      if (gap && first >= Number(to.get("from")) && first <= Number(to.get("to"))) { waiting = true; gap.click(); }
+      return;
+    }
+    following = false;
+    show();
+    row.closest("details").open = true;
+    for (let line = first; line <= last; line += 1) document.getElementById(match[1] + line)?.classList.add("sel");
+    row.scrollIntoView({ block: "center" });
+    row.querySelector(".ln").focus({ preventScroll: true });
+  };
+  let waiting = false;
+  document.addEventListener("htmx:after:swap", () => { if (waiting) { waiting = false; point(); } });
+  addEventListener("hashchange", point);
+  logs.addEventListener("click", (event) => {
+    const link = event.target.closest("a.ln");
+    if (!link || !event.shiftKey) return;
+    const from = /^#(.+-L)(\d+)/.exec(location.hash), to = /^#(.+-L)(\d+)$/.exec(link.hash);
+    if (!from || from[1] !== to[1]) return;
+    event.preventDefault();
+    const [low, high] = [Number(from[2]), Number(to[2])].sort((a, b) => a - b);
+    location.hash = `${to[1]}${low}-L${high}`;
+  });
+
+  /* ---------------------------------------------------------------------------------------------------------- start */
+  const wrap = () => {
+    const on = button("wrap").getAttribute("aria-pressed") !== "true";
+    button("wrap").setAttribute("aria-pressed", String(on));
+    views().forEach((view) => view.toggleAttribute("data-nowrap", !on));
+  };
+  for (const [name, act] of [["follow", toggle], ["wrap", wrap], ["error", nextError]]) {
+    if (!button(name)) continue;
+    button(name).hidden = false;
+    button(name).addEventListener("click", act);
+  }
+  views().forEach(watch);
+  if (logs.dataset.live) views().forEach(toEnd);
+  const keys = window.portal?.shortcut;
+  keys?.("f", "Follow the log", toggle);
+  keys?.("E", "Next error in the log", nextError);
+  keys?.("End", "Newest line of the log", () => follow(current()), current);
+  keys?.("Home", "Oldest line of the log", () => { const view = current(); following = false; show(); view.scrollTop = 0; }, current);
+  point();
+})();
