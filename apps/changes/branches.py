@@ -51,7 +51,9 @@ def check_name(name: str, field: str) -> str:
     except InvalidInput as error:
         raise InvalidInput(error.code, error.message, field=field) from error
     if len(wanted) > MAX_NAME:
-        raise InvalidInput("bad_branch_name", f"A branch name may have at most {MAX_NAME} characters here.", field=field)
+        raise InvalidInput(
+            "bad_branch_name", f"A branch name may have at most {MAX_NAME} characters here.", field=field
+        )
     return wanted
 
 

@@ -34,7 +34,12 @@ def add_account(change: ChangeRequest, user: User | None, how: str, *, revision:
     """Record an act of an account: opened, pushed, applied a suggestion."""
     if user is not None:
         row = Contribution(
-            change=change, revision_number=revision, user=user, name=user.shown_name[:200], email=user.email[:254], how=how
+            change=change,
+            revision_number=revision,
+            user=user,
+            name=user.shown_name[:200],
+            email=user.email[:254],
+            how=how,
         )
         _add(change, [row])
 

@@ -133,9 +133,13 @@ class Contribution(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["change", "user", "how"], condition=Q(user__isnull=False), name="a_contribution_is_recorded_once"
+                fields=["change", "user", "how"],
+                condition=Q(user__isnull=False),
+                name="a_contribution_is_recorded_once",
             ),
             models.UniqueConstraint(
-                fields=["change", "email", "how"], condition=Q(user__isnull=True), name="an_unknown_contributor_is_recorded_once"
+                fields=["change", "email", "how"],
+                condition=Q(user__isnull=True),
+                name="an_unknown_contributor_is_recorded_once",
             ),
         ]

@@ -100,7 +100,8 @@ def apply_query(rows: ChangeQuerySet, query: Query, user: User) -> ChangeQuerySe
     if query.numbers:
         rows = rows.filter(number__in=query.numbers)
     texts = (
-        Q(title__icontains=word) | Q(description__icontains=word) | Q(source_branch__icontains=word) for word in query.words
+        Q(title__icontains=word) | Q(description__icontains=word) | Q(source_branch__icontains=word)
+        for word in query.words
     )
     return rows.filter(reduce(Q.__and__, texts, Q()))
 
@@ -193,10 +194,14 @@ def _reasons(change: ChangeRequest, facts: GitFacts) -> Iterable[Reason]:
     if facts.landed_outside:
         yield Reason("landed_outside", f"Everything in it is already on {target}: it was merged outside the portal.")
     if facts.unrelated:
-        yield Reason("unrelated_histories", f"{source} and {target} have no common commit. Rebase {source} onto {target}.")
+        yield Reason(
+            "unrelated_histories", f"{source} and {target} have no common commit. Rebase {source} onto {target}."
+        )
     if facts.conflicts:
         files = ", ".join(facts.conflicts[:5]) + (" …" if len(facts.conflicts) > 5 else "")
-        yield Reason("conflict", f"It conflicts with {target} in {files}. Merge or rebase {target} into {source} and push.")
+        yield Reason(
+            "conflict", f"It conflicts with {target} in {files}. Merge or rebase {target} into {source} and push."
+        )
     if not facts.is_current and not facts.source_gone and not facts.target_gone:
         yield Reason("behind", "A branch moved a moment ago; the new revision is being made.")
 

@@ -30,7 +30,11 @@ class ChangeQuerySet(CasQuerySet["ChangeRequest"]):
     def behind_git(self) -> ChangeQuerySet:
         """Changes whose branches are not where the latest revision says, and no recorded movement waits."""
         waiting = RefUpdate.objects.untaken().filter(repository=OuterRef("repository"))
-        rows = self.following().filter(~Exists(waiting)).annotate(source_tip=_tip("source_branch"), target_tip=_tip("target_branch"))
+        rows = (
+            self.following()
+            .filter(~Exists(waiting))
+            .annotate(source_tip=_tip("source_branch"), target_tip=_tip("target_branch"))
+        )
         has_source = ~Q(source_branch="")
         pushed = Q(source_tip__isnull=False) & ~Q(source_tip=F("revision__head_oid"))
         recreated = Q(source_tip__isnull=False, source_deleted_at__isnull=False)

@@ -77,7 +77,9 @@ def take(git_dir: Path, *, head: str, target: str) -> Snapshot:
         tree=tree,
         conflicts=tuple(display(path) for path in merged.conflicts),
         subject=trees.effect_digest(changes) if tree else "",
-        paths=tuple(sorted({display(path) for change in changes for path in (change.old_path, change.new_path) if path})),
+        paths=tuple(
+            sorted({display(path) for change in changes for path in (change.old_path, change.new_path) if path})
+        ),
         files_changed=len(changes),
         lines_added=sum(stat.added or 0 for stat in stats),
         lines_removed=sum(stat.deleted or 0 for stat in stats),

@@ -49,7 +49,13 @@ def as_actor(actor: User | Actor) -> Actor:
 
 
 def apply_event(
-    change: ChangeRequest, event: Event, *, actor: User | Actor, entry: Entry, version: int | None = None, **columns: Any
+    change: ChangeRequest,
+    event: Event,
+    *,
+    actor: User | Actor,
+    entry: Entry,
+    version: int | None = None,
+    **columns: Any,
 ) -> None:
     """Move ``change`` along ``event`` and write ``columns`` with it.
 
@@ -255,7 +261,9 @@ def _why_not(change: ChangeRequest, source: str, target: str) -> Conflict:
         require_free_pair(change, change.repository_id, source, target)
     except Conflict as taken:
         return taken
-    return LostRace("change_moved", f"{change.label} got another revision at this moment. Reload it.", change=change.number)
+    return LostRace(
+        "change_moved", f"{change.label} got another revision at this moment. Reload it.", change=change.number
+    )
 
 
 def _revision_entry(

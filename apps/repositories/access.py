@@ -13,7 +13,13 @@ from apps.repositories.roles import ASK, AUDIT, CAPABILITIES, DEPLOY, MAINTAIN, 
 ADMINISTRATOR = frozenset({SEE, ASK, MAINTAIN, AUDIT})
 """An administrator keeps a repository in order; reviewing and deploying need a role that the record shows."""
 
-NEEDED: dict[str, str] = {ASK: "viewer", WRITE: "author", REVIEW: "reviewer", DEPLOY: "deployer", MAINTAIN: "maintainer"}
+NEEDED: dict[str, str] = {
+    ASK: "viewer",
+    WRITE: "author",
+    REVIEW: "reviewer",
+    DEPLOY: "deployer",
+    MAINTAIN: "maintainer",
+}
 DOING: dict[str, str] = {
     ASK: "asking for a change",
     WRITE: "writing changes",

@@ -68,8 +68,12 @@ class RepositoryRole(models.Model):
                 condition=Q(user__isnull=False, team__isnull=True) | Q(user__isnull=True, team__isnull=False),
                 name="role_of_one_person_or_one_team",
             ),
-            models.UniqueConstraint(fields=["repository", "user"], condition=Q(user__isnull=False), name="one_role_per_person"),
-            models.UniqueConstraint(fields=["repository", "team"], condition=Q(team__isnull=False), name="one_role_per_team"),
+            models.UniqueConstraint(
+                fields=["repository", "user"], condition=Q(user__isnull=False), name="one_role_per_person"
+            ),
+            models.UniqueConstraint(
+                fields=["repository", "team"], condition=Q(team__isnull=False), name="one_role_per_team"
+            ),
         ]
 
 

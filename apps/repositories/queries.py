@@ -8,15 +8,12 @@ from typing import Any
 
 from django.db.models import Q
 
-from django.db.models import Q
-
 from apps.accounts.models import Team, User
 from apps.core.errors import NotVisible
 from apps.core.secrets import decrypt
 from apps.repositories.access import capabilities
 from apps.repositories.models import BranchTip, RefUpdate, Repository, RepositoryRole, WebhookDelivery
 from apps.repositories.querysets import RepositoryQuerySet
-from apps.repositories.roles import AUDIT, CAPABILITIES
 from apps.repositories.roles import AUDIT, CAPABILITIES
 
 TRAPS = "\\"
@@ -116,9 +113,7 @@ def principal(repository: Repository, name: str) -> User | Team:
 def branches(repository: Repository) -> tuple[Branch, ...]:
     """The default branch first, then by name."""
     rows = repository.branch_tips.order_by("name")
-    found = [
-        Branch(row.name, row.oid, row.name == repository.default_branch, is_usable_name(row.name)) for row in rows
-    ]
+    found = [Branch(row.name, row.oid, row.name == repository.default_branch, is_usable_name(row.name)) for row in rows]
     return tuple(sorted(found, key=lambda branch: not branch.is_default))
 
 

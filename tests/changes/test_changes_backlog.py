@@ -159,7 +159,7 @@ def test_a_withdrawn_request_is_not_attached(infra, request_of_kim, people):
 
 
 def test_a_branch_is_attached_by_choice(infra, request_of_kim, people):
-    repository, work = infra
+    _repository, work = infra
     branch_with(work, "scale", {"a": "1"})
     attach_branch(people.alice, change=request_of_kim, source_branch="scale", draft=True)
     assert (request_of_kim.status, request_of_kim.owner) == ("draft", people.alice)

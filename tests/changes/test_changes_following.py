@@ -8,7 +8,15 @@ from apps.audit.models import AuditEntry
 from apps.changes import queries
 from apps.changes.jobs import changes_behind, repositories_with_updates, repositories_without_pins, take_ref_updates
 from apps.changes.models import ChangeRequest, Revision
-from apps.changes.services import back_to_draft, create_change, follow_branches, reopen, restore_pins, retarget, withdraw
+from apps.changes.services import (
+    back_to_draft,
+    create_change,
+    follow_branches,
+    reopen,
+    restore_pins,
+    retarget,
+    withdraw,
+)
 from apps.changes.transitions import append_revision, begin_merge, return_to_review
 from apps.core.errors import Conflict, InvalidInput
 from apps.repositories.queries import tip
@@ -103,7 +111,12 @@ def test_looking_twice_adds_nothing(infra, change):
 def test_the_same_head_and_target_make_no_second_revision(infra, change, people):
     revision = change.revision
     again = append_revision(
-        change, cause="pushed", head=revision.head_oid, target=revision.target_oid, actor=people.alice, pusher=people.bob
+        change,
+        cause="pushed",
+        head=revision.head_oid,
+        target=revision.target_oid,
+        actor=people.alice,
+        pusher=people.bob,
     )
     assert again == revision and len(story(change)) == 1
     assert people.bob.pk in queries.contributor_ids(change)
@@ -205,7 +218,7 @@ def test_history_rewritten_without_a_common_commit_is_shown_and_does_not_stop_ot
 
 
 def test_retargeting_is_a_new_revision_under_the_other_branch(infra, change, people):
-    repository, work = infra
+    _repository, work = infra
     work.push("main:refs/heads/live")
     retarget(people.alice, change=change, target_branch="live")
     assert story(change) == [(1, "attached"), (2, "retargeted")]
@@ -238,7 +251,7 @@ def test_reopening_is_a_new_revision_even_if_nothing_moved(infra, change, people
 
 
 def test_a_change_whose_branch_is_gone_cannot_be_reopened(infra, change, people):
-    repository, work = infra
+    _repository, work = infra
     withdraw(people.alice, change=change)
     work.push(":refs/heads/x")
     with pytest.raises(Conflict) as refusal:
@@ -288,7 +301,7 @@ def test_a_deletion_that_nobody_took_is_found_by_the_sweep(infra, change):
 def test_pins_come_back_after_the_mirror_was_lost(infra, change):
     import shutil
 
-    repository, work = infra
+    repository, _work = infra
     shutil.rmtree(repository.mirror_path)
     assert synchronise(repository.pk)
     assert repositories_without_pins(10) == [repository.pk]

@@ -62,7 +62,9 @@ def people(db):
 
 @pytest.fixture
 def infra(tmp_path, people):
-    return connected(tmp_path, people.carol, members={"alice": "author", "bob": "author", "kim": "viewer", "dave": "auditor"})
+    return connected(
+        tmp_path, people.carol, members={"alice": "author", "bob": "author", "kim": "viewer", "dave": "auditor"}
+    )
 
 
 def numbers(user, **options) -> list[int]:

@@ -193,7 +193,5 @@ def test_four_workers_take_each_update_once(infra, people):
 @pytest.mark.django_db(transaction=True)
 def test_numbers_have_no_gaps_when_many_ask_at_once(infra, people):
     repository, _ = infra
-    results = at_once(
-        *(lambda: create_change(people.alice, repository=repository, title="X").number for _ in range(6))
-    )
+    results = at_once(*(lambda: create_change(people.alice, repository=repository, title="X").number for _ in range(6)))
     assert sorted(results) == [1, 2, 3, 4, 5, 6]

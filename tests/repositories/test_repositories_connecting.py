@@ -10,8 +10,7 @@ from apps.audit.models import AuditEntry
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotVisible, PortalError
 from apps.repositories import access, queries
 from apps.repositories.models import BranchTip, RefUpdate, Repository
-from apps.repositories.services import connect_repository, remove_member, set_member
-from apps.repositories.services import connecting
+from apps.repositories.services import connect_repository, connecting, remove_member, set_member
 from tests.support.git import GitRepo, bare_remote
 from tests.support.people import cast, team
 from tests.support.repositories import connected
@@ -49,7 +48,9 @@ def test_connecting_makes_mirror_row_tips_facts_roles_and_one_audit_entry(tmp_pa
     ]  # fmt: skip
     assert access.can_review(people.bob, repository).allowed
     assert sre.repository_roles.count() == 1
-    assert list(AuditEntry.objects.order_by("seq").values_list("action", flat=True))[before:] == ["repository.connected"]
+    assert list(AuditEntry.objects.order_by("seq").values_list("action", flat=True))[before:] == [
+        "repository.connected"
+    ]
 
 
 def test_people_without_the_permission_cannot_connect(tmp_path, people):
@@ -164,7 +165,7 @@ def test_a_repository_that_is_too_large_leaves_nothing(tmp_path, people, data_di
 
 
 def test_a_broken_repository_leaves_nothing(tmp_path, people, data_dir):
-    bare, work = bare_remote(tmp_path)
+    bare, _work = bare_remote(tmp_path)
     for pack in [*bare.path.glob("objects/??/*"), *bare.path.glob("objects/pack/*.pack")]:
         pack.chmod(0o644)
         pack.write_bytes(b"rubbish")
@@ -199,7 +200,9 @@ def test_a_branch_that_is_not_utf_8_is_shown_escaped(tmp_path, people):
 
 def test_credentials_are_kept_encrypted(tmp_path, people):
     bare, _ = bare_remote(tmp_path)
-    repository = connect_repository(people.carol, name="infra", url=str(bare.path), username="bot", secret="hunter2hunter2")
+    repository = connect_repository(
+        people.carol, name="infra", url=str(bare.path), username="bot", secret="hunter2hunter2"
+    )
     stored = Repository.objects.filter(pk=repository.pk).values().get()
     assert "hunter2hunter2" not in str(stored)
     assert queries.webhook_secret(repository).startswith("whsec_")
@@ -218,7 +221,9 @@ def test_outsiders_see_no_repository(tmp_path, people):
 
 def test_roles_come_from_the_person_and_from_teams_and_end_with_the_account(tmp_path, people):
     team("sre", people.bob)
-    repository, _ = connected(tmp_path, people.carol, members={"team/sre": "reviewer", "bob": "viewer", "dave": "auditor"})
+    repository, _ = connected(
+        tmp_path, people.carol, members={"team/sre": "reviewer", "bob": "viewer", "dave": "auditor"}
+    )
     assert access.role_of(people.bob, repository) == {"reviewer", "viewer"}
     assert access.can_review(people.bob, repository).allowed
     assert not access.can_deploy(people.bob, repository).allowed

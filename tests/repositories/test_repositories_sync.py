@@ -9,7 +9,7 @@ import pytest
 
 from apps.audit.models import AuditEntry
 from apps.core.clock import now
-from apps.core.errors import NotAllowed, NotVisible
+from apps.core.errors import NotAllowed, NotVisible, PortalError
 from apps.repositories.jobs import repositories_due
 from apps.repositories.models import BranchTip, Repository
 from apps.repositories.queries import tip
@@ -101,8 +101,10 @@ def test_noting_a_push_twice_writes_one_fact(infra, people):
     assert facts(repository) == [("main", "advanced", "portal")]
 
 
-def test_an_unreachable_remote_is_a_stored_problem_with_a_growing_pause_and_ends_with_success(infra, tmp_path, settings):
-    repository, work = infra
+def test_an_unreachable_remote_is_a_stored_problem_with_a_growing_pause_and_ends_with_success(
+    infra, tmp_path, settings
+):
+    repository, _work = infra
     settings.PORTAL_POLL_SECONDS = 10
     away = tmp_path / "away.git"
     shutil.move(repository.url, away)
@@ -219,7 +221,7 @@ def test_new_credentials_are_tried_before_they_replace_the_old_ones(infra, peopl
     assert repository.credential_username == "bot" and repository.sync_requested_at
     kept = repository.credential_secret
     shutil.rmtree(repository.url)
-    with pytest.raises(Exception):
+    with pytest.raises(PortalError):
         change_credentials(people.carol, repository=repository, username="other", secret="x")
     repository.refresh_from_db()
     assert (repository.credential_username, repository.credential_secret) == ("bot", kept)
@@ -245,5 +247,7 @@ def test_tips_and_mirror_agree_after_many_random_movements(infra):
             synchronise(repository.pk)
     synchronise(repository.pk)
     tips = dict(BranchTip.objects.filter(repository=repository).values_list("name", "oid"))
-    lines = GitRepo(repository.mirror_path).run("for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads/")
+    lines = GitRepo(repository.mirror_path).run(
+        "for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads/"
+    )
     assert tips == dict(line.split() for line in lines.splitlines())

@@ -7,7 +7,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -16,71 +15,137 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='ChangeNumber',
+            name="ChangeNumber",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('last', models.PositiveIntegerField(default=0)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("last", models.PositiveIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='Contribution',
+            name="Contribution",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('revision_number', models.PositiveIntegerField(default=0)),
-                ('name', models.CharField(blank=True, max_length=200)),
-                ('email', models.CharField(blank=True, max_length=254)),
-                ('how', models.CharField(choices=[('opened', 'Opened'), ('authored', 'Authored'), ('committed', 'Committed'), ('co_authored', 'Co Authored'), ('pushed', 'Pushed'), ('suggested', 'Suggested')], max_length=12)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("revision_number", models.PositiveIntegerField(default=0)),
+                ("name", models.CharField(blank=True, max_length=200)),
+                ("email", models.CharField(blank=True, max_length=254)),
+                (
+                    "how",
+                    models.CharField(
+                        choices=[
+                            ("opened", "Opened"),
+                            ("authored", "Authored"),
+                            ("committed", "Committed"),
+                            ("co_authored", "Co Authored"),
+                            ("pushed", "Pushed"),
+                            ("suggested", "Suggested"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Revision',
+            name="Revision",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('cause', models.CharField(choices=[('attached', 'Attached'), ('pushed', 'Pushed'), ('force_pushed', 'Force Pushed'), ('branch_recreated', 'Recreated'), ('target_moved', 'Target Moved'), ('retargeted', 'Retargeted'), ('reopened', 'Reopened'), ('inverse', 'Inverse')], max_length=20)),
-                ('source_branch', models.CharField(blank=True, max_length=250)),
-                ('target_branch', models.CharField(max_length=250)),
-                ('head_oid', apps.core.fields.OidField(blank=True, default='', max_length=64)),
-                ('target_oid', apps.core.fields.OidField(blank=True, default='', max_length=64)),
-                ('merge_bases', models.JSONField(default=list)),
-                ('result_tree', apps.core.fields.OidField(blank=True, default='', max_length=64)),
-                ('conflicts', models.JSONField(default=list)),
-                ('subject', models.CharField(max_length=64)),
-                ('paths', models.JSONField(default=list)),
-                ('files_changed', models.PositiveIntegerField(default=0)),
-                ('lines_added', models.PositiveIntegerField(default=0)),
-                ('lines_removed', models.PositiveIntegerField(default=0)),
-                ('commit_count', models.PositiveIntegerField(default=0)),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                (
+                    "cause",
+                    models.CharField(
+                        choices=[
+                            ("attached", "Attached"),
+                            ("pushed", "Pushed"),
+                            ("force_pushed", "Force Pushed"),
+                            ("branch_recreated", "Recreated"),
+                            ("target_moved", "Target Moved"),
+                            ("retargeted", "Retargeted"),
+                            ("reopened", "Reopened"),
+                            ("inverse", "Inverse"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("source_branch", models.CharField(blank=True, max_length=250)),
+                ("target_branch", models.CharField(max_length=250)),
+                ("head_oid", apps.core.fields.OidField(blank=True, default="", max_length=64)),
+                ("target_oid", apps.core.fields.OidField(blank=True, default="", max_length=64)),
+                ("merge_bases", models.JSONField(default=list)),
+                ("result_tree", apps.core.fields.OidField(blank=True, default="", max_length=64)),
+                ("conflicts", models.JSONField(default=list)),
+                ("subject", models.CharField(max_length=64)),
+                ("paths", models.JSONField(default=list)),
+                ("files_changed", models.PositiveIntegerField(default=0)),
+                ("lines_added", models.PositiveIntegerField(default=0)),
+                ("lines_removed", models.PositiveIntegerField(default=0)),
+                ("commit_count", models.PositiveIntegerField(default=0)),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ('number',),
+                "ordering": ("number",),
             },
         ),
         migrations.CreateModel(
-            name='ChangeRequest',
+            name="ChangeRequest",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(unique=True)),
-                ('kind', models.CharField(choices=[('normal', 'Normal'), ('rollback', 'Rollback')], default='normal', max_length=10)),
-                ('title', models.CharField(max_length=200)),
-                ('description', models.TextField(blank=True)),
-                ('status', models.CharField(choices=[('requested', 'requested'), ('draft', 'draft'), ('in_review', 'in_review'), ('merging', 'merging'), ('merged', 'merged'), ('done', 'done'), ('withdrawn', 'withdrawn')], db_index=True, max_length=10)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('source_branch', models.CharField(blank=True, max_length=250)),
-                ('target_branch', models.CharField(max_length=250)),
-                ('source_deleted_at', models.DateTimeField(blank=True, null=True)),
-                ('rollback_environments', models.JSONField(blank=True, default=list)),
-                ('merge_commit', apps.core.fields.OidField(blank=True, default='', max_length=64)),
-                ('merged_at', models.DateTimeField(blank=True, null=True)),
-                ('closed_reason', models.CharField(blank=True, max_length=500)),
-                ('created_at', models.DateTimeField(db_index=True)),
-                ('updated_at', models.DateTimeField(db_index=True)),
-                ('merge_when_allowed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='owned_changes', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField(unique=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("normal", "Normal"), ("rollback", "Rollback")], default="normal", max_length=10
+                    ),
+                ),
+                ("title", models.CharField(max_length=200)),
+                ("description", models.TextField(blank=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("requested", "requested"),
+                            ("draft", "draft"),
+                            ("in_review", "in_review"),
+                            ("merging", "merging"),
+                            ("merged", "merged"),
+                            ("done", "done"),
+                            ("withdrawn", "withdrawn"),
+                        ],
+                        db_index=True,
+                        max_length=10,
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("source_branch", models.CharField(blank=True, max_length=250)),
+                ("target_branch", models.CharField(max_length=250)),
+                ("source_deleted_at", models.DateTimeField(blank=True, null=True)),
+                ("rollback_environments", models.JSONField(blank=True, default=list)),
+                ("merge_commit", apps.core.fields.OidField(blank=True, default="", max_length=64)),
+                ("merged_at", models.DateTimeField(blank=True, null=True)),
+                ("closed_reason", models.CharField(blank=True, max_length=500)),
+                ("created_at", models.DateTimeField(db_index=True)),
+                ("updated_at", models.DateTimeField(db_index=True)),
+                (
+                    "merge_when_allowed_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="owned_changes",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-number',),
+                "ordering": ("-number",),
             },
         ),
     ]

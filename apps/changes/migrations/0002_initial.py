@@ -6,78 +6,125 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('changes', '0001_initial'),
-        ('repositories', '0001_initial'),
+        ("changes", "0001_initial"),
+        ("repositories", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='changerequest',
-            name='repository',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='changes', to='repositories.repository'),
+            model_name="changerequest",
+            name="repository",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="changes", to="repositories.repository"
+            ),
         ),
         migrations.AddField(
-            model_name='changerequest',
-            name='requester',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='requested_changes', to=settings.AUTH_USER_MODEL),
+            model_name="changerequest",
+            name="requester",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="requested_changes",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='changerequest',
-            name='rolls_back',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='rollbacks', to='changes.changerequest'),
+            model_name="changerequest",
+            name="rolls_back",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="rollbacks",
+                to="changes.changerequest",
+            ),
         ),
         migrations.AddField(
-            model_name='contribution',
-            name='change',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='contributions', to='changes.changerequest'),
+            model_name="contribution",
+            name="change",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="contributions", to="changes.changerequest"
+            ),
         ),
         migrations.AddField(
-            model_name='contribution',
-            name='user',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="contribution",
+            name="user",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='revision',
-            name='change',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='revisions', to='changes.changerequest'),
+            model_name="revision",
+            name="change",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="revisions", to="changes.changerequest"
+            ),
         ),
         migrations.AddField(
-            model_name='revision',
-            name='pusher',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="revision",
+            name="pusher",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='changerequest',
-            name='revision',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='changes.revision'),
+            model_name="changerequest",
+            name="revision",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="changes.revision",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='contribution',
-            constraint=models.UniqueConstraint(condition=models.Q(('user__isnull', False)), fields=('change', 'user', 'how'), name='a_contribution_is_recorded_once'),
+            model_name="contribution",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("user__isnull", False)),
+                fields=("change", "user", "how"),
+                name="a_contribution_is_recorded_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='contribution',
-            constraint=models.UniqueConstraint(condition=models.Q(('user__isnull', True)), fields=('change', 'email', 'how'), name='an_unknown_contributor_is_recorded_once'),
+            model_name="contribution",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("user__isnull", True)),
+                fields=("change", "email", "how"),
+                name="an_unknown_contributor_is_recorded_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='revision',
-            constraint=models.UniqueConstraint(fields=('change', 'number'), name='revision_numbers_are_unique'),
+            model_name="revision",
+            constraint=models.UniqueConstraint(fields=("change", "number"), name="revision_numbers_are_unique"),
         ),
         migrations.AddIndex(
-            model_name='changerequest',
-            index=models.Index(fields=['repository', 'status'], name='changes_cha_reposit_571da2_idx'),
+            model_name="changerequest",
+            index=models.Index(fields=["repository", "status"], name="changes_cha_reposit_571da2_idx"),
         ),
         migrations.AddIndex(
-            model_name='changerequest',
-            index=models.Index(fields=['repository', 'source_branch'], name='changes_cha_reposit_a14f07_idx'),
+            model_name="changerequest",
+            index=models.Index(fields=["repository", "source_branch"], name="changes_cha_reposit_a14f07_idx"),
         ),
         migrations.AddConstraint(
-            model_name='changerequest',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['draft', 'in_review', 'merging']), models.Q(('source_branch', ''), _negated=True)), fields=('repository', 'source_branch', 'target_branch'), name='one_open_change_per_branch_pair'),
+            model_name="changerequest",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("status__in", ["draft", "in_review", "merging"]), models.Q(("source_branch", ""), _negated=True)
+                ),
+                fields=("repository", "source_branch", "target_branch"),
+                name="one_open_change_per_branch_pair",
+            ),
         ),
     ]

@@ -9,13 +9,13 @@ from django.db import transaction
 from django.db.models import F
 
 from apps.accounts.models import User
-from apps.changes import access, branches
+from apps.changes import branches
 from apps.changes.lifecycle import Status
 from apps.changes.models import ChangeNumber, ChangeRequest, Revision
 from apps.changes.snapshots import Snapshot, pin, take
 from apps.changes.transitions import Entry, record, require_free_pair, write_revision
 from apps.core.clock import now
-from apps.core.errors import InvalidInput, NotVisible
+from apps.core.errors import InvalidInput
 from apps.repositories import access as repositories
 from apps.repositories.models import Repository
 from apps.repositories.roles import ASK, WRITE
@@ -46,8 +46,14 @@ def create_change(
     if not source_branch.strip():
         target, _ = branches.resolve_target(repository, target_branch)
         return _create_request(actor, repository, title, description, target)
+    return _open(actor, repository, title, description, source_branch, target_branch, draft=draft)
+
+
+def _open(
+    actor: User, repository: Repository, title: str, description: str, source: str, target: str, *, draft: bool
+) -> ChangeRequest:
     branches.look(repository)
-    pair = branches.resolve_pair(repository, source_branch, target_branch)
+    pair = branches.resolve_pair(repository, source, target)
     require_free_pair(None, repository.pk, pair.source, pair.target)
     snapshot = take(repository.mirror_path, head=pair.head, target=pair.tip)
     branches.require_something(snapshot, pair.source, pair.target)
@@ -61,16 +67,21 @@ def create_change(
             target_branch=pair.target,
             owner=actor,
         )
-        pin(repository.mirror_path, change.number, 1, snapshot)
         entry = Entry(
             "change.opened",
             f"{actor.username} opened {change.label} from {pair.source} for {pair.target}: {title}",
             {"title": title, "source": pair.source, "target": pair.target, "draft": draft},
         )
-        write_revision(
-            change, snapshot, cause=Revision.Cause.ATTACHED, actor=actor, opener=actor, entry=entry, source_branch=pair.source
-        )
+        _first_revision(change, snapshot, Revision.Cause.ATTACHED, actor, entry, source_branch=pair.source)
     return change
+
+
+def _first_revision(
+    change: ChangeRequest, snapshot: Snapshot, cause: str, actor: User, entry: Entry, **columns: Any
+) -> None:
+    # The number is known only now; the pins are there before the row is committed.
+    pin(change.repository.mirror_path, change.number, 1, snapshot)
+    write_revision(change, snapshot, cause=cause, actor=actor, opener=actor, entry=entry, **columns)
 
 
 def create_inverse_change(
@@ -106,13 +117,12 @@ def create_inverse_change(
             rolls_back=change,
             rollback_environments=list(environments),
         )
-        pin(repository.mirror_path, inverse.number, 1, snapshot)
         said = entry or Entry(
             "rollback.requested",
             f"{actor.username} asked to roll back {change.label} with {inverse.label}",
             {"rolls_back": change.number, "environments": list(environments)},
         )
-        write_revision(inverse, snapshot, cause=Revision.Cause.INVERSE, actor=actor, opener=actor, entry=said)
+        _first_revision(inverse, snapshot, Revision.Cause.INVERSE, actor, said)
     return inverse
 
 
@@ -137,14 +147,14 @@ def _storable(text: str, field: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise InvalidInput(f"bad_{field}", f"The {field} holds characters that are not valid Unicode.", field=field) from error
+        raise InvalidInput(
+            f"bad_{field}", f"The {field} holds characters that are not valid Unicode.", field=field
+        ) from error
     return text
 
 
 @transaction.atomic
-def _create_request(
-    actor: User, repository: Repository, title: str, description: str, target: str
-) -> ChangeRequest:
+def _create_request(actor: User, repository: Repository, title: str, description: str, target: str) -> ChangeRequest:
     change = _insert(
         actor,
         repository=repository,
@@ -160,9 +170,7 @@ def _create_request(
 
 def _insert(actor: User, **columns: Any) -> ChangeRequest:
     at = now()
-    return ChangeRequest.objects.create(
-        number=_next_number(), requester=actor, created_at=at, updated_at=at, **columns
-    )
+    return ChangeRequest.objects.create(number=_next_number(), requester=actor, created_at=at, updated_at=at, **columns)
 
 
 def _next_number() -> int:
@@ -170,9 +178,3 @@ def _next_number() -> int:
     ChangeNumber.objects.get_or_create(pk=1)
     ChangeNumber.objects.filter(pk=1).update(last=F("last") + 1)
     return ChangeNumber.objects.values_list("last", flat=True).get(pk=1)
-
-
-def require_access(actor: User, change: ChangeRequest) -> None:
-    """:class:`NotVisible` for people who may not know that the change exists."""
-    if not access.can_see(actor, change).allowed:
-        raise NotVisible("change_not_found", access.NOT_VISIBLE)

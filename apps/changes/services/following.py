@@ -81,7 +81,8 @@ def restore_pins(repository_id: int) -> None:
 
 def _note_policy(update: RefUpdate) -> None:
     """What governs the target branches is recorded with every move of theirs; doing it twice changes nothing."""
-    repository, head = update.repository, tip(update.repository, update.branch)
+    # Each tip in its turn, not only the newest: the last valid policy may be one that was passed over.
+    repository, head = update.repository, update.new_oid
     targets = ChangeRequest.objects.open().filter(repository=repository, target_branch=update.branch)
     if not head or (update.branch != repository.default_branch and not targets.exists()):
         return

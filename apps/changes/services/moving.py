@@ -8,12 +8,11 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.changes import access, branches
-from apps.changes.lifecycle import FOLLOWS_GIT, Event, Status, next_status, words
+from apps.changes.lifecycle import Event, Status, next_status, words
 from apps.changes.models import ChangeRequest, Revision
 from apps.changes.services.creating import check_description, check_title
 from apps.changes.transitions import (
     Entry,
-    announce,
     apply_event,
     finish,
     prepare,
@@ -206,18 +205,3 @@ def _reopened_head(change: ChangeRequest) -> tuple[str, dict[str, Any]]:
             f"The branch {change.source_branch} does not exist any more. Push it again, then reopen {change.label}.",
         )
     return head, {"source_deleted_at": None}
-
-
-__all__ = [
-    "FOLLOWS_GIT",
-    "announce",
-    "assign_owner",
-    "back_to_draft",
-    "close_change",
-    "edit_change",
-    "mark_ready",
-    "reopen",
-    "retarget",
-    "take_ownership",
-    "withdraw",
-]

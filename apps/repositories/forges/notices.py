@@ -79,10 +79,16 @@ def _generic_signed(headers: Mapping[str, str], secret: str, body: bytes, at: da
 PROVIDERS: dict[str, Provider] = {
     "github": Provider("github", _github_signed, ("x-github-delivery",), "x-github-event", _github_pusher),
     "gitlab": Provider(
-        "gitlab", _gitlab_signed, ("webhook-id", "idempotency-key", "x-gitlab-event-uuid"), "x-gitlab-event", _gitlab_pusher
+        "gitlab",
+        _gitlab_signed,
+        ("webhook-id", "idempotency-key", "x-gitlab-event-uuid"),
+        "x-gitlab-event",
+        _gitlab_pusher,
     ),
     "gitea": Provider("gitea", _gitea_signed, ("x-gitea-delivery",), "x-gitea-event", _gitea_pusher),
-    "generic": Provider("generic", _generic_signed, ("webhook-id", "x-portal-delivery"), "x-portal-event", _github_pusher),
+    "generic": Provider(
+        "generic", _generic_signed, ("webhook-id", "x-portal-delivery"), "x-portal-event", _github_pusher
+    ),
 }
 
 

@@ -8,105 +8,228 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Repository',
+            name="Repository",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('lease_until', models.DateTimeField(blank=True, db_index=True, null=True)),
-                ('fence', models.PositiveBigIntegerField(default=0)),
-                ('name', models.SlugField(max_length=80, unique=True)),
-                ('url', models.CharField(max_length=500)),
-                ('default_branch', models.CharField(max_length=250)),
-                ('directory', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('credential_username', models.CharField(blank=True, max_length=200)),
-                ('credential_secret', models.TextField(blank=True)),
-                ('ssh_key', models.TextField(blank=True)),
-                ('webhook_secret', models.TextField()),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('sync_requested_at', models.DateTimeField(blank=True, null=True)),
-                ('synced_at', models.DateTimeField(blank=True, null=True)),
-                ('next_poll_at', models.DateTimeField(blank=True, db_index=True, null=True)),
-                ('sync_problem', models.JSONField(blank=True, default=dict)),
-                ('mirror_rebuilt_at', models.DateTimeField(blank=True, null=True)),
-                ('pins_restored_at', models.DateTimeField(blank=True, null=True)),
-                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("lease_until", models.DateTimeField(blank=True, db_index=True, null=True)),
+                ("fence", models.PositiveBigIntegerField(default=0)),
+                ("name", models.SlugField(max_length=80, unique=True)),
+                ("url", models.CharField(max_length=500)),
+                ("default_branch", models.CharField(max_length=250)),
+                ("directory", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("credential_username", models.CharField(blank=True, max_length=200)),
+                ("credential_secret", models.TextField(blank=True)),
+                ("ssh_key", models.TextField(blank=True)),
+                ("webhook_secret", models.TextField()),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("sync_requested_at", models.DateTimeField(blank=True, null=True)),
+                ("synced_at", models.DateTimeField(blank=True, null=True)),
+                ("next_poll_at", models.DateTimeField(blank=True, db_index=True, null=True)),
+                ("sync_problem", models.JSONField(blank=True, default=dict)),
+                ("mirror_rebuilt_at", models.DateTimeField(blank=True, null=True)),
+                ("pins_restored_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'repositories',
-                'ordering': ('name',),
+                "verbose_name_plural": "repositories",
+                "ordering": ("name",),
             },
         ),
         migrations.CreateModel(
-            name='RefUpdate',
+            name="RefUpdate",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('branch', models.CharField(max_length=250)),
-                ('kind', models.CharField(choices=[('created', 'Created'), ('advanced', 'Advanced'), ('forced', 'Forced'), ('deleted', 'Deleted')], max_length=10)),
-                ('old_oid', apps.core.fields.OidField(blank=True, default='', max_length=64)),
-                ('new_oid', apps.core.fields.OidField(blank=True, default='', max_length=64)),
-                ('cause', models.CharField(choices=[('connect', 'Connect'), ('poll', 'Poll'), ('webhook', 'Webhook'), ('manual', 'Manual'), ('portal', 'Portal')], max_length=10)),
-                ('seen_at', models.DateTimeField()),
-                ('taken_at', models.DateTimeField(blank=True, db_index=True, null=True)),
-                ('pusher', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('repository', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='ref_updates', to='repositories.repository')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("branch", models.CharField(max_length=250)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("created", "Created"),
+                            ("advanced", "Advanced"),
+                            ("forced", "Forced"),
+                            ("deleted", "Deleted"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("old_oid", apps.core.fields.OidField(blank=True, default="", max_length=64)),
+                ("new_oid", apps.core.fields.OidField(blank=True, default="", max_length=64)),
+                (
+                    "cause",
+                    models.CharField(
+                        choices=[
+                            ("connect", "Connect"),
+                            ("poll", "Poll"),
+                            ("webhook", "Webhook"),
+                            ("manual", "Manual"),
+                            ("portal", "Portal"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("seen_at", models.DateTimeField()),
+                ("taken_at", models.DateTimeField(blank=True, db_index=True, null=True)),
+                (
+                    "pusher",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "repository",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="ref_updates",
+                        to="repositories.repository",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('pk',),
+                "ordering": ("pk",),
             },
         ),
         migrations.CreateModel(
-            name='BranchTip',
+            name="BranchTip",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=250)),
-                ('oid', apps.core.fields.OidField(blank=True, default='', max_length=64)),
-                ('seen_at', models.DateTimeField()),
-                ('repository', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='branch_tips', to='repositories.repository')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=250)),
+                ("oid", apps.core.fields.OidField(blank=True, default="", max_length=64)),
+                ("seen_at", models.DateTimeField()),
+                (
+                    "repository",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="branch_tips",
+                        to="repositories.repository",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('repository', 'name'), name='one_tip_per_branch')],
+                "constraints": [models.UniqueConstraint(fields=("repository", "name"), name="one_tip_per_branch")],
             },
         ),
         migrations.CreateModel(
-            name='RepositoryRole',
+            name="RepositoryRole",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('viewer', 'Viewer'), ('author', 'Author'), ('reviewer', 'Reviewer'), ('deployer', 'Deployer'), ('maintainer', 'Maintainer'), ('auditor', 'Auditor')], max_length=12)),
-                ('repository', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='roles', to='repositories.repository')),
-                ('team', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='repository_roles', to='accounts.team')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='repository_roles', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("viewer", "Viewer"),
+                            ("author", "Author"),
+                            ("reviewer", "Reviewer"),
+                            ("deployer", "Deployer"),
+                            ("maintainer", "Maintainer"),
+                            ("auditor", "Auditor"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "repository",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="roles", to="repositories.repository"
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="repository_roles",
+                        to="accounts.team",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="repository_roles",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('team__isnull', True), ('user__isnull', False)), models.Q(('team__isnull', False), ('user__isnull', True)), _connector='OR'), name='role_of_one_person_or_one_team'), models.UniqueConstraint(condition=models.Q(('user__isnull', False)), fields=('repository', 'user'), name='one_role_per_person'), models.UniqueConstraint(condition=models.Q(('team__isnull', False)), fields=('repository', 'team'), name='one_role_per_team')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("team__isnull", True), ("user__isnull", False)),
+                            models.Q(("team__isnull", False), ("user__isnull", True)),
+                            _connector="OR",
+                        ),
+                        name="role_of_one_person_or_one_team",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("user__isnull", False)),
+                        fields=("repository", "user"),
+                        name="one_role_per_person",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("team__isnull", False)),
+                        fields=("repository", "team"),
+                        name="one_role_per_team",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='WebhookDelivery',
+            name="WebhookDelivery",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('provider', models.CharField(max_length=12)),
-                ('delivery_id', models.CharField(max_length=120)),
-                ('event', models.CharField(max_length=60)),
-                ('pusher_name', models.CharField(blank=True, max_length=200)),
-                ('pusher_email', models.CharField(blank=True, max_length=254)),
-                ('branch', models.CharField(blank=True, max_length=250)),
-                ('new_oid', apps.core.fields.OidField(blank=True, default='', max_length=64)),
-                ('status', models.CharField(choices=[('accepted', 'Accepted'), ('ignored', 'Ignored'), ('synced', 'Synced')], default='accepted', max_length=10)),
-                ('received_at', models.DateTimeField()),
-                ('repository', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='repositories.repository')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("provider", models.CharField(max_length=12)),
+                ("delivery_id", models.CharField(max_length=120)),
+                ("event", models.CharField(max_length=60)),
+                ("pusher_name", models.CharField(blank=True, max_length=200)),
+                ("pusher_email", models.CharField(blank=True, max_length=254)),
+                ("branch", models.CharField(blank=True, max_length=250)),
+                ("new_oid", apps.core.fields.OidField(blank=True, default="", max_length=64)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("accepted", "Accepted"), ("ignored", "Ignored"), ("synced", "Synced")],
+                        default="accepted",
+                        max_length=10,
+                    ),
+                ),
+                ("received_at", models.DateTimeField()),
+                (
+                    "repository",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="deliveries",
+                        to="repositories.repository",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'webhook deliveries',
-                'constraints': [models.UniqueConstraint(fields=('repository', 'provider', 'delivery_id'), name='a_delivery_counts_once')],
+                "verbose_name_plural": "webhook deliveries",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("repository", "provider", "delivery_id"), name="a_delivery_counts_once"
+                    )
+                ],
             },
         ),
     ]

@@ -53,7 +53,9 @@ def connect_repository(
     name, url = name.strip(), url.strip()
     check_name(name)
     if not url or len(url) > MAX_URL:
-        raise InvalidInput("bad_url", f"Give the address of the repository (at most {MAX_URL} characters).", field="url")
+        raise InvalidInput(
+            "bad_url", f"Give the address of the repository (at most {MAX_URL} characters).", field="url"
+        )
     roles = _wanted_roles(members or {})
     if Repository.objects.filter(name__iexact=name).exists():
         raise name_taken(name)
@@ -68,16 +70,21 @@ def connect_repository(
         webhook_secret=encrypt(new_webhook_secret()),
         created_by=actor,
     )
-    found = remotes.probe(remote, limits=mirrors.limits())
-    repository.default_branch = choose_default_branch(default_branch, found)
+    _copy_and_write(actor, repository, remote, default_branch, roles)
+    return repository
+
+
+def _copy_and_write(
+    actor: User, repository: Repository, remote: remotes.Source, wanted: str, roles: list[tuple[Principal, str]]
+) -> None:
+    choose_default_branch(wanted, remotes.probe(remote, limits=mirrors.limits()))  # before anything large is copied
     copied = remotes.mirror_into(remote, repository.mirror_path, limits=mirrors.limits())
     try:
-        repository.default_branch = choose_default_branch(default_branch, copied)
+        repository.default_branch = choose_default_branch(wanted, copied)
         _write(actor, repository, mirrors.shown(copied.branches), roles)
     except BaseException:
         mirrors.remove(repository.mirror_path)
         raise
-    return repository
 
 
 @transaction.atomic

@@ -17,9 +17,7 @@ from apps.repositories.forges.notices import bad_signature
 from apps.repositories.models import Repository, WebhookDelivery
 
 
-def accept_delivery(
-    *, repository_name: str, provider: str, headers: Mapping[str, str], body: bytes
-) -> WebhookDelivery:
+def accept_delivery(*, repository_name: str, provider: str, headers: Mapping[str, str], body: bytes) -> WebhookDelivery:
     """Keep a signed notice and ask for a synchronisation if it tells of a push.
 
     Guarantees: an unsigned or wrongly signed notice leaves no trace (:class:`NotAllowed`

@@ -92,7 +92,9 @@ def _look(repository: Repository, fence: int) -> bool:
             return False  # the lease was lost: somebody newer records
         held.filter(sync_requested_at=requested).update(sync_requested_at=None)
         had_problem = bool(repository.sync_problem)
-        WebhookDelivery.objects.filter(pk__in=[row.pk for row in deliveries]).update(status=WebhookDelivery.Status.SYNCED)
+        WebhookDelivery.objects.filter(pk__in=[row.pk for row in deliveries]).update(
+            status=WebhookDelivery.Status.SYNCED
+        )
         record_moves(repository, moves, at=now())
         _audit_moves(repository, moves, rebuilt=fetched.rebuilt)
         if moves or had_problem or fetched.rebuilt:
@@ -172,7 +174,7 @@ def _note_problem(repository: Repository, fence: int, error: PortalError) -> Non
     before = repository.sync_problem or {}
     failures = int(before.get("failures", 0)) + 1
     same = before.get("code") == error.code
-    wait = min(settings.PORTAL_POLL_SECONDS * 2**min(failures, 10), MAX_BACKOFF_SECONDS)
+    wait = min(settings.PORTAL_POLL_SECONDS * 2 ** min(failures, 10), MAX_BACKOFF_SECONDS)
     problem = {
         "code": error.code,
         "message": error.message,
