@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from apps.diffs.characters import SPECIAL, escape, special
+from apps.diffs.characters import SPECIAL, SPECIAL_ASCII, escape, special
 
 State = int | str
 Lexer = Callable[[str, State], tuple[str, State]]
@@ -37,8 +37,15 @@ def _paint(match: re.Match[str]) -> str:
     return f'<span class="{name}">{escape(match.group())}</span>'
 
 
-def _expression(*alternatives: str) -> re.Pattern[str]:
-    return re.compile("|".join([*alternatives, SPECIAL]))
+class _Colours:
+    """One expression, in two editions: lines that are all ASCII need not be compared with the table of Unicode."""
+
+    def __init__(self, *alternatives: str) -> None:
+        self._ascii = re.compile("|".join([*alternatives, SPECIAL_ASCII]))
+        self._any = re.compile("|".join([*alternatives, SPECIAL]))
+
+    def paint(self, text: str) -> str:
+        return (self._ascii if text.isascii() else self._any).sub(_paint, text)
 
 
 # ------------------------------------------------------------------------------------------------ YAML, Helm templates
@@ -47,14 +54,14 @@ _YAML_KEY = re.compile(
     r"(?P<key>\"(?:[^\"\\]|\\.)*+\"|'[^']*+'|[^\s#:'\"{}\[\],&*!|>%@`-](?:[^:#{}\s]|(?<!\s)#|:(?=[^\s])| (?=[^\s#:]))*+"
     r"|-(?=[^\s:])(?:[^:#{}\s]|:(?=[^\s]))*+|\?)(?=[ \t]*+:(?:\s|$))"
 )
-_YAML_REST = _expression(
-    r"(?P<c>(?<!\S)\#.*+)", _TEMPLATE, f"(?P<s>(?<![\\w]){_DOUBLE}|(?<![\\w])'[^']*+'?)",
+_YAML_REST = _Colours(
+    r"(?P<c>(?<!\S)\#.*+)", f"(?P<s>(?<![\\w]){_DOUBLE}|(?<![\\w])'[^']*+'?)",
     r"(?P<f>(?<![^\s\[{,])[&*!][\w./!:-]++)",
-    r"(?P<w2>(?<![\w./:-])(?:true|false|null|yes|no|on|off|True|False|~)(?![\w./:-]))", f"(?P<u>{_NUMBER})",
-    r"(?P<w3>^---.*|^\.\.\.$)",
+    r"(?P<w>\{\{[^{}]*+\}?\}?|(?<![\w./:-])(?:true|false|null|yes|no|on|off|True|False|~)(?![\w./:-])|^---.*|^\.\.\.$)",
+    f"(?P<u>{_NUMBER})",
 )  # fmt: skip
 _YAML_BLOCK = re.compile(r"(?:^|[:\s-])[|>](?:[+-]?[1-9]?|[1-9][+-])(?:\s+#.*)?$")
-_YAML_IN_BLOCK = _expression(_TEMPLATE)
+_YAML_IN_BLOCK = _Colours(_TEMPLATE)
 _TEMPLATE_COMMENT = "tpl"
 
 
@@ -64,7 +71,7 @@ def yaml(line: str, state: State) -> tuple[str, State]:
         return span("c", line), 0 if "*/" in line else state
     indent = len(line) - len(line.lstrip(" "))
     if isinstance(state, int) and state and (not line or indent >= state):
-        return f'<span class="s">{_YAML_IN_BLOCK.sub(_template, line)}</span>' if line else "", state
+        return f'<span class="s">{_YAML_IN_BLOCK.paint(line)}</span>' if line else "", state
     if line.lstrip(" ").startswith(("{{/*", "{{- /*")):
         return span("c", line), 0 if "*/" in line else _TEMPLATE_COMMENT
     match = _YAML_KEY.match(line)
@@ -74,25 +81,13 @@ def yaml(line: str, state: State) -> tuple[str, State]:
         html = escape(match["before"]) + span("k", match["key"])
         rest = line[match.end() :]
         parent = len(match["before"])
-    html += _YAML_REST.sub(_yaml_token, rest)
+    html += _YAML_REST.paint(rest)
     opens = rest[-1:] not in ("", '"', "'") and _YAML_BLOCK.search(rest) is not None
     return html, parent + 1 if opens and parent <= _MAX_INDENT else 0
 
 
-def _yaml_token(match: re.Match[str]) -> str:
-    name = match.lastgroup
-    if name is None:
-        return special(match.group())
-    return f'<span class="{name[0]}">{escape(match.group())}</span>'
-
-
-def _template(match: re.Match[str]) -> str:
-    # Inside the span of the block scalar; a nested span colours the template.
-    return _paint(match)
-
-
 # -------------------------------------------------------------------------------------------------------- HCL, Terraform
-_HCL = _expression(
+_HCL = _Colours(
     r"(?P<c>(?:\#|//).*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?)", f"(?P<s>{_DOUBLE})",
     r"(?P<k>(?<![\w.])[A-Za-z_][\w-]*+(?=[ \t]*+=(?![=>])))",
     r"(?P<w>(?<![\w.-])(?:resource|data|variable|output|module|provider|terraform|locals|moved|import|check|removed|for"
@@ -109,19 +104,19 @@ def hcl(line: str, state: State) -> tuple[str, State]:
         return span("s", line), 0 if line.strip() == state else state
     if state == _COMMENT_STATE:
         return _in_comment(line, _HCL)
-    html = _HCL.sub(_paint, line)
+    html = _HCL.paint(line)
     heredoc = _HEREDOC.search(line) if "<<" in line else None
     if heredoc is not None:
         return html, heredoc[2]
     return html, _COMMENT_STATE if _opens_comment(line) else 0
 
 
-def _in_comment(line: str, expression: re.Pattern[str]) -> tuple[str, State]:
+def _in_comment(line: str, colours: _Colours) -> tuple[str, State]:
     end = line.find("*/")
     if end < 0:
         return span("c", line), _COMMENT_STATE
     rest = line[end + 2 :]
-    return span("c", line[: end + 2]) + expression.sub(_paint, rest), _COMMENT_STATE if _opens_comment(rest) else 0
+    return span("c", line[: end + 2]) + colours.paint(rest), _COMMENT_STATE if _opens_comment(rest) else 0
 
 
 def _opens_comment(line: str) -> bool:
@@ -131,7 +126,7 @@ def _opens_comment(line: str) -> bool:
 
 
 # ------------------------------------------------------------------------------------------------------------------ JSON
-_JSON = _expression(
+_JSON = _Colours(
     f"(?P<k>{_DOUBLE}(?=\\s*+:))", f"(?P<s>{_DOUBLE})", r"(?P<w>\b(?:true|false|null)\b)", f"(?P<u>{_NUMBER})",
     r"(?P<c>//.*+)",
 )  # fmt: skip
@@ -139,11 +134,11 @@ _JSON = _expression(
 
 def json(line: str, _state: State) -> tuple[str, State]:
     """JSON, and JSON with comments; no line depends on another."""
-    return _JSON.sub(_paint, line), 0
+    return _JSON.paint(line), 0
 
 
 # ---------------------------------------------------------------------------------------------------------------- Python
-_PYTHON = _expression(
+_PYTHON = _Colours(
     r"(?P<c>\#.*+)", f"(?P<s>(?<![\\w])[rbfuRBFU]{{0,2}}(?:{_DOUBLE}|{_SINGLE}))",
     r"(?P<w>(?<![\w.])(?:False|None|True|and|as|assert|async|await|break|class|continue|def|del|elif|else|except"
     r"|finally|for|from|global|if|import|in|is|lambda|match|nonlocal|not|or|pass|raise|return|try|while|with|yield)\b)",
@@ -164,19 +159,19 @@ def python(line: str, state: State) -> tuple[str, State]:
         html.append(span("s", line[:at]))
     opening = _TRIPLE.search(line, at)
     while opening is not None and "#" not in line[at : opening.start()]:
-        html.append(_PYTHON.sub(_paint, line[at : opening.start()]))
+        html.append(_PYTHON.paint(line[at : opening.start()]))
         end = line.find(opening.group(), opening.end())
         if end < 0:
             return "".join([*html, span("s", line[opening.start() :])]), opening.group()
         at = end + 3
         html.append(span("s", line[opening.start() : at]))
         opening = _TRIPLE.search(line, at)
-    html.append(_PYTHON.sub(_paint, line[at:]))
+    html.append(_PYTHON.paint(line[at:]))
     return "".join(html), 0
 
 
 # ----------------------------------------------------------------------------------------------------- shell, Dockerfile
-_SHELL = _expression(
+_SHELL = _Colours(
     r"(?P<c>(?<!\S)\#.*+)", f"(?P<s>{_DOUBLE}|'[^']*+'?)", r"(?P<k>\$\{[^}]*+\}?|\$[\w@#?*!-])",
     r"(?P<w>(?<![\w./-])(?:if|then|else|elif|fi|for|in|do|done|while|until|case|esac|function|return|exit|export|local"
     r"|set|source|trap|readonly|shift|unset|eval|exec)(?![\w./=-]))",
@@ -194,14 +189,14 @@ def shell(line: str, state: State) -> tuple[str, State]:
     if isinstance(state, str):
         return span("s", line), 0 if line.strip() == state else state
     heredoc = _HEREDOC.search(line) if "<<" in line and "<<<" not in line else None
-    return _SHELL.sub(_paint, line), heredoc[2] if heredoc is not None else 0
+    return _SHELL.paint(line), heredoc[2] if heredoc is not None else 0
 
 
 def dockerfile(line: str, state: State) -> tuple[str, State]:
     """Dockerfile: an instruction, then shell. State: 1 after a line that ends with a backslash."""
     match = None if state == _CONTINUED else _DOCKER.match(line)
     html = "" if match is None else span("w", match.group())
-    html += _SHELL.sub(_paint, line if match is None else line[match.end() :])
+    html += _SHELL.paint(line if match is None else line[match.end() :])
     return html, _CONTINUED if line.endswith("\\") else 0
 
 
@@ -212,33 +207,33 @@ _KEYWORDS = (
     "match mod mut new nil null package private protected pub public range return select static string struct super "
     "switch this throw trait true try type typeof undefined use var void while with yield"
 )
-_C_LIKE = _expression(
+_C_LIKE = _Colours(
     r"(?P<c>//.*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?)", f"(?P<s>{_DOUBLE}|{_SINGLE}|`[^`]*+`?)",
     f"(?P<w>(?<![\\w.$-])(?:{'|'.join(_KEYWORDS.split())})(?![\\w-]))", r"(?P<f>(?<![\w.])[A-Za-z_]\w*+(?=\())",
     f"(?P<u>{_NUMBER})",
 )  # fmt: skip
-_INI = _expression(
+_INI = _Colours(
     r"(?P<c>(?<!\S)[#;].*+)", f"(?P<s>{_DOUBLE}|'[^']*+'?)", r"(?P<w>^\s*+\[[^\]]*+\]*+)", r"(?P<k>^\s*+[\w.-]++(?=\s*+=))",
     f"(?P<u>{_NUMBER})",
 )  # fmt: skip
-_MARKDOWN = _expression(r"(?P<k>^\#{1,6}\s.*+)", r"(?P<s>`[^`]*+`?)", r"(?P<w>^\s*+(?:[-*+]|\d++\.)(?=\s))")
+_MARKDOWN = _Colours(r"(?P<k>^\#{1,6}\s.*+)", r"(?P<s>`[^`]*+`?)", r"(?P<w>^\s*+(?:[-*+]|\d++\.)(?=\s))")
 
 
 def c_like(line: str, state: State) -> tuple[str, State]:
     """Go, JavaScript, TypeScript, Rust, Java, C: comments, strings, words that many of them share."""
     if state == _COMMENT_STATE:
         return _in_comment(line, _C_LIKE)
-    return _C_LIKE.sub(_paint, line), _COMMENT_STATE if _opens_comment(line) else 0
+    return _C_LIKE.paint(line), _COMMENT_STATE if _opens_comment(line) else 0
 
 
 def ini(line: str, _state: State) -> tuple[str, State]:
     """TOML, INI, properties, environment files."""
-    return _INI.sub(_paint, line), 0
+    return _INI.paint(line), 0
 
 
 def markdown(line: str, _state: State) -> tuple[str, State]:
     """Markdown: headings, code, list marks."""
-    return _MARKDOWN.sub(_paint, line), 0
+    return _MARKDOWN.paint(line), 0
 
 
 def text(line: str, _state: State) -> tuple[str, State]:

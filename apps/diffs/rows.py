@@ -8,6 +8,7 @@ single rows for everyone else (JSON, tests, threads).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from rapidfuzz.distance import Indel
@@ -92,12 +93,24 @@ def align(olds: Sequence[str], news: Sequence[str]) -> list[Pair]:
             _EQUAL[count_old] if count_old < len(_EQUAL) else list(zip(range(count_old), range(count_old), strict=True))
         )
     if not count_old or not count_new or count_old * count_new > MAX_COMPARISONS:
-        common = min(count_old, count_new)
-        rows = [(index, index) for index in range(common)]
-        rows += [(index, -1) for index in range(common, count_old)]
-        rows += [(-1, index) for index in range(common, count_new)]
-        return rows
-    return _rows_of(_alike(olds, news), count_old, count_new)
+        return _by_position(count_old, count_new)
+    return _alike_rows(tuple(olds), tuple(news))
+
+
+@lru_cache(maxsize=2_048)
+def _alike_rows(olds: tuple[str, ...], news: tuple[str, ...]) -> list[Pair]:
+    """Rows of a small change of unequal sides. Remembered, as painted lines are; nobody writes into the answer."""
+    if max(map(len, olds + news)) > _MAX_COMPARED_CHARS:
+        return _by_position(len(olds), len(news))
+    return _rows_of(_alike(olds, news), len(olds), len(news))
+
+
+def _by_position(count_old: int, count_new: int) -> list[Pair]:
+    common = min(count_old, count_new)
+    rows = [(index, index) for index in range(common)]
+    rows += [(index, -1) for index in range(common, count_old)]
+    rows += [(-1, index) for index in range(common, count_new)]
+    return rows
 
 
 def _alike(olds: Sequence[str], news: Sequence[str]) -> list[Pair]:
@@ -127,8 +140,6 @@ def _walk(best: list[list[float]], score: list[list[float]]) -> list[Pair]:
 
 
 def _similarity(old: str, new: str) -> float:
-    if len(old) > _MAX_COMPARED_CHARS or len(new) > _MAX_COMPARED_CHARS:
-        return 0.0
     return Indel.normalized_similarity(old.strip(), new.strip(), score_cutoff=MIN_SIMILARITY)
 
 

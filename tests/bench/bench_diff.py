@@ -26,6 +26,7 @@ from apps.diffs.fragments import Options
 from apps.diffs.highlight import forget_all
 from apps.diffs.marks import forget_marks
 from apps.diffs.pages import stream_sections, whole_page
+from apps.diffs.rows import _alike_rows
 from apps.diffs.tiers import plan
 
 FLAGS = ("-r", "-M", "-p", "--raw", "-z", "--full-index")
@@ -46,11 +47,11 @@ def yaml_document(rng: random.Random, number: int) -> list[str]:
     name = f"{rng.choice(WORDS)}-{rng.choice(WORDS)}-{number}"
     return [
         "---", "apiVersion: apps/v1", "kind: Deployment", "metadata:", f"  name: {name}", "  labels:",
-        f"    app.kubernetes.io/name: {name}", "spec:", f"  replicas: {rng.randint(1, 9)}", "  template:", "    spec:",
+        f"    app.kubernetes.io/name: {name}", "spec:", f"  replicas: {rng.randint(1, 9)}", f"  # {' '.join(rng.choices(WORDS, k=14))}", "  template:", "    spec:",
         "      containers:", f"        - name: {name}", f'          image: "registry.example.org/{name}:1.{rng.randint(0, 40)}.0"',
         "          resources:", "            limits:", f"              cpu: {rng.randint(1, 20)}00m",
         f"              memory: {rng.randint(1, 16)}Gi  # {rng.choice(WORDS)}",
-        f"          args: [--level={rng.choice(WORDS)}, --port={rng.randint(1000, 9999)}]", "",
+        f"          args: [--level={rng.choice(WORDS)}, --port={rng.randint(1000, 9999)}, --peers={','.join(rng.choices(WORDS, k=12))}]", "",
     ]  # fmt: skip
 
 
@@ -79,10 +80,10 @@ def edited(rng: random.Random, lines: list[str], share: float) -> list[str]:
 
 
 def edited_in_runs(rng: random.Random, lines: list[str], hunks: int) -> list[str]:
-    """Lines with some runs of one to eight lines rewritten, dropped or put in, as people and tools edit."""
+    """Lines with some runs of one to twenty lines rewritten, dropped or put in, as people and tools edit."""
     result = list(lines)
     for _ in range(hunks):
-        at, size, kind = rng.randrange(len(result)), rng.randint(1, 8), rng.random()
+        at, size, kind = rng.randrange(len(result)), rng.choice((1, 1, 2, 3, 5, 8, 20)), rng.random()
         run = result[at : at + size]
         if kind < 0.4:
             run = edited(rng, run, 1.0)
@@ -117,14 +118,14 @@ def workload(name: str) -> tuple[Files, Files]:
         return {"all.yaml": text(lines)}, {"all.yaml": text(edited(rng, lines, 0.05))}
     # (files, lines each, edited runs each, share of whole new files, suffix): hunks, pairs and rows of each
     # are near those counted in the real commits of PERFORMANCE §0.
-    shapes = {"small": (3, 120, 3, 0.0, "yaml"), "medium": (45, 130, 5, 0.1, "tf"), "large": (987, 75, 2, 0.6, "yaml")}
+    shapes = {"small": (3, 120, 3, 0.0, "yaml"), "medium": (45, 130, 5, 0.1, "tf"), "large": (987, 420, 3, 0.55, "yaml")}
     if name in shapes:
         count, size, hunks, share, suffix = shapes[name]
         for number in range(count):
             lines = documents(rng, hcl_block if suffix == "tf" else yaml_document, size)
             path = f"apps/team-{number % 23}/{WORDS[number % 20]}-{number}.{suffix}"
             if rng.random() < share:
-                new[path] = text(lines)
+                new[path] = text(lines[:75])
             else:
                 old[path], new[path] = text(lines), text(edited_in_runs(rng, lines, hunks))
         return old, new
@@ -212,6 +213,7 @@ def timed(call: Callable[[], object]) -> float:
 def forget() -> None:
     forget_all()
     forget_marks()
+    _alike_rows.cache_clear()
 
 
 def measure(repo: Path, name: str, old: str, new: str, rounds: int) -> dict[str, float]:
