@@ -136,7 +136,7 @@ def _viewer(user: User, change: ChangeRequest, given: dict[int, Review]) -> View
 def _tabs(change: ChangeRequest, facts: ChangeFacts, current: str) -> tuple[Tab, ...]:
     """Tabs that mean something for this change; the number is what is behind them."""
     url = f"/changes/{change.number}/"
-    files = change.revision.files_changed if change.revision else None
+    files = change.revision.files_changed if change.revision and not change.revision.conflicts else None
     wanted: list[tuple[str, str, str, int | str | None]] = [("Overview", "", "overview", None)]
     if change.revision:
         wanted.append(("Changes", "diff/", "diff", files))

@@ -10,7 +10,7 @@ from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
 from apps.deployments.models import Deployment
 from apps.presentation.change_state import ChangeFacts, DeploymentFact, Standing, standing_of
-from apps.reviews.models import Attention, VerdictSnapshot
+from apps.reviews.models import Attention, Review, VerdictSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class ChangeRow:
     met: int
     needed: int
     summary: str
+    deployments: tuple[DeploymentFact, ...] = ()
 
     @property
     def url(self) -> str:
@@ -34,18 +35,31 @@ class ChangeRow:
 
 
 def rows_of(user: User, changes: Iterable[ChangeRequest]) -> list[ChangeRow]:
-    """The lines for ``changes`` in their order; three queries."""
+    """The lines for ``changes`` in their order; four queries."""
     listed = list(changes)
     keys = [change.pk for change in listed]
     snapshots = {row.change_id: row for row in VerdictSnapshot.objects.filter(change__in=keys)}
     deployments = _deployments(keys)
+    objections = _objections(keys)
     turns: dict[int, list[Attention]] = {}
     for turn in Attention.objects.filter(change__in=keys).order_by("since"):
         turns.setdefault(turn.change_id, []).append(turn)
     return [
-        _row(user, change, snapshots.get(change.pk), deployments.get(change.pk, ()), turns.get(change.pk, []))
+        _row(user, change, _facts(change, snapshots, deployments, objections), snapshots.get(change.pk), turns.get(change.pk, []))
         for change in listed
     ]
+
+
+def _objections(keys: list[int]) -> dict[int, int]:
+    """How many requests for changes stand, by change."""
+    latest: dict[tuple[int, int], str] = {}
+    rows = Review.objects.filter(change__in=keys, stage=Review.Stage.MERGE).exclude(verdict=Review.Verdict.COMMENT)
+    for change, person, verdict in rows.order_by("pk").values_list("change_id", "reviewer_id", "verdict"):
+        latest[(change, person)] = verdict
+    found: dict[int, int] = {}
+    for (change, _), verdict in latest.items():
+        found[change] = found.get(change, 0) + (verdict == Review.Verdict.REQUEST_CHANGES)
+    return found
 
 
 def _deployments(keys: list[int]) -> dict[int, tuple[DeploymentFact, ...]]:
@@ -62,23 +76,28 @@ def _deployments(keys: list[int]) -> dict[int, tuple[DeploymentFact, ...]]:
     return found
 
 
-def _row(
-    user: User,
+def _facts(
     change: ChangeRequest,
-    snapshot: VerdictSnapshot | None,
-    deployments: tuple[DeploymentFact, ...],
-    turns: list[Attention],
-) -> ChangeRow:
-    judged = snapshot if snapshot is not None and change.status == "in_review" else None
-    facts = ChangeFacts(
+    snapshots: dict[int, VerdictSnapshot],
+    deployments: dict[int, tuple[DeploymentFact, ...]],
+    objections: dict[int, int],
+) -> ChangeFacts:
+    judged = snapshots.get(change.pk) if change.status == "in_review" else None
+    return ChangeFacts(
         status=change.status,
         conflict=bool(change.revision and change.revision.conflicts),
         allowed=bool(judged and judged.allowed),
         met=judged.met if judged else 0,
         needed=judged.total if judged else 0,
+        objections=objections.get(change.pk, 0),
         closed_reason=change.closed_reason,
-        deployments=deployments,
+        deployments=deployments.get(change.pk, ()),
     )
+
+
+def _row(
+    user: User, change: ChangeRequest, facts: ChangeFacts, snapshot: VerdictSnapshot | None, turns: list[Attention]
+) -> ChangeRow:
     mine = next((turn.reason for turn in turns if turn.user_id == user.pk), "")
     return ChangeRow(
         change=change,
@@ -87,5 +106,6 @@ def _row(
         turn=mine,
         met=facts.met,
         needed=facts.needed,
-        summary=judged.summary if judged else "",
+        summary=snapshot.summary if snapshot and facts.needed else "",
+        deployments=facts.deployments,
     )

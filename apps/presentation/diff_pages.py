@@ -30,6 +30,7 @@ WHOLE_LINES = tiers.SMALL_LINES
 WHOLE_FILES = 60
 FIRST_FILES = tiers.INLINE_FILES
 ABSENT = "0" * 40
+TOO_LARGE = b'<p class="dn">Too large to be shown here: download the patch to read it.</p>'
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,19 +158,30 @@ def shells(sides: Sides, found: Listing, options: Options, start: int) -> bytes:
     )
 
 
-def one_file(sides: Sides, change: FileChange, options: Options, *, start: int = 0, rows: int = FIRST_ROWS) -> bytes:
-    """One file: from row 0 its whole section, later the next window of rows."""
+def file_body(sides: Sides, change: FileChange, options: Options, *, start: int = 0, rows: int = FIRST_ROWS) -> bytes:
+    """The rows of one file: from row 0 with notes and table, later the ``<tbody>`` of the next window."""
+    return _file(sides, change, options, start, rows)[0]
+
+
+def file_section(sides: Sides, change: FileChange, options: Options, *, start: int = 0) -> bytes:
+    """One file with its heading, to stand alone on a page."""
+    html, facts = _file(sides, change, options, start, FIRST_ROWS)
+    return html if start else render_section(change, facts, html)
+
+
+def _file(sides: Sides, change: FileChange, options: Options, start: int, rows: int) -> tuple[bytes, FileFacts | None]:
     key = _key(sides, f"file:{change.id}:{options.view}:{int(options.long_lines)}:{options.query}:{start}:{rows}")
-    cached: bytes | None = cache.get(key)
+    cached: tuple[bytes, FileFacts | None] | None = cache.get(key)
     if cached is None:
         pairs = _patches(sides, [change])
         if not pairs:
-            return render_shell(change, None, options=options, reason="Too large to be shown here: download the patch")
-        _, patch = pairs[0]
-        facts = describe(change, patch)
+            return TOO_LARGE, None
+        facts = describe(change, pairs[0][1])
         sizes = _sizes(sides, change) if facts.kind == "binary" else (None, None)
-        body = render_file(change, patch, options=options, start_row=start, max_rows=rows, facts=facts, sizes=sizes)
-        cached = body.html if start else render_section(change, facts, body.html)
+        body = render_file(
+            change, pairs[0][1], options=options, start_row=start, max_rows=rows, facts=facts, sizes=sizes
+        )
+        cached = (body.html, facts)
         cache.set(key, cached, KEEP)
     return cached
 

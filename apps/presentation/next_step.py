@@ -70,7 +70,7 @@ def _changes_requested(facts: ChangeFacts, viewer: Viewer) -> Action | None:
 
 
 def _conflict(facts: ChangeFacts, viewer: Viewer) -> Action | None:
-    return Action("Resolve the conflict", "link", "diff/") if viewer.contributed or viewer.writes else None
+    return Action("Resolve the conflict", "link", "diff/") if viewer.contributed else None
 
 
 def _merge_label(facts: ChangeFacts) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from apps.accounts.models import User
 from apps.presentation.change_rows import ChangeRow, rows_of
+from apps.presentation.words import word_of
 from apps.repositories.models import RepositoryRole
 from apps.repositories.roles import Role
 from apps.reviews import queries as reviews
@@ -52,7 +53,7 @@ def queue_page(user: User) -> QueuePage:
     sections = []
     for key in order:
         section = found[key]
-        lines = tuple(Line(drawn[row.change.pk], row.reason) for row in section.rows)
+        lines = tuple(Line(drawn[row.change.pk], _reason(drawn[row.change.pk], row.reason)) for row in section.rows)
         if lines or key == "attention":
             more = f"/changes/?{urlencode({'q': section.query})}" if section.more else ""
             sections.append(Section(key, section.title, lines, more, key in FOLDED))
@@ -61,6 +62,13 @@ def queue_page(user: User) -> QueuePage:
         turns=len(found["attention"].rows) if "attention" in found else 0,
         waiting=len(found["waiting"].rows) if "waiting" in found else 0,
     )
+
+
+def _reason(row: ChangeRow, reason: str) -> str:
+    """Of a merged change: what each environment does; of others what the queue says."""
+    if not row.deployments:
+        return reason
+    return ", ".join(f"{fact.environment}: {word_of(fact.status).text.lower()}" for fact in row.deployments)
 
 
 def _order(user: User) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ def refusal_page(request: HttpRequest, error: PortalError) -> HttpResponse:
         "back": _way_back(request),
     }
     if isinstance(error, NotVisible):
-        context["error"] = None
+        context |= {"error": None, "back": "/queue/"}
     return respond(request, "web/errors/refused.html", context, fragment="web/errors/_refused.html", status=status)
 
 

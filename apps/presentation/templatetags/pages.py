@@ -21,3 +21,9 @@ def shown(text: object) -> str:
 def markdown(text: str) -> SafeString:
     """Markdown as safe HTML."""
     return rich.to_html(text)
+
+
+@register.filter
+def turn(reason: str) -> str:
+    """Why it is somebody's turn, without the words “Your turn” that the page sets before it."""
+    return plain.one_line(reason).removeprefix("Your turn:").strip()

@@ -7,9 +7,9 @@ from django import forms
 from apps.web.forms.base import OnceField
 
 VERDICTS = (
-    ("approve", "Approve: I agree with this content"),
-    ("request_changes", "Request changes: it should not be merged like this"),
-    ("comment", "Comment: only say something"),
+    ("approve", "Approve this content"),
+    ("request_changes", "Request changes"),
+    ("comment", "Only comment"),
 )
 KINDS = (
     ("comment", "Comment"),
@@ -21,11 +21,13 @@ KINDS = (
 class Review(forms.Form):
     revision = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
     idempotency_key = OnceField()
+    stage = forms.ChoiceField(choices=(("merge", "merge"), ("deploy", "deploy")), required=False, widget=forms.HiddenInput)
+    environment = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
     verdict = forms.ChoiceField(choices=VERDICTS, widget=forms.RadioSelect, label="Your verdict")
     body = forms.CharField(
         required=False,
         max_length=20_000,
-        widget=forms.Textarea(attrs={"rows": 4, "data-submit-keys": ""}),
+        widget=forms.Textarea(attrs={"rows": 2}),
         label="What you want to say",
         help_text="Needed unless you approve. Markdown works.",
     )

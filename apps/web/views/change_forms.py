@@ -9,14 +9,15 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 
 from apps.accounts.models import User
-from apps.changes import queries as changes
-from apps.changes import services
+from apps.changes import access, services
 from apps.changes.models import ChangeRequest
+from apps.core.verdict import Verdict
 from apps.presentation import choices
 from apps.presentation.change_frame import change_frame
 from apps.repositories import access as repositories
 from apps.repositories.models import Repository
 from apps.repositories.queries import visible
+from apps.reviews import access as review_access
 from apps.reviews import services as reviews
 from apps.web.forms.base import attempt
 from apps.web.forms.changes import (
@@ -82,11 +83,21 @@ Words = dict[str, Any]
 
 
 def _form_page(
-    request: HttpRequest, number: int, *, make: Callable[[ChangeRequest], forms.Form], act: Act, words: Words
+    request: HttpRequest,
+    number: int,
+    *,
+    may: Callable[[User, ChangeRequest], Verdict],
+    make: Callable[[ChangeRequest], forms.Form],
+    act: Act,
+    words: Words,
 ) -> HttpResponse:
-    """One form about one change: show it, or do it and show the change again; 422 shows it with its problems."""
+    """One form about one change: show it, or do it and show the change again; 422 shows it with its problems.
+
+    Who may not do it is told so before anything is typed; the service decides again.
+    """
     user = signed_in(request)
     frame = change_frame(user, number)
+    may(user, frame.change).require_or_conflict()
     form = make(frame.change)
     status = 200
     if request.method == "POST":
@@ -103,6 +114,7 @@ def edit(request: HttpRequest, number: int) -> HttpResponse:
     return _form_page(
         request,
         number,
+        may=access.can_edit,
         make=lambda change: DescribeChange(
             request.POST or None, initial={"title": change.title, "description": change.description}
         ),
@@ -116,6 +128,7 @@ def attach(request: HttpRequest, number: int) -> HttpResponse:
     return _form_page(
         request,
         number,
+        may=access.can_attach,
         make=lambda change: AttachBranch(request.POST or None, branches=choices.source_branches(change)),
         act=lambda user, change, data: services.attach_branch(user, change=change, **data),
         words={
@@ -133,6 +146,7 @@ def retarget(request: HttpRequest, number: int) -> HttpResponse:
     return _form_page(
         request,
         number,
+        may=access.can_retarget,
         make=lambda change: Retarget(request.POST or None, branches=choices.target_branches(change)),
         act=lambda user, change, data: services.retarget(user, change=change, **data),
         words={
@@ -148,6 +162,7 @@ def withdraw(request: HttpRequest, number: int) -> HttpResponse:
     return _form_page(
         request,
         number,
+        may=access.can_withdraw,
         make=lambda change: GiveReason(request.POST if request.method == "POST" else None),
         act=lambda user, change, data: services.withdraw(user, change=change, **data),
         words={
@@ -165,6 +180,7 @@ def close(request: HttpRequest, number: int) -> HttpResponse:
     return _form_page(
         request,
         number,
+        may=access.can_close,
         make=lambda change: CloseChange(request.POST or None),
         act=lambda user, change, data: services.close_change(user, change=change, **data),
         words={
@@ -181,6 +197,7 @@ def assignments(request: HttpRequest, number: int) -> HttpResponse:
     return _form_page(
         request,
         number,
+        may=review_access.can_assign,
         make=lambda change: Assign(request.POST or None),
         act=lambda user, change, data: reviews.assign(
             user, change=change, user=named(data["user"]), reason=data["reason"]

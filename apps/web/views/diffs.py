@@ -55,11 +55,12 @@ def diff(request: HttpRequest, number: int) -> HttpResponse:
     found = pages.listing(sides)
     alone = request.GET.get("file", "")
     if alone:
-        html = pages.one_file(sides, found.find(alone), options, start=_number(request, "start"))
+        html = pages.file_section(sides, found.find(alone), options, start=_number(request, "start"))
     else:
         html = pages.first_sections(sides, found, options)
     context = {
         "frame": frame,
+        "number": number,
         "page": diff_view(frame.change, sides, found, options, alone=alone, start=_number(request, "start")),
         "sections": mark_safe(html.decode()),  # noqa: S308  # written and escaped by apps.diffs
         **_forms(user, frame, sides),
@@ -91,7 +92,7 @@ def file_rows(request: HttpRequest, number: int, file_id: str) -> HttpResponse:
     if request.headers.get("If-None-Match") == tag:
         response = HttpResponse(status=304)
     else:
-        response = HttpResponse(pages.one_file(sides, change, options, start=start))
+        response = HttpResponse(pages.file_body(sides, change, options, start=start))
     response["ETag"] = tag
     response["Cache-Control"] = FOR_EVER if named else "private, no-cache"
     return response
@@ -122,8 +123,10 @@ def counts(request: HttpRequest, number: int) -> HttpResponse:
     sides = _sides(request, signed_in(request), number)
     options = pages.options_of(sides, _chosen_view(request))
     change = changes.find(signed_in(request), number)
+    partial = "web/changes/_diff_files.html"
     page = diff_view(change, sides, pages.counted_listing(sides), options)
-    return respond(request, "web/changes/region.html", {"page": page, "region": "web/changes/_diff_files.html", "change": change}, fragment="web/changes/_diff_files.html")
+    context = {"page": page, "number": number, "region": partial}
+    return respond(request, "web/changes/region.html", context, fragment=partial)
 
 
 @reads

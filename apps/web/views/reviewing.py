@@ -53,9 +53,11 @@ def _submit(user: User, change: ChangeRequest, form: Review) -> str:
         revision=data["revision"],
         verdict=data["verdict"],
         body=data["body"],
+        stage=data["stage"] or "merge",
+        environment=data["environment"],
         shown=shown_of(change, data["revision"]),
     )
-    return f"/changes/{change.number}/"
+    return f"/changes/{change.number}/{'deployments/' if data['stage'] == 'deploy' else ''}"
 
 
 def _again(

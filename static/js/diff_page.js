@@ -1,0 +1,80 @@
+/* The page around the rows: names of keys for the help, the file list, "Load all files", a comment on the chosen line.
+ * Loading and moving is diff.js (window.portalDiff). Without scripts every file and every window of rows is a link.
+ */
+(() => {
+  "use strict";
+  const $ = (selector, from = document) => from.querySelector(selector);
+  const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
+  const box = $("[data-diff]");
+  if (!box) return;
+  const portal = window.portal, diff = window.portalDiff;
+
+  /* ------------------------------------------------------------------------------------------------ the file list */
+  const narrow = (field) => {
+    const words = field.value.trim().toLowerCase();
+    for (const row of $$("#diff-files li")) row.hidden = Boolean(words) && !row.textContent.toLowerCase().includes(words);
+  };
+  document.addEventListener("input", ({ target }) => { if (target.matches?.("[data-file-filter]")) narrow(target); });
+  const reveal = () => { const field = $("[data-file-filter]"); if (field) field.hidden = false; };
+  const fillCounts = () => {
+    for (const row of $$("#diff-files li[data-counts]")) {
+      const heading = row.dataset.counts && $(`#f-${row.dataset.file} > .fh > span:not(.st)`);
+      if (heading && heading.textContent !== row.dataset.counts) heading.textContent = row.dataset.counts;
+    }
+  };
+  document.addEventListener("htmx:after:swap", () => { reveal(); fillCounts(); });
+
+  /* ---------------------------------------------------------------------------------------------------- load all */
+  const button = $("[data-load-all]");
+  if (button && diff && $('.df[data-state="load"]', box)) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      button.setAttribute("aria-busy", "true");
+      button.textContent = "Loading…";
+      const waiting = $$('.df[data-state="load"]', box);
+      const worker = async () => { for (let next = waiting.shift(); next; next = waiting.shift()) await diff.loadFile(next); };
+      await Promise.all([worker(), worker(), worker(), worker()]);
+      button.remove();
+      portal?.announce("All files are loaded.");
+    });
+  }
+
+  /* ------------------------------------------------------------------------------------------- comment on a line */
+  const form = $("#line-comment");
+  const choose = (hash) => {
+    const match = /^#f-([0-9a-f]+)-([LR])(\d+)$/.exec(hash);
+    const path = match && form && $(`#diff-files li[data-file="${match[1]}"] a`)?.title;
+    if (!path) return;
+    form.elements.path.value = path;
+    form.elements.line.value = match[3];
+    form.elements.side.value = match[2] === "L" ? "old" : "new";
+  };
+  box.addEventListener("click", ({ target }) => choose(target.closest?.(".n a")?.hash || ""));
+  const comment = () => {
+    choose(document.activeElement?.closest?.(".n a")?.hash || $(".dt tr.at .n a", box)?.hash || location.hash);
+    form.closest("details").open = true;
+    form.scrollIntoView({ block: "center" });
+    form.elements.body.focus({ preventScroll: true });
+  };
+  const review = () => {
+    const panel = $("#review details");
+    panel.open = true;
+    panel.scrollIntoView({ block: "center" });
+    $("input[type=radio]", panel)?.focus({ preventScroll: true });
+  };
+
+  if (portal) {
+    const key = (name) => () => diff?.keys[name]?.();
+    portal.shortcut("n", "Next changed block", key("n"));
+    portal.shortcut("p", "Previous changed block", key("p"));
+    portal.shortcut("]", "Next file", key("]"));
+    portal.shortcut("[", "Previous file", key("["));
+    portal.shortcut("z", "Fold or unfold the file", key("z"));
+    portal.shortcut("m", "Unified or side by side", key("m"));
+    portal.shortcut("t", "Filter the files", () => { reveal(); $("[data-file-filter]")?.focus(); });
+    portal.shortcut("c", "Comment on the chosen line", comment, () => form);
+    portal.shortcut("r", "Finish the review", review, () => $("#review details"));
+  }
+  reveal();
+  fillCounts();
+})();
