@@ -19,7 +19,9 @@ def load_secret_key(data_dir: Path, *, scaled_out: bool) -> str:
     if given:
         return given
     if scaled_out:
-        raise env.BadEnvironment("PORTAL_SECRET_KEY (or PORTAL_SECRET_KEY_FILE) must be set when the portal is scaled out.")
+        raise env.BadEnvironment(
+            "PORTAL_SECRET_KEY (or PORTAL_SECRET_KEY_FILE) must be set when the portal is scaled out."
+        )
     path = data_dir / "secret.key"
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

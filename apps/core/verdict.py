@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from apps.core.errors import Conflict, NotAllowed
 
-
 WRONG_STATE = "wrong_state"
 """The one refusal code that depends on the object's state, not on the person."""
 

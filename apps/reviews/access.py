@@ -10,7 +10,9 @@ from apps.core.verdict import ALLOWED, Verdict, refused
 from apps.repositories import access as repositories
 from apps.reviews.models import Review, Thread
 
-NOT_A_REVIEWER = "Reviewing {label} needs the role reviewer in {repository}; a maintainer of the repository can give it."
+NOT_A_REVIEWER = (
+    "Reviewing {label} needs the role reviewer in {repository}; a maintainer of the repository can give it."
+)
 
 
 def can_comment(user: User, change: ChangeRequest) -> Verdict:
@@ -38,7 +40,9 @@ def can_approve(user: User, change: ChangeRequest) -> Verdict:
     if how:
         return refused("contributor", f"You contributed to {change.label} ({how}), so somebody else has to approve it.")
     if change.kind == ChangeRequest.Kind.ROLLBACK and change.requester_id == user.pk:
-        return refused("contributor", f"You asked for the roll-back {change.label}, so somebody else has to approve it.")
+        return refused(
+            "contributor", f"You asked for the roll-back {change.label}, so somebody else has to approve it."
+        )
     return ALLOWED
 
 
@@ -56,7 +60,7 @@ def can_assign(user: User, change: ChangeRequest) -> Verdict:
     """Authors of the change, people who write here, and maintainers choose who is asked."""
     if change.status not in {Status.REQUESTED, Status.DRAFT, Status.IN_REVIEW}:
         return refused("wrong_state", f"{change.label} is {words(change.status)}; nobody needs to be asked any more.")
-    if change.requester_id == user.pk or change.owner_id == user.pk:
+    if user.pk in {change.requester_id, change.owner_id}:
         return repositories.can_ask(user, change.repository)
     return repositories.can_write(user, change.repository)
 

@@ -37,7 +37,9 @@ def _reviewer_turn(change: ChangeRequest, verdict: PolicyVerdict) -> dict[int, s
     # Answered until the content differs: a target that moved elsewhere gives a new revision with the same subject.
     subject = change.revision.subject if change.revision else ""
     answered = set(
-        change.reviews.filter(verdict=Review.Verdict.REQUEST_CHANGES, subject=subject).values_list("reviewer_id", flat=True)
+        change.reviews.filter(verdict=Review.Verdict.REQUEST_CHANGES, subject=subject).values_list(
+            "reviewer_id", flat=True
+        )
     )
     turns: dict[int, str] = {}
     asked = Assignment.objects.filter(change=change, duty=Assignment.Duty.REVIEW, ended_at=None, user__is_active=True)
@@ -48,7 +50,9 @@ def _reviewer_turn(change: ChangeRequest, verdict: PolicyVerdict) -> dict[int, s
         if not useful or row.user_id in answered or (before is not None and before.counts):
             continue
         lost = before is not None and not before.counts
-        turns[row.user_id] = f"Your approval no longer counts: {before.text}" if lost and before else f"Your turn: {row.reason}"
+        turns[row.user_id] = (
+            f"Your approval no longer counts: {before.text}" if lost and before else f"Your turn: {row.reason}"
+        )
     return turns
 
 

@@ -10,6 +10,7 @@ from django.db.models import Min
 from apps.changes import queries as changes
 from apps.changes.lifecycle import FOLLOWS_GIT, Status
 from apps.changes.models import ChangeRequest, Contribution, Revision
+from apps.changes.queries import Contributor
 from apps.policies import evaluation
 from apps.policies.queries import Policy, policy_at
 from apps.repositories.roles import REVIEW
@@ -44,39 +45,51 @@ def approval_facts(
     revision = change.revision
     reviews = list(change.reviews.select_related("reviewer", "revision"))
     contributors = [row for row in changes.contributors(change) if row.user is not None]
-    since = dict(change.contributions.values_list("user").annotate(first=Min("revision_number")))
-    git = changes.git_facts(change)
-    follows = change.status in {*FOLLOWS_GIT, Status.MERGING}
     owners = policy.path_owners(revision.paths) if revision else ()
     people = people_of(change.repository, [review.reviewer for review in reviews] + [change.requester])
     people.by_id.update({row.user.pk: row.user for row in contributors if row.user is not None})
     known = principals([*ALWAYS, *_named(policy, owners)], people)
-    return evaluation.Facts(
-        stage=stage,
-        status=change.status,
+    facts = evaluation.Facts(
+        stage=str(stage),
+        status=str(change.status),
         environment=environment,
-        kind=change.kind,
+        kind=str(change.kind),
         requester=change.requester_id,
-        revision=revision.number if revision else 0,
-        is_current=not follows or revision is None or (git.is_current and not git.target_gone),
-        has_source=not follows or not (git.source_gone or change.source_deleted_at is not None),
-        is_empty=revision is not None and not revision.paths and not revision.conflicts,
-        conflicts=tuple(revision.conflicts) if revision else (),
-        changed_paths=tuple(revision.paths) if revision else (),
         environments=_environments(change, policy, revision),
         owners=owners,
         principals=known,
         people=_people(people),
         reviews=tuple(_review(row, revision) for row in reviews if row.verdict != Review.Verdict.COMMENT),
-        contributors=tuple(
-            evaluation.Contributor(row.user.pk, HOW[Contribution.How(row.how[0])], since.get(row.user.pk) or 0)
-            for row in contributors
-            if row.user is not None
-        ),
+        contributors=_contributors(change, contributors),
         change_requests=_change_requests(reviews, stage, environment),
         open_threads=_open_threads(change),
         policy=policy.fact(),
         rollback=policy.config.rollback,
+    )
+    return facts if revision is None else _with_revision(facts, change, revision)
+
+
+def _with_revision(facts: evaluation.Facts, change: ChangeRequest, revision: Revision) -> evaluation.Facts:
+    """What the present revision is, and whether Git still says the same."""
+    git = changes.git_facts(change)
+    follows = change.status in {*FOLLOWS_GIT, Status.MERGING}
+    return replace(
+        facts,
+        revision=revision.number,
+        is_current=not follows or (git.is_current and not git.target_gone),
+        has_source=not follows or not (git.source_gone or change.source_deleted_at is not None),
+        is_empty=not revision.paths and not revision.conflicts,
+        conflicts=tuple(revision.conflicts),
+        changed_paths=tuple(revision.paths),
+    )
+
+
+def _contributors(change: ChangeRequest, rows: Iterable[Contributor]) -> tuple[evaluation.Contributor, ...]:
+    since = dict(change.contributions.values_list("user").annotate(first=Min("revision_number")))
+    return tuple(
+        evaluation.Contributor(row.user.pk, HOW[Contribution.How(row.how[0])], since.get(row.user.pk) or 0)
+        for row in rows
+        if row.user is not None
     )
 
 
@@ -115,9 +128,9 @@ def _review(row: Review, revision: Revision | None) -> evaluation.Review:
     equal = revision is not None and bool(row.subject) and row.subject == revision.subject
     return evaluation.Review(
         person=row.reviewer_id,
-        verdict=row.verdict,
+        verdict=str(row.verdict),
         revision=row.revision.number,
-        stage=row.stage,
+        stage=str(row.stage),
         environment=row.environment,
         subject_equal=equal,
     )

@@ -23,7 +23,6 @@ from apps.reviews.queries import verdict_of
 from apps.reviews.signals import verdict_changed
 from apps.reviews.transitions import REFRESH, set_attention
 
-
 LATELY = timedelta(days=30)
 
 
@@ -95,7 +94,9 @@ def _why(row: Requirement) -> str:
 
 def _load(names: Iterable[str]) -> dict[str, tuple[int, int]]:
     """Per person: open reviews now, and how often they were asked of late."""
-    rows = Assignment.objects.filter(user__username__in=names, duty=Assignment.Duty.REVIEW, created_at__gte=now() - LATELY)
+    rows = Assignment.objects.filter(
+        user__username__in=names, duty=Assignment.Duty.REVIEW, created_at__gte=now() - LATELY
+    )
     still_open = Count("pk", filter=Q(ended_at=None, change__status=Status.IN_REVIEW))
     counted = rows.values_list("user__username").annotate(open=still_open, recent=Count("pk"))
     return {name: (still, recent) for name, still, recent in counted}

@@ -40,9 +40,7 @@ def _git_diff(git_dir: Path, old: str, new: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("bundle", BUNDLES)
-def test_real_repository_goes_the_whole_way(
-    bundle: str, stage: tuple[PortalServer, Path], shared_data: Path
-) -> None:
+def test_real_repository_goes_the_whole_way(bundle: str, stage: tuple[PortalServer, Path], shared_data: Path) -> None:
     server, place = stage
     alice, bob, carol = server.api("alice"), server.api("bob"), server.api("carol")
     branch = BUNDLES[bundle]
@@ -56,9 +54,7 @@ def test_real_repository_goes_the_whole_way(
     work.run("push", "-q", "origin", branch)
 
     members = {"alice": "author", "bob": "reviewer", "kim": "reviewer", "dave": "auditor"}
-    connected = carol.post(
-        "/repositories/", {"name": bundle, "url": str(bare), "members": members}, status=201
-    )
+    connected = carol.post("/repositories/", {"name": bundle, "url": str(bare), "members": members}, status=201)
     assert connected["default_branch"] == branch
     server.api("mallory").get(f"/repositories/{bundle}/", status=404)
 

@@ -135,6 +135,8 @@ class Api:
 
     @staticmethod
     def _checked(response: httpx.Response, status: int) -> Any:
-        assert response.status_code == status, f"{response.request.method} {response.request.url}: {response.status_code} {response.text[:2000]}"
+        assert response.status_code == status, (
+            f"{response.request.method} {response.request.url}: {response.status_code} {response.text[:2000]}"
+        )
         kind = response.headers.get("content-type", "")
         return response.json() if "json" in kind else response.text

@@ -88,7 +88,12 @@ def changes_requested(world: World) -> None:
 
 def ready_to_merge(world: World) -> None:
     world.replace(
-        "alice", "change/log-retention", "Keep flow logs for 90 days", "cfn/vpc.yaml", "RetentionInDays: 30", "RetentionInDays: 90"
+        "alice",
+        "change/log-retention",
+        "Keep flow logs for 90 days",
+        "cfn/vpc.yaml",
+        "RetentionInDays: 30",
+        "RetentionInDays: 90",
     )
     change = world.propose("alice", "change/log-retention", "Keep flow logs for 90 days", "Asked for by security.")
     world.review("lee", change, body="Costs about 4 € a month. Fine.")
@@ -109,9 +114,7 @@ def conflicting(world: World) -> None:
 
 def waiting_for_release(world: World) -> None:
     """Merged and green on staging; production waits for the release manager."""
-    world.replace(
-        "eva", "change/web-2.8.0", "Ship web 2.8.0", "charts/web/values.yaml", 'tag: "2.7.2"', 'tag: "2.8.0"'
-    )
+    world.replace("eva", "change/web-2.8.0", "Ship web 2.8.0", "charts/web/values.yaml", 'tag: "2.7.2"', 'tag: "2.8.0"')
     change = world.propose("eva", "change/web-2.8.0", "Ship web 2.8.0", "New checkout. Feature flag is off by default.")
     world.review("bob", change, body="Checked the flag.")
     world.merge("eva", change)

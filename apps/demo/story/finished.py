@@ -32,7 +32,12 @@ def first_deployment(world: World) -> None:
 def more_replicas(world: World) -> None:
     """A change to production only, with a question that was answered."""
     world.replace(
-        "eva", "change/more-replicas", "Run four pods in production", "env/production/web.yaml", "replicas: 3", "replicas: 4"
+        "eva",
+        "change/more-replicas",
+        "Run four pods in production",
+        "env/production/web.yaml",
+        "replicas: 3",
+        "replicas: 4",
     )
     change = world.propose(
         "eva", "change/more-replicas", "Run four pods in production", "Last Monday three pods were at 85 % CPU at noon."
@@ -56,7 +61,12 @@ def more_replicas(world: World) -> None:
 def quota_exceeded(world: World) -> None:
     """Production refuses twelve pods: a failed deployment that waits for a decision."""
     world.replace(
-        "alice", "change/twelve-pods", "Prepare for the sale: twelve pods", "env/production/web.yaml", "replicas: 4", "replicas: 12"
+        "alice",
+        "change/twelve-pods",
+        "Prepare for the sale: twelve pods",
+        "env/production/web.yaml",
+        "replicas: 4",
+        "replicas: 12",
     )
     change = world.propose(
         "alice", "change/twelve-pods", "Prepare for the sale: twelve pods", "The sale starts on Friday at 18:00."
@@ -70,7 +80,12 @@ def quota_exceeded(world: World) -> None:
 def undone(world: World) -> None:
     """Rolled back on staging: the inverse change went through the same gate."""
     world.replace(
-        "eva", "change/slow-probe", "Probe only once a minute", "charts/web/values.yaml", "periodSeconds: 10", "periodSeconds: 60"
+        "eva",
+        "change/slow-probe",
+        "Probe only once a minute",
+        "charts/web/values.yaml",
+        "periodSeconds: 10",
+        "periodSeconds: 60",
     )
     change = world.propose("eva", "change/slow-probe", "Probe only once a minute", "Less noise in the access log.")
     world.review("kim", change)

@@ -6,117 +6,251 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('changes', '0002_initial'),
+        ("changes", "0002_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Thread',
+            name="Thread",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('path', models.CharField(blank=True, max_length=4096)),
-                ('line', models.PositiveIntegerField(blank=True, null=True)),
-                ('side', models.CharField(default='new', max_length=3)),
-                ('kind', models.CharField(choices=[('comment', 'Comment'), ('question', 'Question'), ('blocking', 'Blocking')], default='comment', max_length=8)),
-                ('state', models.CharField(choices=[('open', 'Open'), ('resolved', 'Resolved')], default='open', max_length=8)),
-                ('created_at', models.DateTimeField()),
-                ('resolved_at', models.DateTimeField(blank=True, null=True)),
-                ('change', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='threads', to='changes.changerequest')),
-                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('resolved_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('revision', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='changes.revision')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                ("path", models.CharField(blank=True, max_length=4096)),
+                ("line", models.PositiveIntegerField(blank=True, null=True)),
+                ("side", models.CharField(default="new", max_length=3)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("comment", "Comment"), ("question", "Question"), ("blocking", "Blocking")],
+                        default="comment",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("open", "Open"), ("resolved", "Resolved")], default="open", max_length=8
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("resolved_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "change",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="threads", to="changes.changerequest"
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "resolved_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "revision",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="changes.revision",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('number',),
+                "ordering": ("number",),
             },
         ),
         migrations.CreateModel(
-            name='Comment',
+            name="Comment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('body', models.TextField()),
-                ('created_at', models.DateTimeField()),
-                ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('thread', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='comments', to='reviews.thread')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("body", models.TextField()),
+                ("created_at", models.DateTimeField()),
+                (
+                    "author",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "thread",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="comments", to="reviews.thread"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('pk',),
+                "ordering": ("pk",),
             },
         ),
         migrations.CreateModel(
-            name='VerdictSnapshot',
+            name="VerdictSnapshot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('change_version', models.PositiveIntegerField(default=0)),
-                ('stale', models.BooleanField(db_index=True, default=True)),
-                ('allowed', models.BooleanField(default=False)),
-                ('met', models.PositiveIntegerField(default=0)),
-                ('total', models.PositiveIntegerField(default=0)),
-                ('summary', models.CharField(blank=True, max_length=500)),
-                ('computed_at', models.DateTimeField(blank=True, null=True)),
-                ('change', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='verdict_snapshot', to='changes.changerequest')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("change_version", models.PositiveIntegerField(default=0)),
+                ("stale", models.BooleanField(db_index=True, default=True)),
+                ("allowed", models.BooleanField(default=False)),
+                ("met", models.PositiveIntegerField(default=0)),
+                ("total", models.PositiveIntegerField(default=0)),
+                ("summary", models.CharField(blank=True, max_length=500)),
+                ("computed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "change",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="verdict_snapshot",
+                        to="changes.changerequest",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Assignment',
+            name="Assignment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('duty', models.CharField(choices=[('write', 'Write'), ('review', 'Review')], max_length=6)),
-                ('origin', models.CharField(choices=[('codeowners', 'Codeowners'), ('rule', 'Rule'), ('person', 'Person')], max_length=10)),
-                ('reason', models.CharField(max_length=500)),
-                ('created_at', models.DateTimeField()),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('assigned_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('change', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assignments', to='changes.changerequest')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assignments', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("duty", models.CharField(choices=[("write", "Write"), ("review", "Review")], max_length=6)),
+                (
+                    "origin",
+                    models.CharField(
+                        choices=[("codeowners", "Codeowners"), ("rule", "Rule"), ("person", "Person")], max_length=10
+                    ),
+                ),
+                ("reason", models.CharField(max_length=500)),
+                ("created_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "assigned_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "change",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="assignments",
+                        to="changes.changerequest",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="assignments",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(condition=models.Q(('ended_at__isnull', True)), fields=('change', 'user', 'duty'), name='asked_once_for_a_duty')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("ended_at__isnull", True)),
+                        fields=("change", "user", "duty"),
+                        name="asked_once_for_a_duty",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Attention',
+            name="Attention",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reason', models.CharField(max_length=500)),
-                ('since', models.DateTimeField()),
-                ('change', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attention', to='changes.changerequest')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attention', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("reason", models.CharField(max_length=500)),
+                ("since", models.DateTimeField()),
+                (
+                    "change",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="attention",
+                        to="changes.changerequest",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="attention",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'attention',
-                'constraints': [models.UniqueConstraint(fields=('change', 'user'), name='one_turn_per_person_and_change')],
+                "verbose_name_plural": "attention",
+                "constraints": [
+                    models.UniqueConstraint(fields=("change", "user"), name="one_turn_per_person_and_change")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Review',
+            name="Review",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('verdict', models.CharField(choices=[('approve', 'Approve'), ('request_changes', 'Request Changes'), ('comment', 'Comment')], max_length=16)),
-                ('body', models.TextField(blank=True)),
-                ('stage', models.CharField(choices=[('merge', 'Merge'), ('deploy', 'Deploy')], default='merge', max_length=6)),
-                ('environment', models.CharField(blank=True, max_length=60)),
-                ('subject', models.CharField(blank=True, max_length=64)),
-                ('shown', models.JSONField(default=dict)),
-                ('via', models.CharField(default='page', max_length=10)),
-                ('created_at', models.DateTimeField()),
-                ('change', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reviews', to='changes.changerequest')),
-                ('reviewer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reviews', to=settings.AUTH_USER_MODEL)),
-                ('revision', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reviews', to='changes.revision')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "verdict",
+                    models.CharField(
+                        choices=[
+                            ("approve", "Approve"),
+                            ("request_changes", "Request Changes"),
+                            ("comment", "Comment"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("body", models.TextField(blank=True)),
+                (
+                    "stage",
+                    models.CharField(choices=[("merge", "Merge"), ("deploy", "Deploy")], default="merge", max_length=6),
+                ),
+                ("environment", models.CharField(blank=True, max_length=60)),
+                ("subject", models.CharField(blank=True, max_length=64)),
+                ("shown", models.JSONField(default=dict)),
+                ("via", models.CharField(default="page", max_length=10)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "change",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="reviews", to="changes.changerequest"
+                    ),
+                ),
+                (
+                    "reviewer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="reviews", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "revision",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="reviews", to="changes.revision"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('pk',),
-                'indexes': [models.Index(fields=['change', 'reviewer'], name='reviews_rev_change__285aa6_idx')],
+                "ordering": ("pk",),
+                "indexes": [models.Index(fields=["change", "reviewer"], name="reviews_rev_change__285aa6_idx")],
             },
         ),
         migrations.AddConstraint(
-            model_name='thread',
-            constraint=models.UniqueConstraint(fields=('change', 'number'), name='thread_numbers_are_unique'),
+            model_name="thread",
+            constraint=models.UniqueConstraint(fields=("change", "number"), name="thread_numbers_are_unique"),
         ),
     ]

@@ -41,7 +41,9 @@ def submit_review(
     double click makes one review.
     """
     check_shape(verdict=verdict, stage=stage, environment=environment, body=body)
-    locked = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository", "revision").get(pk=change.pk)
+    locked = (
+        ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository", "revision").get(pk=change.pk)
+    )
     access.can_review(actor, locked, verdict=verdict, stage=stage).require_or_conflict()
     current = require_current(locked, revision)
     _require_new(actor, locked, current, verdict=verdict, stage=stage, environment=environment)
@@ -58,21 +60,32 @@ def submit_review(
         via=via,
         created_at=now(),
     )
-    audit.record(
-        Actor.of(actor),
-        "review.submitted",
-        repository=locked.repository.name,
-        change=locked.number,
-        environment=environment,
-        target=f"{locked.label} {current.label}",
-        summary=f"{actor.username} {_past(verdict)} {locked.label} {current.label}",
-        data={"verdict": verdict, "revision": current.number, "subject": current.subject, "stage": stage, "via": via},
-    )
+    _record(actor, review)
     if verdict != Review.Verdict.COMMENT:
         end_turn(locked, actor)
     mark_stale(locked)
     transaction.on_commit(lambda: review_submitted.send(sender=Review, change_id=locked.pk, review_id=review.pk))
     return review
+
+
+def _record(actor: User, review: Review) -> None:
+    change, revision = review.change, review.revision
+    audit.record(
+        Actor.of(actor),
+        "review.submitted",
+        repository=change.repository.name,
+        change=change.number,
+        environment=review.environment,
+        target=f"{change.label} {revision.label}",
+        summary=f"{actor.username} {_past(review.verdict)} {change.label} {revision.label}",
+        data={
+            "verdict": str(review.verdict),
+            "revision": revision.number,
+            "subject": review.subject,
+            "stage": str(review.stage),
+            "via": review.via,
+        },
+    )
 
 
 def check_shape(*, verdict: str, stage: str, environment: str, body: str) -> None:

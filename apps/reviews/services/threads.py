@@ -50,7 +50,9 @@ def open_thread(
         created_at=now(),
     )
     Comment.objects.create(thread=thread, author=actor, body=text, created_at=now())
-    _record(actor, thread, "thread.opened", f"opened thread {thread.number}", {"kind": kind, "path": path, "line": line})
+    _record(
+        actor, thread, "thread.opened", f"opened thread {thread.number}", {"kind": kind, "path": path, "line": line}
+    )
     return thread
 
 
@@ -97,7 +99,9 @@ def _place(change: ChangeRequest, number: int | None, *, path: str, line: int | 
     if number is not None and revision is None:
         raise InvalidInput("unknown_revision", f"{change.label} has no revision r{number}.", field="revision")
     if path and (revision is None or path not in revision.paths):
-        raise InvalidInput("unknown_path", "This file is not part of the change. Comment on the change instead.", field="path")
+        raise InvalidInput(
+            "unknown_path", "This file is not part of the change. Comment on the change instead.", field="path"
+        )
     return revision
 
 
