@@ -10,7 +10,7 @@ from apps.repositories import access as repositories
 
 
 def _is_owner(user: User, change: ChangeRequest) -> bool:
-    return user.pk is not None and user.pk in {change.owner_id, change.requester_id}
+    return user.pk in {change.owner_id, change.requester_id} - {None}
 
 
 def can_merge(user: User, change: ChangeRequest) -> Verdict:

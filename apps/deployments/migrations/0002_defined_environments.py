@@ -6,22 +6,28 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('deployments', '0001_initial'),
-        ('repositories', '0001_initial'),
+        ("deployments", "0001_initial"),
+        ("repositories", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='DefinedEnvironments',
+            name="DefinedEnvironments",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('commit', apps.core.fields.OidField(blank=True, default='', max_length=64)),
-                ('repository', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='defined_environments', to='repositories.repository')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("commit", apps.core.fields.OidField(blank=True, default="", max_length=64)),
+                (
+                    "repository",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="defined_environments",
+                        to="repositories.repository",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'defined environments',
+                "verbose_name_plural": "defined environments",
             },
         ),
     ]

@@ -12,7 +12,7 @@ from apps.deployments.models import Deployment, DeploymentEvent
 from apps.deployments.signals import deployment_event
 
 
-class LeaseLost(Exception):  # noqa: N818  # nothing went wrong: somebody newer owns the row
+class LeaseLost(Exception):  # nothing went wrong: somebody newer owns the row
     """Another worker has taken over; the one that sees this stops without a word."""
 
 
