@@ -89,7 +89,8 @@ def render_file(
     # One list, one join, one encoding: a large file is not copied again and again.
     pieces = ["<tbody>", *rows, "</tbody>"] if rows else []
     pieces.append(_more(change, chosen, next_row, max_rows))
-    cut = sum(CUT_OPEN in row for row in rows) if len(patch) > MAX_SHOWN and not chosen.long_lines else 0
+    may_be_cut = len(patch) > MAX_SHOWN and max(map(len, rows), default=0) > MAX_SHOWN
+    cut = sum(row.count(CUT_OPEN) for row in rows) if may_be_cut else 0
     if start_row == 0:
         pieces = [*_notes(change, known, chosen, cut, sizes, problem), *_table(change, known, chosen, pieces)]
     elif problem:

@@ -69,21 +69,26 @@ def yaml(line: str, state: State) -> tuple[str, State]:
     """YAML with Go templates in it. State: 0, 1 + indentation of a block scalar's parent, or in a template comment."""
     if state == _TEMPLATE_COMMENT:
         return span("c", line), 0 if "*/" in line else state
-    indent = len(line) - len(line.lstrip(" "))
-    if isinstance(state, int) and state and (not line or indent >= state):
+    if state and isinstance(state, int) and (not line or _indent(line) >= state):
         return f'<span class="s">{_YAML_IN_BLOCK.paint(line)}</span>' if line else "", state
-    if line.lstrip(" ").startswith(("{{/*", "{{- /*")):
+    if "{{" in line and line.lstrip(" ").startswith(("{{/*", "{{- /*")):
         return span("c", line), 0 if "*/" in line else _TEMPLATE_COMMENT
     match = _YAML_KEY.match(line)
     if match is None:
-        html, rest, parent = "", line, indent
+        html, rest, parent = "", line, -1
     else:
-        html = escape(match["before"]) + span("k", match["key"])
-        rest = line[match.end() :]
-        parent = len(match["before"])
+        before, key = match.groups()
+        html, rest, parent = escape(before) + span("k", key), line[match.end() :], len(before)
     html += _YAML_REST.paint(rest)
-    opens = rest[-1:] not in ("", '"', "'") and _YAML_BLOCK.search(rest) is not None
-    return html, parent + 1 if opens and parent <= _MAX_INDENT else 0
+    opens = ("|" in rest or ">" in rest) and rest[-1] not in "\"'" and _YAML_BLOCK.search(rest) is not None
+    if not opens:
+        return html, 0
+    parent = _indent(line) if parent < 0 else parent
+    return html, parent + 1 if parent <= _MAX_INDENT else 0
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
 
 
 # -------------------------------------------------------------------------------------------------------- HCL, Terraform

@@ -30,16 +30,25 @@ from apps.diffs.rows import _alike_rows
 from apps.diffs.tiers import plan
 
 FLAGS = ("-r", "-M", "-p", "--raw", "-z", "--full-index")
-ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C.UTF-8"}
+ENVIRONMENT = {
+    "PATH": os.environ.get("PATH", ""),
+    "HOME": "/nonexistent",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "LC_ALL": "C.UTF-8",
+}
 AIMS = {
     "small": (1.0, 4.5, 2.0), "medium": (1.0, 4.5, 2.0), "large": (0.5, 4.5, 2.0),
     "huge": (1.0, 4.5, 2.0), "rename": (0.8, 4.5, 2.0),
 }  # fmt: skip
-WORDS = "web api db cache queue auth edge mail cron log metric trace vault gate proxy sync batch index feed hook".split()
+WORDS = (
+    "web api db cache queue auth edge mail cron log metric trace vault gate proxy sync batch index feed hook".split()
+)
 
 
 def git(where: Path, *args: str, stdin: bytes | None = None) -> bytes:
-    return subprocess.run(["git", "-C", str(where), *args], input=stdin, capture_output=True, check=True, env=ENVIRONMENT).stdout
+    return subprocess.run(
+        ["git", "-C", str(where), *args], input=stdin, capture_output=True, check=True, env=ENVIRONMENT
+    ).stdout
 
 
 # ------------------------------------------------------------------------------------------------------------- workloads
@@ -118,7 +127,11 @@ def workload(name: str) -> tuple[Files, Files]:
         return {"all.yaml": text(lines)}, {"all.yaml": text(edited(rng, lines, 0.05))}
     # (files, lines each, edited runs each, share of whole new files, suffix): hunks, pairs and rows of each
     # are near those counted in the real commits of PERFORMANCE §0.
-    shapes = {"small": (3, 120, 3, 0.0, "yaml"), "medium": (45, 130, 5, 0.1, "tf"), "large": (987, 420, 3, 0.55, "yaml")}
+    shapes = {
+        "small": (3, 120, 3, 0.0, "yaml"),
+        "medium": (45, 130, 5, 0.1, "tf"),
+        "large": (987, 420, 3, 0.55, "yaml"),
+    }
     if name in shapes:
         count, size, hunks, share, suffix = shapes[name]
         for number in range(count):
@@ -140,9 +153,17 @@ def workload(name: str) -> tuple[Files, Files]:
 
 
 def commit(repo: Path, files: Files, message: str) -> str:
-    out = [b"commit refs/heads/main\ncommitter a <a@example.org> 1767225600 +0000\ndata %d\n%s\ndeleteall\n" % (len(message), message.encode())]
+    out = [
+        b"commit refs/heads/main\ncommitter a <a@example.org> 1767225600 +0000\ndata %d\n%s\ndeleteall\n"
+        % (len(message), message.encode())
+    ]
     out += [b"M 100644 inline %s\ndata %d\n%s\n" % (path.encode(), len(data), data) for path, data in files.items()]
-    parent = subprocess.run(["git", "-C", str(repo), "rev-parse", "-q", "--verify", "refs/heads/main"], capture_output=True, check=False, env=ENVIRONMENT)
+    parent = subprocess.run(
+        ["git", "-C", str(repo), "rev-parse", "-q", "--verify", "refs/heads/main"],
+        capture_output=True,
+        check=False,
+        env=ENVIRONMENT,
+    )
     if parent.stdout:
         out[0] = out[0].replace(b"\ndeleteall", b"\nfrom %s\ndeleteall" % parent.stdout.strip())
     git(repo, "fast-import", "--quiet", stdin=b"".join(out))
@@ -155,7 +176,11 @@ class PersistentDiff:
 
     def __init__(self, repo: Path) -> None:
         self.process = subprocess.Popen(
-            ["git", "-C", str(repo), "diff-tree", "--stdin", *FLAGS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT, bufsize=0
+            ["git", "-C", str(repo), "diff-tree", "--stdin", *FLAGS],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=ENVIRONMENT,
+            bufsize=0,
         )
         self.rest = True
 
@@ -186,8 +211,7 @@ class PersistentDiff:
 def first_rows(chunks: Iterator[bytes]) -> int:
     changes, patches = parse.read_stream(chunks)
     listed = "".join(f'<li><a href="#f-{change.id}">{change.display_path}</a>' for change in changes)
-    size = len(listed) + sum(map(len, stream_sections(plan(changes, {}), patches, options=Options())))
-    return size
+    return len(listed) + sum(map(len, stream_sections(plan(changes, {}), patches, options=Options())))
 
 
 def first_rows_of_closed(chunks: Iterator[bytes]) -> int:
@@ -217,7 +241,9 @@ def forget() -> None:
 
 
 def measure(repo: Path, name: str, old: str, new: str, rounds: int) -> dict[str, float]:
-    seen: dict[str, list[float]] = {key: [] for key in ("git", "pipe", "first", "first_unseen", "warm", "unseen", "cold")}
+    seen: dict[str, list[float]] = {
+        key: [] for key in ("git", "pipe", "first", "first_unseen", "warm", "unseen", "cold")
+    }
     first = first_rows_of_closed if name == "huge" else first_rows
     process = PersistentDiff(repo)
 
@@ -255,7 +281,9 @@ def main() -> None:
     arguments = sys.argv[1:]
     rounds = int(arguments[0]) if arguments else 7
     names = arguments[1:] or list(AIMS)
-    print(f"{'':8}{'L ms':>8}{'git pipe':>10}{'first':>8}{'unseen':>8}{'aim':>6}{'whole warm':>12}{'aim':>6}{'unseen':>8}{'cold':>7}{'aim':>6}")
+    print(
+        f"{'':8}{'L ms':>8}{'git pipe':>10}{'first':>8}{'unseen':>8}{'aim':>6}{'whole warm':>12}{'aim':>6}{'unseen':>8}{'cold':>7}{'aim':>6}"
+    )
     with tempfile.TemporaryDirectory() as directory:
         for name in names:
             repo = Path(directory) / name

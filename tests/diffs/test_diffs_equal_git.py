@@ -54,9 +54,7 @@ def lines_of_ours(hunks):
             lines += ["-" + text for text in group.removed]
             lines += [mark] if hunk.old_cut and group is hunk.groups[-1] and group.removed else []
             lines += ["+" + text for text in group.added]
-        if hunk.new_cut:
-            lines.append(mark)
-        elif hunk.old_cut and not hunk.groups[-1].removed:
+        if hunk.new_cut or (hunk.old_cut and not hunk.groups[-1].removed):
             lines.append(mark)
     return lines
 
@@ -69,7 +67,9 @@ def expected_cells(hunks, view):
     rows = [row for hunk in hunks for row in (split(hunk) if view == "split" else unified(hunk))]
     if view == "split":
         return [(str(r.old or ""), visible(r.old_text), str(r.new or ""), visible(r.new_text)) for r in rows]
-    return [(str(r.old or ""), str(r.new or ""), visible(r.old_text if r.kind == "removed" else r.new_text)) for r in rows]
+    return [
+        (str(r.old or ""), str(r.new or ""), visible(r.old_text if r.kind == "removed" else r.new_text)) for r in rows
+    ]
 
 
 def test_paths_counts_and_lines_equal_git_diff_on_every_first_parent_commit(history):

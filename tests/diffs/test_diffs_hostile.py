@@ -33,7 +33,9 @@ def diff_of(tmp_path, before, after, prepare=None):
         if files is after and prepare:
             prepare(tmp_path / "repo")
         repo.run("add", "-A")
-        repo.run("-c", "user.name=Alice", "-c", "user.email=alice@example.org", "commit", "-q", "--allow-empty", "-m", "x")
+        repo.run(
+            "-c", "user.name=Alice", "-c", "user.email=alice@example.org", "commit", "-q", "--allow-empty", "-m", "x"
+        )
     flags = ("-r", "-M", "-p", "--raw", "-z", "--full-index")
     return list(zip(*parse.read(repo.run_bytes("diff-tree", *flags, "HEAD~1", "HEAD")), strict=True))
 
@@ -84,7 +86,7 @@ NAMES = [
 
 
 def test_names_with_anything_in_them_are_exact_and_shown_as_text(tmp_path):
-    pairs = diff_of(tmp_path, {b"k": b"1\n"}, {b"k": b"1\n", **{name: b"a: 1\n" for name in NAMES}})
+    pairs = diff_of(tmp_path, {b"k": b"1\n"}, {b"k": b"1\n", **dict.fromkeys(NAMES, b"a: 1\n")})
     found = {change.path.encode("utf-8", "surrogateescape") for change, _ in pairs}
     assert found == set(NAMES)
     for change, patch in pairs:
@@ -112,7 +114,9 @@ def test_bytes_that_are_no_utf8_are_shown_one_by_one_with_a_note(tmp_path):
 def test_attributes_and_comments_of_the_content_close_nothing(tmp_path):
     attributes = b"* -diff\n*.yaml linguist-generated binary\n"
     diff_of(tmp_path, {b"a.yaml": b"a: 1\n"}, {b"a.yaml": b"# DO NOT EDIT\na: 2\n", b".gitattributes": attributes})
-    bare = GitRepo.create(tmp_path / "bare", bare=True)  # as the portal's mirrors: attributes have no work tree to act in
+    bare = GitRepo.create(
+        tmp_path / "bare", bare=True
+    )  # as the portal's mirrors: attributes have no work tree to act in
     bare.run("fetch", "-q", str(tmp_path / "repo"), "HEAD:refs/heads/main")
     flags = ("-r", "-M", "-p", "--raw", "-z", "--full-index")
     changes, patches = parse.read(bare.run_bytes("diff-tree", *flags, "main~1", "main"))
@@ -129,7 +133,14 @@ def test_kinds_and_words(tmp_path):
         (root / "type").unlink()
         (root / "type").symlink_to("a")
 
-    before = {b"run": b"x\n", b"link": b"", b"type": b"t\n+++ x\n--- y\n", b"bin": b"\0a", b"moved-from": b"m\n" * 50, b"gone": b""}
+    before = {
+        b"run": b"x\n",
+        b"link": b"",
+        b"type": b"t\n+++ x\n--- y\n",
+        b"bin": b"\0a",
+        b"moved-from": b"m\n" * 50,
+        b"gone": b"",
+    }
     after = {**before, b"bin": b"\0b", b"moved-to": b"m\n" * 50, b"empty": b""}
     del after[b"moved-from"], after[b"gone"]
     pairs = diff_of(tmp_path, before, after, prepare)
@@ -152,7 +163,9 @@ def test_a_submodule_and_a_changed_link_say_from_and_to():
         parse.RawChange("M", "l", "l", "120000", "120000", "1" * 40, "2" * 40, None),
     ]
     sub, link = with_ids(raw)
-    link_patch = b"diff --git a/l b/l\n@@ -1 +1 @@\n-old\n\\ No newline at end of file\n+new\n\\ No newline at end of file\n"
+    link_patch = (
+        b"diff --git a/l b/l\n@@ -1 +1 @@\n-old\n\\ No newline at end of file\n+new\n\\ No newline at end of file\n"
+    )
     assert describe(sub, b"").words == ("submodule 111111111111 → 222222222222",)
     assert describe(link, link_patch).words == ("symlink old → new",)
     assert render_file(link, link_patch).html.count(b"No newline") == 2
@@ -174,7 +187,16 @@ def test_ids_that_would_collide_are_made_longer(monkeypatch):
     assert second.id.startswith(first.id)
 
 
-EVIL = ['"' * 20_000, "/*" * 10_000, " " * 20_000 + "x", "- " * 10_000, "a:" * 10_000, "{{" * 10_000, "\\" * 20_000, "<<A" * 7_000]
+EVIL = [
+    '"' * 20_000,
+    "/*" * 10_000,
+    " " * 20_000 + "x",
+    "- " * 10_000,
+    "a:" * 10_000,
+    "{{" * 10_000,
+    "\\" * 20_000,
+    "<<A" * 7_000,
+]
 
 
 @pytest.mark.parametrize("path", ["a.yaml", "a.tf", "a.json", "a.py", "a.sh", "Dockerfile", "a.go", "a.toml", "a.md"])
@@ -222,5 +244,5 @@ def test_one_line_of_fifty_megabytes_is_cut_and_named():
 
 
 def test_escaping_of_names_and_text():
-    assert escape("<a href=\"x\">&'") == "&lt;a href=\"x\"&gt;&amp;'"
+    assert escape('<a href="x">&\'') == '&lt;a href="x"&gt;&amp;\''
     assert escape_name("a\tb\nc") == 'a<span class="inv">[U+0009]</span>b<span class="inv">[U+000A]</span>c'

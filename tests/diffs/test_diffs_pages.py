@@ -76,7 +76,7 @@ def test_the_first_response_has_the_budget_of_rows_and_reads_no_further():
     chunks = list(stream_sections(plan(changes, {}), patches(), options=Options()))
     html = b"".join(chunks)
     assert len(chunks) == 50
-    assert html.count(b"<tr class=\"a\"") + html.count(b"<tr class=\"h\"") == FIRST_ROWS
+    assert html.count(b'<tr class="a"') + html.count(b'<tr class="h"') == FIRST_ROWS
     assert len(read) == 3
     assert html.count(b'data-state="load"') == 47
     assert html.count(b'class="mr"') == 1
@@ -125,7 +125,13 @@ def test_json_has_the_shape_of_the_api():
     [change] = changes_of("a.yaml")
     patch = b"diff --git a/a b/a\n@@ -1,2 +1,2 @@ key:\n a\n-b\n+c\n\\ No newline at end of file\n"
     shape = json.loads(json.dumps(to_json(change, patch)))
-    assert (shape["status"], shape["path"], shape["kind"], shape["added"], shape["removed"]) == ("changed", "a.yaml", "text", 1, 1)
+    assert (shape["status"], shape["path"], shape["kind"], shape["added"], shape["removed"]) == (
+        "changed",
+        "a.yaml",
+        "text",
+        1,
+        1,
+    )
     assert shape["hunks"] == [
         {
             "header": "@@ -1,2 +1,2 @@", "section": "key:", "old_start": 1, "old_count": 2, "new_start": 1, "new_count": 2,

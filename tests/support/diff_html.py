@@ -11,7 +11,7 @@ ALLOWED = {
     "p": {"class"}, "div": {"class", "hx-ignore"}, "header": {"class"}, "h3": {"id", "tabindex"},
     "section": {"class", "id", "data-file", "data-lines", "data-state", "aria-labelledby"},
 }  # fmt: skip
-CLASSES = set(
+CLASSES = frozenset(
     [
         "dt",
         "sp",
@@ -120,5 +120,5 @@ class FragmentReader(HTMLParser):
         return [
             tuple(cells[index] for index in wanted)
             for kind, _, cells in self.rows
-            if kind not in ("h",) and len(cells) == size and not cells[0].startswith("Old")
+            if kind != "h" and len(cells) == size and not cells[0].startswith("Old")
         ]
