@@ -88,8 +88,12 @@ def _ask_experts(change: ChangeRequest, verdict: PolicyVerdict) -> None:
 
 
 def _why(row: Requirement) -> str:
+    """What a person reads after "Your turn": which rule names them, and where it stands."""
     place = f" ({row.rule.place})" if row.rule is not None and row.rule.place else ""
-    return f"{row.name}{place}"
+    if row.code != "code_owners":
+        return f"the rule “{row.name}” asks for you{place}"
+    what = row.name.rpartition(": ")[2]
+    return f"you own {'every file without another owner' if what == '*' else what}{place}"
 
 
 def _load(names: Iterable[str]) -> dict[str, tuple[int, int]]:
