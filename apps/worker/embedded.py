@@ -86,6 +86,7 @@ class Engine:
         while not self._stopping:
             try:
                 self._sweep()
+                close_old_connections()
                 with self._changed:
                     self._hand_out()
                     if not self._wanted:
@@ -111,8 +112,6 @@ class Engine:
                 log.exception("sweep_failed", job=name)
                 self._next_sweep[name] = moment + max(job.every, 5.0)
                 continue
-            finally:
-                close_old_connections()
             with self._changed:
                 for pk in due:
                     if (name, pk) not in self._running and self._may_try((name, pk), moment):

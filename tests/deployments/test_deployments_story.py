@@ -10,7 +10,7 @@ from apps.audit.models import AuditEntry
 from apps.core.errors import Conflict, NotAllowed
 from apps.deployments import queries, services
 from apps.deployments.models import Deployment, Environment, MergeIntent
-from tests.support.delivery import Delivery, pipeline, run_until_idle
+from tests.support.delivery import Delivery, pipeline, run_jobs, run_until_idle
 
 pytestmark = pytest.mark.django_db
 
@@ -100,6 +100,28 @@ def test_a_push_to_the_target_before_the_merge_sends_it_back_to_review(delivery:
     assert delivery.work.rev_parse("origin/main") == other
     assert change.revision is not None
     assert (change.revision.number, change.revision.target_oid) == (2, other)
+
+
+def test_a_target_branch_that_was_deleted_and_a_host_that_refuses_return_the_merge(delivery: Delivery) -> None:
+    bare = Path(delivery.repository.url)
+    change = delivery.approved()
+    services.merge_change(delivery.people.alice, change=change)
+    hook = bare / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho only on Mondays >&2\nexit 1\n")
+    hook.chmod(0o755)
+    run_jobs("deployments.carry_out_merges")
+    change.refresh_from_db()
+    intent = MergeIntent.objects.get()
+    assert (change.status, intent.outcome["code"]) == ("in_review", "push_refused")
+    assert "only on Mondays" in intent.outcome["message"]
+    hook.unlink()
+    services.merge_change(delivery.people.alice, change=change)
+    (bare / "refs/heads/main").rename(bare / "refs/heads/elsewhere")
+    run_jobs("deployments.carry_out_merges")
+    change.refresh_from_db()
+    assert change.status == "in_review"
+    assert MergeIntent.objects.latest("pk").outcome["message"] == "main was deleted before the merge arrived."
 
 
 def test_a_merge_whose_answer_was_lost_lands_once(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,28 +85,28 @@ def _try(intent: MergeIntent, fence: int) -> None:
     source = mirrors.source_of(repository)
     tip = remotes.remote_tip(source, ref, limits=mirrors.limits())
     if tip == revision.target_oid:
-        tip = _push(intent, fence, source, ref, commit)
+        refusal = _push(intent, fence, source, ref, commit)
+        if refusal:
+            _return(intent, fence, "push_refused", f"The Git host refused the merge: {refusal}")
+            return
+        tip = remotes.remote_tip(source, ref, limits=mirrors.limits())
     if tip == commit:
         _look_again(intent)
         _land(intent, fence, commit)
-    elif tip is not None:
-        _return(intent, fence, MOVED, f"{revision.target_branch} moved before the merge arrived.")
+    else:
+        what = "moved" if tip else "was deleted"
+        _return(intent, fence, MOVED, f"{revision.target_branch} {what} before the merge arrived.")
 
 
-def _push(intent: MergeIntent, fence: int, source: remotes.Source, ref: str, commit: str) -> str | None:
-    """Push; the oid that the remote has afterwards, or ``None`` when the intent was returned."""
+def _push(intent: MergeIntent, fence: int, source: remotes.Source, ref: str, commit: str) -> str:
+    """Push with the lease; why the host refuses it, or nothing: then its tip tells whether we won."""
     if not MergeIntent.objects.renew(intent.pk, fence=fence, seconds=lease_seconds()):
         raise LeaseLost
     git_dir = intent.change.repository.mirror_path
     outcome = remotes.push_with_lease(
         source, git_dir, ref=ref, new=commit, old=intent.revision.target_oid, limits=mirrors.limits()
     )
-    if outcome.status == "accepted":
-        return commit
-    if outcome.status == "refused":
-        _return(intent, fence, "push_refused", f"The Git host refused the merge: {outcome.message}")
-        return None
-    return remotes.remote_tip(source, ref, limits=mirrors.limits()) or ""
+    return (outcome.message or "no reason given") if outcome.status == "refused" else ""
 
 
 def _look_again(intent: MergeIntent) -> None:

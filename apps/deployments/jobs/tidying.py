@@ -18,7 +18,8 @@ from apps.deployments.models import Attempt
 def attempts_due(limit: int) -> list[int]:
     """Ended attempts whose workspace is still here: a worker was killed, or the days are over."""
     old = now() - timedelta(days=settings.PORTAL_RUNS_KEEP_DAYS)
-    rows = Attempt.objects.filter(has_workspace=True, ended_at__isnull=False, external_run__runner=runner_id())
+    mine = Q(external_run__runner=runner_id()) | Q(external_run={})  # without one, it ended while it was prepared
+    rows = Attempt.objects.filter(mine, has_workspace=True, ended_at__isnull=False)
     rows = rows.filter(~Q(outcome=str(Status.UNKNOWN)) | Q(ended_at__lte=old))
     return list(rows.order_by("pk").values_list("pk", flat=True)[:limit])
 

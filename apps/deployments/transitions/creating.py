@@ -90,8 +90,16 @@ def create_deployment(
     except IntegrityError:  # another request was faster by less than our look
         require_none_under_way(change, environment)
         raise
+    _tell(actor, row, started_by_hand=started_by_hand)
+    return row
+
+
+def _tell(actor: User, row: Deployment, *, started_by_hand: bool) -> None:
+    """The first event, the audit entry, and the wake-up of the engine."""
+    change, environment = row.change, row.environment
     text = f"{actor.shown_name} asked for {change.label} in {environment.name}."
-    append_event(row, kind=DeploymentEvent.Kind.STATE, text=text, data={"status": str(Status.PENDING), "kind": kind})
+    data = {"status": str(Status.PENDING), "kind": str(row.kind)}
+    append_event(row, kind=DeploymentEvent.Kind.STATE, text=text, data=data)
     audit.record(
         Actor.of(actor),
         "deployment.requested" if started_by_hand else "deployment.created",
@@ -100,12 +108,11 @@ def create_deployment(
         change=change.number,
         environment=environment.name,
         deployment=row.number,
-        summary=f"{row.label}: {change.label} to {environment.name} ({kind})",
-        data={"commit": row.commit, "kind": str(kind), "via": row.plan["via"]},
+        summary=f"{row.label}: {change.label} to {environment.name} ({row.kind})",
+        data={"commit": row.commit, "kind": str(row.kind), "via": row.plan["via"]},
     )
     request_work("deployments.start", row.pk)
     _announce(environment)
-    return row
 
 
 def require_none_under_way(change: ChangeRequest, environment: Environment) -> None:
