@@ -120,7 +120,7 @@ def _requirements(change: ChangeRequest) -> tuple[bool, int, int]:
 def _viewer(user: User, change: ChangeRequest, given: dict[int, Review]) -> Viewer:
     can = capabilities(user, change.repository)
     mine = given.get(user.pk)
-    own = change.requester_id == user.pk or change.owner_id == user.pk
+    own = user.pk in {change.requester_id, change.owner_id}
     return Viewer(
         writes=WRITE in can,
         owns=own,

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
+from apps.accounts.models import User
 from apps.reviews.queries import attention_count
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -81,10 +81,10 @@ def frame(request: HttpRequest) -> dict[str, Any]:
 
     The count is one query, made only when a template asks for it.
     """
-    user = getattr(request, "user", AnonymousUser())
+    user = getattr(request, "user", None)  # a lazy object: isinstance sees the account behind it
     return {
         "nav": navigation(request.path),
         "look": preferences(request),
         "here": request.get_full_path(),
-        "queue_count": SimpleLazyObject(lambda: attention_count(user) if user.is_authenticated else 0),
+        "queue_count": SimpleLazyObject(lambda: attention_count(user) if isinstance(user, User) else 0),
     }

@@ -21,6 +21,7 @@ from apps.diffs.fragments import FIRST_ROWS, Options, render_file, render_sectio
 from apps.diffs.pages import stream_sections
 from apps.diffs.parse import MalformedDiff, split_patch
 from apps.presentation.diff_sides import Sides, sides_of
+from apps.presentation.recent import Recent
 from apps.vcs import objects, trees
 from apps.vcs.errors import GitOutputTooLarge
 from apps.vcs.paths import display
@@ -53,28 +54,29 @@ class Listing:
 
 
 def _key(sides: Sides, what: str) -> str:
-    return f"diff:{DIFF_VERSION}:{what}:{sides.old}:{sides.new}"
+    return f"diff:{DIFF_VERSION}:{what}:{sides.git_dir.name}:{sides.old}:{sides.new}"
+
+
+_LISTINGS: Recent[Listing] = Recent(64)
+"""File lists stay in the process: copying a thousand lines out of a cache costs more than asking Git again."""
 
 
 def listing(sides: Sides) -> Listing:
     """The file list, with facts when they are known already."""
-    found: Listing | None = cache.get(_key(sides, "list"))
-    if found is None:
-        files = tuple(with_ids(trees.diff_trees(sides.git_dir, sides.old, sides.new)))
-        found = Listing(files, {})
-        if _is_small(sides, files):
-            found = Listing(files, _count(sides, files))
-        cache.set(_key(sides, "list"), found, KEEP)
-    return found
+    return _LISTINGS.get_or(_key(sides, "list"), lambda: _list(sides))
+
+
+def _list(sides: Sides) -> Listing:
+    files = tuple(with_ids(trees.diff_trees(sides.git_dir, sides.old, sides.new)))
+    return Listing(files, _count(sides, files) if _is_small(sides, files) else {})
 
 
 def counted_listing(sides: Sides) -> Listing:
     """The file list with facts of every file, whatever it takes."""
     found = listing(sides)
-    if not found.counted:
-        found = Listing(found.files, _count(sides, found.files))
-        cache.set(_key(sides, "list"), found, KEEP)
-    return found
+    if found.counted:
+        return found
+    return _LISTINGS.put(_key(sides, "list"), Listing(found.files, _count(sides, found.files)))
 
 
 def _is_small(sides: Sides, files: tuple[FileChange, ...]) -> bool:

@@ -17,9 +17,10 @@
   document.addEventListener("input", ({ target }) => { if (target.matches?.("[data-file-filter]")) narrow(target); });
   const reveal = () => { const field = $("[data-file-filter]"); if (field) field.hidden = false; };
   const fillCounts = () => {
-    for (const row of $$("#diff-files li[data-counts]")) {
-      const heading = row.dataset.counts && $(`#f-${row.dataset.file} > .fh > span:not(.st)`);
-      if (heading && heading.textContent !== row.dataset.counts) heading.textContent = row.dataset.counts;
+    for (const counts of $$("#diff-files [data-counts]")) {
+      const section = document.getElementById(counts.closest("a").hash.slice(1));
+      const heading = section && $(":scope > .fh > span:not(.st)", section);
+      if (heading && heading.textContent !== counts.dataset.counts) heading.textContent = counts.dataset.counts;
     }
   };
   document.addEventListener("htmx:after:swap", () => { reveal(); fillCounts(); });
@@ -43,7 +44,7 @@
   const form = $("#line-comment");
   const choose = (hash) => {
     const match = /^#f-([0-9a-f]+)-([LR])(\d+)$/.exec(hash);
-    const path = match && form && $(`#diff-files li[data-file="${match[1]}"] a`)?.title;
+    const path = match && form && $(`#diff-files a[href="#f-${match[1]}"] bdi`)?.textContent;
     if (!path) return;
     form.elements.path.value = path;
     form.elements.line.value = match[3];

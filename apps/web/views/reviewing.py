@@ -69,7 +69,7 @@ def _again(
     current = frame.change.revision.number if frame.change.revision else 0
     seen = form.data.get("revision", "")
     if stale is not None:
-        form = Review({**form.data.dict(), "revision": str(current), "idempotency_key": ""})
+        form = Review({**{name: form.data.get(name, "") for name in form.fields}, "revision": str(current), "idempotency_key": ""})
     context = {
         "frame": frame,
         "form": form,
