@@ -21,6 +21,9 @@ from apps.presentation.log_html import log_rows, step_anchor
 HEAD, TAIL, PIECE = 100, 2_000, 2_000
 """Lines of a step that a page shows at its beginning, at its end, and of the gap at each request."""
 
+BLOCK = 500
+"""Lines of one block, the same as in static/js/log.js."""
+
 Events = QuerySet[DeploymentEvent]
 
 
@@ -117,15 +120,41 @@ def piece_of(deployment: Deployment, *, step: str, attempt: int, first: int, las
 
 
 def _between(rows: Events, first: int, last: int) -> SafeString:
-    """Lines ``first`` to ``last`` as rows; whole events are read, lines outside are left out."""
+    """Lines ``first`` to ``last`` as blocks of rows; whole events are read, lines outside are left out."""
     begin = rows.filter(first_line__lte=first).order_by("-first_line").values_list("first_line", flat=True).first()
     wanted = rows.filter(first_line__gte=begin or 1, first_line__lte=last).order_by("seq")
-    parts = []
+    blocks = _Blocks()
     for row in wanted.iterator(chunk_size=50):
         lines = row.text.split("\n")
         skip = max(0, first - row.first_line)
-        kept = lines[skip : last - row.first_line + 1]
-        parts.append(
-            log_rows(kept, step=row.step, attempt=row.attempt, first_line=row.first_line + skip, at=row.at)
-        )
-    return mark_safe("".join(parts))  # noqa: S308  # written and escaped by log_html
+        blocks.add(row, lines[skip : last - row.first_line + 1], row.first_line + skip)
+    return mark_safe(blocks.html())  # noqa: S308  # written and escaped by log_html
+
+
+class _Blocks:
+    """Rows in portions of :data:`BLOCK`: the browser draws only those that can be seen."""
+
+    def __init__(self) -> None:
+        self._done: list[str] = []
+        self._rows: list[str] = []
+        self._count = 0
+
+    def add(self, event: DeploymentEvent, lines: list[str], first: int) -> None:
+        while lines:
+            now, lines = lines[: BLOCK - self._count], lines[BLOCK - self._count :]
+            self._rows.append(
+                log_rows(now, step=event.step, attempt=event.attempt, first_line=first, at=event.at)
+            )
+            first += len(now)
+            self._count += len(now)
+            if self._count == BLOCK:
+                self._close(" log-block--full")
+
+    def _close(self, kind: str = "") -> None:
+        if self._rows:
+            self._done.append(f'<div class="log-block{kind}">{"".join(self._rows)}</div>')
+        self._rows, self._count = [], 0
+
+    def html(self) -> str:
+        self._close()
+        return "".join(self._done)

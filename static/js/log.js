@@ -41,6 +41,7 @@
       view.append(block);
     }
     block.insertAdjacentHTML("beforeend", html);
+    if (block.childElementCount >= BLOCK - 50) block.classList.add("log-block--full");
   };
 
   /* Beyond the cap the oldest block behind the first goes; a note says where its lines are. */

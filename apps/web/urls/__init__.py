@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern
 
-from apps.web.urls import change_actions, changes, deployments, desk
+from apps.web.urls import change_actions, changes, deployments, desk, environments, people, records, repositories
 
 app_name = "web"
 urlpatterns: list[URLPattern] = [
@@ -10,4 +10,8 @@ urlpatterns: list[URLPattern] = [
     *changes.urlpatterns,
     *change_actions.urlpatterns,
     *deployments.urlpatterns,
+    *environments.urlpatterns,
+    *repositories.urlpatterns,
+    *people.urlpatterns,
+    *records.urlpatterns,
 ]

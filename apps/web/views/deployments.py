@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from apps.core.clock import now
 from apps.core.errors import NotVisible
@@ -92,12 +92,12 @@ def events(request: HttpRequest, number: int) -> HttpResponse:
 
 
 @reads
-def raw_log(request: HttpRequest, number: int) -> StreamingHttpResponse:
+def raw_log(request: HttpRequest, number: int) -> HttpResponse:
     """The whole log as text, secrets masked; of one step and attempt when named."""
     row = queries.find(signed_in(request), number)
     attempt = number_in(request, "attempt")
     text = queries.log_text(row, step=request.GET.get("step", ""), attempt=attempt)
-    response = StreamingHttpResponse(text, content_type="text/plain; charset=utf-8")
+    response = HttpResponse(text, content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{row.label}.log"'
     response["Cache-Control"] = "private, no-cache"
     return response

@@ -1,0 +1,94 @@
+"""Runbooks: Markdown files in the directory that ``portal.yaml`` names, at the tip of the default branch."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from apps.accounts.models import User
+from apps.core.errors import NotVisible
+from apps.policies.queries import policy_at
+from apps.repositories import queries as repositories
+from apps.repositories.models import Repository
+from apps.vcs import history, objects, paths
+from apps.vcs.errors import BlobTooLarge, ObjectMissing
+from apps.vcs.objects import TreeEntry
+
+LIMIT = 200
+"""Runbooks of one repository that are listed."""
+
+LARGEST = 256 * 1024
+_HEADING = re.compile(r"^#{1,2}\s+(.+?)\s*#*\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Runbook:
+    """One file. ``slug`` is its path below the directory, without ``.md``."""
+
+    repository: str
+    slug: str
+    title: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunbookText:
+    """``source`` is Markdown; ``changed`` the last commit that touched it, if it can be told."""
+
+    runbook: Runbook
+    source: str
+    commit: str
+    changed: history.Commit | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The runbooks of one repository. ``directory`` empty: its ``portal.yaml`` names none."""
+
+    repository: str
+    directory: str
+    runbooks: tuple[Runbook, ...]
+
+
+def shelves(user: User) -> list[Shelf]:
+    """One shelf for each repository that ``user`` may see."""
+    return [_shelf(repository) for repository in repositories.visible(user)]
+
+
+def read_runbook(user: User, repository: str, slug: str) -> RunbookText:
+    """The text; :class:`NotVisible` when there is none of that name or it may not be seen."""
+    row = repositories.find(user, repository)
+    found = next((one for one in _shelf(row).runbooks if one.slug == slug), None)
+    if found is None:
+        raise NotVisible("no_runbook", f"{repository} has no runbook {slug}.")
+    commit = repositories.tip(row, row.default_branch)
+    data = objects.read_file(row.mirror_path, commit, found.path, max_bytes=LARGEST) or b""
+    changed = history.log(row.mirror_path, commit, path=found.path, limit=1)
+    return RunbookText(found, data.decode("utf-8", "replace"), commit, changed[0] if changed else None)
+
+
+def _shelf(repository: Repository) -> Shelf:
+    commit = repositories.tip(repository, repository.default_branch)
+    try:
+        directory = policy_at(repository, repository.default_branch, commit).config.runbooks if commit else ""
+        entries = objects.list_tree(repository.mirror_path, commit, under=directory) if directory else []
+    except ObjectMissing:
+        return Shelf(repository.name, "", ())
+    wanted = [entry for entry in entries if entry.type == "blob" and entry.path.endswith(".md")]
+    found = (_runbook(repository, directory, entry) for entry in wanted[:LIMIT])
+    return Shelf(repository.name, directory, tuple(sorted(found, key=lambda one: one.title.lower())))
+
+
+def _runbook(repository: Repository, directory: str, entry: TreeEntry) -> Runbook:
+    inside = entry.path.removeprefix(directory.rstrip("/") + "/").removesuffix(".md")
+    return Runbook(repository.name, paths.display(inside), _title(repository, entry, inside), entry.path)
+
+
+def _title(repository: Repository, entry: TreeEntry, name: str) -> str:
+    """The first heading, else the file's name in words."""
+    try:
+        text = objects.read_blob(repository.mirror_path, entry.oid, max_bytes=LARGEST).decode("utf-8", "replace")
+    except BlobTooLarge:
+        text = ""
+    heading = _HEADING.search(text)
+    return heading[1][:150] if heading else paths.display(name).replace("-", " ").capitalize()

@@ -1,0 +1,22 @@
+"""Teams, people, one's own settings and tokens."""
+
+from django.urls import path
+
+from apps.web.views import own_settings, people, teams
+
+urlpatterns = [
+    path("teams/", teams.index, name="teams"),
+    path("teams/new/", teams.new, name="team_new"),
+    path("teams/<str:name>/", teams.show, name="team"),
+    path("teams/<str:name>/edit/", teams.edit, name="team_edit"),
+    path("teams/<str:name>/members/", teams.add_member, name="team_member"),
+    path("teams/<str:name>/members/remove/", teams.remove_member, name="team_member_remove"),
+    path("people/", people.index, name="people"),
+    path("people/new/", people.new, name="person_new"),
+    path("people/<str:handle>/deactivate/", people.deactivate, name="person_deactivate"),
+    path("people/<str:handle>/reactivate/", people.reactivate, name="person_reactivate"),
+    path("people/<str:handle>/connecting/", people.connecting, name="person_connecting"),
+    path("settings/", own_settings.settings, name="settings"),
+    path("settings/tokens/", own_settings.tokens, name="tokens"),
+    path("settings/tokens/<int:token>/revoke/", own_settings.revoke, name="token_revoke"),
+]

@@ -1,0 +1,17 @@
+"""Repositories: list, connect, one repository with members, webhook, credentials, policy."""
+
+from django.urls import path
+
+from apps.web.views import repositories, repository_settings
+
+urlpatterns = [
+    path("repositories/", repositories.index, name="repositories"),
+    path("repositories/connect/", repositories.connect, name="repository_connect"),
+    path("repositories/<str:name>/", repositories.show, name="repository"),
+    path("repositories/<str:name>/policy/", repositories.policy, name="repository_policy"),
+    path("repositories/<str:name>/sync/", repositories.sync, name="repository_sync"),
+    path("repositories/<str:name>/members/", repository_settings.set_member, name="repository_member"),
+    path("repositories/<str:name>/members/remove/", repository_settings.remove_member, name="repository_member_remove"),
+    path("repositories/<str:name>/webhook/rotate/", repository_settings.rotate_webhook, name="repository_webhook"),
+    path("repositories/<str:name>/credentials/", repository_settings.credentials, name="repository_credentials"),
+]

@@ -1,0 +1,57 @@
+"""What runs where: the board, one environment, its secrets."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+
+from apps.deployments import queries, services
+from apps.presentation.board import board_page, environment_page
+from apps.web.forms.base import attempt
+from apps.web.forms.environments import SetSecret
+from apps.web.numbers import number_in
+from apps.web.people import signed_in
+from apps.web.responding import page, reads, respond, see_other, writes
+
+
+@reads
+def board(request: HttpRequest) -> HttpResponse:
+    """The page; for htmx its table."""
+    context = {"board": board_page(signed_in(request))}
+    return respond(request, "web/environments/board.html", context, fragment="web/environments/_board.html")
+
+
+@reads
+def show(request: HttpRequest, repository: str, name: str) -> HttpResponse:
+    return _show(request, repository, name, SetSecret())
+
+
+def _show(request: HttpRequest, repository: str, name: str, form: SetSecret, status: int = 200) -> HttpResponse:
+    found = environment_page(signed_in(request), repository, name, after=number_in(request, "after"))
+    context = {"page": found, "form": form}
+    return respond(
+        request, "web/environments/show.html", context, fragment="web/environments/_state.html", status=status
+    )
+
+
+@page("GET", "HEAD", "POST")
+def set_secret(request: HttpRequest, repository: str, name: str) -> HttpResponse:
+    """POST: set or replace. GET: where a reloaded page of a refused form ends up."""
+    url = f"/environments/{repository}/{name}/#secrets"
+    if request.method != "POST":
+        return see_other(request, url)
+    user = signed_in(request)
+    row = queries.find_environment(user, repository, name)
+    form = SetSecret(request.POST)
+    done = attempt(form, lambda: services.set_secret(user, environment=row, **form.cleaned_data))
+    if done is None:
+        return _show(request, repository, name, form, status=422)
+    return see_other(request, url, f"The secret {done.name} is set; the next attempt gets it.")
+
+
+@writes
+def remove_secret(request: HttpRequest, repository: str, name: str) -> HttpResponse:
+    user = signed_in(request)
+    row = queries.find_environment(user, repository, name)
+    secret = request.POST.get("name", "")
+    services.remove_secret(user, environment=row, name=secret)
+    return see_other(request, f"/environments/{repository}/{name}/#secrets", f"The secret {secret} is removed.")
