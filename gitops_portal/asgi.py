@@ -6,10 +6,10 @@ import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gitops_portal.settings")
-http = get_asgi_application()  # sets Django up; what is imported below needs it
+django.setup(set_prefix=False)  # what is imported below needs it
 
 from asgiref.sync import sync_to_async  # noqa: E402
 from channels.auth import AuthMiddlewareStack  # noqa: E402
@@ -20,6 +20,7 @@ from django.conf import settings  # noqa: E402
 from apps.live.relay import Listener  # noqa: E402
 from apps.live.routing import websocket_urlpatterns  # noqa: E402
 from apps.worker.embedded import Engine  # noqa: E402
+from gitops_portal.handler import PortalHandler  # noqa: E402
 
 Message = MutableMapping[str, Any]
 
@@ -49,7 +50,7 @@ async def lifespan(
 
 application = ProtocolTypeRouter(
     {
-        "http": http,
+        "http": PortalHandler(),
         "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
         "lifespan": lifespan,
     }

@@ -153,6 +153,9 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 FORM_RENDERER = "apps.presentation.forms.PortalRenderer"
 
+# How many requests are answered at once by one server process; each may hold a database connection.
+PORTAL_HTTP_THREADS = int(env.number("PORTAL_HTTP_THREADS", 16))
+
 # --- data --------------------------------------------------------------------------------
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # SQLite 3.7.0-3.51.2 can lose commits in WAL mode (sqlite.org/wal.html#walresetbug).
@@ -171,6 +174,8 @@ else:
     DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": PORTAL_DATA_DIR / "portal.sqlite3"}}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = _SQLITE_OPTIONS
+    # Connections last as long as the threads that answer requests; to open one costs as much as a small page.
+    DATABASES["default"]["CONN_MAX_AGE"] = 0 if TESTING else None
     # A file, not memory: races between threads and processes are tested on the real thing.
     DATABASES["default"]["TEST"] = {"NAME": PORTAL_DATA_DIR / "test.sqlite3"}
 

@@ -1,0 +1,66 @@
+"""HTTP under ASGI for views that are all synchronous.
+
+Django's own handler starts a thread for each request and changes threads at every border between
+asynchronous and synchronous layers; with a database connection per thread that is several times
+what a small page costs. Here a request is one piece of work in one of a few lasting threads, whose
+connections last as well (docs/performance.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import IO, Any
+
+from django.conf import settings
+from django.core import signals
+from django.core.exceptions import RequestAborted
+from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.core.handlers.base import BaseHandler
+from django.http.response import HttpResponseBase
+from django.urls import set_script_prefix
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class PortalHandler(ASGIHandler):
+    """Answers up to ``PORTAL_HTTP_THREADS`` requests at once; others wait in their order."""
+
+    def __init__(self) -> None:
+        BaseHandler.__init__(self)
+        self.load_middleware(is_async=False)
+        self._threads = ThreadPoolExecutor(settings.PORTAL_HTTP_THREADS, thread_name_prefix="http")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.handle(scope, receive, send)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body, answer in a thread, send. A client that has left cannot stop a view that is under way."""
+        try:
+            body = await self.read_body(receive)
+        except RequestAborted:
+            return
+        context = copy_context()
+        loop = asyncio.get_running_loop()
+        response = await loop.run_in_executor(self._threads, context.run, self._answer, scope, body)
+        await self.send_response(response, send)
+        if response.streaming:
+            await loop.run_in_executor(self._threads, context.run, response.close)
+
+    def _answer(self, scope: Scope, body: IO[bytes]) -> HttpResponseBase:
+        """The whole request in this thread, from ``request_started`` to ``request_finished``."""
+        set_script_prefix(get_script_prefix(scope))
+        signals.request_started.send(sender=self.__class__, scope=scope)
+        try:
+            request, refused = self.create_request(scope, body)
+            response: HttpResponseBase = refused if request is None else self.get_response(request)
+            response._handler_class = self.__class__  # type: ignore[attr-defined]  # the sender of request_finished
+            if not response.streaming:
+                response.close()  # says request_finished; the content stays
+        finally:
+            body.close()
+        return response
