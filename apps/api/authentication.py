@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
 from apps.accounts import services as accounts
@@ -25,7 +25,7 @@ class BearerTokenAuthentication(BaseAuthentication):
         try:
             session = accounts.authenticate_token(words[1].decode("latin-1"), now=now())
         except PortalError as error:
-            raise AuthenticationFailed(error.message) from error
+            raise AuthenticationFailed(error.message, code=error.code) from error
         return session.user, session
 
     def authenticate_header(self, request: Request) -> str:
@@ -34,3 +34,12 @@ class BearerTokenAuthentication(BaseAuthentication):
 
 class PageSessionAuthentication(SessionAuthentication):
     """The session cookie with its CSRF token, so that pages may call the API."""
+
+    def enforce_csrf(self, request: Request) -> None:
+        try:
+            super().enforce_csrf(request)
+        except PermissionDenied as error:
+            raise PermissionDenied(
+                "A call with the session cookie needs the header X-CSRFToken. Programs use a token instead.",
+                code="csrf",
+            ) from error

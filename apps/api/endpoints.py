@@ -1,22 +1,55 @@
-"""How an endpoint is declared: methods, the scope that a token needs, shapes for the schema."""
+"""How an endpoint is declared: method, the scope that a token needs, shapes; and what all endpoints share."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
-from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework.decorators import api_view
+from django.http import HttpResponse, HttpResponseBase
+from django.http.request import HttpRequest
+from django.utils.cache import get_conditional_response
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
+from rest_framework.views import APIView
 
-from apps.api.idempotency import answer_once
-from apps.api.shapes import ProblemShape
+from apps.api.bodies import AlwaysAnswers, AnswerRenderer, StrictJSONParser, read, require_length
+from apps.api.idempotency import MAX_KEY, answer_once
+from apps.api.shapes import EmptyIn, ProblemShape
+from apps.core.errors import NotVisible
+from apps.core.text import is_storable, require_storable
 
 Handler = Callable[..., Response]
-PROBLEMS = {status: OpenApiResponse(ProblemShape) for status in (401, 403, 404, 409, 422)}
+PROBLEM = "application/problem+json"
+REFUSALS = {
+    400: "The body is no JSON.",
+    401: "No token and no session, or the token is refused; the detail says why.",
+    403: "Visible, but not allowed: a missing role or scope, or a contributor's approval.",
+    404: "It does not exist, or you may not know that it does.",
+    409: "Something moved: a stale revision, a lost race, something pending already.",
+    411: "The length of the body is missing.",
+    413: "The body is too large.",
+    415: "The body is not application/json.",
+    422: "The request has a mistake; fields names it.",
+    503: "Something outside (a Git host) does not answer.",
+}
+ONLY_WITH_BODY = {400, 409, 411, 413, 415}
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "maxLength": MAX_KEY, "pattern": r"^[A-Za-z0-9._:-]+$"},
+    OpenApiParameter.HEADER,
+    description="Any text of yours, new for each intended effect; repeating the call with it has no second effect.",
+)
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of an earlier answer: 304 if it still holds."
+)
+
+
+def query(name: str, description: str, kind: Any = str) -> OpenApiParameter:
+    """One query parameter, for the schema."""
+    return OpenApiParameter(name, kind, OpenApiParameter.QUERY, description=description)
 
 
 def endpoint(
@@ -27,65 +60,102 @@ def endpoint(
     response: Any = None,
     status: int = 200,
     summary: str,
-    parameters: list[Any] | None = None,
+    parameters: Sequence[OpenApiParameter] = (),
+    withheld: Sequence[str] = (),
+    media: str = "application/json",
 ) -> Callable[[Handler], Handler]:
-    """Declare the function as the handler of one method of one URL; :func:`route` joins several."""
+    """Declare the function as the handler of one method of one URL; :func:`route` joins several.
+
+    ``withheld``: fields of the answer that are not kept for a repeated call, because they are secret.
+    """
 
     def declare(handler: Handler) -> Handler:
         handler.http_method = method  # type: ignore[attr-defined]
         handler.scope = scope  # type: ignore[attr-defined]
+        handler.takes_nothing = request in (None, EmptyIn)  # type: ignore[attr-defined]
+        handler.withheld = tuple(withheld)  # type: ignore[attr-defined]
         handler.schema = extend_schema(  # type: ignore[attr-defined]
-            methods=[method],
-            request=request,
-            responses={status: response, **PROBLEMS},
+            request=None if request is EmptyIn else request,
+            responses={(status, media): response or OpenApiTypes.STR, **_problems(method)},
             summary=summary,
-            description=handler.__doc__ or summary,
-            parameters=parameters or [],
+            description=f"{handler.__doc__ or summary}\n\nA token needs the scope `{scope}`.",
+            parameters=[*parameters, *_headers(method)],
             operation_id=handler.__name__,
+            tags=[handler.__module__.rsplit(".", 1)[-1]],
         )
         return handler
 
     return declare
 
 
+def _problems(method: str) -> dict[Any, Any]:
+    reads = method == "GET"
+    return {
+        (status, PROBLEM): OpenApiResponse(ProblemShape, description=why)
+        for status, why in REFUSALS.items()
+        if not (reads and status in ONLY_WITH_BODY)
+    }
+
+
+def _headers(method: str) -> list[OpenApiParameter]:
+    return {"POST": [IDEMPOTENCY_KEY], "GET": [IF_NONE_MATCH]}.get(method, [])
+
+
+class Endpoint(APIView):
+    """One URL of the API. Every text that comes in is checked here once, whatever the handler does with it."""
+
+    parser_classes = [StrictJSONParser]
+    renderer_classes = [AnswerRenderer]
+    content_negotiation_class = AlwaysAnswers
+    scopes: ClassVar[dict[str, str]] = {}
+    """The scope that a token needs, by method; a method without one is answered 405."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        require_length(request)
+        if not all(is_storable(value) for value in kwargs.values() if isinstance(value, str)):
+            raise NotVisible("not_found", "There is nothing here that you can see.")
+        require_storable(dict(request.query_params.lists()))
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer with an ETag, and with 304 when the caller has the same already."""
+        response = super().dispatch(request, *args, **kwargs)
+        if (
+            request.method not in {"GET", "HEAD"}
+            or response.status_code != 200
+            or not isinstance(response, HttpResponse)
+        ):
+            return response
+        if isinstance(response, Response):
+            response.render()
+        tag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
+        response["ETag"] = tag
+        response["Cache-Control"] = "private, no-cache"
+        return get_conditional_response(request, etag=tag, response=response) or response
+
+
 def route(*handlers: Handler) -> Any:
-    """One DRF view that serves the given handlers, each for its own method."""
-    by_method: dict[str, Handler] = {handler.http_method: handler for handler in handlers}  # type: ignore[attr-defined]
+    """The view that serves the given handlers, each for its own method and with its own scope."""
+    methods = {handler.http_method: handler for handler in handlers}  # type: ignore[attr-defined]
+    members: dict[str, Any] = {method.lower(): _served(handler) for method, handler in methods.items()}
+    members["scopes"] = {method: handler.scope for method, handler in methods.items()}  # type: ignore[attr-defined]
+    members["__doc__"] = handlers[0].__doc__
+    return type(handlers[0].__name__, (Endpoint,), members).as_view()  # type: ignore[attr-defined]
 
-    def view(request: Request, **kwargs: Any) -> Response:
-        handler = by_method[str(request.method)]
-        if request.method == "GET":
-            return _with_etag(request, handler(request, **kwargs))
+
+def _served(handler: Handler) -> Any:
+    def serve(self: Endpoint, request: Request, **kwargs: Any) -> Response:
+        def act() -> Response:
+            if handler.takes_nothing and request.method not in {"GET", "HEAD"}:  # type: ignore[attr-defined]
+                read(EmptyIn, request)
+            return handler(request, **kwargs)
+
         if request.method == "POST":
-            return answer_once(request, lambda: handler(request, **kwargs))
-        return handler(request, **kwargs)
+            return answer_once(request, act, withheld=handler.withheld)  # type: ignore[attr-defined]
+        return act()
 
-    view.__name__ = handlers[0].__name__
-    view.__doc__ = handlers[0].__doc__
-    decorated = api_view(list(by_method))(view)
-    # A HEAD or OPTIONS call never writes, so it needs no more than reading does.
-    scopes = {handler.scope for handler in handlers if handler.http_method != "GET"}  # type: ignore[attr-defined]
-    decorated.cls.required_scope = scopes.pop() if len(scopes) == 1 else "manage" if scopes else "read"  # type: ignore[attr-defined]
-    for handler in handlers:
-        decorated = handler.schema(decorated)  # type: ignore[attr-defined]
-    return decorated
+    serve.__doc__ = handler.__doc__
+    return handler.schema(serve)  # type: ignore[attr-defined]
 
 
-def _with_etag(request: Request, response: Response) -> Response:
-    if response.status_code != 200 or response.streaming or not hasattr(response, "data"):
-        return response
-    from rest_framework.renderers import JSONRenderer
-
-    tag = f'"{hashlib.sha256(JSONRenderer().render(response.data)).hexdigest()[:32]}"'
-    if request.headers.get("If-None-Match") == tag:
-        response = Response(status=304)
-    response["ETag"] = tag
-    response["Cache-Control"] = "private, no-cache"
-    return response
-
-
-def read(shape: type[Serializer[Any]], request: Request) -> dict[str, Any]:
-    """The validated body; DRF's ValidationError (422) otherwise. Unknown fields are refused by name."""
-    serializer = shape(data=request.data)
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
+__all__ = ["Endpoint", "endpoint", "query", "read", "route"]

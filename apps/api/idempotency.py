@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from rest_framework.request import Request
@@ -18,13 +19,16 @@ from apps.core.errors import Conflict, InvalidInput
 KEPT_FOR = timedelta(hours=24)
 ABANDONED_AFTER = timedelta(minutes=5)
 MAX_KEY = 120
+STILL_RUNNING = "The first request with this Idempotency-Key is still running; ask again shortly."
 
 
-def answer_once(request: Request, act: Callable[[], Response]) -> Response:
+def answer_once(request: Request, act: Callable[[], Response], *, withheld: Sequence[str] = ()) -> Response:
     """Call ``act`` at most once for the key that the request carries.
 
     The same key with another body is refused (422), one whose first call still runs is a
-    conflict (409). Refusals are not kept: after one, the same key may be tried again.
+    conflict (409). Refusals are not kept: after one, the same key may be tried again. A first
+    call that never ended (the process died) may have had its effect, so its key stays taken.
+    ``withheld``: secret fields of the answer that are shown once and not kept.
     """
     key = request.headers.get("Idempotency-Key", "")
     user = request.user
@@ -32,37 +36,50 @@ def answer_once(request: Request, act: Callable[[], Response]) -> Response:
         return act()
     if len(key) > MAX_KEY:
         raise InvalidInput("bad_idempotency_key", f"An Idempotency-Key has at most {MAX_KEY} characters.")
-    row, fresh = _reserve(user, key, _fingerprint(request))
-    if not fresh:
+    row, is_first = _reserve(user, key, _fingerprint(request))
+    if not is_first:
         return Response(row.body, status=row.status, headers={"Idempotency-Replayed": "true"})
     try:
         response = act()
     except BaseException:
         row.delete()
         raise
-    if response.status_code < 300:
-        row.status, row.body = response.status_code, response.data
-        row.save(update_fields=["status", "body"])
-    else:
+    if response.status_code >= 300:
         row.delete()
+        return response
+    row.status, row.body = response.status_code, _kept(response.data, withheld)
+    row.save(update_fields=["status", "body"])
     return response
 
 
+def _kept(data: Any, withheld: Sequence[str]) -> Any:
+    return {**data, **dict.fromkeys(withheld)} if withheld else data
+
+
 def _fingerprint(request: Request) -> str:
-    content = b"\0".join([str(request.method).encode(), request.get_full_path().encode(), request._request.body])
+    content = b"\0".join([str(request.method).encode(), request.get_full_path().encode(), request.body])
     return hashlib.sha256(content).hexdigest()
 
 
 def _reserve(user: User, key: str, fingerprint: str) -> tuple[IdempotentRequest, bool]:
     IdempotentRequest.objects.filter(user=user, created_at__lt=now() - KEPT_FOR).delete()
-    IdempotentRequest.objects.filter(user=user, key=key, status=0, created_at__lt=now() - ABANDONED_AFTER).delete()
     try:
         with transaction.atomic():
             return IdempotentRequest.objects.create(user=user, key=key, fingerprint=fingerprint, created_at=now()), True
     except IntegrityError:
-        row = IdempotentRequest.objects.get(user=user, key=key)
+        row = IdempotentRequest.objects.filter(user=user, key=key).first()
+    if row is None:  # the first call was refused between our two statements
+        raise Conflict("still_running", STILL_RUNNING)
     if row.fingerprint != fingerprint:
-        raise InvalidInput("idempotency_key_reused", "This Idempotency-Key was used for another request; take a new one.")
-    if not row.status:
-        raise Conflict("still_running", "The first request with this Idempotency-Key is still running; ask again shortly.")
-    return row, False
+        raise InvalidInput(
+            "idempotency_key_reused", "This Idempotency-Key was used for another request; take a new one."
+        )
+    if row.status:
+        return row, False
+    if row.created_at < now() - ABANDONED_AFTER:
+        raise Conflict(
+            "outcome_unknown",
+            "The first request with this Idempotency-Key never ended. Look whether it had its effect; "
+            "if not, send it again with a new key.",
+        )
+    raise Conflict("still_running", STILL_RUNNING)

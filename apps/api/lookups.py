@@ -30,14 +30,6 @@ def repository_of(request: Request, name: str) -> Repository:
     return row
 
 
-def repository_named(request: Request, name: str) -> Repository:
-    """Like :func:`repository_of`, for a name in a body: a mistake in the field, not in the URL."""
-    row = Repository.objects.visible_to(caller(request)).filter(name=name).first()
-    if row is None:
-        raise NotVisible("unknown_repository", f"There is no repository {name} that you can see.")
-    return row
-
-
 def change_of(request: Request, number: int) -> ChangeRequest:
     return changes.find(caller(request), number)
 
@@ -54,7 +46,8 @@ def environment_of(request: Request, repository: str, name: str) -> Environment:
 
 
 def thread_of(request: Request, number: int, thread: int) -> Thread:
-    row = Thread.objects.filter(change=change_of(request, number), number=thread).select_related("change__repository").first()
+    rows = Thread.objects.filter(change=change_of(request, number), number=thread)
+    row = rows.select_related("change__repository", "created_by").first()
     if row is None:
         raise NotVisible("not_found", f"CHG-{number} has no thread {thread}.")
     return row
@@ -74,21 +67,3 @@ def people_named(usernames: list[str]) -> list[User]:
     if missing:
         raise InvalidInput("unknown_user", f"There is nobody called {missing[0]}.", field="members")
     return list(found.values())
-
-
-def page_size(request: Request, default: int = 50, most: int = 200) -> int:
-    raw = request.query_params.get("limit", "")
-    if not raw:
-        return default
-    if not raw.isdecimal() or not 1 <= int(raw) <= most:
-        raise InvalidInput("bad_limit", f"limit is a number from 1 to {most}.", field="limit")
-    return int(raw)
-
-
-def number_parameter(request: Request, name: str) -> int | None:
-    raw = request.query_params.get(name, "")
-    if not raw:
-        return None
-    if not raw.isdecimal() or len(raw) > 15:
-        raise InvalidInput(f"bad_{name}", f"{name} is a number.", field=name)
-    return int(raw)

@@ -1,4 +1,4 @@
-"""Shapes of requests and answers. They check form only; rules live in the services."""
+"""Shapes of requests. They check form only; rules live in the services."""
 
 from __future__ import annotations
 
@@ -6,6 +6,20 @@ from typing import Any
 
 from rest_framework import serializers
 from rest_framework.serializers import Serializer
+
+from apps.accounts.scopes import SCOPES
+from apps.api.fields import Flag, Number, Text, one_of
+from apps.repositories.roles import Role
+from apps.reviews.models import Review, Thread
+
+MAX_BRANCH = 250
+Roles = one_of(*Role.values)
+Verdicts = one_of(*Review.Verdict.values)
+Stages = one_of(*Review.Stage.values)
+Kinds = one_of(*Thread.Kind.values)
+Sides = one_of("old", "new")
+Outcomes = one_of("succeeded", "failed")
+Scopes = one_of(*SCOPES)
 
 
 class Shape(Serializer[Any]):
@@ -15,18 +29,27 @@ class Shape(Serializer[Any]):
         if isinstance(data, dict):
             unknown = sorted(set(data) - set(self.fields))
             if unknown:
-                known = ", ".join(sorted(self.fields))
-                raise serializers.ValidationError({unknown[0]: [f"Unknown field. Known fields: {known}."]})
+                known = ", ".join(sorted(self.fields)) or "none"
+                raise serializers.ValidationError(
+                    {name[:80]: [f"Unknown field. Known fields: {known}."] for name in unknown[:20]}
+                )
         return super().to_internal_value(data)
 
 
-class ProblemShape(Shape):
+class ProblemShape(Serializer[Any]):
+    """A problem document of RFC 9457; facts of the case stand beside these fields."""
+
     type = serializers.CharField()
     title = serializers.CharField()
     status = serializers.IntegerField()
-    detail = serializers.CharField()
-    code = serializers.CharField()
+    detail = serializers.CharField(help_text="What happened, why, who can act and what to do next.")
+    code = serializers.CharField(help_text="Constant, for programs.")
     request_id = serializers.CharField()
+
+    def get_fields(self) -> Any:
+        # Declared here because ``fields`` is an attribute of every serializer.
+        sentences = serializers.ListField(child=serializers.CharField())
+        return super().get_fields() | {"fields": serializers.DictField(child=sentences, required=False)}
 
 
 class EmptyIn(Shape):
@@ -34,109 +57,105 @@ class EmptyIn(Shape):
 
 
 class RepositoryIn(Shape):
-    name = serializers.CharField(max_length=80)
-    url = serializers.CharField(max_length=500)
-    default_branch = serializers.CharField(required=False, allow_blank=True, default="", max_length=250)
-    username = serializers.CharField(required=False, allow_blank=True, default="", max_length=200)
-    secret = serializers.CharField(required=False, allow_blank=True, default="", write_only=True)
-    ssh_key = serializers.CharField(required=False, allow_blank=True, default="", write_only=True, trim_whitespace=False)
-    members = serializers.DictField(child=serializers.CharField(), required=False, default=dict)
+    name = Text(max_length=80)
+    url = Text(max_length=500)
+    default_branch = Text(required=False, allow_blank=True, default="", max_length=250)
+    username = Text(required=False, allow_blank=True, default="", max_length=200)
+    secret = Text(required=False, allow_blank=True, default="", write_only=True)
+    ssh_key = Text(required=False, allow_blank=True, default="", write_only=True, trim_whitespace=False)
+    members = serializers.DictField(child=Roles(), required=False, default=dict)
 
 
 class MemberIn(Shape):
-    role = serializers.CharField()
+    role = Roles()
 
 
 class TeamIn(Shape):
-    name = serializers.CharField(max_length=80)
-    title = serializers.CharField(required=False, allow_blank=True, default="")
-    members = serializers.ListField(child=serializers.CharField(), required=False, default=list)
+    name = Text(max_length=80)
+    title = Text(required=False, allow_blank=True, default="", max_length=150)
+    members = serializers.ListField(child=Text(max_length=150), required=False, default=list)
 
 
 class TeamMembersIn(Shape):
-    members = serializers.ListField(child=serializers.CharField())
+    members = serializers.ListField(child=Text(max_length=150))
 
 
 class ChangeIn(Shape):
-    repository = serializers.CharField()
-    title = serializers.CharField(max_length=200)
-    description = serializers.CharField(required=False, allow_blank=True, default="", max_length=50_000)
-    source_branch = serializers.CharField(
-        required=False, allow_blank=True, allow_null=True, default="", trim_whitespace=False
+    repository = Text(max_length=80)
+    title = Text(max_length=200)
+    description = Text(required=False, allow_blank=True, default="", max_length=50_000)
+    source_branch = Text(
+        required=False, allow_blank=True, allow_null=True, default="", trim_whitespace=False, max_length=MAX_BRANCH
     )
-    target_branch = serializers.CharField(
-        required=False, allow_blank=True, allow_null=True, default="", trim_whitespace=False
+    target_branch = Text(
+        required=False, allow_blank=True, allow_null=True, default="", trim_whitespace=False, max_length=MAX_BRANCH
     )
-    draft = serializers.BooleanField(required=False, default=False)
+    draft = Flag(required=False, default=False)
 
 
 class ChangePatchIn(Shape):
-    title = serializers.CharField(max_length=200, required=False)
-    description = serializers.CharField(required=False, allow_blank=True, max_length=50_000)
+    title = Text(max_length=200, required=False)
+    description = Text(required=False, allow_blank=True, max_length=50_000)
 
 
 class AttachIn(Shape):
-    source_branch = serializers.CharField(trim_whitespace=False)
-    draft = serializers.BooleanField(required=False, default=False)
+    source_branch = Text(trim_whitespace=False, max_length=MAX_BRANCH)
+    draft = Flag(required=False, default=False)
 
 
 class RetargetIn(Shape):
-    target_branch = serializers.CharField(trim_whitespace=False)
+    target_branch = Text(trim_whitespace=False, max_length=MAX_BRANCH)
 
 
 class ReasonIn(Shape):
-    reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=500)
+    reason = Text(required=False, allow_blank=True, default="", max_length=500)
 
 
 class AssignmentIn(Shape):
-    user = serializers.CharField()
-    reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=500)
+    user = Text(max_length=150)
+    reason = Text(required=False, allow_blank=True, default="", max_length=500)
 
 
 class ThreadIn(Shape):
-    body = serializers.CharField(max_length=20_000)
-    kind = serializers.CharField(required=False, default="comment")
-    path = serializers.CharField(required=False, allow_blank=True, allow_null=True, default="", trim_whitespace=False)
-    line = serializers.IntegerField(required=False, allow_null=True, default=None)
-    side = serializers.CharField(required=False, default="new")
-    revision = serializers.IntegerField(required=False, allow_null=True, default=None)
+    body = Text(max_length=20_000)
+    kind = Kinds(required=False, default="comment")
+    path = Text(required=False, allow_blank=True, allow_null=True, default="", trim_whitespace=False, max_length=4096)
+    line = Number(required=False, allow_null=True, default=None)
+    side = Sides(required=False, default="new")
+    revision = Number(required=False, allow_null=True, default=None)
 
 
 class BodyIn(Shape):
-    body = serializers.CharField(max_length=20_000)
+    body = Text(max_length=20_000)
 
 
 class ReviewIn(Shape):
-    revision = serializers.IntegerField(min_value=1)
-    verdict = serializers.CharField()
-    body = serializers.CharField(required=False, allow_blank=True, default="", max_length=20_000)
-    stage = serializers.CharField(required=False, default="merge")
-    environment = serializers.CharField(required=False, allow_blank=True, allow_null=True, default="")
+    revision = Number(min_value=1)
+    verdict = Verdicts()
+    body = Text(required=False, allow_blank=True, default="", max_length=20_000)
+    stage = Stages(required=False, default="merge")
+    environment = Text(required=False, allow_blank=True, allow_null=True, default="", max_length=60)
 
 
 class DeploymentIn(Shape):
-    change = serializers.IntegerField(min_value=1)
-    environment = serializers.CharField()
+    change = Number(min_value=1)
+    environment = Text(max_length=60)
 
 
 class RetryIn(Shape):
-    from_step = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=0)
+    from_step = Number(required=False, allow_null=True, default=None, min_value=0)
 
 
 class ResolveIn(Shape):
-    outcome = serializers.CharField()
-    reason = serializers.CharField(max_length=500)
+    outcome = Outcomes()
+    reason = Text(max_length=500)
 
 
 class SecretIn(Shape):
-    value = serializers.CharField(trim_whitespace=False, max_length=65_536)
+    value = Text(trim_whitespace=False, max_length=65_536)
 
 
 class TokenIn(Shape):
-    name = serializers.CharField(max_length=100)
-    scopes = serializers.ListField(child=serializers.CharField(), required=False, default=list)
-    days = serializers.IntegerField(required=False, default=90, min_value=1, max_value=366)
-
-
-class AnyOut(Serializer[Any]):
-    """An answer whose fields are described by its own page of the documentation."""
+    name = Text(max_length=100)
+    scopes = serializers.ListField(child=Scopes(), required=False, default=list)
+    days = Number(required=False, default=90, min_value=1, max_value=366)

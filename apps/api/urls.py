@@ -1,15 +1,16 @@
 """The API's URLs (DESIGN §12)."""
 
-from django.urls import path
-from drf_spectacular.views import SpectacularAPIView
+from django.urls import path, re_path
 
 from apps.api.endpoints import route
+from apps.api.schema import SchemaView
+from apps.api.unknown import unknown_address
 from apps.api.views import audit, changes, deployments, people, repositories, reviews
 
 app_name = "api"
 
 urlpatterns = [
-    path("schema/", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]), name="schema"),
+    path("schema/", SchemaView.as_view(), name="schema"),
     # people
     path("me/", route(people.show_me), name="me"),
     path("users/", route(people.list_users), name="users"),
@@ -42,7 +43,9 @@ urlpatterns = [
     path("changes/<int:number>/revisions/<int:revision>/", route(changes.show_revision), name="change-revision"),
     # reviews
     path("changes/<int:number>/reviews/", route(reviews.list_reviews, reviews.submit_review), name="change-reviews"),
-    path("changes/<int:number>/assignments/", route(reviews.list_assignments, reviews.assign), name="change-assignments"),
+    path(
+        "changes/<int:number>/assignments/", route(reviews.list_assignments, reviews.assign), name="change-assignments"
+    ),
     path("changes/<int:number>/assignments/<str:username>/", route(reviews.unassign), name="change-assignment"),
     path("changes/<int:number>/threads/", route(reviews.list_threads, reviews.open_thread), name="change-threads"),
     path("changes/<int:number>/threads/<int:thread>/replies/", route(reviews.reply), name="thread-replies"),
@@ -65,4 +68,5 @@ urlpatterns = [
         name="environment-secret",
     ),
     path("audit/", route(audit.list_entries), name="audit"),
+    re_path(r"^.*$", unknown_address, name="unknown"),
 ]

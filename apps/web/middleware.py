@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotVisible, PortalError, Unavailable
+from apps.core.text import is_storable, require_storable
 from apps.web.responding import respond
 
 ANSWERS: tuple[tuple[type[PortalError], int, str], ...] = (
@@ -64,8 +65,22 @@ def portal_errors(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
     def middleware(request: HttpRequest) -> HttpResponse:
         return get_response(request)
 
+    def process_view(request: HttpRequest, _view: Any, _args: Any, kwargs: dict[str, Any]) -> HttpResponse | None:
+        """Refuse text that no database keeps here once, so that no page has to think of it."""
+        if request.resolver_match is not None and request.resolver_match.namespace == "api":
+            return None  # the API refuses with problem documents
+        if not all(is_storable(value) for value in kwargs.values() if isinstance(value, str)):
+            return refusal_page(request, NotVisible("not_found", "There is nothing here that you can see."))
+        try:
+            require_storable(dict(request.GET.lists()))
+            require_storable(dict(request.POST.lists()))
+        except InvalidInput as error:
+            return refusal_page(request, error)
+        return None
+
     def process_exception(request: HttpRequest, error: Exception) -> HttpResponse | None:
         return refusal_page(request, error) if isinstance(error, PortalError) else None
 
+    middleware.process_view = process_view  # type: ignore[attr-defined]
     middleware.process_exception = process_exception  # type: ignore[attr-defined]  # Django's hook for function middleware
     return middleware

@@ -5,25 +5,34 @@ from __future__ import annotations
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.api import shapes
+from apps.api import outputs
 from apps.api.answers import audit_json
-from apps.api.endpoints import endpoint
-from apps.api.lookups import caller, number_parameter, page_size
+from apps.api.endpoints import endpoint, query
+from apps.api.lookups import caller
+from apps.api.pages import AFTER, LIMIT, number_parameter, page, page_size
 from apps.presentation import audit_pages
 
+FILTERS = [
+    query("actor", "Who did it, by username."),
+    query("action", "An action, or its beginning: `review`."),
+    query("change", "A change: `42` or `CHG-42`."),
+    query("repository", "By name."),
+    query("environment", "By name."),
+    query("from", "From this day or time on."),
+    query("to", "Up to this day, or before this time."),
+    query("q", "Part of the summary or target."),
+]
 
-@endpoint("GET", response=shapes.AnyOut(many=True), summary="Audit entries")
+
+@endpoint(
+    "GET", response=outputs.page_of(outputs.AuditOut), summary="Audit entries", parameters=[*FILTERS, AFTER, LIMIT]
+)
 def list_entries(request: Request) -> Response:
-    """Newest first; ``?actor=&action=&change=&repository=&environment=&from=&to=&q=``."""
-    page = audit_pages.find_entries(
+    """Newest first, of the repositories in which the caller is auditor or maintainer; all for administrators."""
+    found = audit_pages.find_entries(
         caller(request),
         request.query_params.dict(),
         after=number_parameter(request, "after"),
         limit=page_size(request),
     )
-    following = None
-    if page.next_after is not None:
-        parameters = request.query_params.copy()
-        parameters["after"] = str(page.next_after)
-        following = request.build_absolute_uri(f"?{parameters.urlencode()}")
-    return Response({"results": [audit_json(row) for row in page.items], "next": following})
+    return page(request, found.items, audit_json, found.next_after)

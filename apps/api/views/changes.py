@@ -7,13 +7,15 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.api import shapes
+from apps.api import outputs, shapes
 from apps.api.answers import change_json, change_row_json, intent_json, revision_json
-from apps.api.endpoints import endpoint, read
-from apps.api.lookups import caller, change_of, number_parameter, page_size, repository_named
+from apps.api.endpoints import endpoint, query, read
+from apps.api.lookups import caller, change_of, repository_of
+from apps.api.pages import AFTER, LIMIT, number_parameter, page, page_size, word_parameter
 from apps.changes import queries
 from apps.changes import services as changes
 from apps.changes.models import ChangeRequest
+from apps.changes.search import STATES
 from apps.core.errors import NotVisible
 from apps.deployments import services as deployments
 from apps.presentation import diff_json
@@ -22,43 +24,53 @@ from apps.reviews import queries as reviews
 RELATED = ("repository", "requester", "owner", "revision", "rolls_back", "verdict_snapshot")
 
 
-@endpoint("GET", response=shapes.AnyOut(many=True), summary="Changes")
+@endpoint(
+    "GET",
+    response=outputs.page_of(outputs.ChangeRowOut),
+    summary="Changes",
+    parameters=[
+        query("state", f"One of {', '.join(sorted(STATES))}."),
+        query("repository", "By name."),
+        query("q", 'As the search field of the page: `state:open owner:me "free text"`.'),
+        AFTER,
+        LIMIT,
+    ],
+)
 def list_changes(request: Request) -> Response:
-    """Newest first; ``?state=&repository=&q=``; ``next`` is the address of the following page."""
-    page = queries.list_changes(
+    """Newest first; ``next`` is the address of the following page."""
+    found = queries.list_changes(
         caller(request),
         q=request.query_params.get("q", ""),
-        state=request.query_params.get("state", ""),
+        state=word_parameter(request, "state", STATES),
         repository=request.query_params.get("repository", ""),
         after=number_parameter(request, "after"),
         limit=page_size(request, most=100),
     )
-    following = None
-    if page.next_after is not None:
-        parameters = request.query_params.copy()
-        parameters["after"] = str(page.next_after)
-        following = request.build_absolute_uri(f"?{parameters.urlencode()}")
-    return Response({"results": [change_row_json(row) for row in page.items], "next": following})
+    return page(request, found.items, change_row_json, found.next_after)
 
 
-@endpoint("POST", scope="propose", request=shapes.ChangeIn, response=shapes.AnyOut, status=201, summary="Ask for a change")
+@endpoint(
+    "POST", scope="propose", request=shapes.ChangeIn, response=outputs.ChangeOut, status=201, summary="Ask for a change"
+)
 def create_change(request: Request) -> Response:
     """From a branch: in review (or a draft). Without a branch: a request in the backlog."""
     body = read(shapes.ChangeIn, request)
-    body["repository"] = repository_named(request, body["repository"])
+    body["repository"] = repository_of(request, body["repository"])
     for name in ("source_branch", "target_branch"):
         body[name] = body[name] or ""
     row = changes.create_change(caller(request), **body)
     return Response(_detail(row), status=201)
 
 
-@endpoint("GET", response=shapes.AnyOut, summary="One change")
+@endpoint("GET", response=outputs.ChangeOut, summary="One change")
 def show_change(request: Request, number: int) -> Response:
     """The change with revisions, verdict, contributors, reviewers and deployments."""
     return Response(_detail(change_of(request, number)))
 
 
-@endpoint("PATCH", scope="propose", request=shapes.ChangePatchIn, response=shapes.AnyOut, summary="Edit title and text")
+@endpoint(
+    "PATCH", scope="propose", request=shapes.ChangePatchIn, response=outputs.ChangeOut, summary="Edit title and text"
+)
 def edit_change(request: Request, number: int) -> Response:
     """Change the title or the description; nothing else can be written this way."""
     body = read(shapes.ChangePatchIn, request)
@@ -67,62 +79,75 @@ def edit_change(request: Request, number: int) -> Response:
     return Response(_detail(changes.edit_change(caller(request), change=row, **texts)))
 
 
-@endpoint("POST", scope="propose", request=shapes.AttachIn, response=shapes.AnyOut, summary="Attach a branch")
+@endpoint("POST", scope="propose", request=shapes.AttachIn, response=outputs.ChangeOut, summary="Attach a branch")
 def attach_branch(request: Request, number: int) -> Response:
     """Give a backlog request the branch on which it is written."""
     body = read(shapes.AttachIn, request)
     return Response(_detail(changes.attach_branch(caller(request), change=change_of(request, number), **body)))
 
 
-@endpoint("POST", scope="propose", request=shapes.EmptyIn, response=shapes.AnyOut, summary="Mark ready for review")
+@endpoint("POST", scope="propose", request=shapes.EmptyIn, response=outputs.ChangeOut, summary="Mark ready for review")
 def mark_ready(request: Request, number: int) -> Response:
     """A draft becomes in review."""
     return Response(_detail(changes.mark_ready(caller(request), change=change_of(request, number))))
 
 
-@endpoint("POST", scope="propose", request=shapes.EmptyIn, response=shapes.AnyOut, summary="Back to draft")
+@endpoint("POST", scope="propose", request=shapes.EmptyIn, response=outputs.ChangeOut, summary="Back to draft")
 def back_to_draft(request: Request, number: int) -> Response:
     """Take a change out of review for a while."""
     return Response(_detail(changes.back_to_draft(caller(request), change=change_of(request, number))))
 
 
-@endpoint("POST", scope="propose", request=shapes.RetargetIn, response=shapes.AnyOut, summary="Change the target branch")
+@endpoint(
+    "POST", scope="propose", request=shapes.RetargetIn, response=outputs.ChangeOut, summary="Change the target branch"
+)
 def retarget(request: Request, number: int) -> Response:
     """Point the change at another branch; that is a new revision, judged by that branch's rules."""
     body = read(shapes.RetargetIn, request)
     return Response(_detail(changes.retarget(caller(request), change=change_of(request, number), **body)))
 
 
-@endpoint("POST", scope="propose", request=shapes.ReasonIn, response=shapes.AnyOut, summary="Withdraw")
+@endpoint("POST", scope="propose", request=shapes.ReasonIn, response=outputs.ChangeOut, summary="Withdraw")
 def withdraw(request: Request, number: int) -> Response:
     """Give the change up; it can be reopened."""
     body = read(shapes.ReasonIn, request)
     return Response(_detail(changes.withdraw(caller(request), change=change_of(request, number), **body)))
 
 
-@endpoint("POST", scope="propose", request=shapes.EmptyIn, response=shapes.AnyOut, summary="Reopen")
+@endpoint("POST", scope="propose", request=shapes.EmptyIn, response=outputs.ChangeOut, summary="Reopen")
 def reopen(request: Request, number: int) -> Response:
     """Take a withdrawn change up again."""
     return Response(_detail(changes.reopen(caller(request), change=change_of(request, number))))
 
 
-@endpoint("POST", scope="deploy", request=shapes.ReasonIn, response=shapes.AnyOut, summary="Close a merged change")
+@endpoint("POST", scope="deploy", request=shapes.ReasonIn, response=outputs.ChangeOut, summary="Close a merged change")
 def close_change(request: Request, number: int) -> Response:
     """Say that nothing more is due, with the reason."""
     body = read(shapes.ReasonIn, request)
     return Response(_detail(changes.close_change(caller(request), change=change_of(request, number), **body)))
 
 
-@endpoint("POST", scope="deploy", request=shapes.EmptyIn, response=shapes.AnyOut, status=202, summary="Merge and deploy")
+@endpoint(
+    "POST", scope="deploy", request=shapes.EmptyIn, response=outputs.IntentOut, status=202, summary="Merge and deploy"
+)
 def merge_change(request: Request, number: int) -> Response:
     """Merge exactly the reviewed result if the verdict allows it now; deployments follow by themselves."""
     intent = deployments.merge_change(caller(request), change=change_of(request, number))
     return Response(intent_json(intent), status=202)
 
 
-@endpoint("GET", response=shapes.AnyOut, summary="Difference of a revision")
+@endpoint(
+    "GET",
+    response=outputs.DiffOut,
+    summary="Difference of a revision",
+    parameters=[
+        query("from", "`base` (default) or an older revision: `r1`."),
+        query("to", "A revision: `r3`; default the last one."),
+        query("path", "Only this file."),
+    ],
+)
 def show_diff(request: Request, number: int) -> Response:
-    """``?from=base|r1…&to=r3&path=``: files with hunks and lines; default: target tip → merge result of the last one."""
+    """Files with hunks and lines; by default target tip → merge result of the last revision."""
     change = change_of(request, number)
     return Response(
         diff_json.diff_document(
@@ -134,7 +159,7 @@ def show_diff(request: Request, number: int) -> Response:
     )
 
 
-@endpoint("GET", response=shapes.AnyOut, summary="One revision")
+@endpoint("GET", response=outputs.RevisionOut, summary="One revision")
 def show_revision(request: Request, number: int, revision: int) -> Response:
     """An immutable revision."""
     row = change_of(request, number).revisions.filter(number=revision).first()

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.api import shapes
+from apps.api import outputs, shapes
 from apps.api.answers import (
     DEPLOYMENT_RELATED,
     change_row_json,
@@ -17,44 +17,52 @@ from apps.api.answers import (
     environment_json,
     event_json,
 )
-from apps.api.endpoints import endpoint, read
-from apps.api.lookups import (
-    caller,
-    change_of,
-    deployment_of,
-    environment_of,
-    number_parameter,
-    page_size,
-)
+from apps.api.endpoints import endpoint, query, read
+from apps.api.lookups import caller, change_of, deployment_of, environment_of
+from apps.api.pages import AFTER, LIMIT, number_parameter, page, page_size, word_parameter
 from apps.core.paging import keyset_page
 from apps.deployments import queries
 from apps.deployments import services as deployments
+from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, Environment
 from apps.repositories.models import Repository
 
 
-@endpoint("GET", response=shapes.AnyOut(many=True), summary="Deployments")
+@endpoint(
+    "GET",
+    response=outputs.page_of(outputs.DeploymentOut),
+    summary="Deployments",
+    parameters=[
+        query("environment", "By name."),
+        query("change", "By number.", int),
+        query("repository", "By name."),
+        query("state", f"One of {', '.join(Status)}."),
+        AFTER,
+        LIMIT,
+    ],
+)
 def list_deployments(request: Request) -> Response:
-    """Newest first; ``?environment=&change=&repository=&state=``."""
+    """Newest first."""
+    wanted = {
+        "change__number": number_parameter(request, "change"),
+        "environment__name": request.query_params.get("environment"),
+        "environment__repository__name": request.query_params.get("repository"),
+        "status": word_parameter(request, "state", Status),
+    }
     rows = Deployment.objects.visible_to(caller(request)).select_related(*DEPLOYMENT_RELATED)
-    change = number_parameter(request, "change")
-    if change is not None:
-        rows = rows.filter(change__number=change)
-    for parameter, column in (("environment", "environment__name"), ("repository", "environment__repository__name")):
-        if request.query_params.get(parameter):
-            rows = rows.filter(**{column: request.query_params[parameter]})
-    if request.query_params.get("state"):
-        rows = rows.filter(status=request.query_params["state"])
-    page = keyset_page(rows, key="number", after=number_parameter(request, "after"), limit=page_size(request))
-    following = None
-    if page.next_after is not None:
-        parameters = request.query_params.copy()
-        parameters["after"] = str(page.next_after)
-        following = request.build_absolute_uri(f"?{parameters.urlencode()}")
-    return Response({"results": [deployment_json(row) for row in page.items], "next": following})
+    rows = rows.filter(**{column: value for column, value in wanted.items() if value not in {None, ""}})
+    found = keyset_page(rows, key="number", after=number_parameter(request, "after"), limit=page_size(request))
+    return page(request, found.items, deployment_json, found.next_after)
 
 
-@endpoint("POST", scope="deploy", request=shapes.DeploymentIn, response=shapes.AnyOut, status=201, summary="Deploy a change")
+@endpoint(
+    "POST",
+    scope="deploy",
+    request=shapes.DeploymentIn,
+    response=outputs.DeploymentDetailOut,
+    status=201,
+    summary="Deploy a change",
+)
 def start_deployment(request: Request) -> Response:
     """Deploy a merged change to an environment; a pending one answers 409 with its number."""
     body = read(shapes.DeploymentIn, request)
@@ -63,27 +71,28 @@ def start_deployment(request: Request) -> Response:
     return Response(_detail(row), status=201)
 
 
-@endpoint("GET", response=shapes.AnyOut, summary="One deployment")
+@endpoint("GET", response=outputs.DeploymentDetailOut, summary="One deployment")
 def show_deployment(request: Request, number: int) -> Response:
     """A deployment with attempts, steps and what it waits for."""
     return Response(_detail(deployment_of(request, number)))
 
 
-@endpoint("GET", response=shapes.AnyOut(many=True), summary="Numbered events")
+@endpoint(
+    "GET",
+    response=outputs.page_of(outputs.EventOut),
+    summary="Numbered events",
+    parameters=[query("after", "Only events behind this number.", int), LIMIT],
+)
 def list_events(request: Request, number: int) -> Response:
-    """Events behind ``?after=`` in order; ``next`` while there are more."""
+    """In order; ``next`` while there are more. Asking again with the last ``seq`` follows a running deployment."""
     row = deployment_of(request, number)
-    after = number_parameter(request, "after") or 0
     limit = page_size(request, default=200, most=1000)
-    events = list(row.events.filter(seq__gt=after).order_by("seq")[: limit + 1])
-    following = None
-    if len(events) > limit:
-        events = events[:limit]
-        following = request.build_absolute_uri(f"?after={events[-1].seq}&limit={limit}")
-    return Response({"results": [event_json(event) for event in events], "next": following})
+    events = row.events.filter(seq__gt=number_parameter(request, "after") or 0).order_by("seq")
+    found = list(events[: limit + 1])
+    return page(request, found[:limit], event_json, found[limit - 1].seq if len(found) > limit else None)
 
 
-@endpoint("GET", response=shapes.AnyOut, summary="Raw log")
+@endpoint("GET", summary="Raw log", media="text/plain")
 def show_log(request: Request, number: int) -> Any:
     """The whole log as text, secrets masked."""
     row = deployment_of(request, number)
@@ -92,19 +101,27 @@ def show_log(request: Request, number: int) -> Any:
     return response
 
 
-@endpoint("POST", scope="deploy", request=shapes.EmptyIn, response=shapes.AnyOut, status=202, summary="Start")
+@endpoint(
+    "POST", scope="deploy", request=shapes.EmptyIn, response=outputs.DeploymentDetailOut, status=202, summary="Start"
+)
 def start(request: Request, number: int) -> Response:
     """Start a deployment that waits for a person."""
-    return Response(_detail(deployments.release(caller(request), deployment=deployment_of(request, number))), status=202)
+    return Response(
+        _detail(deployments.release(caller(request), deployment=deployment_of(request, number))), status=202
+    )
 
 
-@endpoint("POST", scope="deploy", request=shapes.EmptyIn, response=shapes.AnyOut, status=202, summary="Cancel")
+@endpoint(
+    "POST", scope="deploy", request=shapes.EmptyIn, response=outputs.DeploymentDetailOut, status=202, summary="Cancel"
+)
 def cancel(request: Request, number: int) -> Response:
     """Cancel; what was applied already stays applied and is named in the events."""
     return Response(_detail(deployments.cancel(caller(request), deployment=deployment_of(request, number))), status=202)
 
 
-@endpoint("POST", scope="deploy", request=shapes.RetryIn, response=shapes.AnyOut, status=202, summary="Retry")
+@endpoint(
+    "POST", scope="deploy", request=shapes.RetryIn, response=outputs.DeploymentDetailOut, status=202, summary="Retry"
+)
 def retry(request: Request, number: int) -> Response:
     """A new attempt, from the first step or from ``from_step``."""
     body = read(shapes.RetryIn, request)
@@ -112,14 +129,20 @@ def retry(request: Request, number: int) -> Response:
     return Response(_detail(row), status=202)
 
 
-@endpoint("POST", scope="deploy", request=shapes.ResolveIn, response=shapes.AnyOut, summary="Decide an unknown outcome")
+@endpoint(
+    "POST",
+    scope="deploy",
+    request=shapes.ResolveIn,
+    response=outputs.DeploymentDetailOut,
+    summary="Decide an unknown outcome",
+)
 def resolve(request: Request, number: int) -> Response:
     """A person says whether an unknown deployment ``succeeded`` or ``failed``, and why."""
     body = read(shapes.ResolveIn, request)
     return Response(_detail(deployments.resolve(caller(request), deployment=deployment_of(request, number), **body)))
 
 
-@endpoint("POST", scope="deploy", request=shapes.EmptyIn, response=shapes.AnyOut, status=201, summary="Roll back")
+@endpoint("POST", scope="deploy", request=shapes.EmptyIn, response=outputs.RollbackOut, status=201, summary="Roll back")
 def roll_back(request: Request, number: int) -> Response:
     """Make the inverse change; it merges and deploys by itself as soon as its gate holds."""
     change = deployments.roll_back(caller(request), deployment=deployment_of(request, number))
@@ -127,7 +150,12 @@ def roll_back(request: Request, number: int) -> Response:
     return Response({"change": change.number, **change_row_json(change)}, status=201)
 
 
-@endpoint("GET", response=shapes.AnyOut(many=True), summary="Environments")
+@endpoint(
+    "GET",
+    response=outputs.page_of(outputs.EnvironmentOut),
+    summary="Environments",
+    parameters=[query("repository", "By name.")],
+)
 def list_environments(request: Request) -> Response:
     """What runs where, in promotion order."""
     visible = Repository.objects.visible_to(caller(request))
@@ -135,10 +163,10 @@ def list_environments(request: Request) -> Response:
     if request.query_params.get("repository"):
         rows = rows.filter(repository__name=request.query_params["repository"])
     rows = rows.select_related("repository", "live_deployment__change").order_by("repository__name", "position", "name")
-    return Response({"results": [environment_json(row) for row in rows], "next": None})
+    return page(request, rows, environment_json)
 
 
-@endpoint("PUT", scope="manage", request=shapes.SecretIn, response=shapes.AnyOut, summary="Set a secret")
+@endpoint("PUT", scope="manage", request=shapes.SecretIn, response=outputs.SecretOut, summary="Set a secret")
 def set_secret(request: Request, repository: str, environment: str, name: str) -> Response:
     """Give the steps of an environment a secret variable; it is never shown again."""
     row = environment_of(request, repository, environment)
@@ -146,7 +174,7 @@ def set_secret(request: Request, repository: str, environment: str, name: str) -
     return Response({"name": name})
 
 
-@endpoint("DELETE", scope="manage", response=shapes.AnyOut, summary="Remove a secret")
+@endpoint("DELETE", scope="manage", response=outputs.SecretOut, summary="Remove a secret")
 def remove_secret(request: Request, repository: str, environment: str, name: str) -> Response:
     """Take a secret variable away."""
     row = environment_of(request, repository, environment)

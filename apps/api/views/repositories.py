@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.decorators import api_view, authentication_classes, parser_classes, permission_classes
 from rest_framework.parsers import BaseParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.api import shapes
+from apps.api import outputs, shapes
 from apps.api.answers import member_json, repository_json
+from apps.api.bodies import require_length
 from apps.api.endpoints import endpoint, read
 from apps.api.lookups import caller, repository_of
-from apps.core.errors import InvalidInput
+from apps.api.pages import AFTER_NAME, LIMIT, names_page
 from apps.repositories import access
 from apps.repositories import services as repositories
 from apps.repositories.models import Repository
 
-MAX_DELIVERY = 1024 * 1024
+MAX_DELIVERY = 1_000_000
 MEMBER_RELATED = ("user", "team")
 
 
-@endpoint("GET", response=shapes.AnyOut(many=True), summary="Repositories")
+@endpoint(
+    "GET", response=outputs.page_of(outputs.RepositoryOut), summary="Repositories", parameters=[AFTER_NAME, LIMIT]
+)
 def list_repositories(request: Request) -> Response:
     """The repositories that the caller may see."""
-    rows = Repository.objects.visible_to(caller(request)).order_by("name")
-    return Response({"results": [repository_json(row) for row in rows], "next": None})
+    return names_page(request, Repository.objects.visible_to(caller(request)), repository_json, key="name")
 
 
 @endpoint(
-    "POST", scope="manage", request=shapes.RepositoryIn, response=shapes.AnyOut, status=201, summary="Connect a repository"
+    "POST",
+    scope="manage",
+    request=shapes.RepositoryIn,
+    response=outputs.RepositoryDetailOut,
+    status=201,
+    summary="Connect a repository",
 )
 def connect_repository(request: Request) -> Response:
     """Mirror a repository; the caller becomes its maintainer. All or nothing."""
@@ -37,29 +47,33 @@ def connect_repository(request: Request) -> Response:
     return Response(_detail(request, row), status=201)
 
 
-@endpoint("GET", response=shapes.AnyOut, summary="One repository")
+@endpoint("GET", response=outputs.RepositoryDetailOut, summary="One repository")
 def show_repository(request: Request, name: str) -> Response:
     """A repository with its members and branches."""
     return Response(_detail(request, repository_of(request, name)))
 
 
-@endpoint("POST", scope="propose", request=shapes.EmptyIn, response=shapes.AnyOut, status=202, summary="Fetch now")
+@endpoint(
+    "POST", scope="propose", request=shapes.EmptyIn, response=outputs.RepositoryOut, status=202, summary="Fetch now"
+)
 def sync_repository(request: Request, name: str) -> Response:
     """Have the mirror brought up to date as soon as possible."""
     row = repositories.request_sync(caller(request), repository=repository_of(request, name))
     return Response(repository_json(row), status=202)
 
 
-@endpoint("PUT", scope="manage", request=shapes.MemberIn, response=shapes.AnyOut, summary="Give a role")
+@endpoint("PUT", scope="manage", request=shapes.MemberIn, response=outputs.MemberOut, summary="Give a role")
 def set_member(request: Request, name: str, member: str) -> Response:
     """Give a person (``alice``) or a team (``team/sre``) a role in the repository."""
     body = read(shapes.MemberIn, request)
     repository = repository_of(request, name)
-    row = repositories.set_member(caller(request), repository=repository, member=member, role=body["role"])
-    return Response(member_json(row))
+    repositories.set_member(caller(request), repository=repository, member=member, role=body["role"])
+    name = member.removeprefix("team/") if member.startswith("team/") else member.removeprefix("user/").strip().lower()
+    column = "team__name" if member.startswith("team/") else "user__username"
+    return Response(member_json(repository.roles.select_related(*MEMBER_RELATED).get(**{column: name})))
 
 
-@endpoint("DELETE", scope="manage", response=shapes.AnyOut, summary="Take a role away")
+@endpoint("DELETE", scope="manage", response=outputs.RepositoryDetailOut, summary="Take a role away")
 def remove_member(request: Request, name: str, member: str) -> Response:
     """Take the role of a person or a team in the repository away."""
     repository = repository_of(request, name)
@@ -79,19 +93,41 @@ class RawParser(BaseParser):
 
     media_type = "*/*"
 
-    def parse(self, stream: object, media_type: str | None = None, parser_context: object = None) -> None:
-        return None
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+        return {}
 
 
+@extend_schema(
+    operation_id="accept_delivery",
+    summary="Notice of a Git host",
+    description="Signed with the webhook secret of the repository. It only makes the portal look at Git; "
+    "the same delivery counts once.",
+    request={"application/json": {"type": "object"}},
+    responses={
+        202: outputs.DeliveryOut,
+        **{
+            (status, "application/problem+json"): OpenApiResponse(shapes.ProblemShape, description=why)
+            for status, why in (
+                (400, "The request is malformed."),
+                (403, "Not signed with the secret of this repository."),
+                (404, "No such kind of host."),
+                (411, "The length of the body is missing."),
+                (413, "More than 1 MB."),
+                (422, "No JSON object."),
+            )
+        },
+    },
+    tags=["webhooks"],
+    auth=[],
+)
 @api_view(["POST"])
 @authentication_classes([])
 @permission_classes([AllowAny])
 @parser_classes([RawParser])
 def accept_delivery(request: Request, provider: str, name: str) -> Response:
     """A forge says that something was pushed. Believed only as far as its signature, and only as a hint."""
-    if int(request.headers.get("Content-Length") or 0) > MAX_DELIVERY:
-        raise InvalidInput("delivery_too_large", "A webhook delivery has at most 1 MiB.")
+    require_length(request, most=MAX_DELIVERY)
     row = repositories.accept_delivery(
-        repository_name=name, provider=provider, headers=dict(request.headers), body=request._request.body
+        repository_name=name, provider=provider, headers=dict(request.headers), body=request.body
     )
     return Response({"delivery": row.delivery_id, "status": row.status}, status=202)

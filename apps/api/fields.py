@@ -1,0 +1,76 @@
+"""Fields of shapes. What comes in is taken only with exactly its type: a number is no text, and "3" is no number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+MAX_NUMBER = 2_147_483_647
+"""What a number column holds on every database."""
+
+
+class Text(serializers.CharField):
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            raise serializers.ValidationError("Not a string.")
+        return super().to_internal_value(data)
+
+
+class Number(serializers.IntegerField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"min_value": 0, "max_value": MAX_NUMBER, **options})
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            raise serializers.ValidationError("Not a whole number.")
+        return super().to_internal_value(data)
+
+
+class Flag(serializers.BooleanField):
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            raise serializers.ValidationError("Neither true nor false.")
+        return data
+
+
+def one_of(*values: str) -> type[Text]:
+    """A text that the schema documents as one of ``values``; the service that gets it says what is wrong."""
+    return extend_schema_field({"type": "string", "enum": list(values)})(type("Word", (Text,), {}))
+
+
+# Columns of answers.
+
+
+def string(**options: Any) -> serializers.CharField:
+    return serializers.CharField(**options)
+
+
+def maybe_text(about: str = "") -> serializers.CharField:
+    return serializers.CharField(allow_null=True, help_text=about or None)
+
+
+def whole(**options: Any) -> serializers.IntegerField:
+    return serializers.IntegerField(**options)
+
+
+def maybe_number() -> serializers.IntegerField:
+    return serializers.IntegerField(allow_null=True)
+
+
+def moment() -> serializers.DateTimeField:
+    return serializers.DateTimeField()
+
+
+def maybe_moment() -> serializers.DateTimeField:
+    return serializers.DateTimeField(allow_null=True)
+
+
+def texts(about: str = "") -> serializers.ListField:
+    return serializers.ListField(child=serializers.CharField(), help_text=about or None)
+
+
+def word(values: Any, *, null: bool = False) -> serializers.ChoiceField:
+    """One of the values of an enumeration."""
+    return serializers.ChoiceField(choices=[str(value) for value in values], allow_null=null)

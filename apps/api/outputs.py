@@ -1,0 +1,385 @@
+"""Shapes of answers, as the schema publishes them; :mod:`apps.api.answers` writes them, a test compares the two."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from drf_spectacular.utils import inline_serializer
+from rest_framework import serializers
+from rest_framework.serializers import Serializer
+
+from apps.accounts.models import Kind
+from apps.api.fields import maybe_moment, maybe_number, maybe_text, moment, string, texts, whole, word
+from apps.changes.lifecycle import Status as ChangeStatus
+from apps.changes.models import ChangeRequest, Revision
+from apps.deployments.lifecycle import Status as DeploymentStatus
+from apps.deployments.models import Deployment, DeploymentEvent, MergeIntent
+from apps.repositories.models import WebhookDelivery
+from apps.repositories.roles import Role
+from apps.reviews.models import Assignment, Review, Thread
+
+Out = Serializer[Any]
+
+
+@cache
+def page_of(shape: type[Out]) -> Out:
+    """``{"results": […], "next": address of the following page or null}``."""
+    fields = {
+        "results": shape(many=True),
+        "next": serializers.URLField(allow_null=True, help_text="The following page; null on the last one."),
+    }
+    return inline_serializer(shape.__name__.removesuffix("Out") + "Page", fields=fields)
+
+
+class UserOut(Out):
+    username = string()
+    display_name = string(allow_blank=True)
+    kind = word(Kind)
+    active = serializers.BooleanField()
+
+
+class MeOut(UserOut):
+    email = string(allow_blank=True)
+    administrator = serializers.BooleanField()
+    can_connect_repositories = serializers.BooleanField()
+    teams = texts()
+    scopes = serializers.ListField(
+        child=serializers.CharField(), allow_null=True, help_text="What the token may do; null for a session."
+    )
+
+
+class TeamOut(Out):
+    name = string()
+    title = string(allow_blank=True)
+    members = texts()
+
+
+class TokenOut(Out):
+    id = whole()
+    name = string()
+    prefix = string()
+    scopes = texts()
+    expires_at = maybe_moment()
+    last_used_at = maybe_moment()
+    revoked_at = maybe_moment()
+
+
+class NewTokenOut(TokenOut):
+    token = maybe_text("The secret, in this answer only; null when the call is repeated with its Idempotency-Key.")
+
+
+class RepositoryOut(Out):
+    name = string()
+    url = string()
+    default_branch = string()
+    synced_at = maybe_moment()
+    sync_problem = maybe_text("Why the mirror could not be brought up to date.")
+
+
+class MemberOut(Out):
+    member = string(help_text="alice, or team/sre")
+    role = word(Role)
+
+
+class RepositoryDetailOut(RepositoryOut):
+    branches = serializers.DictField(child=serializers.CharField(), help_text="Object id of the tip by branch.")
+    members = MemberOut(many=True)
+    may = texts("What the caller can do here.")
+
+
+class DeliveryOut(Out):
+    delivery = string()
+    status = word(WebhookDelivery.Status)
+
+
+class RuleOut(Out):
+    name = string(allow_blank=True)
+    file = string(allow_blank=True)
+    line = whole()
+
+
+class StandingOut(Out):
+    """Whether one review counts, and why not."""
+
+    person = whole()
+    username = string()
+    revision = whole()
+    verdict = string()
+    counts = serializers.BooleanField()
+    code = string(allow_blank=True)
+    text = string(allow_blank=True)
+
+
+class RequirementOut(Out):
+    code = string()
+    name = string()
+    state = word(("met", "waiting", "failed", "not_needed"))
+    text = string(allow_blank=True)
+    evidence = texts()
+    who_can_act = texts()
+    rule = RuleOut(allow_null=True)
+    have = whole()
+    needed = whole()
+    action = serializers.CharField(allow_blank=True)
+    not_counted = StandingOut(many=True)
+
+
+class ReasonOut(Out):
+    code = string()
+    text = string()
+
+
+class VerdictOut(Out):
+    """Whether the change may be merged now, and what is missing: the words of the page."""
+
+    allowed = serializers.BooleanField()
+    summary = string(allow_blank=True)
+    requirements = RequirementOut(many=True)
+    reasons = ReasonOut(many=True)
+    can_unblock = texts("The fewest people whose acts would lift everything that waits.")
+    standings = StandingOut(many=True)
+
+
+class ChangeRowOut(Out):
+    number = whole()
+    repository = string()
+    title = string()
+    kind = word(ChangeRequest.Kind)
+    state = word(ChangeStatus)
+    source_branch = maybe_text("null: no code yet, or made by the portal")
+    target_branch = string()
+    requester = string()
+    owner = maybe_text()
+    revision = maybe_number()
+    created_at = moment()
+    updated_at = moment()
+    verdict_summary = maybe_text("As lists show it; null while it is being computed.")
+
+
+class RevisionOut(Out):
+    """Immutable: what would be merged."""
+
+    number = whole()
+    cause = word(Revision.Cause)
+    head = string()
+    base = string(help_text="The tip of the target branch.")
+    merge_bases = texts()
+    result_tree = maybe_text("null when the merge conflicts")
+    conflict = texts("Paths that conflict; empty when the merge is clean.")
+    source_branch = maybe_text()
+    target_branch = string()
+    subject = maybe_text("The digest to which approvals are bound.")
+    files_changed = maybe_number()
+    lines_added = maybe_number()
+    lines_removed = maybe_number()
+    created_at = moment()
+
+
+class ContributorOut(Out):
+    username = maybe_text("null: an address that belongs to no account")
+    name = string(allow_blank=True)
+    email = string(allow_blank=True)
+    how = texts()
+
+
+class AssignmentOut(Out):
+    user = string()
+    duty = word(Assignment.Duty)
+    origin = word(Assignment.Origin)
+    reason = string(allow_blank=True)
+    created_at = moment()
+
+
+class ReviewOut(Out):
+    id = whole()
+    reviewer = string()
+    revision = whole()
+    verdict = word(Review.Verdict)
+    body = string(allow_blank=True)
+    stage = word(Review.Stage)
+    environment = maybe_text()
+    subject = maybe_text()
+    created_at = moment()
+
+
+class DeploymentOut(Out):
+    number = whole()
+    change = whole()
+    repository = string()
+    environment = string()
+    kind = word(Deployment.Kind)
+    state = word(DeploymentStatus)
+    commit = string()
+    waits = serializers.ListField(child=serializers.JSONField(), help_text="What a pending one waits for.")
+    attempts = whole()
+    problem = maybe_text()
+    requested_by = string()
+    last_event = whole()
+    queued_at = maybe_moment()
+    started_at = maybe_moment()
+    ended_at = maybe_moment()
+
+
+class StepOut(Out):
+    name = string()
+    state = string()
+    exit_code = maybe_number()
+    problem = maybe_text()
+    lines = whole()
+
+
+class AttemptOut(Out):
+    number = whole()
+    outcome = maybe_text()
+    started_at = maybe_moment()
+    ended_at = maybe_moment()
+    steps = StepOut(many=True)
+
+
+class DeploymentDetailOut(DeploymentOut):
+    attempt_details = AttemptOut(many=True)
+
+
+class ChangeOut(ChangeRowOut):
+    description = string(allow_blank=True)
+    version = whole()
+    revisions = RevisionOut(many=True)
+    verdict = VerdictOut()
+    contributors = texts("Who cannot approve: usernames, or addresses that belong to no account.")
+    contributor_details = ContributorOut(many=True)
+    reviewers = texts("Who was asked to review, or did.")
+    reviewer_details = AssignmentOut(many=True)
+    reviews = ReviewOut(many=True)
+    source_deleted_at = maybe_moment()
+    rolls_back = maybe_number()
+    merge_commit = maybe_text()
+    merged_at = maybe_moment()
+    closed_reason = maybe_text()
+    deployments = DeploymentOut(many=True)
+
+
+class RollbackOut(ChangeRowOut):
+    change = whole(help_text="The number of the inverse change.")
+
+
+class IntentOut(Out):
+    change = whole()
+    state = word(MergeIntent.State)
+    revision = whole()
+    merge_commit = maybe_text()
+    requested_by = string()
+
+
+class CommentOut(Out):
+    author = string()
+    body = string()
+    created_at = moment()
+
+
+class ThreadOut(Out):
+    number = whole()
+    kind = word(Thread.Kind)
+    state = word(Thread.State)
+    path = maybe_text()
+    line = maybe_number()
+    side = word(("old", "new"))
+    revision = maybe_number()
+    comments = CommentOut(many=True)
+
+
+class EventOut(Out):
+    seq = whole()
+    kind = word(DeploymentEvent.Kind)
+    at = moment()
+    attempt = whole()
+    step = maybe_text()
+    first_line = maybe_number()
+    text = string(allow_blank=True)
+    data = serializers.JSONField()  # type: ignore[assignment]  # the metaclass takes it out of the attributes
+
+
+class EnvironmentOut(Out):
+    repository = string()
+    name = string()
+    position = whole()
+    protected = serializers.BooleanField()
+    after = texts("Environments in which the same commit must have succeeded first.")
+    live_commit = maybe_text()
+    live_since = maybe_moment()
+    live_change = maybe_number()
+    live_deployment = maybe_number()
+
+
+class SecretOut(Out):
+    name = string()
+
+
+class AuditOut(Out):
+    seq = whole()
+    at = moment()
+    action = string()
+    actor = serializers.DictField(child=serializers.JSONField())
+    target = string(allow_blank=True)
+    repository = maybe_text()
+    change = maybe_number()
+    environment = maybe_text()
+    deployment = maybe_number()
+    summary = string()
+    data = serializers.DictField(child=serializers.JSONField())  # type: ignore[assignment]  # the metaclass takes it out of the attributes
+    prev_hash = string()
+    hash = string()
+
+
+class LineOut(Out):
+    kind = word(("context", "removed", "added"))
+    old = maybe_number()
+    new = maybe_number()
+    text = string(allow_blank=True, trim_whitespace=False)
+    no_newline = serializers.BooleanField(required=False)
+
+
+class HunkOut(Out):
+    header = string()
+    section = string(allow_blank=True)
+    old_start = whole()
+    old_count = whole()
+    new_start = whole()
+    new_count = whole()
+    lines = LineOut(many=True)
+
+
+class FileOut(Out):
+    id = string()
+    status = string()
+    path = string(help_text="With what cannot be shown made visible; as ?path= takes it.")
+    old_path = maybe_text()
+    new_path = maybe_text()
+    old_mode = string(allow_blank=True)
+    new_mode = string(allow_blank=True)
+    old_oid = string(allow_blank=True)
+    new_oid = string(allow_blank=True)
+    similarity = maybe_number()
+    kind = serializers.CharField(required=False)
+    added = serializers.IntegerField(required=False)
+    removed = serializers.IntegerField(required=False)
+    words = serializers.ListField(child=serializers.CharField(), required=False)
+    hidden_characters = serializers.DictField(child=serializers.IntegerField(), required=False)
+    utf8 = serializers.BooleanField(required=False)
+    hunks = HunkOut(many=True, allow_null=True)
+    problem = serializers.CharField(required=False, allow_null=True)
+
+
+class DiffOut(Out):
+    """Target tip → merge result, or one revision → another."""
+
+    change = whole()
+    old_tree = serializers.CharField(required=False)
+    new_tree = serializers.CharField(required=False)
+    conflicts = texts()
+    complete = serializers.BooleanField(help_text="False: too long for one answer; ask for each file with ?path=.")
+    files = FileOut(many=True)
+
+    def get_fields(self) -> Any:
+        sides = {"from": maybe_text("base, or an older revision as r1"), "to": maybe_text("The revision, as r3.")}
+        return super().get_fields() | sides

@@ -1,0 +1,48 @@
+"""Text that every database can hold: PostgreSQL refuses NUL, and UTF-8 knows no lone surrogates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from apps.core.errors import InvalidInput
+
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+MAX_SHOWN = 60
+
+
+def is_storable(text: str) -> bool:
+    """False for text that SQLite would take and PostgreSQL refuse, or that cannot be sent as UTF-8."""
+    return UNSTORABLE.search(text) is None
+
+
+def visible(text: str) -> str:
+    """``text`` with NUL and lone surrogates written as escapes that people can see."""
+    return UNSTORABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def require_storable(value: Any, *, field: str = "") -> None:
+    """``InvalidInput bad_text`` naming the first text in ``value`` (strings, lists, dicts with their keys) that is not."""
+    for name, text in _texts(value, field):
+        if not is_storable(text):
+            raise InvalidInput(
+                "bad_text",
+                "This text holds a NUL or half a surrogate pair, which no database keeps. Remove it.",
+                field=visible(name)[:MAX_SHOWN] or "body",
+            )
+
+
+def _texts(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    """(where, text) of all texts in ``value``, without recursion: JSON may be nested deeper than the stack."""
+    waiting = [(name, value)]
+    while waiting:
+        where, found = waiting.pop()
+        if isinstance(found, str):
+            yield where, found
+        elif isinstance(found, dict):
+            for key, inner in found.items():
+                yield f"{where}.{key}".lstrip("."), str(key)
+                waiting.append((f"{where}.{key}".lstrip("."), inner))
+        elif isinstance(found, list | tuple):
+            waiting.extend((f"{where}.{index}".lstrip("."), inner) for index, inner in enumerate(found))
