@@ -1,9 +1,9 @@
 // Diff pages: files and rows load when they come near, keys move between changes. Everything works as links without it.
-// The page marks its diff with <div data-diff data-rows-url="/changes/7/_diff/{id}/?view=split">; the answer to
+// The page marks its diff with <div data-rows-url="/changes/7/_diff/{id}/?view=split">; the answer to
 // …&start=N is the body of a file (start 0) or the next <tbody>s. Links that keep their href: [data-diff-view].
 (() => {
   "use strict";
-  const root = () => document.querySelector("[data-diff]");
+  const root = () => document.querySelector("[data-rows-url]"); // not [data-diff]: <html> carries the palette under that name
   const NEAR = "1200px";
   const MAX_AUTOMATIC = 5; // windows of one file that load by themselves; more is a person's wish
   const automatic = new WeakMap();
@@ -93,7 +93,7 @@
   }
 
   // -------------------------------------------------------------------------------------------------- moving about
-  const files = () => [...document.querySelectorAll("[data-diff] .df")];
+  const files = () => [...document.querySelectorAll("[data-rows-url] .df")];
   let here = null; // the row or heading that was last moved to
 
   function go(target, focusable) {
@@ -152,7 +152,7 @@
   window.portalDiff = { keys, loadFile, watch };
 
   document.addEventListener("keydown", (event) => {
-    if (!root() || root().dataset.keys === "off" || event.defaultPrevented) return;
+    if (!root() || document.documentElement.dataset.keys === "off" || event.defaultPrevented) return;
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (event.target.closest?.("input, textarea, select, [contenteditable], dialog")) return;
     const action = keys[event.key];

@@ -5,7 +5,7 @@
   "use strict";
   const $ = (selector, from = document) => from.querySelector(selector);
   const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
-  const box = $("[data-diff]");
+  const box = $("[data-rows-url]");
   if (!box) return;
   const portal = window.portal, diff = window.portalDiff;
 
@@ -76,6 +76,9 @@
     portal.shortcut("c", "Comment on the chosen line", comment, () => form);
     portal.shortcut("r", "Finish the review", review, () => $("#review details"));
   }
+  const openReview = () => { const panel = location.hash === "#review" && $("#review details"); if (panel) panel.open = true; };
+  addEventListener("hashchange", openReview);
+  openReview();
   reveal();
   fillCounts();
 })();
