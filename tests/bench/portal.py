@@ -60,11 +60,26 @@ class Person:
 
 
 @contextmanager
-def served(place: Path, **environment: str) -> Iterator[PortalServer]:
+def served(place: Path, *, application: str = "", **environment: str) -> Iterator[PortalServer]:
     """A new portal with its data below ``place``; repositories may be connected from there."""
-    server = PortalServer(place / "data", local_dirs=[place], environment={"PORTAL_POLL_SECONDS": "3600", **environment})
+    place.mkdir(parents=True, exist_ok=True)
+    environment = {"PORTAL_POLL_SECONDS": "3600", "PORTAL_LEASE_SECONDS": "30", **environment}
+    server = PortalServer(place / "data", local_dirs=[place], environment=environment)
+    server.application = application or server.application
     server.start()
     try:
         yield server
     finally:
         server.stop()
+
+
+@contextmanager
+def another_process(server: PortalServer, **environment: str) -> Iterator[PortalServer]:
+    """A second server process on the same data."""
+    twin = PortalServer(server.data_dir, local_dirs=[], environment={**server.environment, **environment})
+    twin.environment["PORT"] = str(twin.port)
+    twin.serve()
+    try:
+        yield twin
+    finally:
+        twin.stop()

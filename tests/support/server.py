@@ -27,6 +27,8 @@ def free_port() -> int:
 class PortalServer:
     """``start()`` migrates and serves; ``stop()`` ends it; what it writes stays in ``data_dir``."""
 
+    application = "gitops_portal.asgi:application"
+
     def __init__(self, data_dir: Path, *, local_dirs: list[Path], environment: Mapping[str, str] | None = None) -> None:
         self.data_dir = data_dir
         self.port = free_port()
@@ -54,7 +56,7 @@ class PortalServer:
 
     def serve(self) -> PortalServer:
         """Start the server process and wait until it answers."""
-        command = [sys.executable, "-m", "uvicorn", "gitops_portal.asgi:application", "--port", str(self.port)]
+        command = [sys.executable, "-m", "uvicorn", self.application, "--port", str(self.port)]
         command += ["--log-level", "warning"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
@@ -80,18 +82,22 @@ class PortalServer:
 
     def manage(self, *arguments: str, stdin: str = "") -> str:
         """Output of a management command on this portal's data."""
+        return self.run("manage.py", *arguments, stdin=stdin)
+
+    def run(self, *arguments: str, stdin: str = "") -> str:
+        """Output of a Python program (or ``-m`` module) that works on this portal's data."""
         done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
+            [sys.executable, *arguments],
             cwd=ROOT,
             env=self.environment,
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
         if done.returncode:
-            raise AssertionError(f"manage.py {' '.join(arguments)}: {done.stdout}{done.stderr}")
+            raise AssertionError(f"{' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout.strip()
 
     def person(self, name: str, *flags: str) -> None:
