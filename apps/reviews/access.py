@@ -24,12 +24,14 @@ def can_review(user: User, change: ChangeRequest, *, verdict: str, stage: str = 
     """May ``user`` submit ``verdict`` now? Contributors and service accounts never approve (DESIGN §5)."""
     if verdict == Review.Verdict.COMMENT:
         return can_comment(user, change)
+    if verdict == Review.Verdict.APPROVE:
+        # First, because no role would change it: whoever contributed needs somebody else.
+        own = can_approve(user, change)
+        if not own.allowed:
+            return own
     if not repositories.can_review(user, change.repository).allowed:
         return refused("not_reviewer", NOT_A_REVIEWER.format(label=change.label, repository=change.repository.name))
-    in_state = _reviewable(change, stage)
-    if not in_state.allowed or verdict != Review.Verdict.APPROVE:
-        return in_state
-    return can_approve(user, change)
+    return _reviewable(change, stage)
 
 
 def can_approve(user: User, change: ChangeRequest) -> Verdict:

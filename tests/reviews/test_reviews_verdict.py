@@ -57,10 +57,11 @@ def test_an_approval_of_a_reviewer_opens_the_gate(delivery: Delivery) -> None:
 
 def test_author_cannot_approve_own_change(delivery: Delivery) -> None:
     change = delivery.proposed()
-    set_member(delivery.people.carol, repository=delivery.repository, member="alice", role="reviewer")
-    with pytest.raises(NotAllowed) as refusal:
-        approve(delivery, change, "alice")
-    assert refusal.value.code == "contributor"
+    for role in ("author", "reviewer", "maintainer"):
+        set_member(delivery.people.carol, repository=delivery.repository, member="alice", role=role)
+        with pytest.raises(NotAllowed) as refusal:
+            approve(delivery, change, "alice")
+        assert refusal.value.code == "contributor"
     assert not Review.objects.exists()
 
 
