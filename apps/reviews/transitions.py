@@ -9,15 +9,17 @@ from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.core.work import request_work
 from apps.reviews.models import Attention, VerdictSnapshot
-from apps.reviews.signals import attention_changed
+from apps.reviews.signals import attention_changed, verdict_changed
 
 REFRESH = "reviews.refresh_reviewers"
 
 
 def mark_stale(change: ChangeRequest) -> None:
-    """Have the job look at reviewers, attention and the listed verdict of ``change`` again."""
+    """Tell those who watch, and have the job look at reviewers, attention and the listed verdict again."""
     VerdictSnapshot.objects.update_or_create(change=change, defaults={"stale": True})
     request_work(REFRESH, change.pk)
+    pk = change.pk
+    transaction.on_commit(lambda: verdict_changed.send(sender=ChangeRequest, change_id=pk))
 
 
 def end_turn(change: ChangeRequest, user: User) -> None:
