@@ -36,6 +36,8 @@ from tests.support.policy_facts import (
     rule,
 )
 
+ASK = rule(1, "code-owners", name="owners")
+
 # --- gates that are not about approvals ---------------------------------------------------------------------------
 
 
