@@ -36,6 +36,7 @@ from tests.support.policy_facts import (
     rule,
 )
 
+OWNERS = "* @bob\n/infra/ @acme/sre\n[Data][2] @acme/dba\n*.sql\n^[Style]\n*.css @kim\n"
 ASK = rule(1, "code-owners", name="owners")
 
 # --- gates that are not about approvals ---------------------------------------------------------------------------
