@@ -58,6 +58,11 @@ def line_html(line: str) -> str:
     return "".join(parts)
 
 
+def without_sequences(line: str) -> str:
+    """The words of a line alone: what is looked at to find errors, and never shown."""
+    return _SEQUENCE.sub("", line[:MAX_LINE])
+
+
 def _append(parts: list[str], text: str, style: Style) -> None:
     if not text:
         return

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from html import escape
 
-from apps.presentation.ansi import line_html
+from apps.presentation.ansi import line_html, without_sequences
 
 _ERROR = re.compile(r"\b(error|fatal|failed|failure|panic|exception|traceback|denied)\b", re.IGNORECASE)
 _WARNING = re.compile(r"\bwarn(ing)?\b", re.IGNORECASE)
@@ -35,8 +35,9 @@ def log_rows(lines: Iterable[str], *, step: str, attempt: int, first_line: int, 
 
 
 def _kind(line: str) -> tuple[str, str]:
-    if _ERROR.search(line):
+    plain = without_sequences(line)
+    if _ERROR.search(plain):
         return " ll-e", '<span class="sr">error </span>'
-    if _WARNING.search(line):
+    if _WARNING.search(plain):
         return " ll-w", '<span class="sr">warning </span>'
     return "", ""

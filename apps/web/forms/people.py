@@ -78,7 +78,7 @@ class NewPerson(forms.Form):
 class NewToken(forms.Form):
     idempotency_key = OnceField()
     name = forms.CharField(max_length=100, help_text="What it is for: “nightly export”.", widget=forms.TextInput(attrs=QUIET))
-    scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple, label="What it may do")
+    scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}), label="What it may do")
     days = forms.IntegerField(min_value=1, max_value=MAX_DAYS, initial=DEFAULT_DAYS, label="Days until it expires")
 
     def __init__(self, *args: Any, possible: Iterable[str], **kwargs: Any) -> None:
