@@ -10,6 +10,16 @@ from typing import Any
 
 from apps.deployments.dispatchers import PlannedStep
 from apps.policies.config import EnvironmentConfig
+from apps.repositories.models import Repository
+
+
+def deploys_from(branch: str, repository: Repository) -> bool:
+    """Whether what is merged into ``branch`` is deployed: only the default branch defines environments.
+
+    Any other branch brings its own ``portal.yaml``, and who may push could write one there that
+    gives production other steps and no rules.
+    """
+    return branch == repository.default_branch
 
 
 def freeze(environment: EnvironmentConfig | None) -> dict[str, Any]:

@@ -9,12 +9,14 @@ from django.utils.safestring import SafeString
 
 from apps.changes.models import ChangeRequest
 from apps.deployments.models import Deployment, Environment
+from apps.deployments.plans import deploys_from
 from apps.policies.config import affected_environments
 from apps.presentation.markdown import to_html
 from apps.presentation.plain import visible
 from apps.reviews.queries import policy_of
 
 SHOWN_PATHS = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Reached:
@@ -44,6 +46,8 @@ def overview(change: ChangeRequest) -> Overview:
         reached = set(change.rollback_environments)
     else:
         reached = set(affected_environments(policy.config, revision.paths if revision else ()))
+    if not deploys_from(change.target_branch, change.repository):
+        reached = set()
     rows = policy.config.environments if revision else ()
     return Overview(
         description=to_html(change.description),
@@ -57,7 +61,7 @@ def overview(change: ChangeRequest) -> Overview:
 
 def due_environments(change: ChangeRequest, newest: Iterable[Deployment]) -> list[Environment]:
     """Environments to which this merged change can be deployed now: nothing of it is under way there."""
-    if change.status not in {"merged", "done"}:
+    if change.status not in {"merged", "done"} or not deploys_from(change.target_branch, change.repository):
         return []
     busy = {row.environment_id for row in newest if row.status in {"pending", "dispatching", "running", "unknown"}}
     rows = Environment.objects.filter(repository=change.repository, defined=True).exclude(pk__in=busy)

@@ -131,7 +131,7 @@ def test_a_merge_whose_answer_was_lost_lands_once(delivery: Delivery, monkeypatc
     class Killed(BaseException):
         pass
 
-    def die(*_: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise Killed
 
     change = delivery.approved()

@@ -23,13 +23,14 @@ from apps.core.work import request_work
 from apps.deployments import messages
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Deployment, MergeIntent
+from apps.deployments.plans import deploys_from
 from apps.deployments.transitions import LeaseLost, create_deployment, end_deployment, refresh_environments
 from apps.policies.config import affected_environments
 from apps.policies.queries import policy_at
 from apps.repositories import mirrors
 from apps.repositories.models import Repository
 from apps.repositories.services import expect_push, note_push
-from apps.vcs import merging, remotes
+from apps.vcs import history, merging, objects, remotes
 from apps.vcs.history import Signature
 
 log = structlog.get_logger(__name__)
@@ -84,18 +85,31 @@ def _try(intent: MergeIntent, fence: int) -> None:
     ref = f"refs/heads/{revision.target_branch}"
     source = mirrors.source_of(repository)
     tip = remotes.remote_tip(source, ref, limits=mirrors.limits())
+    refusal = ""
     if tip == revision.target_oid:
         refusal = _push(intent, fence, source, ref, commit)
-        if refusal:
-            _return(intent, fence, "push_refused", f"The Git host refused the merge: {refusal}")
-            return
-        tip = remotes.remote_tip(source, ref, limits=mirrors.limits())
+        tip = remotes.remote_tip(source, ref, limits=mirrors.limits())  # it decides, whatever the push said
     if tip == commit:
         _look_again(intent)
-        _land(intent, fence, commit)
+        _land(intent, fence, commit, tip=commit)
+    elif tip and _has_arrived(intent, commit, tip):
+        _land(intent, fence, commit, tip=tip)
+    elif refusal:
+        _return(intent, fence, "push_refused", f"The Git host refused the merge: {refusal}")
     else:
         what = "moved" if tip else "was deleted"
         _return(intent, fence, MOVED, f"{revision.target_branch} {what} before the merge arrived.")
+
+
+def _has_arrived(intent: MergeIntent, commit: str, tip: str) -> bool:
+    """Whether ``tip`` contains our merge: it was pushed, we were killed, and others pushed on top of it."""
+    if tip == intent.revision.target_oid:
+        return False
+    git_dir = intent.change.repository.mirror_path
+    mirrors.refresh(intent.change.repository)
+    if objects.object_type(git_dir, tip) is None:
+        raise Unavailable("tip_not_fetched", f"{intent.revision.target_branch} moved while it was being fetched.")
+    return history.is_ancestor(git_dir, commit, tip)
 
 
 def _push(intent: MergeIntent, fence: int, source: remotes.Source, ref: str, commit: str) -> str:
@@ -117,11 +131,10 @@ def _look_again(intent: MergeIntent) -> None:
         log.info("mirror_not_refreshed", repository=intent.change.repository.name, code=problem.code)
 
 
-def _land(intent: MergeIntent, fence: int, commit: str) -> None:
+def _land(intent: MergeIntent, fence: int, commit: str, *, tip: str) -> None:
     """The merge happened: change, environments, deployments and branch tip in one transaction."""
     change, revision = intent.change, intent.revision
     repository = change.repository
-    config = policy_at(repository, revision.target_branch, commit).config
     with transaction.atomic():
         _write(intent, fence, state=MergeIntent.State.LANDED, ended_at=now(), lease_until=None, outcome={})
         change.refresh_from_db()
@@ -130,24 +143,31 @@ def _land(intent: MergeIntent, fence: int, commit: str) -> None:
         note_push(
             repository, branch=revision.target_branch, old=revision.target_oid, new=commit, pusher=intent.requested_by
         )
-        rows = refresh_environments(repository, config)
-        is_rollback = change.kind == ChangeRequest.Kind.ROLLBACK
-        names = change.rollback_environments if is_rollback else affected_environments(config, revision.paths)
-        kind = Deployment.Kind.ROLLBACK if is_rollback else Deployment.Kind.FORWARD
-        if is_rollback:
+        if change.kind == ChangeRequest.Kind.ROLLBACK:
             _cancel_what_is_undone(intent)
-        due = [name for name in names if name in rows and rows[name].defined]
-        for name in due:
-            create_deployment(
-                intent.requested_by,
-                change=change,
-                environment=rows[name],
-                config=config.environment(name),
-                kind=kind,
-                started_by_hand=is_rollback,
-            )
-        if not due:
+        if not (deploys_from(revision.target_branch, repository) and _create_deployments(intent, commit, tip)):
             changes.finish(change, actor=Actor.of(intent.requested_by))
+
+
+def _create_deployments(intent: MergeIntent, commit: str, tip: str) -> bool:
+    """One for each environment that is due, as ``portal.yaml`` says at ``commit``; False when none is."""
+    change, revision = intent.change, intent.revision
+    repository, branch = change.repository, revision.target_branch
+    rows = refresh_environments(repository, policy_at(repository, branch, tip).config)
+    config = policy_at(repository, branch, commit).config
+    is_rollback = change.kind == ChangeRequest.Kind.ROLLBACK
+    names = change.rollback_environments if is_rollback else affected_environments(config, revision.paths)
+    due = [name for name in names if name in rows and rows[name].defined]
+    for name in due:
+        create_deployment(
+            intent.requested_by,
+            change=change,
+            environment=rows[name],
+            config=config.environment(name),
+            kind=Deployment.Kind.ROLLBACK if is_rollback else Deployment.Kind.FORWARD,
+            started_by_hand=is_rollback,
+        )
+    return bool(due)
 
 
 def _cancel_what_is_undone(intent: MergeIntent) -> None:

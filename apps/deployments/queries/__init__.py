@@ -11,7 +11,7 @@ from apps.deployments.queries.reading import (
     secret_names,
     steps_of,
 )
-from apps.deployments.queries.waits import Wait, live_successor, waits_of
+from apps.deployments.queries.waits import Wait, is_superseded, live_successor, waits_of
 
 __all__ = [
     "EnvironmentRow",
@@ -20,6 +20,7 @@ __all__ = [
     "events",
     "find",
     "find_environment",
+    "is_superseded",
     "live_successor",
     "log_text",
     "queue_position",

@@ -112,7 +112,12 @@ def queue_ahead(deployment: Deployment) -> list[Deployment]:
 def live_successor(deployment: Deployment) -> Deployment | None:
     """What runs there already and contains this commit: deploying the older one would undo the newer."""
     live = deployment.environment.live_deployment
-    if deployment.kind != Deployment.Kind.FORWARD or live is None or live.commit == deployment.commit:
-        return None
-    git_dir = deployment.environment.repository.mirror_path
-    return live if history.is_ancestor(git_dir, deployment.commit, live.commit) else None
+    return live if live is not None and is_superseded(deployment.environment, deployment.commit) else None
+
+
+def is_superseded(environment: Environment, commit: str) -> bool:
+    """Whether something newer that contains ``commit`` is live. Going back takes a roll-back, which has its own gate."""
+    live = environment.live_commit
+    if not live or live == commit:
+        return False
+    return history.is_ancestor(environment.repository.mirror_path, commit, live)

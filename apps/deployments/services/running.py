@@ -16,7 +16,8 @@ from apps.core.work import request_work
 from apps.deployments import access
 from apps.deployments.lifecycle import HOLDS_LOCK, Event, Status
 from apps.deployments.models import Deployment, DeploymentEvent, Environment
-from apps.deployments.queries import steps_of
+from apps.deployments.plans import deploys_from
+from apps.deployments.queries import is_superseded, steps_of
 from apps.deployments.transitions import (
     append_event,
     create_deployment,
@@ -39,7 +40,8 @@ def lock_deployment(deployment: Deployment) -> Deployment:
 def start_deployment(actor: User, *, change: ChangeRequest, environment: str) -> Deployment:
     """Ask for ``change`` in ``environment``; when it waits there for a start by hand, this starts it.
 
-    :class:`Conflict` ``already_pending`` with its number when one is under way, ``not_merged``;
+    :class:`Conflict` ``already_pending`` with its number when one is under way, ``not_merged``,
+    ``other_branch`` (only the default branch is deployed), ``superseded`` (something newer is live);
     :class:`InvalidInput` ``unknown_environment`` names those that exist.
     """
     locked = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository").get(pk=change.pk)
@@ -50,11 +52,18 @@ def start_deployment(actor: User, *, change: ChangeRequest, environment: str) ->
             f"{locked.label} is {locked.status.replace('_', ' ')}; it can be deployed when it is merged.",
             status=locked.status,
         )
+    if not deploys_from(locked.target_branch, locked.repository):
+        raise Conflict(
+            "other_branch",
+            f"{locked.label} was merged into {locked.target_branch}; only {locked.repository.default_branch} is deployed.",
+        )
     row = _environment(locked, environment)
     require_none_under_way(locked, row)
+    ran_before = Deployment.objects.filter(change=locked, environment=row, status=Status.SUCCEEDED).exists()
+    if ran_before:
+        _require_newest(locked, row)
     if locked.status == ChangeStatus.DONE:
         changes.resume(locked, actor=Actor.of(actor))
-    ran_before = Deployment.objects.filter(change=locked, environment=row, status=Status.SUCCEEDED).exists()
     return create_deployment(
         actor,
         change=locked,
@@ -63,6 +72,18 @@ def start_deployment(actor: User, *, change: ChangeRequest, environment: str) ->
         kind=Deployment.Kind.REDEPLOY if ran_before else Deployment.Kind.FORWARD,
         started_by_hand=True,
     )
+
+
+def _require_newest(change: ChangeRequest, environment: Environment) -> None:
+    """A redeploy repeats what is live; taking an environment back to an older state is a roll-back with its gate."""
+    live = environment.live_deployment
+    if live is not None and is_superseded(environment, change.merge_commit):
+        raise Conflict(
+            "superseded",
+            f"{environment.name} runs {live.commit[:10]} ({live.label}), which is newer than {change.label} and contains "
+            f"it. To go back, roll back {live.change.label}; to repeat what is live, redeploy that one.",
+            deployment=live.number,
+        )
 
 
 def _environment(change: ChangeRequest, name: str) -> Environment:
