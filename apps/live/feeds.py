@@ -70,7 +70,7 @@ class Feed:
         """Where to begin; asked until the database answers, because sockets wait for it."""
         while True:
             try:
-                return await in_thread(self.position)()
+                return int(await in_thread(self.position)())
             except DatabaseError as error:
                 log.warning("live_feed_waits", topic=self.topic, error=type(error).__name__)
                 await asyncio.sleep(1.0)

@@ -56,7 +56,7 @@ class Listener(threading.Thread):
 
     def _listen(self) -> None:
         connection = redis.Redis.from_url(settings.REDIS_URL)
-        with connection.pubsub(ignore_subscribe_messages=True) as subscription:
+        with connection.pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]  # not annotated in redis-py
             subscription.subscribe(CHANNEL)
             while not self._stopping.is_set():
                 message = subscription.get_message(timeout=1.0)

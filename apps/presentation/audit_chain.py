@@ -47,7 +47,14 @@ def check_chain(user: User) -> Checked:
     """Walk the chain now and remember the result for everybody who looks at the page."""
     report = verification.verify()
     found = Checked(
-        now(), user.username, report.ok, report.entries, report.head.seq, report.head.hash, report.first_bad, report.problem
+        now(),
+        user.username,
+        report.ok,
+        report.entries,
+        report.head.seq,
+        report.head.hash,
+        report.first_bad,
+        report.problem,
     )
     cache.set(KEY, found, None)
     return found

@@ -181,7 +181,10 @@ def _is_undoable(row: Deployment) -> bool:
 def logs_of(page: DeploymentPage) -> list[StepLog]:
     """The log of the shown attempt up to the deployment's last event; the step that matters is open."""
     logs = step_logs(
-        page.deployment, [step.name for step in page.steps], attempt=max(page.attempt, 1), upto=page.deployment.last_event
+        page.deployment,
+        [step.name for step in page.steps],
+        attempt=max(page.attempt, 1),
+        upto=page.deployment.last_event,
     )
     steps = {step.name: step for step in page.steps}
     return [replace(log, note=_note(page, steps.get(log.step), log), is_open=log.lines > 0) for log in logs]

@@ -25,6 +25,7 @@ BLOCK = 500
 """Lines of one block, the same as in static/js/log.js."""
 
 Events = QuerySet[DeploymentEvent]
+NOTHING = SafeString()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,8 @@ class StepLog:
     attempt: int
     anchor: str
     lines: int
-    head: SafeString = SafeString()
-    tail: SafeString = SafeString()
+    head: SafeString = NOTHING
+    tail: SafeString = NOTHING
     gap: Gap | None = None
     note: str = ""
     is_open: bool = False
@@ -80,9 +81,7 @@ def _log(deployment: Deployment, attempt: int) -> Events:
     return deployment.events.filter(kind=DeploymentEvent.Kind.LOG, attempt=attempt)
 
 
-def _step_log(
-    deployment: Deployment, rows: Events, step: str, attempt: int, bounds: tuple[int, int] | None
-) -> StepLog:
+def _step_log(deployment: Deployment, rows: Events, step: str, attempt: int, bounds: tuple[int, int] | None) -> StepLog:
     anchor = step_anchor(step, attempt)
     if bounds is None:
         return StepLog(step, attempt, anchor, 0)
@@ -142,9 +141,7 @@ class _Blocks:
     def add(self, event: DeploymentEvent, lines: list[str], first: int) -> None:
         while lines:
             now, lines = lines[: BLOCK - self._count], lines[BLOCK - self._count :]
-            self._rows.append(
-                log_rows(now, step=event.step, attempt=event.attempt, first_line=first, at=event.at)
-            )
+            self._rows.append(log_rows(now, step=event.step, attempt=event.attempt, first_line=first, at=event.at))
             first += len(now)
             self._count += len(now)
             if self._count == BLOCK:

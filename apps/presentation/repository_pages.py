@@ -80,7 +80,7 @@ class RepositoryPage:
 def repository_rows(user: User) -> list[RepositoryRow]:
     """All that ``user`` may see, by name; one query."""
     rows = queries.visible(user).annotate(open_changes=Count("changes", filter=Q(changes__status__in=OPEN)))
-    return [RepositoryRow(row, state_of(row), row.open_changes) for row in rows]
+    return [RepositoryRow(row, state_of(row), getattr(row, "open_changes", 0)) for row in rows]
 
 
 def state_of(repository: Repository) -> str:

@@ -72,7 +72,9 @@ def rollback_page(deployment: Deployment) -> RollbackPage:
         before=before,
         before_change=ChangeRequest.objects.filter(repository=repository, merge_commit=before).first(),
         later=history.count_between(git_dir, change.merge_commit, tip),
-        files=tuple(FileEffect(paths.display(one.path), SIGNS.get(one.status, "changed")) for one in effects[:FILES_SHOWN]),
+        files=tuple(
+            FileEffect(paths.display(one.path), SIGNS.get(one.status, "changed")) for one in effects[:FILES_SHOWN]
+        ),
         conflicts=tuple(paths.display(path) for path in result.conflicts),
         nothing_left=result.tree == present,
         approvals=config.rollback.protected if is_protected else config.rollback.others,

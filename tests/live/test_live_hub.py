@@ -127,7 +127,7 @@ async def test_who_may_not_see_it_any_more_gets_a_close_and_nothing_else(monkeyp
     permitted.discard(2)
     source.last = 1
     hub.ring("test")
-    assert [frame.close for frame in await taken(lost)][0] == 4403
+    assert next(iter(await taken(lost))).close == 4403
     assert all(not frame.close for frame in await taken(good))
     hub.leave("test", good)
     hub.leave("test", lost)

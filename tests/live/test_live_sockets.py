@@ -202,9 +202,7 @@ def test_twenty_reconnects_show_exactly_the_log_of_a_full_load(port: int, row: D
     assert len(rows) == total
 
 
-def test_a_change_that_moves_rings_the_pages_that_show_it_and_no_others(
-    port: int, row: Deployment, delivery: Delivery
-):
+def test_a_change_that_moves_rings_the_pages_that_show_it_and_no_others(port: int, row: Deployment, delivery: Delivery):
     other = delivery.proposed("other")
     with (
         socket(port, f"/ws/changes/{row.change.number}/", cookie_of(delivery.people.bob)) as watched,

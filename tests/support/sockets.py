@@ -96,5 +96,11 @@ def log_event(row: Deployment, first: int, lines: int, *, step: str = "apply", t
     with transaction.atomic():
         words = "\n".join(f"{text} {number}" for number in range(first, first + lines))
         return append_event(
-            row, kind=DeploymentEvent.Kind.LOG, text=words, attempt=1, step=step, first_line=first, data={"lines": lines}
+            row,
+            kind=DeploymentEvent.Kind.LOG,
+            text=words,
+            attempt=1,
+            step=step,
+            first_line=first,
+            data={"lines": lines},
         )

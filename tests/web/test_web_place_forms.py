@@ -194,7 +194,13 @@ def test_a_token_is_shown_once_made_once_and_revoked(db, tmp_path: Path):
 def test_an_administrator_keeps_people_and_teams(tmp_path: Path):
     delivery = Delivery.start(tmp_path, pipeline())
     client = client_of(delivery.people.erin)
-    form = {"username": "zoe", "display_name": "Zoë <b>", "email": "zoe@example.org", "kind": "human", "password": "short"}
+    form = {
+        "username": "zoe",
+        "display_name": "Zoë <b>",
+        "email": "zoe@example.org",
+        "kind": "human",
+        "password": "short",
+    }
     weak = client.post("/people/new/", form)
     assert weak.status_code == 422
     assert 'id="id_password_error"' in weak.content.decode()

@@ -113,7 +113,14 @@ def test_outsiders_and_people_without_the_role_change_nothing(delivery: Delivery
     for name, allowed in ((ANONYMOUS, {302}), (MALLORY, {404}), (DAVE, {403})):
         client = signed_in(delivery, name)
         for address in POSTS:
-            fields = {"outcome": "failed", "reason": "r", "member": "bob", "role": "viewer", "name": "A", "value": "12345678"}
+            fields = {
+                "outcome": "failed",
+                "reason": "r",
+                "member": "bob",
+                "role": "viewer",
+                "name": "A",
+                "value": "12345678",
+            }
             status = client.post(address, {**fields, "confirm": "production"}).status_code
             if status not in allowed:
                 wrong[f"{name} {address}"] = status
@@ -147,7 +154,9 @@ def test_fragments_are_partials_and_are_not_kept_by_any_cache(delivery: Delivery
 
 
 def test_markdown_of_a_runbook_cannot_run_anything(delivery: Delivery):
-    set_secret(delivery.people.carol, environment=delivery.repository.environments.first(), name="KEY", value="hunter2-hunter2")
+    set_secret(
+        delivery.people.carol, environment=delivery.repository.environments.first(), name="KEY", value="hunter2-hunter2"
+    )
     client = signed_in(delivery, CAROL)
     page = client.get("/runbooks/infra/restore/").content.decode()
     assert "Restore it" in page
@@ -157,9 +166,7 @@ def test_markdown_of_a_runbook_cannot_run_anything(delivery: Delivery):
     assert "hunter2" not in settings
 
 
-def test_the_board_and_the_list_make_a_constant_number_of_queries(
-    delivery: Delivery, django_assert_max_num_queries
-):
+def test_the_board_and_the_list_make_a_constant_number_of_queries(delivery: Delivery, django_assert_max_num_queries):
     client = signed_in(delivery, ALICE)
     for address, most in (("/environments/", 14), ("/deployments/", 14), ("/repositories/", 10)):
         client.get(address)

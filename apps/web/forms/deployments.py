@@ -16,7 +16,9 @@ OUTCOMES = (
 
 
 class Resolve(forms.Form):
-    outcome = forms.ChoiceField(choices=OUTCOMES, widget=forms.RadioSelect(attrs={"class": "form-check-input"}), label="What happened")
+    outcome = forms.ChoiceField(
+        choices=OUTCOMES, widget=forms.RadioSelect(attrs={"class": "form-check-input"}), label="What happened"
+    )
     reason = forms.CharField(
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 2}),

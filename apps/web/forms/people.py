@@ -45,9 +45,7 @@ class NewTeam(EditTeam):
 
 
 class AddMember(forms.Form):
-    user = forms.CharField(
-        max_length=150, label="Person", widget=forms.TextInput(attrs={"list": "people", **QUIET})
-    )
+    user = forms.CharField(max_length=150, label="Person", widget=forms.TextInput(attrs={"list": "people", **QUIET}))
 
 
 class NewPerson(forms.Form):
@@ -63,9 +61,13 @@ class NewPerson(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text="Empty: nobody can sign in until one is set, for example for an account that only has tokens.",
     )
-    kind = forms.ChoiceField(choices=(("human", "Person"), ("service", "Service account: a programme; it never approves")))
+    kind = forms.ChoiceField(
+        choices=(("human", "Person"), ("service", "Service account: a programme; it never approves"))
+    )
     can_connect_repositories = forms.BooleanField(required=False, label="May connect repositories and create teams")
-    is_administrator = forms.BooleanField(required=False, label="Administrator: manages people, teams and every repository")
+    is_administrator = forms.BooleanField(
+        required=False, label="Administrator: manages people, teams and every repository"
+    )
 
     def clean_password(self) -> str | None:
         """None for an empty one; else one that is good enough."""
@@ -77,8 +79,12 @@ class NewPerson(forms.Form):
 
 class NewToken(forms.Form):
     idempotency_key = OnceField()
-    name = forms.CharField(max_length=100, help_text="What it is for: “nightly export”.", widget=forms.TextInput(attrs=QUIET))
-    scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}), label="What it may do")
+    name = forms.CharField(
+        max_length=100, help_text="What it is for: “nightly export”.", widget=forms.TextInput(attrs=QUIET)
+    )
+    scopes = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}), label="What it may do"
+    )
     days = forms.IntegerField(min_value=1, max_value=MAX_DAYS, initial=DEFAULT_DAYS, label="Days until it expires")
 
     def __init__(self, *args: Any, possible: Iterable[str], **kwargs: Any) -> None:

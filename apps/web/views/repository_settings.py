@@ -58,7 +58,9 @@ def rotate_webhook(request: HttpRequest, name: str) -> HttpResponse:
     user = signed_in(request)
     secret = services.rotate_webhook_secret(user, repository=queries.find(user, name))
     keep(request, f"webhook:{name}", secret)
-    return see_other(request, f"/repositories/{name}/#webhook", "The webhook has a new secret; the old one stopped working.")
+    return see_other(
+        request, f"/repositories/{name}/#webhook", "The webhook has a new secret; the old one stopped working."
+    )
 
 
 @page("GET", "HEAD", "POST")
