@@ -52,7 +52,15 @@ class ChangeRequest(models.Model):
 
     class Meta:
         ordering = ("-number",)
-        indexes = [models.Index(fields=["repository", "status"]), models.Index(fields=["repository", "source_branch"])]
+        indexes = [
+            models.Index(fields=["repository", "status"]),
+            models.Index(fields=["repository", "source_branch"]),
+            # Lists and queues find their 25 rows in these alone, however many changes there are.
+            models.Index(fields=["repository", "number"], name="changes_by_number"),
+            models.Index(fields=["repository", "status", "number"], name="changes_by_state_and_number"),
+            models.Index(fields=["repository", "status", "updated_at"], name="changes_by_state_and_age"),
+            models.Index(fields=["owner", "status", "updated_at"], name="changes_by_owner_and_age"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["repository", "source_branch", "target_branch"],

@@ -138,7 +138,12 @@ class Deployment(Leased):
 
     class Meta:
         ordering = ("-number",)
-        indexes = [models.Index(fields=["status", "check_at"])]
+        indexes = [
+            models.Index(fields=["status", "check_at"]),
+            models.Index(fields=["environment", "number"], name="deployments_by_number"),
+            models.Index(fields=["environment", "status", "number"], name="deployments_by_state"),
+            models.Index(fields=["environment", "number"], name="ended_deployments", condition=Q(ended_at__isnull=False)),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["environment"], condition=Q(status__in=LOCK_HOLDERS), name="one_lock_per_environment"

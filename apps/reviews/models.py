@@ -117,6 +117,7 @@ class Attention(models.Model):
 
     class Meta:
         verbose_name_plural = "attention"
+        indexes = [models.Index(fields=["user", "since"], name="turns_of_a_person")]
         constraints = [models.UniqueConstraint(fields=["change", "user"], name="one_turn_per_person_and_change")]
 
 

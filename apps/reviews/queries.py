@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.accounts.models import User
-from apps.changes.lifecycle import Status
+from apps.changes.lifecycle import OPEN, Status
 from apps.changes.models import ChangeRequest
+from apps.core.paging import first_rows
 from apps.policies import evaluation
 from apps.policies.evaluation import PolicyVerdict
+from apps.repositories.models import Repository
 from apps.reviews import access
 from apps.reviews.facts import approval_facts, policy_of
 from apps.reviews.models import Assignment, Attention, Review
@@ -117,10 +119,10 @@ def queue(user: User) -> list[QueueSection]:
     visible = ChangeRequest.objects.visible_to(user).select_related(*RELATED)
     mine = visible.filter(owner=user)
     in_review = visible.filter(status=Status.IN_REVIEW)
-    turn = Attention.objects.filter(user=user, change__in=visible.open()).select_related(
-        *(f"change__{name}" for name in RELATED)
-    )
-    turn_rows = [QueueRow(row.change, row.reason, row.since) for row in turn.order_by("since")[: SECTION_LIMIT + 1]]
+    turn = _turns(user).select_related(*(f"change__{name}" for name in RELATED))
+    turn_rows = [
+        QueueRow(row.change, row.reason, row.since) for row in first_rows(turn, "since", "pk", limit=SECTION_LIMIT + 1)
+    ]
     return [
         _section("attention", "Needs my attention", turn_rows, "state:open attention:me"),
         _changes("ready", "Ready to merge", in_review.filter(verdict_snapshot__allowed=True), "state:in_review"),
@@ -134,8 +136,9 @@ def queue(user: User) -> list[QueueSection]:
 
 def _waiting(in_review: QuerySet[ChangeRequest], user: User) -> QuerySet[ChangeRequest]:
     """Changes that ``user`` wrote, asked for or reviewed, where it is somebody else's turn."""
-    own = in_review.filter(owner=user) | in_review.filter(requester=user) | in_review.filter(reviews__reviewer=user)
-    return own.exclude(attention__user=user).exclude(verdict_snapshot__allowed=True).distinct()
+    reviewed = Exists(Review.objects.filter(change=OuterRef("pk"), reviewer=user))
+    own = in_review.filter(Q(owner=user) | Q(requester=user) | reviewed)
+    return own.exclude(attention__user=user).exclude(verdict_snapshot__allowed=True)
 
 
 def _deploying(visible: QuerySet[ChangeRequest]) -> QuerySet[ChangeRequest]:
@@ -143,7 +146,8 @@ def _deploying(visible: QuerySet[ChangeRequest]) -> QuerySet[ChangeRequest]:
 
 
 def _changes(key: str, title: str, rows: QuerySet[ChangeRequest], query: str) -> QueueSection:
-    found = [QueueRow(row, _line(row), row.updated_at) for row in rows.order_by("-updated_at")[: SECTION_LIMIT + 1]]
+    newest = first_rows(rows, "-updated_at", "-pk", limit=SECTION_LIMIT + 1)
+    found = [QueueRow(row, _line(row), row.updated_at) for row in newest]
     return _section(key, title, found, query)
 
 
@@ -160,4 +164,11 @@ def _line(change: ChangeRequest) -> str:
 
 def attention_count(user: User) -> int:
     """How many changes wait for ``user``: the number beside "My queue"."""
-    return Attention.objects.filter(user=user, change__in=ChangeRequest.objects.visible_to(user).open()).count()
+    return _turns(user).count()
+
+
+def _turns(user: User) -> QuerySet[Attention]:
+    """Open changes that wait for ``user``: found from the person, who waits in few, not from the changes."""
+    states = [str(status) for status in OPEN]
+    mine = Attention.objects.filter(user=user, change__status__in=states)
+    return mine.filter(change__repository__in=Repository.objects.visible_to(user))
