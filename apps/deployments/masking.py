@@ -1,7 +1,8 @@
 """Secrets never reach a log: every spelling of them that tools print is replaced. Pure.
 
 Masked are the value, each of its lines when it has several, and its base64 (at all three
-alignments inside a longer text, standard and URL-safe), percent-encoded and JSON-escaped forms.
+alignments inside a longer text, standard and URL-safe; wrapped as base64(1) and openssl(1) do),
+percent-encoded, HTML-escaped and JSON-escaped forms.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ import base64
 import json
 import re
 from collections.abc import Iterable
-from urllib.parse import quote
+from html import escape
+from urllib.parse import quote, quote_plus
 
 MASK = b"\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2 masked"
 """What stands in a log instead: "•••• masked"."""
+
+WRAPS = (64, 76)
+"""Characters in a line of base64: RFC 7468 (openssl), RFC 2045 (base64)."""
 
 SHORTEST = 6
 """Bytes. A shorter value would blank out ordinary words, and its base64 could not be told from chance."""
@@ -66,11 +71,22 @@ def _spellings(secret: bytes) -> set[bytes]:
     if len(secret) < SHORTEST:
         return set()
     text = secret.decode()
-    found = {secret.strip(), quote(text, safe="").encode(), json.dumps(text)[1:-1].encode()}
+    found = {secret.strip()} | {spelled.strip().encode() for spelled in _escaped(text)}
     found |= {line.strip() for line in secret.splitlines()}
     for whole in (secret, secret + b"\n"):
         found |= _base64_spellings(whole)
     return {spelling for spelling in found if len(spelling) >= SHORTEST}
+
+
+def _escaped(text: str) -> set[str]:
+    """As URLs, HTML and JSON write it; tools differ in what they leave as it is."""
+    in_url = {quote(text, safe=""), quote(text), quote_plus(text), quote(text, safe="!#$&'()*+,/:;=?@")}
+    lower = {re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), spelled) for spelled in in_url}
+    in_html = {escape(text), escape(text, quote=False), escape(text).replace("&#x27;", "&#39;")}
+    in_json = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+    # encoding/json of Go, and with it kubectl, helm and terraform, escapes these three as well.
+    go = str.maketrans({"<": r"\u003c", ">": r"\u003e", "&": r"\u0026"})
+    return in_url | lower | in_html | in_json | {spelled.translate(go) for spelled in in_json}
 
 
 def _base64_spellings(secret: bytes) -> set[bytes]:
@@ -82,10 +98,10 @@ def _base64_spellings(secret: bytes) -> set[bytes]:
             start = (0, 2, 3)[before]  # characters that also depend on the bytes before
             stop = len(encoded) if (before + len(secret)) % 3 == 0 else len(encoded.rstrip(b"=")) - 1
             found.add(encoded[start:stop])
-        found |= set(wrapped(encode(secret)))
+        found |= {line for width in WRAPS for line in wrapped(encode(secret), width)}
     return found
 
 
-def wrapped(encoded: bytes) -> list[bytes]:
-    """The lines in which ``base64`` prints a long text (RFC 2045: 76 characters)."""
-    return [encoded[at : at + 76] for at in range(0, len(encoded), 76)]
+def wrapped(encoded: bytes, width: int) -> list[bytes]:
+    """The lines in which a tool prints a long text."""
+    return [encoded[at : at + width] for at in range(0, len(encoded), width)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from urllib.parse import quote
+from html import escape
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given, settings
@@ -51,6 +52,32 @@ def test_every_usual_spelling_of_a_secret_is_masked(spelling: str) -> None:
     (line,) = take_lines(f"token={spelling};".encode(), SecretMask([SECRET]), final=True).lines
     assert spelling not in line
     assert "•••• masked" in line
+
+
+ODD = "p&ss<w>/rd 'x'+1"
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        quote(ODD),
+        quote_plus(ODD),
+        quote(ODD, safe="").replace("%2F", "%2f").replace("%3C", "%3c").replace("%3E", "%3e").replace("%2B", "%2b"),
+        escape(ODD),
+        escape(ODD, quote=False),
+        r"p\u0026ss\u003cw\u003e/rd 'x'+1",
+    ],
+)
+def test_a_secret_with_odd_characters_is_masked_as_tools_escape_it(spelling: str) -> None:
+    assert take_lines(f"a {spelling} b".encode(), SecretMask([ODD]), final=True).lines == ("a •••• masked b",)
+
+
+@pytest.mark.parametrize("width", [64, 76])
+def test_base64_of_a_key_is_masked_in_the_lines_in_which_tools_wrap_it(width: int) -> None:
+    encoded = base64.b64encode(KEY.encode()).decode()
+    printed = "\n".join(encoded[at : at + width] for at in range(0, len(encoded), width))
+    lines = take_lines(printed.encode(), SecretMask([KEY]), final=True).lines
+    assert set(lines) == {"•••• masked"}
 
 
 def test_a_key_of_several_lines_is_masked_as_a_whole_and_line_by_line() -> None:
