@@ -72,6 +72,15 @@ def find(user: User, number: int) -> ChangeRequest:
     return found
 
 
+def find_revised(user: User, number: int) -> ChangeRequest:
+    """As :func:`find`, with nothing but what a difference needs: the repository and the present revision."""
+    rows = ChangeRequest.objects.visible_to(user).select_related("repository", "revision").defer("revision__paths")
+    found = rows.filter(number=number).order_by().first()
+    if found is None:
+        raise NotVisible("change_not_found", "There is no such change, or you may not see it.", number=number)
+    return found
+
+
 def list_changes(
     user: User, *, q: str = "", state: str = "", repository: str = "", after: int | None = None, limit: int = 25
 ) -> Page[ChangeRequest]:

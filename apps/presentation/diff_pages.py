@@ -8,6 +8,7 @@ the files whose rows are sent (PERFORMANCE §5, UX §2.5).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from apps.diffs import DIFF_VERSION, tiers
 from apps.diffs.files import FileChange, FileFacts, describe, with_ids
 from apps.diffs.fragments import FIRST_ROWS, Options, render_file, render_section, render_shell
 from apps.diffs.pages import stream_sections
-from apps.diffs.parse import MalformedDiff, split_patch
+from apps.diffs.parse import MalformedDiff, read, split_patch
 from apps.presentation.diff_sides import Sides, sides_of
 from apps.presentation.recent import Recent
 from apps.vcs import objects, trees
@@ -29,6 +30,7 @@ from apps.vcs.paths import display
 KEEP = 24 * 3600  # seconds in the cache; the content of a key never changes
 WHOLE_LINES = tiers.SMALL_LINES
 WHOLE_FILES = 60
+KEPT_BYTES = 1_000_000
 FIRST_FILES = tiers.INLINE_FILES
 ABSENT = "0" * 40
 TOO_LARGE = b'<p class="dn">Too large to be shown here: download the patch to read it.</p>'
@@ -66,9 +68,25 @@ def listing(sides: Sides) -> Listing:
     return _LISTINGS.get_or(_key(sides, "list"), lambda: _list(sides))
 
 
+_PATCHES: Recent[tuple[bytes, ...]] = Recent(32)
+"""The patches of small differences, from the file list to the first rows and on to the next file."""
+
+
 def _list(sides: Sides) -> Listing:
+    if sides.lines is not None and sides.lines <= WHOLE_LINES and sides.revision.files_changed <= WHOLE_FILES:
+        with suppress(GitOutputTooLarge, MalformedDiff):
+            return _read_at_once(sides)
     files = tuple(with_ids(trees.diff_trees(sides.git_dir, sides.old, sides.new)))
     return Listing(files, _count(sides, files) if _is_small(sides, files) else {})
+
+
+def _read_at_once(sides: Sides) -> Listing:
+    data = trees.difference(sides.git_dir, sides.old, sides.new)
+    files, patches = read(data)
+    if len(data) <= KEPT_BYTES:
+        _PATCHES.put(_key(sides, "patches"), tuple(patches))
+    facts = {change.id: describe(change, patch) for change, patch in zip(files, patches, strict=True)}
+    return Listing(tuple(files), facts)
 
 
 def counted_listing(sides: Sides) -> Listing:
@@ -127,6 +145,9 @@ def file_patches(sides: Sides, wanted: list[FileChange]) -> list[tuple[FileChang
 
 
 def _split_whole(sides: Sides, files: tuple[FileChange, ...]) -> list[bytes]:
+    kept = _PATCHES.get(_key(sides, "patches"))
+    if kept is not None:
+        return list(kept)
     return split_patch(files, trees.patch(sides.git_dir, sides.old, sides.new))
 
 

@@ -76,12 +76,19 @@ class DiffView:
 
 
 def diff_view(
-    change: ChangeRequest, sides: Sides, found: Listing, options: Options, *, alone: str = "", start: int = 0
+    change: ChangeRequest,
+    sides: Sides,
+    found: Listing,
+    options: Options,
+    *,
+    alone: str = "",
+    start: int = 0,
+    with_choices: bool = True,
 ) -> DiffView:
-    """The read model around ``found``; one query for the revisions."""
+    """The read model around ``found``; one query for the revisions, if they are offered."""
     reasons = {item.change.id: item.reason for item in plan(found.files, found.facts).files}
     lines = tuple(_line(item, found.facts.get(item.id), reasons[item.id]) for item in found.files)
-    revisions = list(change.revisions.all())
+    revisions = list(change.revisions.defer("paths")) if with_choices else []
     total = len(lines)
     listed = LISTED_COUNTED if found.counted else LISTED
     return DiffView(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from apps.vcs import gateway
@@ -81,8 +82,12 @@ def has_commit(git_dir: Path, oid: str) -> bool:
     return object_type(git_dir, oid) == "commit"
 
 
+@lru_cache(maxsize=8_192)
 def commit_tree_oid(git_dir: Path, commit: str) -> str:
-    """The root tree of a commit (a tree is its own); :class:`ObjectMissing` otherwise."""
+    """The root tree of a commit (a tree is its own); :class:`ObjectMissing` otherwise.
+
+    Remembered, because it can never change; that the objects are still there is seen when they are read.
+    """
     found = _find(git_dir, f"{require_oid(commit)}^{{tree}}".encode())
     if found is None or found[1] != "tree":
         raise ObjectMissing(commit, "commit")

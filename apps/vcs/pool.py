@@ -33,6 +33,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "raw": ("diff-tree", (*DIFF, "--raw", "-z", "--no-abbrev")),
     "numstat": ("diff-tree", (*DIFF, "--numstat", "-z")),
     "patch": ("diff-tree", (*DIFF, "-p", "--no-color")),
+    "difference": ("diff-tree", (*DIFF, "--raw", "-p", "-z", "--no-color", "--full-index")),
     "patch-full": ("diff-tree", (*DIFF, "-p", "--no-color", "--full-index")),
 }
 Key = tuple[str, int, int]  # absolute path, device, inode: a re-made mirror is another repository

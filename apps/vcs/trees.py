@@ -118,6 +118,16 @@ def patch(
     return gateway.run(git_dir, "diff-tree", [*flags, old, new, *(["--", *paths] if paths else [])])
 
 
+def difference(git_dir: Path, old_tree: str, new_tree: str) -> bytes:
+    """The file list and the patch in one answer, as ``git diff-tree -r -M --raw -p -z --full-index`` prints them.
+
+    For a difference that is small enough to be read whole: one question instead of two.
+    """
+    answer = pool.diff(git_dir, "difference", *_trees(git_dir, old_tree, new_tree))
+    # The line that ends the answer is set off by an empty line of its own.
+    return answer.removesuffix(b"\n") + b"\n" if answer else answer
+
+
 def effect_digest(changes: Iterable[TreeChange]) -> str:
     """SHA-256 (hex) of what a difference does, whatever was guessed about renames.
 

@@ -23,7 +23,7 @@ from apps.vcs import trees
 from apps.web.forms.reviews import OpenThread, Review
 from apps.web.once import new_key
 from apps.web.people import signed_in
-from apps.web.responding import reads, respond
+from apps.web.responding import reads, respond, wants_fragment
 
 FOR_EVER = "private, max-age=31536000, immutable"
 
@@ -38,7 +38,7 @@ def _chosen_view(request: HttpRequest) -> str:
 
 
 def _sides(request: HttpRequest, user: User, number: int) -> Sides:
-    found = sides_of(changes.find(user, number), request.GET.get("from", ""), request.GET.get("to", ""))
+    found = sides_of(changes.find_revised(user, number), request.GET.get("from", ""), request.GET.get("to", ""))
     if found is None:
         raise NotVisible("no_revision", f"CHG-{number} has no code yet.")
     return found
@@ -46,7 +46,10 @@ def _sides(request: HttpRequest, user: User, number: int) -> Sides:
 
 @reads
 def diff(request: HttpRequest, number: int) -> HttpResponse:
+    """The page; for htmx the file list and the first rows alone."""
     user = signed_in(request)
+    if wants_fragment(request):
+        return _columns(request, user, number)
     frame = change_frame(user, number, tab="diff")
     sides = sides_of(frame.change, request.GET.get("from", ""), request.GET.get("to", ""))
     if sides is None:
@@ -66,6 +69,23 @@ def diff(request: HttpRequest, number: int) -> HttpResponse:
         **_forms(user, frame, sides),
     }
     return respond(request, "web/changes/diff.html", context)
+
+
+def _columns(request: HttpRequest, user: User, number: int) -> HttpResponse:
+    change = changes.find_revised(user, number)
+    sides = sides_of(change, request.GET.get("from", ""), request.GET.get("to", ""))
+    if sides is None:
+        raise NotVisible("no_revision", f"CHG-{number} has no code yet.")
+    options = pages.options_of(sides, _chosen_view(request))
+    found = pages.listing(sides)
+    html = pages.first_sections(sides, found, options)
+    context = {
+        "number": number,
+        "page": diff_view(change, sides, found, options, with_choices=False),
+        "sections": mark_safe(html.decode()),  # noqa: S308  # written and escaped by apps.diffs
+    }
+    partial = "web/changes/_diff_columns.html"
+    return respond(request, partial, context, fragment=partial)
 
 
 def _forms(user: User, frame: ChangeFrame, sides: Sides) -> dict[str, Any]:
