@@ -10,6 +10,7 @@ from apps.audit.models import AuditEntry
 from apps.changes import queries as changes
 from apps.changes.models import ChangeRequest, Revision
 from apps.deployments.models import Deployment, DeploymentEvent, Environment, MergeIntent
+from apps.presentation.audit_chain import Checked
 from apps.repositories.models import Repository, RepositoryRole
 from apps.reviews.models import Assignment, Review, Thread
 
@@ -34,7 +35,13 @@ def me_json(user: User, scopes: Iterable[str] | None) -> dict[str, Any]:
 
 def team_json(team: Team) -> dict[str, Any]:
     members = sorted(membership.user.username for membership in team.memberships.all())
-    return {"name": team.name, "title": team.title, "members": members}
+    return {
+        "name": team.name,
+        "title": team.title,
+        "description": team.description,
+        "external_group": team.external_group,
+        "members": members,
+    }
 
 
 def token_json(token: ApiToken) -> dict[str, Any]:
@@ -279,4 +286,15 @@ def audit_json(row: AuditEntry) -> dict[str, Any]:
         "data": row.data,
         "prev_hash": row.prev_hash,
         "hash": row.hash,
+    }
+
+
+def chain_json(found: Checked) -> dict[str, Any]:
+    return {
+        "ok": found.ok,
+        "entries": found.entries,
+        "first_bad": found.first_bad,
+        "problem": found.problem or None,
+        "head_seq": found.seq,
+        "head_hash": found.hash,
     }

@@ -18,6 +18,13 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
+class Address(serializers.EmailField):
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            raise serializers.ValidationError("Not a string.")
+        return super().to_internal_value(data)
+
+
 class Number(serializers.IntegerField):
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"min_value": 0, "max_value": MAX_NUMBER, **options})

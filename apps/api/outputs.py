@@ -52,6 +52,8 @@ class MeOut(UserOut):
 class TeamOut(Out):
     name = string()
     title = string(allow_blank=True)
+    description = string(allow_blank=True)
+    external_group = string(allow_blank=True, help_text="The group of the identity provider that it stands for.")
     members = texts()
 
 
@@ -86,6 +88,10 @@ class RepositoryDetailOut(RepositoryOut):
     branches = serializers.DictField(child=serializers.CharField(), help_text="Object id of the tip by branch.")
     members = MemberOut(many=True)
     may = texts("What the caller can do here.")
+
+
+class WebhookSecretOut(Out):
+    secret = maybe_text("In this answer only; null when the call is repeated with its Idempotency-Key.")
 
 
 class DeliveryOut(Out):
@@ -331,55 +337,12 @@ class AuditOut(Out):
     hash = string()
 
 
-class LineOut(Out):
-    kind = word(("context", "removed", "added"))
-    old = maybe_number()
-    new = maybe_number()
-    text = string(allow_blank=True, trim_whitespace=False)
-    no_newline = serializers.BooleanField(required=False)
+class ChainOut(Out):
+    """What a walk over the whole chain of the audit log found."""
 
-
-class HunkOut(Out):
-    header = string()
-    section = string(allow_blank=True)
-    old_start = whole()
-    old_count = whole()
-    new_start = whole()
-    new_count = whole()
-    lines = LineOut(many=True)
-
-
-class FileOut(Out):
-    id = string()
-    status = string()
-    path = string(help_text="With what cannot be shown made visible; as ?path= takes it.")
-    old_path = maybe_text()
-    new_path = maybe_text()
-    old_mode = string(allow_blank=True)
-    new_mode = string(allow_blank=True)
-    old_oid = string(allow_blank=True)
-    new_oid = string(allow_blank=True)
-    similarity = maybe_number()
-    kind = serializers.CharField(required=False)
-    added = serializers.IntegerField(required=False)
-    removed = serializers.IntegerField(required=False)
-    words = serializers.ListField(child=serializers.CharField(), required=False)
-    hidden_characters = serializers.DictField(child=serializers.IntegerField(), required=False)
-    utf8 = serializers.BooleanField(required=False)
-    hunks = HunkOut(many=True, allow_null=True)
-    problem = serializers.CharField(required=False, allow_null=True)
-
-
-class DiffOut(Out):
-    """Target tip → merge result, or one revision → another."""
-
-    change = whole()
-    old_tree = serializers.CharField(required=False)
-    new_tree = serializers.CharField(required=False)
-    conflicts = texts()
-    complete = serializers.BooleanField(help_text="False: too long for one answer; ask for each file with ?path=.")
-    files = FileOut(many=True)
-
-    def get_fields(self) -> Any:
-        sides = {"from": maybe_text("base, or an older revision as r1"), "to": maybe_text("The revision, as r3.")}
-        return super().get_fields() | sides
+    ok = serializers.BooleanField()
+    entries = whole(help_text="How many were checked and found good.")
+    first_bad = maybe_number()
+    problem = maybe_text()
+    head_seq = whole()
+    head_hash = string()

@@ -50,6 +50,9 @@ DJANGO: tuple[tuple[type[Exception], int, str, str], ...] = (
 )
 
 
+RESERVED = frozenset({"type", "title", "detail", "code", "request_id"})
+
+
 def status_of(error: PortalError) -> int:
     """The HTTP status of a domain error; 500 only for a class that nobody mapped."""
     for kind, status in STATUS.items():
@@ -94,7 +97,10 @@ def _refusal(error: PortalError) -> Response:
     status = status_of(error)
     if status == 500:
         log.error("api_refusal_unmapped", code=error.code, exc_info=error)
-    extra = dict(error.details)
+    # ``status`` of a problem document is HTTP's; the state of the object is called ``state`` as everywhere in the API.
+    extra = {
+        {"status": "state"}.get(name, name): value for name, value in error.details.items() if name not in RESERVED
+    }
     if isinstance(extra.get("fields"), dict):
         extra["fields"] = dict(_fields(extra["fields"]))
     return problem(status, error.code, error.message, **extra)

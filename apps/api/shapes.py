@@ -7,8 +7,9 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.serializers import Serializer
 
+from apps.accounts.models import Kind
 from apps.accounts.scopes import SCOPES
-from apps.api.fields import Flag, Number, Text, one_of
+from apps.api.fields import Address, Flag, Number, Text, one_of
 from apps.repositories.roles import Role
 from apps.reviews.models import Review, Thread
 
@@ -20,6 +21,7 @@ Kinds = one_of(*Thread.Kind.values)
 Sides = one_of("old", "new")
 Outcomes = one_of("succeeded", "failed")
 Scopes = one_of(*SCOPES)
+People = one_of(*Kind.values)
 
 
 class Shape(Serializer[Any]):
@@ -74,6 +76,38 @@ class TeamIn(Shape):
     name = Text(max_length=80)
     title = Text(required=False, allow_blank=True, default="", max_length=150)
     members = serializers.ListField(child=Text(max_length=150), required=False, default=list)
+
+
+class TeamPatchIn(Shape):
+    title = Text(required=False, allow_blank=True, max_length=150)
+    description = Text(required=False, allow_blank=True, max_length=500)
+    external_group = Text(required=False, allow_blank=True, max_length=300)
+
+
+class UserIn(Shape):
+    username = Text(max_length=60)
+    display_name = Text(required=False, allow_blank=True, default="", max_length=150)
+    email = Address(required=False, allow_blank=True, default="", max_length=254)
+    password = Text(
+        required=False, allow_blank=True, default="", max_length=200, write_only=True, trim_whitespace=False
+    )
+    kind = People(required=False, default="human")
+    can_connect_repositories = Flag(required=False, default=False)
+    administrator = Flag(required=False, default=False)
+
+
+class UserPatchIn(Shape):
+    can_connect_repositories = Flag()
+
+
+class CredentialsIn(Shape):
+    username = Text(required=False, allow_blank=True, default="", max_length=200)
+    secret = Text(
+        required=False, allow_blank=True, default="", write_only=True, trim_whitespace=False, max_length=10_000
+    )
+    ssh_key = Text(
+        required=False, allow_blank=True, default="", write_only=True, trim_whitespace=False, max_length=20_000
+    )
 
 
 class TeamMembersIn(Shape):

@@ -5,7 +5,7 @@ from django.urls import path, re_path
 from apps.api.endpoints import route
 from apps.api.schema import SchemaView
 from apps.api.unknown import unknown_address
-from apps.api.views import audit, changes, deployments, people, repositories, reviews
+from apps.api.views import audit, changes, deployments, people, repositories, reviews, teams
 
 app_name = "api"
 
@@ -13,15 +13,24 @@ urlpatterns = [
     path("schema/", SchemaView.as_view(), name="schema"),
     # people
     path("me/", route(people.show_me), name="me"),
-    path("users/", route(people.list_users), name="users"),
-    path("teams/", route(people.list_teams, people.create_team), name="teams"),
-    path("teams/<str:name>/", route(people.show_team, people.set_team_members), name="team"),
+    path("users/", route(people.list_users, people.create_user), name="users"),
+    path("users/<str:username>/", route(people.show_user, people.edit_user), name="user"),
+    path("users/<str:username>/deactivate/", route(people.deactivate_user), name="user-deactivate"),
+    path("users/<str:username>/reactivate/", route(people.reactivate_user), name="user-reactivate"),
+    path("teams/", route(teams.list_teams, teams.create_team), name="teams"),
+    path("teams/<str:name>/", route(teams.show_team, teams.set_team_members, teams.edit_team), name="team"),
     path("tokens/", route(people.list_tokens, people.create_token), name="tokens"),
     path("tokens/<int:pk>/", route(people.revoke_token), name="token"),
     # repositories
     path("repositories/", route(repositories.list_repositories, repositories.connect_repository), name="repositories"),
     path("repositories/<str:name>/", route(repositories.show_repository), name="repository"),
     path("repositories/<str:name>/sync/", route(repositories.sync_repository), name="repository-sync"),
+    path(
+        "repositories/<str:name>/credentials/",
+        route(repositories.change_credentials),
+        name="repository-credentials",
+    ),
+    path("repositories/<str:name>/webhook/", route(repositories.rotate_webhook_secret), name="repository-webhook"),
     path(
         "repositories/<str:name>/members/<path:member>/",
         route(repositories.set_member, repositories.remove_member),
@@ -68,5 +77,6 @@ urlpatterns = [
         name="environment-secret",
     ),
     path("audit/", route(audit.list_entries), name="audit"),
+    path("audit/verify/", route(audit.verify_chain), name="audit-verify"),
     re_path(r"^.*$", unknown_address, name="unknown"),
 ]

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from apps.api import outputs, shapes
 from apps.api.answers import change_json, change_row_json, intent_json, revision_json
+from apps.api.diff_outputs import DiffOut
 from apps.api.endpoints import endpoint, query, read
 from apps.api.lookups import caller, change_of, repository_of
 from apps.api.pages import AFTER, LIMIT, number_parameter, page, page_size, word_parameter
@@ -138,7 +139,7 @@ def merge_change(request: Request, number: int) -> Response:
 
 @endpoint(
     "GET",
-    response=outputs.DiffOut,
+    response=DiffOut,
     summary="Difference of a revision",
     parameters=[
         query("from", "`base` (default) or an older revision: `r1`."),

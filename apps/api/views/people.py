@@ -1,19 +1,22 @@
-"""People, teams, tokens."""
+"""People and their tokens."""
 
 from __future__ import annotations
 
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.accounts import queries
 from apps.accounts import services as accounts
-from apps.accounts.models import ApiToken, Team, User
+from apps.accounts.models import ApiToken, User
 from apps.accounts.services import TokenSession
 from apps.api import outputs, shapes
-from apps.api.answers import me_json, team_json, token_json, user_json
+from apps.api.answers import me_json, token_json, user_json
 from apps.api.endpoints import endpoint, read
-from apps.api.lookups import caller, people_named
+from apps.api.lookups import caller
 from apps.api.pages import AFTER_NAME, LIMIT, names_page, page
-from apps.core.errors import NotVisible
+from apps.core.errors import InvalidInput, NotVisible
 
 
 @endpoint("GET", response=outputs.MeOut, summary="Who am I")
@@ -29,36 +32,51 @@ def list_users(request: Request) -> Response:
     return names_page(request, User.objects.all(), user_json, key="username")
 
 
-@endpoint("GET", response=outputs.page_of(outputs.TeamOut), summary="Teams", parameters=[AFTER_NAME, LIMIT])
-def list_teams(request: Request) -> Response:
-    """All teams with their members."""
-    return names_page(request, Team.objects.prefetch_related("memberships__user"), team_json, key="name")
-
-
-@endpoint("POST", scope="manage", request=shapes.TeamIn, response=outputs.TeamOut, status=201, summary="Create a team")
-def create_team(request: Request) -> Response:
-    """A team with its first members."""
-    body = read(shapes.TeamIn, request)
-    team = accounts.create_team(
-        caller(request), name=body["name"], title=body["title"], members=people_named(body["members"])
-    )
-    return Response(team_json(team), status=201)
-
-
-@endpoint("GET", response=outputs.TeamOut, summary="One team")
-def show_team(request: Request, name: str) -> Response:
-    """A team with its members."""
-    return Response(team_json(_team(name)))
-
-
 @endpoint(
-    "PUT", scope="manage", request=shapes.TeamMembersIn, response=outputs.TeamOut, summary="Set the members of a team"
+    "POST", scope="admin", request=shapes.UserIn, response=outputs.UserOut, status=201, summary="Create an account"
 )
-def set_team_members(request: Request, name: str) -> Response:
-    """Make the given people the members of the team."""
-    body = read(shapes.TeamMembersIn, request)
-    accounts.set_team_members(caller(request), team=_team(name), members=people_named(body["members"]))
-    return Response(team_json(_team(name)))
+def create_user(request: Request) -> Response:
+    """A local account; its address counts as verified. Without a password nobody can sign in to it yet."""
+    body = read(shapes.UserIn, request)
+    password, is_administrator = body.pop("password"), body.pop("administrator")
+    if password:
+        _require_good(password)
+    user = accounts.create_user(caller(request), password=password or None, is_administrator=is_administrator, **body)
+    return Response(user_json(user), status=201)
+
+
+def _require_good(password: str) -> None:
+    try:
+        validate_password(password)
+    except ValidationError as error:
+        raise InvalidInput("weak_password", " ".join(error.messages), field="password") from error
+
+
+@endpoint("GET", response=outputs.UserOut, summary="One person")
+def show_user(request: Request, username: str) -> Response:
+    """An account by its handle."""
+    return Response(user_json(queries.user_by_handle(username)))
+
+
+@endpoint("PATCH", scope="admin", request=shapes.UserPatchIn, response=outputs.UserOut, summary="Permission to connect")
+def edit_user(request: Request, username: str) -> Response:
+    """Let a person connect repositories, or no longer."""
+    allowed = read(shapes.UserPatchIn, request)["can_connect_repositories"]
+    user = queries.user_by_handle(username)
+    return Response(user_json(accounts.set_connect_permission(caller(request), user=user, allowed=allowed)))
+
+
+@endpoint("POST", scope="admin", request=shapes.ReasonIn, response=outputs.UserOut, summary="Deactivate an account")
+def deactivate_user(request: Request, username: str) -> Response:
+    """End every session, socket and token of a person; nothing is deleted."""
+    user, reason = queries.user_by_handle(username), read(shapes.ReasonIn, request)["reason"]
+    return Response(user_json(accounts.deactivate_user(caller(request), user=user, reason=reason)))
+
+
+@endpoint("POST", scope="admin", request=shapes.EmptyIn, response=outputs.UserOut, summary="Reactivate an account")
+def reactivate_user(request: Request, username: str) -> Response:
+    """Let a deactivated person sign in again, with the roles and teams they still have."""
+    return Response(user_json(accounts.reactivate_user(caller(request), user=queries.user_by_handle(username))))
 
 
 @endpoint("GET", response=outputs.page_of(outputs.TokenOut), summary="My API tokens")
@@ -96,10 +114,3 @@ def revoke_token(request: Request, pk: int) -> Response:
         raise NotVisible("not_found", "You have no such token.")
     token = accounts.revoke_token(caller(request), token=token)
     return Response(token_json(token))
-
-
-def _team(name: str) -> Team:
-    row = Team.objects.prefetch_related("memberships__user").filter(name=name).first()
-    if row is None:
-        raise NotVisible("not_found", f"There is no team {name}.")
-    return row

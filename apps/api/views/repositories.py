@@ -81,6 +81,35 @@ def remove_member(request: Request, name: str, member: str) -> Response:
     return Response(_detail(request, repository))
 
 
+@endpoint(
+    "PUT",
+    scope="manage",
+    request=shapes.CredentialsIn,
+    response=outputs.RepositoryOut,
+    summary="Replace the credentials",
+)
+def change_credentials(request: Request, name: str) -> Response:
+    """Tried first: wrong ones are refused and the old ones stay. They are never shown."""
+    body = read(shapes.CredentialsIn, request)
+    row = repositories.change_credentials(caller(request), repository=repository_of(request, name), **body)
+    return Response(repository_json(row))
+
+
+@endpoint(
+    "POST",
+    scope="manage",
+    request=shapes.EmptyIn,
+    response=outputs.WebhookSecretOut,
+    status=201,
+    summary="New webhook secret",
+    withheld=["secret"],
+)
+def rotate_webhook_secret(request: Request, name: str) -> Response:
+    """The old one stops working at once; the new one is in this answer and nowhere else."""
+    secret = repositories.rotate_webhook_secret(caller(request), repository=repository_of(request, name))
+    return Response({"secret": secret}, status=201)
+
+
 def _detail(request: Request, row: Repository) -> dict[str, object]:
     branches = {tip.name: tip.oid for tip in row.branch_tips.order_by("name")}
     members = [member_json(role) for role in row.roles.select_related(*MEMBER_RELATED).order_by("pk")]

@@ -122,6 +122,7 @@ def require_none_under_way(change: ChangeRequest, environment: Environment) -> N
             "already_pending",
             f"{live.label} of {change.label} to {environment.name} is {live.status} already. "
             "Watch that one, or cancel it first.",
+            number=live.number,
             deployment=live.number,
             status=live.status,
         )

@@ -1,0 +1,122 @@
+"""Role × endpoint of the API. A route without a row fails ``test_api_roles``."""
+
+from __future__ import annotations
+
+from tests.api.role_columns import (
+    ADMINISTER,
+    ASK,
+    AUDIT,
+    CONNECT,
+    DEPLOY,
+    MAINTAIN,
+    MEMBERS,
+    MERGE,
+    OWN,
+    REVIEW,
+    WRITE,
+    Row,
+    everybody,
+    signed_in,
+    who,
+)
+
+
+def change(name: str, **more: object) -> dict[str, object]:
+    return {"number": f"{{{name}}}", **more}
+
+
+ROWS = [
+    Row("GET schema", everybody(200)),
+    Row("GET unknown", everybody(404)),
+    Row("POST unknown", everybody(404)),
+    # people
+    Row("GET me", signed_in(200)),
+    Row("GET users", signed_in(200)),
+    Row("POST users", who(ADMINISTER, 201, outsider=403), body={"username": "newcomer"}),
+    Row("POST user-deactivate", who(ADMINISTER, 200, outsider=403), {"username": "kim"}),
+    Row("POST user-reactivate", who(ADMINISTER, 409, outsider=403), {"username": "kim"}),
+    Row("PATCH user", who(ADMINISTER, 200, outsider=403), {"username": "kim"}, {"can_connect_repositories": True}),
+    Row("GET user", signed_in(200), {"username": "kim"}),
+    Row("GET teams", signed_in(200)),
+    Row("POST teams", who(CONNECT, 201, outsider=403), body={"name": "dba", "members": ["kim"]}),
+    Row("GET team", signed_in(200), {"name": "network"}),
+    Row("PUT team", who(ADMINISTER, 200, outsider=403), {"name": "network"}, {"members": ["alice"]}),
+    Row("PATCH team", who(ADMINISTER, 200, outsider=403), {"name": "network"}, {"title": "Networks"}),
+    Row("GET tokens", signed_in(200)),
+    Row("POST tokens", signed_in(201), body={"name": "nightly", "scopes": ["read"]}),
+    Row("DELETE token", signed_in(404), {"pk": "{token}"}),
+    # repositories
+    Row("GET repositories", signed_in(200)),
+    Row(
+        "POST repositories",
+        who(CONNECT, 201, outsider=403),
+        body={"name": "second", "url": "{local}/remote-infra.git"},
+    ),
+    Row("GET repository", who(MEMBERS, 200), {"name": "{repository}"}),
+    Row("POST repository-sync", who(ASK, 202), {"name": "{repository}"}),
+    Row("PUT repository-credentials", who(MAINTAIN, 200), {"name": "{repository}"}, {"username": "bot", "secret": "x"}),
+    Row("POST repository-webhook", who(MAINTAIN, 201), {"name": "{repository}"}),
+    Row("PUT repository-member", who(MAINTAIN, 200), {"name": "{repository}", "member": "kim"}, {"role": "viewer"}),
+    Row("DELETE repository-member", who(MAINTAIN, 200), {"name": "{repository}", "member": "team/network"}),
+    Row("POST webhook", everybody(403), {"provider": "github", "name": "{repository}"}, {"ref": "refs/heads/main"}),
+    # changes
+    Row("GET changes", signed_in(200)),
+    Row("POST changes", who(ASK, 201), body={"repository": "{repository}", "title": "Ask"}),
+    Row("POST changes", who(WRITE, 201), body={"repository": "{repository}", "title": "W", "source_branch": "free"}),
+    Row("GET change", who(MEMBERS, 200), change("review")),
+    Row("PATCH change", who(WRITE, 200), change("review"), {"title": "Better"}),
+    Row("POST change-attach", who(WRITE, 200), change("backlog"), {"source_branch": "free"}),
+    Row("POST change-ready", who(WRITE, 200), change("draft")),
+    Row("POST change-draft", who(WRITE, 200), change("review")),
+    Row("POST change-retarget", who(WRITE, 200), change("review"), {"target_branch": "other-target"}),
+    Row("POST change-withdraw", who(OWN, 200), change("review"), {"reason": "not now"}),
+    Row("POST change-reopen", who(OWN, 200), change("gone")),
+    Row("POST change-close", who(MAINTAIN, 200), change("unstarted"), {"reason": "superseded"}),
+    Row("POST change-merge", who(MERGE, 202), change("approved")),
+    Row("POST change-merge", who(MERGE, 409), change("review")),
+    Row("GET change-diff", who(MEMBERS, 200), change("review")),
+    Row("GET change-revision", who(MEMBERS, 200), change("review", revision="{revision}")),
+    # reviews
+    Row("GET change-reviews", who(MEMBERS, 200), change("approved")),
+    Row("POST change-reviews", who(REVIEW, 201), change("review"), {"revision": "{revision}", "verdict": "approve"}),
+    Row(
+        "POST change-reviews",
+        who(ASK, 201),
+        change("review"),
+        {"revision": "{revision}", "verdict": "comment", "body": "Hm."},
+    ),
+    Row("GET change-assignments", who(MEMBERS, 200), change("review")),
+    Row("POST change-assignments", who(WRITE, 201), change("review"), {"user": "kim"}),
+    Row("DELETE change-assignment", who(WRITE, 200), change("review", username="bob")),
+    Row("GET change-threads", who(MEMBERS, 200), change("review")),
+    Row("POST change-threads", who(ASK, 201), change("review"), {"body": "Why?"}),
+    Row("POST thread-replies", who(ASK, 201), change("review", thread="{thread}"), {"body": "So."}),
+    Row("POST thread-resolve", who(f"{WRITE} erin", 200), change("review", thread="{thread}")),
+    Row("POST thread-reopen", who(f"{WRITE} erin", 200), change("review", thread="{settled}")),
+    # deployments
+    Row("GET deployments", signed_in(200)),
+    Row("POST deployments", who(MERGE, 201), body={"change": "{merged}", "environment": "staging"}),
+    Row("POST deployments", who(MERGE, 409), body={"change": "{unstarted}", "environment": "staging"}),
+    Row("GET deployment", who(MEMBERS, 200), change("succeeded")),
+    Row("GET deployment-events", who(MEMBERS, 200), change("succeeded")),
+    Row("GET deployment-log", who(MEMBERS, 200), change("succeeded")),
+    Row("POST deployment-start", who(MERGE, 202), change("waiting")),
+    Row("POST deployment-cancel", who(MERGE, 202), change("waiting")),
+    Row("POST deployment-retry", who(MERGE, 202), change("failed")),
+    Row("POST deployment-rollback", who(MERGE, 201), change("succeeded")),
+    Row("POST deployment-resolve", who(DEPLOY, 200), change("unknown"), {"outcome": "failed", "reason": "I looked"}),
+    Row("GET environments", signed_in(200)),
+    Row(
+        "PUT environment-secret",
+        who(MAINTAIN, 200),
+        {"repository": "{repository}", "environment": "staging", "name": "PASSWORD"},
+        {"value": "a-long-value"},
+    ),
+    Row(
+        "DELETE environment-secret",
+        who(MAINTAIN, 200),
+        {"repository": "{repository}", "environment": "staging", "name": "KEY"},
+    ),
+    Row("GET audit", who(AUDIT, 200, outsider=403)),
+    Row("POST audit-verify", who(AUDIT, 200, outsider=403)),
+]

@@ -1,0 +1,196 @@
+"""Role × page. A page without a row fails ``test_api_roles``: add one below, in the list of its area."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.api import role_columns as columns
+from tests.api.role_columns import (
+    ADMINISTER,
+    ASK,
+    AUDIT,
+    CONNECT,
+    DEPLOY,
+    MAINTAIN,
+    MEMBERS,
+    MERGE,
+    OWN,
+    REVIEW,
+    WRITE,
+    Row,
+    everybody,
+)
+
+SIGN_IN = 302  # to the sign-in page, and back
+DONE = 303  # to where what was done can be seen
+
+
+def anybody(status: int = 200) -> str:
+    """Everybody who is signed in."""
+    return columns.signed_in(status, anonymous=SIGN_IN)
+
+
+def who(names: str, status: int = 200, *, others: int = 403, outsider: int = 404) -> str:
+    return columns.who(names, status, others=others, outsider=outsider, anonymous=SIGN_IN)
+
+
+def hidden(status: int) -> str:
+    """Pages that exist for administrators only."""
+    return who(ADMINISTER, status, others=404)
+
+
+def number(name: str, **more: str) -> dict[str, str]:
+    return {"number": f"{{{name}}}", **more}
+
+
+def at(name: str, **more: str) -> dict[str, str]:
+    return {"name": name, **more}
+
+
+INFRA: dict[str, Any] = {"name": "{repository}"}
+STAGING: dict[str, Any] = {"repository": "{repository}", "name": "staging"}
+APPROVAL = {"revision": "{revision}", "verdict": "approve", "stage": "merge"}
+
+DESK = [
+    Row("GET home", anybody(302)),
+    Row("GET queue", anybody()),
+    Row("GET queue_count", anybody()),
+    Row("GET search", anybody(302), query="?q=x"),
+    Row("POST preferences", everybody(DONE), body={"next": "/queue/", "theme": "dark"}),
+    Row("GET shortcuts", anybody()),
+    Row("GET gallery", anybody()),
+]
+CHANGES = [
+    Row("GET changes", anybody()),
+    *(
+        Row(f"GET {name}", who(MEMBERS), number("review"))
+        for name in (
+            "change",
+            "change_header",
+            "change_verdict",
+            "change_reviewers",
+            "change_threads",
+            "change_approvals",
+            "change_deployments",
+            "change_history",
+            "change_diff",
+            "change_patch",
+            "change_diff_shells",
+            "change_diff_files",
+        )
+    ),
+    Row("GET change_diff_file", who(MEMBERS), number("review", file_id="{file}")),
+    Row("GET change_new", who(ASK, outsider=200), query="?repository={repository}"),
+    Row("POST change_new", who(ASK, DONE, outsider=200), body={"repository": "{repository}", "title": "Ask"}),
+    Row(
+        "POST change_new",
+        who(WRITE, DONE, outsider=200),
+        body={"repository": "{repository}", "title": "W", "source_branch": "free"},
+    ),
+    Row("GET change_edit", who(WRITE), number("review")),
+    Row("POST change_edit", who(WRITE, DONE), number("review"), {"title": "Better"}),
+    Row("GET change_attach", who(WRITE), number("backlog")),
+    Row("POST change_attach", who(WRITE, DONE), number("backlog"), {"source_branch": "free"}),
+    Row("GET change_retarget", who(WRITE), number("review")),
+    Row("POST change_retarget", who(WRITE, DONE), number("review"), {"target_branch": "other-target"}),
+    Row("GET change_withdraw", who(OWN), number("review")),
+    Row("POST change_withdraw", who(OWN, DONE), number("review"), {"reason": "no"}),
+    Row("GET change_close", who(MAINTAIN), number("unstarted")),
+    Row("POST change_close", who(MAINTAIN, DONE), number("unstarted"), {"reason": "superseded"}),
+    Row("POST change_ready", who(WRITE, DONE), number("draft")),
+    Row("POST change_draft", who(WRITE, DONE), number("review")),
+    Row("POST change_reopen", who(OWN, DONE), number("gone")),
+    Row("POST change_merge", who(MERGE, DONE), number("approved")),
+    Row("POST change_merge", who(MERGE, 409), number("review")),
+    Row("POST change_deploy", who(MERGE, DONE), number("merged"), {"environment": "staging"}),
+    Row("GET change_assignments", who(WRITE), number("review")),
+    Row("POST change_assignments", who(WRITE, DONE), number("review"), {"user": "kim"}),
+    Row("POST change_unassign", who(WRITE, DONE), number("review"), {"user": "bob"}),
+    Row("GET change_reviews", anybody(DONE), number("review")),
+    Row("POST change_reviews", who(REVIEW, DONE), number("review"), APPROVAL),
+    Row("POST change_open_thread", who(ASK, DONE), number("review"), {"body": "Why?"}),
+    Row("POST change_reply", who(ASK, DONE), number("review", thread="{thread}"), {"body": "So."}),
+    Row("POST change_resolve", who(f"{WRITE} erin", DONE), number("review", thread="{thread}")),
+    Row("POST change_reopen_thread", who(f"{WRITE} erin", DONE), number("review", thread="{settled}")),
+]
+DEPLOYMENTS = [
+    Row("GET deployments", anybody()),
+    *(
+        Row(f"GET {name}", who(MEMBERS), number("succeeded"))
+        for name in (
+            "deployment",
+            "deployment_header",
+            "deployment_steps",
+            "deployment_event_list",
+            "deployment_events",
+            "deployment_log",
+        )
+    ),
+    Row("GET deployment_log_piece", who(MEMBERS), number("succeeded"), query="?step=apply&from=1&to=1"),
+    Row("POST deployment_start", who(MERGE, DONE), number("waiting")),
+    Row("GET deployment_cancel", who(MERGE), number("waiting")),
+    Row("POST deployment_cancel", who(MERGE, DONE), number("waiting")),
+    Row("POST deployment_retry", who(MERGE, DONE), number("failed")),
+    Row("GET deployment_resolve", who(MEMBERS), number("unknown")),
+    Row("POST deployment_resolve", who(DEPLOY, DONE), number("unknown"), {"outcome": "failed", "reason": "I looked"}),
+    Row("GET deployment_rollback", who(MERGE), number("succeeded")),
+    Row("POST deployment_rollback", who(MERGE, DONE), number("succeeded"), {"confirm": "staging"}),
+    Row("GET environments", anybody()),
+    Row("GET environment", who(MEMBERS), STAGING),
+    Row("GET environment_secret", anybody(DONE), STAGING),
+    Row("POST environment_secret", who(MAINTAIN, DONE), STAGING, {"name": "PASSWORD", "value": "a-long-value"}),
+    Row("POST environment_secret_remove", who(MAINTAIN, DONE), STAGING, {"name": "KEY"}),
+]
+REPOSITORIES = [
+    Row("GET repositories", anybody()),
+    Row("GET repository_connect", who(CONNECT, outsider=403)),
+    Row(
+        "POST repository_connect",
+        who(CONNECT, DONE, outsider=403),
+        body={"name": "second", "url": "{local}/remote-infra.git"},
+    ),
+    Row("GET repository", who(MEMBERS), INFRA),
+    Row("GET repository_policy", who(MEMBERS), INFRA),
+    Row("POST repository_sync", who(ASK, DONE), INFRA),
+    Row("GET repository_member", anybody(DONE), INFRA),
+    Row("POST repository_member", who(MAINTAIN, DONE), INFRA, {"member": "kim", "role": "viewer"}),
+    Row("POST repository_member_remove", who(MAINTAIN, DONE), INFRA, {"member": "team/network"}),
+    Row("POST repository_webhook", who(MAINTAIN, DONE), INFRA),
+    Row("GET repository_credentials", who(MAINTAIN), INFRA),
+    Row("POST repository_credentials", who(MAINTAIN, DONE), INFRA, {"username": "bot", "secret": "x"}),
+    Row("GET runbooks", anybody()),
+    Row("GET runbook", who(MEMBERS), {"repository": "{repository}", "slug": "restore"}),
+]
+# A form shown by GET without a look at the object redirects everybody alike: it tells nothing.
+PEOPLE = [
+    Row("GET teams", anybody()),
+    Row("GET team_new", who(CONNECT, outsider=403)),
+    Row("POST team_new", who(CONNECT, DONE, outsider=403), body={"name": "dba", "members": "kim"}),
+    Row("GET team", anybody(), at("network")),
+    Row("GET team_edit", who(ADMINISTER, outsider=403), at("network")),
+    Row("POST team_edit", who(ADMINISTER, DONE, outsider=403), at("network"), {"title": "Networks"}),
+    Row("GET team_member", anybody(DONE), at("network")),
+    Row("POST team_member", who(ADMINISTER, DONE, outsider=403), at("network"), {"user": "alice"}),
+    Row("POST team_member_remove", who(ADMINISTER, DONE, outsider=403), at("network"), {"user": "kim"}),
+    Row("GET people", hidden(200)),
+    Row("GET person_new", hidden(200)),
+    Row(
+        "POST person_new",
+        hidden(DONE),
+        body={"username": "newcomer", "email": "", "password": "", "kind": "human"},
+    ),
+    Row("POST person_deactivate", hidden(DONE), {"handle": "kim"}),
+    Row("POST person_reactivate", hidden(409), {"handle": "kim"}),
+    Row("POST person_connecting", hidden(DONE), {"handle": "kim"}, {"allowed": "yes"}),
+    Row("GET settings", anybody()),
+    Row("GET tokens", anybody()),
+    Row("POST tokens", anybody(DONE), body={"name": "nightly", "scopes": ["read"], "days": "30"}),
+    Row("POST token_revoke", anybody(404), {"token": "{token}"}),
+]
+RECORDS = [
+    Row("GET audit", who(AUDIT, outsider=403)),
+    Row("GET audit_entry", who(AUDIT, outsider=403), {"seq": "{entry}"}),
+    Row("GET audit_verify", anybody(DONE)),
+    Row("POST audit_verify", who(AUDIT, DONE, outsider=403)),
+]
+ROWS = [*DESK, *CHANGES, *DEPLOYMENTS, *REPOSITORIES, *PEOPLE, *RECORDS]
