@@ -45,15 +45,17 @@ FOLDED = frozenset({"done"})
 
 
 def queue_page(user: User) -> QueuePage:
-    """Empty sections are left out, except the first question: does anything need me?"""
+    """Empty sections are left out, except the first question: does anything need me? What does is listed only there."""
     found = {section.key: section for section in reviews.queue(user)}
     changes = [row.change for section in found.values() for row in section.rows]
     drawn = {row.change.pk: row for row in rows_of(user, changes)}
     order = [key for key in _order(user) if key in found] + [key for key in found if key not in ENGINEER]
+    mine = {row.change.pk for row in found["attention"].rows} if "attention" in found else set()
     sections = []
     for key in order:
         section = found[key]
-        lines = tuple(Line(drawn[row.change.pk], _reason(drawn[row.change.pk], row.reason)) for row in section.rows)
+        rows = [row for row in section.rows if key == "attention" or row.change.pk not in mine]
+        lines = tuple(Line(drawn[row.change.pk], _reason(drawn[row.change.pk], row.reason)) for row in rows)
         if lines or key == "attention":
             more = f"/changes/?{urlencode({'q': section.query})}" if section.more else ""
             sections.append(Section(key, section.title, lines, more, key in FOLDED))
