@@ -242,6 +242,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": [],
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": ["apps.api.schema.close_inputs"],
 }
 
 LOGGING = logs.configuration(level=env.text("PORTAL_LOG_LEVEL", "WARNING" if TESTING else "INFO"))
