@@ -8,7 +8,7 @@ VENV := .venv/bin/python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  Variables: HOST (127.0.0.1)  PORT (8000)  PORTAL_DATA_DIR (var/)  PYTHON (python3)  TESTS (what make test runs)"
+	@echo "  Variables: HOST (127.0.0.1)  PORT (8000)  PORTAL_DATA_DIR (var/)  PYTHON (python3)  TESTS (what make test runs)  BENCH (which benchmarks, --rounds N)"
 
 run: setup ## set up what is missing and serve the portal with its demo organisation
 	@exec $(VENV) scripts/serve.py
@@ -29,7 +29,7 @@ format: setup-dev ## let ruff sort imports and format
 	@$(VENV) -m ruff check --fix-only --quiet . ; $(VENV) -m ruff format .
 
 bench: setup-dev ## measure against Git and against the budgets
-	@$(VENV) scripts/run_tests.py --only bench
+	@$(VENV) -m tests.bench $(BENCH)
 
 soak: setup-dev ## the full figures: long races, crashes and fuzzing (hours)
 	@$(VENV) scripts/run_tests.py --only soak

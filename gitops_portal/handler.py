@@ -9,7 +9,7 @@ connections last as well (docs/performance.md).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import IO, Any
@@ -23,8 +23,8 @@ from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 class PortalHandler(ASGIHandler):
@@ -57,8 +57,9 @@ class PortalHandler(ASGIHandler):
         signals.request_started.send(sender=self.__class__, scope=scope)
         try:
             request, refused = self.create_request(scope, body)
-            response: HttpResponseBase = refused if request is None else self.get_response(request)
-            response._handler_class = self.__class__  # type: ignore[attr-defined]  # the sender of request_finished
+            response: HttpResponseBase | None = refused if request is None else self.get_response(request)
+            assert response is not None, "Django gives a request or a refusal"  # noqa: S101  # for the type checker
+            response._handler_class = self.__class__  # type: ignore[attr-defined]  # noqa: SLF001  # the sender of request_finished
             if not response.streaming:
                 response.close()  # says request_finished; the content stays
         finally:

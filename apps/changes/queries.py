@@ -16,6 +16,7 @@ from apps.changes.querysets import ChangeQuerySet
 from apps.changes.search import Query, parse
 from apps.core.errors import NotVisible
 from apps.core.paging import Page, keyset_page
+from apps.core.reading import once_per_read
 from apps.core.verdict import Reason
 from apps.repositories.models import BranchTip
 
@@ -141,6 +142,7 @@ def contributions(change: ChangeRequest) -> list[Contribution]:
     return rows
 
 
+@once_per_read
 def contributors(change: ChangeRequest) -> tuple[Contributor, ...]:
     """Everybody who contributed to any revision; people first, then addresses that nobody has verified."""
     found: dict[object, Contributor] = {}

@@ -6,6 +6,7 @@ from django.db.models import Q
 
 from apps.accounts.models import User
 from apps.core.errors import NotVisible
+from apps.core.reading import once_per_read
 from apps.core.verdict import ALLOWED, Verdict, refused
 from apps.repositories.models import Repository, RepositoryRole
 from apps.repositories.roles import ASK, AUDIT, CAPABILITIES, DEPLOY, MAINTAIN, REVIEW, SEE, WRITE, Role
@@ -30,6 +31,7 @@ DOING: dict[str, str] = {
 }
 
 
+@once_per_read
 def role_of(user: User, repository: Repository) -> frozenset[str]:
     """All roles of ``user`` in ``repository``: their own and those of their teams."""
     if not user.is_active:

@@ -14,15 +14,16 @@ from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods
 
+from apps.core.reading import one_read
+
 P = ParamSpec("P")
+READING = frozenset({"GET", "HEAD"})
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 
 def wants_fragment(request: HttpRequest) -> bool:
     """Whether htmx asked, and not for a page that it restores from history: that one must be whole."""
-    return (
-        request.headers.get("HX-Request") == "true" and request.headers.get("HX-History-Restore-Request") != "true"
-    )
+    return request.headers.get("HX-Request") == "true" and request.headers.get("HX-History-Restore-Request") != "true"
 
 
 def respond(
@@ -54,6 +55,9 @@ def page(*methods: str) -> Callable[[View[P]], View[P]]:
     def decorate(view: View[P]) -> View[P]:
         @wraps(view)
         def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if request.user.is_authenticated and request.method in READING:
+                with one_read():
+                    return view(request, *args, **kwargs)
             if request.user.is_authenticated:
                 return view(request, *args, **kwargs)
             if wants_fragment(request):

@@ -40,7 +40,9 @@ def _connect(server: PortalServer, place: Path, name: str, workload: str, varian
     server.api("carol").post("/repositories/", body, status=201)
     alice = server.api("alice")
     made = [
-        alice.post("/changes/", {"repository": name, "title": f"Variant {number}", "source_branch": f"variant-{number}"}, 201)
+        alice.post(
+            "/changes/", {"repository": name, "title": f"Variant {number}", "source_branch": f"variant-{number}"}, 201
+        )
         for number in range(variants)
     ]
     return [change["number"] for change in made]

@@ -37,7 +37,9 @@ def _repository() -> tuple[Any, Any, list[Any]]:
 
     carol = User.objects.get(username="carol")
     people = list(User.objects.order_by("pk"))
-    repository = Repository.objects.create(name="infra", url="/nowhere", default_branch="main", created_by=carol, webhook_secret="")
+    repository = Repository.objects.create(
+        name="infra", url="/nowhere", default_branch="main", created_by=carol, webhook_secret=""
+    )
     roles = {"carol": "deployer", "alice": "author"}
     for person in people:
         RepositoryRole.objects.create(repository=repository, user=person, role=roles.get(person.username, "reviewer"))
@@ -152,7 +154,9 @@ def _queries(path: str) -> int:
     from apps.accounts.models import User
 
     client = Client()
-    client.force_login(User.objects.get(username="carol"), backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(
+        User.objects.get(username="carol"), backend="allauth.account.auth_backends.AuthenticationBackend"
+    )
     client.get(path, HTTP_HOST="127.0.0.1")
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(path, HTTP_HOST="127.0.0.1")

@@ -18,7 +18,7 @@ TEXT, CLOSE = 1, 8
 class Client(asyncio.Protocol):
     """One socket. ``received`` pairs the index of a frame (equal bytes are one frame) with the moment it came."""
 
-    frames: dict[bytes, int] = {}  # noqa: RUF012  # shared on purpose: all sockets get the same bytes
+    frames: dict[bytes, int] = {}  # shared on purpose: all sockets get the same bytes
 
     def __init__(self, request: bytes) -> None:
         self.request = request

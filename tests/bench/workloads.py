@@ -22,7 +22,9 @@ ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
 }
 NAMES = ("small", "medium", "large", "huge", "rename")
-WORDS = "web api db cache queue auth edge mail cron log metric trace vault gate proxy sync batch index feed hook".split()
+WORDS = (
+    "web api db cache queue auth edge mail cron log metric trace vault gate proxy sync batch index feed hook".split()
+)
 Files = dict[str, bytes]
 Maker = Callable[[random.Random, int], list[str]]
 
