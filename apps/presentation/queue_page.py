@@ -74,7 +74,7 @@ def _reason(row: ChangeRow, reason: str) -> str:
 
 
 def _order(user: User) -> tuple[str, ...]:
-    """Who deploys sees first what is being deployed; one query."""
-    deploys = RepositoryRole.objects.filter(role=Role.DEPLOYER)
+    """Who releases sees first what is being deployed; one query."""
+    deploys = RepositoryRole.objects.filter(role__in=(Role.DEPLOYER, Role.MAINTAINER))
     mine = deploys.filter(user=user) | deploys.filter(team__memberships__user=user)
     return RELEASE_MANAGER if mine.exists() else ENGINEER

@@ -27,3 +27,14 @@ def markdown(text: str) -> SafeString:
 def turn(reason: str) -> str:
     """Why it is somebody's turn, without the words “Your turn” that the page sets before it."""
     return plain.one_line(reason).removeprefix("Your turn:").strip()
+
+
+@register.filter
+def of_somebody(reason: str) -> str:
+    """A reason that was written to the person asked, as others read it: “you own …” becomes “owns …”."""
+    told = plain.one_line(reason)
+    return (
+        f"owns {told.removeprefix('you own ')}".replace("; you own ", "; owns ")
+        if told.startswith("you own ")
+        else told
+    )

@@ -150,7 +150,8 @@ def _audit_moves(repository: Repository, moves: list[Move], *, rebuilt: bool) ->
         action = "repository.outside_change"
         what = f"{repository.default_branch} of {repository.name} was moved outside the portal ({main[-1].kind})"
     elif outside:
-        action, what = "repository.ref_moved", f"{len(outside)} branch(es) of {repository.name} moved"
+        branches = "one branch" if len(outside) == 1 else f"{len(outside)} branches"
+        action, what = "repository.ref_moved", f"{branches} of {repository.name} moved"
     else:
         action, what = "repository.synced", f"The mirror of {repository.name} was made again"
     pusher = main[-1].pusher if main else None
