@@ -148,7 +148,7 @@
 
   /* -------------------------------------------------------------------------------------------- links: #step-apply-L12[-L18] */
   const point = () => {
-    const match = /^#(.+-L)(\d+)(?:-L(\d+))?$/.exec(decodeURIComponent(location.hash));
+    const match = /^#(.+?-L)(\d+)(?:-L(\d+))?$/.exec(decodeURIComponent(location.hash));
     logs.querySelectorAll(".ll.sel").forEach((row) => row.classList.remove("sel"));
     if (!match) { const log = location.hash.length > 1 && document.getElementById(location.hash.slice(1)); if (log?.open === false) log.open = true; return; }
     const first = Number(match[2]), last = Math.min(Number(match[3] || first), first + 5000);
@@ -172,7 +172,7 @@
   logs.addEventListener("click", (event) => {
     const link = event.target.closest("a.ln");
     if (!link || !event.shiftKey) return;
-    const from = /^#(.+-L)(\d+)/.exec(location.hash), to = /^#(.+-L)(\d+)$/.exec(link.hash);
+    const from = /^#(.+?-L)(\d+)/.exec(location.hash), to = /^#(.+?-L)(\d+)$/.exec(link.hash);
     if (!from || from[1] !== to[1]) return;
     event.preventDefault();
     const [low, high] = [Number(from[2]), Number(to[2])].sort((a, b) => a - b);

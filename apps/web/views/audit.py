@@ -17,7 +17,7 @@ from apps.presentation.audit_pages import FILTERS, entry_filter, find_entries
 from apps.repositories.queries import auditable
 from apps.web.numbers import number_in
 from apps.web.people import signed_in
-from apps.web.responding import reads, respond, see_other, writes
+from apps.web.responding import page, reads, respond, see_other
 
 
 @reads
@@ -63,11 +63,13 @@ def _names(user: User) -> list[str]:
     return list(auditable(user).values_list("name", flat=True))
 
 
-@writes
+@page("GET", "HEAD", "POST")
 def verify(request: HttpRequest) -> HttpResponse:
-    """Check the whole chain now; everybody who may audit something may ask for it."""
+    """POST: check the whole chain now; everybody who may audit something may ask for it. GET: see the last result."""
     user = signed_in(request)
     entry_filter(user, {})
+    if request.method != "POST":
+        return see_other(request, "/audit/")
     found = check_chain(user)
     said = f"The chain of {found.entries} entries is whole." if found.ok else ""
     return see_other(request, "/audit/", said)

@@ -1,0 +1,208 @@
+"""The log of a deployment in a real browser: it follows, it never jumps, and no broken connection costs a line."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connections
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from apps.deployments.models import Deployment
+from apps.live import feeds
+from apps.repositories.services import remove_member
+from tests.support.delivery import Delivery, pipeline
+from tests.support.sockets import cookie_of, log_event, running_server
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.xdist_group("browser"),
+    # Static files are read synchronously by WhiteNoise also under ASGI.
+    pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning"),
+]
+
+COUNT_SOCKETS = """(() => {
+  const Real = WebSocket;
+  window.opened = [];
+  window.WebSocket = class extends Real { constructor(url) { super(url); window.opened.push(this); } };
+})()"""
+NO_SOCKETS = (
+    "window.WebSocket = class { constructor() { setTimeout(() => this.onclose({ code: 1006 }), 10); } close() {} }"
+)
+LINES = "[...document.querySelectorAll('.log-view .ll')].map((row) => row.id)"
+VIEW = "document.querySelector('#step-apply .log-view')"
+
+
+@pytest.fixture
+def chromium() -> Iterator[Browser]:
+    """One for each test: while its loop runs in this thread, the database cannot be emptied behind the test."""
+    binary = shutil.which("chromium") or shutil.which("chromium-browser")
+    if binary is None:
+        pytest.skip("NOT RUN: there is no Chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=binary, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+def apart(work: Callable[[], Any]) -> Any:
+    """``work`` in a thread of its own: the browser's loop runs in this one, and Django refuses to wait in a loop."""
+    found: list[Any] = []
+
+    def run() -> None:
+        try:
+            found.append(work())
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(60)
+    return found[0]
+
+
+class Scene:
+    """A deployment with a log, the server, and a page of alice that looks at it."""
+
+    def __init__(self, browser: Browser, tmp_path: Path, port: int) -> None:
+        self.port = port
+        self.delivery, self.row, self.cookie = apart(lambda: self._set_up(tmp_path))
+        self.context = browser.new_context(base_url=f"http://127.0.0.1:{port}", viewport={"width": 1200, "height": 700})
+        name, value = self.cookie.split("=", 1)
+        self.context.add_cookies([{"name": name, "value": value, "url": f"http://127.0.0.1:{port}"}])
+        self.errors: list[str] = []
+        self.lines = 0
+
+    @staticmethod
+    def _set_up(tmp_path: Path) -> tuple[Delivery, Deployment, str]:
+        delivery = Delivery.start(tmp_path, pipeline())
+        row = delivery.deployment(delivery.merged())
+        return delivery, row, cookie_of(delivery.people.alice)
+
+    def write(self, lines: int, text: str = "line") -> None:
+        first = self.lines + 1
+        apart(lambda: log_event(self.row, first, lines, text=text))
+        self.lines += lines
+
+    def open(self, script: str = COUNT_SOCKETS) -> Page:
+        page = self.context.new_page()
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.add_init_script(script)
+        page.goto(f"/deployments/{self.row.number}/")
+        return page
+
+
+@pytest.fixture
+def scene(chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    monkeypatch.setattr(feeds, "BEAT_SECONDS", 1.0)
+    with running_server() as port:
+        found = Scene(chromium, tmp_path, port)
+        yield found
+        found.context.close()
+    connections.close_all()
+    assert found.errors == []
+
+
+def wait_until(page: Page, expression: str, seconds: float = 15.0) -> None:
+    """Until ``expression`` is true; Playwright's own way evaluates text in the page, which the policy forbids."""
+    until = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < until, f"It did not become true: {expression}"
+        page.wait_for_timeout(20)
+
+
+def ids(first: int, last: int) -> list[str]:
+    return [f"step-apply-L{number}" for number in range(first, last + 1)]
+
+
+def test_new_lines_are_followed_until_somebody_reads_further_up(scene: Scene):
+    scene.write(300)
+    page = scene.open()
+    expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
+    expect(page.locator("#freshness")).to_contain_text("Live · event")
+    scene.write(50)
+    expect(page.locator(".ll")).to_have_count(350)
+    assert page.evaluate(f"{VIEW}.scrollHeight - {VIEW}.scrollTop - {VIEW}.clientHeight") < 24
+    page.evaluate(f"{VIEW}.scrollTop = 1000")
+    page.wait_for_timeout(100)
+    scene.write(20)
+    button = page.get_by_role("button", name="20 new lines")
+    expect(button).to_be_visible()
+    assert page.evaluate(f"{VIEW}.scrollTop") == 1000, "what is being read does not move"
+    button.click()
+    assert page.evaluate(f"{VIEW}.scrollHeight - {VIEW}.scrollTop - {VIEW}.clientHeight") < 24
+    expect(button).to_be_hidden()
+    page.keyboard.press("f")
+    expect(page.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("Home")
+    assert page.evaluate(f"{VIEW}.scrollTop") == 0
+
+
+def test_twenty_lost_connections_leave_the_same_log_as_a_reload(scene: Scene):
+    page = scene.open()
+    stop = threading.Event()
+
+    def write() -> None:
+        first = 1
+        while not stop.is_set():
+            size = first % 5 + 1
+            log_event(scene.row, first, size)
+            first += size
+            scene.lines = first - 1
+            time.sleep(0.03)
+        connections.close_all()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    for killed in range(1, 21):
+        wait_until(page, f"opened.length >= {killed} && opened.at(-1).readyState === 1")
+        page.evaluate("opened.at(-1).close()")
+    stop.set()
+    writer.join()
+    wait_until(page, f"document.querySelectorAll('.ll').length >= {scene.lines}")
+    assert page.evaluate("opened.length") >= 20
+    assert page.evaluate(LINES) == ids(1, scene.lines)
+    before = page.locator(".log-view .ll").all_inner_texts()
+    page.reload()
+    assert page.evaluate(LINES) == ids(1, scene.lines)
+    assert page.locator(".log-view .ll").all_inner_texts() == before
+
+
+def test_without_sockets_the_page_asks_every_few_seconds(scene: Scene):
+    scene.write(3)
+    page = scene.open(NO_SOCKETS)
+    expect(page.locator("#freshness")).to_contain_text("state of")
+    scene.write(4)
+    expect(page.locator(".ll")).to_have_count(7, timeout=20_000)
+    scene.write(2)
+    expect(page.locator(".ll")).to_have_count(9, timeout=20_000)
+    assert page.evaluate(LINES) == ids(1, 9)
+
+
+def test_a_lost_role_is_told_and_nothing_is_called_live_any_more(scene: Scene):
+    page = scene.open()
+    expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
+    people, repository = scene.delivery.people, scene.delivery.repository
+    apart(lambda: remove_member(people.carol, repository=repository, member="alice"))
+    expect(page.get_by_role("alert")).to_contain_text("your access has changed")
+    expect(page.locator("#freshness")).to_have_attribute("data-state", "lost")
+    scene.write(3, text="not for alice")
+    page.wait_for_timeout(1500)
+    assert page.locator(".ll").count() == 0
+
+
+def test_a_link_to_a_line_in_the_gap_brings_it_and_marks_it(scene: Scene):
+    for _ in range(10):
+        scene.write(500)
+    page = scene.open()
+    page.goto(f"/deployments/{scene.row.number}/#step-apply-L1500-L1502")
+    expect(page.locator("#step-apply-L1500")).to_be_visible()
+    wait_until(page, "document.querySelectorAll('.ll.sel').length === 3")
+    assert page.evaluate("document.activeElement.hash") == "#step-apply-L1500"
+    assert page.evaluate("document.querySelector('#step-apply .log-gap a').href").endswith("from=2101&to=3000")
