@@ -19,6 +19,7 @@ PORTAL_OPEN_SIGNUP = env.flag("PORTAL_OPEN_SIGNUP")
 PORTAL_LOCAL_SIGN_IN = env.flag("PORTAL_LOCAL_SIGN_IN", default=True)
 ACCOUNT_ADAPTER = "apps.accounts.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_FORMS = {"login": "apps.accounts.forms.SignIn"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
 ACCOUNT_USERNAME_VALIDATORS = "apps.accounts.handles.VALIDATORS"
 ACCOUNT_PRESERVE_USERNAME_CASING = False

@@ -83,7 +83,7 @@ class Person:
         self.complaints = Complaints(urlsplit(base_url).netloc)
         self.complaints.follow(self.page)
         self.page.goto("/accounts/login/?next=/queue/")
-        self.write("Login", name)
+        self.write("Username or e-mail", name)
         self.write("Password", password)
         self.press("Sign in")
         self.see("My queue")
