@@ -24,6 +24,13 @@ app.conf.update(
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
     # Redis gives a message back only after this time; leases make an early repeat harmless.
-    broker_transport_options={"visibility_timeout": 60, "unacked_restore_interval": 5, "socket_timeout": 5},
+    # A sender does not try again: the sweeper does. (A worker that lost the broker has its own, endless retries.)
+    broker_transport_options={
+        "visibility_timeout": 60,
+        "unacked_restore_interval": 5,
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+        "max_retries": 0,
+    },
 )
 app.autodiscover_tasks(["apps.worker"])

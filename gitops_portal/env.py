@@ -51,3 +51,25 @@ def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
 
 def words(name: str, default: str = "", separator: str = ",") -> list[str]:
     return [word.strip() for word in text(name, default).split(separator) if word.strip()]
+
+
+def folder(name: str, default: str) -> Path:
+    """A directory that exists, or is made here, and into which we may write."""
+    place = Path(text(name, default)).resolve()
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadEnvironment(f"{name}: {place} cannot be made or is no directory: {error.strerror}.") from error
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise BadEnvironment(f"{name}: this user may not write into {place}.")
+    return place
+
+
+def url(name: str, schemes: tuple[str, ...]) -> str:
+    """The value, if it begins with one of ``schemes``. Never shown in full: it may hold a password."""
+    raw = text(name)
+    scheme, separator, rest = raw.partition("://")
+    if raw and (scheme not in schemes or not separator or not rest):
+        known = ", ".join(f"{found}://" for found in schemes)
+        raise BadEnvironment(f"{name} must be a URL that begins with {known}; it begins with {scheme[:12]!r}.")
+    return raw

@@ -23,11 +23,20 @@ def load_secret_key(data_dir: Path, *, scaled_out: bool) -> str:
             "PORTAL_SECRET_KEY (or PORTAL_SECRET_KEY_FILE) must be set when the portal is scaled out."
         )
     path = data_dir / "secret.key"
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
+    if not path.exists():
+        _make_once(path)
+    return path.read_text(encoding="ascii").strip()
+
+
+def _make_once(path: Path) -> None:
+    """Put a whole key in place; of two first starts one wins, and the other never reads half of it."""
+    draft = path.with_name(f"secret.{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="ascii") as file:
-        key = secrets.token_urlsafe(48)
-        file.write(key)
-    return key
+        file.write(secrets.token_urlsafe(48))
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

@@ -25,8 +25,7 @@ DEBUG = env.flag("PORTAL_DEBUG")
 # --- where things live -------------------------------------------------------------------
 # Tests never touch the data of an installation.
 _DEFAULT_DATA_DIR = tempfile.mkdtemp(prefix="portal-test-") if TESTING else str(BASE_DIR / "var")
-PORTAL_DATA_DIR = Path(env.text("PORTAL_DATA_DIR", _DEFAULT_DATA_DIR)).resolve()
-PORTAL_DATA_DIR.mkdir(parents=True, exist_ok=True)
+PORTAL_DATA_DIR = env.folder("PORTAL_DATA_DIR", _DEFAULT_DATA_DIR)
 PORTAL_DEMO_DIR = PORTAL_DATA_DIR / "demo"
 PORTAL_LOCAL_REPOSITORY_DIRS = [
     str(PORTAL_DEMO_DIR),
@@ -41,8 +40,8 @@ PORTAL_MIRROR_MAX_MB = env.number("PORTAL_MIRROR_MAX_MB", 2048)
 PORTAL_POLL_SECONDS = env.number("PORTAL_POLL_SECONDS", 15)
 
 # --- secrets -----------------------------------------------------------------------------
-DATABASE_URL = env.text("DATABASE_URL")
-REDIS_URL = env.text("REDIS_URL")
+DATABASE_URL = env.url("DATABASE_URL", ("postgresql", "postgres", "sqlite"))
+REDIS_URL = env.url("REDIS_URL", ("redis", "rediss", "unix"))
 SECRET_KEY = load_secret_key(PORTAL_DATA_DIR, scaled_out=bool(DATABASE_URL and REDIS_URL) and not TESTING)
 PORTAL_ENCRYPTION_KEY = env.text("PORTAL_ENCRYPTION_KEY") or SECRET_KEY
 

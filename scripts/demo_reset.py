@@ -1,19 +1,18 @@
 """Throw the demo organisation away and tell it anew. Asks first, unless FORCE=1.
 
-What goes is the embedded database and everything in PORTAL_DATA_DIR that was made from it;
-the secret key stays. A PostgreSQL database is never dropped from here.
+What goes is the embedded database and what the portal keeps beside it in PORTAL_DATA_DIR; the
+secret key and everything else there stays. A directory in which no demo was told is left alone,
+also with FORCE=1. A PostgreSQL database is never dropped from here.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-KEPT = {"secret.key", "static"}
+from data_dir import ROOT, data_dir, holds_demo, is_cut_off, remove_demo
 
 
 def stop(message: str) -> None:
@@ -37,33 +36,24 @@ def is_served() -> bool:
         return probe.connect_ex(address) == 0
 
 
-def empty(place: Path) -> None:
-    for entry in place.iterdir():
-        if entry.name in KEPT:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
-
-
 def main() -> None:
+    place = data_dir()
+    # Asked before the settings are read, because they make a key there.
+    if place.exists() and any(place.iterdir()) and not (holds_demo(place) or is_cut_off(place)):
+        stop(f"{place} holds no demo organisation. Nothing was deleted.")
     sys.path.insert(0, str(ROOT))
     os.chdir(ROOT)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gitops_portal.settings")
     from django.conf import settings
     from django.core.management import call_command
 
-    place = Path(settings.PORTAL_DATA_DIR)
     if settings.DATABASE_URL:
         stop("DATABASE_URL names a database server. Drop and create that database yourself, then call make run.")
     if is_served():
         stop("a portal is running at HOST:PORT. Stop it first.")
     if not is_confirmed(place):
         stop("nothing was deleted.")
-    if not (place / "secret.key").exists() and any(place.iterdir()):
-        stop(f"{place} does not look like a portal's data directory. Nothing was deleted.")
-    empty(place)
+    remove_demo(place)
     import django
 
     django.setup()

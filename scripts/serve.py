@@ -11,7 +11,8 @@ import socket
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from data_dir import ROOT, data_dir, is_cut_off, remove_demo
+
 HOST = os.environ.get("HOST") or "127.0.0.1"
 PORT = os.environ.get("PORT") or "8000"
 
@@ -37,16 +38,47 @@ def require_free_port() -> int:
     return int(PORT)
 
 
+def require_services() -> None:
+    """Ask the database server and Redis, where they are set, once and with a short patience: a sentence, not a hang."""
+    from django.conf import settings
+
+    if settings.DATABASE_URL.startswith("postgres"):
+        import psycopg
+
+        try:
+            psycopg.connect(settings.DATABASE_URL, connect_timeout=5).close()
+        except psycopg.Error as problem:
+            stop(f"the database that DATABASE_URL names does not let us in.\n{problem}")
+    if settings.REDIS_URL:
+        import redis
+
+        try:
+            redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5, socket_timeout=5).ping()
+        except (redis.RedisError, ValueError) as problem:
+            stop(f"the Redis that REDIS_URL names does not answer.\n{problem}")
+
+
+def tell_anew_what_was_cut_off() -> None:
+    """A first start that was stopped in the middle of the story has served nobody: begin again."""
+    if not os.environ.get("DATABASE_URL") and is_cut_off(data_dir()):
+        print("The first start was interrupted before the demo organisation was ready: beginning again.")
+        remove_demo(data_dir())
+
+
 def prepare_database() -> None:
     """Bring the tables up to date and tell the demo story if there is none yet; destroys nothing."""
     import django
     from django.conf import settings
     from django.core.management import call_command
-    from django.db import connections
+    from django.db import OperationalError, connections
 
+    require_services()
     django.setup()
     Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)  # filled only by collectstatic, but must exist
-    call_command("migrate", interactive=False, verbosity=0)
+    try:
+        call_command("migrate", interactive=False, verbosity=0)
+    except OperationalError as problem:
+        stop(f"the database cannot be used: {problem}. Is PORTAL_DATA_DIR ({settings.PORTAL_DATA_DIR}) writable?")
     call_command("demo", "--if-empty")
     call_command("demo", "--sign-in")
     connections.close_all()  # the server opens its own: none may be carried into its threads
@@ -58,6 +90,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gitops_portal.settings")
     os.environ["HOST"], os.environ["PORT"] = HOST, PORT  # the settings make PORTAL_URL of these
     port = require_free_port()
+    tell_anew_what_was_cut_off()
     prepare_database()
     shown = f"[{HOST}]" if ":" in HOST else HOST
     print(f"\nGitOps Portal: http://{shown}:{port}/   (Ctrl+C stops it; data stays in PORTAL_DATA_DIR)\n", flush=True)

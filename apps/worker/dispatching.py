@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import structlog
@@ -13,6 +14,8 @@ from apps.worker.embedded import Engine
 from apps.worker.registry import jobs
 
 log = structlog.get_logger(__name__)
+SILENCE_SECONDS = 5.0
+_silent_until = 0.0
 
 
 def queue_of(job: Job) -> str:
@@ -21,15 +24,20 @@ def queue_of(job: Job) -> str:
 
 
 def send(name: str, pk: int, **_: Any) -> None:
-    """Queue one unit; a broker that does not answer costs time until the next sweep, never the request."""
+    """Queue one unit; a broker that does not answer costs time until the next sweep, never the request.
+
+    One try waits for seconds, and a request wakes several units: after a failure nobody tries for a while.
+    """
+    global _silent_until  # noqa: PLW0603  # one broker per process
     from apps.worker.tasks import run_unit
 
     job = jobs().get(name)
-    if job is None:
+    if job is None or time.monotonic() < _silent_until:
         return
     try:
         run_unit.apply_async((name, pk), queue=queue_of(job), retry=False, expires=60)
     except (OperationalError, OSError) as problem:
+        _silent_until = time.monotonic() + SILENCE_SECONDS
         log.warning("wake_up_lost", job=name, pk=pk, problem=type(problem).__name__)
 
 

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from kombu.exceptions import OperationalError
 
 from apps.core.work import Job, work_requested
+from apps.worker import dispatching, tasks
 from apps.worker.embedded import Engine
 from apps.worker.registry import jobs
+from gitops_portal.celery import app
 
 
 def wait_until(is_so: Callable[[], Any], seconds: float = 5) -> None:
@@ -111,3 +114,18 @@ def test_stopping_waits_for_what_runs(started: Any) -> None:
     assert ended == [1]
     time.sleep(0.2)
     assert ended == [1]
+
+
+def test_a_broker_that_does_not_answer_costs_a_request_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = []
+
+    def refused(*_: object, **__: object) -> None:
+        tries.append(1)
+        raise OperationalError("nobody there")
+
+    monkeypatch.setattr(tasks.run_unit, "apply_async", refused)
+    monkeypatch.setattr(dispatching, "_silent_until", 0.0)
+    for pk in range(20):
+        dispatching.send("deployments.start", pk)
+    assert len(tries) == 1
+    assert app.conf.broker_transport_options["max_retries"] == 0

@@ -26,7 +26,13 @@ class Command(BaseCommand):
         if options["sign_in"]:
             self._print_sign_in()
             return
+        telling = Path(settings.PORTAL_DATA_DIR) / "demo.telling"  # scripts/data_dir.py looks for it
         if User.objects.exists():
+            if telling.exists():
+                self.stderr.write(
+                    "The story of the demo organisation was cut off, so some of it is missing. "
+                    "`make demo-reset` starts again from nothing; a database server is emptied by hand."
+                )
             if options["if_empty"]:
                 return
             raise CommandError("There are people in this portal already. `make demo-reset` starts again from nothing.")
@@ -35,7 +41,9 @@ class Command(BaseCommand):
             # A demo repository without its database: an earlier start was interrupted.
             shutil.rmtree(leftovers)
         self.stdout.write("Telling the story of the demo organisation (half a minute, once) …")
+        telling.touch()
         tell()
+        telling.unlink()
         self.stdout.write("The demo organisation is ready.")
 
     def _print_sign_in(self) -> None:

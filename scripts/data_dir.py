@@ -1,0 +1,47 @@
+"""The data directory before Django is there: what in it is the portal's, and whether a demo story was cut off."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MADE = (
+    "demo",
+    "mirrors",
+    "runs",
+    "portal.sqlite3",
+    "portal.sqlite3-journal",
+    "portal.sqlite3-wal",
+    "portal.sqlite3-shm",
+)
+"""What a portal makes anew; the secret key, and whatever else somebody keeps there, stays."""
+
+TELLING = "demo.telling"
+"""Is there while the story is told to an empty portal (apps.demo); a story that was cut off leaves it."""
+
+
+def data_dir() -> Path:
+    return Path(os.environ.get("PORTAL_DATA_DIR") or ROOT / "var").resolve()
+
+
+def holds_demo(place: Path) -> bool:
+    """Whether the data there is a demo organisation's; ask before the settings make their files there."""
+    return (place / "demo").is_dir() and (place / "secret.key").is_file()
+
+
+def is_cut_off(place: Path) -> bool:
+    """Whether a first start was stopped before it could serve anybody."""
+    return (place / TELLING).exists() and (place / "secret.key").is_file()
+
+
+def remove_demo(place: Path) -> None:
+    """Remove what a portal makes; nothing else is touched."""
+    for name in MADE:
+        entry = place / name
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink(missing_ok=True)
+    (place / TELLING).unlink(missing_ok=True)
