@@ -115,7 +115,8 @@ class Endpoint(APIView):
         require_length(request)
         if not all(is_storable(value) for value in kwargs.values() if isinstance(value, str)):
             raise NotVisible("not_found", "There is nothing here that you can see.")
-        require_storable(dict(request.query_params.lists()))
+        for name, values in request.query_params.lists():
+            require_storable([name, *values], field=name)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer with an ETag, and with 304 when the caller has the same already."""

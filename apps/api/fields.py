@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -18,11 +20,17 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
-class Address(serializers.EmailField):
+class Address(Text):
+    """An e-mail address, or empty."""
+
     def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            raise serializers.ValidationError("Not a string.")
-        return super().to_internal_value(data)
+        text = super().to_internal_value(data)
+        try:
+            if text:
+                validate_email(text)
+        except ValidationError as error:
+            raise serializers.ValidationError("No e-mail address.") from error
+        return text
 
 
 class Number(serializers.IntegerField):
@@ -42,9 +50,20 @@ class Flag(serializers.BooleanField):
         return data
 
 
-def one_of(*values: str) -> type[Text]:
-    """A text that the schema documents as one of ``values``; the service that gets it says what is wrong."""
-    return extend_schema_field({"type": "string", "enum": list(values)})(type("Word", (Text,), {}))
+def one_of(*values: str, checked: bool = False) -> type[Text]:
+    """A text that the schema documents as one of ``values``.
+
+    The service that gets another one says what is wrong, or, if ``checked``, the shape does.
+    """
+
+    def require_known(_field: Text, data: Any) -> str:
+        text = Text.to_internal_value(_field, data)
+        if text not in values:
+            raise serializers.ValidationError(f"One of {', '.join(values)}.")
+        return text
+
+    members = {"to_internal_value": require_known} if checked else {}
+    return extend_schema_field({"type": "string", "enum": list(values)})(type("Word", (Text,), members))
 
 
 # Columns of answers.

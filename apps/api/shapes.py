@@ -21,7 +21,7 @@ Kinds = one_of(*Thread.Kind.values)
 Sides = one_of("old", "new")
 Outcomes = one_of("succeeded", "failed")
 Scopes = one_of(*SCOPES)
-People = one_of(*Kind.values)
+People = one_of(*Kind.values, checked=True)
 
 
 class Shape(Serializer[Any]):
@@ -63,8 +63,12 @@ class RepositoryIn(Shape):
     url = Text(max_length=500)
     default_branch = Text(required=False, allow_blank=True, default="", max_length=250)
     username = Text(required=False, allow_blank=True, default="", max_length=200)
-    secret = Text(required=False, allow_blank=True, default="", write_only=True)
-    ssh_key = Text(required=False, allow_blank=True, default="", write_only=True, trim_whitespace=False)
+    secret = Text(
+        required=False, allow_blank=True, default="", write_only=True, trim_whitespace=False, max_length=10_000
+    )
+    ssh_key = Text(
+        required=False, allow_blank=True, default="", write_only=True, trim_whitespace=False, max_length=20_000
+    )
     members = serializers.DictField(child=Roles(), required=False, default=dict)
 
 

@@ -20,7 +20,7 @@ urlpatterns = [
     path("teams/", route(teams.list_teams, teams.create_team), name="teams"),
     path("teams/<str:name>/", route(teams.show_team, teams.set_team_members, teams.edit_team), name="team"),
     path("tokens/", route(people.list_tokens, people.create_token), name="tokens"),
-    path("tokens/<int:pk>/", route(people.revoke_token), name="token"),
+    path("tokens/<int:token>/", route(people.revoke_token), name="token"),
     # repositories
     path("repositories/", route(repositories.list_repositories, repositories.connect_repository), name="repositories"),
     path("repositories/<str:name>/", route(repositories.show_repository), name="repository"),

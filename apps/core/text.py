@@ -45,4 +45,4 @@ def _texts(value: Any, name: str) -> Iterator[tuple[str, str]]:
                 yield f"{where}.{key}".lstrip("."), str(key)
                 waiting.append((f"{where}.{key}".lstrip("."), inner))
         elif isinstance(found, list | tuple):
-            waiting.extend((f"{where}.{index}".lstrip("."), inner) for index, inner in enumerate(found))
+            waiting.extend((where, inner) for inner in found)

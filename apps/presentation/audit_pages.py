@@ -48,7 +48,7 @@ def _change(raw: str) -> int | None:
     text = raw.strip().upper().removeprefix("CHG-")
     if not text:
         return None
-    if not text.isdecimal() or len(text) > 9:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 9:
         raise InvalidInput("bad_change", "Write a change as CHG-42 or 42.", field="change")
     return int(text)
 

@@ -44,7 +44,7 @@ ROWS = [
     Row("PATCH team", who(ADMINISTER, 200, outsider=403), {"name": "network"}, {"title": "Networks"}),
     Row("GET tokens", signed_in(200)),
     Row("POST tokens", signed_in(201), body={"name": "nightly", "scopes": ["read"]}),
-    Row("DELETE token", signed_in(404), {"pk": "{token}"}),
+    Row("DELETE token", signed_in(404), {"token": "{token}"}),
     # repositories
     Row("GET repositories", signed_in(200)),
     Row(

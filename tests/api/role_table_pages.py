@@ -190,7 +190,7 @@ PEOPLE = [
 RECORDS = [
     Row("GET audit", who(AUDIT, outsider=403)),
     Row("GET audit_entry", who(AUDIT, outsider=403), {"seq": "{entry}"}),
-    Row("GET audit_verify", anybody(DONE)),
+    Row("GET audit_verify", who(AUDIT, DONE, outsider=403)),
     Row("POST audit_verify", who(AUDIT, DONE, outsider=403)),
 ]
 ROWS = [*DESK, *CHANGES, *DEPLOYMENTS, *REPOSITORIES, *PEOPLE, *RECORDS]

@@ -16,7 +16,7 @@ from apps.api.answers import me_json, token_json, user_json
 from apps.api.endpoints import endpoint, read
 from apps.api.lookups import caller
 from apps.api.pages import AFTER_NAME, LIMIT, names_page, page
-from apps.core.errors import InvalidInput, NotVisible
+from apps.core.errors import InvalidInput, NotAllowed, NotVisible
 
 
 @endpoint("GET", response=outputs.MeOut, summary="Who am I")
@@ -100,17 +100,21 @@ def create_token(request: Request) -> Response:
     body = read(shapes.TokenIn, request)
     scopes = body["scopes"]
     if isinstance(request.auth, TokenSession):
-        scopes = [scope for scope in scopes or request.auth.scopes if scope in request.auth.scopes]
+        scopes = scopes or sorted(request.auth.scopes)
+        more = sorted(set(scopes) - request.auth.scopes)
+        if more:
+            raise NotAllowed(
+                "scope_missing", f"A token makes none with more rights than its own: not {', '.join(more)}."
+            )
     user = caller(request)
     token, secret = accounts.create_token(user, user=user, name=body["name"], scopes=scopes or None, days=body["days"])
     return Response(token_json(token) | {"token": secret}, status=201)
 
 
 @endpoint("DELETE", scope="manage", response=outputs.TokenOut, summary="Revoke an API token")
-def revoke_token(request: Request, pk: int) -> Response:
+def revoke_token(request: Request, token: int) -> Response:
     """End one of the caller's tokens at once."""
-    token = ApiToken.objects.filter(pk=pk, user=caller(request)).first()
-    if token is None:
+    row = ApiToken.objects.filter(pk=token, user=caller(request)).first()
+    if row is None:
         raise NotVisible("not_found", "You have no such token.")
-    token = accounts.revoke_token(caller(request), token=token)
-    return Response(token_json(token))
+    return Response(token_json(accounts.revoke_token(caller(request), token=row)))
