@@ -48,12 +48,15 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class DiffView:
-    """``alone`` is the file shown by itself. ``next_shells``: from which file the next page of shells starts."""
+    """``alone`` is the file shown by itself. ``next_shells``: from which file the next page of shells starts.
+    ``list_later``: the list is fetched again after the first response, with more files or with their counts.
+    """
 
     files: tuple[FileLine, ...]
     list_html: SafeString
     total: int
     counted: bool
+    list_later: bool
     added: int
     removed: int
     not_displayed: tuple[FileLine, ...]
@@ -84,18 +87,23 @@ def diff_view(
     alone: str = "",
     start: int = 0,
     with_choices: bool = True,
+    long_list: bool = False,
 ) -> DiffView:
-    """The read model around ``found``; one query for the revisions, if they are offered."""
+    """The read model around ``found``; one query for the revisions, if they are offered.
+
+    ``long_list`` is for the list that follows the first response: it names more files.
+    """
     reasons = {item.change.id: item.reason for item in plan(found.files, found.facts).files}
     lines = tuple(_line(item, found.facts.get(item.id), reasons[item.id]) for item in found.files)
     revisions = list(change.revisions.defer("paths")) if with_choices else []
     total = len(lines)
-    listed = LISTED_COUNTED if found.counted else LISTED
+    listed = LISTED_COUNTED if long_list else LISTED
     return DiffView(
         files=lines[:listed],
-        list_html=list_html(lines[:listed]),
+        list_html=list_html(lines[:listed], teach=long_list),
         total=total,
         counted=found.counted,
+        list_later=not found.counted or (total > listed and not long_list),
         added=sum(line.added or 0 for line in lines) if found.counted else sides.revision.lines_added,
         removed=sum(line.removed or 0 for line in lines) if found.counted else sides.revision.lines_removed,
         not_displayed=tuple(line for line in lines if line.reason),
@@ -114,18 +122,22 @@ def diff_view(
     )
 
 
-def list_html(lines: Iterable[FileLine]) -> SafeString:
-    """The lines of the file list. Written here, because a thousand of them cost a template 100 ms."""
-    return mark_safe("".join(_line_html(line) for line in lines))  # noqa: S308  # every foreign part is escaped below
+def list_html(lines: Iterable[FileLine], *, teach: bool) -> SafeString:
+    """The lines of the file list. Written here, because a thousand of them cost a template 100 ms.
+
+    ``teach``: they came after the page and tell its headings the counts in words.
+    """
+    return mark_safe("".join(_line_html(line, teach) for line in lines))  # noqa: S308  # all foreign parts are escaped
 
 
-def _line_html(line: FileLine) -> str:
+def _line_html(line: FileLine, teach: bool) -> str:
     folder = f'<span class="muted">{escape(line.folder)}/</span>' if line.folder else ""
     counts = ""
     if line.counts:
         added = f'<span class="plus">+{line.added}</span>' if line.added else ""
         removed = f' <span class="minus">−{line.removed}</span>' if line.removed else ""
-        counts = f'<span class="file-counts" data-counts="{escape(line.counts)}">{added}{removed}</span>'
+        words = f' data-counts="{escape(line.counts)}"' if teach else ""
+        counts = f'<span class="file-counts"{words}>{added}{removed}</span>'
     return (
         f'<li><a href="#f-{line.id}"><abbr class="sign sign--{line.sign}" title="{line.word}">{line.sign}</abbr>'
         f"<bdi>{folder}{escape(line.name)}</bdi>{counts}</a></li>\n"

@@ -144,7 +144,7 @@ def counts(request: HttpRequest, number: int) -> HttpResponse:
     options = pages.options_of(sides, _chosen_view(request))
     change = changes.find(signed_in(request), number)
     partial = "web/changes/_diff_files.html"
-    page = diff_view(change, sides, pages.counted_listing(sides), options)
+    page = diff_view(change, sides, pages.counted_listing(sides), options, long_list=True)
     context = {"page": page, "number": number, "region": partial}
     return respond(request, "web/changes/region.html", context, fragment=partial)
 
