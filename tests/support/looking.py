@@ -55,7 +55,7 @@ def walk(
         context.add_cookies([{"name": name, "value": value, "url": base_url}])
     page = context.new_page()
     # A refusal's own status is reported by the browser as an error of the page.
-    complaints = Complaints(urlsplit(base_url).netloc, expected=r"status of 40[0-9]")
+    complaints = Complaints(urlsplit(base_url).netloc, expected=r"status of 4(0[0-9]|22)")
     complaints.follow(page)
     found: dict[str, list[str]] = {}
     for address in pages:
