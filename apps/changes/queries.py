@@ -14,11 +14,12 @@ from apps.changes.lifecycle import FOLLOWS_GIT, Status
 from apps.changes.models import ChangeRequest, Contribution, Revision
 from apps.changes.querysets import ChangeQuerySet
 from apps.changes.search import Query, parse
-from apps.core.errors import NotVisible
+from apps.core.errors import NotVisible, PortalError
 from apps.core.paging import Page, keyset_page
 from apps.core.reading import once_per_read
 from apps.core.verdict import Reason
 from apps.repositories.models import BranchTip
+from apps.vcs.objects import commit_tree_oid
 
 MAX_PAGE = 100
 ME = "me"
@@ -223,3 +224,24 @@ def _handles(names: frozenset[str], user: User) -> set[str]:
 
 def _with_relations(rows: ChangeQuerySet) -> ChangeQuerySet:
     return rows.select_related("repository", "requester", "owner", "revision", "rolls_back", "merge_when_allowed_by")
+
+
+def is_earlier_state(change: ChangeRequest) -> bool:
+    """Whether merging gives a tree that the target branch had before: by a landed change, or before ``rolls_back``.
+
+    An inverse beneath later changes is a state that nobody approved and that never ran, and so is one
+    that was retargeted to a branch with another history.
+    """
+    tree = change.revision.result_tree if change.revision else ""
+    if not tree:
+        return False
+    same = ChangeRequest.objects.filter(repository=change.repository_id, target_branch=change.target_branch)
+    if same.exclude(merge_commit="").filter(revision__result_tree=tree).exclude(pk=change.pk).exists():
+        return True
+    undone = change.rolls_back
+    if undone is None or undone.revision is None or undone.target_branch != change.target_branch:
+        return False
+    try:
+        return commit_tree_oid(change.repository.mirror_path, undone.revision.target_oid) == tree
+    except PortalError:
+        return False

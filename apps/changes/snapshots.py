@@ -6,7 +6,6 @@ Pure in its inputs (two commits of one mirror), so it may run outside of transac
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +15,6 @@ from apps.vcs import history, merging, objects, refs, trees
 from apps.vcs.paths import display
 
 How = Contribution.How
-MAX_COMMITS = 5_000
-"""Commits whose people are read; a longer range names those of the newest."""
-
-CO_AUTHOR = "co-authored-by"
 PERSON = re.compile(r"\s*(?P<name>[^<]*?)\s*<(?P<email>[^<>]*)>\s*")
 
 
@@ -69,7 +64,6 @@ def take(git_dir: Path, *, head: str, target: str) -> Snapshot:
         before = objects.commit_tree_oid(git_dir, target)
         changes = trees.diff_trees(git_dir, before, tree)
         stats = trees.numstat(git_dir, before, tree)
-    commits = history.commits_between(git_dir, target, head, limit=MAX_COMMITS)
     return Snapshot(
         head=head,
         target=target,
@@ -84,25 +78,20 @@ def take(git_dir: Path, *, head: str, target: str) -> Snapshot:
         lines_added=sum(stat.added or 0 for stat in stats),
         lines_removed=sum(stat.deleted or 0 for stat in stats),
         commit_count=history.count_between(git_dir, target, head),
-        people=people_of(commits),
+        people=people_between(git_dir, target, head),
     )
 
 
-def people_of(commits: Iterable[history.Commit]) -> tuple[Person, ...]:
-    """Author, committer and co-authors of all commits, each once."""
+def people_between(git_dir: Path, target: str, head: str) -> tuple[Person, ...]:
+    """Author, committer and co-authors of all commits of ``target..head``, each once."""
     found: dict[Person, None] = {}
-    for commit in commits:
-        found[_person(commit.author.name, commit.author.email, How.AUTHORED)] = None
-        found[_person(commit.committer.name, commit.committer.email, How.COMMITTED)] = None
-        for key, value in commit.trailers:
-            if key.casefold() == CO_AUTHOR and (match := PERSON.fullmatch(value)):
+    for named in history.people_between(git_dir, target, head):
+        found[_person(*named.author, How.AUTHORED)] = None
+        found[_person(*named.committer, How.COMMITTED)] = None
+        for value in named.co_authors:
+            if match := PERSON.fullmatch(value):
                 found[_person(match["name"], match["email"], How.CO_AUTHORED)] = None
     return tuple(person for person in found if person.email or person.name)
-
-
-def people_between(git_dir: Path, target: str, head: str) -> tuple[Person, ...]:
-    """The people of ``target..head``."""
-    return people_of(history.commits_between(git_dir, target, head, limit=MAX_COMMITS))
 
 
 def pin(git_dir: Path, number: int, revision: int, snapshot: Snapshot) -> None:

@@ -41,7 +41,9 @@ class Asked:
     detail: str
 
 
-_LOST = frozenset({"source_changed", "rendered_changed", "plan_changed", "base_moved", "expired", "policy_changed"})
+_LOST = frozenset(
+    {"source_changed", "rendered_changed", "plan_changed", "base_moved", "retargeted", "expired", "policy_changed"}
+)
 
 
 def review_rows(change: ChangeRequest, verdict: PolicyVerdict) -> list[ReviewRow]:

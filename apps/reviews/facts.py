@@ -25,6 +25,7 @@ HOW = {
     Contribution.How.PUSHED: "pusher",
     Contribution.How.SUGGESTED: "suggestion",
 }
+RETARGETED = "retargeted"
 ALWAYS = ("role/reviewer", "role/maintainer")
 
 
@@ -53,7 +54,7 @@ def approval_facts(
         stage=str(stage),
         status=str(change.status),
         environment=environment,
-        kind=str(change.kind),
+        kind=_kind(change),
         requester=change.requester_id,
         environments=_environments(change, policy, revision),
         owners=owners,
@@ -67,6 +68,12 @@ def approval_facts(
         rollback=policy.config.rollback,
     )
     return facts if revision is None else _with_revision(facts, change, revision)
+
+
+def _kind(change: ChangeRequest) -> str:
+    """The smaller gate of a rollback is for going back to a state that was there before, and for nothing else."""
+    restores = change.kind == ChangeRequest.Kind.ROLLBACK and changes.is_earlier_state(change)
+    return str(ChangeRequest.Kind.ROLLBACK if restores else ChangeRequest.Kind.NORMAL)
 
 
 def _with_revision(facts: evaluation.Facts, change: ChangeRequest, revision: Revision) -> evaluation.Facts:
@@ -124,8 +131,9 @@ def _people(people: People) -> tuple[evaluation.Person, ...]:
 
 
 def _review(row: Review, revision: Revision | None) -> evaluation.Review:
-    """An approval is worth something only for the subject that the reviewer saw."""
+    """An approval is worth something only for the subject that the reviewer saw, on the branch that it was for."""
     equal = revision is not None and bool(row.subject) and row.subject == revision.subject
+    same_branch = revision is not None and row.revision.target_branch == revision.target_branch
     return evaluation.Review(
         person=row.reviewer_id,
         verdict=str(row.verdict),
@@ -133,6 +141,8 @@ def _review(row: Review, revision: Revision | None) -> evaluation.Review:
         stage=str(row.stage),
         environment=row.environment,
         subject_equal=equal,
+        counts=same_branch,
+        why_not="" if same_branch else RETARGETED,
     )
 
 

@@ -18,7 +18,18 @@ RECORD = "%x00".join((*(field.replace("%ad", "%at %ai").replace("%cd", "%ct %ci"
 WIDTH = len(FIELDS) + 1
 FLAGS = ("-z", "--no-notes", "--no-mailmap", "--no-decorate", "--no-show-signature", "--no-color",
          "--encoding=UTF-8", f"--format={RECORD}")  # fmt: skip
+CO_AUTHORS = "%(trailers:key=Co-authored-by,valueonly=true,unfold=true,separator=%x1e)"
+PEOPLE = f"%an%x00%ae%x00%cn%x00%ce%x00{CO_AUTHORS}"
 MANY = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Name and mail of author and committer, and the values of ``Co-authored-by``: claims, all of them."""
+
+    author: tuple[str, str]
+    committer: tuple[str, str]
+    co_authors: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,25 @@ def commits_between(git_dir: Path, base: str, head: str, *, limit: int = MANY) -
     _require_commit(git_dir, base)
     _require_commit(git_dir, head)
     return _log(git_dir, ["--topo-order", f"--max-count={int(limit)}", head, f"^{base}"])
+
+
+def people_between(git_dir: Path, base: str, head: str) -> list[Named]:
+    """Whom the commits of ``base..head`` name, each combination once; of every commit, however many there are.
+
+    A limit here would let somebody hide behind empty commits: :class:`GitOutputTooLarge` instead.
+    """
+    _require_commit(git_dir, base)
+    _require_commit(git_dir, head)
+    flags = [*(flag for flag in FLAGS if not flag.startswith("--format=")), f"--format={PEOPLE}"]
+    fields = [decode(field) for field in gateway.run(git_dir, "log", [*flags, head, f"^{base}"]).split(b"\0")]
+    width = PEOPLE.count("%x00") + 1
+    records = dict.fromkeys(tuple(fields[at : at + width]) for at in range(0, len(fields) - width + 1, width))
+    return [
+        Named(
+            (author, mail), (committer, c_mail), tuple(value.strip() for value in said.split("\x1e") if value.strip())
+        )
+        for author, mail, committer, c_mail, said in records
+    ]
 
 
 def count_between(git_dir: Path, base: str, head: str) -> int:

@@ -1,13 +1,14 @@
 """What holds a pending deployment, each reason with a sentence (DESIGN §6). Reads only.
 
 Codes: ``promotion``, ``gate``, ``manual``, ``lock``. Rollbacks wait neither for the promotion
-order nor for the gate: their own gate was the review of the inverse change.
+order nor, when they restore an earlier state, for the gate: that was the review of the inverse change.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from apps.changes.queries import is_earlier_state
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment
 from apps.policies.config import DEPLOY, PortalConfig
@@ -30,7 +31,10 @@ class Wait:
 
 def waits_of(deployment: Deployment) -> list[Wait]:
     """Everything that holds ``deployment`` now; empty: it can start."""
-    found = [] if deployment.kind == Deployment.Kind.ROLLBACK else [*_promotion(deployment), *_gate(deployment)]
+    is_rollback = deployment.kind == Deployment.Kind.ROLLBACK
+    found = [] if is_rollback else _promotion(deployment)
+    if not (is_rollback and is_earlier_state(deployment.change)):
+        found += _gate(deployment)
     if deployment.manual_start:
         found.append(Wait("manual", "Starts by hand: somebody who may deploy presses Start."))
     return found + _lock(deployment, is_ready=not found)

@@ -43,7 +43,7 @@ def roll_back(actor: User, *, deployment: Deployment) -> ChangeRequest:
         environments=environments,
         title=f"Roll back {change.label}: {change.title}"[:200],
         description=f"Takes the effect of {change.label} out of {', '.join(environments)}. "
-        f"Asked for on {deployment.label}.",
+        f"Asked for on {deployment.label}.{_told_if_new(change, head)}",
         head_oid=head,
     )
     transitions.swap(inverse, merge_when_allowed_by=actor)
@@ -72,6 +72,15 @@ def _environments(change: ChangeRequest) -> list[str]:
     rows = Deployment.objects.filter(change=change, status__in=UNDOABLE).select_related("environment")
     found = {row.environment.name: row.environment.position for row in rows}
     return sorted(found, key=lambda name: (found[name], name))
+
+
+def _told_if_new(change: ChangeRequest, head: str) -> str:
+    """Which gate will be asked, in words for the people at it."""
+    git_dir = change.repository.mirror_path
+    merged = history.read_commit(git_dir, change.merge_commit)
+    if objects.commit_tree_oid(git_dir, head) == objects.commit_tree_oid(git_dir, merged.parents[0]):
+        return ""
+    return " Later changes stay, so this makes a state that was not live before: the ordinary rules apply."
 
 
 def _write_inverse(actor: User, change: ChangeRequest) -> str:

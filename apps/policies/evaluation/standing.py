@@ -38,6 +38,7 @@ class Standing(StrEnum):
     RENDERED_CHANGED = "rendered_changed"
     PLAN_CHANGED = "plan_changed"
     BASE_MOVED = "base_moved"
+    RETARGETED = "retargeted"
     EXPIRED = "expired"
     REAUTHENTICATION_MISSING = "reauthentication_missing"
     NOT_ALL_SEEN = "not_all_seen"
@@ -62,6 +63,7 @@ SENTENCES = {
     Standing.RENDERED_CHANGED: "r{current} changed the rendered result since {who} approved r{revision}.",
     Standing.PLAN_CHANGED: "r{current} changed the plan since {who} approved r{revision}.",
     Standing.BASE_MOVED: "The target branch moved and the result differs from what {who} approved.",
+    Standing.RETARGETED: "{who} approved r{revision} for another target branch.",
     Standing.EXPIRED: "{who}'s approval of r{revision} has expired.",
     Standing.REAUTHENTICATION_MISSING: "{who} did not sign in again for this approval, which the rule asks for.",
     Standing.NOT_ALL_SEEN: "{who} had not been shown everything that the rule asks for.",

@@ -1,0 +1,105 @@
+"""An approval is for one effect on one branch; the smaller gate of a rollback is for an earlier state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from apps.changes.models import ChangeRequest
+from apps.changes.services import create_change, retarget
+from apps.deployments.models import Deployment, MergeIntent
+from apps.deployments.services import roll_back
+from apps.reviews import queries
+from tests.support.delivery import Delivery, pipeline, run_jobs, run_until_idle
+from tests.support.repositories import pushed
+
+pytestmark = pytest.mark.django_db
+
+LINES = "".join(f"line {number}\n" for number in range(20))
+
+
+@pytest.fixture
+def delivery(tmp_path: Path) -> Delivery:
+    free = pipeline() + "rollback: {protected: 0, others: 0}\n"
+    return Delivery.start(tmp_path, free, files={"app/values.yaml": LINES})
+
+
+def fresh(change: ChangeRequest) -> ChangeRequest:
+    return ChangeRequest.objects.select_related("repository", "revision").get(pk=change.pk)
+
+
+def test_an_approval_does_not_follow_to_another_target_branch_and_counts_again_when_the_change_returns(
+    delivery: Delivery,
+) -> None:
+    change = delivery.approved()
+    pushed(delivery.repository, delivery.work, "origin/main:refs/heads/production")
+    assert queries.verdict_of(fresh(change)).allowed
+    retarget(delivery.people.alice, change=fresh(change), target_branch="production")
+    verdict = queries.verdict_of(fresh(change))
+    assert not verdict.allowed
+    assert [(found.counts, found.code) for found in verdict.standings] == [(False, "retargeted")]
+    retarget(delivery.people.alice, change=fresh(change), target_branch="main")
+    assert queries.verdict_of(fresh(change)).allowed
+
+
+def deployed(delivery: Delivery, name: str, text: str) -> ChangeRequest:
+    change = delivery.merged(name, {"app/values.yaml": text})
+    run_until_idle()
+    return fresh(change)
+
+
+def undone(delivery: Delivery, change: ChangeRequest) -> ChangeRequest:
+    inverse = roll_back(delivery.people.alice, deployment=delivery.deployment(change))
+    run_jobs("deployments.merge_when_allowed")
+    return fresh(inverse)
+
+
+def test_a_rollback_to_the_state_before_needs_only_its_own_gate(delivery: Delivery) -> None:
+    change = deployed(delivery, "first", LINES + "first\n")
+    inverse = undone(delivery, change)
+    assert MergeIntent.objects.filter(change=inverse).exists()
+
+
+def test_a_rollback_beneath_later_changes_makes_a_new_state_and_obeys_the_ordinary_rules(delivery: Delivery) -> None:
+    change = deployed(delivery, "first", LINES + "first\n")
+    deployed(delivery, "second", "second\n" + LINES + "first\n")
+    inverse = undone(delivery, change)
+    verdict = queries.verdict_of(inverse)
+    assert not verdict.allowed
+    assert [found.name for found in verdict.requirements if not found.is_satisfied] == ["a reviewer"]
+    assert not MergeIntent.objects.filter(change=inverse).exists()
+    delivery.approve(inverse)
+    run_until_idle()
+    rows = Deployment.objects.filter(change=inverse).values_list("kind", "status")
+    assert list(rows) == [("rollback", "succeeded")] * 2
+
+
+def test_a_retargeted_rollback_obeys_the_ordinary_rules_of_the_other_branch(delivery: Delivery) -> None:
+    pushed(delivery.repository, delivery.work, "origin/main:refs/heads/production")
+    first = deployed(delivery, "first", LINES + "first\n")
+    second = deployed(delivery, "second", "second\n" + LINES + "first\n")
+    deployed(delivery, "third", "second\n" + LINES + "first\nthird\n")
+    inverse = undone(delivery, second)
+    assert inverse.status == "in_review"
+    moved = retarget(delivery.people.alice, change=inverse, target_branch="production")
+    assert not queries.verdict_of(fresh(moved)).allowed
+    assert first.status == "done"
+
+
+def test_nobody_hides_behind_thousands_of_later_commits(delivery: Delivery) -> None:
+    work = delivery.work
+    base = work.rev_parse("origin/main")
+    stream = ["commit refs/heads/long\n"]
+    for number in range(5_200):
+        who = "Bob <bob@example.org>" if number == 0 else "Alice <alice@example.org>"
+        start = f"from {base}\n" if number == 0 else ""
+        head = "" if number == 0 else "commit refs/heads/long\n"
+        stream.append(
+            f"{head}committer {who} {1_767_300_000 + number} +0000\ndata 1\nx\n{start}"
+            f"M 100644 inline f\ndata {len(str(number))}\n{number}\n\n"
+        )
+    work.run_bytes("fast-import", "--quiet", stdin="".join(stream).encode())
+    pushed(delivery.repository, work, "long:refs/heads/long")
+    change = create_change(delivery.people.alice, repository=delivery.repository, title="Long", source_branch="long")
+    assert delivery.people.bob.pk in set(change.contributions.values_list("user", flat=True))
