@@ -18,10 +18,18 @@ from apps.core.errors import NotVisible, PortalError
 from apps.core.paging import Page, keyset_page
 from apps.core.reading import once_per_read
 from apps.core.verdict import Reason
+from apps.repositories.access import can_see
 from apps.repositories.models import BranchTip
 from apps.vcs.objects import commit_tree_oid
 
 MAX_PAGE = 100
+REVISED = (
+    "number", "status", "revision_id", "repository__name", "repository__directory",
+    *(f"revision__{name}" for name in (
+        "change_id", "number", "target_branch", "head_oid", "target_oid", "merge_bases", "result_tree", "conflicts",
+        "files_changed", "lines_added", "lines_removed",
+    )),
+)  # fmt: skip
 ME = "me"
 HOW: dict[str, str] = {
     Contribution.How.OPENED: "opened it",
@@ -68,17 +76,19 @@ class GitFacts:
 
 def find(user: User, number: int) -> ChangeRequest:
     """CHG-``number`` with repository, people and present revision; :class:`NotVisible` for outsiders."""
-    found = _with_relations(ChangeRequest.objects.visible_to(user)).filter(number=number).first()
-    if found is None:
-        raise NotVisible("change_not_found", "There is no such change, or you may not see it.", number=number)
-    return found
+    return _seen(user, number, _with_relations(ChangeRequest.objects.all()))
 
 
 def find_revised(user: User, number: int) -> ChangeRequest:
-    """As :func:`find`, with nothing but what a difference needs: the repository and the present revision."""
-    rows = ChangeRequest.objects.visible_to(user).select_related("repository", "revision").defer("revision__paths")
-    found = rows.filter(number=number).order_by().first()
-    if found is None:
+    """As :func:`find`, with nothing but what a difference needs of the repository and the present revision."""
+    return _seen(user, number, ChangeRequest.objects.select_related("repository", "revision").only(*REVISED))
+
+
+def _seen(user: User, number: int, rows: ChangeQuerySet) -> ChangeRequest:
+    # The role is asked for by itself: every page needs it anyway, and a condition on three tables costs
+    # more to put into SQL than both questions together.
+    found = rows.filter(number=number).first()
+    if found is None or not can_see(user, found.repository).allowed:
         raise NotVisible("change_not_found", "There is no such change, or you may not see it.", number=number)
     return found
 

@@ -126,4 +126,6 @@ def _judge(result: Result, name: str, committed: Path, seen: list[Path]) -> None
     result.add(f"{name}: p50", percentile(delays, 0.5), note=f"{len(delays):,} deliveries")
     result.add(f"{name}: p95", percentile(delays, 0.95), aim=50)
     result.add(f"{name}: slowest", max(delays))
-    result.add(f"{name}: lost, repeated, closed", lost + repeated + closed, unit="lines", aim=0)
+    result.add(f"{name}: lines lost", lost, unit="lines", aim=0)
+    result.add(f"{name}: lines repeated", repeated, unit="lines", aim=0)
+    result.add(f"{name}: sockets closed", closed, unit="sockets", aim=0)

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-TEXT, CLOSE = 1, 8
+TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 
 class Client(asyncio.Protocol):
@@ -32,6 +32,9 @@ class Client(asyncio.Protocol):
         self.transport = transport
         transport.write(self.request)
 
+    def connection_lost(self, error: Exception | None) -> None:
+        self.closed = self.closed or f"lost: {error}"
+
     def data_received(self, data: bytes) -> None:
         moment = time.time()
         self.buffer += data
@@ -48,6 +51,9 @@ class Client(asyncio.Protocol):
             kind, payload = frame
             if kind == TEXT:
                 self.received.append((self.frames.setdefault(payload, len(self.frames)), moment))
+            elif kind == PING:
+                # A client's frames are masked; by four zeros, so that the payload stays as it is.
+                self.transport.write(bytes((128 | PONG, 128 | len(payload), 0, 0, 0, 0)) + payload)
             elif kind == CLOSE:
                 self.closed = f"closed with {int.from_bytes(payload[:2], 'big')}"
 
