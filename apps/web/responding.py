@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
+from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
@@ -49,6 +50,16 @@ def see_other(request: HttpRequest, url: str, message: str = "") -> HttpResponse
     return response
 
 
+def come_back_to(request: HttpRequest) -> str:
+    """Where signing in leads: this address, or for an action or a part of a page, which one does not open, the page."""
+    if request.method in READING and not wants_fragment(request):
+        return request.get_full_path()
+    referrer = urlsplit(request.headers.get("Referer", ""))
+    if referrer.netloc != request.get_host():
+        return "/queue/"
+    return f"{referrer.path}?{referrer.query}" if referrer.query else referrer.path
+
+
 def page(*methods: str) -> Callable[[View[P]], View[P]]:
     """A view for people who are signed in; others are sent to the sign-in page and come back."""
 
@@ -61,8 +72,8 @@ def page(*methods: str) -> Callable[[View[P]], View[P]]:
             if request.user.is_authenticated:
                 return view(request, *args, **kwargs)
             if wants_fragment(request):
-                return HttpResponse(status=204, headers={"HX-Redirect": redirect_to_login(request.path).url})
-            return redirect_to_login(request.get_full_path())
+                return HttpResponse(status=204, headers={"HX-Redirect": redirect_to_login(come_back_to(request)).url})
+            return redirect_to_login(come_back_to(request))
 
         checked = require_http_methods(list(methods) or ["GET", "HEAD"])(wrapped)
         return cast("View[P]", checked)
