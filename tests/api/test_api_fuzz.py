@@ -97,7 +97,7 @@ def _keep_people_working(world: World) -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=NAMES)
 def test_made_up_requests_are_answered(operation: Any, world: World) -> None:
-    _explore(operation, world, 8, seed_free=False)
+    _explore(operation, world, 6, seed_free=False)
 
 
 @pytest.mark.soak

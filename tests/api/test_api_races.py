@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,7 +21,7 @@ environments:
 rules:
   - {name: two, needs: {approvals: 2, from: [role/reviewer]}}
 """
-ROUNDS = 3
+ROUNDS = 2
 
 
 class Stage:
