@@ -14,7 +14,7 @@ from typing import Any
 
 import dj_database_url
 
-from gitops_portal import env, logs
+from gitops_portal import caches, env, logs
 from gitops_portal.secret_key import load_secret_key
 from gitops_portal.sign_in import *  # noqa: F403  # the sign-in settings are one page of their own
 
@@ -180,7 +180,12 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 
 CACHES: dict[str, Any]
 if REDIS_URL:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+    _REDIS = {"LOCATION": REDIS_URL, "OPTIONS": caches.SHORT}
+    CACHES = {
+        "default": {"BACKEND": "gitops_portal.caches.SharedCache", **_REDIS},
+        "sessions": {"BACKEND": "gitops_portal.caches.SessionCache", **_REDIS},
+    }
+    SESSION_CACHE_ALIAS = "sessions"
     CHANNEL_LAYERS = {
         "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
     }
