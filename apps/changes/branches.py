@@ -9,6 +9,7 @@ from apps.core.errors import Conflict, InvalidInput
 from apps.repositories.models import Repository
 from apps.repositories.queries import is_usable_name, nearest_branches, tip
 from apps.repositories.services import synchronise
+from apps.repositories.services.synchronising import REFUSED
 from apps.vcs.paths import display
 from apps.vcs.refs import check_branch_name
 
@@ -31,14 +32,14 @@ def look(repository: Repository) -> None:
     A remote that does not answer is no obstacle: then the last recorded state counts.
     """
     repository.refresh_from_db()
-    if not repository.sync_problem:
+    if repository.sync_problem.get("code", REFUSED) == REFUSED:  # all other branches are still followed
         synchronise(repository.pk)
         repository.refresh_from_db()
 
 
 def check_name(name: str, field: str) -> str:
     """A branch name as Git allows it; ``InvalidInput bad_branch_name``."""
-    wanted = name.strip()
+    wanted = name.strip(" \t\r\n")  # no-break spaces and their like are legal in Git and name another branch
     if not is_usable_name(wanted) or display(wanted) != wanted:
         raise InvalidInput(
             "bad_branch_name",

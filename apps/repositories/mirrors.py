@@ -30,10 +30,11 @@ MAYBE_DAMAGED = frozenset({"git_failed", "repository_broken", "object_missing", 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Branch name (as shown) → tip, and whether the mirror had to be made again."""
+    """Branch name (as shown) → tip; whether the mirror had to be made again; branches whose push is malformed."""
 
     branches: dict[str, str]
     rebuilt: bool = False
+    refused: tuple[str, ...] = ()
 
 
 def reach() -> remotes.Reach:
@@ -89,9 +90,9 @@ def refresh(repository: Repository, *, thorough: bool = False) -> Fetched:
     """
     remote, git_dir = source_of(repository), repository.mirror_path
     try:
-        branches = remotes.fetch(remote, git_dir, limits=limits()).after
-        if not (thorough and is_damaged(git_dir)):
-            return Fetched(shown(branches))
+        found = remotes.fetch(remote, git_dir, limits=limits())
+        if not ((thorough or found.refused) and is_damaged(git_dir)):
+            return Fetched(shown(found.after), refused=tuple(display(name) for name in found.refused))
     except PortalError as error:
         if error.code not in MAYBE_DAMAGED or not is_damaged(git_dir):
             raise

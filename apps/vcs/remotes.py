@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 LOCK_NAME = "portal-fetch.lock"
 LOOSE_SAMPLE = 27  # of 6,700 loose objects, as in git-gc(1)
 MANY_PACKS = 50
+BROKEN = "repository_broken"
+MANY_REFUSED = 16
 FETCH_FLAGS = (
     "--prune", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
     "--no-auto-maintenance", "--no-progress", "--quiet", "--no-show-forced-updates",
@@ -59,10 +61,11 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The branches before and after a fetch."""
+    """The branches before and after a fetch; ``refused`` kept their place, as what was pushed to them is malformed."""
 
     before: dict[str, str]
     after: dict[str, str]
+    refused: tuple[str, ...] = ()
 
     @property
     def moved(self) -> dict[str, tuple[str | None, str | None]]:
@@ -166,25 +169,62 @@ def fetch(source: Source, git_dir: Path, *, limits: Limits = DEFAULT_LIMITS) -> 
     One fetch at a time per mirror (a file lock, also between processes); a second one waits
     ``lock_seconds`` and then gets :class:`Conflict` ``fetch_running``. Branches move one by one: after
     an error or a crash some may have moved, so callers compare the mirror with what they have recorded
-    (``list_branches``) and do not rely on ``moved`` of one call alone.
+    (``list_branches``) and do not rely on ``moved`` of one call alone. A malformed branch is left out
+    and named: who may push one must not be able to stop all the others.
     """
     with _locked(git_dir, limits):
         before = list_branches(git_dir)
-        _transfer(source, git_dir, limits)
+        refused = _transfer_what_is_sound(source, git_dir, limits)
         after = list_branches(git_dir)
         if before != after:
             _write_commit_graph(git_dir, limits)
             _pack_if_scattered(git_dir, limits)
-    return Fetched(before, after)
+    return Fetched(before, after, refused)
 
 
-def _transfer(source: Source, git_dir: Path, limits: Limits) -> None:
+def _transfer_what_is_sound(source: Source, git_dir: Path, limits: Limits) -> tuple[str, ...]:
+    """All branches, or all but those named in the answer; ``repository_broken`` when it cannot be told which."""
+    try:
+        _transfer(source, git_dir, limits)
+    except Unavailable as error:
+        if error.code != BROKEN:
+            raise
+        refused = _transfer_in_parts(source, git_dir, limits)
+        if refused is None:
+            raise
+        return refused
+    return ()
+
+
+def _transfer_in_parts(source: Source, git_dir: Path, limits: Limits) -> tuple[str, ...] | None:
+    """Halve what moved until each malformed branch stands alone; None when there are too many, or nothing else."""
+    wanted, here = probe(source, limits=limits).branches, list_branches(git_dir)
+    for gone in sorted(here.keys() - wanted.keys()):
+        gateway.run(git_dir, "update-ref", ["-d", HEADS + gone])
+    moved = [name for name, oid in wanted.items() if here.get(name) != oid and is_branch_name(name)]
+    parts, refused = [moved] if moved else [], list[str]()
+    while parts:
+        part = parts.pop()
+        try:
+            _transfer(source, git_dir, limits, [f"+{HEADS}{name}:{HEADS}{name}" for name in part])
+        except Unavailable as error:
+            if error.code != BROKEN:
+                raise
+            middle = len(part) // 2
+            parts += [part[middle:], part[:middle]] if middle else []
+            refused += part if not middle else []
+            if len(refused) > MANY_REFUSED:
+                return None
+    return tuple(sorted(refused)) or None
+
+
+def _transfer(source: Source, git_dir: Path, limits: Limits, refspecs: Sequence[str] = (ALL_HEADS,)) -> None:
     def watch() -> None:
         if _bytes_on_disk(git_dir) > limits.repository_bytes:
             raise _too_large(f"More than {limits.repository_bytes:,} bytes came.")
 
     try:
-        done = talk(source, git_dir, "fetch", FETCH_FLAGS, [ALL_HEADS],
+        done = talk(source, git_dir, "fetch", FETCH_FLAGS, refspecs,
                     seconds=limits.fetch_seconds, limits=limits, watch=watch)  # fmt: skip
         if done.code != 0:
             raise reason(done)

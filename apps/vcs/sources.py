@@ -9,6 +9,7 @@ unless the host is listed; the address is then pinned for the command (RELIABILI
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import socket
 from collections.abc import Iterable
@@ -151,6 +152,8 @@ def local_git_dir(path: str, reach: Reach) -> Path:
         raise Unavailable("not_a_repository", message)
     for part in ("", "objects", "refs", "HEAD", "config", "packed-refs"):
         _inside(git_dir / part, reach)
+    for folder in ("objects", "objects/pack", "objects/info"):
+        _require_links_inside(git_dir / folder, reach)
     for part in ("commondir", "objects/info/alternates", "info/grafts"):
         if (git_dir / part).exists():
             _refuse(
@@ -158,6 +161,17 @@ def local_git_dir(path: str, reach: Reach) -> Path:
                 "follow. Connect a full clone (git clone --mirror --no-local) instead."
             )
     return git_dir.resolve()
+
+
+def _require_links_inside(folder: Path, reach: Reach) -> None:
+    """A linked pack or object folder would lend the objects of a repository that nobody listed."""
+    try:
+        with os.scandir(folder) as entries:
+            links = [entry.path for entry in entries if entry.is_symlink()]
+    except OSError:
+        return
+    for link in links:
+        _inside(Path(link), reach)
 
 
 def _inside(path: Path, reach: Reach) -> Path:

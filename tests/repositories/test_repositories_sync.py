@@ -251,3 +251,37 @@ def test_tips_and_mirror_agree_after_many_random_movements(infra):
         "for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads/"
     )
     assert tips == dict(line.split() for line in lines.splitlines())
+
+
+def malformed_commit(work: GitRepo) -> str:
+    raw = f"tree {work.tree()}\nauthor A <a@example.org> 1 +0000\ncommitter A\0 <a@example.org> 1 +0000\n\nx\n"
+    return work.run("hash-object", "-t", "commit", "-w", "--stdin", "--literally", stdin=raw.encode())
+
+
+def test_a_malformed_branch_does_not_stop_the_others_and_is_named(infra):
+    repository, work = infra
+    work.push("main:refs/heads/going")
+    assert synchronise(repository.pk)
+    good = branch_with(work, "good", {"a": "1\n"})
+    work.push(f"{malformed_commit(work)}:refs/heads/evil", ":refs/heads/going")
+    after = work.commit("more", files={"b": "1\n"})
+    work.push(f"{after}:refs/heads/main")
+    assert synchronise(repository.pk)
+    assert (tip(repository, "good"), tip(repository, "main")) == (good, after)
+    assert (tip(repository, "evil"), tip(repository, "going")) == ("", "")
+    repository.refresh_from_db()
+    assert repository.sync_problem["code"] == "branches_refused"
+    assert "evil" in repository.sync_problem["message"] and "good" not in repository.sync_problem["message"]
+    work.push(f"{good}:refs/heads/evil", force=True)
+    assert synchronise(repository.pk)
+    repository.refresh_from_db()
+    assert (repository.sync_problem, tip(repository, "evil")) == ({}, good)
+
+
+def test_a_malformed_push_leaves_its_branch_where_it_was(infra):
+    repository, work = infra
+    first = branch_with(work, "evil", {"a": "1\n"})
+    assert synchronise(repository.pk)
+    work.push(f"{malformed_commit(work)}:refs/heads/evil", force=True)
+    assert synchronise(repository.pk)
+    assert tip(repository, "evil") == first

@@ -158,3 +158,15 @@ def test_ssh_command_is_ours_and_its_key_file_is_private_and_short_lived(monkeyp
         assert key.read_text() == "KEY\n"
         assert key.stat().st_mode & 0o777 == 0o600
     assert not key.exists()
+
+
+@pytest.mark.parametrize("part", ["objects/pack", "objects/ab", "objects/pack/pack-1.pack"])
+def test_objects_borrowed_by_a_link_from_outside_are_refused(tmp_path: Path, part: str) -> None:
+    allowed, outside = tmp_path / "allowed", tmp_path / "outside"
+    mine = GitRepo.create(allowed / "mine.git", bare=True)
+    outside.mkdir()
+    link = mine.path / part
+    if link.is_dir():
+        link.rmdir()
+    link.symlink_to(outside)
+    assert code_of(check_url, str(mine.path), local_dirs=[allowed]) == "url_refused"

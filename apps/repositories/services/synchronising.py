@@ -25,6 +25,7 @@ from apps.vcs.history import is_ancestor
 SYNC = "repositories.sync"
 MAX_BACKOFF_SECONDS = 900
 BUSY = "fetch_running"
+REFUSED = "branches_refused"
 ATTEMPTS = 3
 
 
@@ -88,10 +89,10 @@ def _look(repository: Repository, fence: int) -> bool:
     moves = split_by_pushes(repository.mirror_path, moves, deliveries)
     with transaction.atomic():
         held = Repository.objects.filter(pk=repository.pk, fence=fence)
-        if not held.update(**_after_success(began, rebuilt=fetched.rebuilt)):
+        if not held.update(**_after_success(repository, began, fetched)):
             return False  # the lease was lost: somebody newer records
         held.filter(sync_requested_at=requested).update(sync_requested_at=None)
-        had_problem = bool(repository.sync_problem)
+        had_problem = bool(repository.sync_problem) or bool(fetched.refused)
         WebhookDelivery.objects.filter(pk__in=[row.pk for row in deliveries]).update(
             status=WebhookDelivery.Status.SYNCED
         )
@@ -102,13 +103,30 @@ def _look(repository: Repository, fence: int) -> bool:
     return True
 
 
-def _after_success(began: datetime, *, rebuilt: bool) -> dict[str, Any]:
+def _after_success(repository: Repository, began: datetime, fetched: mirrors.Fetched) -> dict[str, Any]:
+    problem = _refused(repository, fetched.refused) if fetched.refused else {}
     facts: dict[str, Any] = {
         "synced_at": began,
-        "sync_problem": {},
-        "next_poll_at": now() + timedelta(seconds=settings.PORTAL_POLL_SECONDS),
+        "sync_problem": problem,
+        "next_poll_at": now() + timedelta(seconds=_wait(problem.get("failures", 0))),
     }
-    return facts | ({"mirror_rebuilt_at": now()} if rebuilt else {})
+    return facts | ({"mirror_rebuilt_at": now()} if fetched.rebuilt else {})
+
+
+def _refused(repository: Repository, names: tuple[str, ...]) -> dict[str, Any]:
+    """What is said while branches hold objects that Git's own checks refuse; all others are current."""
+    before = repository.sync_problem or {}
+    same = before.get("code") == REFUSED
+    message = (
+        f"What was pushed to {', '.join(names[:5])}{' …' if len(names) > 5 else ''} is malformed and was not taken; "
+        "all other branches are current. Run 'git fsck --full' there, repair or delete the branch, and push again."
+    )
+    since = before["since"] if same else now().isoformat()
+    return {"code": REFUSED, "message": message, "since": since, "failures": int(before.get("failures", 0)) + 1}
+
+
+def _wait(failures: int) -> float:
+    return float(min(settings.PORTAL_POLL_SECONDS * 2 ** min(failures, 10), MAX_BACKOFF_SECONDS))
 
 
 def _cause(requested: datetime | None, deliveries: list[WebhookDelivery]) -> str:
@@ -175,7 +193,7 @@ def _note_problem(repository: Repository, fence: int, error: PortalError) -> Non
     before = repository.sync_problem or {}
     failures = int(before.get("failures", 0)) + 1
     same = before.get("code") == error.code
-    wait = min(settings.PORTAL_POLL_SECONDS * 2 ** min(failures, 10), MAX_BACKOFF_SECONDS)
+    wait = _wait(failures)
     problem = {
         "code": error.code,
         "message": error.message,
