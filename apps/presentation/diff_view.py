@@ -100,7 +100,7 @@ def diff_view(
     listed = LISTED_COUNTED if long_list else LISTED
     return DiffView(
         files=lines[:listed],
-        list_html=list_html(lines[:listed], teach=long_list),
+        list_html=list_html(lines[:listed], teach=long_list, alone=f"?{escape(sides.query)}&amp;view={options.view}"),
         total=total,
         counted=found.counted,
         list_later=not found.counted or (total > listed and not long_list),
@@ -122,15 +122,20 @@ def diff_view(
     )
 
 
-def list_html(lines: Iterable[FileLine], *, teach: bool) -> SafeString:
+def list_html(lines: Iterable[FileLine], *, teach: bool, alone: str) -> SafeString:
     """The lines of the file list. Written here, because a thousand of them cost a template 100 ms.
 
-    ``teach``: they came after the page and tell its headings the counts in words.
+    ``teach``: they came after the page and tell its headings the counts in words. A file whose heading is not in the
+    first response is opened by itself: ``alone`` is the address, escaped, to which it is added.
     """
-    return mark_safe("".join(_line_html(line, teach) for line in lines))  # noqa: S308  # all foreign parts are escaped
+    written = (
+        _line_html(line, teach, "" if index < SHELLS_PER_PAGE else f"{alone}&amp;file={line.id}")
+        for index, line in enumerate(lines)
+    )
+    return mark_safe("".join(written))  # noqa: S308  # every foreign part is escaped
 
 
-def _line_html(line: FileLine, teach: bool) -> str:
+def _line_html(line: FileLine, teach: bool, page: str) -> str:
     folder = f'<span class="muted">{escape(line.folder)}/</span>' if line.folder else ""
     counts = ""
     if line.counts:
@@ -139,7 +144,7 @@ def _line_html(line: FileLine, teach: bool) -> str:
         words = f' data-counts="{escape(line.counts)}"' if teach else ""
         counts = f'<span class="file-counts"{words}>{added}{removed}</span>'
     return (
-        f'<li><a href="#f-{line.id}"><abbr class="sign sign--{line.sign}" title="{line.word}">{line.sign}</abbr>'
+        f'<li><a href="{page}#f-{line.id}"><abbr class="sign sign--{line.sign}" title="{line.word}">{line.sign}</abbr>'
         f"<bdi>{folder}{escape(line.name)}</bdi>{counts}</a></li>\n"
     )
 

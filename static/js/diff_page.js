@@ -15,6 +15,13 @@
     for (const row of $$("#diff-files li")) row.hidden = Boolean(words) && !row.textContent.toLowerCase().includes(words);
   };
   document.addEventListener("input", ({ target }) => { if (target.matches?.("[data-file-filter]")) narrow(target); });
+  /* A file whose heading came later has a link to a page of its own; once the heading is here, it is gone to. */
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("#diff-files a[href^='?']");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || !document.getElementById(link.hash.slice(1))) return;
+    event.preventDefault();
+    location.hash = link.hash;
+  });
   const reveal = () => { const field = $("[data-file-filter]"); if (field) field.hidden = false; };
   const fillCounts = () => {
     for (const counts of $$("#diff-files [data-counts]")) {
@@ -44,7 +51,7 @@
   const form = $("#line-comment");
   const choose = (hash) => {
     const match = /^#f-([0-9a-f]+)-([LR])(\d+)$/.exec(hash);
-    const path = match && form && $(`#diff-files a[href="#f-${match[1]}"] bdi`)?.textContent;
+    const path = match && form && $(`#diff-files a[href$="#f-${match[1]}"] bdi`)?.textContent;
     if (!path) return;
     form.elements.path.value = path;
     form.elements.line.value = match[3];
