@@ -4,7 +4,6 @@ allauth's hooks take a request; this module is where it ends. Requests are typed
 the context needs no import of ``django.http``.
 """
 
-# ruff: noqa: ARG002 - allauth calls its hooks with fixed arguments
 from __future__ import annotations
 
 import logging

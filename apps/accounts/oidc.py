@@ -6,7 +6,6 @@ document equal to the configured one (Discovery 1.0 §4.3), identity bound to (i
 no parameters taken from the link, and a page instead of a crash when the provider is down.
 """
 
-# ruff: noqa: ARG002 - allauth calls its hooks with fixed arguments
 from __future__ import annotations
 
 import hmac
