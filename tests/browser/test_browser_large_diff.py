@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -16,6 +18,7 @@ LINES = 40
 MOST_BYTES = 400 * 1024  # UX §5, item 8
 MOST_NODES = 15_000
 LONG = SECONDS * 1000
+MEASURED = Path(__file__).resolve().parents[2] / "build" / "browser" / "large-diff.json"
 PAINT = """() => new Promise((done) => {
   new PerformanceObserver((list) => done(list.getEntries().at(-1).startTime)).observe({type: 'largest-contentful-paint', buffered: true});
 })"""
@@ -56,12 +59,10 @@ def focused_file(page: Page) -> str:
     return path.strip()
 
 
-def test_a_thousand_files_open_at_once_and_load_as_one_goes(
-    diff: Page, record_property: Callable[[str, object], None]
-) -> None:
+def test_a_thousand_files_open_at_once_and_load_as_one_goes(diff: Page) -> None:
     nodes, paint = diff.evaluate("document.querySelectorAll('*').length"), diff.evaluate(PAINT)
-    record_property("nodes", nodes)
-    record_property("largest contentful paint (ms)", round(paint))
+    MEASURED.parent.mkdir(parents=True, exist_ok=True)
+    MEASURED.write_text(json.dumps({"nodes": nodes, "largest contentful paint, ms": round(paint)}) + "\n")
     assert nodes <= MOST_NODES
     assert diff.locator("#review-form").is_visible(), "one can review before all rows are there"
 
