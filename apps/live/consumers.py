@@ -15,8 +15,9 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
+from django.utils.crypto import constant_time_compare
 
 from apps.accounts.models import User
 from apps.live import feeds
@@ -117,13 +118,17 @@ async def _until_signed_out(scope: Scope, send: Send) -> None:
 
 
 def _is_signed_in(scope: Scope) -> bool:
-    """Whether the session of this socket still exists and is this person's.
+    """Whether the session of this socket still exists, is this person's, and is of the present password.
 
-    It is read anew: the copy in ``scope`` was loaded when the socket opened and never changes.
+    It is read anew: the copies in ``scope`` were loaded when the socket opened and never change.
     """
     key = scope["session"].session_key
+    user = User.objects.filter(pk=scope["user"].pk).first()
+    if not key or user is None:
+        return False
     stored = import_module(settings.SESSION_ENGINE).SessionStore(key)
-    return bool(key) and str(stored.get(SESSION_KEY, "")) == str(scope["user"].pk)
+    is_same = str(stored.get(SESSION_KEY, "")) == str(user.pk)
+    return is_same and constant_time_compare(stored.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash())
 
 
 async def _deliver(feed: feeds.Feed, topic: Topic, mailbox: Mailbox, send: Send, after: int) -> None:

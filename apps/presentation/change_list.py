@@ -74,7 +74,10 @@ def list_page(user: User, wanted: Wanted) -> ListPage:
 
 def selects(user: User, wanted: Wanted) -> tuple[Select, ...]:
     """Drop-downs for state and repository; one query."""
-    states = (("", "Any state", not wanted.state), *((s, s.replace("_", " ").capitalize(), s == wanted.state) for s in OFFERED))
+    states = (
+        ("", "Any state", not wanted.state),
+        *((s, s.replace("_", " ").capitalize(), s == wanted.state) for s in OFFERED),
+    )
     names = list(visible(user).values_list("name", flat=True))
     repositories = (("", "All", not wanted.repository), *((name, name, name == wanted.repository) for name in names))
     return Select("state", "State", states), Select("repository", "Repository", repositories)

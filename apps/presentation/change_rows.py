@@ -45,7 +45,13 @@ def rows_of(user: User, changes: Iterable[ChangeRequest]) -> list[ChangeRow]:
     for turn in Attention.objects.filter(change__in=keys).order_by("since"):
         turns.setdefault(turn.change_id, []).append(turn)
     return [
-        _row(user, change, _facts(change, snapshots, deployments, objections), snapshots.get(change.pk), turns.get(change.pk, []))
+        _row(
+            user,
+            change,
+            _facts(change, snapshots, deployments, objections),
+            snapshots.get(change.pk),
+            turns.get(change.pk, []),
+        )
         for change in listed
     ]
 

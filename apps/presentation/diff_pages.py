@@ -231,4 +231,7 @@ def shown_of(change: ChangeRequest, number: int) -> dict[str, Any]:
         return {}
     found = counted_listing(sides)
     closed = not_displayed(found)
-    return {"files": len(found.files), "not_displayed": [{"path": path, "reason": reason} for path, reason in closed[:200]]}
+    return {
+        "files": len(found.files),
+        "not_displayed": [{"path": path, "reason": reason} for path, reason in closed[:200]],
+    }

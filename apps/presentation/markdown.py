@@ -29,7 +29,9 @@ _HEADING = re.compile(r"<(/?)h([1-6])>")
 
 @lru_cache(maxsize=1)
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"]).disable("image")
+    parser = (
+        MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"]).disable("image")
+    )
     parser.core.ruler.push("change_links", _link_changes)
     return parser
 

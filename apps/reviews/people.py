@@ -55,8 +55,8 @@ def principals(names: Iterable[str], people: People) -> dict[str, tuple[int, ...
     found: dict[str, tuple[int, ...]] = {}
     for name, alias in aliases.items():
         users = resolved.users.get(alias, ())
-        if not users and name.lower() in by_email:
-            users = (by_email[name.lower()],)
+        if not users and name in by_email:
+            users = (by_email[name],)
         if alias.startswith("role/"):
             ids = tuple(sorted(people.able.get(ROLE_MEANS.get(alias.removeprefix("role/"), ""), ())))
         else:

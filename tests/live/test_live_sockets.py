@@ -158,6 +158,17 @@ def test_signing_out_elsewhere_ends_the_socket(
         assert close_code(open_socket) == 4401
 
 
+def test_a_new_password_ends_the_sockets_of_older_sessions(
+    port: int, row: Deployment, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(consumers, "SESSION_CHECK_SECONDS", 0.2)
+    with socket(port, path_of(row), cookie_of(delivery.people.alice)) as open_socket:
+        events_until(open_socket, row.last_event)
+        delivery.people.alice.set_password("another-horse-battery")
+        delivery.people.alice.save(update_fields=["password"])
+        assert close_code(open_socket) == 4401
+
+
 def test_twenty_reconnects_show_exactly_the_log_of_a_full_load(port: int, row: Deployment, delivery: Delivery):
     """The client behaves as live.js does: it keeps the last number and leaves out what it has already."""
     dice = random.Random(20)

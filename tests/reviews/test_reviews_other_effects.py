@@ -103,3 +103,15 @@ def test_nobody_hides_behind_thousands_of_later_commits(delivery: Delivery) -> N
     pushed(delivery.repository, work, "long:refs/heads/long")
     change = create_change(delivery.people.alice, repository=delivery.repository, title="Long", source_branch="long")
     assert delivery.people.bob.pk in set(change.contributions.values_list("user", flat=True))
+
+
+def test_an_owner_named_by_address_is_found_whatever_its_letter_case(tmp_path: Path) -> None:
+    delivery = Delivery.start(
+        tmp_path,
+        "apiVersion: portal/v1\nenvironments: {default: {}}\n",
+        files={"CODEOWNERS": "* Bob@Example.ORG\n"},
+    )
+    change = delivery.proposed()
+    assert queries.verdict_of(fresh(change)).can_unblock == ("bob",)
+    delivery.approve(change)
+    assert queries.verdict_of(fresh(change)).allowed

@@ -69,4 +69,6 @@ class Scene:
     def deployed(self, number: int, environment: str, state: str) -> Any:
         """Wait until the newest deployment of the change to ``environment`` is in ``state``."""
         path = f"/deployments/?change={number}&environment={environment}"
-        return self.api("carol").until(path, lambda body: [r["state"] for r in body["results"][:1]] == [state])["results"][0]
+        return self.api("carol").until(path, lambda body: [r["state"] for r in body["results"][:1]] == [state])[
+            "results"
+        ][0]

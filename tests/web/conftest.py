@@ -63,8 +63,18 @@ def world(db: None, tmp_path: Path) -> World:
     members = {"alice": "author", "bob": "reviewer", "kim": "viewer", "dave": "auditor"}
     repository, work = connected(tmp_path, people.carol, files=FILES, members=members)
     values = FILES["app/values.yaml"]
-    branch_with(work, "more", {"app/values.yaml": values.replace("key3: 3", "key3: <b>33"), "app/new.yaml": "a: 1\n"}, author="Alice <alice@example.org>")
-    branch_with(work, "hostile", {"bad<script>.txt": "x\u202ey <img src=x onerror=alert(1)>\n"}, author="Alice <alice@example.org>")
+    branch_with(
+        work,
+        "more",
+        {"app/values.yaml": values.replace("key3: 3", "key3: <b>33"), "app/new.yaml": "a: 1\n"},
+        author="Alice <alice@example.org>",
+    )
+    branch_with(
+        work,
+        "hostile",
+        {"bad<script>.txt": "x\u202ey <img src=x onerror=alert(1)>\n"},
+        author="Alice <alice@example.org>",
+    )
     branch_with(work, "clash", {"README.md": "hello from here\n"}, author="Alice <alice@example.org>")
     branch_with(work, "later", {"later.txt": "1\n"}, author="Alice <alice@example.org>")
     work.run("checkout", "-q", "main")
@@ -82,7 +92,9 @@ def world(db: None, tmp_path: Path) -> World:
     make("hostile", HOSTILE, "hostile")
     make("conflict", "Say hello", "clash")
     make("draft", "Something for later", "later", draft=True)
-    made.numbers["backlog"] = changes.create_change(people.kim, repository=repository, title="Please rotate the key").number
+    made.numbers["backlog"] = changes.create_change(
+        people.kim, repository=repository, title="Please rotate the key"
+    ).number
     settle()
     return made
 

@@ -42,7 +42,9 @@ def test_pages_keep_their_query_budgets(world: World, as_: Callable[[str], Clien
         FILE.write_text(json.dumps(counted, indent=2) + "\n")
 
 
-def test_the_list_and_the_queue_make_as_many_queries_for_many_changes(world: World, as_: Callable[[str], Client]) -> None:
+def test_the_list_and_the_queue_make_as_many_queries_for_many_changes(
+    world: World, as_: Callable[[str], Client]
+) -> None:
     bob = as_("bob")
     before = {url: len(queries(bob, url)) for url in ("/changes/", "/queue/")}
     for number in range(30):

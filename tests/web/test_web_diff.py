@@ -26,7 +26,9 @@ def test_the_review_form_stands_before_the_rows(world: World, as_: AS) -> None:
 def test_the_patch_is_what_git_prints(world: World, as_: AS) -> None:
     revision = world.change("open").revision
     assert revision is not None
-    printed = world.work.run_bytes("--git-dir", str(world.repository.mirror_path), "diff", "-M", revision.target_oid, revision.result_tree)
+    printed = world.work.run_bytes(
+        "--git-dir", str(world.repository.mirror_path), "diff", "-M", revision.target_oid, revision.result_tree
+    )
     assert as_("bob").get(world.url("open", "diff.patch")).content == printed
 
 

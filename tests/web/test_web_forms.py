@@ -22,7 +22,9 @@ def done(answer: Any, url: str) -> None:
     assert answer["Location"] == url
 
 
-def review(world: World, client: Client, verdict: str, body: str = "", *, revision: int | None = None, key: str = "") -> HttpResponse:
+def review(
+    world: World, client: Client, verdict: str, body: str = "", *, revision: int | None = None, key: str = ""
+) -> HttpResponse:
     current = world.change("open").revision
     assert current is not None
     fields = {"revision": revision or current.number, "verdict": verdict, "body": body, "idempotency_key": key}
@@ -30,7 +32,9 @@ def review(world: World, client: Client, verdict: str, body: str = "", *, revisi
 
 
 def test_anybody_who_sees_a_repository_asks_for_a_change(world: World, as_: AS) -> None:
-    answer = as_("kim").post("/changes/new/", {"repository": "infra", "title": "More memory", "description": "It dies."})
+    answer = as_("kim").post(
+        "/changes/new/", {"repository": "infra", "title": "More memory", "description": "It dies."}
+    )
     made = ChangeRequest.objects.get(title="More memory")
     done(answer, f"/changes/{made.number}/")
     assert made.status == "requested"
@@ -41,7 +45,9 @@ def test_an_author_starts_a_change_from_a_branch(world: World, as_: AS) -> None:
     pushed(world.repository, world.work)
     page = as_("alice").get("/changes/new/?repository=infra&branch=fresh").content.decode()
     assert '<option value="fresh" selected>' in page
-    as_("alice").post("/changes/new/", {"repository": "infra", "title": "Fresh", "source_branch": "fresh", "target_branch": "main"})
+    as_("alice").post(
+        "/changes/new/", {"repository": "infra", "title": "Fresh", "source_branch": "fresh", "target_branch": "main"}
+    )
     assert ChangeRequest.objects.get(title="Fresh").status == "in_review"
 
 
@@ -145,7 +151,9 @@ def test_a_double_click_on_submit_makes_one_review(world: World, as_: AS) -> Non
 
 def test_a_thread_is_opened_answered_resolved_and_reopened(world: World, as_: AS) -> None:
     bob, url = as_("bob"), world.url("open")
-    opened = bob.post(f"{url}threads/", {"body": "Is 33 right?", "kind": "blocking", "path": "app/values.yaml", "line": "4"})
+    opened = bob.post(
+        f"{url}threads/", {"body": "Is 33 right?", "kind": "blocking", "path": "app/values.yaml", "line": "4"}
+    )
     done(opened, f"{url}#thread-1")
     done(as_("alice").post(f"{url}threads/1/reply/", {"body": "It is."}), f"{url}#thread-1")
     assert as_("alice").post(f"{url}threads/1/resolve/").status_code == 403

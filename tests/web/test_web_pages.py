@@ -11,7 +11,15 @@ from django.test import Client
 
 from tests.web.conftest import World
 
-PLAIN = ("/queue/", "/changes/", "/changes/?q=state:open", "/changes/new/", "/_nav/queue-count/", "/help/shortcuts/", "/help/ui/")
+PLAIN = (
+    "/queue/",
+    "/changes/",
+    "/changes/?q=state:open",
+    "/changes/new/",
+    "/_nav/queue-count/",
+    "/help/shortcuts/",
+    "/help/ui/",
+)
 READ = (
     "", "_header/", "_verdict/", "_reviewers/", "_threads/", "approvals/", "history/", "deployments/",
     "diff/", "diff/?view=split", "diff.patch", "_diff/files/", "_diff/shells/",
@@ -27,6 +35,8 @@ FORMS: dict[str, set[str]] = {
     "close/": {"carol", "erin"},
     "assignments/": {"alice", "bob", "carol"},
 }
+
+
 class Reader(HTMLParser):
     """What a browser would run, or refuse to run under our content security policy."""
 
@@ -39,7 +49,9 @@ class Reader(HTMLParser):
         if tag in {"style", "iframe", "object", "img"} or (tag == "script" and not names.get("src")):
             self.found.append(tag)
         for name, value in attrs:
-            runs = name in {"href", "src", "action", "formaction"} and (value or "").strip().lower().startswith("javascript:")
+            runs = name in {"href", "src", "action", "formaction"} and (value or "").strip().lower().startswith(
+                "javascript:"
+            )
             if name == "style" or name.startswith("on") or runs:
                 self.found.append(f"{tag} {name}={value}")
 
@@ -51,7 +63,9 @@ def assert_harmless(text: str, where: str) -> None:
     assert "\u202e" not in text, where
 
 
-def test_every_page_of_a_change_is_there_for_members_and_missing_for_others(world: World, as_: Callable[[str], Client]) -> None:
+def test_every_page_of_a_change_is_there_for_members_and_missing_for_others(
+    world: World, as_: Callable[[str], Client]
+) -> None:
     for name in SIGNED_IN:
         client = as_(name)
         for tail in READ:
@@ -87,16 +101,23 @@ def test_who_is_not_signed_in_comes_back_after_signing_in(world: World) -> None:
 
 
 @pytest.mark.parametrize("change", ["hostile", "conflict", "draft", "backlog", "open"])
-def test_nothing_that_people_wrote_runs_or_turns_a_line_around(change: str, world: World, as_: Callable[[str], Client]) -> None:
+def test_nothing_that_people_wrote_runs_or_turns_a_line_around(
+    change: str, world: World, as_: Callable[[str], Client]
+) -> None:
     bob = as_("bob")
-    bob.post(world.url(change, "threads/"), {"body": "<script>alert(2)</script> [x](javascript:alert(3)) \u202e <b onclick='x'>"})
+    bob.post(
+        world.url(change, "threads/"),
+        {"body": "<script>alert(2)</script> [x](javascript:alert(3)) \u202e <b onclick='x'>"},
+    )
     for tail in ("", "_threads/", "approvals/", "history/", "deployments/", "diff/", "diff/?view=split", "_header/"):
         assert_harmless(bob.get(world.url(change, tail)).content.decode(), tail)
     for url in ("/queue/", "/changes/"):
         assert_harmless(bob.get(url).content.decode(), url)
 
 
-def test_a_fragment_is_the_partial_for_htmx_and_a_whole_page_for_history(world: World, as_: Callable[[str], Client]) -> None:
+def test_a_fragment_is_the_partial_for_htmx_and_a_whole_page_for_history(
+    world: World, as_: Callable[[str], Client]
+) -> None:
     bob, url = as_("bob"), world.url("open", "_verdict/")
     part = bob.get(url, headers={"HX-Request": "true"})
     assert part.content.lstrip().startswith(f'<div id="change-{world.numbers["open"]}-verdict"'.encode())

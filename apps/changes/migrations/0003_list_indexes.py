@@ -5,28 +5,27 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('changes', '0002_initial'),
-        ('repositories', '0001_initial'),
+        ("changes", "0002_initial"),
+        ("repositories", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='changerequest',
-            index=models.Index(fields=['repository', 'number'], name='changes_by_number'),
+            model_name="changerequest",
+            index=models.Index(fields=["repository", "number"], name="changes_by_number"),
         ),
         migrations.AddIndex(
-            model_name='changerequest',
-            index=models.Index(fields=['repository', 'status', 'number'], name='changes_by_state_and_number'),
+            model_name="changerequest",
+            index=models.Index(fields=["repository", "status", "number"], name="changes_by_state_and_number"),
         ),
         migrations.AddIndex(
-            model_name='changerequest',
-            index=models.Index(fields=['repository', 'status', 'updated_at'], name='changes_by_state_and_age'),
+            model_name="changerequest",
+            index=models.Index(fields=["repository", "status", "updated_at"], name="changes_by_state_and_age"),
         ),
         migrations.AddIndex(
-            model_name='changerequest',
-            index=models.Index(fields=['owner', 'status', 'updated_at'], name='changes_by_owner_and_age'),
+            model_name="changerequest",
+            index=models.Index(fields=["owner", "status", "updated_at"], name="changes_by_owner_and_age"),
         ),
     ]

@@ -5,24 +5,27 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('changes', '0003_list_indexes'),
-        ('deployments', '0002_defined_environments'),
+        ("changes", "0003_list_indexes"),
+        ("deployments", "0002_defined_environments"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='deployment',
-            index=models.Index(fields=['environment', 'number'], name='deployments_by_number'),
+            model_name="deployment",
+            index=models.Index(fields=["environment", "number"], name="deployments_by_number"),
         ),
         migrations.AddIndex(
-            model_name='deployment',
-            index=models.Index(fields=['environment', 'status', 'number'], name='deployments_by_state'),
+            model_name="deployment",
+            index=models.Index(fields=["environment", "status", "number"], name="deployments_by_state"),
         ),
         migrations.AddIndex(
-            model_name='deployment',
-            index=models.Index(condition=models.Q(('ended_at__isnull', False)), fields=['environment', 'number'], name='ended_deployments'),
+            model_name="deployment",
+            index=models.Index(
+                condition=models.Q(("ended_at__isnull", False)),
+                fields=["environment", "number"],
+                name="ended_deployments",
+            ),
         ),
     ]

@@ -5,16 +5,15 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('changes', '0003_list_indexes'),
-        ('reviews', '0001_initial'),
+        ("changes", "0003_list_indexes"),
+        ("reviews", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='attention',
-            index=models.Index(fields=['user', 'since'], name='turns_of_a_person'),
+            model_name="attention",
+            index=models.Index(fields=["user", "since"], name="turns_of_a_person"),
         ),
     ]

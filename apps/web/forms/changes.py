@@ -31,7 +31,9 @@ class NewChange(DescribeChange):
 
     idempotency_key = OnceField()
     source_branch = forms.ChoiceField(
-        required=False, label="Branch", help_text="Choose a pushed branch, or ask for a change that somebody else writes."
+        required=False,
+        label="Branch",
+        help_text="Choose a pushed branch, or ask for a change that somebody else writes.",
     )
     target_branch = forms.ChoiceField(required=False, label="Into", help_text="The branch it is merged into.")
     draft = forms.BooleanField(required=False, label="Draft: nobody is asked to review yet")
@@ -70,11 +72,17 @@ class GiveReason(forms.Form):
 
 
 class CloseChange(forms.Form):
-    reason = forms.CharField(max_length=500, widget=forms.Textarea(attrs={"rows": 2}), help_text="Everybody can read it.")
+    reason = forms.CharField(
+        max_length=500, widget=forms.Textarea(attrs={"rows": 2}), help_text="Everybody can read it."
+    )
 
 
 class Assign(forms.Form):
     """Ask a person; ``user`` is a handle, offered as a list and typed without JavaScript as well."""
 
-    user = forms.CharField(max_length=150, label="Person", widget=forms.TextInput(attrs={"list": "people", "autocomplete": "off"}))
-    reason = forms.CharField(required=False, max_length=300, label="Why this person", help_text="Optional; shown to them.")
+    user = forms.CharField(
+        max_length=150, label="Person", widget=forms.TextInput(attrs={"list": "people", "autocomplete": "off"})
+    )
+    reason = forms.CharField(
+        required=False, max_length=300, label="Why this person", help_text="Optional; shown to them."
+    )

@@ -21,7 +21,9 @@ KINDS = (
 class Review(forms.Form):
     revision = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
     idempotency_key = OnceField()
-    stage = forms.ChoiceField(choices=(("merge", "merge"), ("deploy", "deploy")), required=False, widget=forms.HiddenInput)
+    stage = forms.ChoiceField(
+        choices=(("merge", "merge"), ("deploy", "deploy")), required=False, widget=forms.HiddenInput
+    )
     environment = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
     verdict = forms.ChoiceField(choices=VERDICTS, widget=forms.RadioSelect, label="Your verdict")
     body = forms.CharField(

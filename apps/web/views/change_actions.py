@@ -54,7 +54,9 @@ def deploy(request: HttpRequest, number: int) -> HttpResponse:
     if not environment:
         raise InvalidInput("environment_required", "Name the environment to deploy to.", field="environment")
     started = deployments.start_deployment(user, change=changes.find(user, number), environment=environment)
-    return see_other(request, f"/deployments/{started.number}/", f"Deployment {started.label} to {environment} is on its way.")
+    return see_other(
+        request, f"/deployments/{started.number}/", f"Deployment {started.label} to {environment} is on its way."
+    )
 
 
 @writes

@@ -57,7 +57,12 @@ def _threads(user: User, change: ChangeRequest) -> dict[str, Any]:
 def header(request: HttpRequest, number: int) -> HttpResponse:
     tab = request.GET.get("tab", "overview")
     context = {"frame": change_frame(signed_in(request), number, tab=tab)}
-    return respond(request, "web/changes/region.html", {**context, "region": "web/changes/_header.html"}, fragment="web/changes/_header.html")
+    return respond(
+        request,
+        "web/changes/region.html",
+        {**context, "region": "web/changes/_header.html"},
+        fragment="web/changes/_header.html",
+    )
 
 
 @reads

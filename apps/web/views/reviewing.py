@@ -69,7 +69,9 @@ def _again(
     current = frame.change.revision.number if frame.change.revision else 0
     seen = form.data.get("revision", "")
     if stale is not None:
-        form = Review({**{name: form.data.get(name, "") for name in form.fields}, "revision": str(current), "idempotency_key": ""})
+        form = Review(
+            {**{name: form.data.get(name, "") for name in form.fields}, "revision": str(current), "idempotency_key": ""}
+        )
     context = {
         "frame": frame,
         "form": form,
@@ -78,4 +80,6 @@ def _again(
         "seen": seen,
         "current": current,
     }
-    return respond(request, "web/changes/review_again.html", context, fragment="web/changes/_review_form.html", status=status)
+    return respond(
+        request, "web/changes/review_again.html", context, fragment="web/changes/_review_form.html", status=status
+    )

@@ -26,7 +26,9 @@ def _require(form: OpenThread | Reply) -> dict[str, object]:
 
 def _find(request: HttpRequest, number: int, thread: int) -> Thread:
     change = changes.find(signed_in(request), number)
-    found = Thread.objects.filter(change=change, number=thread).select_related("change__repository", "created_by").first()
+    found = (
+        Thread.objects.filter(change=change, number=thread).select_related("change__repository", "created_by").first()
+    )
     if found is None:
         raise NotVisible("unknown_thread", f"CHG-{number} has no thread {thread}.")
     return found
@@ -81,8 +83,6 @@ def reopen(request: HttpRequest, number: int, thread: int) -> HttpResponse:
     return _move(request, number, thread, services.reopen_thread, "open again")
 
 
-def _move(
-    request: HttpRequest, number: int, thread: int, move: Callable[..., Thread], word: str
-) -> HttpResponse:
+def _move(request: HttpRequest, number: int, thread: int, move: Callable[..., Thread], word: str) -> HttpResponse:
     move(signed_in(request), thread=_find(request, number, thread))
     return see_other(request, _place(number, thread), f"Thread {thread} is {word}.")
