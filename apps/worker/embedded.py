@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,7 +22,9 @@ from apps.worker.registry import jobs
 
 log = structlog.get_logger(__name__)
 SHORT_THREADS = 2
-SLOW_THREADS = 6
+SLOW_THREADS = 8
+MOST_OF_ONE = 3
+"""Slow threads that one kind of work may hold: Git hosts that do not answer must not stop the logs of deployments."""
 SWEEP_LIMIT = 100
 LONGEST_PAUSE = 60.0
 Unit = tuple[str, int]
@@ -88,9 +91,8 @@ class Engine:
                 self._sweep()
                 close_old_connections()
                 with self._changed:
-                    self._hand_out()
-                    if not self._wanted:
-                        self._changed.wait(self._pause())
+                    self._hand_out()  # what is still wanted then waits for a thread that ends
+                    self._changed.wait(self._pause())
             except Exception:  # the loop outlives whatever happens to one round
                 log.exception("engine_round_failed")
                 time.sleep(1.0)
@@ -121,14 +123,19 @@ class Engine:
         return moment >= self._failures.get(unit, (0, 0.0))[1]
 
     def _hand_out(self) -> None:
-        """Give all wanted units to the pools; the condition is held."""
+        """Give the wanted units to the pools, as far as their kind has room; the condition is held."""
         wanted, self._wanted = list(self._wanted), {}
+        held = Counter(name for name, _ in self._running)
         for unit in wanted:
+            job = self.jobs[unit[0]]
             if unit in self._running:
                 continue
+            if job.slow and held[job.name] >= MOST_OF_ONE:
+                self._wanted[unit] = None
+                continue
+            held[job.name] += 1
             self._running.add(unit)
-            pool = self._slow if self.jobs[unit[0]].slow else self._short
-            pool.submit(self._run, unit)
+            (self._slow if job.slow else self._short).submit(self._run, unit)
 
     def _run(self, unit: Unit) -> None:
         name, pk = unit

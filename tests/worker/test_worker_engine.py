@@ -99,6 +99,31 @@ def test_failures_are_retried_later_and_stop_nothing_else(started: Any) -> None:
     assert len(tried) == 1, "the next try waits two seconds"
 
 
+def test_hosts_that_do_not_answer_leave_threads_for_deployments(started: Any) -> None:
+    answered, followed, synced = threading.Event(), threading.Event(), []
+
+    def sync(pk: int) -> None:
+        answered.wait(10)
+        synced.append(pk)
+
+    def follow(_pk: int) -> None:
+        followed.set()
+
+    engine = started(
+        Job(name="x.sync", due=lambda _limit: (), run=sync, slow=True),
+        Job(name="x.merge", due=lambda _limit: (), run=sync, slow=True),
+        Job(name="x.follow", due=lambda _limit: (), run=follow, slow=True),
+    )
+    for pk in range(20):
+        engine.wake("x.sync", pk)
+        engine.wake("x.merge", 100 + pk)
+    time.sleep(0.1)
+    engine.wake("x.follow", 1)
+    assert followed.wait(2), "twenty hosts that hang hold every thread"
+    answered.set()
+    wait_until(lambda: len(synced) == 40)
+
+
 def test_stopping_waits_for_what_runs(started: Any) -> None:
     ended: list[int] = []
     begun = threading.Event()
