@@ -15,7 +15,7 @@ from apps.vcs import history, merging, objects, refs, trees
 from apps.vcs.paths import display
 
 How = Contribution.How
-PERSON = re.compile(r"\s*(?P<name>[^<]*?)\s*<(?P<email>[^<>]*)>\s*")
+PERSON = re.compile(r"(?P<name>[^<]*?)\s*<(?P<email>[^<>]*)>.*|(?P<bare>[^\s<>]+@[^\s<>]+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,8 @@ def people_between(git_dir: Path, target: str, head: str) -> tuple[Person, ...]:
         found[_person(*named.author, How.AUTHORED)] = None
         found[_person(*named.committer, How.COMMITTED)] = None
         for value in named.co_authors:
-            if match := PERSON.fullmatch(value):
-                found[_person(match["name"], match["email"], How.CO_AUTHORED)] = None
+            if match := PERSON.fullmatch(value.strip()):
+                found[_person(match["name"] or "", match["email"] or match["bare"] or "", How.CO_AUTHORED)] = None
     return tuple(person for person in found if person.email or person.name)
 
 

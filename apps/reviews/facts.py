@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from django.db.models import Min
@@ -62,7 +62,7 @@ def approval_facts(
         people=_people(people),
         reviews=tuple(_review(row, revision) for row in reviews if row.verdict != Review.Verdict.COMMENT),
         contributors=_contributors(change, contributors),
-        change_requests=_change_requests(reviews, stage, environment),
+        change_requests=_change_requests(reviews, stage, environment, people, _ids(contributors)),
         open_threads=_open_threads(change),
         policy=policy.fact(),
         rollback=policy.config.rollback,
@@ -98,6 +98,10 @@ def _contributors(change: ChangeRequest, rows: Iterable[Contributor]) -> tuple[e
         for row in rows
         if row.user is not None
     )
+
+
+def _ids(rows: Iterable[Contributor]) -> frozenset[int]:
+    return frozenset(row.user.pk for row in rows if row.user is not None)
 
 
 def _named(policy: Policy, owners: Iterable[evaluation.PathOwners]) -> set[str]:
@@ -146,16 +150,26 @@ def _review(row: Review, revision: Revision | None) -> evaluation.Review:
     )
 
 
-def _change_requests(reviews: list[Review], stage: str, environment: str) -> tuple[evaluation.ChangeRequest, ...]:
-    """Who asks for changes: only the person's own later approval clears it, for this gate."""
+def _change_requests(
+    reviews: list[Review], stage: str, environment: str, people: People, contributors: Collection[int]
+) -> tuple[evaluation.ChangeRequest, ...]:
+    """Who asks for changes, judged at use like an approval: an objection lasts while its giver may still give it.
+
+    The person's own later approval clears it, for this gate; who contributed since cannot approve any
+    more and takes it back by a comment, or one push by the objector would hold the change for ever.
+    """
     latest: dict[int, Review] = {}
     for row in reviews:
-        if row.verdict != Review.Verdict.COMMENT and row.stage == stage and row.environment == environment:
+        if row.stage != stage or row.environment != environment:
+            continue
+        if row.verdict != Review.Verdict.COMMENT:
             latest[row.reviewer_id] = row
+        elif row.reviewer_id in contributors:
+            latest.pop(row.reviewer_id, None)
     return tuple(
         evaluation.ChangeRequest(row.reviewer_id, row.revision.number)
         for row in latest.values()
-        if row.verdict == Review.Verdict.REQUEST_CHANGES
+        if row.verdict == Review.Verdict.REQUEST_CHANGES and people.can(row.reviewer_id, REVIEW)
     )
 
 

@@ -325,3 +325,12 @@ def test_an_orphan_pin_of_a_lost_race_does_not_stand_in_the_way(infra, change, p
     follow(repository)
     assert change.revisions.last().number == 2
     assert change.revisions.last().head_oid == tip(repository, "x") == work.rev_parse("HEAD")
+
+
+@pytest.mark.parametrize("said", ["bob@example.org", "Bob <bob@example.org> (paired)", "<BOB@example.org>"])
+def test_a_co_author_counts_however_the_address_is_written(infra, change, people, said):
+    repository, work = infra
+    work.commit(f"second\n\nCo-authored-by: {said}\n", files={"a": "2\n"})
+    work.push()
+    follow(repository)
+    assert people.bob.pk in queries.contributor_ids(change)

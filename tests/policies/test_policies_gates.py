@@ -70,7 +70,7 @@ ASK = rule(1, "code-owners", name="owners")
             "change_requests",
             "waiting",
             ("carol", "erin"),
-            "carol or erin dismisses",
+            "carol or erin takes the role of gone away",
         ),
     ],
 )

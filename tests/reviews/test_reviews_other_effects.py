@@ -10,7 +10,9 @@ from apps.changes.models import ChangeRequest
 from apps.changes.services import create_change, retarget
 from apps.deployments.models import Deployment, MergeIntent
 from apps.deployments.services import roll_back
+from apps.repositories.services import remove_member
 from apps.reviews import queries
+from apps.reviews.services import submit_review
 from tests.support.delivery import Delivery, pipeline, run_jobs, run_until_idle
 from tests.support.repositories import pushed
 
@@ -114,4 +116,37 @@ def test_an_owner_named_by_address_is_found_whatever_its_letter_case(tmp_path: P
     change = delivery.proposed()
     assert queries.verdict_of(fresh(change)).can_unblock == ("bob",)
     delivery.approve(change)
+    assert queries.verdict_of(fresh(change)).allowed
+
+
+def object_to(delivery: Delivery, change: ChangeRequest, verdict: str = "request_changes") -> None:
+    row = fresh(change)
+    assert row.revision is not None
+    submit_review(delivery.people.bob, change=row, revision=row.revision.number, verdict=verdict, body="because")
+
+
+def test_an_objection_ends_with_the_role_of_who_made_it(delivery: Delivery) -> None:
+    change = delivery.proposed()
+    object_to(delivery, change)
+    row = fresh(change)
+    assert row.revision is not None
+    submit_review(delivery.people.kim, change=row, revision=row.revision.number, verdict="approve")
+    assert not queries.verdict_of(fresh(change)).allowed
+    remove_member(delivery.people.carol, repository=delivery.repository, member="bob")
+    assert queries.verdict_of(fresh(change)).allowed
+
+
+def test_an_objector_who_pushed_the_repair_takes_the_objection_back_by_a_comment(delivery: Delivery) -> None:
+    change = delivery.proposed("one")
+    object_to(delivery, change)
+    object_to(delivery, change, "comment")
+    reasons = [reason.code for reason in queries.verdict_of(fresh(change)).reasons]
+    assert "change_requests" in reasons
+    delivery.work.commit("repair", files={"app/values.yaml": "replicas: 3\n"}, author="Bob <bob@example.org>")
+    pushed(delivery.repository, delivery.work, "HEAD:refs/heads/one")
+    run_jobs("changes.take_ref_updates")
+    object_to(delivery, change, "comment")
+    row = fresh(change)
+    assert row.revision is not None and row.revision.number == 2
+    submit_review(delivery.people.kim, change=row, revision=2, verdict="approve")
     assert queries.verdict_of(fresh(change)).allowed

@@ -92,15 +92,20 @@ def change_request_gates(ledger: Ledger) -> list[Judged]:
     judged = []
     for person in sorted(found, key=ledger.name):
         who = ledger.name(person)
-        text = f"{who} asks for changes in r{found[person].revision}. Only {who} can clear that, or a maintainer by a recorded dismissal."
-        action = APPROVES if ledger.bar(person) is None else "withdraws the request for changes"
+        may_approve = ledger.bar(person) is None
+        how = "an approval" if may_approve else "a review that only comments"
+        text = (
+            f"{who} asks for changes in r{found[person].revision}. Only {who} can clear that, by {how}; "
+            f"it also ends when a maintainer takes {who}'s review role away."
+        )
+        action = APPROVES if may_approve else "withdraws the request for changes"
         requirement = Requirement(
             "change_requests", name, WAITING, text, (f"{who} on r{found[person].revision}",), action=action
         )
         one = _waiting(ledger, requirement, {person})
         if one.demand is None:
             requirement = replace(requirement, who_can_act=ledger.names(_maintainers(ledger)))
-            one = Judged(requirement, Demand(frozenset(_maintainers(ledger)), 1, "dismisses the request for changes"))
+            one = Judged(requirement, Demand(frozenset(_maintainers(ledger)), 1, f"takes the role of {who} away"))
         judged.append(one)
     return judged
 
