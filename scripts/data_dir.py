@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 MADE = (
@@ -34,6 +36,29 @@ def holds_demo(place: Path) -> bool:
 def is_cut_off(place: Path) -> bool:
     """Whether a first start was stopped before it could serve anybody."""
     return (place / TELLING).exists() and (place / "secret.key").is_file()
+
+
+def hold(place: Path, name: str, mode: int) -> IO[str] | None:
+    """A lock in the data directory, held until the file is closed or the process ends; ``None``: somebody has it.
+
+    ``start.lock`` (exclusive): preparing the data. ``serve.lock`` (shared): serving it.
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    file = (place / name).open("w")
+    try:
+        fcntl.flock(file, mode)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+def is_served(place: Path) -> bool:
+    """Whether a portal runs on this data, at whatever port."""
+    lock = hold(place, "serve.lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if lock is not None:
+        lock.close()
+    return lock is None
 
 
 def remove_demo(place: Path) -> None:

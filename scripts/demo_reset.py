@@ -7,12 +7,12 @@ also with FORCE=1. A PostgreSQL database is never dropped from here.
 
 from __future__ import annotations
 
+import fcntl
 import os
-import socket
 import sys
 from pathlib import Path
 
-from data_dir import ROOT, data_dir, holds_demo, is_cut_off, remove_demo
+from data_dir import ROOT, data_dir, hold, holds_demo, is_cut_off, is_served, remove_demo
 
 
 def stop(message: str) -> None:
@@ -28,14 +28,6 @@ def is_confirmed(place: Path) -> bool:
     return input("Type 'reset' to go on: ").strip() == "reset"
 
 
-def is_served() -> bool:
-    """Whether something listens where this portal would: a running one must not lose its files."""
-    address = (os.environ.get("HOST") or "127.0.0.1", int(os.environ.get("PORT") or 8000))
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(address) == 0
-
-
 def main() -> None:
     place = data_dir()
     # Asked before the settings are read, because they make a key there.
@@ -49,8 +41,9 @@ def main() -> None:
 
     if settings.DATABASE_URL:
         stop("DATABASE_URL names a database server. Drop and create that database yourself, then call make run.")
-    if is_served():
-        stop("a portal is running at HOST:PORT. Stop it first.")
+    starting = hold(place, "start.lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if starting is None or is_served(place):
+        stop(f"a portal is running on {place}. Stop it first.")
     if not is_confirmed(place):
         stop("nothing was deleted.")
     remove_demo(place)

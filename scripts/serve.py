@@ -6,18 +6,21 @@ time of a second start. HTTP, WebSocket and the embedded engine are one ASGI app
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import socket
 import sys
 from pathlib import Path
+from typing import IO, NoReturn
 
-from data_dir import ROOT, data_dir, is_cut_off, remove_demo
+from data_dir import ROOT, data_dir, hold, is_cut_off, is_served, remove_demo
 
 HOST = os.environ.get("HOST") or "127.0.0.1"
 PORT = os.environ.get("PORT") or "8000"
 
 
-def stop(message: str) -> None:
+def stop(message: str) -> NoReturn:
     sys.exit(f"\nmake run: {message}\n")
 
 
@@ -60,7 +63,7 @@ def require_services() -> None:
 
 def tell_anew_what_was_cut_off() -> None:
     """A first start that was stopped in the middle of the story has served nobody: begin again."""
-    if not os.environ.get("DATABASE_URL") and is_cut_off(data_dir()):
+    if not os.environ.get("DATABASE_URL") and is_cut_off(data_dir()) and not is_served(data_dir()):
         print("The first start was interrupted before the demo organisation was ready: beginning again.")
         remove_demo(data_dir())
 
@@ -84,14 +87,25 @@ def prepare_database() -> None:
     connections.close_all()  # the server opens its own: none may be carried into its threads
 
 
+def prepare(place: Path) -> IO[str] | None:
+    """Make the data ready, one process at a time; the answer is the lock that says that it is served."""
+    try:
+        starting = hold(place, "start.lock", fcntl.LOCK_EX)
+    except OSError as problem:
+        stop(f"PORTAL_DATA_DIR: {place} cannot be made or written: {problem.strerror}.")
+    with starting or contextlib.nullcontext():
+        tell_anew_what_was_cut_off()
+        prepare_database()
+        return hold(place, "serve.lock", fcntl.LOCK_SH)
+
+
 def main() -> None:
     sys.path.insert(0, str(ROOT))
     os.chdir(ROOT)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gitops_portal.settings")
     os.environ["HOST"], os.environ["PORT"] = HOST, PORT  # the settings make PORTAL_URL of these
     port = require_free_port()
-    tell_anew_what_was_cut_off()
-    prepare_database()
+    serving = prepare(data_dir())
     shown = f"[{HOST}]" if ":" in HOST else HOST
     print(f"\nGitOps Portal: http://{shown}:{port}/   (Ctrl+C stops it; data stays in PORTAL_DATA_DIR)\n", flush=True)
 
@@ -106,6 +120,8 @@ def main() -> None:
         timeout_graceful_shutdown=5,
         server_header=False,
     )
+    if serving is not None:
+        serving.close()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -35,7 +36,7 @@ def script(name: str, data: Path, /, **more: str) -> tuple[int, str]:
         ),
         ({"REDIS_URL": "http://127.0.0.1/"}, "REDIS_URL must be a URL that begins with redis://"),
         ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "the Redis that REDIS_URL names does not answer"),
-        ({"PORTAL_DATA_DIR": "/proc/nowhere"}, "PORTAL_DATA_DIR: /proc/nowhere cannot be made"),
+        ({"PORTAL_DATA_DIR": "/proc/nowhere"}, "PORTAL_DATA_DIR: /proc/nowhere cannot be"),
         ({"PORT": "many"}, "PORT must be a number"),
     ],
 )
@@ -66,6 +67,20 @@ def test_a_reset_that_nobody_confirms_deletes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "portal.sqlite3").read_text() == "data"
 
 
+def test_a_reset_and_a_new_start_spare_data_that_a_portal_is_serving(tmp_path: Path) -> None:
+    place = tmp_path / "data"
+    (place / "demo").mkdir(parents=True)
+    for name in ("secret.key", "portal.sqlite3", "demo.telling"):
+        (place / name).write_text("data")
+    with (place / "serve.lock").open("w") as served:
+        fcntl.flock(served, fcntl.LOCK_SH)
+        status, said = script("demo_reset", place, FORCE="1")
+        assert (status, "a portal is running on" in said) == (1, True)
+        status, _ = script("serve", place)  # the database is no database, so it cannot start in any case
+        assert status != 0
+    assert (place / "portal.sqlite3").read_text() == "data"
+
+
 def test_a_first_start_that_was_cut_off_begins_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "data"
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
@@ -81,4 +96,4 @@ def test_a_first_start_that_was_cut_off_begins_again(tmp_path: Path, monkeypatch
     assert (place / "portal.sqlite3").exists(), "nothing says that the story was cut off"
     (place / "demo.telling").touch()
     serve.tell_anew_what_was_cut_off()
-    assert sorted(entry.name for entry in place.iterdir()) == ["notes.txt", "secret.key"]
+    assert sorted(entry.name for entry in place.iterdir()) == ["notes.txt", "secret.key", "serve.lock"]
