@@ -92,8 +92,7 @@ def _why(row: Requirement) -> str:
     place = f" ({row.rule.place})" if row.rule is not None and row.rule.place else ""
     if row.code != "code_owners":
         return f"the rule “{row.name}” asks for you{place}"
-    what = row.name.rpartition(": ")[2]
-    return f"you own {'every file without another owner' if what == '*' else what}{place}"
+    return f"you are one of the {row.name}{place}"
 
 
 def _load(names: Iterable[str]) -> dict[str, tuple[int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotVisible, PortalError, Unavailable
 from apps.core.text import is_storable, require_storable
@@ -59,11 +59,23 @@ def _way_back(request: HttpRequest) -> str:
     return "/queue/"
 
 
+def _not_a_page(request: HttpRequest, refused: HttpResponseNotAllowed) -> HttpResponse:
+    """Somebody opened the address of a button, for instance from the history of the browser."""
+    error = PortalError("not_a_page", "This address belongs to a button, not to a page. Go back and press it there.")
+    context = {"heading": "Nothing to see here", "status": 405, "error": error, "back": _way_back(request)}
+    page = respond(request, "web/errors/refused.html", context, fragment="web/errors/_refused.html", status=405)
+    page["Allow"] = refused["Allow"]
+    return page
+
+
 def portal_errors(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Turn every :class:`PortalError` that a page view lets through into its page."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        return get_response(request)
+        response = get_response(request)
+        if isinstance(response, HttpResponseNotAllowed) and not response.content:
+            return _not_a_page(request, response)
+        return response
 
     def process_view(request: HttpRequest, _view: Any, _args: Any, kwargs: dict[str, Any]) -> HttpResponse | None:
         """Refuse text that no database keeps here once, so that no page has to think of it."""

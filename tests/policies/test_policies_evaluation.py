@@ -190,9 +190,9 @@ def test_sections_are_asked_with_their_count_and_place() -> None:
         [ASK], facts(OWNERS, ("infra/x.sql", "y.css"), principals={**PRINCIPALS, "@acme/dba": (CAROL, KIM)})
     )
     names = {found.name: found for found in verdict.requirements if found.code == "code_owners"}
-    assert names["owners: *"].rule is not None
-    assert names["owners: *"].rule.place == "CODEOWNERS:1"
-    assert names["owners: Data"].needed == 2
+    assert names["owners of everything else"].rule is not None
+    assert names["owners of everything else"].rule.place == "CODEOWNERS:1"
+    assert names["owners in Data"].needed == 2
     assert names["Style"].state == "not_needed"
     assert verdict.summary == "Waiting for 3 of 8. Shortest way: bob, carol and kim approve."
 

@@ -47,7 +47,14 @@ def test_duration_is_a_clock(seconds: float | None, shown: str):
 
 @pytest.mark.parametrize(
     ("passed", "shown"),
-    [(5, "just now"), (60, "1 min"), (7200, "2 h"), (86_400, "1 day"), (3 * 86_400, "3 days"), (800 * 86_400, "2 years")],
+    [
+        (5, "just now"),
+        (60, "1 min"),
+        (7200, "2 h"),
+        (86_400, "1 day"),
+        (3 * 86_400, "3 days"),
+        (800 * 86_400, "2 years"),
+    ],
 )
 def test_age_names_one_unit(passed: int, shown: str):
     from django.utils import timezone

@@ -207,3 +207,10 @@ def test_preferences_are_cookies_and_lead_back_to_this_host_only(db: None) -> No
     assert answer.cookies["theme"].value == "dark"
     assert "diff" not in answer.cookies
     done(Client().post("/preferences/", {"next": "https://elsewhere.example/"}), "/")
+
+
+def test_the_address_of_a_button_opened_as_a_page_says_so(world: World, as_: Callable[[str], Client]) -> None:
+    answer = as_("bob").get(world.url("open", "reviews/"))
+    assert answer.status_code == 405
+    assert answer["Allow"] == "POST"
+    assert b"belongs to a button" in answer.content

@@ -153,7 +153,7 @@ def _owner_group(rule: Rule, group: OwnerGroup, others: tuple[str, ...], ledger:
     return approvals(
         ledger,
         code="code_owners",
-        name=f"{rule.name}: {match.section or match.pattern}",
+        name=_owners_of(match),
         principals=principals,
         count=match.approvals,
         text=f"{_count(match.approvals)} for {_paths(group.paths)} from {' or '.join(principals)}",
@@ -172,6 +172,13 @@ def owner_groups(facts: Facts) -> list[OwnerGroup]:
             key = (match.section, match.optional, match.approvals, match.owners)
             groups.setdefault(key, OwnerGroup(match)).paths.append(path)
     return sorted(groups.values(), key=lambda group: (group.match.line, group.match.section))
+
+
+def _owners_of(match: OwnerMatch) -> str:
+    """The requirement's name, as it reads after "Your approval will count for"."""
+    if match.section:
+        return f"owners in {match.section}"
+    return "owners of everything else" if match.pattern == "*" else f"owners of {match.pattern}"
 
 
 def _optional(group: OwnerGroup, facts: Facts) -> Judged:

@@ -31,10 +31,5 @@ def turn(reason: str) -> str:
 
 @register.filter
 def of_somebody(reason: str) -> str:
-    """A reason that was written to the person asked, as others read it: “you own …” becomes “owns …”."""
-    told = plain.one_line(reason)
-    return (
-        f"owns {told.removeprefix('you own ')}".replace("; you own ", "; owns ")
-        if told.startswith("you own ")
-        else told
-    )
+    """A reason that was written to the person asked, as others read it: “you are …” becomes “is …”."""
+    return plain.one_line(reason).replace("you are one of", "is one of")
