@@ -28,7 +28,7 @@ def review(
     current = world.change("open").revision
     assert current is not None
     fields = {"revision": revision or current.number, "verdict": verdict, "body": body, "idempotency_key": key}
-    return client.post(world.url("open", "reviews/"), fields)
+    return client.post(world.url("open", "ready/"), fields)
 
 
 def test_anybody_who_sees_a_repository_asks_for_a_change(world: World, as_: AS) -> None:
@@ -210,7 +210,7 @@ def test_preferences_are_cookies_and_lead_back_to_this_host_only(db: None) -> No
 
 
 def test_the_address_of_a_button_opened_as_a_page_says_so(world: World, as_: Callable[[str], Client]) -> None:
-    answer = as_("bob").get(world.url("open", "reviews/"))
+    answer = as_("bob").get(world.url("open", "ready/"))
     assert answer.status_code == 405
     assert answer["Allow"] == "POST"
     assert b"belongs to a button" in answer.content
