@@ -112,6 +112,7 @@ def revision_json(revision: Revision) -> dict[str, Any]:
 def change_json(change: ChangeRequest, verdict: dict[str, Any] | None) -> dict[str, Any]:
     """The whole change; ``contributors`` and ``reviewers`` are names, their ``_details`` say why."""
     contributed = changes.contributors(change)
+    last = change.revision.number if change.revision else 0
     asked = list(change.assignments.filter(ended_at=None).select_related("user"))
     given = list(change.reviews.select_related("reviewer", "revision"))
     reviewers = {row.user.username for row in asked if row.duty == Assignment.Duty.REVIEW}
@@ -120,7 +121,8 @@ def change_json(change: ChangeRequest, verdict: dict[str, Any] | None) -> dict[s
     return change_row_json(change) | {
         "description": change.description,
         "version": change.version,
-        "revisions": [revision_json(row) for row in change.revisions.all()],
+        # One that arrives while this is read belongs to the next answer, like everything else about it.
+        "revisions": [revision_json(row) for row in change.revisions.filter(number__lte=last)],
         "verdict": verdict,
         "contributors": sorted(contributors),
         "contributor_details": [

@@ -137,7 +137,7 @@ def test_rows_are_walked_by_keys_and_opened(page: Page, site: str):
     assert focus(page) == "d-8831"
     page.keyboard.press("k")
     page.keyboard.press("o")
-    assert page.url.endswith("#1039")
+    page.wait_for_url("**#1039")
 
 
 def test_keys_rest_while_one_types_and_with_modifiers(page: Page, site: str):
