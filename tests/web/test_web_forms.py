@@ -28,7 +28,7 @@ def review(
     current = world.change("open").revision
     assert current is not None
     fields = {"revision": revision or current.number, "verdict": verdict, "body": body, "idempotency_key": key}
-    return client.post(world.url("open", "ready/"), fields)
+    return client.post(world.url("open", "reviews/"), fields)
 
 
 def test_anybody_who_sees_a_repository_asks_for_a_change(world: World, as_: AS) -> None:
