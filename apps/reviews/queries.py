@@ -12,6 +12,7 @@ from apps.changes.lifecycle import OPEN, Status
 from apps.changes.models import ChangeRequest
 from apps.core.paging import first_rows
 from apps.policies import evaluation
+from apps.policies.config import Rule
 from apps.policies.evaluation import PolicyVerdict
 from apps.repositories.models import Repository
 from apps.reviews import access
@@ -33,17 +34,19 @@ class Judgement:
 
 def judge(change: ChangeRequest, *, stage: str = Review.Stage.MERGE, environment: str = "") -> Judgement:
     """Judge one gate of ``change`` now, and keep the inputs."""
-    policy = policy_of(change)
-    facts = approval_facts(change, stage=stage, environment=environment, policy=policy)
-    record = evaluation.to_record(policy.config.rules, facts)
-    return Judgement(evaluation.evaluate(policy.config.rules, facts), record)
+    rules, facts = _gate(change, stage, environment)
+    return Judgement(evaluation.evaluate(rules, facts), evaluation.to_record(rules, facts))
 
 
 def verdict_of(change: ChangeRequest, *, stage: str = Review.Stage.MERGE, environment: str = "") -> PolicyVerdict:
     """Whether ``change`` may be merged (or deployed to ``environment``) now, and if not, why."""
+    return evaluation.evaluate(*_gate(change, stage, environment))
+
+
+def _gate(change: ChangeRequest, stage: str, environment: str) -> tuple[tuple[Rule, ...], evaluation.Facts]:
+    """What one gate is judged by: the rules in force and the facts as they are now."""
     policy = policy_of(change)
-    facts = approval_facts(change, stage=stage, environment=environment, policy=policy)
-    return evaluation.evaluate(policy.config.rules, facts)
+    return policy.config.rules, approval_facts(change, stage=stage, environment=environment, policy=policy)
 
 
 def will_count(user: User, change: ChangeRequest) -> str:
