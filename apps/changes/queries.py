@@ -16,6 +16,7 @@ from apps.changes.querysets import ChangeQuerySet
 from apps.changes.search import Query, parse
 from apps.core.errors import NotVisible, PortalError
 from apps.core.paging import Page, keyset_page
+from apps.core.prepared import Prepared
 from apps.core.reading import once_per_read
 from apps.core.verdict import Reason
 from apps.repositories.access import can_see
@@ -76,18 +77,26 @@ class GitFacts:
 
 def find(user: User, number: int) -> ChangeRequest:
     """CHG-``number`` with repository, people and present revision; :class:`NotVisible` for outsiders."""
-    return _seen(user, number, _with_relations(ChangeRequest.objects.all()))
+    return _seen(user, number, _related.first(number))
 
 
 def find_revised(user: User, number: int) -> ChangeRequest:
     """As :func:`find`, with nothing but what a difference needs of the repository and the present revision."""
-    return _seen(user, number, ChangeRequest.objects.select_related("repository", "revision").only(*REVISED))
+    return _seen(user, number, _revised.first(number))
 
 
-def _seen(user: User, number: int, rows: ChangeQuerySet) -> ChangeRequest:
+_related: Prepared[ChangeRequest] = Prepared(
+    lambda number: _with_relations(ChangeRequest.objects.filter(number=number)), 1
+)
+_revised: Prepared[ChangeRequest] = Prepared(
+    lambda number: ChangeRequest.objects.select_related("repository", "revision").only(*REVISED).filter(number=number),
+    1,
+)
+
+
+def _seen(user: User, number: int, found: ChangeRequest | None) -> ChangeRequest:
     # The role is asked for by itself: every page needs it anyway, and a condition on three tables costs
     # more to put into SQL than both questions together.
-    found = rows.filter(number=number).first()
     if found is None or not can_see(user, found.repository).allowed:
         raise NotVisible("change_not_found", "There is no such change, or you may not see it.", number=number)
     return found

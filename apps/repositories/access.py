@@ -6,6 +6,7 @@ from django.db.models import Q
 
 from apps.accounts.models import User
 from apps.core.errors import NotVisible
+from apps.core.prepared import Prepared
 from apps.core.reading import once_per_read
 from apps.core.verdict import ALLOWED, Verdict, refused
 from apps.repositories.models import Repository, RepositoryRole
@@ -36,8 +37,15 @@ def role_of(user: User, repository: Repository) -> frozenset[str]:
     """All roles of ``user`` in ``repository``: their own and those of their teams."""
     if not user.is_active:
         return frozenset()
-    mine = Q(user=user.pk) | Q(team__memberships__user=user.pk)
-    return frozenset(RepositoryRole.objects.filter(mine, repository=repository.pk).values_list("role", flat=True))
+    return frozenset(_roles.ask(repository.pk, user.pk))
+
+
+_roles: Prepared[str] = Prepared(
+    lambda repository, user: RepositoryRole.objects.filter(
+        Q(user=user) | Q(team__memberships__user=user), repository=repository
+    ).values_list("role", flat=True),
+    2,
+)
 
 
 def capabilities(user: User, repository: Repository) -> frozenset[str]:

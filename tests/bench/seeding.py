@@ -154,9 +154,7 @@ def _queries(path: str) -> int:
     from apps.accounts.models import User
 
     client = Client()
-    client.force_login(
-        User.objects.get(username="carol"), backend="allauth.account.auth_backends.AuthenticationBackend"
-    )
+    client.force_login(User.objects.get(username="carol"), backend="apps.accounts.backends.PortalBackend")
     client.get(path, HTTP_HOST="127.0.0.1")
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(path, HTTP_HOST="127.0.0.1")

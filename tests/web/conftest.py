@@ -105,7 +105,7 @@ def as_(world: World) -> Callable[[str], Client]:
 
     def sign_in(name: str) -> Client:
         client = Client()
-        client.force_login(getattr(world.people, name), backend="allauth.account.auth_backends.AuthenticationBackend")
+        client.force_login(getattr(world.people, name), backend="apps.accounts.backends.PortalBackend")
         return client
 
     return sign_in
