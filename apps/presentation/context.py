@@ -11,6 +11,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
 from apps.accounts.models import User
+from apps.presentation.keyboard import Keyboard
 from apps.reviews.queries import attention_count
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -22,14 +23,14 @@ CHOICES: dict[str, tuple[str, ...]] = {
 """Cookies that the server reads, the first value being the default. Anything else is ignored."""
 
 _ENTRIES = (
-    ("queue", "Queue", "queue", "q"),
-    ("changes", "Changes", "changes", "c"),
-    ("deployments", "Deploys", "rocket", "d"),
-    ("environments", "Environments", "environments", "e"),
-    ("timeline", "Timeline", "clock", "t"),
+    ("queue", "Queue", "queue", "go-queue"),
+    ("changes", "Changes", "changes", "go-changes"),
+    ("deployments", "Deploys", "rocket", "go-deploys"),
+    ("environments", "Environments", "environments", "go-environments"),
+    ("timeline", "Timeline", "clock", "go-timeline"),
     ("repositories", "Repositories", "repository", ""),
     ("runbooks", "Runbooks", "book", ""),
-    ("audit", "Audit", "audit", "a"),
+    ("audit", "Audit", "audit", "go-audit"),
     ("teams", "Teams", "team", ""),
     ("settings", "Settings", "settings", ""),
 )
@@ -37,7 +38,7 @@ _ENTRIES = (
 
 @dataclass(frozen=True, slots=True)
 class NavEntry:
-    """One line of the navigation; ``key`` follows `g` on the keyboard."""
+    """One line of the navigation; ``key`` is the id of the shortcut that goes there."""
 
     name: str
     title: str
@@ -77,7 +78,8 @@ def preferences(request: HttpRequest) -> dict[str, str]:
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: ``nav``, ``look``, ``here`` (this page's address, to come back to), ``queue_count``.
+    """Context processor: ``nav``, ``look``, ``here`` (this page's address, to come back to), ``queue_count``,
+    ``shortcuts``.
 
     The count is one query, made only when a template asks for it.
     """
@@ -86,5 +88,6 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "nav": navigation(request.path),
         "look": preferences(request),
         "here": request.get_full_path(),
+        "shortcuts": Keyboard(),
         "queue_count": SimpleLazyObject(lambda: attention_count(user) if isinstance(user, User) else 0),
     }

@@ -144,23 +144,16 @@
     if (section) section.classList.toggle("folded");
   }
 
-  const keys = {
-    n: () => moveBlock(1), p: () => moveBlock(-1), "]": () => moveFile(1), "[": () => moveFile(-1), z: fold,
-    m: () => document.querySelector("[data-diff-view]:not([aria-current])")?.click(),
-  };
-  // Another script may own the registry of keys (help, remapping); then it calls these by name.
-  window.portalDiff = { keys, loadFile, watch };
-
-  document.addEventListener("keydown", (event) => {
-    if (!root() || document.documentElement.dataset.keys === "off" || event.defaultPrevented) return;
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (event.target.closest?.("input, textarea, select, [contenteditable], dialog")) return;
-    const action = keys[event.key];
-    if (action) {
-      event.preventDefault();
-      action();
-    }
-  });
+  const { key } = window.portal;
+  const onDiff = () => Boolean(root());
+  key("next-block", () => moveBlock(1), onDiff);
+  key("previous-block", () => moveBlock(-1), onDiff);
+  key("next-file", () => moveFile(1), onDiff);
+  key("previous-file", () => moveFile(-1), onDiff);
+  key("fold", fold, onDiff);
+  const otherView = () => document.querySelector("[data-diff-view]:not([aria-current])");
+  key("view", () => otherView().click(), otherView);
+  window.portalDiff = { loadFile, watch };
 
   document.addEventListener("click", (event) => {
     if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || !root()) return;

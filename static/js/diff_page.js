@@ -1,4 +1,4 @@
-/* The page around the rows: names of keys for the help, the file list, "Load all files", a comment on the chosen line.
+/* The page around the rows: the file list, "Load all files", a comment on the chosen line.
  * Loading and moving is diff.js (window.portalDiff). Without scripts every file and every window of rows is a link.
  */
 (() => {
@@ -71,18 +71,9 @@
     $("input[type=radio]", panel)?.focus({ preventScroll: true });
   };
 
-  if (portal) {
-    const key = (name) => () => diff?.keys[name]?.();
-    portal.shortcut("n", "Next changed block", key("n"));
-    portal.shortcut("p", "Previous changed block", key("p"));
-    portal.shortcut("]", "Next file", key("]"));
-    portal.shortcut("[", "Previous file", key("["));
-    portal.shortcut("z", "Fold or unfold the file", key("z"));
-    portal.shortcut("m", "Unified or side by side", key("m"));
-    portal.shortcut("t", "Filter the files", () => { reveal(); $("[data-file-filter]")?.focus(); });
-    portal.shortcut("c", "Comment on the chosen line", comment, () => form);
-    portal.shortcut("r", "Finish the review", review, () => $("#review details"));
-  }
+  portal.key("filter-files", () => { reveal(); $("[data-file-filter]").focus(); }, () => $("[data-file-filter]"));
+  portal.key("comment", comment, () => form);
+  portal.key("finish-review", review, () => $("#review details"));
   const openReview = () => { const panel = location.hash === "#review" && $("#review details"); if (panel) panel.open = true; };
   addEventListener("hashchange", openReview);
   openReview();

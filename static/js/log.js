@@ -192,10 +192,10 @@
   }
   views().forEach(watch);
   if (logs.dataset.live) views().forEach(toEnd);
-  const keys = window.portal?.shortcut;
-  keys?.("f", "Follow the log", toggle);
-  keys?.("E", "Next error in the log", nextError);
-  keys?.("End", "Newest line of the log", () => follow(current()), current);
-  keys?.("Home", "Oldest line of the log", () => { const view = current(); following = false; show(); view.scrollTop = 0; }, current);
+  const { key } = window.portal;
+  key("follow", toggle);
+  key("next-error", nextError);
+  key("newest", () => follow(current()), current);
+  key("oldest", () => { const view = current(); following = false; show(); view.scrollTop = 0; }, current);
   point();
 })();

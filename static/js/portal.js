@@ -1,12 +1,13 @@
 /* What pages do beyond plain HTML. Everything here is an addition: without it every page still works.
  *
  * One delegated listener per kind of event, so that swapped-in HTML needs no wiring.
- * Markup it reads: [data-rows] (list with j/k), [data-tab], [data-go], form[data-once], textarea[data-draft],
- * time[data-relative], [data-dismiss], [data-focus], #live, #freshness, #shortcuts.
+ * Markup it reads: form[data-once], textarea[data-draft], time[data-relative], [data-dismiss], [data-focus], #live,
+ * #freshness. The keyboard is keys.js, which comes before.
  */
 (() => {
   "use strict";
   const root = document.documentElement;
+  const { key, refreshKeys } = window.portal;
   const $ = (selector, from = document) => from.querySelector(selector);
   const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
 
@@ -127,7 +128,7 @@
     restoreDrafts(from);
     $$("[data-dismiss]", from).forEach((button) => { button.hidden = false; });
     $("[data-focus]", from)?.focus();
-    rove(from);
+    refreshKeys(from);
   };
   document.addEventListener("htmx:after:swap", () => refresh(document));
   document.addEventListener("click", ({ target }) => {
@@ -158,102 +159,10 @@
   document.addEventListener("portal:announce", (event) => announce(event.detail));
   document.addEventListener("htmx:ws:after:message:incoming", (event) => freshness(event.detail));
 
-  /* ----------------------------------------------------------------------------------------------- lists: roving focus */
-  const target = (row) => $("a[href]", row) || row;
-  const rowsOf = (list) => [...list.children].filter((row) => !row.hidden);
-  const rove = (from = document) => {
-    for (const list of $$("[data-rows]", from)) {
-      if (list.contains(document.activeElement)) continue;
-      rowsOf(list).forEach((row, index) => { target(row).tabIndex = index && !row.classList.contains("cur") ? -1 : 0; });
-    }
-  };
-  const currentRow = () => document.activeElement?.closest("[data-rows] > *") || $("[data-rows] > .cur");
-  const move = (step) => {
-    const all = $$("[data-rows]").flatMap(rowsOf);
-    const now = all.indexOf(currentRow());
-    const next = all[now < 0 ? 0 : Math.max(0, Math.min(all.length - 1, now + step))];
-    if (!next) return;
-    all.forEach((row) => { row.classList.toggle("cur", row === next); target(row).tabIndex = row === next ? 0 : -1; });
-    target(next).focus();
-    next.scrollIntoView({ block: "nearest" });
-  };
-  const openRow = () => currentRow() && target(currentRow()).click();
-
-  /* --------------------------------------------------------------- keyboard: one registry for handler, help and hints */
-  const go = (key) => { const link = $(`.nav-list a[data-go="${key}"]`); if (link) location.assign(link.href); };
-  const shortcuts = [];
-  const shortcut = (keys, text, act, when) => shortcuts.push({ keys, text, act, when: when || (() => true) });
-  const help = () => {
-    const box = $("#shortcuts");
-    if (!box) return;
-    const list = $("[data-shortcuts]", box);
-    list.replaceChildren(...shortcuts.filter(({ when }) => when()).map(({ keys, text }) => {
-      const row = document.createElement("div"), name = document.createElement("dt"), key = document.createElement("dd");
-      name.textContent = text;
-      keys.split(" ").forEach((part, index) => {
-        const cap = document.createElement("kbd");
-        cap.textContent = part;
-        key.append(index ? " " : "", cap);
-      });
-      row.append(name, key);
-      return row;
-    }));
-    box.showModal();
-  };
-  const tab = (number) => $$("[data-tab]")[number - 1]?.click();
-  shortcut("?", "Show this help", help);
-  shortcut("/", "Search", () => { const box = $("[data-search]") || $("#search"); box?.focus(); box?.select(); });
-  [["q", "Queue"], ["c", "Changes"], ["d", "Deploys"], ["e", "Environments"], ["t", "Timeline"], ["a", "Audit"]].forEach(([key, name]) =>
-    shortcut(`g ${key}`, `Go to ${name}`, () => go(key), () => $(`.nav-list a[data-go="${key}"]`)));
-  const hasRows = () => $("[data-rows]");
-  shortcut("j", "Next row", () => move(1), hasRows);
-  shortcut("k", "Previous row", () => move(-1), hasRows);
-  shortcut("o", "Open the row", openRow, hasRows);
-  shortcut("u", "Up to the list", () => $("[data-up]")?.click(), () => $("[data-up]"));
-  for (let number = 1; number < 9; number += 1) {
-    shortcut(String(number), `Part ${number} of this page`, () => tab(number), () => $$("[data-tab]").length >= number);
-  }
-
-  const typing = (element) => element?.closest?.("input, textarea, select, [contenteditable], dialog[open]");
-  let prefix = "", prefixTimer = 0;
-  const press = (key) => {
-    const keys = prefix ? `${prefix} ${key}` : key;
-    const found = shortcuts.find((one) => one.keys === keys && one.when());
-    prefix = !found && shortcuts.some((one) => one.keys.startsWith(`${keys} `)) ? keys : "";
-    clearTimeout(prefixTimer);
-    if (prefix) prefixTimer = setTimeout(() => { prefix = ""; }, 1500);
-    if (found) found.act();
-    return Boolean(found || prefix);
-  };
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") {
-      const menu = $("details.menu[open]");
-      if (menu) { menu.open = false; $("summary", menu).focus(); }
-    }
-    if ((event.ctrlKey || event.metaKey) && event.key === "Enter" && event.target.form?.method === "post") {
-      event.preventDefault();
-      return event.target.form.requestSubmit();
-    }
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || typing(event.target)) return;
-    const inList = event.target.closest("[data-rows]");
-    if (inList && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
-      event.preventDefault();
-      return move(event.key === "ArrowDown" ? 1 : -1);
-    }
-    if (root.dataset.keys === "off") return;
-    if (press(event.key)) event.preventDefault();
-  });
-  document.addEventListener("click", (event) => {
-    if (!event.target.closest?.("[data-open-shortcuts]")) return;
-    event.preventDefault();
-    $$("details.menu[open]").forEach((menu) => { menu.open = false; });
-    help();
-  });
-
   /* ------------------------------------------------------------------------------------------------------------ start */
   settleSent();
   refresh(document);
   setInterval(() => { showFreshness(); }, 1000);
   setInterval(() => shortenTimes(), 30000);
-  window.portal = Object.freeze({ announce, freshness, shortcut, refresh });
+  window.portal = Object.freeze({ key, announce, freshness, refresh });
 })();
