@@ -49,6 +49,19 @@ class FileOut(Out):
     problem = serializers.CharField(required=False, allow_null=True)
 
 
+class ComparisonOut(Out):
+    """Between two revisions: how much is upstream's alone, and what could not be told apart."""
+
+    shown = word(("author", "upstream"))
+    equal = serializers.BooleanField(help_text="The author changed nothing: applied again, from gives exactly to.")
+    upstream_files = whole()
+    upstream_edits = whole()
+    not_separated = texts("Paths that show the author's and upstream's edits.")
+    nothing_separated = serializers.BooleanField(help_text="That holds for every path.")
+    inputs_changed = texts("environment/target whose inputs upstream changed.")
+    remarks = texts()
+
+
 class DiffOut(Out):
     """Target tip → merge result, or one revision → another."""
 
@@ -56,6 +69,7 @@ class DiffOut(Out):
     old_tree = serializers.CharField(required=False)
     new_tree = serializers.CharField(required=False)
     conflicts = texts()
+    comparison = ComparisonOut(allow_null=True)
     complete = serializers.BooleanField(help_text="False: too long for one answer; ask for each file with ?path=.")
     files = FileOut(many=True)
 

@@ -9,22 +9,23 @@ from apps.core.errors import NotVisible
 from apps.diffs.files import FileChange
 from apps.diffs.shapes import file_json, to_json
 from apps.presentation.diff_pages import file_patches, listing
-from apps.presentation.diff_sides import Sides, sides_of
+from apps.presentation.diff_sides import Sides
+from apps.presentation.revision_bar import comparison
 from apps.vcs.paths import display
 
 MAX_LINES = 100_000
 """Changed lines in one answer; a larger difference lists its files, to be asked for one by one with ``?path=``."""
 
 
-def diff_document(change: ChangeRequest, *, start: str, end: str, path: str) -> dict[str, Any]:
-    """``{change, from, to, old_tree, new_tree, conflicts, complete, files: [{path, status, hunks…}]}``.
+def diff_document(change: ChangeRequest, sides: Sides | None, *, path: str) -> dict[str, Any]:
+    """``{change, from, to, old_tree, new_tree, conflicts, comparison, complete, files: [{path, status, hunks…}]}``.
 
     ``complete`` is false when the lines were too many for one answer: then every file is
     listed without hunks (``hunks`` is null), and ``?path=`` gives them one at a time.
     """
-    sides = sides_of(change, start, end)
     if sides is None:
-        return {"change": change.number, "from": None, "to": None, "conflicts": [], "complete": True, "files": []}
+        empty: dict[str, Any] = {"change": change.number, "from": None, "to": None, "conflicts": [], "comparison": None}
+        return {**empty, "complete": True, "files": []}
     files = list(listing(sides).files)
     if path:
         files = [found for found in files if path in {display(found.path), display(found.old_path)}]
@@ -38,8 +39,26 @@ def diff_document(change: ChangeRequest, *, start: str, end: str, path: str) -> 
         "old_tree": sides.old,
         "new_tree": sides.new,
         "conflicts": sides.revision.conflicts,
+        "comparison": _comparison(sides),
         "complete": complete,
         "files": _with_hunks(sides, files) if complete else [{**file_json(found), "hunks": None} for found in files],
+    }
+
+
+def _comparison(sides: Sides) -> dict[str, Any] | None:
+    """What lies between two revisions, in numbers; ``None`` when the whole change is shown."""
+    if sides.compared is None:
+        return None
+    found = comparison(sides.compared, None, upstream=sides.upstream)
+    return {
+        "shown": "upstream" if found.upstream else "author",
+        "equal": found.equal,
+        "upstream_files": found.edits.files,
+        "upstream_edits": found.edits.edits,
+        "not_separated": list(found.mixed),
+        "nothing_separated": found.whole,
+        "inputs_changed": list(found.inputs),
+        "remarks": list(found.remarks),
     }
 
 

@@ -6,20 +6,23 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from apps.accounts.models import User
 from apps.changes.models import ChangeRequest, Revision
 from apps.core.errors import NotVisible
-from apps.vcs.objects import commit_tree_oid
+from apps.reviews.interdiff import Interdiff, interdiff, last_reviewed, step_of
 
 BASE = "base"
+MINE = "mine"
 _NAME = re.compile(r"r?(\d{1,6})")
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Both trees by full oid. ``since`` is the older revision of a comparison of two, ``None`` for the whole change.
+    """Both trees by full oid. ``since`` is the other revision of a comparison of two, ``None`` for the whole change.
 
     ``lines`` are changed lines where they are known; ``head_only``: the merge conflicts, so the
-    author's own difference (merge base → head) is shown instead of the merge result.
+    author's own difference (merge base → head) is shown instead of the merge result. ``compared`` is what lies between
+    two revisions; of it the author's edits are shown, or with ``upstream`` those that came with the target branch.
     """
 
     git_dir: Path
@@ -29,35 +32,41 @@ class Sides:
     since: Revision | None
     lines: int | None
     head_only: bool
+    compared: Interdiff | None = None
+    upstream: bool = False
 
     @property
     def query(self) -> str:
         """The part of an address that names the two sides; equal address, equal content for ever."""
         since = self.since.label if self.since else BASE
-        return f"from={since}&to={self.revision.label}"
+        return f"from={since}&to={self.revision.label}{'&upstream=1' if self.upstream else ''}"
 
 
-def sides_of(change: ChangeRequest, since: str, to: str) -> Sides | None:
-    """The sides that ``?from=&to=`` name (default: target → present revision); ``None`` while there is no code."""
+def sides_of(
+    change: ChangeRequest, since: str, to: str, *, upstream: bool = False, viewer: User | None = None
+) -> Sides | None:
+    """The sides that ``?from=&to=&upstream=`` name (default: target → present revision); ``None`` while there is no code.
+
+    ``from=mine`` is the revision that ``viewer`` reviewed last; who has not reviewed sees the whole change.
+    """
     revision = _revision(change, to) or change.revision
     if revision is None:
         return None
-    older = _revision(change, since) if since not in {"", BASE} else None
+    other = _since(change, since, viewer)
     git_dir = change.repository.mirror_path
-    if older is not None and older.number != revision.number:
-        return Sides(git_dir, _tree(git_dir, older), _tree(git_dir, revision), revision, older, None, head_only=False)
-    if revision.result_tree:
-        old = commit_tree_oid(git_dir, revision.target_oid)
-        lines = revision.lines_added + revision.lines_removed
-        return Sides(git_dir, old, revision.result_tree, revision, None, lines, head_only=False)
-    base = revision.merge_bases[0] if revision.merge_bases else revision.target_oid
-    old, new = commit_tree_oid(git_dir, base), commit_tree_oid(git_dir, revision.head_oid)
-    return Sides(git_dir, old, new, revision, None, None, head_only=True)
+    if other is not None and other.number != revision.number:
+        found = interdiff(git_dir, other, revision)
+        old, new = found.upstream if upstream else found.author
+        return Sides(git_dir, old, new, revision, other, None, head_only=False, compared=found, upstream=upstream)
+    step = step_of(git_dir, revision)
+    lines = None if step.own else revision.lines_added + revision.lines_removed
+    return Sides(git_dir, step.before, step.after, revision, None, lines, head_only=step.own)
 
 
-def _tree(git_dir: Path, revision: Revision) -> str:
-    """What a revision would make of the target; while it conflicts, what its author wrote."""
-    return revision.result_tree or commit_tree_oid(git_dir, revision.head_oid)
+def _since(change: ChangeRequest, name: str, viewer: User | None) -> Revision | None:
+    if name == MINE:
+        return last_reviewed(viewer, change) if viewer is not None else None
+    return None if name in {"", BASE} else _revision(change, name)
 
 
 def _revision(change: ChangeRequest, name: str) -> Revision | None:

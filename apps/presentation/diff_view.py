@@ -14,7 +14,7 @@ from apps.diffs.files import FileChange, FileFacts
 from apps.diffs.fragments import Options, count_words
 from apps.diffs.tiers import SHELLS_PER_PAGE, plan
 from apps.presentation.diff_pages import Listing
-from apps.presentation.diff_sides import BASE, Sides
+from apps.presentation.diff_sides import Sides
 from apps.presentation.plain import visible
 from apps.vcs.paths import display
 
@@ -40,13 +40,6 @@ class FileLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    value: str
-    label: str
-    selected: bool
-
-
-@dataclass(frozen=True, slots=True)
 class DiffView:
     """``alone`` is the file shown by itself. ``next_shells``: from which file the next page of shells starts.
     ``list_later``: the list is fetched again after the first response, with more files or with their counts.
@@ -60,14 +53,13 @@ class DiffView:
     added: int
     removed: int
     not_displayed: tuple[FileLine, ...]
-    since: tuple[Choice, ...]
-    to: tuple[Choice, ...]
     view: str
     query: str
     version: int
     revision: Revision
     is_current: bool
     whole: bool
+    upstream: bool
     head_only: bool
     alone: FileLine | None
     start: int
@@ -86,16 +78,14 @@ def diff_view(
     *,
     alone: str = "",
     start: int = 0,
-    with_choices: bool = True,
     long_list: bool = False,
 ) -> DiffView:
-    """The read model around ``found``; one query for the revisions, if they are offered.
+    """The read model around ``found``.
 
     ``long_list`` is for the list that follows the first response: it names more files.
     """
     reasons = {item.change.id: item.reason for item in plan(found.files, found.facts).files}
     lines = tuple(_line(item, found.facts.get(item.id), reasons[item.id]) for item in found.files)
-    revisions = list(change.revisions.defer("paths")) if with_choices else []
     total = len(lines)
     listed = LISTED_COUNTED if long_list else LISTED
     return DiffView(
@@ -107,14 +97,13 @@ def diff_view(
         added=sum(line.added or 0 for line in lines) if found.counted else sides.revision.lines_added,
         removed=sum(line.removed or 0 for line in lines) if found.counted else sides.revision.lines_removed,
         not_displayed=tuple(line for line in lines if line.reason),
-        since=_since(sides, revisions),
-        to=tuple(_choice(row, sides.revision) for row in revisions),
         view=options.view,
         query=sides.query,
         version=DIFF_VERSION,
         revision=sides.revision,
         is_current=change.revision_id == sides.revision.pk,
         whole=sides.since is None,
+        upstream=sides.upstream,
         head_only=sides.head_only,
         alone=next((line for line in lines if line.id == alone), None) if alone else None,
         start=start,
@@ -147,16 +136,6 @@ def _line_html(line: FileLine, teach: bool, page: str) -> str:
         f'<li><a href="{page}#f-{line.id}"><abbr class="sign sign--{line.sign}" title="{line.word}">{line.sign}</abbr>'
         f"<bdi>{folder}{escape(line.name)}</bdi>{counts}</a></li>\n"
     )
-
-
-def _since(sides: Sides, revisions: list[Revision]) -> tuple[Choice, ...]:
-    base = Choice(BASE, f"Base ({sides.revision.target_branch})", sides.since is None)
-    return (base, *(_choice(row, sides.since) for row in revisions if row.number != sides.revision.number))
-
-
-def _choice(row: Revision, chosen: Revision | None) -> Choice:
-    label = f"{row.label} · {row.get_cause_display().replace('_', ' ').lower()}"
-    return Choice(row.label, label, chosen is not None and row.number == chosen.number)
 
 
 def _line(change: FileChange, facts: FileFacts | None, reason: str) -> FileLine:

@@ -62,10 +62,13 @@ def merge(git_dir: Path, ours: str, theirs: str) -> MergeResult:
 
 
 def merge_trees(git_dir: Path, base_tree: str, ours_tree: str, theirs_tree: str) -> MergeResult:
-    """The three-way merge of trees: changes base → theirs applied onto ours.
+    """The three-way merge of trees: changes base → theirs applied onto ours."""
+    result = merge(git_dir, *stand_ins(git_dir, base_tree, ours_tree, theirs_tree))
+    return MergeResult(result.tree, result.conflicts)
 
-    Git 2.39 has no ``merge-tree --merge-base``, so three commits that no ref names stand for the trees.
-    """
+
+def stand_ins(git_dir: Path, base_tree: str, ours_tree: str, theirs_tree: str) -> tuple[str, str]:
+    """Two commits, ours and theirs, on a common one: Git 2.39 has no ``merge-tree --merge-base``. No ref names them."""
 
     def stand_in(tree: str, parents: Sequence[str]) -> str:
         return write_commit(
@@ -74,10 +77,7 @@ def merge_trees(git_dir: Path, base_tree: str, ours_tree: str, theirs_tree: str)
         )  # fmt: skip
 
     base = stand_in(base_tree, ())
-    ours = stand_in(ours_tree, (base,))
-    theirs = stand_in(theirs_tree, (base,))
-    result = merge(git_dir, ours, theirs)
-    return MergeResult(result.tree, result.conflicts)
+    return stand_in(ours_tree, (base,)), stand_in(theirs_tree, (base,))
 
 
 def write_commit(

@@ -75,6 +75,7 @@ CHANGES = [
             "change_history",
             "change_diff",
             "change_patch",
+            "change_since",
             "change_diff_shells",
             "change_diff_files",
         )

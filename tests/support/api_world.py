@@ -17,6 +17,7 @@ from apps.changes.models import ChangeRequest
 from apps.deployments import services as deployments
 from apps.deployments.models import Deployment
 from apps.presentation import diff_json
+from apps.presentation.diff_sides import sides_of
 from apps.repositories.models import Repository
 from apps.reviews import services as reviews
 from tests.support.delivery import run_jobs, run_until_idle
@@ -188,7 +189,7 @@ class World:
         token = self.people["kim"].api_tokens.create(name="kim", prefix="gop_", digest="0" * 64, scopes=["read"])
         entry = AuditEntry.objects.filter(repository=self.repository.name).latest("seq")
         review = ChangeRequest.objects.get(number=self.names["review"])
-        files = diff_json.diff_document(review, start="", end="", path="")["files"]
+        files = diff_json.diff_document(review, sides_of(review, "", ""), path="")["files"]
         self.names |= {
             "repository": self.repository.name,
             "local": str(self.local_dir),

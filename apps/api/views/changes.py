@@ -20,6 +20,7 @@ from apps.changes.search import STATES
 from apps.core.errors import NotVisible
 from apps.deployments import services as deployments
 from apps.presentation import diff_json
+from apps.presentation.diff_sides import sides_of
 from apps.reviews import queries as reviews
 
 RELATED = ("repository", "requester", "owner", "revision", "rolls_back", "verdict_snapshot")
@@ -142,22 +143,27 @@ def merge_change(request: Request, number: int) -> Response:
     response=DiffOut,
     summary="Difference of a revision",
     parameters=[
-        query("from", "`base` (default) or an older revision: `r1`."),
+        query("from", "`base` (default), another revision: `r1`, or `mine`: the one that you reviewed last."),
         query("to", "A revision: `r3`; default the last one."),
+        query("upstream", "`1`: of two revisions, what only upstream changed instead of what the author changed."),
         query("path", "Only this file."),
     ],
 )
 def show_diff(request: Request, number: int) -> Response:
-    """Files with hunks and lines; by default target tip → merge result of the last revision."""
+    """Files with hunks and lines; by default target tip → merge result of the last revision.
+
+    Between two revisions: what the author changed. ``comparison`` counts what only upstream changed.
+    """
     change = change_of(request, number)
-    return Response(
-        diff_json.diff_document(
-            change,
-            start=request.query_params.get("from", ""),
-            end=request.query_params.get("to", ""),
-            path=request.query_params.get("path", ""),
-        )
+    asked = request.query_params
+    sides = sides_of(
+        change,
+        asked.get("from", ""),
+        asked.get("to", ""),
+        upstream=asked.get("upstream") == "1",
+        viewer=caller(request),
     )
+    return Response(diff_json.diff_document(change, sides, path=asked.get("path", "")))
 
 
 @endpoint("GET", response=outputs.RevisionOut, summary="One revision")

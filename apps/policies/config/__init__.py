@@ -1,7 +1,7 @@
 """``.gitops/portal.yaml``: schema, loader and what it says. Pure: neither Django nor Git."""
 
 from apps.policies.config.document import Parsed, parse_portal_yaml
-from apps.policies.config.effects import affected_environments, is_documentation
+from apps.policies.config.effects import affected_environments, is_documentation, targets_reading
 from apps.policies.config.model import (
     CODE_OWNERS,
     DEFAULT_CONFIG,
@@ -49,4 +49,5 @@ __all__ = [
     "is_documentation",
     "parse_duration",
     "parse_portal_yaml",
+    "targets_reading",
 ]

@@ -25,6 +25,16 @@ def affected_environments(config: PortalConfig, changed_paths: Sequence[str]) ->
     return tuple(found.name for found in config.environments if shared or not found.targets or found.name in reached)
 
 
+def targets_reading(config: PortalConfig, changed_paths: Sequence[str]) -> tuple[str, ...]:
+    """``environment/target`` of every target with an input at or above one of the paths, in the order of the file."""
+    return tuple(
+        f"{environment.name}/{target.name}"
+        for environment in config.environments
+        for target in environment.targets
+        if any(_is_input(target.inputs, path) for path in changed_paths)
+    )
+
+
 def is_documentation(path: str) -> bool:
     """Whether a path holds policy or prose, which no target reads unless it says so."""
     folder = path.startswith((POLICY_FOLDER, "docs/"))
@@ -36,5 +46,8 @@ def _claims(config: PortalConfig, path: str) -> tuple[str, ...]:
 
 
 def _reads(environment: EnvironmentConfig, path: str) -> bool:
-    inputs = (entry for target in environment.targets for entry in target.inputs)
+    return any(_is_input(target.inputs, path) for target in environment.targets)
+
+
+def _is_input(inputs: Sequence[str], path: str) -> bool:
     return any(entry in (".", path) or path.startswith(f"{entry}/") for entry in inputs)

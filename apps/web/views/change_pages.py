@@ -13,6 +13,7 @@ from apps.presentation import overview as pages
 from apps.presentation.approvals import asked
 from apps.presentation.change_frame import change_frame
 from apps.presentation.discussion import discussion
+from apps.presentation.revision_bar import reviewed_before
 from apps.reviews import queries as reviews
 from apps.web.once import new_key
 from apps.web.people import signed_in
@@ -26,6 +27,7 @@ def overview(request: HttpRequest, number: int) -> HttpResponse:
     context = {
         "frame": frame,
         "page": pages.overview(frame.change),
+        "since": reviewed_before(user, frame.change) if frame.facts.status == "in_review" else None,
         "idempotency_key": new_key(),
         **_verdict(frame.change),
         **_reviewers(user, frame.change),

@@ -9,15 +9,17 @@ from django.utils.safestring import mark_safe
 
 from apps.accounts.models import User
 from apps.changes import queries as changes
+from apps.changes.models import ChangeRequest
 from apps.core.errors import NotVisible
 from apps.diffs import DIFF_VERSION
 from apps.diffs.fragments import FIRST_ROWS, window_etag
 from apps.diffs.tiers import SHELLS_PER_PAGE
 from apps.presentation import diff_pages as pages
 from apps.presentation.change_frame import ChangeFrame, change_frame
-from apps.presentation.diff_sides import Sides, sides_of
+from apps.presentation.diff_sides import MINE, Sides, sides_of
 from apps.presentation.diff_view import diff_view
 from apps.presentation.review_form import review_panel
+from apps.presentation.revision_bar import news_for, reviewed_before, revision_bar
 from apps.reviews.access import can_comment
 from apps.vcs import trees
 from apps.web.forms.reviews import OpenThread, Review
@@ -38,10 +40,18 @@ def _chosen_view(request: HttpRequest) -> str:
 
 
 def _sides(request: HttpRequest, user: User, number: int) -> Sides:
-    found = sides_of(changes.find_revised(user, number), request.GET.get("from", ""), request.GET.get("to", ""))
+    found = _asked(request, user, changes.find_revised(user, number))
     if found is None:
         raise NotVisible("no_revision", f"CHG-{number} has no code yet.")
     return found
+
+
+def _asked(request: HttpRequest, user: User, change: ChangeRequest) -> Sides | None:
+    """The sides that the address names; ``None`` while there is no code."""
+    asked = request.GET
+    return sides_of(
+        change, asked.get("from", ""), asked.get("to", ""), upstream=asked.get("upstream") == "1", viewer=user
+    )
 
 
 @reads
@@ -51,7 +61,7 @@ def diff(request: HttpRequest, number: int) -> HttpResponse:
     if wants_fragment(request):
         return _columns(request, user, number)
     frame = change_frame(user, number, tab="diff")
-    sides = sides_of(frame.change, request.GET.get("from", ""), request.GET.get("to", ""))
+    sides = _asked(request, user, frame.change)
     if sides is None:
         return respond(request, "web/changes/diff_empty.html", {"frame": frame})
     options = pages.options_of(sides, _chosen_view(request), long_lines=request.GET.get("long") == "1")
@@ -65,6 +75,7 @@ def diff(request: HttpRequest, number: int) -> HttpResponse:
         "frame": frame,
         "number": number,
         "page": diff_view(frame.change, sides, found, options, alone=alone, start=_number(request, "start")),
+        "bar": revision_bar(user, frame.change, sides, asked=request.GET.get("from", "")),
         "sections": mark_safe(html.decode()),  # noqa: S308  # written and escaped by apps.diffs
         **_forms(user, frame, sides),
     }
@@ -73,7 +84,7 @@ def diff(request: HttpRequest, number: int) -> HttpResponse:
 
 def _columns(request: HttpRequest, user: User, number: int) -> HttpResponse:
     change = changes.find_revised(user, number)
-    sides = sides_of(change, request.GET.get("from", ""), request.GET.get("to", ""))
+    sides = _asked(request, user, change)
     if sides is None:
         raise NotVisible("no_revision", f"CHG-{number} has no code yet.")
     options = pages.options_of(sides, _chosen_view(request))
@@ -81,7 +92,7 @@ def _columns(request: HttpRequest, user: User, number: int) -> HttpResponse:
     html = pages.first_sections(sides, found, options)
     context = {
         "number": number,
-        "page": diff_view(change, sides, found, options, with_choices=False),
+        "page": diff_view(change, sides, found, options),
         "sections": mark_safe(html.decode()),  # noqa: S308  # written and escaped by apps.diffs
     }
     partial = "web/changes/_diff_columns.html"
@@ -94,7 +105,7 @@ def _forms(user: User, frame: ChangeFrame, sides: Sides) -> dict[str, Any]:
     return {
         "form": Review(initial=initial),
         "panel": review_panel(user, frame.change),
-        "may_comment": can_comment(user, frame.change).allowed,
+        "may_comment": can_comment(user, frame.change).allowed and not sides.upstream,
         "line_form": OpenThread(initial={**initial, "idempotency_key": new_key()}, auto_id="line-%s"),
         "is_current": frame.change.revision is not None and frame.change.revision.number == revision,
     }
@@ -108,7 +119,10 @@ def file_rows(request: HttpRequest, number: int, file_id: str) -> HttpResponse:
     options = pages.options_of(sides, _chosen_view(request), long_lines=request.GET.get("long") == "1")
     start = _number(request, "start")
     tag = window_etag(change, options, start, FIRST_ROWS)
-    named = request.GET.get("to") == sides.revision.label and request.GET.get("v") == str(DIFF_VERSION)
+    asked = request.GET
+    named = (
+        asked.get("to") == sides.revision.label and asked.get("v") == str(DIFF_VERSION) and asked.get("from") != MINE
+    )
     if request.headers.get("If-None-Match") == tag:
         response = HttpResponse(status=304)
     else:
@@ -116,6 +130,16 @@ def file_rows(request: HttpRequest, number: int, file_id: str) -> HttpResponse:
     response["ETag"] = tag
     response["Cache-Control"] = FOR_EVER if named else "private, no-cache"
     return response
+
+
+@reads
+def since(request: HttpRequest, number: int) -> HttpResponse:
+    """What is new since the reader's last review, in numbers: Git is asked after the page is there."""
+    user = signed_in(request)
+    change = changes.find(user, number)
+    partial = "web/changes/_since.html"
+    context = {"change": change, "since": reviewed_before(user, change), "news": news_for(user, change)}
+    return respond(request, "web/changes/region.html", {**context, "region": partial}, fragment=partial)
 
 
 @reads
