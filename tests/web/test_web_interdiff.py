@@ -181,7 +181,7 @@ def test_the_banner_on_the_overview_and_the_difference_counts_after_the_page_is_
     for tail in ("", "diff/"):
         html = bob.get(moved.url("open", tail)).content.decode()
         assert f"{last(moved)} is new since your review of r1" in words(html)
-        assert 'diff/?from=mine" data-since' in html
+        assert 'diff/?from=mine" data-since-review' in html
         assert f'hx-get="{moved.url("open", "_since/")}"' in html
     banner = bob.get(moved.url("open", "_since/"), headers={"HX-Request": "true"}).content.decode()
     assert (
