@@ -43,6 +43,15 @@ def can_revoke_token(actor: User, token: ApiToken) -> Verdict:
     return refused("not_owner", "Only the owner of a token or an administrator can revoke it.")
 
 
+def can_choose_shortcuts(actor: User, owner: User) -> Verdict:
+    """One's own keys only: nobody else knows how a person types."""
+    if not actor.is_active:
+        return _INACTIVE
+    if actor.pk == owner.pk:
+        return ALLOWED
+    return refused("not_owner", f"Only {owner.username} can change the keyboard of {owner.username}.")
+
+
 def _administrator(actor: User, what: str) -> Verdict:
     if not actor.is_active:
         return _INACTIVE

@@ -21,7 +21,10 @@ class Kind(models.TextChoices):
 
 
 class User(AbstractUser):
-    """An account. ``username`` is the handle; ``(issuer, subject)`` is who the identity provider says it is."""
+    """An account. ``username`` is the handle; ``(issuer, subject)`` is who the identity provider says it is.
+
+    ``shortcut_keys``: shortcut → keys, only where they differ from the table in ``accounts.shortcuts``.
+    """
 
     username = models.CharField(
         "handle",
@@ -35,6 +38,8 @@ class User(AbstractUser):
     can_connect_repositories = models.BooleanField(default=False)
     issuer = models.CharField(max_length=300, blank=True, editable=False)
     subject = models.CharField(max_length=255, blank=True, editable=False)
+    shortcuts_on = models.BooleanField(default=True)
+    shortcut_keys = models.JSONField(default=dict, blank=True, editable=False)
 
     class Meta:
         ordering = ["username"]

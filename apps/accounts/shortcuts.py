@@ -75,7 +75,7 @@ BY_ID: dict[str, Shortcut] = {one.id: one for one in SHORTCUTS}
 
 def caps(keys: str) -> list[str]:
     """The keys as they stand on a keyboard, in order: ``N`` is Shift+N, ``Mod+k`` is Ctrl+K."""
-    return [_cap(key) for key in keys.split(" ")]
+    return [_cap(key) for key in keys.split()]
 
 
 def _cap(key: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from apps.accounts.keymaps import effective
 from apps.accounts.models import ApiToken, Team, User
+from apps.accounts.shortcuts import SHORTCUTS
 from apps.audit.models import AuditEntry
 from apps.changes import queries as changes
 from apps.changes.models import ChangeRequest, Revision
@@ -30,6 +32,24 @@ def me_json(user: User, scopes: Iterable[str] | None) -> dict[str, Any]:
         "can_connect_repositories": user.is_superuser or user.can_connect_repositories,
         "teams": sorted(membership.team.name for membership in user.memberships.select_related("team")),
         "scopes": sorted(scopes) if scopes is not None else None,
+    }
+
+
+def keyboard_json(user: User) -> dict[str, Any]:
+    keys = effective(user.shortcut_keys)
+    return {
+        "is_on": user.shortcuts_on,
+        "shortcuts": [
+            {
+                "id": one.id,
+                "keys": keys[one.id],
+                "default": one.keys,
+                "text": one.text,
+                "group": one.group,
+                "fixed": one.fixed,
+            }
+            for one in SHORTCUTS
+        ],
     }
 
 

@@ -49,6 +49,20 @@ class MeOut(UserOut):
     )
 
 
+class ShortcutOut(Out):
+    id = string()
+    keys = string(allow_blank=True, help_text="As browsers name them: n, N (Shift+N), g q (one after the other).")
+    default = string()
+    text = string()
+    group = string()
+    fixed = serializers.BooleanField(help_text="Whether it can neither be moved nor switched off.")
+
+
+class KeyboardOut(Out):
+    is_on = serializers.BooleanField()
+    shortcuts = ShortcutOut(many=True)
+
+
 class TeamOut(Out):
     name = string()
     title = string(allow_blank=True)

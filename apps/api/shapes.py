@@ -76,6 +76,16 @@ class MemberIn(Shape):
     role = Roles()
 
 
+class KeyboardIn(Shape):
+    is_on = Flag(required=False, default=True)
+    keys = serializers.DictField(
+        child=Text(allow_blank=True, max_length=20),
+        required=False,
+        default=dict,
+        help_text="Keys by shortcut, as in the answer or as people write them (Shift+N); an empty text has none.",
+    )
+
+
 class TeamIn(Shape):
     name = Text(max_length=80)
     title = Text(required=False, allow_blank=True, default="", max_length=150)

@@ -13,6 +13,7 @@ urlpatterns = [
     path("schema/", SchemaView.as_view(), name="schema"),
     # people
     path("me/", route(people.show_me), name="me"),
+    path("me/keyboard/", route(people.show_keyboard, people.choose_keyboard), name="my-keyboard"),
     path("users/", route(people.list_users, people.create_user), name="users"),
     path("users/<str:username>/", route(people.show_user, people.edit_user), name="user"),
     path("users/<str:username>/deactivate/", route(people.deactivate_user), name="user-deactivate"),

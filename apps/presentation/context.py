@@ -88,6 +88,6 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "nav": navigation(request.path),
         "look": preferences(request),
         "here": request.get_full_path(),
-        "shortcuts": Keyboard(),
+        "shortcuts": Keyboard(user, request.COOKIES.get("keys", "")),
         "queue_count": SimpleLazyObject(lambda: attention_count(user) if isinstance(user, User) else 0),
     }

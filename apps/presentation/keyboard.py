@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 
+from apps.accounts.keymaps import effective
+from apps.accounts.models import User
 from apps.accounts.shortcuts import SHORTCUTS, caps
 
 
@@ -30,11 +32,24 @@ class Group:
 
 
 class Keyboard:
-    """The table as one person has it; made when a template asks."""
+    """The table as one person has it; who is not signed in has the defaults, and ``choice`` of a cookie: on or off.
+
+    ``user`` is asked only when a template asks, because pages of errors must not need it.
+    """
+
+    def __init__(self, user: object, choice: str = "") -> None:
+        self._user, self._choice = user, choice
+
+    @property
+    def is_on(self) -> bool:
+        return self._user.shortcuts_on if isinstance(self._user, User) else self._choice != "off"
 
     @property
     def groups(self) -> list[Group]:
+        keys = effective(self._user.shortcut_keys if isinstance(self._user, User) else {})
         return [
-            Group(title, [Row(one.id, one.keys, caps(one.keys), one.text, one.fixed, one.sends) for one in rows])
+            Group(
+                title, [Row(one.id, keys[one.id], caps(keys[one.id]), one.text, one.fixed, one.sends) for one in rows]
+            )
             for title, rows in groupby(SHORTCUTS, key=attrgetter("group"))
         ]

@@ -6,7 +6,6 @@
  */
 (() => {
   "use strict";
-  const root = document.documentElement;
   const $ = (selector, from = document) => from.querySelector(selector);
   const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
   const rows = $$("#shortcuts [data-shortcut]");
@@ -14,7 +13,7 @@
     id: dataset.shortcut, keys: dataset.keys, fixed: "fixed" in dataset, sends: "sends" in dataset,
   }]));
   const mac = /Mac|iP(hone|ad)/.test(navigator.platform);
-  const isOn = () => root.dataset.keys !== "off";
+  const isOn = () => rows.length > 0 && !("off" in $("#shortcuts").dataset);
   const isSeen = (one) => !one.closest("[hidden]") && one.getClientRects().length > 0;
 
   /* --------------------------------------------------------------------------------------- which action an id has */
@@ -53,7 +52,7 @@
     if (!box) return;
     for (const row of rows) {
       const one = table.get(row.dataset.shortcut);
-      row.hidden = !(one.fixed || actionOf(one));
+      row.hidden = !one.keys || !(one.fixed || actionOf(one));
     }
     for (const group of $$("[data-shortcut-group]", box)) group.hidden = !$("[data-shortcut]:not([hidden])", group);
     box.showModal();

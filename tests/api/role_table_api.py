@@ -31,6 +31,8 @@ ROWS = [
     Row("POST unknown", everybody(404)),
     # people
     Row("GET me", signed_in(200)),
+    Row("GET my-keyboard", signed_in(200)),
+    Row("PUT my-keyboard", signed_in(200), body={"keys": {"next-block": "b"}}),
     Row("GET users", signed_in(200)),
     Row("POST users", who(ADMINISTER, 201, outsider=403), body={"username": "newcomer"}),
     Row("POST user-deactivate", who(ADMINISTER, 200, outsider=403), {"username": "kim"}),

@@ -184,6 +184,8 @@ PEOPLE = [
     Row("POST person_reactivate", hidden(409), {"handle": "kim"}),
     Row("POST person_connecting", hidden(DONE), {"handle": "kim"}, {"allowed": "yes"}),
     Row("GET settings", anybody()),
+    Row("GET keyboard", anybody()),
+    Row("POST keyboard", anybody(DONE), body={"is_on": "on", "next-block": "b"}),
     Row("GET tokens", anybody()),
     Row("POST tokens", anybody(DONE), body={"name": "nightly", "scopes": ["read"], "days": "30"}),
     Row("POST token_revoke", anybody(404), {"token": "{token}"}),

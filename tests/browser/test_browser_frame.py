@@ -45,7 +45,7 @@ def gallery(theme: str, diff: str, keys: str = "on") -> bytes:
         "user": alice,
         "csrf_token": "token",
         "sample": sample(),
-        "shortcuts": Keyboard(),
+        "shortcuts": Keyboard(alice, keys),
     }
     return render_to_string("help/ui.html", context).encode()
 

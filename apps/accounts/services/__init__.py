@@ -1,5 +1,6 @@
 """The use cases of people, teams, tokens and signing in. Each writes one audit entry."""
 
+from apps.accounts.services.keyboard import choose_shortcuts
 from apps.accounts.services.people import (
     create_user,
     deactivate_user,
@@ -27,6 +28,7 @@ __all__ = [
     "TokenSession",
     "add_team_member",
     "authenticate_token",
+    "choose_shortcuts",
     "create_team",
     "create_token",
     "create_user",

@@ -12,7 +12,7 @@ from apps.accounts import services as accounts
 from apps.accounts.models import ApiToken, User
 from apps.accounts.services import TokenSession
 from apps.api import outputs, shapes
-from apps.api.answers import me_json, token_json, user_json
+from apps.api.answers import keyboard_json, me_json, token_json, user_json
 from apps.api.endpoints import endpoint, read
 from apps.api.lookups import caller
 from apps.api.pages import AFTER_NAME, LIMIT, names_page, page
@@ -24,6 +24,19 @@ def show_me(request: Request) -> Response:
     """The caller, with teams and what the token may do."""
     scopes = request.auth.scopes if isinstance(request.auth, TokenSession) else None
     return Response(me_json(caller(request), scopes))
+
+
+@endpoint("GET", response=outputs.KeyboardOut, summary="My keyboard shortcuts")
+def show_keyboard(request: Request) -> Response:
+    """The table of shortcuts with the caller's keys; an empty text has none."""
+    return Response(keyboard_json(caller(request)))
+
+
+@endpoint("PUT", scope="manage", request=shapes.KeyboardIn, response=outputs.KeyboardOut, summary="Choose my shortcuts")
+def choose_keyboard(request: Request) -> Response:
+    """Set the caller's keys: what `keys` leaves out gets its default, so an empty object resets all."""
+    user, body = caller(request), read(shapes.KeyboardIn, request)
+    return Response(keyboard_json(accounts.choose_shortcuts(user, user=user, **body)))
 
 
 @endpoint("GET", response=outputs.page_of(outputs.UserOut), summary="People", parameters=[AFTER_NAME, LIMIT])

@@ -17,6 +17,7 @@ urlpatterns = [
     path("people/<str:handle>/reactivate/", people.reactivate, name="person_reactivate"),
     path("people/<str:handle>/connecting/", people.connecting, name="person_connecting"),
     path("settings/", own_settings.settings, name="settings"),
+    path("settings/keyboard/", own_settings.keyboard, name="keyboard"),
     path("settings/tokens/", own_settings.tokens, name="tokens"),
     path("settings/tokens/<int:token>/revoke/", own_settings.revoke, name="token_revoke"),
 ]

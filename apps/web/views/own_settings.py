@@ -9,6 +9,7 @@ from apps.accounts.models import User
 from apps.accounts.scopes import possible_scopes
 from apps.core.clock import now
 from apps.web.forms.base import attempt
+from apps.web.forms.keyboard import KeyboardForm
 from apps.web.forms.people import NewToken
 from apps.web.once import act_once, new_key
 from apps.web.people import signed_in
@@ -16,12 +17,29 @@ from apps.web.responding import page, reads, respond, see_other, writes
 from apps.web.shown_once import keep, take
 
 TOKENS = "/settings/tokens/"
+KEYBOARD = "/settings/keyboard/"
 
 
 @reads
 def settings(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     return respond(request, "web/settings/settings.html", {"teams": sorted(queries.teams_of(user))})
+
+
+@page("GET", "HEAD", "POST")
+def keyboard(request: HttpRequest) -> HttpResponse:
+    """One's own keys for the shortcuts; a refused one is named, and what was typed stays."""
+    user = signed_in(request)
+    form = KeyboardForm(request.POST if request.method == "POST" else None, user=user)
+    if request.method == "POST":
+        if attempt(form, lambda: _choose_shortcuts(user, form)):
+            return see_other(request, KEYBOARD, "Your keys are saved.")
+        return respond(request, "web/settings/keyboard.html", {"form": form}, status=422)
+    return respond(request, "web/settings/keyboard.html", {"form": form})
+
+
+def _choose_shortcuts(user: User, form: KeyboardForm) -> User:
+    return services.choose_shortcuts(user, user=user, is_on=form.cleaned_data["is_on"], keys=form.keys())
 
 
 @page("GET", "HEAD", "POST")
