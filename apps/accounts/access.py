@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.accounts.models import ApiToken, User
+from apps.accounts.models import Absence, ApiToken, User
 from apps.core.verdict import ALLOWED, Verdict, refused
 
 _INACTIVE = refused("inactive", "This account is deactivated. An administrator can reactivate it.")
@@ -50,6 +50,22 @@ def can_choose_shortcuts(actor: User, owner: User) -> Verdict:
     if actor.pk == owner.pk:
         return ALLOWED
     return refused("not_owner", f"Only {owner.username} can change the keyboard of {owner.username}.")
+
+
+def can_declare_absence(actor: User, person: User) -> Verdict:
+    """One's own; an administrator enters it for somebody who cannot."""
+    if not actor.is_active or not person.is_active:
+        return _INACTIVE
+    if not person.is_human:
+        return refused("service_account", "A service account is never asked, so it needs no absence.")
+    if actor.pk == person.pk or actor.is_superuser:
+        return ALLOWED
+    return refused("not_owner", f"Only {person.username} or an administrator can say when {person.username} is away.")
+
+
+def can_end_absence(actor: User, absence: Absence) -> Verdict:
+    """The same people take it back."""
+    return can_declare_absence(actor, absence.user)
 
 
 def _administrator(actor: User, what: str) -> Verdict:

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from apps.accounts.handles import MAX_LENGTH, validate_handle, validate_team_name
-from apps.accounts.querysets import ApiTokenQuerySet, TeamQuerySet
+from apps.accounts.querysets import AbsenceQuerySet, ApiTokenQuerySet, TeamQuerySet
 
 
 class Kind(models.TextChoices):
@@ -40,6 +40,7 @@ class User(AbstractUser):
     subject = models.CharField(max_length=255, blank=True, editable=False)
     shortcuts_on = models.BooleanField(default=True)
     shortcut_keys = models.JSONField(default=dict, blank=True, editable=False)
+    time_zone = models.CharField(max_length=64, blank=True)  # of the IANA list; empty: not told
 
     class Meta:
         ordering = ["username"]
@@ -102,6 +103,37 @@ class TeamMembership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.team}"
+
+
+class Absence(models.Model):
+    """Days on which somebody is not asked for anything, and who stands in.
+
+    From the start of ``first_day`` to the end of ``last_day`` in ``time_zone``; ``starts_at`` and ``ends_at``
+    are the same in UTC. A row that was taken back early has ``cancelled_at``.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="absences")
+    first_day = models.DateField()
+    last_day = models.DateField()
+    time_zone = models.CharField(max_length=64)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    deputy = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="deputised")
+    note = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField()
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AbsenceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["starts_at", "pk"]
+        indexes = [models.Index(fields=["ends_at", "starts_at"], name="accounts_absent_at")]
+        constraints = [
+            models.CheckConstraint(condition=Q(last_day__gte=models.F("first_day")), name="accounts_absence_has_days")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} away {self.first_day} to {self.last_day}"
 
 
 class ApiToken(models.Model):

@@ -10,7 +10,7 @@ from allauth.account.models import EmailAddress
 from django.db.models import Prefetch, Q
 from django.db.models.functions import Lower
 
-from apps.accounts.models import ApiToken, Team, TeamMembership, User
+from apps.accounts.models import Absence, ApiToken, Team, TeamMembership, User
 from apps.accounts.querysets import TeamQuerySet
 from apps.core.errors import NotVisible
 
@@ -119,6 +119,33 @@ def people_by_email(emails: Iterable[str]) -> dict[str, User]:
     )
     owners = {row.lowered: row.user for row in rows.select_related("user").order_by("-pk")}
     return {email: owners[key] for email, key in written.items() if key in owners}
+
+
+def addresses_of(user_ids: Collection[int]) -> dict[int, frozenset[str]]:
+    """The verified addresses of these accounts, in lower case. One query."""
+    found: dict[int, set[str]] = {}
+    rows = EmailAddress.objects.filter(user__in=user_ids, verified=True)
+    for user_id, email in rows.values_list("user_id", "email"):
+        found.setdefault(user_id, set()).add(email.lower())
+    return {user_id: frozenset(emails) for user_id, emails in found.items()}
+
+
+def absences_at(moment: datetime) -> dict[int, Absence]:
+    """Who is away at ``moment``, by account, with deputies. One query."""
+    return {row.user_id: row for row in Absence.objects.at(moment).select_related("user", "deputy")}
+
+
+def absences_of(user: User, *, at: datetime) -> tuple[Absence, ...]:
+    """Absences of ``user`` that last at ``at`` or come later."""
+    return tuple(user.absences.not_over(at).select_related("deputy"))
+
+
+def absence_of(user: User, absence_id: int) -> Absence:
+    """One absence of ``user``; NotVisible ``absence_not_found`` also for that of somebody else."""
+    found = user.absences.select_related("user", "deputy").filter(pk=absence_id).first()
+    if found is None:
+        raise NotVisible("absence_not_found", "There is no such absence.")
+    return found
 
 
 def teams(*, limit: int = 500) -> tuple[TeamRow, ...]:

@@ -1,4 +1,4 @@
-"""Chainable filters of teams and tokens."""
+"""Chainable filters of teams, absences and tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 if TYPE_CHECKING:
-    from apps.accounts.models import ApiToken, Team, User  # noqa: F401
+    from apps.accounts.models import Absence, ApiToken, Team, User  # noqa: F401
 
 
 class TeamQuerySet(models.QuerySet["Team"]):
@@ -19,6 +19,16 @@ class TeamQuerySet(models.QuerySet["Team"]):
     def for_groups(self, groups: set[str]) -> TeamQuerySet:
         """Teams that stand for groups of the identity provider: by ``external_group``, else by equal name."""
         return self.filter(Q(external_group__in=groups) | Q(external_group="", name__in=groups))
+
+
+class AbsenceQuerySet(models.QuerySet["Absence"]):
+    def at(self, moment: datetime) -> AbsenceQuerySet:
+        """Absences that last at ``moment``."""
+        return self.filter(starts_at__lte=moment, ends_at__gt=moment, cancelled_at=None)
+
+    def not_over(self, moment: datetime) -> AbsenceQuerySet:
+        """Those that last at ``moment`` or come later."""
+        return self.filter(ends_at__gt=moment, cancelled_at=None)
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):

@@ -30,6 +30,7 @@ def me_json(user: User, scopes: Iterable[str] | None) -> dict[str, Any]:
         "email": user.email,
         "administrator": user.is_superuser,
         "can_connect_repositories": user.is_superuser or user.can_connect_repositories,
+        "time_zone": user.time_zone,
         "teams": sorted(membership.team.name for membership in user.memberships.select_related("team")),
         "scopes": sorted(scopes) if scopes is not None else None,
     }

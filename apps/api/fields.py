@@ -33,6 +33,15 @@ class Address(Text):
         return text
 
 
+class Day(serializers.DateField):
+    """A day as ``2026-12-24``."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str):
+            raise serializers.ValidationError("Not a day like 2026-12-24.")
+        return super().to_internal_value(data)
+
+
 class Number(serializers.IntegerField):
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"min_value": 0, "max_value": MAX_NUMBER, **options})

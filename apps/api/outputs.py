@@ -43,6 +43,7 @@ class MeOut(UserOut):
     email = string(allow_blank=True)
     administrator = serializers.BooleanField()
     can_connect_repositories = serializers.BooleanField()
+    time_zone = string(allow_blank=True)
     teams = texts()
     scopes = serializers.ListField(
         child=serializers.CharField(), allow_null=True, help_text="What the token may do; null for a session."

@@ -9,7 +9,7 @@ from rest_framework.serializers import Serializer
 
 from apps.accounts.models import Kind
 from apps.accounts.scopes import SCOPES
-from apps.api.fields import Address, Flag, Number, Text, one_of
+from apps.api.fields import Address, Day, Flag, Number, Text, one_of
 from apps.repositories.roles import Role
 from apps.reviews.models import Review, Thread
 
@@ -162,6 +162,32 @@ class ReasonIn(Shape):
 class AssignmentIn(Shape):
     user = Text(max_length=150)
     reason = Text(required=False, allow_blank=True, default="", max_length=500)
+
+
+class DeclineIn(Shape):
+    reason = Text(max_length=300)
+    better = Text(required=False, allow_blank=True, default="", max_length=150)
+
+
+class SwapIn(Shape):
+    reason = Text(max_length=300)
+    to = Text(required=False, allow_blank=True, default="", max_length=150)
+
+
+class RebalanceIn(Shape):
+    moves = serializers.ListField(child=Text(max_length=400), help_text="Keys of the plan: 1042:bob:kim")
+
+
+class AbsenceIn(Shape):
+    first_day = Day()
+    last_day = Day()
+    time_zone = Text(required=False, allow_blank=True, default="", max_length=64)
+    deputy = Text(required=False, allow_blank=True, default="", max_length=150)
+    note = Text(required=False, allow_blank=True, default="", max_length=200)
+
+
+class TimeZoneIn(Shape):
+    time_zone = Text(allow_blank=True, max_length=64)
 
 
 class ThreadIn(Shape):

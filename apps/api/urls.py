@@ -5,7 +5,7 @@ from django.urls import path, re_path
 from apps.api.endpoints import route
 from apps.api.schema import SchemaView
 from apps.api.unknown import unknown_address
-from apps.api.views import audit, changes, deployments, people, repositories, reviews, teams
+from apps.api.views import audit, changes, deployments, people, repositories, reviewers, reviews, teams
 
 app_name = "api"
 
@@ -14,6 +14,9 @@ urlpatterns = [
     # people
     path("me/", route(people.show_me), name="me"),
     path("me/keyboard/", route(people.show_keyboard, people.choose_keyboard), name="my-keyboard"),
+    path("me/time-zone/", route(reviewers.set_time_zone), name="me-time-zone"),
+    path("me/absences/", route(reviewers.list_absences, reviewers.declare_absence), name="me-absences"),
+    path("me/absences/<int:absence>/", route(reviewers.end_absence), name="me-absence"),
     path("users/", route(people.list_users, people.create_user), name="users"),
     path("users/<str:username>/", route(people.show_user, people.edit_user), name="user"),
     path("users/<str:username>/deactivate/", route(people.deactivate_user), name="user-deactivate"),
@@ -30,6 +33,11 @@ urlpatterns = [
         "repositories/<str:name>/credentials/",
         route(repositories.change_credentials),
         name="repository-credentials",
+    ),
+    path(
+        "repositories/<str:name>/rebalance/",
+        route(reviewers.show_rebalancing, reviewers.rebalance),
+        name="repository-rebalance",
     ),
     path("repositories/<str:name>/webhook/", route(repositories.rotate_webhook_secret), name="repository-webhook"),
     path(
@@ -57,6 +65,10 @@ urlpatterns = [
         "changes/<int:number>/assignments/", route(reviews.list_assignments, reviews.assign), name="change-assignments"
     ),
     path("changes/<int:number>/assignments/<str:username>/", route(reviews.unassign), name="change-assignment"),
+    path("changes/<int:number>/reviewers/", route(reviewers.show_reviewers), name="change-reviewers"),
+    path("changes/<int:number>/decline/", route(reviewers.decline), name="change-decline"),
+    path("changes/<int:number>/assignments/<str:username>/swap/", route(reviewers.swap), name="assignment-swap"),
+    path("changes/<int:number>/assignments/<str:username>/nudge/", route(reviewers.nudge), name="assignment-nudge"),
     path("changes/<int:number>/threads/", route(reviews.list_threads, reviews.open_thread), name="change-threads"),
     path("changes/<int:number>/threads/<int:thread>/replies/", route(reviews.reply), name="thread-replies"),
     path("changes/<int:number>/threads/<int:thread>/resolve/", route(reviews.resolve_thread), name="thread-resolve"),

@@ -1,4 +1,4 @@
-"""Who reviewed, whether it counts and why; who is asked, why, and why not others (UX §2.7)."""
+"""Who reviewed, whether it counts and why (UX §2.7)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
 from apps.policies.evaluation import PolicyVerdict, ReviewStanding
 from apps.presentation.markdown import to_html
-from apps.reviews.models import Assignment, Review
+from apps.reviews.models import Review
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +27,6 @@ class ReviewRow:
     why: str
     environment: str
     not_shown: str
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One person who was asked. ``state`` is a word of presentation.words."""
-
-    person: User
-    duty: str
-    reason: str
-    since: datetime
-    state: str
-    detail: str
 
 
 _LOST = frozenset(
@@ -77,21 +65,3 @@ def _not_shown(row: Review) -> str:
     """What the page had not displayed when the approval was given."""
     hidden = row.shown.get("not_displayed", []) if isinstance(row.shown, dict) else []
     return f"{len(hidden)} file{'s' if len(hidden) != 1 else ''} not displayed at that moment" if hidden else ""
-
-
-def asked(change: ChangeRequest) -> list[Asked]:
-    """Everybody who is asked now, with what became of it; two queries."""
-    given: dict[int, Review] = {}
-    for review in (
-        Review.objects.filter(change=change, stage=Review.Stage.MERGE).select_related("revision").order_by("pk")
-    ):
-        given[review.reviewer_id] = review
-    rows = Assignment.objects.filter(change=change, ended_at=None).select_related("user").order_by("duty", "pk")
-    return [_asked(change, row, given.get(row.user_id)) for row in rows]
-
-
-def _asked(change: ChangeRequest, row: Assignment, review: Review | None) -> Asked:
-    state, detail = "review_requested", ""
-    if row.duty == Assignment.Duty.REVIEW and review is not None:
-        state, detail = review.verdict, review.revision.label
-    return Asked(row.user, row.duty, row.reason, row.created_at, state, detail)

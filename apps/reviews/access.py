@@ -8,7 +8,8 @@ from apps.changes.lifecycle import Status, words
 from apps.changes.models import ChangeRequest
 from apps.core.verdict import ALLOWED, Verdict, refused
 from apps.repositories import access as repositories
-from apps.reviews.models import Review, Thread
+from apps.repositories.models import Repository
+from apps.reviews.models import Assignment, Review, Thread
 
 NOT_A_REVIEWER = (
     "Reviewing {label} needs the role reviewer in {repository}; a maintainer of the repository can give it."
@@ -65,6 +66,49 @@ def can_assign(user: User, change: ChangeRequest) -> Verdict:
     if user.pk in {change.requester_id, change.owner_id}:
         return repositories.can_ask(user, change.repository)
     return repositories.can_write(user, change.repository)
+
+
+def can_decline(user: User, change: ChangeRequest) -> Verdict:
+    """Whoever is asked to review says "not me"."""
+    asked = Assignment.objects.filter(change=change, user=user, duty=Assignment.Duty.REVIEW, ended_at=None)
+    if change.status == Status.IN_REVIEW and not asked.exists():
+        return refused("wrong_state", f"{user.username} is not asked to review {change.label}; reload to see who is.")
+    return _while_in_review(change)
+
+
+def can_swap(user: User, change: ChangeRequest, person: User) -> Verdict:
+    """The person who is asked, whose change it is, and maintainers let somebody else be asked."""
+    if user.pk == person.pk:
+        return can_decline(user, change)
+    return _reminds(user, change, f"let somebody else than {person.username} be asked")
+
+
+def can_nudge(user: User, change: ChangeRequest) -> Verdict:
+    """Whose change it is, and maintainers."""
+    return _reminds(user, change, "remind the people who are asked")
+
+
+def can_rebalance(user: User, repository: Repository) -> Verdict:
+    """Moving other people's reviews is for maintainers."""
+    return repositories.can_maintain(user, repository)
+
+
+def _reminds(user: User, change: ChangeRequest, what: str) -> Verdict:
+    repository = change.repository
+    if user.pk in {change.requester_id, change.owner_id}:
+        able = repositories.can_ask(user, repository)
+    else:
+        able = repositories.can_maintain(user, repository)
+    if not able.allowed:
+        text = f"Only {(change.owner or change.requester).username} and maintainers of {repository.name} can {what}."
+        return refused("not_owner", text)
+    return _while_in_review(change)
+
+
+def _while_in_review(change: ChangeRequest) -> Verdict:
+    if change.status == Status.IN_REVIEW:
+        return ALLOWED
+    return refused("wrong_state", f"{change.label} is {words(change.status)}; nobody is asked to review it now.")
 
 
 def can_resolve(user: User, thread: Thread) -> Verdict:

@@ -6,31 +6,43 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Count, F, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
-from apps.accounts.models import User
-from apps.audit import services as audit
-from apps.audit.actors import SYSTEM
+from apps.accounts.models import Absence
 from apps.changes.lifecycle import OPEN, Status
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
-from apps.core.work import Job
-from apps.policies.evaluation import MET, NOT_NEEDED, PolicyVerdict, Requirement
+from apps.core.work import Job, request_work
+from apps.policies.evaluation import MET, NOT_NEEDED, PolicyVerdict
+from apps.repositories.models import BranchTip, Repository
+from apps.reviews.asking import keep_reviewers_right
 from apps.reviews.attention import wanted_attention
-from apps.reviews.choosing import Need, choose
-from apps.reviews.models import Assignment, VerdictSnapshot
-from apps.reviews.queries import verdict_of
+from apps.reviews.learning import learn_landed, read_history
+from apps.reviews.models import Assignment, HistoryReading, LearntChange, VerdictSnapshot
+from apps.reviews.queries import facts_and_verdict
 from apps.reviews.signals import verdict_changed
+from apps.reviews.started import not_begun
 from apps.reviews.transitions import REFRESH, set_attention
 
-LATELY = timedelta(days=30)
+LEARN_HISTORY = "reviews.learn_history"
+LOOK_AGAIN = timedelta(minutes=1)
+"""How often a change is looked at again for which somebody is missing: roles, teams and absences change elsewhere."""
 
 
 def due(limit: int) -> Iterable[int]:
     """Open changes whose listed verdict is missing or older than what happened to them."""
     old = Q(verdict_snapshot=None) | Q(verdict_snapshot__stale=True)
     old |= ~Q(verdict_snapshot__change_version=F("version"))
+    short = Q(choice__short=True, choice__made_at__lt=now() - LOOK_AGAIN)
+    old |= Q(status=Status.IN_REVIEW) & (short | Q(pk__in=_asking_somebody_away()))
     return ChangeRequest.objects.filter(old).order_by("updated_at").values_list("pk", flat=True)[:limit]
+
+
+def _asking_somebody_away() -> QuerySet[Assignment, dict[str, int]]:
+    """Changes with an open request to somebody who is away now and has not begun."""
+    away = Absence.objects.at(now()).values("user")
+    asked = Assignment.objects.filter(duty=Assignment.Duty.REVIEW, ended_at=None, user__in=away)
+    return not_begun(asked).values("change")
 
 
 def refresh(change_id: int) -> None:
@@ -44,65 +56,14 @@ def refresh(change_id: int) -> None:
         )
         if change is None:
             return
-        verdict = verdict_of(change) if change.status in OPEN and change.status != Status.REQUESTED else None
-        if change.status == Status.IN_REVIEW and verdict is not None:
-            _ask_experts(change, verdict)
+        verdict = None
+        if change.status in OPEN and change.status != Status.REQUESTED:
+            facts, verdict = facts_and_verdict(change)
+            if change.status == Status.IN_REVIEW:
+                keep_reviewers_right(change, facts, verdict)
         set_attention(change, wanted_attention(change, verdict))
         _store(change, verdict)
         transaction.on_commit(lambda: verdict_changed.send(sender=ChangeRequest, change_id=change_id))
-
-
-def _ask_experts(change: ChangeRequest, verdict: PolicyVerdict) -> None:
-    """Ask the smallest set of people that can give the missing approvals, and record why each was chosen."""
-    needs = [
-        Need(frozenset(row.who_can_act), row.needed - row.have, _why(row))
-        for row in verdict.requirements
-        if row.action == "approves" and not row.is_satisfied and row.who_can_act
-    ]
-    asked = Assignment.objects.filter(change=change, duty=Assignment.Duty.REVIEW, ended_at=None)
-    present = frozenset(asked.values_list("user__username", flat=True))
-    candidates = {name for need in needs for name in need.candidates}
-    chosen = choose(needs, asked=present, load=_load(candidates))
-    if not chosen:
-        return
-    users = {user.username: user for user in User.objects.filter(username__in=chosen)}
-    for name, reason in chosen.items():
-        origin = Assignment.Origin.CODEOWNERS if "CODEOWNERS" in reason else Assignment.Origin.RULE
-        Assignment.objects.create(
-            change=change,
-            user=users[name],
-            duty=Assignment.Duty.REVIEW,
-            origin=origin,
-            reason=reason[:500],
-            created_at=now(),
-        )
-    audit.record(
-        SYSTEM,
-        "change.assigned",
-        repository=change.repository.name,
-        change=change.number,
-        target=", ".join(chosen),
-        summary=f"{', '.join(chosen)} asked to review {change.label}",
-        data={"duty": "review", "chosen": chosen},
-    )
-
-
-def _why(row: Requirement) -> str:
-    """What a person reads after "Your turn": which rule names them, and where it stands."""
-    place = f" ({row.rule.place})" if row.rule is not None and row.rule.place else ""
-    if row.code != "code_owners":
-        return f"the rule “{row.name}” asks for you{place}"
-    return f"you are one of the {row.name}{place}"
-
-
-def _load(names: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """Per person: open reviews now, and how often they were asked of late."""
-    rows = Assignment.objects.filter(
-        user__username__in=names, duty=Assignment.Duty.REVIEW, created_at__gte=now() - LATELY
-    )
-    still_open = Count("pk", filter=Q(ended_at=None, change__status=Status.IN_REVIEW))
-    counted = rows.values_list("user__username").annotate(open=still_open, recent=Count("pk"))
-    return {name: (still, recent) for name, still, recent in counted}
 
 
 def _store(change: ChangeRequest, verdict: PolicyVerdict | None) -> None:
@@ -121,4 +82,38 @@ def _store(change: ChangeRequest, verdict: PolicyVerdict | None) -> None:
     )
 
 
-JOBS = [Job(REFRESH, due, refresh, every=3.0)]
+def histories_due(limit: int) -> Iterable[int]:
+    """Repositories whose default branch has commits that are not in the sums."""
+    tips = BranchTip.objects.filter(repository=OuterRef("pk"), name=OuterRef("default_branch"))
+    read = HistoryReading.objects.filter(repository=OuterRef("pk"))
+    rows = Repository.objects.annotate(
+        tip=Subquery(tips.values("oid")[:1]), read=Subquery(read.values("read_oid")[:1])
+    ).exclude(tip=None)
+    return rows.filter(Q(read=None) | ~Q(read=F("tip"))).order_by("pk").values_list("pk", flat=True)[:limit]
+
+
+def learn_history(repository_id: int) -> None:
+    """Read one piece of a history, and ask for the next one; bounded in time and memory."""
+    repository = Repository.objects.filter(pk=repository_id).first()
+    if repository is not None and read_history(repository):
+        request_work(LEARN_HISTORY, repository_id)
+
+
+def landed_due(limit: int) -> Iterable[int]:
+    """Changes that landed and are not in the sums."""
+    seen = LearntChange.objects.filter(change=OuterRef("pk"))
+    landed = ChangeRequest.objects.filter(merged_at__isnull=False).exclude(Exists(seen))
+    return landed.order_by("merged_at").values_list("pk", flat=True)[:limit]
+
+
+def learn_from_landed(change_id: int) -> None:
+    change = ChangeRequest.objects.select_related("repository", "revision").filter(pk=change_id).first()
+    if change is not None:
+        learn_landed(change)
+
+
+JOBS = [
+    Job(REFRESH, due, refresh, every=3.0),
+    Job(LEARN_HISTORY, histories_due, learn_history, every=30.0, slow=True),
+    Job("reviews.learn_from_landed", landed_due, learn_from_landed, every=15.0),
+]

@@ -21,7 +21,16 @@ from apps.reviews.models import Assignment, Attention, Review
 
 SECTION_LIMIT = 25
 
-__all__ = ["approval_facts", "judge", "policy_of", "queue", "reviewers_panel", "verdict_of", "will_count"]
+__all__ = [
+    "approval_facts",
+    "facts_and_verdict",
+    "judge",
+    "policy_of",
+    "queue",
+    "reviewers_panel",
+    "verdict_of",
+    "will_count",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,12 @@ def judge(change: ChangeRequest, *, stage: str = Review.Stage.MERGE, environment
 def verdict_of(change: ChangeRequest, *, stage: str = Review.Stage.MERGE, environment: str = "") -> PolicyVerdict:
     """Whether ``change`` may be merged (or deployed to ``environment``) now, and if not, why."""
     return evaluation.evaluate(*_gate(change, stage, environment))
+
+
+def facts_and_verdict(change: ChangeRequest) -> tuple[evaluation.Facts, PolicyVerdict]:
+    """The verdict on merging ``change`` now, with the facts that led to it."""
+    rules, facts = _gate(change, Review.Stage.MERGE, "")
+    return facts, evaluation.evaluate(rules, facts)
 
 
 def _gate(change: ChangeRequest, stage: str, environment: str) -> tuple[tuple[Rule, ...], evaluation.Facts]:

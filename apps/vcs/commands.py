@@ -75,7 +75,8 @@ COMMANDS: dict[str, Command] = {
     "init": _command(NOTHING, "--bare --quiet --template=", values=r"--object-format=sha1"),
     "log": _command(
         REVISIONS,
-        "-z --no-notes --no-mailmap --no-decorate --no-show-signature --no-color --encoding=UTF-8 --topo-order",
+        "-z --no-notes --no-mailmap --no-decorate --no-show-signature --no-color --encoding=UTF-8 --topo-order "
+        "--name-only --no-renames --no-merges",
         values=LOG_VALUES,
         takes_paths=True,
     ),

@@ -83,6 +83,15 @@ class Conversation:
             self._fill(most)
         return self._cut(len(self._buffer) - len(token), len(self._buffer))
 
+    def read_some(self) -> bytes:
+        """What comes next, at least one byte; ``b""`` when the process has written everything."""
+        if not self._buffer:
+            try:
+                self._fill()
+            except DiedError:
+                return b""
+        return self._cut(len(self._buffer), len(self._buffer))
+
     def _cut(self, end: int, after: int) -> bytes:
         answer = bytes(memoryview(self._buffer)[:end])
         if after >= len(self._buffer):

@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from apps.changes.models import ChangeRequest
 from apps.changes.services import create_change
 from apps.core.errors import Conflict, InvalidInput, NotAllowed
 from apps.reviews import jobs, queries, services
-from apps.reviews.choosing import Need, choose
 from apps.reviews.models import Assignment, Attention, VerdictSnapshot
 from tests.support.delivery import Delivery, pipeline, run_jobs
 from tests.support.people import team
-
-NAMES = st.sampled_from(["ann", "ben", "cid", "dan", "eve"])
-NEEDS = st.lists(st.builds(Need, st.frozensets(NAMES, min_size=1), st.integers(0, 3), st.just("because")), max_size=4)
-
-
-@given(NEEDS, st.frozensets(NAMES))
-def test_chosen_people_can_give_everything_that_can_be_given(needs: list[Need], asked: frozenset[str]) -> None:
-    chosen = choose(needs, asked=asked, load={})
-    together = asked | set(chosen)
-    for need in needs:
-        assert len(need.candidates & together) >= min(need.missing, len(need.candidates))
-    assert not set(chosen) & asked
-
-
-def test_one_person_who_covers_two_needs_is_asked_instead_of_two() -> None:
-    needs = [Need(frozenset({"ann", "ben"}), 1, "web"), Need(frozenset({"ben", "cid"}), 1, "net")]
-    assert choose(needs, asked=frozenset(), load={}) == {"ben": "web; net"}
-
-
-def test_the_less_busy_person_is_asked() -> None:
-    needs = [Need(frozenset({"ann", "ben"}), 1, "web")]
-    assert list(choose(needs, asked=frozenset(), load={"ann": (3, 3), "ben": (1, 9)})) == ["ben"]
-
-
-def test_choosing_is_fair_over_time() -> None:
-    """Equal people are asked equally often when nothing else differs."""
-    asked: Counter[str] = Counter()
-    for _ in range(90):
-        load = {name: (0, asked[name]) for name in ("ann", "ben", "cid")}
-        asked.update(choose([Need(frozenset(load), 1, "x")], asked=frozenset(), load=load).keys())
-    assert set(asked.values()) == {30}
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
-"""The use cases of people, teams, tokens and signing in. Each writes one audit entry."""
+"""The use cases of people, absences, teams, tokens and signing in. Each writes one audit entry."""
 
+from apps.accounts.services.absences import declare_absence, end_absence, set_time_zone
 from apps.accounts.services.keyboard import choose_shortcuts
 from apps.accounts.services.people import (
     create_user,
@@ -33,6 +34,8 @@ __all__ = [
     "create_token",
     "create_user",
     "deactivate_user",
+    "declare_absence",
+    "end_absence",
     "reactivate_user",
     "record_refused_sign_in",
     "record_sign_in",
@@ -42,6 +45,7 @@ __all__ = [
     "revoke_token",
     "set_connect_permission",
     "set_team_members",
+    "set_time_zone",
     "sync_idp_groups",
     "take_over_claims",
     "update_team",

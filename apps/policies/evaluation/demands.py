@@ -42,7 +42,15 @@ class Judged:
 
 
 def approvals(
-    ledger: Ledger, *, code: str, name: str, principals: Sequence[str], count: int, text: str, rule: RuleRef | None
+    ledger: Ledger,
+    *,
+    code: str,
+    name: str,
+    principals: Sequence[str],
+    count: int,
+    text: str,
+    rule: RuleRef | None,
+    paths: Sequence[str] = (),
 ) -> Judged:
     """The requirement that ``count`` different people out of ``principals`` approve."""
     members = {person for principal in principals for person in ledger.members(principal)}
@@ -75,6 +83,8 @@ def approvals(
             for standing in ledger.standings
             if not (standing.counts and standing.person in members)
         ),
+        tuple(principals),
+        tuple(paths),
     )
     return Judged(requirement, Demand(candidates, missing) if state == WAITING else None)
 

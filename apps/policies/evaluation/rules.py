@@ -158,6 +158,7 @@ def _owner_group(rule: Rule, group: OwnerGroup, others: tuple[str, ...], ledger:
         count=match.approvals,
         text=f"{_count(match.approvals)} for {_paths(group.paths)} from {' or '.join(principals)}",
         rule=RuleRef(rule.name, ledger.facts.policy.owners_path, match.line),
+        paths=group.paths,
     )
 
 

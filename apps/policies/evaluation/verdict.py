@@ -45,7 +45,9 @@ class Requirement:
     """One row of "Why can't this be merged or deployed?".
 
     ``have`` of ``needed`` approvals are given (0 of 0 where it is not about approvals); ``who_can_act``
-    are usernames, ``action`` says what each of them can do ("approves").
+    are usernames, ``action`` says what each of them can do ("approves"). ``principals`` (``team/x``,
+    ``user/x``, ``role/x``, names of CODEOWNERS) are asked for it; ``paths`` are those that it is about,
+    empty for the whole change. These two lead to people and are no part of the published verdict.
     """
 
     code: str
@@ -59,6 +61,8 @@ class Requirement:
     needed: int = 0
     action: str = ""
     not_counted: tuple[ReviewStanding, ...] = ()
+    principals: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
 
     @property
     def is_satisfied(self) -> bool:

@@ -13,6 +13,7 @@ urlpatterns = [
     path("changes/<int:number>/_verdict/", change_pages.verdict, name="change_verdict"),
     path("changes/<int:number>/_reviewers/", change_pages.reviewers, name="change_reviewers"),
     path("changes/<int:number>/_threads/", change_pages.threads, name="change_threads"),
+    path("changes/<int:number>/reviewers/", change_tabs.reviewers, name="change_everybody"),
     path("changes/<int:number>/approvals/", change_tabs.approvals, name="change_approvals"),
     path("changes/<int:number>/deployments/", change_tabs.deployments, name="change_deployments"),
     path("changes/<int:number>/history/", change_tabs.history, name="change_history"),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.web.views import own_settings, people, teams
+from apps.web.views import absences, own_settings, people, teams
 
 urlpatterns = [
     path("teams/", teams.index, name="teams"),
@@ -18,6 +18,9 @@ urlpatterns = [
     path("people/<str:handle>/connecting/", people.connecting, name="person_connecting"),
     path("settings/", own_settings.settings, name="settings"),
     path("settings/keyboard/", own_settings.keyboard, name="keyboard"),
+    path("settings/away/", absences.away, name="away"),
+    path("settings/away/<int:absence>/end/", absences.end, name="away_end"),
+    path("settings/time-zone/", absences.time_zone, name="time_zone"),
     path("settings/tokens/", own_settings.tokens, name="tokens"),
     path("settings/tokens/<int:token>/revoke/", own_settings.revoke, name="token_revoke"),
 ]

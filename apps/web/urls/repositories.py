@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.web.views import repositories, repository_settings
+from apps.web.views import repositories, repository_settings, reviewer_forms
 
 urlpatterns = [
     path("repositories/", repositories.index, name="repositories"),
@@ -13,5 +13,6 @@ urlpatterns = [
     path("repositories/<str:name>/members/", repository_settings.set_member, name="repository_member"),
     path("repositories/<str:name>/members/remove/", repository_settings.remove_member, name="repository_member_remove"),
     path("repositories/<str:name>/webhook/rotate/", repository_settings.rotate_webhook, name="repository_webhook"),
+    path("repositories/<str:name>/rebalance/", reviewer_forms.rebalance, name="repository_rebalance"),
     path("repositories/<str:name>/credentials/", repository_settings.credentials, name="repository_credentials"),
 ]

@@ -10,9 +10,9 @@ from apps.accounts.models import User
 from apps.changes import queries as changes
 from apps.changes.models import ChangeRequest
 from apps.presentation import overview as pages
-from apps.presentation.approvals import asked
 from apps.presentation.change_frame import change_frame
 from apps.presentation.discussion import discussion
+from apps.presentation.reviewers import reviewers_panel
 from apps.presentation.revision_bar import reviewed_before
 from apps.reviews import queries as reviews
 from apps.web.once import new_key
@@ -41,14 +41,7 @@ def _verdict(change: ChangeRequest) -> dict[str, Any]:
 
 
 def _reviewers(user: User, change: ChangeRequest) -> dict[str, Any]:
-    from apps.reviews.access import can_assign
-
-    return {
-        "asked": asked(change),
-        "contributors": changes.contributors(change),
-        "may_ask": can_assign(user, change).allowed,
-        "change": change,
-    }
+    return {"panel": reviewers_panel(user, change), "change": change}
 
 
 def _threads(user: User, change: ChangeRequest) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 
 from apps.audit.queries import EntryFilter, entries
-from apps.changes import queries as changes
 from apps.changes.models import ChangeRequest
-from apps.presentation.approvals import asked, review_rows
+from apps.presentation.approvals import review_rows
 from apps.presentation.change_frame import change_frame
 from apps.presentation.change_history import history_rows
 from apps.presentation.overview import due_environments
+from apps.presentation.reviewers import EVERYBODY, reviewers_panel
 from apps.reviews import queries as reviews
 from apps.web.people import signed_in
 from apps.web.responding import reads, respond
@@ -18,17 +18,26 @@ from apps.web.responding import reads, respond
 
 @reads
 def approvals(request: HttpRequest, number: int) -> HttpResponse:
-    frame = change_frame(signed_in(request), number, tab="approvals")
+    user = signed_in(request)
+    frame = change_frame(user, number, tab="approvals")
     verdict = reviews.verdict_of(frame.change)
     context = {
         "frame": frame,
         "verdict": verdict,
         "change": frame.change,
         "reviews": review_rows(frame.change, verdict),
-        "asked": asked(frame.change),
-        "contributors": changes.contributors(frame.change),
+        "panel": reviewers_panel(user, frame.change),
     }
     return respond(request, "web/changes/approvals.html", context)
+
+
+@reads
+def reviewers(request: HttpRequest, number: int) -> HttpResponse:
+    """Everybody who was considered, however many: why they are asked, and why not."""
+    user = signed_in(request)
+    frame = change_frame(user, number, tab="approvals")
+    context = {"frame": frame, "change": frame.change, "panel": reviewers_panel(user, frame.change, shown=EVERYBODY)}
+    return respond(request, "web/changes/reviewers.html", context)
 
 
 @reads

@@ -1,0 +1,76 @@
+"""Reminding a person who is asked: once a day at most, so that it stays a reminder."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from apps.accounts.absences import back_on
+from apps.accounts.models import User
+from apps.accounts.queries import absences_at
+from apps.audit import services as audit
+from apps.audit.actors import Actor
+from apps.changes.models import ChangeRequest
+from apps.core.clock import now
+from apps.core.errors import Conflict
+from apps.reviews import access
+from apps.reviews.models import Assignment, Attention
+from apps.reviews.transitions import mark_stale
+
+EVERY = timedelta(days=1)
+
+
+@transaction.atomic
+def nudge(actor: User, *, change: ChangeRequest, user: User) -> datetime:
+    """Remind ``user``, who is asked to review; returns when it is possible again.
+
+    One reminder per person, change and day, whoever gives it. Conflict ``not_assigned``, ``not_their_turn``,
+    ``away``, ``nudged_lately`` (with ``again_at``).
+    """
+    rows = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository", "requester", "owner")
+    locked = rows.get(pk=change.pk)
+    access.can_nudge(actor, locked).require_or_conflict()
+    row = _request(actor, locked, user)
+    _require_time(locked, user)
+    row.nudged_at, row.nudged_by = now(), actor
+    row.save(update_fields=["nudged_at", "nudged_by"])
+    audit.record(
+        Actor.of(actor),
+        "change.reviewer_nudged",
+        repository=locked.repository.name,
+        change=locked.number,
+        target=user.username,
+        summary=f"{actor.username} reminded {user.username} of {locked.label}",
+        data={"user": user.username},
+    )
+    mark_stale(locked)
+    return row.nudged_at + EVERY
+
+
+def _request(actor: User, change: ChangeRequest, user: User) -> Assignment:
+    if actor.pk == user.pk:
+        raise Conflict("own_turn", "You are the person who is asked; decline it if it is not for you.")
+    row = Assignment.objects.filter(change=change, user=user, duty=Assignment.Duty.REVIEW, ended_at=None).first()
+    if row is None:
+        raise Conflict("not_assigned", f"{user.username} is not asked to review {change.label}; reload to see who is.")
+    if not Attention.objects.filter(change=change, user=user).exists():
+        raise Conflict("not_their_turn", f"{change.label} does not wait for {user.username} now.")
+    absence = absences_at(now()).get(user.pk)
+    if absence is not None:
+        back = back_on(absence.ends_at, absence.time_zone, now())
+        raise Conflict("away", f"{user.username} is away until {back}. Somebody else is being asked.")
+    return row
+
+
+def _require_time(change: ChangeRequest, user: User) -> None:
+    last = Assignment.objects.filter(change=change, user=user).aggregate(last=Max("nudged_at"))["last"]
+    if last is None or last + EVERY <= now():
+        return
+    again = timezone.localtime(last + EVERY)
+    text = (
+        f"{user.username} was reminded of {change.label} already; again from {again:%d %b %H:%M} {again.tzname()} on."
+    )
+    raise Conflict("nudged_lately", text, again_at=(last + EVERY).isoformat())
