@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
@@ -38,7 +39,7 @@ def due(limit: int) -> Iterable[int]:
     return ChangeRequest.objects.filter(old).order_by("updated_at").values_list("pk", flat=True)[:limit]
 
 
-def _asking_somebody_away() -> QuerySet[Assignment, dict[str, int]]:
+def _asking_somebody_away() -> QuerySet[Assignment, Any]:
     """Changes with an open request to somebody who is away now and has not begun."""
     away = Absence.objects.at(now()).values("user")
     asked = Assignment.objects.filter(duty=Assignment.Duty.REVIEW, ended_at=None, user__in=away)

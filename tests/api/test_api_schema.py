@@ -63,7 +63,8 @@ READS = [
     "me/", "me/keyboard/", "users/", "users/kim/", "teams/", "teams/network/", "tokens/", "repositories/", "repositories/infra/",
     "changes/", "changes/{backlog}/", "changes/{review}/", "changes/{approved}/", "changes/{done}/",
     "changes/{merged}/", "changes/{review}/diff/", "changes/{backlog}/diff/", "changes/{review}/revisions/1/",
-    "changes/{approved}/reviews/", "changes/{review}/assignments/", "changes/{review}/threads/", "deployments/",
+    "changes/{approved}/reviews/", "changes/{review}/assignments/", "changes/{review}/reviewers/", "repositories/infra/rebalance/", "me/absences/",
+    "changes/{review}/threads/", "deployments/",
     "deployments/{failed}/", "deployments/{waiting}/", "deployments/{succeeded}/events/", "environments/", "audit/",
 ]  # fmt: skip
 WRITES = [

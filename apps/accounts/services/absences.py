@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from django.db import transaction
 
@@ -44,13 +44,7 @@ def declare_absence(
     _require_days(first_day, last_day, zone_name)
     _require_deputy(locked, deputy)
     starts_at, ends_at = start_of(first_day, zone_name), end_of(last_day, zone_name)
-    others = Absence.objects.not_over(now()).filter(user=locked)
-    clash = others.filter(starts_at__lt=ends_at, ends_at__gt=starts_at).first()
-    if clash is not None:
-        text = f"{locked.username} is away from {clash.first_day} to {clash.last_day} already. Take that back first."
-        raise Conflict("overlaps", text)
-    if others.count() >= MOST:
-        raise Conflict("too_many", f"At most {MOST} absences can be planned. Take one back first.")
+    _require_room(locked, starts_at, ends_at)
     absence = Absence.objects.create(
         user=locked,
         first_day=first_day,
@@ -121,6 +115,16 @@ def _require_days(first_day: date, last_day: date, zone_name: str) -> None:
         raise InvalidInput("bad_days", "This day is outside of the calendar.", field="last_day") from None
     if over:
         raise InvalidInput("bad_days", f"The last day is over already in {zone_name}.", field="last_day")
+
+
+def _require_room(user: User, starts_at: datetime, ends_at: datetime) -> None:
+    others = Absence.objects.not_over(now()).filter(user=user)
+    clash = others.filter(starts_at__lt=ends_at, ends_at__gt=starts_at).first()
+    if clash is not None:
+        text = f"{user.username} is away from {clash.first_day} to {clash.last_day} already. Take that back first."
+        raise Conflict("overlaps", text)
+    if others.count() >= MOST:
+        raise Conflict("too_many", f"At most {MOST} absences can be planned. Take one back first.")
 
 
 def _require_deputy(user: User, deputy: User | None) -> None:

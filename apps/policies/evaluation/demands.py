@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apps.policies.evaluation.standing import Ledger, Standing
-from apps.policies.evaluation.verdict import FAILED, MET, WAITING, Requirement, RuleRef
+from apps.policies.evaluation.verdict import FAILED, MET, WAITING, Requirement, ReviewStanding, RuleRef
 
 APPROVES = "approves"
 _BARRED = {
@@ -78,15 +78,19 @@ def approvals(
         len(given),
         count,
         APPROVES,
-        tuple(
-            ledger.outside(standing) if standing.counts else standing
-            for standing in ledger.standings
-            if not (standing.counts and standing.person in members)
-        ),
+        _not_counted(ledger, members),
         tuple(principals),
         tuple(paths),
     )
     return Judged(requirement, Demand(candidates, missing) if state == WAITING else None)
+
+
+def _not_counted(ledger: Ledger, members: set[int]) -> tuple[ReviewStanding, ...]:
+    return tuple(
+        ledger.outside(standing) if standing.counts else standing
+        for standing in ledger.standings
+        if not (standing.counts and standing.person in members)
+    )
 
 
 def _why_nobody(ledger: Ledger, principals: Sequence[str], members: set[int], count: int) -> str:

@@ -17,7 +17,7 @@ from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.reviews import access
-from apps.reviews.models import Assignment, Attention
+from apps.reviews.models import Assignment, Review
 from apps.reviews.transitions import mark_stale
 
 EVERY = timedelta(days=1)
@@ -56,8 +56,8 @@ def _request(actor: User, change: ChangeRequest, user: User) -> Assignment:
     row = Assignment.objects.filter(change=change, user=user, duty=Assignment.Duty.REVIEW, ended_at=None).first()
     if row is None:
         raise Conflict("not_assigned", f"{user.username} is not asked to review {change.label}; reload to see who is.")
-    if not Attention.objects.filter(change=change, user=user).exists():
-        raise Conflict("not_their_turn", f"{change.label} does not wait for {user.username} now.")
+    if Review.objects.filter(change=change, reviewer=user, revision=change.revision_id).exists():
+        raise Conflict("not_their_turn", f"{user.username} has reviewed the present revision of {change.label}.")
     absence = absences_at(now()).get(user.pk)
     if absence is not None:
         back = back_on(absence.ends_at, absence.time_zone, now())
