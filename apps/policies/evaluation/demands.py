@@ -65,14 +65,12 @@ def approvals(
     elif len(candidates) < missing:
         state = FAILED
         words = f"Nobody can satisfy this: {_why_nobody(ledger, principals, members, count)} {text}: {len(given)} of {count}."
-    evidence = tuple(f"{ledger.name(person)} approved r{ledger.approvers[person].revision}" for person in given)
-    unknown = tuple(f"{principal} is not known here" for principal in principals if not ledger.members(principal))
     requirement = Requirement(
         code,
         name,
         state,
         words,
-        evidence + unknown,
+        _evidence(ledger, given, principals),
         ledger.names(candidates) if missing and state == WAITING else (),
         rule,
         len(given),
@@ -83,6 +81,11 @@ def approvals(
         tuple(paths),
     )
     return Judged(requirement, Demand(candidates, missing) if state == WAITING else None)
+
+
+def _evidence(ledger: Ledger, given: Sequence[int], principals: Sequence[str]) -> tuple[str, ...]:
+    approved = tuple(f"{ledger.name(person)} approved r{ledger.approvers[person].revision}" for person in given)
+    return approved + tuple(f"{name} is not known here" for name in principals if not ledger.members(name))
 
 
 def _not_counted(ledger: Ledger, members: set[int]) -> tuple[ReviewStanding, ...]:
