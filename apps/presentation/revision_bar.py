@@ -9,7 +9,6 @@ from apps.accounts.models import User
 from apps.changes.models import ChangeRequest, Revision
 from apps.presentation.diff_sides import BASE, MINE, Sides
 from apps.reviews.interdiff import (
-    Edits,
     Interdiff,
     interdiff,
     last_reviewed,
@@ -17,7 +16,7 @@ from apps.reviews.interdiff import (
     targets_with_changed_inputs,
     upstream_edits,
 )
-from apps.vcs.trees import diff_trees
+from apps.vcs.trees import Edits, diff_trees
 
 
 @dataclass(frozen=True, slots=True)

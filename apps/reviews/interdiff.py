@@ -21,10 +21,11 @@ from apps.changes.models import ChangeRequest, Revision
 from apps.policies.config import targets_reading
 from apps.policies.queries import policy_at
 from apps.reviews.models import Review
-from apps.vcs import objects, trees
-from apps.vcs.errors import GitOutputTooLarge, ObjectMissing
+from apps.vcs import objects
+from apps.vcs.errors import ObjectMissing
 from apps.vcs.paths import display
 from apps.vcs.reapplying import Reapplied, reapply
+from apps.vcs.trees import Edits, count_edits
 
 KEEP = 24 * 3600  # seconds in the cache; what a key stands for never changes
 
@@ -64,19 +65,6 @@ class Interdiff:
         return self.upstream[0] != self.upstream[1]
 
 
-@dataclass(frozen=True, slots=True)
-class Edits:
-    """``edits`` are hunks of three lines of context; a file without hunks (binary, mode, rename) is one edit.
-
-    ``counted`` is false when there are too many to read them: then ``edits`` is the number of files.
-    """
-
-    files: int = 0
-    edits: int = 0
-    paths: tuple[str, ...] = ()
-    counted: bool = True
-
-
 def step_of(git_dir: Path, revision: Revision) -> Step:
     """Target tip → merge result; of one that conflicts, merge base → head."""
     if revision.result_tree:
@@ -113,20 +101,9 @@ def upstream_edits(found: Interdiff) -> Edits:
     key = f"interdiff-edits:1:{found.git_dir.name}:{old}:{new}"
     kept: Edits | None = cache.get(key)
     if kept is None:
-        kept = _count(found.git_dir, old, new)
+        kept = count_edits(found.git_dir, old, new)
         cache.set(key, kept, KEEP)
     return kept
-
-
-def _count(git_dir: Path, old: str, new: str) -> Edits:
-    changes = trees.diff_trees(git_dir, old, new)
-    paths = tuple(sorted({display(path) for change in changes for path in (change.old_path, change.new_path)}))
-    try:
-        patch = trees.patch(git_dir, old, new)
-    except GitOutputTooLarge:
-        return Edits(len(changes), len(changes), paths, counted=False)
-    parts = patch.split(b"\ndiff --git ")
-    return Edits(len(changes), sum(max(part.count(b"\n@@ "), 1) for part in parts), paths)
 
 
 def targets_with_changed_inputs(found: Interdiff, edits: Edits) -> tuple[str, ...]:

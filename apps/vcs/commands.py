@@ -54,6 +54,7 @@ LOG_VALUES = r"--max-count=\d+|--skip=\d+|--format=[ -~]*|--no-walk=unsorted"
 LEASE = rf"--force-with-lease={REF}:(?:{OID})?"
 
 COMMANDS: dict[str, Command] = {
+    "blame": _command(OIDS, "--incremental", values=r"-L\d{1,8},\d{1,8}", takes_paths=True, end_of_options=False),
     "cat-file": _command(OIDS, "-t -s -e blob --batch-command -z", end_of_options=False),
     "commit-graph": _command(NOTHING, "write --reachable --changed-paths --no-progress", end_of_options=False),
     "diff-tree": _command(
@@ -93,6 +94,7 @@ COMMANDS: dict[str, Command] = {
     "rev-list": _command(REVISIONS, "--count", values=r"--max-count=\d+"),
     "show-ref": _command(HEAD_AND_REF, "--verify --hash"),
     "symbolic-ref": _command(HEAD_AND_REF, "--quiet", end_of_options=False),
+    "unpack-objects": _command(NOTHING, "-q", end_of_options=False),
     "update-ref": _command(REFS_AND_OIDS, "--no-deref -d"),
     "version": _command(NOTHING, end_of_options=False),
 }

@@ -53,6 +53,7 @@ CONFIGURATION: tuple[str, ...] = (
     "diff.renameLimit=1000",
     "merge.renames=true",
     "i18n.logOutputEncoding=UTF-8",
+    "mailmap.blob=",  # in a bare repository Git would rename authors as HEAD:.mailmap says
 )
 
 

@@ -48,7 +48,9 @@ def reapply(git_dir: Path, *, base: str, onto: str, result: str) -> Reapplied:
     if base == result:
         return Reapplied(onto)
     ours, theirs = merging.stand_ins(git_dir, base, onto, result)
-    done = gateway.call(git_dir, "merge-tree", ["--write-tree", "-z", "--no-messages", ours, theirs])
+    done = gateway.call(
+        git_dir, "merge-tree", ["--write-tree", "-z", "--no-messages", ours, theirs], transport=merging.PASSING
+    )
     if done.code not in {0, 1}:
         raise gateway.failed("merge-tree", done)
     # tree NUL ["<mode> <oid> <stage>" TAB path NUL]… (git-merge-tree(1), -z --no-messages)

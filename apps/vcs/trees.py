@@ -13,6 +13,7 @@ from pathlib import Path
 
 from apps.core.errors import InvalidInput
 from apps.vcs import gateway, pool
+from apps.vcs.errors import GitOutputTooLarge
 from apps.vcs.gateway import ZERO_OID
 from apps.vcs.objects import commit_tree_oid
 from apps.vcs.paths import decode, encode, is_safe
@@ -55,6 +56,20 @@ class FileStat:
     @property
     def is_binary(self) -> bool:
         return self.added is None
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """``edits`` are hunks of three lines of context; a file without hunks (binary, mode, rename) is one edit.
+
+    ``paths`` has both names of a rename, sorted. ``counted`` is false when there are too many to read them: then
+    ``edits`` is the number of files.
+    """
+
+    files: int = 0
+    edits: int = 0
+    paths: tuple[str, ...] = ()
+    counted: bool = True
 
 
 def diff_trees(git_dir: Path, old_tree: str, new_tree: str) -> list[TreeChange]:
@@ -116,6 +131,17 @@ def patch(
     if not all(map(is_safe, paths)):
         raise InvalidInput("bad_path", "This is not the path of a file in a repository.", field="path")
     return gateway.run(git_dir, "diff-tree", [*flags, old, new, *(["--", *paths] if paths else [])])
+
+
+def count_edits(git_dir: Path, old: str, new: str) -> Edits:
+    """How many edits lie between two trees, however large the difference is."""
+    changes = diff_trees(git_dir, old, new)
+    paths = tuple(sorted({path for change in changes for path in (change.old_path, change.new_path)}))
+    try:
+        parts = patch(git_dir, old, new).split(b"\ndiff --git ")
+    except GitOutputTooLarge:
+        return Edits(len(changes), len(changes), paths, counted=False)
+    return Edits(len(changes), sum(max(part.count(b"\n@@ "), 1) for part in parts), paths)
 
 
 def difference(git_dir: Path, old_tree: str, new_tree: str) -> bytes:

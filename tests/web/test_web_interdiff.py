@@ -181,7 +181,7 @@ def test_the_banner_on_the_overview_and_the_difference_counts_after_the_page_is_
     for tail in ("", "diff/"):
         html = bob.get(moved.url("open", tail)).content.decode()
         assert f"{last(moved)} is new since your review of r1" in words(html)
-        assert 'diff/?from=mine" data-since-review' in html
+        assert 'diff/?from=mine" data-key="since-review"' in html
         assert f'hx-get="{moved.url("open", "_since/")}"' in html
     banner = bob.get(moved.url("open", "_since/"), headers={"HX-Request": "true"}).content.decode()
     assert (
@@ -189,7 +189,7 @@ def test_the_banner_on_the_overview_and_the_difference_counts_after_the_page_is_
         in words(banner)
     )
     assert "hx-get" not in banner
-    assert "is new since" not in words(as_("dave").get(moved.url("open")).content.decode())
+    assert "is new since your review" not in words(as_("dave").get(moved.url("open")).content.decode())
 
 
 def test_a_review_of_the_present_revision_ends_the_banner(moved: World, as_: AS) -> None:
@@ -203,7 +203,7 @@ def test_a_comparison_asks_git_once(moved: World, as_: AS, monkeypatch: pytest.M
     bob = as_("bob")
     first = page(bob, moved, "from=mine")
     monkeypatch.setattr("apps.reviews.interdiff.reapply", lambda *a, **k: pytest.fail("re-applied again"))
-    monkeypatch.setattr("apps.reviews.interdiff._count", lambda *a, **k: pytest.fail("counted again"))
+    monkeypatch.setattr("apps.reviews.interdiff.count_edits", lambda *a, **k: pytest.fail("counted again"))
     assert words(page(bob, moved, "from=mine")).split("From")[-1] == words(first).split("From")[-1]
 
 

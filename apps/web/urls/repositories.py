@@ -2,13 +2,16 @@
 
 from django.urls import path
 
-from apps.web.views import repositories, repository_settings, reviewer_forms
+from apps.web.views import repositories, repository_history, repository_settings, reviewer_forms
 
 urlpatterns = [
     path("repositories/", repositories.index, name="repositories"),
     path("repositories/connect/", repositories.connect, name="repository_connect"),
     path("repositories/<str:name>/", repositories.show, name="repository"),
     path("repositories/<str:name>/policy/", repositories.policy, name="repository_policy"),
+    path("repositories/<str:name>/history/", repository_history.history, name="repository_history"),
+    path("repositories/<str:name>/blame/", repository_history.blame, name="repository_blame"),
+    path("repositories/<str:name>/_blame/", repository_history.blame_rows, name="repository_blame_rows"),
     path("repositories/<str:name>/sync/", repositories.sync, name="repository_sync"),
     path("repositories/<str:name>/members/", repository_settings.set_member, name="repository_member"),
     path("repositories/<str:name>/members/remove/", repository_settings.remove_member, name="repository_member_remove"),
