@@ -128,24 +128,6 @@ def test_a_list_and_a_patch_that_do_not_fit_are_refused():
         parse.read(raw + b"diff --git a/a b/a\ndiff --git a/b b/b\n")
 
 
-CASES = [
-    ("replicas: 2", "replicas: 3", ["2"], ["3"]),
-    ("image: nginx:1.25.3", "image: nginx:1.26.0", ["25.3"], ["26.0"]),
-    ('name = "web"', 'name = "website"', ["web"], ["website"]),
-    ("a: old_name", "a: new_name", ["old_name"], ["new_name"]),
-    ("alpha", "zzzzz", [], []),
-    ("same", "same", [], []),
-    ("x" * 1_001, "x" * 1_000 + "y", [], []),
-]
-
-
-@pytest.mark.parametrize(("old", "new", "removed", "added"), CASES)
-def test_intraline_marks_whole_words(old, new, removed, added):
-    old_spans, new_spans = changed_spans(old, new)
-    assert [old[a:b] for a, b in old_spans] == removed
-    assert [new[a:b] for a, b in new_spans] == added
-
-
 @given(LINE, LINE)
 @settings(max_examples=200, deadline=None)
 def test_marks_lie_inside_the_line_in_order_and_what_is_left_is_equal(old, new):
