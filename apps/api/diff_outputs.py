@@ -44,6 +44,7 @@ class FileOut(Out):
     removed = serializers.IntegerField(required=False)
     words = serializers.ListField(child=serializers.CharField(), required=False)
     hidden_characters = serializers.DictField(child=serializers.IntegerField(), required=False)
+    lookalike_characters = serializers.DictField(child=serializers.IntegerField(), required=False)
     utf8 = serializers.BooleanField(required=False)
     hunks = HunkOut(many=True, allow_null=True)
     problem = serializers.CharField(required=False, allow_null=True)

@@ -5,4 +5,4 @@ Stages, each a module: ``parse`` (raw list, patch, hunks) → ``files`` (facts a
 ``DIFF_VERSION`` is part of every cache key: raise it whenever the same input would give other bytes.
 """
 
-DIFF_VERSION = 1
+DIFF_VERSION = 2

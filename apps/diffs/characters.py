@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from apps.diffs import lookalikes
+
 # Categories Cc (but tab), Cf, Zl, Zp, Zs (but space), Cs, Co, non-characters, Hangul and Khmer fillers, Braille blank,
 # variation selectors. Written out because asking unicodedata a million times would cost 0.1 s at every start; the
 # test compares the table with unicodedata.
@@ -66,8 +68,25 @@ def escape(text: str) -> str:
     return expression.sub(lambda match: special(match.group()), text)
 
 
+def escape_line(text: str) -> str:
+    """A whole line or name → HTML: as ``escape``, and what looks like ASCII but is not becomes a token as well."""
+    found = lookalikes.find(text)
+    if not found:
+        return escape(text)
+    return "".join(lookalike_html(char) if at in found else escape(char) for at, char in enumerate(text))
+
+
+def lookalike_html(char: str) -> str:
+    """The token of a character that looks like ASCII."""
+    return f"{INVISIBLE_OPEN}{lookalikes.token(char)}</span>"
+
+
 def plain(text: str) -> str:
-    """Text → text with tokens instead of invisible characters (also of tab): for JSON words, captions, attributes."""
+    """Text → text with tokens instead of what is invisible (also of tab) or looks like another character.
+
+    For JSON words, captions, attributes.
+    """
+    text = lookalikes.named(text)
     return _NOT_SHOWN.sub(lambda match: token(match.group()), text).replace("\t", "[U+0009]")
 
 
@@ -78,7 +97,7 @@ def escape_attribute(text: str) -> str:
 
 def escape_name(text: str) -> str:
     """A path → HTML: as ``escape``, but a tab in a name is a token, for it would read as a space."""
-    return escape(text).replace('<span class="tb">\t</span>', f"{INVISIBLE_OPEN}[U+0009]</span>")
+    return escape_line(text).replace('<span class="tb">\t</span>', f"{INVISIBLE_OPEN}[U+0009]</span>")
 
 
 def tail(whitespace: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
+from apps.diffs import lookalikes
 from apps.diffs.characters import decode, hidden_characters, plain
 
 Kind = Literal["text", "binary", "symlink", "submodule", "mode_only", "empty"]
@@ -92,6 +93,7 @@ class FileFacts:
     """What the patch says about one file, small enough to be stored with a revision.
 
     ``patch_bytes`` is the length of the patch text; ``hidden`` counts invisible characters in its lines by token;
+    ``lookalikes`` those that look like ASCII and are not, by character (of the lines and of the name);
     ``clean`` is false when a line is no UTF-8; ``words`` are phrases for people, such as ``mode 644 → 755``.
     """
 
@@ -102,6 +104,7 @@ class FileFacts:
     words: tuple[str, ...] = ()
     hidden: tuple[tuple[str, int], ...] = ()
     clean: bool = True
+    lookalikes: tuple[tuple[str, int], ...] = ()
 
     @property
     def changed(self) -> int:
@@ -114,10 +117,13 @@ class FileFacts:
 
     @classmethod
     def of_json(cls, data: dict[str, Any]) -> FileFacts:
-        hidden = tuple((str(name), int(count)) for name, count in data.get("hidden", ()))
+        hidden, alike = (
+            tuple((str(name), int(count)) for name, count in data.get(field, ())) for field in ("hidden", "lookalikes")
+        )
         return cls(
             kind=data["kind"], added=data["added"], removed=data["removed"], patch_bytes=data["patch_bytes"],
             words=tuple(data.get("words", ())), hidden=hidden, clean=data.get("clean", True),
+            lookalikes=alike,
         )  # fmt: skip
 
 
@@ -158,17 +164,21 @@ def describe(change: FileChange, patch: bytes) -> FileFacts:
     added = sum(body.count(b"\n+") for body in bodies)
     removed = sum(body.count(b"\n-") for body in bodies)
     kind = _kind(change, patch, has_hunks=bool(bodies))
-    hidden, clean = _unusual(b"".join(bodies))
-    return FileFacts(kind, added, removed, len(patch), tuple(_words(change, kind, patch)), hidden, clean)
+    hidden, clean, alike = _unusual(b"".join(bodies))
+    if not change.path.isascii():
+        for char in lookalikes.find(change.path).values():
+            alike[char] = alike.get(char, 0) + 1
+    words = tuple(_words(change, kind, patch))
+    return FileFacts(kind, added, removed, len(patch), words, hidden, clean, tuple(sorted(alike.items())))
 
 
-def _unusual(body: bytes) -> tuple[tuple[tuple[str, int], ...], bool]:
-    """Invisible characters by token, and whether every line is UTF-8."""
+def _unusual(body: bytes) -> tuple[tuple[tuple[str, int], ...], bool, dict[str, int]]:
+    """Invisible characters by token, whether every line is UTF-8, and characters that look like ASCII."""
     if body.isascii() and len(body.translate(None, _CONTROL)) == len(body):
-        return (), True
+        return (), True, {}
     # Git cuts the heading of a hunk at 80 bytes, perhaps inside a character: it does not count.
     text, clean = decode(_HEADING.sub(b"", body))
-    return tuple(sorted(hidden_characters(text).items())), clean
+    return tuple(sorted(hidden_characters(text).items())), clean, lookalikes.count(text)
 
 
 def _kind(change: FileChange, patch: bytes, *, has_hunks: bool) -> Kind:

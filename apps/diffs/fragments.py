@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from apps.diffs.characters import escape_attribute, escape_name, plain
+from apps.diffs import lookalikes
+from apps.diffs.characters import escape, escape_attribute, escape_name, plain
 from apps.diffs.files import FileChange, FileFacts, describe
 from apps.diffs.highlight import CUT_OPEN, MAX_SHOWN, painter_for
 from apps.diffs.html import TABLE_CLOSE, View, table_open
@@ -129,7 +130,9 @@ def _notes(
     if not facts.clean:
         notes.append("Some bytes are no UTF-8; each is shown as [\\xNN]")
     if facts.hidden:
-        notes.append(escape_name(hidden_words(facts)))
+        notes.append(escape(hidden_words(facts)))
+    if facts.lookalikes:
+        notes.append(escape(lookalike_words(facts)))
     if cut:
         link = options.link(change, long=1)
         noun = "line is" if cut == 1 else "lines are"
@@ -146,6 +149,18 @@ def hidden_words(facts: FileFacts) -> str:
     more = ", …" if len(facts.hidden) > MAX_HIDDEN_NAMED else ""
     noun = "character is shown as a token" if total == 1 else "characters are shown as tokens"
     return f"{total:,} hidden {noun}: {named}{more}"
+
+
+def lookalike_words(facts: FileFacts) -> str:
+    """Such as ``1 character looks like ASCII and is not: U+0430 CYRILLIC SMALL LETTER A, looks like "a" (1)``."""
+    if not facts.lookalikes:
+        return ""
+    total = sum(number for _, number in facts.lookalikes)
+    named = "; ".join(f"{lookalikes.name(char)} ({number:,})" for char, number in facts.lookalikes[:MAX_HIDDEN_NAMED])
+    more = "; …" if len(facts.lookalikes) > MAX_HIDDEN_NAMED else ""
+    noun = "character looks" if total == 1 else "characters look"
+    least = "At least " if total >= lookalikes.MAX_COUNTED else ""
+    return f"{least}{total:,} {noun} like ASCII and {'is' if total == 1 else 'are'} not: {named}{more}"
 
 
 def _size_words(sizes: tuple[int | None, int | None]) -> str:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from apps.diffs.characters import escape, tail
+from apps.diffs import lookalikes
+from apps.diffs.characters import escape, escape_line, lookalike_html, tail
 from apps.diffs.lexers import LEXERS, Lexer, State, language_of
+from apps.diffs.marks import put
 
 MAX_LEXED = 1_000  # characters; a longer line has no colours
 MAX_SHOWN = 4_000  # characters of one line before it is cut, with a count of what is left, unless asked for whole
@@ -87,6 +89,8 @@ def paint_line(lexer: Lexer, line: str, state: State) -> _Line:
     """One line without memo: colours, the whitespace at its end made visible, and a cut where it is too long."""
     core = line.rstrip(_TRAILING)
     html, following = lexer(core, state) if len(core) <= MAX_LEXED else (escape(core), state)
+    if not core.isascii() and (found := lookalikes.find(core)):
+        html = put(html, {at: lookalike_html(char) for at, char in found.items()})
     return (html if len(core) == len(line) else html + tail(line[len(core) :])), following
 
 
@@ -95,7 +99,7 @@ def cut_line(lexer: Lexer, line: str, state: State) -> _Line:
     if len(line) <= MAX_SHOWN:
         return paint_line(lexer, line, state)
     rest = f"{CUT_OPEN}[{len(line) - MAX_SHOWN:,} more characters are not shown]</span>"
-    return escape(line[:MAX_SHOWN]) + rest, state
+    return escape_line(line[:MAX_SHOWN]) + rest, state
 
 
 _PAINTERS = {name: Painter(lexer) for name, lexer in LEXERS.items()}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from apps.diffs.characters import escape
+from apps.diffs.characters import escape, escape_line
 from apps.diffs.rows import Pair
 
 View = Literal["unified", "split"]
@@ -31,7 +31,7 @@ def _numbers(first: int, count: int) -> Iterable[str]:
 
 def heading_row(header: str, section: str, view: View) -> str:
     """The row of a hunk; ``header`` is the ``@@`` part (ours), ``section`` is Git's heading (text of the file)."""
-    words = f" {escape(section)}" if section else ""
+    words = f" {escape_line(section)}" if section else ""
     return f'<tr class="h"><td colspan="{6 if view == "split" else 4}">{header}{words}'
 
 

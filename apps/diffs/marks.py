@@ -7,7 +7,7 @@ source line; an entity and a token for an invisible character are one character 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from apps.diffs.characters import INVISIBLE_OPEN
 from apps.diffs.intraline import Span, changed_spans
@@ -54,6 +54,22 @@ def lay(html: str, spans: Sequence[Span]) -> str:
         units = [piece] if is_token else piece if "&" not in piece else _UNIT.findall(piece)
         out.append(_lay_text(units, at, spans))
         at += len(units)
+    return "".join(out)
+
+
+def put(html: str, tokens: Mapping[int, str]) -> str:
+    """``html`` of one line with the characters at the given offsets replaced by HTML of ours (one span each)."""
+    out: list[str] = []
+    at = 0
+    is_token = False
+    for piece in _TAG.split(html):
+        if piece.startswith("<"):
+            is_token = piece == INVISIBLE_OPEN
+            out.append(piece)
+        elif piece:
+            units = [piece] if is_token else _UNIT.findall(piece)
+            out += [tokens.get(at + index, unit) for index, unit in enumerate(units)]
+            at += len(units)
     return "".join(out)
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from apps.diffs import lookalikes
 from apps.diffs.characters import plain, token
 from apps.diffs.files import FileChange, FileFacts, describe
 from apps.diffs.parse import Hunk, MalformedDiff, hunks
@@ -59,7 +60,9 @@ def file_json(change: FileChange, facts: FileFacts | None = None) -> dict[str, A
     if facts is not None:
         shape |= {
             "kind": facts.kind, "added": facts.added, "removed": facts.removed, "words": list(facts.words),
-            "hidden_characters": dict(facts.hidden), "utf8": facts.clean,
+            "hidden_characters": dict(facts.hidden),
+            "lookalike_characters": {lookalikes.name(char): number for char, number in facts.lookalikes},
+            "utf8": facts.clean,
         }  # fmt: skip
     return shape
 

@@ -13,6 +13,7 @@ from apps.diffs import parse
 from apps.diffs.characters import _NOT_SHOWN, token
 from apps.diffs.files import describe
 from apps.diffs.fragments import ALL_ROWS, Options, render_file
+from apps.diffs.lookalikes import named
 from apps.diffs.rows import split, unified
 from tests.support.diff_html import FragmentReader
 
@@ -60,7 +61,7 @@ def lines_of_ours(hunks):
 
 
 def visible(text):
-    return _NOT_SHOWN.sub(lambda match: token(match.group()), text)
+    return _NOT_SHOWN.sub(lambda match: token(match.group()), named(text))
 
 
 def expected_cells(hunks, view):

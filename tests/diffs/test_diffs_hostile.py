@@ -14,6 +14,7 @@ from apps.diffs.files import describe, with_ids
 from apps.diffs.fragments import Options, render_file, render_section, render_shell
 from apps.diffs.highlight import forget_all
 from apps.diffs.lexers import LEXERS, language_of
+from apps.diffs.marks import forget_marks
 from apps.diffs.shapes import to_json
 from apps.diffs.tiers import closed_reason, plan
 from tests.support.diff_html import FragmentReader
@@ -203,22 +204,23 @@ EVIL = [
 def test_no_line_makes_colouring_slow(path):
     lexer = LEXERS[language_of(path)]
     for evil in EVIL:
-        started = time.perf_counter()
+        started = time.process_time()
         lexer(evil[:1_000], 0)
-        assert time.perf_counter() - started < 0.2, evil[:4]
+        assert time.process_time() - started < 0.2, evil[:4]
 
 
 def test_time_grows_with_size_and_not_faster():
     def seconds(lines):
         forget_all()
+        forget_marks()
         body = b"".join(b"-a%d: x\n+a%d: y\n" % (n, n) for n in range(lines))
         patch = b"diff --git a/x b/x\n@@ -1,%d +1,%d @@\n" % (lines, lines) + sorted_body(body)
         change = with_ids([parse.RawChange("M", "a.yaml", "a.yaml", "100644", "100644", "1" * 40, "2" * 40, None)])[0]
         best = 9e9
         for _ in range(3):
-            started = time.perf_counter()
+            started = time.process_time()
             render_file(change, patch, max_rows=10**9)
-            best = min(best, time.perf_counter() - started)
+            best = min(best, time.process_time() - started)
         return best
 
     small, large = seconds(2_000), seconds(16_000)
@@ -233,9 +235,9 @@ def sorted_body(body: bytes) -> bytes:
 def test_one_line_of_fifty_megabytes_is_cut_and_named():
     patch = b"diff --git a/x b/x\n@@ -1 +1 @@\n-x\n+" + b"y" * 50_000_000 + b"\n"
     change = with_ids([parse.RawChange("M", "a.json", "a.json", "100644", "100644", "1" * 40, "2" * 40, None)])[0]
-    started = time.perf_counter()
+    started = time.process_time()
     fragment = render_file(change, patch)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert len(fragment.html) < 20_000
     assert fragment.cut_lines == 1
     assert b"49,996,000 more characters are not shown" in fragment.html

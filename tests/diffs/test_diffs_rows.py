@@ -14,6 +14,7 @@ from apps.diffs.characters import _NOT_SHOWN, token
 from apps.diffs.files import describe, with_ids
 from apps.diffs.fragments import ALL_ROWS, Options, render_file
 from apps.diffs.intraline import changed_spans
+from apps.diffs.lookalikes import named
 from apps.diffs.rows import align, split, unified
 from tests.support.diff_html import FragmentReader
 
@@ -79,7 +80,7 @@ def test_html_has_only_our_markup_and_the_text_of_the_lines(text, path, view):
 
 
 def shown(line):
-    return _NOT_SHOWN.sub(lambda match: token(match.group()), line)
+    return _NOT_SHOWN.sub(lambda match: token(match.group()), named(line))
 
 
 @given(hunk_texts(), st.integers(1, 9), st.sampled_from(["unified", "split"]))
