@@ -71,6 +71,11 @@ class DiffOut(Out):
     new_tree = serializers.CharField(required=False)
     conflicts = texts()
     comparison = ComparisonOut(allow_null=True)
+    whitespace = serializers.ChoiceField(choices=["shown", "ignored"], required=False)
+    hidden_lines = serializers.IntegerField(
+        required=False,
+        help_text="Changed lines that ?whitespace=ignore leaves out; a review needs the whole difference.",
+    )
     complete = serializers.BooleanField(help_text="False: too long for one answer; ask for each file with ?path=.")
     files = FileOut(many=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Protocol
 
 from apps.diffs import lookalikes
@@ -170,6 +170,21 @@ def describe(change: FileChange, patch: bytes) -> FileFacts:
             alike[char] = alike.get(char, 0) + 1
     words = tuple(_words(change, kind, patch))
     return FileFacts(kind, added, removed, len(patch), words, hidden, clean, tuple(sorted(alike.items())))
+
+
+def without_space(change: FileChange, patch: bytes, whole: FileFacts) -> FileFacts:
+    """The facts of a patch that leaves white space out, with words for what is hidden of the ``whole`` difference."""
+    facts = (
+        describe(change, patch)
+        if patch
+        else replace(whole, added=0, removed=0, patch_bytes=0, hidden=(), lookalikes=())
+    )
+    if whole.kind != "text" or facts.changed >= whole.changed:
+        return replace(facts, kind=whole.kind)
+    hidden = whole.changed - facts.changed
+    noun = "changed line is" if hidden == 1 else "changed lines are"
+    what = "Only whitespace differs" if not facts.changed else "Whitespace differs as well"
+    return replace(facts, kind="text", words=(*facts.words, f"{what}: {hidden:,} {noun} hidden"))
 
 
 def _unusual(body: bytes) -> tuple[tuple[tuple[str, int], ...], bool, dict[str, int]]:

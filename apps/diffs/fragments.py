@@ -8,7 +8,7 @@ from apps.diffs import lookalikes
 from apps.diffs.characters import escape, escape_attribute, escape_name, plain
 from apps.diffs.files import FileChange, FileFacts, describe
 from apps.diffs.highlight import CUT_OPEN, MAX_SHOWN, painter_for
-from apps.diffs.html import TABLE_CLOSE, View, table_open
+from apps.diffs.html import CONTEXT, NO_EXPAND, TABLE_CLOSE, Expand, View, table_open
 from apps.diffs.keys import etag, fragment_key
 from apps.diffs.parse import MalformedDiff, iter_hunks
 from apps.diffs.writer import Window, write_rows
@@ -16,15 +16,22 @@ from apps.diffs.writer import Window, write_rows
 FIRST_ROWS = 400  # rows of the first response, and of each window after it
 ALL_ROWS = 1 << 60
 MAX_HIDDEN_NAMED = 6
+ALL_CONTEXT = 999_999  # lines around a change that are all there are
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a person chose. ``query`` is kept on every link (``from=1&to=3``); ``long_lines`` shows lines whole."""
+    """What a person chose. ``query`` is kept on every link (``from=1&to=3``); ``long_lines`` shows lines whole.
+
+    ``context``: lines around a change, as the patch was asked for. ``in_place``: a script may put more of them between
+    the rows; not where white space is left out, for there the lines of both sides are not the same.
+    """
 
     view: View = "unified"
     query: str = ""
     long_lines: bool = False
+    context: int = CONTEXT
+    in_place: bool = True
 
     def link(self, change: FileChange, **extra: object) -> str:
         """A relative link to one file of the same page; works without JavaScript."""
@@ -32,6 +39,7 @@ class Options:
             self.query,
             f"view={self.view}",
             f"file={change.id}",
+            *([f"context={self.context}"] if self.context != CONTEXT and "context" not in extra else []),
             *(f"{name}={value}" for name, value in extra.items()),
         ]
         return escape_attribute(f"?{'&'.join(pair for pair in pairs if pair)}#f-{change.id}")
@@ -56,7 +64,7 @@ def window_etag(change: FileChange, options: Options, start_row: int, max_rows: 
     facts = {
         "id": change.id, "status": change.status, "modes": f"{change.old_mode} {change.new_mode}",
         "similarity": change.similarity, "query": options.query, "long": options.long_lines,
-        "start": start_row, "rows": max_rows,
+        "start": start_row, "rows": max_rows, "context": options.context,
     }  # fmt: skip
     return etag(fragment_key(change.old_oid, change.new_oid, (change.old_path, change.new_path), options.view, facts))
 
@@ -82,14 +90,15 @@ def render_file(
     painter = painter_for(change.path, whole=chosen.long_lines)
     problem = ""
     rows: list[str] = []
+    end = ""
     try:
-        rows = write_rows(change.id, painter, iter_hunks(patch), chosen.view, window)
+        rows, end = write_rows(change.id, painter, iter_hunks(patch), chosen.view, window, _expand(change, chosen))
     except MalformedDiff as error:
         problem = error.message
     next_row = window.end if window.more else None
     # One list, one join, one encoding: a large file is not copied again and again.
     pieces = ["<tbody>", *rows, "</tbody>"] if rows else []
-    pieces.append(_more(change, chosen, next_row, max_rows))
+    pieces.append(f'<tbody class="ce">{end}</tbody>' if end else _more(change, chosen, next_row, max_rows))
     may_be_cut = len(patch) > MAX_SHOWN and max(map(len, rows), default=0) > MAX_SHOWN
     cut = sum(row.count(CUT_OPEN) for row in rows) if may_be_cut else 0
     if start_row == 0:
@@ -98,6 +107,14 @@ def render_file(
         pieces.append(f'<tbody><tr class="h"><td colspan="6">{escape_name(problem)}</tbody>')
     tag = window_etag(change, chosen, start_row, max_rows)
     return Fragment("".join(pieces).encode("utf-8"), len(rows), next_row, tag, cut)
+
+
+def _expand(change: FileChange, options: Options) -> Expand:
+    """Links to more context; none where all of it is shown already."""
+    if options.context >= ALL_CONTEXT:
+        return NO_EXPAND
+    more = options.link(change, context=options.context + NO_EXPAND.step)
+    return Expand(more, options.link(change, context=ALL_CONTEXT), options.in_place, options.context)
 
 
 def _table(change: FileChange, facts: FileFacts, options: Options, pieces: list[str]) -> list[str]:

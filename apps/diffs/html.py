@@ -9,13 +9,14 @@ put together. Context lines are addressed by their new number (``f-<id>-R12``), 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from apps.diffs.characters import escape, escape_line
 from apps.diffs.rows import Pair
 
 View = Literal["unified", "split"]
 VIEWS: tuple[View, View] = ("unified", "split")
+CONTEXT = 3  # lines of context around a change, unless asked for more
 NO_NEWLINE = '<span class="eof"> \\ No newline at end of file</span>'
 TABLE_CLOSE = "</table></div>"
 _MINUS = '<td class="n"><td class="m" aria-hidden="true">&minus;<td><span class="sr">removed </span>'
@@ -29,10 +30,54 @@ def _numbers(first: int, count: int) -> Iterable[str]:
     return map(str, range(first, first + count))
 
 
-def heading_row(header: str, section: str, view: View) -> str:
+class Expand(NamedTuple):
+    """Links to more context than the ``context`` lines around a change: ``some`` and ``all`` are escaped addresses of the file alone with more lines around.
+
+    ``in_place``: the gap is written on the row as well, and a script may fill it. Empty addresses: no links.
+    """
+
+    some: str = ""
+    all: str = ""
+    in_place: bool = False
+    context: int = CONTEXT
+    step: int = 20
+
+
+NO_EXPAND = Expand()
+
+
+class Gap(NamedTuple):
+    """Lines left out before a row: from ``old`` and ``new`` on, ``size`` of them (-1: up to the end of the file)."""
+
+    old: int
+    new: int
+    size: int
+
+
+def heading_row(header: str, section: str, view: View, expand: Expand = NO_EXPAND, gap: Gap | None = None) -> str:
     """The row of a hunk; ``header`` is the ``@@`` part (ours), ``section`` is Git's heading (text of the file)."""
     words = f" {escape_line(section)}" if section else ""
-    return f'<tr class="h"><td colspan="{6 if view == "split" else 4}">{header}{words}'
+    span = 6 if view == "split" else 4
+    if gap is None or not gap.size or not expand.some:
+        return f'<tr class="h"><td colspan="{span}">{header}{words}'
+    place = f' data-gap="{gap.old},{gap.new},{gap.size}"' if expand.in_place else ""
+    return f'<tr class="h"{place}><td colspan="{span}">{header}{words} {_expand_links(expand, gap.size)}'
+
+
+def _expand_links(expand: Expand, size: int) -> str:
+    if size < 0:
+        return (
+            f'<a class="ex" data-take="down" href="{expand.some}">{expand.step} more lines</a> '
+            f'<a class="ex" data-take="all" href="{expand.all}">to the end</a>'
+        )
+    noun = "line" if size == 1 else "lines"
+    if size <= expand.step:
+        return f'<a class="ex" data-take="all" href="{expand.some}">Show {size} {noun}</a>'
+    return (
+        f'<a class="ex" data-take="down" href="{expand.some}">{expand.step} down</a> '
+        f'<a class="ex" data-take="up" href="{expand.some}">{expand.step} up</a> '
+        f'<a class="ex" data-take="all" href="{expand.all}">all {size:,} {noun}</a>'
+    )
 
 
 def context_rows(prefix: str, view: View, old_at: int, new_at: int, lines: Sequence[str]) -> list[str]:

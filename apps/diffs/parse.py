@@ -15,13 +15,14 @@ from typing import NamedTuple
 
 from apps.core.errors import PortalError
 from apps.diffs.characters import decode
-from apps.diffs.files import FileChange, with_ids
+from apps.diffs.files import ABSENT, FileChange, with_ids
 
 _PART = b"\ndiff --git "
 _HEADER = re.compile(r"-(\d{1,12})(?:,(\d{1,12}))? \+(\d{1,12})(?:,(\d{1,12}))? @@ ?([^\n]*)\n")
 # Context, removed and added lines, as many of each as there are; possessive, so every character is looked at once.
 _GROUP = re.compile(r"((?: [^\n]*+\n)*+)((?:-[^\n]*+\n)*+)((?:\+[^\n]*+\n)*+)")
 _CUT = re.compile(r"\n\\[^\n]*+")
+_INDEX = re.compile(rb"\nindex ([0-9a-f]{40,64})\.\.([0-9a-f]{40,64})")
 _RAW = re.compile(rb":([0-7]{6}) ([0-7]{6}) ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) ([A-Z])([0-9]{0,3})\Z")
 
 
@@ -129,6 +130,38 @@ def split_patch(changes: Sequence[FileChange], patch: bytes) -> list[bytes]:
         result.append(pieces[at] if change.parts == 1 else b"".join(pieces[at : at + change.parts]))
         at += change.parts
     return result
+
+
+def match_patch(changes: Sequence[FileChange], patch: bytes) -> list[bytes]:
+    """As ``split_patch`` for a patch from which Git left files out (white space ignored): nothing stands for those.
+
+    Needs full object ids in the patch. Raises ``MalformedDiff`` when a piece belongs to none of ``changes``.
+    """
+    pieces = _cut(patch)
+    result: list[bytes] = []
+    at = 0
+    for change in changes:
+        parts = change.parts if at < len(pieces) and _belongs(pieces[at], change) else 0
+        result.append(b"".join(pieces[at : at + parts]))
+        at += parts
+    if at != len(pieces):
+        raise MalformedDiff(f"the list and the patch name different files ({at} of {len(pieces)} are listed)")
+    return result
+
+
+def _belongs(piece: bytes, change: FileChange) -> bool:
+    """Whether the head of a piece tells of this change: both contents, and whether modes changed or it was moved."""
+    head = piece.partition(b"\n@@ ")[0]
+    found = _INDEX.search(head)
+    if change.parts > 1:
+        return found is not None and found[1].decode() == change.old_oid
+    named = found is None or (found[1].decode(), found[2].decode()) == (change.old_oid, change.new_oid)
+    has_index = (found is not None) == change.has_content_change
+    is_moved = (b"\nrename from " in head or b"\ncopy from " in head) == (change.status in "RC")
+    has_modes = (b"\nold mode " in head) == (
+        ABSENT not in (change.old_mode, change.new_mode) and change.old_mode != change.new_mode
+    )
+    return named and has_index and is_moved and has_modes
 
 
 def _cut(patch: bytes) -> list[bytes]:

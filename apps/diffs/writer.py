@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from apps.diffs import html
 from apps.diffs.highlight import Painter
-from apps.diffs.html import NO_NEWLINE, View
+from apps.diffs.html import NO_EXPAND, NO_NEWLINE, Expand, Gap, View
 from apps.diffs.lexers import State
 from apps.diffs.marks import mark_pair
 from apps.diffs.parse import Hunk
@@ -24,9 +24,14 @@ class Window:
     more: bool = False
 
 
-def write_rows(file_id: str, painter: Painter, hunks: Iterable[Hunk], view: View, window: Window) -> list[str]:
-    """The HTML of the rows inside the window; a hunk heading is a row too. Stops as soon as the window is full."""
-    writer = _Writer(f"f-{file_id}-", painter, view)
+def write_rows(
+    file_id: str, painter: Painter, hunks: Iterable[Hunk], view: View, window: Window, expand: Expand = NO_EXPAND
+) -> tuple[list[str], str]:
+    """The HTML of the rows inside the window (a hunk heading is a row too), and of the row that ends the file.
+
+    Stops as soon as the window is full. The last row offers the lines after the last hunk, and is often empty.
+    """
+    writer = _Writer(f"f-{file_id}-", painter, view, expand)
     for hunk in hunks:
         if window.row >= window.end:
             window.more = True
@@ -34,21 +39,55 @@ def write_rows(file_id: str, painter: Painter, hunks: Iterable[Hunk], view: View
         writer.write_hunk(hunk, window)
         if window.more:
             break
-    return writer.out
+    return writer.out, "" if window.more else writer.end_row()
 
 
 class _Writer:
-    def __init__(self, prefix: str, painter: Painter, view: View) -> None:
+    def __init__(self, prefix: str, painter: Painter, view: View, expand: Expand) -> None:
         self.out: list[str] = []
         self._prefix = prefix
         self._painter = painter
         self._view = view
+        self._expand = expand
         self._old: State = 0
         self._new: State = 0
+        # The first lines after what was written, on both sides, and whether the last hunk tells that more follow.
+        self._old_next = self._new_next = 1
+        self._goes_on = False
 
     def write_hunk(self, hunk: Hunk, window: Window) -> None:
         if window.row >= window.start:
-            self.out.append(html.heading_row(hunk.header, hunk.section, self._view))
+            self.out.append(html.heading_row(hunk.header, hunk.section, self._view, self._expand, self._gap(hunk)))
+        self._pass(hunk)
+        self._write_lines(hunk, window)
+
+    def _gap(self, hunk: Hunk) -> Gap | None:
+        """What stands between the hunk before and this one, if it is the same on both sides."""
+        if not hunk.old_count or not hunk.new_count:
+            return None
+        size = hunk.new_start - self._new_next
+        return Gap(self._old_next, self._new_next, size) if size == hunk.old_start - self._old_next else None
+
+    def _pass(self, hunk: Hunk) -> None:
+        self._old_next = hunk.old_start + (hunk.old_count or 1)
+        self._new_next = hunk.new_start + (hunk.new_count or 1)
+        last = hunk.groups[-1] if hunk.groups else None
+        ends_in_context = last is not None and not last.removed and not last.added
+        # Git prints fewer lines of context only where the file ends.
+        self._goes_on = (
+            last is not None
+            and ends_in_context
+            and len(last.context) >= self._expand.context
+            and not (hunk.old_cut or hunk.new_cut)
+        )
+
+    def end_row(self) -> str:
+        """The row that offers what follows the last hunk."""
+        if not self._goes_on or not self._expand.some:
+            return ""
+        return html.heading_row("", "", self._view, self._expand, Gap(self._old_next, self._new_next, -1))
+
+    def _write_lines(self, hunk: Hunk, window: Window) -> None:
         window.row += 1
         inside = window.row >= window.start and window.row + hunk.old_count + hunk.new_count <= window.end
         if inside and self._write_calm(hunk, window):

@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.changes.models import ChangeRequest
 from apps.core.errors import NotVisible
-from apps.diffs.files import FileChange
+from apps.diffs.files import FileChange, FileFacts
 from apps.diffs.shapes import file_json, to_json
 from apps.presentation.diff_pages import file_patches, listing
 from apps.presentation.diff_sides import Sides
@@ -21,12 +21,14 @@ def diff_document(change: ChangeRequest, sides: Sides | None, *, path: str) -> d
     """``{change, from, to, old_tree, new_tree, conflicts, comparison, complete, files: [{path, status, hunks…}]}``.
 
     ``complete`` is false when the lines were too many for one answer: then every file is
-    listed without hunks (``hunks`` is null), and ``?path=`` gives them one at a time.
+    listed without hunks (``hunks`` is null), and ``?path=`` gives them one at a time. Where white
+    space is left out, ``hidden_lines`` says how many changed lines that hides, and nothing is approved from it.
     """
     if sides is None:
         empty: dict[str, Any] = {"change": change.number, "from": None, "to": None, "conflicts": [], "comparison": None}
         return {**empty, "complete": True, "files": []}
-    files = list(listing(sides).files)
+    found_list = listing(sides)
+    files = list(found_list.files)
     if path:
         files = [found for found in files if path in {display(found.path), display(found.old_path)}]
         if not files:
@@ -41,6 +43,8 @@ def diff_document(change: ChangeRequest, sides: Sides | None, *, path: str) -> d
         "conflicts": sides.revision.conflicts,
         "comparison": _comparison(sides),
         "complete": complete,
+        "whitespace": "ignored" if sides.ignore_space else "shown",
+        "hidden_lines": sum(found_list.hidden.values()),
         "files": _with_hunks(sides, files) if complete else [{**file_json(found), "hunks": None} for found in files],
     }
 
@@ -65,6 +69,12 @@ def _comparison(sides: Sides) -> dict[str, Any] | None:
 def _with_hunks(sides: Sides, files: list[FileChange]) -> list[dict[str, Any]]:
     patches = {found.id: patch for found, patch in file_patches(sides, files)}
     return [
-        to_json(found, patches[found.id]) if found.id in patches else {**file_json(found), "hunks": None}
+        to_json(found, patches[found.id], _facts(sides, found))
+        if found.id in patches
+        else {**file_json(found), "hunks": None}
         for found in files
     ]
+
+
+def _facts(sides: Sides, found: FileChange) -> FileFacts | None:
+    return listing(sides).facts.get(found.id)

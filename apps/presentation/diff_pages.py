@@ -7,9 +7,9 @@ the files whose rows are sent (PERFORMANCE §5, UX §2.5).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.core.cache import cache
@@ -17,10 +17,11 @@ from django.core.cache import cache
 from apps.changes.models import ChangeRequest
 from apps.core.errors import NotVisible
 from apps.diffs import DIFF_VERSION, tiers
-from apps.diffs.files import FileChange, FileFacts, describe, with_ids
-from apps.diffs.fragments import FIRST_ROWS, Options, render_file, render_section, render_shell
+from apps.diffs.files import FileChange, FileFacts, describe, with_ids, without_space
+from apps.diffs.fragments import ALL_CONTEXT, FIRST_ROWS, Options, render_file, render_section, render_shell
+from apps.diffs.html import CONTEXT, View
 from apps.diffs.pages import stream_sections
-from apps.diffs.parse import MalformedDiff, read, split_patch
+from apps.diffs.parse import MalformedDiff, match_patch, read, split_patch
 from apps.presentation.diff_sides import Sides, sides_of
 from apps.presentation.recent import Recent
 from apps.vcs import objects, trees
@@ -38,10 +39,14 @@ TOO_LARGE = b'<p class="dn">Too large to be shown here: download the patch to re
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All files in Git's order. ``facts`` by file id: of every file, or (``counted`` false) of none yet."""
+    """All files in Git's order. ``facts`` by file id: of every file, or (``counted`` false) of none yet.
+
+    ``hidden``: changed lines by file id that a view without white space leaves out.
+    """
 
     files: tuple[FileChange, ...]
     facts: Mapping[str, FileFacts]
+    hidden: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def counted(self) -> bool:
@@ -56,7 +61,8 @@ class Listing:
 
 
 def _key(sides: Sides, what: str) -> str:
-    return f"diff:{DIFF_VERSION}:{what}:{sides.git_dir.name}:{sides.old}:{sides.new}"
+    space = "-w" if sides.ignore_space else ""
+    return f"diff{space}:{DIFF_VERSION}:{what}:{sides.git_dir.name}:{sides.old}:{sides.new}"
 
 
 _LISTINGS: Recent[Listing] = Recent(64)
@@ -73,11 +79,25 @@ _PATCHES: Recent[tuple[bytes, ...]] = Recent(32)
 
 
 def _list(sides: Sides) -> Listing:
+    if sides.ignore_space:
+        return _list_without_space(sides)
     if sides.lines is not None and sides.lines <= WHOLE_LINES and sides.revision.files_changed <= WHOLE_FILES:
         with suppress(GitOutputTooLarge, MalformedDiff):
             return _read_at_once(sides)
     files = tuple(with_ids(trees.diff_trees(sides.git_dir, sides.old, sides.new)))
     return Listing(files, _count(sides, files) if _is_small(sides, files) else {})
+
+
+def _list_without_space(sides: Sides) -> Listing:
+    """Every file is still listed; what is hidden of each is counted, however large the difference."""
+    whole = counted_listing(replace(sides, ignore_space=False))
+    patches = _PATCHES.put(_key(sides, "patches"), tuple(_split_whole(sides, whole.files)))
+    facts = {
+        change.id: without_space(change, patch, whole.facts[change.id])
+        for change, patch in zip(whole.files, patches, strict=True)
+    }
+    left_out = {key: whole.facts[key].changed - found.changed for key, found in facts.items()}
+    return Listing(whole.files, facts, {key: lines for key, lines in left_out.items() if lines > 0})
 
 
 def _read_at_once(sides: Sides) -> Listing:
@@ -118,14 +138,16 @@ def _count_lines(sides: Sides, files: tuple[FileChange, ...]) -> dict[str, FileF
     }
 
 
-def _patches(sides: Sides, wanted: list[FileChange]) -> list[tuple[FileChange, bytes]]:
+def _patches(sides: Sides, wanted: list[FileChange], context: int | None = None) -> list[tuple[FileChange, bytes]]:
     """The patch of each of ``wanted``; one that is too large to be held comes back empty."""
     paths = sorted({path for change in wanted for path in (change.old_path, change.new_path)})
     try:
-        data = trees.patch(sides.git_dir, sides.old, sides.new, path=paths)
-        return list(zip(wanted, split_patch(wanted, data), strict=True))
+        data = trees.patch(
+            sides.git_dir, sides.old, sides.new, path=paths, context=context, ignore_space=sides.ignore_space
+        )
+        return list(zip(wanted, _split(sides, wanted, data), strict=True))
     except GitOutputTooLarge:
-        return [] if len(wanted) == 1 else [pair for change in wanted for pair in _patches(sides, [change])]
+        return [] if len(wanted) == 1 else [pair for change in wanted for pair in _patches(sides, [change], context)]
     except MalformedDiff:
         # Limited to some paths, Git pairs renames differently in rare cases: the whole patch is what was listed.
         files = listing(sides).files
@@ -148,11 +170,17 @@ def _split_whole(sides: Sides, files: tuple[FileChange, ...]) -> list[bytes]:
     kept = _PATCHES.get(_key(sides, "patches"))
     if kept is not None:
         return list(kept)
-    return split_patch(files, trees.patch(sides.git_dir, sides.old, sides.new))
+    return _split(sides, files, trees.patch(sides.git_dir, sides.old, sides.new, ignore_space=sides.ignore_space))
 
 
-def options_of(sides: Sides, view: str, *, long_lines: bool = False) -> Options:
-    return Options("split" if view == "split" else "unified", sides.query, long_lines)
+def _split(sides: Sides, files: Sequence[FileChange], data: bytes) -> list[bytes]:
+    return match_patch(files, data) if sides.ignore_space else split_patch(files, data)
+
+
+def options_of(sides: Sides, view: str, *, long_lines: bool = False, context: int = CONTEXT) -> Options:
+    chosen = min(max(context, CONTEXT), ALL_CONTEXT)
+    layout: View = "split" if view == "split" else "unified"
+    return Options(layout, sides.query, long_lines, chosen, in_place=not sides.ignore_space)
 
 
 def first_sections(sides: Sides, found: Listing, options: Options) -> bytes:
@@ -193,13 +221,14 @@ def file_section(sides: Sides, change: FileChange, options: Options, *, start: i
 
 
 def _file(sides: Sides, change: FileChange, options: Options, start: int, rows: int) -> tuple[bytes, FileFacts | None]:
-    key = _key(sides, f"file:{change.id}:{options.view}:{int(options.long_lines)}:{options.query}:{start}:{rows}")
+    chosen = f"{options.view}:{int(options.long_lines)}:{options.context}:{options.query}"
+    key = _key(sides, f"file:{change.id}:{chosen}:{start}:{rows}")
     cached: tuple[bytes, FileFacts | None] | None = cache.get(key)
     if cached is None:
-        pairs = _patches(sides, [change])
+        pairs = _patches(sides, [change], None if options.context == CONTEXT else options.context)
         if not pairs:
             return TOO_LARGE, None
-        facts = describe(change, pairs[0][1])
+        facts = listing(sides).facts[change.id] if sides.ignore_space else describe(change, pairs[0][1])
         sizes = _sizes(sides, change) if facts.kind == "binary" else (None, None)
         body = render_file(
             change, pairs[0][1], options=options, start_row=start, max_rows=rows, facts=facts, sizes=sizes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from apps.accounts.models import User
@@ -23,6 +23,7 @@ class Sides:
     ``lines`` are changed lines where they are known; ``head_only``: the merge conflicts, so the
     author's own difference (merge base → head) is shown instead of the merge result. ``compared`` is what lies between
     two revisions; of it the author's edits are shown, or with ``upstream`` those that came with the target branch.
+    ``ignore_space``: white space is left out, which hides changes: nothing is decided from such a view.
     """
 
     git_dir: Path
@@ -34,21 +35,35 @@ class Sides:
     head_only: bool
     compared: Interdiff | None = None
     upstream: bool = False
+    ignore_space: bool = False
 
     @property
     def query(self) -> str:
         """The part of an address that names the two sides; equal address, equal content for ever."""
         since = self.since.label if self.since else BASE
-        return f"from={since}&to={self.revision.label}{'&upstream=1' if self.upstream else ''}"
+        upstream = "&upstream=1" if self.upstream else ""
+        return f"from={since}&to={self.revision.label}{upstream}{'&w=1' if self.ignore_space else ''}"
 
 
 def sides_of(
-    change: ChangeRequest, since: str, to: str, *, upstream: bool = False, viewer: User | None = None
+    change: ChangeRequest,
+    since: str,
+    to: str,
+    *,
+    upstream: bool = False,
+    viewer: User | None = None,
+    ignore_space: bool = False,
 ) -> Sides | None:
     """The sides that ``?from=&to=&upstream=`` name (default: target → present revision); ``None`` while there is no code.
 
     ``from=mine`` is the revision that ``viewer`` reviewed last; who has not reviewed sees the whole change.
+    ``ignore_space`` is what ``w=1`` asks for.
     """
+    found = _sides(change, since, to, upstream=upstream, viewer=viewer)
+    return replace(found, ignore_space=True) if found is not None and ignore_space else found
+
+
+def _sides(change: ChangeRequest, since: str, to: str, *, upstream: bool, viewer: User | None) -> Sides | None:
     revision = _revision(change, to) or change.revision
     if revision is None:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
@@ -12,6 +12,7 @@ from apps.changes.models import ChangeRequest, Revision
 from apps.diffs import DIFF_VERSION
 from apps.diffs.files import FileChange, FileFacts
 from apps.diffs.fragments import Options, count_words
+from apps.diffs.html import CONTEXT
 from apps.diffs.tiers import SHELLS_PER_PAGE, plan
 from apps.presentation.diff_pages import Listing
 from apps.presentation.diff_sides import Sides
@@ -41,8 +42,11 @@ class FileLine:
 
 @dataclass(frozen=True, slots=True)
 class DiffView:
-    """``alone`` is the file shown by itself. ``next_shells``: from which file the next page of shells starts.
-    ``list_later``: the list is fetched again after the first response, with more files or with their counts.
+    """``alone`` is the file shown by itself. ``context``: lines around a change, where more were asked for.
+    ``next_shells``: from which file the next page of shells starts.
+    ``ignore_space``: white space is left out, ``hidden_lines`` in ``hidden_files`` are not shown, and nothing is decided
+    here; ``space_url`` is the address of the other view. ``list_later``: the list is fetched again after the first
+    response, with more files or with their counts.
     """
 
     files: tuple[FileLine, ...]
@@ -60,10 +64,20 @@ class DiffView:
     is_current: bool
     whole: bool
     upstream: bool
+    ignore_space: bool
+    hidden_lines: int
+    hidden_files: int
+    space_url: str
     head_only: bool
     alone: FileLine | None
     start: int
+    context: int
     next_shells: int | None
+
+    @property
+    def may_decide(self) -> bool:
+        """Whether all of the change is on this page or named on it."""
+        return self.whole and not self.ignore_space
 
     @property
     def left(self) -> int:
@@ -104,9 +118,14 @@ def diff_view(
         is_current=change.revision_id == sides.revision.pk,
         whole=sides.since is None,
         upstream=sides.upstream,
+        ignore_space=sides.ignore_space,
+        hidden_lines=sum(found.hidden.values()),
+        hidden_files=len(found.hidden),
+        space_url=f"?{replace(sides, ignore_space=not sides.ignore_space).query}&view={options.view}",
         head_only=sides.head_only,
         alone=next((line for line in lines if line.id == alone), None) if alone else None,
         start=start,
+        context=options.context if alone and options.context != CONTEXT else 0,
         next_shells=SHELLS_PER_PAGE if total > SHELLS_PER_PAGE and not alone else None,
     )
 

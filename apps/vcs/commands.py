@@ -60,7 +60,7 @@ COMMANDS: dict[str, Command] = {
     "diff-tree": _command(
         OIDS,
         "-r -M -p -z --stdin --raw --numstat --full-index --text --no-textconv --no-ext-diff "
-        "--ignore-submodules=none --no-color --no-abbrev",
+        "--ignore-submodules=none --no-color --no-abbrev -w --ignore-blank-lines",
         values=r"-U\d{1,6}",
         takes_paths=True,
     ),

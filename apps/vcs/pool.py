@@ -28,6 +28,7 @@ from apps.vcs.limits import DEFAULT_LIMITS, Limits
 Answer = TypeVar("Answer")
 
 DIFF = ("--stdin", "-r", "-M", "--no-textconv", "--no-ext-diff", "--ignore-submodules=none")
+IGNORE_SPACE = ("-w", "--ignore-blank-lines")
 KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "objects": ("cat-file", ("--batch-command", "-z")),
     "raw": ("diff-tree", (*DIFF, "--raw", "-z", "--no-abbrev")),
@@ -35,6 +36,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "patch": ("diff-tree", (*DIFF, "-p", "--no-color")),
     "difference": ("diff-tree", (*DIFF, "--raw", "-p", "-z", "--no-color", "--full-index")),
     "patch-full": ("diff-tree", (*DIFF, "-p", "--no-color", "--full-index")),
+    "patch-no-space": ("diff-tree", (*DIFF, "-p", "--no-color", "--full-index", *IGNORE_SPACE)),
 }
 Key = tuple[str, int, int]  # absolute path, device, inode: a re-made mirror is another repository
 

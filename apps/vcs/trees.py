@@ -115,16 +115,22 @@ def patch(
     full_index: bool = False,
     context: int | None = None,
     text: bool = False,
+    ignore_space: bool = False,
 ) -> bytes:
     """The bytes that ``git diff -M old new`` prints.
 
     ``path``: only this file; for a rename give both of its paths. ``context``: lines around a change
-    (Git's default is 3). ``text``: print binary files as text too.
+    (Git's default is 3). ``text``: print binary files as text too. ``ignore_space``: lines that differ only in
+    white space count as equal and blank lines do not count; files without another change are left out, and
+    object ids are printed in full.
     """
     old, new = _trees(git_dir, old_tree, new_tree)
     if path is None and context is None and not text:
-        return pool.diff(git_dir, "patch-full" if full_index else "patch", old, new)
-    flags = [*PATCH_FLAGS, *(["--full-index"] if full_index else []), *(["--text"] if text else [])]
+        kind = "patch-no-space" if ignore_space else "patch-full" if full_index else "patch"
+        return pool.diff(git_dir, kind, old, new)
+    flags = [*PATCH_FLAGS, *(["--full-index"] if full_index or ignore_space else []), *(["--text"] if text else [])]
+    if ignore_space:
+        flags += pool.IGNORE_SPACE
     if context is not None:
         flags.append(f"-U{int(context)}")
     paths = [path] if isinstance(path, str) else list(path or ())

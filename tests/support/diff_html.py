@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 
 ALLOWED = {
     "table": {"class"}, "caption": {"class"}, "colgroup": set(), "col": {"class"}, "thead": {"class"},
-    "tbody": {"class", "data-file", "data-next"}, "tr": {"class", "id"}, "th": {"scope"},
-    "td": {"class", "id", "aria-hidden", "colspan"}, "a": {"href"}, "span": {"class"}, "mark": set(),
+    "tbody": {"class", "data-file", "data-next"}, "tr": {"class", "id", "data-gap"}, "th": {"scope"},
+    "td": {"class", "id", "aria-hidden", "colspan"}, "a": {"href", "class", "data-take"}, "span": {"class"}, "mark": set(),
     "p": {"class"}, "div": {"class", "hx-ignore"}, "header": {"class"}, "h3": {"id", "tabindex"},
     "section": {"class", "id", "data-file", "data-lines", "data-state", "aria-labelledby"},
 }  # fmt: skip
@@ -37,6 +37,8 @@ CLASSES = frozenset(
         "ws",
         "eof",
         "cut",
+        "ex",
+        "ce",
         "mr",
         "dn",
         "cv",

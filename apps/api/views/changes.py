@@ -147,6 +147,7 @@ def merge_change(request: Request, number: int) -> Response:
         query("to", "A revision: `r3`; default the last one."),
         query("upstream", "`1`: of two revisions, what only upstream changed instead of what the author changed."),
         query("path", "Only this file."),
+        query("whitespace", "`ignore` leaves out what differs only in white space; a review needs the whole."),
     ],
 )
 def show_diff(request: Request, number: int) -> Response:
@@ -162,6 +163,7 @@ def show_diff(request: Request, number: int) -> Response:
         asked.get("to", ""),
         upstream=asked.get("upstream") == "1",
         viewer=caller(request),
+        ignore_space=asked.get("whitespace") == "ignore",
     )
     return Response(diff_json.diff_document(change, sides, path=asked.get("path", "")))
 

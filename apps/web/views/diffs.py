@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,10 +13,12 @@ from apps.changes import queries as changes
 from apps.changes.models import ChangeRequest
 from apps.core.errors import NotVisible
 from apps.diffs import DIFF_VERSION
-from apps.diffs.fragments import FIRST_ROWS, window_etag
+from apps.diffs.context import Place, context_etag
+from apps.diffs.fragments import FIRST_ROWS, Options, window_etag
 from apps.diffs.tiers import SHELLS_PER_PAGE
 from apps.presentation import diff_pages as pages
 from apps.presentation.change_frame import ChangeFrame, change_frame
+from apps.presentation.diff_context import context_body
 from apps.presentation.diff_sides import MINE, Sides, sides_of
 from apps.presentation.diff_view import diff_view
 from apps.presentation.review_form import review_panel
@@ -50,8 +53,19 @@ def _asked(request: HttpRequest, user: User, change: ChangeRequest) -> Sides | N
     """The sides that the address names; ``None`` while there is no code."""
     asked = request.GET
     return sides_of(
-        change, asked.get("from", ""), asked.get("to", ""), upstream=asked.get("upstream") == "1", viewer=user
+        change,
+        asked.get("from", ""),
+        asked.get("to", ""),
+        upstream=asked.get("upstream") == "1",
+        viewer=user,
+        ignore_space=asked.get("w") == "1",
     )
+
+
+def _alone_options(request: HttpRequest, sides: Sides) -> Options:
+    """Options of one file, which may be shown with more lines around its changes, and with long lines whole."""
+    long_lines, context = request.GET.get("long") == "1", _number(request, "context")
+    return pages.options_of(sides, _chosen_view(request), long_lines=long_lines, context=context)
 
 
 @reads
@@ -64,7 +78,7 @@ def diff(request: HttpRequest, number: int) -> HttpResponse:
     sides = _asked(request, user, frame.change)
     if sides is None:
         return respond(request, "web/changes/diff_empty.html", {"frame": frame})
-    options = pages.options_of(sides, _chosen_view(request), long_lines=request.GET.get("long") == "1")
+    options = _alone_options(request, sides)
     found = pages.listing(sides)
     alone = request.GET.get("file", "")
     if alone:
@@ -116,17 +130,31 @@ def file_rows(request: HttpRequest, number: int, file_id: str) -> HttpResponse:
     """One file, or the next rows of it. Its address names both trees' revisions, so the answer never changes."""
     sides = _sides(request, signed_in(request), number)
     change = pages.listing(sides).find(file_id)
-    options = pages.options_of(sides, _chosen_view(request), long_lines=request.GET.get("long") == "1")
+    options = _alone_options(request, sides)
     start = _number(request, "start")
     tag = window_etag(change, options, start, FIRST_ROWS)
+    return _immutable(request, sides, tag, lambda: pages.file_body(sides, change, options, start=start))
+
+
+@reads
+def context_rows(request: HttpRequest, number: int, file_id: str) -> HttpResponse:
+    """Lines around a change that the rows leave out: ``?old=&new=&count=``, as rows of the same view."""
+    sides = _sides(request, signed_in(request), number)
+    change = pages.listing(sides).find(file_id)
+    options = pages.options_of(sides, _chosen_view(request))
+    place = Place(*(_number(request, name) for name in ("old", "new", "count")))
+    tag = context_etag(change, options, place)
+    return _immutable(request, sides, tag, lambda: context_body(sides, change, options, place))
+
+
+def _immutable(request: HttpRequest, sides: Sides, tag: str, body: Callable[[], bytes]) -> HttpResponse:
+    """A fragment that never changes under an address that names the revision and our version; 304 asks Git nothing."""
     asked = request.GET
     named = (
         asked.get("to") == sides.revision.label and asked.get("v") == str(DIFF_VERSION) and asked.get("from") != MINE
     )
-    if request.headers.get("If-None-Match") == tag:
-        response = HttpResponse(status=304)
-    else:
-        response = HttpResponse(pages.file_body(sides, change, options, start=start))
+    fresh = request.headers.get("If-None-Match") == tag
+    response = HttpResponse(status=304) if fresh else HttpResponse(body())
     response["ETag"] = tag
     response["Cache-Control"] = FOR_EVER if named else "private, no-cache"
     return response
