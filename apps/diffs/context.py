@@ -20,16 +20,16 @@ _READ_BEFORE = 5_000
 
 
 class Place(NamedTuple):
-    """``count`` lines from line ``old`` of the old file and line ``new`` of the new one; they are equal."""
+    """``size`` lines from line ``old`` of the old file and line ``new`` of the new one; they are equal."""
 
     old: int
     new: int
-    count: int
+    size: int
 
 
 def context_etag(change: FileChange, options: Options, place: Place) -> str:
     """The ETag of ``context_rows`` for these arguments: answer 304 before Git is asked."""
-    facts = {"context": tuple(place), "id": change.id, "long": options.long_lines}
+    facts = {"context": tuple(place), "id": change.id, "piece": options.piece}
     return etag(fragment_key(change.old_oid, change.new_oid, (change.old_path, change.new_path), options.view, facts))
 
 
@@ -46,10 +46,10 @@ def are_equal(olds: Sequence[str], news: Sequence[str], place: Place) -> bool:
 
     Where the new file ends, so must the old one.
     """
-    if place.old < 1 or place.new < 1 or place.count < 1:
+    if place.old < 1 or place.new < 1 or place.size < 1:
         return False
-    old = olds[place.old - 1 : place.old - 1 + place.count]
-    return old == news[place.new - 1 : place.new - 1 + place.count]
+    old = olds[place.old - 1 : place.old - 1 + place.size]
+    return old == news[place.new - 1 : place.new - 1 + place.size]
 
 
 def context_rows(
@@ -59,9 +59,9 @@ def context_rows(
 
     ``cut``: the last line of the file has no newline.
     """
-    painter = painter_for(change.path, whole=options.long_lines)
+    painter = painter_for(change.path, piece=options.piece)
     first = place.new - 1
-    lines = list(news[first : first + place.count])
+    lines = list(news[first : first + place.size])
     painted, _ = painter.paint(lines, _state_before(painter, news, first))
     if cut and painted and first + len(lines) == len(news):
         painted[-1] += html.NO_NEWLINE

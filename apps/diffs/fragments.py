@@ -2,47 +2,62 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from apps.diffs import lookalikes
 from apps.diffs.characters import escape, escape_attribute, escape_name, plain
 from apps.diffs.files import FileChange, FileFacts, describe
-from apps.diffs.highlight import CUT_OPEN, MAX_SHOWN, painter_for
+from apps.diffs.highlight import MAX_SHOWN, PIECE, TRAILING, Painter, painter_for, painter_of
 from apps.diffs.html import CONTEXT, NO_EXPAND, TABLE_CLOSE, Expand, View, table_open
 from apps.diffs.keys import etag, fragment_key
+from apps.diffs.lexers import language_of
 from apps.diffs.parse import MalformedDiff, iter_hunks
 from apps.diffs.writer import Window, write_rows
 
 FIRST_ROWS = 400  # rows of the first response, and of each window after it
+PIECE_ROWS = 40  # rows of a window in which long lines are shown in pieces
 ALL_ROWS = 1 << 60
+MAX_COLOURED = 64 * 1024  # bytes of a patch that is coloured by another process
+Colours = Callable[[str, Sequence[str]], Mapping[str, str] | None]
 MAX_HIDDEN_NAMED = 6
 ALL_CONTEXT = 999_999  # lines around a change that are all there are
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a person chose. ``query`` is kept on every link (``from=1&to=3``); ``long_lines`` shows lines whole.
+    """What a person chose. ``query`` is kept on every link (``from=1&to=3``); ``piece`` shows that
+    part of long lines (from 1; 0: their beginning).
 
     ``context``: lines around a change, as the patch was asked for. ``in_place``: a script may put more of them between
     the rows; not where white space is left out, for there the lines of both sides are not the same.
+    ``colours`` is asked for the HTML of lines of a language without a lexer of ours (path, lines → HTML by line).
     """
 
     view: View = "unified"
     query: str = ""
-    long_lines: bool = False
+    piece: int = 0
     context: int = CONTEXT
     in_place: bool = True
+    colours: Colours | None = field(default=None, compare=False, repr=False)
 
-    def link(self, change: FileChange, **extra: object) -> str:
-        """A relative link to one file of the same page; works without JavaScript."""
+    @property
+    def rows(self) -> int:
+        """Rows of a window."""
+        return PIECE_ROWS if self.piece else FIRST_ROWS
+
+    def link(self, change: FileChange, *, row: str = "", **extra: object) -> str:
+        """A relative link to one file of the same page, or to its ``row`` (``R12``); works without JavaScript."""
         pairs = [
             self.query,
             f"view={self.view}",
             f"file={change.id}",
+            *([f"long={self.piece}"] if self.piece and "long" not in extra else []),
             *([f"context={self.context}"] if self.context != CONTEXT and "context" not in extra else []),
             *(f"{name}={value}" for name, value in extra.items()),
         ]
-        return escape_attribute(f"?{'&'.join(pair for pair in pairs if pair)}#f-{change.id}")
+        return escape_attribute(f"?{'&'.join(pair for pair in pairs if pair)}#f-{change.id}{'-' if row else ''}{row}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +78,7 @@ def window_etag(change: FileChange, options: Options, start_row: int, max_rows: 
     """
     facts = {
         "id": change.id, "status": change.status, "modes": f"{change.old_mode} {change.new_mode}",
-        "similarity": change.similarity, "query": options.query, "long": options.long_lines,
+        "similarity": change.similarity, "query": options.query, "piece": options.piece,
         "start": start_row, "rows": max_rows, "context": options.context,
     }  # fmt: skip
     return etag(fragment_key(change.old_oid, change.new_oid, (change.old_path, change.new_path), options.view, facts))
@@ -87,7 +102,7 @@ def render_file(
     chosen = options or Options()
     known = facts or describe(change, patch)
     window = Window(start_row, start_row + max_rows)
-    painter = painter_for(change.path, whole=chosen.long_lines)
+    painter = _painter(change, patch, chosen)
     problem = ""
     rows: list[str] = []
     end = ""
@@ -100,13 +115,27 @@ def render_file(
     pieces = ["<tbody>", *rows, "</tbody>"] if rows else []
     pieces.append(f'<tbody class="ce">{end}</tbody>' if end else _more(change, chosen, next_row, max_rows))
     may_be_cut = len(patch) > MAX_SHOWN and max(map(len, rows), default=0) > MAX_SHOWN
-    cut = sum(row.count(CUT_OPEN) for row in rows) if may_be_cut else 0
+    cut = sum(row.count("more characters are not shown]</span>") for row in rows) if may_be_cut else 0
     if start_row == 0:
         pieces = [*_notes(change, known, chosen, cut, sizes, problem), *_table(change, known, chosen, pieces)]
     elif problem:
         pieces.append(f'<tbody><tr class="h"><td colspan="6">{escape_name(problem)}</tbody>')
     tag = window_etag(change, chosen, start_row, max_rows)
     return Fragment("".join(pieces).encode("utf-8"), len(rows), next_row, tag, cut)
+
+
+def _painter(change: FileChange, patch: bytes, options: Options) -> Painter:
+    """Our own lexer where there is one, else the colours that are asked for a small patch, else none."""
+    own = painter_for(change.path, piece=options.piece)
+    if options.colours is None or language_of(change.path) != "text" or len(patch) > MAX_COLOURED:
+        return own
+    lines: list[str] = []
+    with suppress(MalformedDiff):
+        for hunk in iter_hunks(patch):
+            lines += [line.rstrip(TRAILING) for group in hunk.groups for line in (*group.context, *group.added)]
+            lines += [line.rstrip(TRAILING) for group in hunk.groups for line in group.removed]
+    painted = options.colours(change.path, lines) if lines else None
+    return own if painted is None else painter_of(painted, piece=options.piece)
 
 
 def _expand(change: FileChange, options: Options) -> Expand:
@@ -150,11 +179,22 @@ def _notes(
         notes.append(escape(hidden_words(facts)))
     if facts.lookalikes:
         notes.append(escape(lookalike_words(facts)))
-    if cut:
-        link = options.link(change, long=1)
-        noun = "line is" if cut == 1 else "lines are"
-        notes.append(f'{cut} long {noun} cut, and the rest is not displayed. <a href="{link}">Show whole lines</a>')
+    if cut or options.piece > 1:
+        notes.append(_cut_words(change, options, cut))
     return [f'<p class="dn">{note}</p>' for note in notes]
+
+
+def _cut_words(change: FileChange, options: Options, cut: int) -> str:
+    """How many lines are cut, and links to the parts that are left out."""
+    noun = "line is" if cut == 1 else "lines are"
+    if not options.piece:
+        words = f"{cut} long {noun} cut, and the rest is not displayed."
+        return f'{words} <a href="{options.link(change, long=1)}">Show whole lines</a>'
+    first, last = (options.piece - 1) * PIECE + 1, options.piece * PIECE
+    words = f"Long lines are shown in pieces: characters {first:,} to {last:,}; {cut} {noun} longer."
+    back = f' <a href="{options.link(change, long=options.piece - 1)}">Piece before</a>' if options.piece > 1 else ""
+    more = f' <a href="{options.link(change, long=options.piece + 1)}">Next piece</a>' if cut else ""
+    return f"{words}{back}{more}"
 
 
 def hidden_words(facts: FileFacts) -> str:

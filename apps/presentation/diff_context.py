@@ -18,7 +18,7 @@ MAX_BYTES = 16 * 1024 * 1024
 
 def context_body(sides: Sides, change: FileChange, options: Options, place: Place) -> bytes:
     """The rows at ``place``; :class:`InvalidInput` unless these lines are there and equal on both sides."""
-    place = place._replace(count=min(place.count, MOST))
+    place = place._replace(size=min(place.size, MOST))
     key = f"diff-context:{sides.git_dir.name}:{context_etag(change, options, place)}"
     cached: bytes | None = cache.get(key)
     if cached is None:

@@ -18,10 +18,11 @@ from apps.changes.models import ChangeRequest
 from apps.core.errors import NotVisible
 from apps.diffs import DIFF_VERSION, tiers
 from apps.diffs.files import FileChange, FileFacts, describe, with_ids, without_space
-from apps.diffs.fragments import ALL_CONTEXT, FIRST_ROWS, Options, render_file, render_section, render_shell
+from apps.diffs.fragments import ALL_CONTEXT, Options, render_file, render_section, render_shell
 from apps.diffs.html import CONTEXT, View
 from apps.diffs.pages import stream_sections
 from apps.diffs.parse import MalformedDiff, match_patch, read, split_patch
+from apps.presentation.colouring import COLOURING
 from apps.presentation.diff_sides import Sides, sides_of
 from apps.presentation.recent import Recent
 from apps.vcs import objects, trees
@@ -60,7 +61,7 @@ class Listing:
         return found
 
 
-def _key(sides: Sides, what: str) -> str:
+def content_key(sides: Sides, what: str) -> str:
     space = "-w" if sides.ignore_space else ""
     return f"diff{space}:{DIFF_VERSION}:{what}:{sides.git_dir.name}:{sides.old}:{sides.new}"
 
@@ -71,7 +72,7 @@ _LISTINGS: Recent[Listing] = Recent(64)
 
 def listing(sides: Sides) -> Listing:
     """The file list, with facts when they are known already."""
-    return _LISTINGS.get_or(_key(sides, "list"), lambda: _list(sides))
+    return _LISTINGS.get_or(content_key(sides, "list"), lambda: _list(sides))
 
 
 _PATCHES: Recent[tuple[bytes, ...]] = Recent(32)
@@ -91,7 +92,7 @@ def _list(sides: Sides) -> Listing:
 def _list_without_space(sides: Sides) -> Listing:
     """Every file is still listed; what is hidden of each is counted, however large the difference."""
     whole = counted_listing(replace(sides, ignore_space=False))
-    patches = _PATCHES.put(_key(sides, "patches"), tuple(_split_whole(sides, whole.files)))
+    patches = _PATCHES.put(content_key(sides, "patches"), tuple(_split_whole(sides, whole.files)))
     facts = {
         change.id: without_space(change, patch, whole.facts[change.id])
         for change, patch in zip(whole.files, patches, strict=True)
@@ -104,7 +105,7 @@ def _read_at_once(sides: Sides) -> Listing:
     data = trees.difference(sides.git_dir, sides.old, sides.new)
     files, patches = read(data)
     if len(data) <= KEPT_BYTES:
-        _PATCHES.put(_key(sides, "patches"), tuple(patches))
+        _PATCHES.put(content_key(sides, "patches"), tuple(patches))
     facts = {change.id: describe(change, patch) for change, patch in zip(files, patches, strict=True)}
     return Listing(tuple(files), facts)
 
@@ -114,7 +115,7 @@ def counted_listing(sides: Sides) -> Listing:
     found = listing(sides)
     if found.counted:
         return found
-    return _LISTINGS.put(_key(sides, "list"), Listing(found.files, _count(sides, found.files)))
+    return _LISTINGS.put(content_key(sides, "list"), Listing(found.files, _count(sides, found.files)))
 
 
 def _is_small(sides: Sides, files: tuple[FileChange, ...]) -> bool:
@@ -138,7 +139,7 @@ def _count_lines(sides: Sides, files: tuple[FileChange, ...]) -> dict[str, FileF
     }
 
 
-def _patches(sides: Sides, wanted: list[FileChange], context: int | None = None) -> list[tuple[FileChange, bytes]]:
+def patches_of(sides: Sides, wanted: list[FileChange], context: int | None = None) -> list[tuple[FileChange, bytes]]:
     """The patch of each of ``wanted``; one that is too large to be held comes back empty."""
     paths = sorted({path for change in wanted for path in (change.old_path, change.new_path)})
     try:
@@ -147,7 +148,7 @@ def _patches(sides: Sides, wanted: list[FileChange], context: int | None = None)
         )
         return list(zip(wanted, _split(sides, wanted, data), strict=True))
     except GitOutputTooLarge:
-        return [] if len(wanted) == 1 else [pair for change in wanted for pair in _patches(sides, [change], context)]
+        return [] if len(wanted) == 1 else [pair for change in wanted for pair in patches_of(sides, [change], context)]
     except MalformedDiff:
         # Limited to some paths, Git pairs renames differently in rare cases: the whole patch is what was listed.
         files = listing(sides).files
@@ -159,15 +160,15 @@ def file_patches(sides: Sides, wanted: list[FileChange]) -> list[tuple[FileChang
     """The patch of each of ``wanted``; of all files at once when the whole difference is asked for."""
     files = listing(sides).files
     if len(wanted) < len(files):
-        return _patches(sides, wanted)
+        return patches_of(sides, wanted)
     try:
         return list(zip(files, _split_whole(sides, files), strict=True))
     except GitOutputTooLarge:
-        return _patches(sides, wanted)
+        return patches_of(sides, wanted)
 
 
 def _split_whole(sides: Sides, files: tuple[FileChange, ...]) -> list[bytes]:
-    kept = _PATCHES.get(_key(sides, "patches"))
+    kept = _PATCHES.get(content_key(sides, "patches"))
     if kept is not None:
         return list(kept)
     return _split(sides, files, trees.patch(sides.git_dir, sides.old, sides.new, ignore_space=sides.ignore_space))
@@ -177,15 +178,15 @@ def _split(sides: Sides, files: Sequence[FileChange], data: bytes) -> list[bytes
     return match_patch(files, data) if sides.ignore_space else split_patch(files, data)
 
 
-def options_of(sides: Sides, view: str, *, long_lines: bool = False, context: int = CONTEXT) -> Options:
+def options_of(sides: Sides, view: str, *, piece: int = 0, context: int = CONTEXT) -> Options:
     chosen = min(max(context, CONTEXT), ALL_CONTEXT)
     layout: View = "split" if view == "split" else "unified"
-    return Options(layout, sides.query, long_lines, chosen, in_place=not sides.ignore_space)
+    return Options(layout, sides.query, piece, chosen, in_place=not sides.ignore_space, colours=COLOURING.html_of)
 
 
 def first_sections(sides: Sides, found: Listing, options: Options) -> bytes:
     """The sections of the first response: rows up to the budget, then shells; at most one page of shells."""
-    key = _key(sides, f"first:{int(found.counted)}:{options.view}:{options.query}")
+    key = content_key(sides, f"first:{int(found.counted)}:{options.view}:{options.query}")
     cached: bytes | None = cache.get(key)
     if cached is None:
         plan = tiers.plan(found.files, found.facts)
@@ -194,7 +195,7 @@ def first_sections(sides: Sides, found: Listing, options: Options) -> bytes:
         if found.counted and _is_small(sides, found.files):
             patches = list(zip(found.files, _split_whole(sides, found.files), strict=True))
         else:
-            patches = _patches(sides, wanted[:FIRST_FILES]) if wanted else []
+            patches = patches_of(sides, wanted[:FIRST_FILES]) if wanted else []
         cached = b"".join(stream_sections(plan, patches, options=options, facts=found.facts))
         cache.set(key, cached, KEEP)
     return cached
@@ -209,29 +210,29 @@ def shells(sides: Sides, found: Listing, options: Options, start: int) -> bytes:
     )
 
 
-def file_body(sides: Sides, change: FileChange, options: Options, *, start: int = 0, rows: int = FIRST_ROWS) -> bytes:
+def file_body(sides: Sides, change: FileChange, options: Options, *, start: int = 0) -> bytes:
     """The rows of one file: from row 0 with notes and table, later the ``<tbody>`` of the next window."""
-    return _file(sides, change, options, start, rows)[0]
+    return _file(sides, change, options, start)[0]
 
 
 def file_section(sides: Sides, change: FileChange, options: Options, *, start: int = 0) -> bytes:
     """One file with its heading, to stand alone on a page."""
-    html, facts = _file(sides, change, options, start, FIRST_ROWS)
+    html, facts = _file(sides, change, options, start)
     return html if start else render_section(change, facts, html)
 
 
-def _file(sides: Sides, change: FileChange, options: Options, start: int, rows: int) -> tuple[bytes, FileFacts | None]:
-    chosen = f"{options.view}:{int(options.long_lines)}:{options.context}:{options.query}"
-    key = _key(sides, f"file:{change.id}:{chosen}:{start}:{rows}")
+def _file(sides: Sides, change: FileChange, options: Options, start: int) -> tuple[bytes, FileFacts | None]:
+    chosen = f"{options.view}:{options.piece}:{options.context}:{options.query}"
+    key = content_key(sides, f"file:{change.id}:{chosen}:{start}")
     cached: tuple[bytes, FileFacts | None] | None = cache.get(key)
     if cached is None:
-        pairs = _patches(sides, [change], None if options.context == CONTEXT else options.context)
+        pairs = patches_of(sides, [change], None if options.context == CONTEXT else options.context)
         if not pairs:
             return TOO_LARGE, None
         facts = listing(sides).facts[change.id] if sides.ignore_space else describe(change, pairs[0][1])
         sizes = _sizes(sides, change) if facts.kind == "binary" else (None, None)
         body = render_file(
-            change, pairs[0][1], options=options, start_row=start, max_rows=rows, facts=facts, sizes=sizes
+            change, pairs[0][1], options=options, start_row=start, max_rows=options.rows, facts=facts, sizes=sizes
         )
         cached = (body.html, facts)
         cache.set(key, cached, KEEP)

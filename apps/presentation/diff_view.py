@@ -43,6 +43,7 @@ class FileLine:
 @dataclass(frozen=True, slots=True)
 class DiffView:
     """``alone`` is the file shown by itself. ``context``: lines around a change, where more were asked for.
+    ``piece``: which part of long lines is shown.
     ``next_shells``: from which file the next page of shells starts.
     ``ignore_space``: white space is left out, ``hidden_lines`` in ``hidden_files`` are not shown, and nothing is decided
     here; ``space_url`` is the address of the other view. ``list_later``: the list is fetched again after the first
@@ -72,6 +73,7 @@ class DiffView:
     alone: FileLine | None
     start: int
     context: int
+    piece: int
     next_shells: int | None
 
     @property
@@ -126,6 +128,7 @@ def diff_view(
         alone=next((line for line in lines if line.id == alone), None) if alone else None,
         start=start,
         context=options.context if alone and options.context != CONTEXT else 0,
+        piece=options.piece if alone else 0,
         next_shells=SHELLS_PER_PAGE if total > SHELLS_PER_PAGE and not alone else None,
     )
 

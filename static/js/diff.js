@@ -54,7 +54,7 @@
     return once(section, () => fetched(url).then((html) => {
       section.dataset.state = "open";
       section.querySelector(".fb").replaceChildren(parsed(html));
-      watch(section);
+      arrived(section);
     }));
   }
 
@@ -64,8 +64,13 @@
     const section = more.closest(".df");
     return once(more, () => fetched(url).then((html) => {
       more.replaceWith(parsed(html));
-      watch(section);
+      arrived(section);
     }));
+  }
+
+  function arrived(section) {
+    watch(section);
+    document.dispatchEvent(new CustomEvent("diff:rows"));
   }
 
   const observer = new IntersectionObserver((entries) => {
@@ -153,7 +158,7 @@
   key("fold", fold, onDiff);
   const otherView = () => document.querySelector("[data-diff-view]:not([aria-current])");
   key("view", () => otherView().click(), otherView);
-  window.portalDiff = { loadFile, watch };
+  window.portalDiff = { loadFile, watch, once, parsed, fetched, here: () => here };
 
   document.addEventListener("click", (event) => {
     if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || !root()) return;

@@ -112,7 +112,7 @@ def test_the_page_shows_the_text_of_every_line_of_real_histories(history, view):
     for old, new in pairs[:: 3 if view == "split" else 4]:
         data = git(directory, "diff-tree", "-r", "-M", "-p", "--raw", "-z", "--full-index", old, new)
         for change, patch in zip(*parse.read(data), strict=True):
-            html = render_file(change, patch, options=Options(view, long_lines=True), max_rows=ALL_ROWS).html
+            html = render_file(change, patch, options=Options(view, piece=1), max_rows=ALL_ROWS).html
             assert FragmentReader(html).code(view) == expected_cells(parse.hunks(patch), view), (new, change.path)
 
 

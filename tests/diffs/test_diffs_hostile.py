@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 import unicodedata
@@ -243,6 +244,21 @@ def test_one_line_of_fifty_megabytes_is_cut_and_named():
     assert b"49,996,000 more characters are not shown" in fragment.html
     assert closed_reason(change, describe(change, patch)).startswith("Large")
     assert plan([change], {change.id: describe(change, patch)}).not_displayed
+
+
+def test_a_long_line_is_shown_whole_in_pieces_of_bounded_size():
+    line = "".join(f"{n:08d}," for n in range(30_000))
+    patch = f"diff --git a/x b/x\n@@ -1 +1 @@\n-x\n+{line}\n".encode()
+    change = with_ids([parse.RawChange("M", "a.json", "a.json", "100644", "100644", "1" * 40, "2" * 40, None)])[0]
+    seen, piece = "", 1
+    while piece:
+        html = render_file(change, patch, options=Options(piece=piece)).html.decode()
+        assert len(html) < 60_000
+        cell = re.findall(r"added </span>(.*?)</tbody>", html, re.DOTALL)[-1]
+        seen += re.sub(r"<span class=.cut.>.*?</span>", "", cell)
+        assert f"characters {(piece - 1) * 50_000 + 1:,} to" in html
+        piece = piece + 1 if f"long={piece + 1}#" in html else 0
+    assert seen == line
 
 
 def test_escaping_of_names_and_text():

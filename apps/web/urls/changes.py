@@ -19,10 +19,12 @@ urlpatterns = [
     path("changes/<int:number>/history/", change_tabs.history, name="change_history"),
     # /changes/1042/diff/
     path("changes/<int:number>/diff/", diffs.diff, name="change_diff"),
+    path("changes/<int:number>/diff/whole/", diffs.whole, name="change_diff_whole"),
     path("changes/<int:number>/diff.patch", diffs.patch, name="change_patch"),
     path("changes/<int:number>/_since/", diffs.since, name="change_since"),
     path("changes/<int:number>/_diff/file/<str:file_id>/", diffs.file_rows, name="change_diff_file"),
     path("changes/<int:number>/_diff/context/<str:file_id>/", diffs.context_rows, name="change_diff_context"),
+    path("changes/<int:number>/_diff/moves/", diffs.moves, name="change_diff_moves"),
     path("changes/<int:number>/_diff/shells/", diffs.more_shells, name="change_diff_shells"),
     path("changes/<int:number>/_since/", diffs.since, name="change_since"),
     path("changes/<int:number>/_diff/files/", diffs.counts, name="change_diff_files"),

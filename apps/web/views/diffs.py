@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.template.loader import render_to_string
 from django.utils.safestring import mark_safe
 
 from apps.accounts.models import User
@@ -14,13 +15,15 @@ from apps.changes.models import ChangeRequest
 from apps.core.errors import NotVisible
 from apps.diffs import DIFF_VERSION
 from apps.diffs.context import Place, context_etag
-from apps.diffs.fragments import FIRST_ROWS, Options, window_etag
+from apps.diffs.fragments import Options, window_etag
 from apps.diffs.tiers import SHELLS_PER_PAGE
 from apps.presentation import diff_pages as pages
 from apps.presentation.change_frame import ChangeFrame, change_frame
 from apps.presentation.diff_context import context_body
+from apps.presentation.diff_moves import moved_blocks
 from apps.presentation.diff_sides import MINE, Sides, sides_of
 from apps.presentation.diff_view import diff_view
+from apps.presentation.diff_whole import in_chunks, whole_difference
 from apps.presentation.review_form import review_panel
 from apps.presentation.revision_bar import news_for, reviewed_before, revision_bar
 from apps.reviews.access import can_comment
@@ -30,6 +33,7 @@ from apps.web.once import new_key
 from apps.web.people import signed_in
 from apps.web.responding import reads, respond, wants_fragment
 
+MARK = "rows-of-the-whole-difference"
 FOR_EVER = "private, max-age=31536000, immutable"
 
 
@@ -63,9 +67,9 @@ def _asked(request: HttpRequest, user: User, change: ChangeRequest) -> Sides | N
 
 
 def _alone_options(request: HttpRequest, sides: Sides) -> Options:
-    """Options of one file, which may be shown with more lines around its changes, and with long lines whole."""
-    long_lines, context = request.GET.get("long") == "1", _number(request, "context")
-    return pages.options_of(sides, _chosen_view(request), long_lines=long_lines, context=context)
+    """Options of one file, which may be shown with more lines around its changes, and with a piece of its long lines."""
+    piece, context = _number(request, "long"), _number(request, "context")
+    return pages.options_of(sides, _chosen_view(request), piece=piece, context=context)
 
 
 @reads
@@ -126,13 +130,30 @@ def _forms(user: User, frame: ChangeFrame, sides: Sides) -> dict[str, Any]:
 
 
 @reads
+def whole(request: HttpRequest, number: int) -> StreamingHttpResponse:
+    """Everything on one page (to print, to search): a stream that is never in memory whole."""
+    user = signed_in(request)
+    frame = change_frame(user, number, tab="diff")
+    sides = _asked(request, user, frame.change)
+    if sides is None:
+        raise NotVisible("no_revision", f"CHG-{number} has no code yet.")
+    options = pages.options_of(sides, _chosen_view(request))
+    context = {"frame": frame, "sides": sides, "mark": MARK}
+    head, _, tail = render_to_string("web/changes/diff_whole.html", context, request).encode().partition(MARK.encode())
+    rows = whole_difference(sides, options)
+    response = StreamingHttpResponse(in_chunks(head, rows, tail), content_type="text/html; charset=utf-8")
+    response["Cache-Control"] = "private, no-cache"
+    return response
+
+
+@reads
 def file_rows(request: HttpRequest, number: int, file_id: str) -> HttpResponse:
     """One file, or the next rows of it. Its address names both trees' revisions, so the answer never changes."""
     sides = _sides(request, signed_in(request), number)
     change = pages.listing(sides).find(file_id)
     options = _alone_options(request, sides)
     start = _number(request, "start")
-    tag = window_etag(change, options, start, FIRST_ROWS)
+    tag = window_etag(change, options, start, options.rows)
     return _immutable(request, sides, tag, lambda: pages.file_body(sides, change, options, start=start))
 
 
@@ -198,6 +219,16 @@ def counts(request: HttpRequest, number: int) -> HttpResponse:
     partial = "web/changes/_diff_files.html"
     page = diff_view(change, sides, pages.counted_listing(sides), options, long_list=True)
     context = {"page": page, "number": number, "region": partial}
+    return respond(request, "web/changes/region.html", context, fragment=partial)
+
+
+@reads
+def moves(request: HttpRequest, number: int) -> HttpResponse:
+    """Moved blocks, looked for after the first response."""
+    sides = _sides(request, signed_in(request), number)
+    partial = "web/changes/_diff_moves.html"
+    options = pages.options_of(sides, _chosen_view(request))
+    context = {"moves": moved_blocks(sides, options, f"/changes/{number}/diff/"), "region": partial}
     return respond(request, "web/changes/region.html", context, fragment=partial)
 
 

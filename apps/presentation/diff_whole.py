@@ -1,0 +1,79 @@
+"""A whole difference on one page, as a stream: what is in memory is one file or one window of it, whatever the size."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice
+
+from apps.core.errors import PortalError
+from apps.diffs.characters import escape
+from apps.diffs.files import FileChange, FileFacts, describe
+from apps.diffs.fragments import Options, render_file, section_open
+from apps.diffs.html import TABLE_CLOSE
+from apps.presentation.diff_pages import TOO_LARGE, listing, patches_of
+from apps.presentation.diff_sides import Sides
+
+FILES_AT_ONCE = 20
+ROWS_AT_ONCE = 10_000
+CHUNK = 64 * 1024
+TABLE_END = TABLE_CLOSE.encode()
+MORE = b'<tbody class="mr"'
+
+
+def whole_difference(sides: Sides, options: Options) -> Iterator[bytes]:
+    """Every row of every file, nothing closed. An error in the middle is said in words where it happened."""
+    files = iter(listing(sides).files)
+    try:
+        while batch := list(islice(files, FILES_AT_ONCE)):
+            patches = {change.id: patch for change, patch in patches_of(sides, batch)}
+            for change in batch:
+                yield from _file(sides, change, patches.pop(change.id, None), options)
+    except PortalError as error:
+        yield f'<p class="dn" role="alert">The difference ends here: {escape(error.message)}</p>'.encode()
+
+
+def _file(sides: Sides, change: FileChange, patch: bytes | None, options: Options) -> Iterator[bytes]:
+    facts = None if patch is None else _facts(sides, change, patch)
+    yield section_open(change, facts).encode() + b'<div class="fb">'
+    yield from [TOO_LARGE] if patch is None else _rows(change, patch, options, facts)
+    yield b"</div></section>"
+
+
+def _facts(sides: Sides, change: FileChange, patch: bytes) -> FileFacts:
+    return listing(sides).facts[change.id] if sides.ignore_space else describe(change, patch)
+
+
+def _rows(change: FileChange, patch: bytes, options: Options, facts: FileFacts | None) -> Iterator[bytes]:
+    """The body of a file, window by window; what stands between them on a page ("next rows", end of table) is moved."""
+    start: int | None = 0
+    close = b""
+    while start is not None:
+        body = render_file(change, patch, options=options, start_row=start, max_rows=ROWS_AT_ONCE, facts=facts)
+        html, start = body.html, body.next_row
+        if html.endswith(TABLE_END):
+            html, close = html.removesuffix(TABLE_END), TABLE_END
+        cut = html.rfind(MORE) if start is not None else -1
+        yield html[:cut] if cut >= 0 else html
+    yield close
+
+
+async def in_chunks(head: bytes, parts: Iterator[bytes], tail: bytes) -> AsyncIterator[bytes]:
+    """``head``, ``parts``, ``tail`` in pieces of about ``CHUNK`` bytes, each made in a thread while it is wanted.
+
+    Asynchronous, because a plain generator is collected whole under ASGI. A client that leaves ends the work.
+    """
+    loop = asyncio.get_running_loop()
+    yield head
+    while chunk := await loop.run_in_executor(None, _next_chunk, parts):
+        yield chunk
+    yield tail
+
+
+def _next_chunk(parts: Iterator[bytes]) -> bytes:
+    chunk = bytearray()
+    for part in parts:
+        chunk += part
+        if len(chunk) >= CHUNK:
+            break
+    return bytes(chunk)
