@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Protocol
@@ -225,6 +226,8 @@ def _words(change: FileChange, kind: Kind, patch: bytes) -> Iterable[str]:
         yield f"mode {short_mode(change.old_mode)} → {short_mode(change.new_mode)}"
     elif change.status == "A" and change.new_mode == "100755":
         yield "new, mode 755 (executable)"
+    if not unicodedata.is_normalized("NFC", change.path):
+        yield "the name has combining characters (it is not in Unicode's composed form) and may look like another name"
     yield from _kind_words(change, kind, patch)
 
 

@@ -1,16 +1,24 @@
-"""Moved blocks of a difference: looked for after the first response, and once."""
+"""What is looked for after the first response, and once: moved blocks, and keys that stand twice in a YAML file."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import unescape
 
 from django.core.cache import cache
 from django.utils.safestring import SafeString, mark_safe
 
+from apps.diffs.files import FileChange
 from apps.diffs.fragments import Options
+from apps.diffs.lexers import language_of
 from apps.diffs.moves import MAX_LINES, MAX_SHOWN, find_moves, list_html
-from apps.presentation.diff_pages import KEEP, content_key, counted_listing, file_patches
+from apps.diffs.yaml_keys import MAX_BYTES, keys_twice, words
+from apps.presentation.diff_pages import KEEP, content_key, counted_listing, file_patches, listing
 from apps.presentation.diff_sides import Sides
+from apps.vcs import objects
+from apps.vcs.errors import BlobTooLarge
+
+MAX_YAML_FILES = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +29,15 @@ class MovedBlocks:
     shown: int
     total: int
     too_large: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTwice:
+    """A file with a key that stands twice, in words; ``link`` leads to its second place."""
+
+    path: str
+    words: str
+    link: str
 
 
 def moved_blocks(sides: Sides, options: Options, page: str) -> MovedBlocks:
@@ -45,3 +62,30 @@ def _look(sides: Sides, options: Options, page: str) -> tuple[str, int, bool]:
         for move in moves[:MAX_SHOWN]
     ]
     return list_html(moves[:MAX_SHOWN], links), len(moves), False
+
+
+def keys_standing_twice(sides: Sides, options: Options, page: str) -> list[KeyTwice]:
+    """Of the first ``MAX_YAML_FILES`` changed YAML files, as they would be after the merge."""
+    key = content_key(sides, f"twice:{page}:{options.view}:{options.query}")
+    cached: list[KeyTwice] | None = cache.get(key)
+    if cached is None:
+        files = [change for change in listing(sides).files if _is_yaml(change)][:MAX_YAML_FILES]
+        cached = [found for change in files for found in _twice_in(sides, change, options, page)]
+        cache.set(key, cached, KEEP)
+    return cached
+
+
+def _is_yaml(change: FileChange) -> bool:
+    is_file = change.status != "D" and change.new_mode.startswith("100") and change.has_content_change
+    return is_file and language_of(change.path) == "yaml"
+
+
+def _twice_in(sides: Sides, change: FileChange, options: Options, page: str) -> list[KeyTwice]:
+    try:
+        blob = objects.read_blob(sides.git_dir, change.new_oid, max_bytes=MAX_BYTES)
+    except BlobTooLarge:
+        return []
+    return [
+        KeyTwice(change.display_path, words(found), page + unescape(options.link(change, row=f"R{found.again}")))
+        for found in keys_twice(blob)
+    ]

@@ -162,7 +162,8 @@ def _line_html(line: FileLine, teach: bool, page: str) -> str:
 
 def _line(change: FileChange, facts: FileFacts | None, reason: str) -> FileLine:
     path = visible(display(change.path))
-    folder, _, name = path.rpartition("/")
+    # Shown with a token for what looks like ASCII and is not; ``path`` is what is written into forms.
+    folder, _, name = change.display_path.rpartition("/")
     text = facts is not None and facts.kind not in {"binary", "mode_only", "empty"}
     return FileLine(
         id=change.id,

@@ -79,9 +79,12 @@ CHANGES = [
             "change_since",
             "change_diff_shells",
             "change_diff_files",
+            "change_diff_moves",
+            "change_diff_whole",
         )
     ),
     Row("GET change_diff_file", who(MEMBERS), number("review", file_id="{file}")),
+    Row("GET change_diff_context", who(MEMBERS, 422), number("review", file_id="{file}"), query="?old=9&new=1&count=0"),
     Row("GET change_new", who(ASK, outsider=200), query="?repository={repository}"),
     Row("POST change_new", who(ASK, DONE, outsider=200), body={"repository": "{repository}", "title": "Ask"}),
     Row(

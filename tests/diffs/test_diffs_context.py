@@ -88,14 +88,16 @@ def test_without_scripts_a_link_opens_the_file_with_more_around(patch_with):
     html = render_file(change, patch_with(), options=Options(query="from=base&to=r1")).html.decode()
     assert f'href="?from=base&amp;to=r1&amp;view=unified&amp;file={change.id}&amp;context=23#f-{change.id}"' in html
     assert f"context={ALL_CONTEXT}#" in html
-    more = render_file(change, patch_with("-U23"), options=Options(context=23), max_rows=10).html.decode()
-    assert "context=43#" in more
-    assert "context=23&amp;start=10#" in more
+    more = render_file(change, patch_with("-U10"), options=Options(context=10)).html.decode()
+    assert "context=30#" in more
+    assert "context=10&amp;start=9#" in render_file(
+        change, patch_with("-U10"), options=Options(context=10), max_rows=9
+    ).html.decode()
 
 
 def test_a_small_gap_is_one_link_and_no_gap_is_none(patch_with):
-    new = [*OLD[:9], "x", *OLD[10:29], "y", *OLD[30:33]]
-    html = render_file(change_of(), patch_with(old=OLD[:33], new=new)).html.decode()
+    new = [*OLD[:9], "x", *OLD[10:29], "y", *OLD[30:32]]
+    html = render_file(change_of(), patch_with(old=OLD[:32], new=new)).html.decode()
     assert "Show 6 lines" in html
     assert "Show 13 lines" in html
     assert 'class="ce"' not in html

@@ -20,7 +20,7 @@ from apps.diffs.tiers import SHELLS_PER_PAGE
 from apps.presentation import diff_pages as pages
 from apps.presentation.change_frame import ChangeFrame, change_frame
 from apps.presentation.diff_context import context_body
-from apps.presentation.diff_moves import moved_blocks
+from apps.presentation.diff_moves import keys_standing_twice, moved_blocks
 from apps.presentation.diff_sides import MINE, Sides, sides_of
 from apps.presentation.diff_view import diff_view
 from apps.presentation.diff_whole import in_chunks, whole_difference
@@ -224,11 +224,16 @@ def counts(request: HttpRequest, number: int) -> HttpResponse:
 
 @reads
 def moves(request: HttpRequest, number: int) -> HttpResponse:
-    """Moved blocks, looked for after the first response."""
+    """Moved blocks and keys that stand twice, looked for after the first response."""
     sides = _sides(request, signed_in(request), number)
     partial = "web/changes/_diff_moves.html"
     options = pages.options_of(sides, _chosen_view(request))
-    context = {"moves": moved_blocks(sides, options, f"/changes/{number}/diff/"), "region": partial}
+    page = f"/changes/{number}/diff/"
+    context = {
+        "moves": moved_blocks(sides, options, page),
+        "twice": keys_standing_twice(sides, options, page),
+        "region": partial,
+    }
     return respond(request, "web/changes/region.html", context, fragment=partial)
 
 
