@@ -90,9 +90,10 @@ def test_without_scripts_a_link_opens_the_file_with_more_around(patch_with):
     assert f"context={ALL_CONTEXT}#" in html
     more = render_file(change, patch_with("-U10"), options=Options(context=10)).html.decode()
     assert "context=30#" in more
-    assert "context=10&amp;start=9#" in render_file(
-        change, patch_with("-U10"), options=Options(context=10), max_rows=9
-    ).html.decode()
+    assert (
+        "context=10&amp;start=9#"
+        in render_file(change, patch_with("-U10"), options=Options(context=10), max_rows=9).html.decode()
+    )
 
 
 def test_a_small_gap_is_one_link_and_no_gap_is_none(patch_with):
