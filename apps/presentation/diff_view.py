@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from django.utils.html import escape
@@ -66,8 +66,7 @@ class DiffView:
     whole: bool
     upstream: bool
     ignore_space: bool
-    hidden_lines: int
-    hidden_files: int
+    hidden: Mapping[str, int]
     space_url: str
     head_only: bool
     alone: FileLine | None
@@ -75,6 +74,15 @@ class DiffView:
     context: int
     piece: int
     next_shells: int | None
+
+    @property
+    def hidden_lines(self) -> int:
+        """Changed lines that are left out with the white space."""
+        return sum(self.hidden.values())
+
+    @property
+    def hidden_files(self) -> int:
+        return len(self.hidden)
 
     @property
     def may_decide(self) -> bool:
@@ -121,8 +129,7 @@ def diff_view(
         whole=sides.since is None,
         upstream=sides.upstream,
         ignore_space=sides.ignore_space,
-        hidden_lines=sum(found.hidden.values()),
-        hidden_files=len(found.hidden),
+        hidden=found.hidden,
         space_url=f"?{replace(sides, ignore_space=not sides.ignore_space).query}&view={options.view}",
         head_only=sides.head_only,
         alone=next((line for line in lines if line.id == alone), None) if alone else None,
