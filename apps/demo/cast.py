@@ -29,6 +29,7 @@ CAST = (
     Character("eva", "Eva Lindqvist", "author (engineer)", "author", ("platform",)),
     Character("bob", "Bob Okafor", "reviewer, team sre", "reviewer", ("sre",)),
     Character("kim", "Kim Park", "reviewer, team sre", "reviewer", ("sre",)),
+    Character("tom", "Tom Berger", "reviewer, team sre, away for a few days", "reviewer", ("sre",)),
     Character("lee", "Lee Fernandes", "reviewer, network expert", "reviewer", ("network",)),
     Character("raj", "Raj Patel", "reviewer, database expert", "reviewer", ("dba",)),
     Character("carol", "Carol Weiss", "release manager", "deployer", ("release",), connects=True),

@@ -37,17 +37,19 @@ class Candidate:
 
     ``knows``: 0 nothing here … 3 as much as anybody (:mod:`apps.reviews.expertise`). ``load``: open
     reviews, large ones twice. ``asked_at``: when last asked, any growing number; 0.0 never of late.
+    ``stands_for``: whose place a deputy takes in the order of names.
     """
 
     name: str
     knows: int = 0
     load: int = 0
     asked_at: float = 0.0
+    stands_for: str = ""
 
     @property
     def rank(self) -> tuple[bool, int, int, float, str]:
         """Smaller is asked first."""
-        return (self.load >= SWAMPED, -self.knows, self.load, self.asked_at, self.name)
+        return (self.load >= SWAMPED, -self.knows, self.load, self.asked_at, self.stands_for or self.name)
 
 
 @dataclass(frozen=True, slots=True)

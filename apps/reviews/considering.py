@@ -110,7 +110,10 @@ class Considered:
         for deputy, name in self.stands_for.items():
             own, theirs = ranked[deputy], self._candidate(name)
             ranked[deputy] = replace(
-                own, knows=max(own.knows, theirs.knows), asked_at=min(own.asked_at, theirs.asked_at)
+                own,
+                knows=max(own.knows, theirs.knows),
+                asked_at=min(own.asked_at, theirs.asked_at),
+                stands_for=min(name, deputy),
             )
         return ranked
 

@@ -26,6 +26,7 @@ REPOSITORY = "harbour"
 def set_the_scene() -> World:
     """Everything that exists before the first change is asked for."""
     _people()
+    _whereabouts()
     git_dir = Path(settings.PORTAL_DEMO_DIR) / f"{REPOSITORY}.git"
     _write_repository(git_dir)
     members = {character.username: character.role for character in CAST if character.role}
@@ -52,6 +53,15 @@ def _people() -> None:
     for name, title in TEAMS.items():
         members = User.objects.filter(username__in=[person.username for person in CAST if name in person.teams])
         accounts.create_team(erin, name=name, title=title, members=members)
+
+
+def _whereabouts() -> None:
+    """Tom is away, and the network expert sits in another time zone."""
+    tom, lee = User.objects.get(username="tom"), User.objects.get(username="lee")
+    today = datetime.now(UTC).date()
+    last_day = today + timedelta(days=4)
+    accounts.declare_absence(tom, user=tom, first_day=today, last_day=last_day, deputy=lee, note="Hiking")
+    accounts.set_time_zone(lee, time_zone="Asia/Tokyo")
 
 
 def _write_repository(git_dir: Path) -> None:

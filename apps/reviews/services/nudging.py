@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -21,6 +22,7 @@ from apps.reviews.models import Assignment, Review
 from apps.reviews.transitions import mark_stale
 
 EVERY = timedelta(days=1)
+_REMINDER = re.compile(r" \(reminded by [^()]*\)$")
 
 
 @transaction.atomic
@@ -36,7 +38,9 @@ def nudge(actor: User, *, change: ChangeRequest, user: User) -> datetime:
     row = _request(actor, locked, user)
     _require_time(locked, user)
     row.nudged_at, row.nudged_by = now(), actor
-    row.save(update_fields=["nudged_at", "nudged_by"])
+    # The reason is what the person reads in the queue, so that is where the reminder is seen.
+    row.reason = f"{_REMINDER.sub('', row.reason)[:400]} (reminded by {actor.username})"
+    row.save(update_fields=["nudged_at", "nudged_by", "reason"])
     audit.record(
         Actor.of(actor),
         "change.reviewer_nudged",

@@ -46,7 +46,7 @@ class Swap(forms.Form):
 
 class Rebalance(forms.Form):
     moves = forms.MultipleChoiceField(
-        required=False, label="Moves", widget=forms.CheckboxSelectMultiple, error_messages={"invalid_choice": ""}
+        label="Moves", widget=forms.CheckboxSelectMultiple, error_messages={"invalid_choice": ""}
     )
 
     def __init__(self, *args: Any, plan: Iterable[Move], **kwargs: Any) -> None:
