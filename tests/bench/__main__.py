@@ -12,7 +12,16 @@ from tempfile import TemporaryDirectory
 
 from tests.bench.measuring import ROOT, Plan, Result, machine, table, write_json
 
-BENCHMARKS = ("diff_engine", "diff_pages", "interdiff", "history_pages", "list_pages", "log_fan_out", "expert_choice", "second_start")
+BENCHMARKS = (
+    "diff_engine",
+    "diff_pages",
+    "interdiff",
+    "history_pages",
+    "list_pages",
+    "log_fan_out",
+    "expert_choice",
+    "second_start",
+)
 
 
 def main() -> int:
