@@ -5,7 +5,7 @@ from django.urls import path, re_path
 from apps.api.endpoints import route
 from apps.api.schema import SchemaView
 from apps.api.unknown import unknown_address
-from apps.api.views import audit, changes, deployments, people, repositories, reviewers, reviews, teams
+from apps.api.views import audit, changes, deployments, desk, people, repositories, reviewers, reviews, teams
 
 app_name = "api"
 
@@ -73,6 +73,21 @@ urlpatterns = [
     path("changes/<int:number>/threads/<int:thread>/replies/", route(reviews.reply), name="thread-replies"),
     path("changes/<int:number>/threads/<int:thread>/resolve/", route(reviews.resolve_thread), name="thread-resolve"),
     path("changes/<int:number>/threads/<int:thread>/reopen/", route(reviews.reopen_thread), name="thread-reopen"),
+    # whose turn it is
+    path("changes/<int:number>/attention/", route(desk.list_attention), name="change-attention"),
+    path("changes/<int:number>/attention/hand-over/", route(desk.hand_over), name="attention-hand-over"),
+    path("changes/<int:number>/attention/snooze/", route(desk.snooze), name="attention-snooze"),
+    path("changes/<int:number>/attention/unsnooze/", route(desk.unsnooze), name="attention-unsnooze"),
+    path("changes/<int:number>/attention/settle/", route(desk.settle), name="attention-settle"),
+    path("changes/<int:number>/attention/claim/", route(desk.claim), name="attention-claim"),
+    path("changes/<int:number>/attention/release/", route(desk.release), name="attention-release"),
+    path("queue/", route(desk.show_queue), name="queue"),
+    path("queue/arrangement/", route(desk.show_desk, desk.arrange_desk), name="queue-arrangement"),
+    path("inbox/", route(desk.list_inbox), name="inbox"),
+    path("inbox/read-all/", route(desk.read_all_news), name="inbox-read-all"),
+    path("inbox/choice/", route(desk.choose_news), name="inbox-choice"),
+    path("inbox/<int:news>/read/", route(desk.read_news), name="inbox-read"),
+    path("inbox/<int:news>/unread/", route(desk.unread_news), name="inbox-unread"),
     # deployments
     path("deployments/", route(deployments.list_deployments, deployments.start_deployment), name="deployments"),
     path("deployments/<int:number>/", route(deployments.show_deployment), name="deployment"),

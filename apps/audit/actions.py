@@ -71,6 +71,13 @@ ACTIONS: dict[str, str] = {
     "change.closed": "Change closed",
     "change.triaged": "Change triaged",
     "change.linked": "Change linked",
+    # whose turn it is
+    "attention.handed_over": "Turn handed over",
+    "attention.snoozed": "Turn snoozed",
+    "attention.unsnoozed": "Snooze ended by hand",
+    "attention.settled": "Turn settled without an act on the change",
+    "attention.claimed": "Review claimed for a group",
+    "attention.released": "Claim given back",
     # reviews
     "review.submitted": "Review given",
     "review.withdrawn": "Review withdrawn",

@@ -17,6 +17,7 @@ from apps.reviews.models import Attention, Review, VerdictSnapshot
 class ChangeRow:
     """``waiting_since``: since when somebody's turn is, else the last movement. ``turn``: why it is yours, or empty.
 
+    ``environments``: which ones it reaches; ``waits_for``: handles of those whose turn it is, the longest first.
     ``met``/``needed`` and ``summary`` are the listed verdict; merging never reads them.
     """
 
@@ -28,6 +29,8 @@ class ChangeRow:
     needed: int
     summary: str
     deployments: tuple[DeploymentFact, ...] = ()
+    environments: tuple[str, ...] = ()
+    waits_for: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -42,7 +45,7 @@ def rows_of(user: User, changes: Iterable[ChangeRequest]) -> list[ChangeRow]:
     deployments = _deployments(keys)
     objections = _objections(keys)
     turns: dict[int, list[Attention]] = {}
-    for turn in Attention.objects.filter(change__in=keys).order_by("since"):
+    for turn in Attention.objects.filter(change__in=keys).select_related("user").order_by("since"):
         turns.setdefault(turn.change_id, []).append(turn)
     return [
         _row(
@@ -114,4 +117,6 @@ def _row(
         needed=facts.needed,
         summary=snapshot.summary if snapshot and facts.needed else "",
         deployments=facts.deployments,
+        environments=tuple(snapshot.environments) if snapshot else (),
+        waits_for=tuple(turn.user.username for turn in turns if turn.user_id != user.pk),
     )

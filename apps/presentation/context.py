@@ -12,7 +12,7 @@ from django.utils.functional import SimpleLazyObject
 
 from apps.accounts.models import User
 from apps.presentation.keyboard import Keyboard
-from apps.reviews.queries import attention_count
+from apps.reviews.inbox import counts_of
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "theme": ("system", "light", "dark"),
@@ -24,6 +24,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 _ENTRIES = (
     ("queue", "Queue", "queue", "go-queue"),
+    ("inbox", "Inbox", "bell", ""),
     ("changes", "Changes", "changes", "go-changes"),
     ("deployments", "Deploys", "rocket", "go-deploys"),
     ("environments", "Environments", "environments", "go-environments"),
@@ -78,10 +79,11 @@ def preferences(request: HttpRequest) -> dict[str, str]:
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: ``nav``, ``look``, ``here`` (this page's address, to come back to), ``queue_count``,
+    """Context processor: ``nav``, ``look``, ``here`` (this page's address, to come back to), ``counts``,
     ``shortcuts``.
 
-    The count is one query, made only when a template asks for it.
+    The counts (changes that need the person, unread rows of the inbox) are one query, made only when a template
+    asks for them.
     """
     user = getattr(request, "user", None)  # a lazy object: isinstance sees the account behind it
     return {
@@ -89,5 +91,5 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "look": preferences(request),
         "here": request.get_full_path(),
         "shortcuts": Keyboard(user, request.COOKIES.get("keys", "")),
-        "queue_count": SimpleLazyObject(lambda: attention_count(user) if isinstance(user, User) else 0),
+        "counts": SimpleLazyObject(lambda: counts_of(user) if isinstance(user, User) else (0, 0)),
     }

@@ -9,6 +9,7 @@ from apps.changes.models import ChangeRequest
 from apps.core.verdict import ALLOWED, Verdict, refused
 from apps.repositories import access as repositories
 from apps.repositories.models import Repository
+from apps.reviews.attention import CALLABLE
 from apps.reviews.models import Assignment, Review, Thread
 
 NOT_A_REVIEWER = (
@@ -121,3 +122,30 @@ def can_resolve(user: User, thread: Thread) -> Verdict:
             "not_opener", f"This thread blocks the change; {thread.created_by.username} or a maintainer resolves it."
         )
     return repositories.can_write(user, repository)
+
+
+def can_hand_over(user: User, change: ChangeRequest) -> Verdict:
+    """Whoever may discuss a change may move its turn, while it waits for somebody at all."""
+    may = can_comment(user, change)
+    if not may.allowed:
+        return may
+    if change.status not in CALLABLE:
+        return refused(
+            "wrong_state", f"{change.label} is {words(change.status)}; it waits for nobody, so there is no turn."
+        )
+    return ALLOWED
+
+
+def can_take_over(user: User, change: ChangeRequest) -> Verdict:
+    """Whether ``user`` could do anything about ``change``: an active person who may discuss it."""
+    if not user.is_active:
+        return refused("inactive", f"The account {user.username} is disabled.")
+    if not user.is_human:
+        return refused("service_account", f"{user.username} is a service account; it is never somebody's turn.")
+    may = can_comment(user, change)
+    return may if may.allowed else refused("not_able", f"{user.username} has no role in {change.repository.name}.")
+
+
+def can_claim(user: User, change: ChangeRequest) -> Verdict:
+    """A claim is a promise to review, so it needs what a review needs."""
+    return can_review(user, change, verdict=Review.Verdict.APPROVE)

@@ -12,15 +12,19 @@ from apps.audit import services as audit
 from apps.audit.actors import SYSTEM
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
+from apps.policies.config import GROUP
 from apps.policies.evaluation import Facts, PolicyVerdict, Requirement
 from apps.policies.evaluation.standing import Ledger
+from apps.policies.queries import Policy
 from apps.reviews.choosing import Chosen, Need, choose
 from apps.reviews.considering import Considered, consider, why_barred
 from apps.reviews.explaining import explain
+from apps.reviews.facts import policy_of
 from apps.reviews.models import Assignment, Choice
 from apps.reviews.started import started_on
 
 Ending = Assignment.Ending
+BY_PEOPLE = frozenset({Assignment.Origin.PERSON, Assignment.Origin.CLAIM})
 
 
 def keep_reviewers_right(change: ChangeRequest, facts: Facts, verdict: PolicyVerdict) -> None:
@@ -30,9 +34,17 @@ def keep_reviewers_right(change: ChangeRequest, facts: Facts, verdict: PolicyVer
     released = _release(change, seen, Ledger(facts), asked)
     for name in released:
         del asked[name]
-    chosen = choose(seen.needs(), asked=frozenset(asked), people=seen.candidates)
+    policy = policy_of(change)
+    needs = [need for need in seen.needs() if not asks_group(seen.questions[int(need.why)].requirement, policy)]
+    chosen = choose(needs, asked=frozenset(asked), people=seen.candidates)
     asked |= _ask(change, seen, chosen)
     _store(change, seen, chosen, asked)
+
+
+def asks_group(row: Requirement, policy: Policy) -> bool:
+    """Whether the rule behind a requirement leaves it to the group who takes it."""
+    name = row.rule.name if row.rule is not None else ""
+    return any(rule.name == name and rule.needs.ask == GROUP for rule in policy.config.rules)
 
 
 def _asked(change: ChangeRequest) -> dict[str, Assignment]:
@@ -67,7 +79,7 @@ def _release(change: ChangeRequest, seen: Considered, ledger: Ledger, asked: dic
 def _needless(seen: Considered, asked: dict[str, Assignment], started: Iterable[int]) -> frozenset[str]:
     """Whom the portal asked, who has not begun, and without whom the others who are asked do as well."""
     begun = set(started)
-    loose = {name for name, row in asked.items() if row.origin != Assignment.Origin.PERSON and row.user_id not in begun}
+    loose = {name for name, row in asked.items() if row.origin not in BY_PEOPLE and row.user_id not in begun}
     if not loose or any(_is_stuck(question.requirement) for question in seen.questions):
         return frozenset()
     among = [Need(need.candidates & frozenset(asked), need.missing, need.why) for need in seen.needs()]

@@ -6,7 +6,7 @@ review_submitted = Signal()
 """``change_id``, ``review_id``."""
 
 attention_changed = Signal()
-"""``user_ids`` (list of int): whose queue is different now."""
+"""``user_ids`` (list of int): whose queue or inbox is different now."""
 
 verdict_changed = Signal()
 """``change_id``: requirements, reviewers or threads of this change are different now."""

@@ -2,7 +2,8 @@
  *
  * Markup it reads: [data-live="/ws/…/"] one socket per address; data-seq: the last event that the page shows; data-kind: the name
  * of the notice (portal:<kind>) that makes regions refresh; data-poll: where events are asked for when no socket can be had.
- * It sends on <body>: portal:change, portal:queue, portal:board, portal:deployment; on document: portal:events, portal:live.
+ * It sends on <body>: portal:change, portal:queue, portal:board, portal:deployment; on document: portal:events, portal:live,
+ * and portal:held when a refresh waits for the person, who has pointer or focus in a list; portal:apply does it at once.
  */
 (() => {
   "use strict";
@@ -16,14 +17,21 @@
   const say = (name, detail, on = document) => on.dispatchEvent(new CustomEvent(`portal:${name}`, { detail, bubbles: true }));
 
   /* Regions are fetched at most twice a second, and never while pointer or focus is in a list: its rows must not move away. */
-  const due = new Map();
+  const due = new Map(), held = new Set();
   const busy = () => document.querySelector("[data-rows]:hover, [data-rows]:focus-within");
-  const refresh = (kind) => { if (!due.has(kind)) due.set(kind, setTimeout(() => flush(kind), 500)); };
-  const flush = (kind) => {
-    if (kind !== "deployment" && busy()) return due.set(kind, setTimeout(() => flush(kind), 1000));
+  const refresh = (kind) => { if (held.has(kind)) say("held", kind); if (!due.has(kind)) due.set(kind, setTimeout(() => flush(kind), 500)); };
+  const flush = (kind, asked = false) => {
+    if (kind !== "deployment" && !asked && busy()) {
+      if (!held.has(kind)) say("held", kind);
+      held.add(kind);
+      return due.set(kind, setTimeout(() => flush(kind), 1000));
+    }
+    clearTimeout(due.get(kind));
     due.delete(kind);
+    held.delete(kind);
     say(kind, null, document.body);
   };
+  document.addEventListener("portal:apply", ({ detail }) => flush(detail, true));
 
   const stale = (text) => {
     const box = document.getElementById("freshness");

@@ -38,7 +38,7 @@
       const moment = Date.parse(time.dateTime);
       if (Number.isNaN(moment)) continue;
       if (!time.title) time.title = time.textContent.trim();
-      const text = relative((Date.now() - moment) / 1000);
+      const ago = relative((Date.now() - moment) / 1000), text = time.dataset.relative === "since" ? ago.replace(/ ago$/, "") : ago;
       if (time.textContent !== text) time.textContent = text;
     }
   };

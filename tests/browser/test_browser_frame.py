@@ -40,7 +40,7 @@ def gallery(theme: str, diff: str, keys: str = "on") -> bytes:
             NavEntry("queue", "Queue", "queue", "go-queue", "/queue/", True),
             NavEntry("changes", "Changes", "changes", "go-changes", "/changes/"),
         ],
-        "queue_count": 2,
+        "counts": (2, 1),
         "here": "/queue/",
         "user": alice,
         "csrf_token": "token",

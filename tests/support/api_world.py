@@ -14,12 +14,14 @@ from apps.accounts.services import create_token, create_user
 from apps.audit.models import AuditEntry
 from apps.changes import services as changes
 from apps.changes.models import ChangeRequest
+from apps.core.clock import now
 from apps.deployments import services as deployments
 from apps.deployments.models import Deployment
 from apps.presentation import diff_json
 from apps.presentation.diff_sides import sides_of
 from apps.repositories.models import Repository
 from apps.reviews import services as reviews
+from apps.reviews.models import Assignment, News, Opening
 from tests.support.delivery import run_jobs, run_until_idle
 from tests.support.git import GitRepo
 from tests.support.people import PASSWORD, person, team
@@ -167,6 +169,9 @@ class World:
         settled = reviews.open_thread(alice, change=review, body="Fine", path="app/review.yaml", line=1)
         reviews.resolve_thread(alice, thread=settled)
         reviews.assign(alice, change=review, user=self.people["bob"])
+        handed = self.propose("handed")
+        reviews.hand_over(alice, change=handed, user=self.people["bob"], note="please")
+        reviews.snooze(self.people["bob"], change=handed, until="1h")
         for name in ("free", "other-target"):
             self.branch(name)
         review.refresh_from_db()
@@ -177,13 +182,30 @@ class World:
             "review": review.number,
             "approved": approved.number,
             "gone": gone.number,
+            "handed": handed.number,
             "thread": thread.number,
             "settled": settled.number,
             "revision": review.revision.number,
         }
 
+    def _claims(self) -> None:
+        """Two openings of which no job knows: one that carol may claim, one that the maintainer has claimed."""
+        review = ChangeRequest.objects.get(number=self.names["review"])
+        draft = ChangeRequest.objects.get(number=self.names["draft"])
+        Opening.objects.create(change=review, user=self.people["carol"], need="carol's", reason="open", since=now())
+        Assignment.objects.create(
+            change=draft,
+            user=self.people["maintainer"],
+            duty=Assignment.Duty.REVIEW,
+            origin=Assignment.Origin.CLAIM,
+            reason="you claimed it",
+            created_at=now(),
+        )
+        self.names["news"] = News.objects.filter(user=self.people["bob"]).latest("pk").pk
+
     def _things_beside_changes(self) -> None:
-        run_jobs("reviews.")
+        run_jobs("reviews.refresh_reviewers")
+        self._claims()
         staging = self.repository.environments.get(name="staging")
         deployments.set_secret(self.people["maintainer"], environment=staging, name="KEY", value="long-enough-value")
         token = self.people["kim"].api_tokens.create(name="kim", prefix="gop_", digest="0" * 64, scopes=["read"])

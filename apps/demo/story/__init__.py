@@ -21,6 +21,7 @@ CHAPTERS: tuple[Callable[[World], None], ...] = (
     current.conflicting,
     current.waiting_for_release,
     current.ready_to_merge,
+    current.full_desks,
 )
 
 

@@ -120,6 +120,31 @@ def waiting_for_release(world: World) -> None:
     world.merge("eva", change)
 
 
+def full_desks(world: World) -> None:
+    """Small things that wait: one for bob, one that he put aside until tomorrow, one that eva handed to carol."""
+    notes = (("night-calls", "Say whom to call at night"), ("old-alerts", "Drop three alerts that nobody reads"),
+             ("sale-window", "Plan the window of the winter sale"))  # fmt: skip
+    made = []
+    for name, title in notes:
+        world.push(
+            "eva", f"change/{name}", title, {f"docs/notes/{name}.md": f"# {title}\n\nSee the minutes of Monday.\n"}
+        )
+        made.append(world.propose("eva", f"change/{name}", title, "From the minutes of Monday."))
+    for change in made[:2]:
+        asked = change.assignments.filter(user=world.person("bob"), ended_at=None)
+        if not asked.exists():
+            reviews.assign(world.person("eva"), change=change, user=world.person("bob"), reason="was at the meeting")
+    settle()
+    reviews.snooze(world.person("bob"), change=made[1], until="tomorrow", zone="Europe/Berlin")
+    reviews.hand_over(
+        world.person("eva"),
+        change=made[2],
+        user=world.person("carol"),
+        note="Which evening suits the release calendar?",
+    )
+    settle()
+
+
 def withdrawn(world: World) -> None:
     world.replace("eva", "change/no-limits", "Remove the quota", "platform/base/limits.yaml", '"20"', '"200"')
     change = world.propose("eva", "change/no-limits", "Remove the pod quota", "We run into it every month.")

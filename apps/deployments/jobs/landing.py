@@ -30,6 +30,8 @@ from apps.policies.queries import policy_at
 from apps.repositories import mirrors
 from apps.repositories.models import Repository
 from apps.repositories.services import expect_push, note_push
+from apps.reviews.models import News
+from apps.reviews.transitions import tell
 from apps.vcs import history, merging, objects, remotes
 from apps.vcs.history import Signature
 
@@ -139,6 +141,9 @@ def _land(intent: MergeIntent, fence: int, commit: str, *, tip: str) -> None:
         _write(intent, fence, state=MergeIntent.State.LANDED, ended_at=now(), lease_until=None, outcome={})
         change.refresh_from_db()
         changes.land(change, commit=commit, actor=Actor.of(intent.requested_by))
+        people = (change.owner_id or 0, change.requester_id)
+        text = f"Merged into {revision.target_branch} by {intent.requested_by.username}"
+        tell(change, people, kind=News.Kind.MERGED, text=text, by=intent.requested_by_id)
         change.refresh_from_db()
         note_push(
             repository, branch=revision.target_branch, old=revision.target_oid, new=commit, pusher=intent.requested_by

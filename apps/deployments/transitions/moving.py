@@ -15,6 +15,7 @@ from apps.core.work import request_work
 from apps.deployments.lifecycle import ENDED, HOLDS_LOCK, Event, Status, next_status
 from apps.deployments.models import Deployment, DeploymentEvent
 from apps.deployments.signals import environment_changed
+from apps.deployments.transitions.calling import call_people
 from apps.deployments.transitions.events import LeaseLost, store_event
 
 ACTIONS: dict[Event, str] = {
@@ -62,6 +63,7 @@ def move(
         data={"status": str(status), **(data or {})},
     )
     _record(deployment, actor, action or ACTIONS.get(event, ""), text)
+    call_people(deployment, status)
     _wake(deployment, status)
     return status
 

@@ -12,6 +12,8 @@ MERGE = "merge"
 DEPLOY = "deploy"
 CODE_OWNERS = "code-owners"
 REVIEWERS = "role/reviewer"
+EXPERTS = "experts"
+GROUP = "group"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -80,12 +82,16 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """``approvals`` distinct people out of all the principals in ``from_`` together."""
+    """``approvals`` distinct people out of all the principals in ``from_`` together.
+
+    ``ask``: who is asked, ``experts`` whom the portal chooses, or the ``group``, out of which somebody claims it.
+    """
 
     approvals: int = 1
     from_: tuple[str, ...] = (REVIEWERS,)
     unevaluated: tuple[str, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    ask: str = EXPERTS
 
 
 @dataclass(frozen=True, slots=True)

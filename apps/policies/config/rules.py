@@ -9,6 +9,8 @@ from typing import Any
 from apps.policies.config.model import (
     CODE_OWNERS,
     DEPLOY,
+    EXPERTS,
+    GROUP,
     MERGE,
     REVIEWERS,
     EmergencyConfig,
@@ -23,7 +25,7 @@ from apps.policies.patterns import PatternError, compile_pattern
 
 RULE_KEYS = ("name", "stage", "when", "needs")
 WHEN_KEYS = ("paths", "environments", "resources")
-NEEDS_KEYS = ("approvals", "from", "reauthenticate", "expires")
+NEEDS_KEYS = ("approvals", "from", "reauthenticate", "expires", "ask")
 # Understood, kept, and judged as "could not be evaluated" until they can be judged.
 WHEN_UNEVALUATED = ("resources",)
 NEEDS_UNEVALUATED = ("reauthenticate", "expires")
@@ -132,7 +134,8 @@ def _needs(reader: Reader, node: Node | None, path: str) -> Needs:
         reader.duration(fields["expires"], f"{path}.expires", default=1, example="7d")
     unevaluated = tuple(key for key in NEEDS_UNEVALUATED if key in fields and plain(fields[key]) is not False)
     _tell_unevaluated(reader, fields, path, unevaluated)
-    return Needs(approvals, from_, unevaluated, _kept(fields, NEEDS_UNEVALUATED))
+    ask = reader.named(fields["ask"], f"{path}.ask", (EXPERTS, GROUP), EXPERTS) if "ask" in fields else EXPERTS
+    return Needs(approvals, from_, unevaluated, _kept(fields, NEEDS_UNEVALUATED), ask)
 
 
 def read_principals(reader: Reader, node: Node | None, path: str) -> tuple[str, ...]:

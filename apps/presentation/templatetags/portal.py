@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from apps.presentation import forms, stepper, words
 from apps.presentation.people import face_of
@@ -65,13 +65,18 @@ def plan_action(action: str) -> SafeString:
 
 @register.simple_tag
 def when(value: datetime | None, style: str = "relative", empty: str = "–") -> SafeString:
-    """A moment with its zone. ``style="relative"`` lets the browser shorten it; logs and audit use "absolute"."""
+    """A moment with its zone. ``style="relative"`` lets the browser shorten it ("2 h ago"; "since": "2 h"); logs and
+    audit use "absolute"."""
     if value is None:
         return format_html('<span class="muted">{}</span>', empty)
     local = timezone.localtime(value)
     absolute = f"{local:%d %b %Y, %H:%M} {local.tzname()}".lstrip("0")
-    kind = mark_safe(" data-relative") if style == "relative" else ""
-    return format_html('<time datetime="{}"{}>{}</time>', value.isoformat(timespec="seconds"), kind, absolute)
+    stamp = value.isoformat(timespec="seconds")
+    if style == "absolute":
+        return format_html('<time datetime="{}">{}</time>', stamp, absolute)
+    if style == "since":
+        return format_html('<time datetime="{}" data-relative="since">{}</time>', stamp, absolute)
+    return format_html('<time datetime="{}" data-relative>{}</time>', stamp, absolute)
 
 
 @register.filter

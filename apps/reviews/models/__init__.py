@@ -1,20 +1,25 @@
-"""Reviews, who was asked and why, threads, and whose turn it is."""
+"""Reviews, who was asked and why, threads, whose turn it is, and what people are told."""
 
 from apps.reviews.models.assignments import Assignment, Choice
-from apps.reviews.models.attention import Attention
+from apps.reviews.models.attention import Attention, Call, Opening
 from apps.reviews.models.expertise import Expertise, FolderHistory, HistoryReading, LearntChange
+from apps.reviews.models.inbox import Desk, News
 from apps.reviews.models.threads import Comment, Thread
 from apps.reviews.models.verdicts import Review, VerdictSnapshot
 
 __all__ = [
     "Assignment",
     "Attention",
+    "Call",
     "Choice",
     "Comment",
+    "Desk",
     "Expertise",
     "FolderHistory",
     "HistoryReading",
     "LearntChange",
+    "News",
+    "Opening",
     "Review",
     "Thread",
     "VerdictSnapshot",

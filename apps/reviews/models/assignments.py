@@ -20,6 +20,7 @@ class Assignment(models.Model):
         CODEOWNERS = "codeowners"
         RULE = "rule"
         PERSON = "person"
+        CLAIM = "claim"
 
     class Ending(models.TextChoices):
         WITHDRAWN = "withdrawn"  # somebody took the request back

@@ -48,3 +48,5 @@ class VerdictSnapshot(models.Model):
     total = models.PositiveIntegerField(default=0)
     summary = models.CharField(max_length=500, blank=True)
     computed_at = models.DateTimeField(null=True, blank=True)
+    environments = models.JSONField(default=list, blank=True)  # names of those that it reaches, in promotion order
+    nobody_since = models.DateTimeField(null=True, blank=True)  # since when it is nobody's turn

@@ -1,22 +1,36 @@
 """Use cases of reviewing: one module each."""
 
 from apps.reviews.services.assigning import assign, unassign
+from apps.reviews.services.claims import claim, release_claim
 from apps.reviews.services.declining import decline, swap
+from apps.reviews.services.desk import arrange_desk, choose_news
+from apps.reviews.services.inbox import mark_all_read, mark_news
 from apps.reviews.services.nudging import nudge
 from apps.reviews.services.rebalancing import rebalance
 from apps.reviews.services.reviewing import submit_review
 from apps.reviews.services.threads import open_thread, reopen_thread, reply, resolve_thread
+from apps.reviews.services.turns import hand_over, settle_turn, snooze, unsnooze
 
 __all__ = [
+    "arrange_desk",
     "assign",
+    "choose_news",
+    "claim",
     "decline",
+    "hand_over",
+    "mark_all_read",
+    "mark_news",
     "nudge",
     "open_thread",
     "rebalance",
+    "release_claim",
     "reopen_thread",
     "reply",
     "resolve_thread",
+    "settle_turn",
+    "snooze",
     "submit_review",
     "swap",
     "unassign",
+    "unsnooze",
 ]

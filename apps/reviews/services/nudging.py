@@ -18,8 +18,8 @@ from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.reviews import access
-from apps.reviews.models import Assignment, Review
-from apps.reviews.transitions import mark_stale
+from apps.reviews.models import Assignment, News, Review
+from apps.reviews.transitions import mark_stale, tell
 
 EVERY = timedelta(days=1)
 _REMINDER = re.compile(r" \(reminded by [^()]*\)$")
@@ -50,6 +50,7 @@ def nudge(actor: User, *, change: ChangeRequest, user: User) -> datetime:
         summary=f"{actor.username} reminded {user.username} of {locked.label}",
         data={"user": user.username},
     )
+    tell(locked, [user.pk], kind=News.Kind.NUDGE, text=f"{actor.username} reminds you of your review", by=actor.pk)
     mark_stale(locked)
     return row.nudged_at + EVERY
 

@@ -14,6 +14,7 @@ from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput
 from apps.reviews import access
 from apps.reviews.models import Review
+from apps.reviews.services.telling import review_given
 from apps.reviews.signals import review_submitted
 from apps.reviews.transitions import end_turn, mark_stale
 
@@ -61,8 +62,8 @@ def submit_review(
         created_at=now(),
     )
     _record(actor, review)
-    if verdict != Review.Verdict.COMMENT:
-        end_turn(locked, actor)
+    end_turn(locked, actor)
+    review_given(review)
     mark_stale(locked)
     transaction.on_commit(lambda: review_submitted.send(sender=Review, change_id=locked.pk, review_id=review.pk))
     return review

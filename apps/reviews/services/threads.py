@@ -13,6 +13,7 @@ from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput
 from apps.reviews import access
 from apps.reviews.models import Comment, Thread
+from apps.reviews.services.telling import thread_opened, thread_replied, thread_settled
 from apps.reviews.transitions import mark_stale
 
 MAX_BODY = 20_000
@@ -53,6 +54,7 @@ def open_thread(
     _record(
         actor, thread, "thread.opened", f"opened thread {thread.number}", {"kind": kind, "path": path, "line": line}
     )
+    thread_opened(actor, thread, text)
     return thread
 
 
@@ -61,6 +63,7 @@ def reply(actor: User, *, thread: Thread, body: str) -> Comment:
     """Add a comment to a thread; the state of the thread stays."""
     access.can_comment(actor, thread.change).require()
     comment = Comment.objects.create(thread=thread, author=actor, body=_checked(body), created_at=now())
+    thread_replied(actor, thread, comment.body)
     _record(actor, thread, "thread.replied", f"replied in thread {thread.number}", {"comment": comment.pk})
     return comment
 
@@ -86,6 +89,8 @@ def _move(actor: User, thread: Thread, old: Thread.State, new: Thread.State) -> 
         raise Conflict("wrong_state", f"Thread {thread.number} is already {new}.")
     thread.refresh_from_db()
     word = "resolved" if resolved else "reopened"
+    if resolved:
+        thread_settled(actor, thread, word)
     _record(actor, thread, f"thread.{word}", f"{word} thread {thread.number}", {})
     return thread
 

@@ -15,6 +15,7 @@ from apps.web.once import act_once, new_key
 from apps.web.people import signed_in
 from apps.web.responding import page, reads, respond, see_other, writes
 from apps.web.shown_once import keep, take
+from apps.web.views.inbox import news_choices
 
 TOKENS = "/settings/tokens/"
 KEYBOARD = "/settings/keyboard/"
@@ -23,7 +24,9 @@ KEYBOARD = "/settings/keyboard/"
 @reads
 def settings(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
-    return respond(request, "web/settings/settings.html", {"teams": sorted(queries.teams_of(user))})
+    return respond(
+        request, "web/settings/settings.html", {"teams": sorted(queries.teams_of(user)), "news": news_choices(request)}
+    )
 
 
 @page("GET", "HEAD", "POST")

@@ -1,4 +1,4 @@
-"""Background work of the reviews context: experts, attention and the verdict that lists show."""
+"""Looking at a change anew: experts, attention and the verdict that lists show."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, Q, QuerySet
 
 from apps.accounts.models import Absence
 from apps.changes.lifecycle import OPEN, Status
-from apps.changes.models import ChangeRequest
+from apps.changes.models import ChangeRequest, Revision
 from apps.core.clock import now
-from apps.core.work import Job, request_work
 from apps.policies.evaluation import MET, NOT_NEEDED, PolicyVerdict
-from apps.repositories.models import BranchTip, Repository
 from apps.reviews.asking import keep_reviewers_right
-from apps.reviews.attention import wanted_attention
-from apps.reviews.learning import learn_landed, read_history
-from apps.reviews.models import Assignment, HistoryReading, LearntChange, VerdictSnapshot
-from apps.reviews.queries import facts_and_verdict
+from apps.reviews.attention import OpenCall, Origin, Turn, TurnFacts, decide, is_over
+from apps.reviews.jobs.openings import set_openings
+from apps.reviews.models import Assignment, Call, VerdictSnapshot
+from apps.reviews.queries import facts_and_verdict, policy_of
 from apps.reviews.signals import verdict_changed
 from apps.reviews.started import not_begun
-from apps.reviews.transitions import REFRESH, set_attention
+from apps.reviews.transitions import set_attention
+from apps.reviews.turns import turn_facts
 
-LEARN_HISTORY = "reviews.learn_history"
+PUSHED = frozenset({Revision.Cause.PUSHED, Revision.Cause.FORCE_PUSHED, Revision.Cause.RECREATED})
 LOOK_AGAIN = timedelta(minutes=1)
 """How often a change is looked at again for which somebody is missing: roles, teams and absences change elsewhere."""
 
@@ -62,8 +61,9 @@ def refresh(change_id: int) -> None:
             facts, verdict = facts_and_verdict(change)
             if change.status == Status.IN_REVIEW:
                 keep_reviewers_right(change, facts, verdict)
-        set_attention(change, wanted_attention(change, verdict))
+        set_openings(change, verdict if change.status == Status.IN_REVIEW else None)
         _store(change, verdict)
+        set_attention(change, _turns(change, verdict))
         transaction.on_commit(lambda: verdict_changed.send(sender=ChangeRequest, change_id=change_id))
 
 
@@ -78,43 +78,37 @@ def _store(change: ChangeRequest, verdict: PolicyVerdict | None) -> None:
             "met": sum(row.state == MET for row in rows),
             "total": len(rows),
             "summary": verdict.summary[:500] if verdict else "",
+            "environments": _environments(change),
             "computed_at": now(),
         },
     )
 
 
-def histories_due(limit: int) -> Iterable[int]:
-    """Repositories whose default branch has commits that are not in the sums."""
-    tips = BranchTip.objects.filter(repository=OuterRef("pk"), name=OuterRef("default_branch"))
-    read = HistoryReading.objects.filter(repository=OuterRef("pk"))
-    rows = Repository.objects.annotate(
-        tip=Subquery(tips.values("oid")[:1]), read=Subquery(read.values("read_oid")[:1])
-    ).exclude(tip=None)
-    return rows.filter(Q(read=None) | ~Q(read=F("tip"))).order_by("pk").values_list("pk", flat=True)[:limit]
+def _environments(change: ChangeRequest) -> list[str]:
+    """What the change reaches when it is merged, by the policy on its target branch."""
+    if change.rollback_environments:
+        return [str(name) for name in change.rollback_environments]
+    if change.revision is None:
+        return []
+    facts = policy_of(change).environment_facts(change.revision.paths)
+    return [fact.name for fact in facts if fact.affected]
 
 
-def learn_history(repository_id: int) -> None:
-    """Read one piece of a history, and ask for the next one; bounded in time and memory."""
-    repository = Repository.objects.filter(pk=repository_id).first()
-    if repository is not None and read_history(repository):
-        request_work(LEARN_HISTORY, repository_id)
+def _turns(change: ChangeRequest, verdict: PolicyVerdict | None) -> dict[int, Turn]:
+    """Whose turn it is now; calls that have lost their sense end."""
+    calls = list(Call.objects.filter(change=change, ended_at=None).order_by("pk"))
+    facts = turn_facts(change, verdict, calls)
+    over = {call.pk for call, fact in zip(calls, facts.calls, strict=True) if _has_ended(change, call, fact, facts)}
+    if over:
+        Call.objects.filter(pk__in=over).update(ended_at=now())
+        facts = turn_facts(change, verdict, [call for call in calls if call.pk not in over])
+    return decide(facts)
 
 
-def landed_due(limit: int) -> Iterable[int]:
-    """Changes that landed and are not in the sums."""
-    seen = LearntChange.objects.filter(change=OuterRef("pk"))
-    landed = ChangeRequest.objects.filter(merged_at__isnull=False).exclude(Exists(seen))
-    return landed.order_by("merged_at").values_list("pk", flat=True)[:limit]
-
-
-def learn_from_landed(change_id: int) -> None:
-    change = ChangeRequest.objects.select_related("repository", "revision").filter(pk=change_id).first()
-    if change is not None:
-        learn_landed(change)
-
-
-JOBS = [
-    Job(REFRESH, due, refresh, every=3.0),
-    Job(LEARN_HISTORY, histories_due, learn_history, every=30.0, slow=True),
-    Job("reviews.learn_from_landed", landed_due, learn_from_landed, every=15.0),
-]
+def _has_ended(change: ChangeRequest, call: Call, fact: OpenCall, facts: TurnFacts) -> bool:
+    """By the state, or because the owner answered with a new revision."""
+    present = change.revision
+    has_pushed = present is not None and present.cause in PUSHED and present.created_at > call.created_at
+    if call.user_id == facts.owner and call.origin != Origin.FAILED and has_pushed:
+        return True
+    return is_over(fact, facts)

@@ -1,0 +1,119 @@
+/* The queue and the inbox beyond plain HTML: what is held back while one works in a list, ticks, folded sections, the way back.
+ *
+ * Markup it reads: #queue-updates (data-turns) or #inbox-rows, [data-show-updates], li[data-stamp], [form="queue-chosen"],
+ * [data-act], details[data-fold], a[data-reads]. From live.js: portal:held on document, when a refresh waits for the person.
+ */
+(() => {
+  "use strict";
+  const $ = (selector, from = document) => from.querySelector(selector);
+  const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
+  const region = () => $("#queue-updates") || $("#inbox-rows");
+  const rowOf = (element) => element?.closest?.("[data-rows] > *");
+  const remember = (name, value) => { document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax`; };
+
+  /* ------------------------------------------------------------------------ nothing moves under pointer or focus */
+  const show = $("[data-show-updates]");
+  let counting = 0;
+  const stamps = (from) => new Map($$("[data-rows] > [data-stamp]", from).map((row) => [row.id, row.dataset.stamp]));
+  const differences = (now, then) => {
+    const changed = [...now].filter(([id, stamp]) => then.get(id) !== stamp).length;
+    return changed + [...then.keys()].filter((id) => !now.has(id)).length;
+  };
+  const count = async () => {
+    counting = 0;
+    const here = region();
+    if (!show || !here) return;
+    const answer = await fetch(here.getAttribute("hx-get"), { headers: { "HX-Request": "true" }, redirect: "manual" });
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const number = differences(stamps(fresh), stamps(here));
+    if (!number) return;
+    const text = `${number} update${number > 1 ? "s" : ""} – Show`;
+    if (show.textContent !== text) window.portal.announce(`${number} update${number > 1 ? "s" : ""} in your queue.`);
+    show.textContent = text;
+    show.hidden = false;
+  };
+  document.addEventListener("portal:held", ({ detail }) => {
+    if (detail === "queue" && !counting) counting = setTimeout(() => count().catch(() => {}), 300);
+  });
+  let last = null; /* the row that had the focus, to give it back after the button is gone */
+  document.addEventListener("focusin", ({ target }) => { if (rowOf(target)) last = { row: rowOf(target).id, place: placeOf(rowOf(target)) }; });
+  const placeOf = (row) => $$("[data-rows] > *").indexOf(row);
+  const focusRow = (row) => { const link = row && $("a[href]", row); if (link) { link.tabIndex = 0; link.focus(); } return Boolean(link); };
+  show?.addEventListener("click", () => {
+    document.dispatchEvent(new CustomEvent("portal:apply", { detail: "queue" }));
+    show.dataset.applied = "1";
+  });
+
+  /* ------------------------------------------------------------------------------ ticks outlive a swap; the number */
+  const ticked = new Set();
+  const ticks = () => $$("[form=queue-chosen][name=change]");
+  const tell = () => {
+    const box = $("[data-chosen]");
+    if (box) box.textContent = ticked.size ? `With ${ticked.size} ticked:` : "With the ticked changes:";
+  };
+  const readTicks = () => { ticked.clear(); ticks().filter((box) => box.checked).forEach((box) => ticked.add(box.value)); tell(); };
+  document.addEventListener("change", ({ target }) => { if (target.form?.id === "queue-chosen") readTicks(); });
+
+  document.addEventListener("htmx:after:swap", () => {
+    const here = region();
+    if (!here) return;
+    ticks().forEach((box) => { box.checked = ticked.has(box.value); });
+    readTicks();
+    if (here.dataset.turns !== undefined) {
+      const turns = Number(here.dataset.turns);
+      document.title = `${turns ? `(${turns}) ` : ""}${document.title.replace(/^\(\d+\) /, "")}`;
+    }
+    if (!show) return;
+    const back = document.activeElement === show || document.activeElement === document.body;
+    show.hidden = true;
+    if (!show.dataset.applied) return;
+    delete show.dataset.applied;
+    if (back && !focusRow(last && document.getElementById(last.row))) $("h2", here)?.closest("summary, section")?.focus?.();
+  });
+
+  /* ------------------------------------------------------------------------------------------------------- the keys */
+  const current = () => rowOf(document.activeElement) || $("[data-rows] > .cur");
+  const tick = () => $("[name=change]", current() || document.createElement("div"));
+  const bind = (id, act, when) => window.portal?.key?.(id, act, when);
+  bind("select", () => tick().click(), tick);
+  for (const act of ["snooze", "hand-over"]) {
+    const link = () => $(`[data-act="${act}"]`, current() || document.createElement("div"));
+    const submit = () => $(act === "snooze" ? "#queue-chosen [formaction]" : "#queue-chosen button:not([formaction])");
+    bind(act, () => (ticked.size ? submit().click() : link().click()), () => (ticked.size ? submit() : link()));
+  }
+
+  /* ----------------------------------------------------------- open and come back (u): the same row, or the next one */
+  const KEY = `list:${location.pathname}`;
+  document.addEventListener("click", ({ target }) => {
+    const row = rowOf(target);
+    if (row && target.closest("a[href]")) sessionStorage.setItem(KEY, JSON.stringify({ row: row.id, place: placeOf(row), y: scrollY }));
+  });
+  const comeBack = () => {
+    const kept = sessionStorage.getItem(KEY);
+    if (!kept) return;
+    sessionStorage.removeItem(KEY);
+    const { row, place, y } = JSON.parse(kept);
+    scrollTo(0, y);
+    const all = $$("[data-rows] > *");
+    focusRow(document.getElementById(row) || all[Math.min(place, all.length - 1)]);
+  };
+
+  /* -------------------------------------------------------------------- what this browser closed; where its clock is */
+  document.addEventListener("toggle", ({ target }) => {
+    if (!target.dataset?.fold) return;
+    remember("folds", $$("[data-fold]").map((one) => `${one.dataset.fold}.${one.open ? 0 : 1}`).join("-"));
+  }, true);
+  remember("zone", encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC"));
+
+  /* ------------------------------------------------------------------------------------- following a row reads it */
+  document.addEventListener("click", ({ target }) => {
+    const link = target.closest?.("a[data-reads]");
+    const token = $("[name=csrfmiddlewaretoken]");
+    if (!link || !token) return;
+    fetch("/inbox/mark/", { method: "POST", keepalive: true, body: new URLSearchParams({ row: link.dataset.reads, csrfmiddlewaretoken: token.value }) }).catch(() => {});
+  });
+
+  readTicks();
+  if (document.readyState === "loading") addEventListener("DOMContentLoaded", comeBack); else comeBack();
+})();
