@@ -15,7 +15,12 @@ from tests.bench.measuring import ROOT, Plan, Result, machine, table, write_json
 BENCHMARKS = (
     "diff_engine",
     "diff_pages",
+    "whole_diff",
     "interdiff",
+    "highlighting",
+    "throughput",
+    "growth",
+    "browser_cost",
     "history_pages",
     "list_pages",
     "log_fan_out",

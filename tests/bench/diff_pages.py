@@ -8,11 +8,10 @@ is what stands behind "first rows"; the page has the frame, the review form and 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from tests.bench.measuring import Plan, Result, rounds
-from tests.bench.portal import Person, served
-from tests.bench.workloads import NAMES, bare_repository, git
+from tests.bench.portal import Person, changes_of, served
+from tests.bench.workloads import NAMES, git
 from tests.support.server import PortalServer
 
 AIMS = {"small": (1.0, 0.5), "medium": (1.0, 0.35), "large": (0.5, 0.35), "huge": (1.0, 0.35), "rename": (0.8, 0.35)}
@@ -26,31 +25,15 @@ def run(plan: Plan) -> Result:
         server.person("carol", "--connect-repositories")
         server.person("alice")
         with Person(server, "carol") as person:
-            person.get(f"/changes/{_connect(server, plan.place / 'diffs', 'warm', 'small', 1, plan)[0]}/diff/")
+            person.get(f"/changes/{changes_of(server, plan.place / 'diffs', 'warm', 'small', 1, plan)[0]}/diff/")
             for name in names:
                 _measure(result, server, person, plan, name)
     return result
 
 
-def _connect(server: PortalServer, place: Path, name: str, workload: str, variants: int, plan: Plan) -> list[int]:
-    """A repository with one change per variant, made as people make them; the numbers of the changes."""
-    bare = place / f"{name}.git"
-    bare_repository(bare, workload, variants, scale=0.05 if plan.quick else 1.0)
-    body = {"name": name, "url": str(bare), "members": {"alice": "author"}}
-    server.api("carol").post("/repositories/", body, status=201)
-    alice = server.api("alice")
-    made = [
-        alice.post(
-            "/changes/", {"repository": name, "title": f"Variant {number}", "source_branch": f"variant-{number}"}, 201
-        )
-        for number in range(variants)
-    ]
-    return [change["number"] for change in made]
-
-
 def _measure(result: Result, server: PortalServer, person: Person, plan: Plan, name: str) -> None:
     # Two variants per round: one is first asked for as a fragment, the other as a page.
-    numbers = _connect(server, plan.place / "diffs", name, name, plan.rounds * 2, plan)
+    numbers = changes_of(server, plan.place / "diffs", name, name, plan.rounds * 2, plan)
     bare = plan.place / "diffs" / f"{name}.git"
     calls: dict[str, Callable[[int], object]] = {
         "git": lambda at: git(bare, "diff", "-M", "main", f"variant-{at * 2}"),

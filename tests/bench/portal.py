@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlencode
 
+from tests.bench.measuring import Plan
+from tests.bench.workloads import bare_repository
 from tests.support.server import PASSWORD, PortalServer
 
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
@@ -83,3 +85,20 @@ def another_process(server: PortalServer, **environment: str) -> Iterator[Portal
         yield twin
     finally:
         twin.stop()
+
+
+def changes_of(server: PortalServer, place: Path, name: str, workload: str, variants: int, plan: Plan) -> list[int]:
+    """A repository ``name`` with one change per variant of a workload; the numbers of the changes."""
+    bare = place / f"{name}.git"
+    bare_repository(bare, workload, variants, scale=0.05 if plan.quick else 1.0)
+    return connected(server, bare, name, variants)
+
+
+def connected(server: PortalServer, bare: Path, name: str, variants: int) -> list[int]:
+    """One change for each branch ``variant-N`` of ``bare``, made as people make them; their numbers."""
+    server.api("carol").post("/repositories/", {"name": name, "url": str(bare), "members": {"alice": "author"}}, 201)
+    alice = server.api("alice")
+    bodies = [
+        {"repository": name, "title": f"Variant {at}", "source_branch": f"variant-{at}"} for at in range(variants)
+    ]
+    return [alice.post("/changes/", body, 201)["number"] for body in bodies]

@@ -49,6 +49,12 @@ class PortalServer:
             **(environment or {}),
         }
 
+    @property
+    def pid(self) -> int:
+        """The server process, while it runs."""
+        assert self._process is not None, "the server does not run"
+        return self._process.pid
+
     def start(self) -> PortalServer:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.manage("migrate", "--verbosity", "0")
