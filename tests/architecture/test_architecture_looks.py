@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from apps.presentation import gallery, stepper, words
+from tests.support.colour import VISIONS, ciede2000, contrast, difference
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKENS = (ROOT / "static/css/tokens.css").read_text(encoding="utf-8")
@@ -33,20 +34,8 @@ THEMES = {
 }
 
 
-def luminance(colour: str) -> float:
-    """Relative luminance of WCAG 2.2."""
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: str, other: str) -> float:
-    high, low = sorted((luminance(one), luminance(other)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
-
-
 @pytest.mark.parametrize("theme", THEMES)
-def test_text_can_be_read_in_every_theme(theme: str):
+def test_acceptance_27_text_can_be_read_in_every_theme(theme: str):
     token = THEMES[theme]
     pairs = [
         (text, ground) for text in ("c-fg", "c-muted", "c-accent") for ground in ("c-page", "c-surface", "c-inset")
@@ -63,11 +52,43 @@ def test_text_can_be_read_in_every_theme(theme: str):
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_controls_and_focus_can_be_seen_in_every_theme(theme: str):
+def test_acceptance_27_controls_and_focus_can_be_seen_in_every_theme(theme: str):
     token = THEMES[theme]
     grounds = ("c-page", "c-surface", "c-inset")
     weak = {(one, g): contrast(token[one], token[g]) for one in ("c-ctl", "c-focus", "c-accent") for g in grounds}
     assert {pair: ratio for pair, ratio in weak.items() if ratio < 3} == {}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ((50.0, 2.6772, -79.7751), (50.0, 0.0, -82.7485), 2.0425),
+        ((50.0, 0.0, 0.0), (50.0, -1.0, 2.0), 2.3669),
+        ((50.0, 2.5, 0.0), (50.0, 0.0, -2.5), 4.3065),
+        ((50.0, 2.5, 0.0), (73.0, 25.0, -18.0), 27.1492),
+        ((60.2574, -34.0099, 36.2677), (60.4626, -34.1751, 39.4387), 1.2644),
+        ((6.7747, -0.2908, -2.4247), (5.8714, -0.0985, -2.2286), 0.6377),
+        ((2.0776, 0.0795, -1.1350), (0.9033, -0.0636, -0.5514), 0.9082),
+    ],
+)
+def test_the_measure_of_difference_agrees_with_the_published_pairs(one, other, expected):
+    assert ciede2000(one, other) == pytest.approx(expected, abs=0.0001)
+    assert ciede2000(other, one) == pytest.approx(expected, abs=0.0001)
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+@pytest.mark.parametrize("theme", THEMES)
+def test_acceptance_27_added_and_removed_differ_for_every_kind_of_colour_vision(theme: str, vision: str):
+    token, least = THEMES[theme], 15 if theme.endswith("cb") else 6
+    found = {
+        f"{added} {removed}": round(difference(token[added], token[removed], vision), 1)
+        for added, removed in (("df-add", "df-dele"), ("df-addn", "df-deln"), ("df-addw", "df-delw"))
+    }
+    assert {pair: delta for pair, delta in found.items() if delta < least} == {}
+
+
+def test_the_usual_pale_pair_would_fail_the_test_of_differences():
+    assert difference("#e3fcea", "#ffecea", "deutan") < 6
 
 
 def test_the_system_theme_is_an_exact_copy_of_the_dark_one():

@@ -1,0 +1,58 @@
+"""The addresses of the pages, in the demo organisation, by who looks at them. No page may be missing."""
+
+from __future__ import annotations
+
+from django.urls import resolve
+
+CHANGE = ("", "diff/", "diff/?view=split", "approvals/", "deployments/", "history/")
+PAGES: dict[str, list[str]] = {
+    "": [
+        *("/accounts/login/", "/accounts/login/?next=/changes/1/", "/accounts/password/reset/", "/nothing-here/"),
+        *("/accounts/3rdparty/login/cancelled/", "/accounts/3rdparty/login/error/", "/accounts/inactive/"),
+    ],
+    "carol": [
+        *("/queue/", "/changes/", "/changes/?q=no-such-word", "/changes/?q=state:nonsense", "/changes/new/"),
+        *(f"/changes/{number}/{part}" for number in (1, 5, 12) for part in CHANGE),
+        *("/changes/14/", "/changes/14/deployments/", "/changes/7/", "/changes/8/attach/", "/changes/11/assignments/"),
+        *("/changes/11/withdraw/", "/changes/11/edit/", "/changes/11/retarget/", "/changes/14/close/"),
+        *("/deployments/", "/deployments/1/", "/deployments/8/", "/deployments/12/", "/deployments/2/rollback/"),
+        *("/deployments/12/cancel/", "/deployments/12/resolve/"),
+        *("/environments/", "/environments/harbour/staging/", "/environments/harbour/production/"),
+        *("/repositories/", "/repositories/connect/", "/repositories/harbour/", "/repositories/harbour/policy/"),
+        *(
+            "/repositories/harbour/credentials/",
+            "/runbooks/",
+            "/runbooks/harbour/scale-the-shop/",
+            "/teams/",
+            "/teams/sre/",
+            "/teams/new/",
+            "/audit/",
+        ),
+        *(
+            "/settings/",
+            "/settings/keyboard/",
+            "/settings/tokens/",
+            "/help/shortcuts/",
+            "/help/ui/",
+            "/changes/999999/",
+        ),
+        *("/accounts/logout/", "/accounts/email/", "/accounts/password/change/", "/accounts/2fa/"),
+        *("/accounts/3rdparty/", "/accounts/reauthenticate/"),
+    ],
+    "bob": [
+        *("/queue/", "/changes/11/", "/changes/11/diff/", "/changes/11/diff/?from=r1&to=r2", "/changes/9/", "/audit/"),
+    ],
+    "dave": ["/queue/", "/audit/", "/audit/100/", "/changes/11/", "/deployments/8/"],
+    "erin": ["/queue/", "/people/", "/people/new/", "/teams/new/", "/teams/sre/", "/teams/sre/edit/", "/audit/"],
+    "mallory": [
+        *("/queue/", "/changes/", "/changes/new/", "/changes/1/", "/deployments/", "/environments/", "/repositories/"),
+    ],
+}
+NOT_PAGES = {"change_patch", "deployment_events", "deployment_log"}
+"""Text and data to keep, which no browser shows as a page."""
+
+
+def walked() -> set[str]:
+    """The names of the routes behind the addresses."""
+    paths = {address.partition("?")[0] for addresses in PAGES.values() for address in addresses}
+    return {resolve(path).url_name or "" for path in paths if path != "/nothing-here/"}
