@@ -80,21 +80,71 @@
     const all = $$("[data-rows]").flatMap(rowsOf);
     const now = all.indexOf(currentRow());
     const next = all[now < 0 ? 0 : Math.max(0, Math.min(all.length - 1, now + step))];
-    if (!next) return;
-    all.forEach((row) => { row.classList.toggle("cur", row === next); target(row).tabIndex = row === next ? 0 : -1; });
+    if (next) point(next);
+  };
+  const point = (next) => {
+    for (const row of $$("[data-rows]").flatMap(rowsOf)) {
+      row.classList.toggle("cur", row === next);
+      target(row).tabIndex = row === next ? 0 : -1;
+    }
     target(next).focus();
     next.scrollIntoView({ block: "nearest" });
   };
+  document.addEventListener("focusin", (event) => {
+    const row = event.target.closest?.("[data-rows] > *");
+    if (row && !row.classList.contains("cur")) $$("[data-rows] > *").forEach((one) => one.classList.toggle("cur", one === row));
+  });
   const hasRows = () => $("[data-rows]");
   key("next-row", () => move(1), hasRows);
   key("previous-row", () => move(-1), hasRows);
   key("open-row", () => { const row = currentRow(); if (row) target(row).click(); }, hasRows);
 
+  /* ------------------------------------------------------------------- focus survives every swap, or goes next to it */
+  let had = null;
+  const regionsOf = (one) => { const found = []; for (; one; one = one.parentElement) if (one.id) found.push(one.id); return found; };
+  document.addEventListener("focusin", ({ target: one }) => {
+    if (one === document.body || one.id === "main") return;
+    const list = one.closest("[data-rows]"), row = list && rowsOf(list).findIndex((each) => each.contains(one));
+    had = { one, id: one.id, tag: one.tagName, words: one.textContent, regions: regionsOf(one.parentElement), list, row };
+  });
+  /* An element that is taken away loses the focus before it is gone; one that was left is still there a moment later. */
+  document.addEventListener("focusout", ({ target: one }) => queueMicrotask(() => { if (had?.one === one && one.isConnected) had = null; }));
+  const refocus = () => {
+    const lost = had && !had.one.isConnected && (!document.activeElement || document.activeElement === document.body);
+    if (!lost) return;
+    const region = had.regions.map((id) => document.getElementById(id)).find(Boolean) || $("#main");
+    const list = had.list?.isConnected ? had.list : document.getElementById(had.list?.id || ""), rows = list ? rowsOf(list) : [];
+    const same = $$(had.tag, region).find((one) => one.textContent === had.words && isSeen(one));
+    const next = document.getElementById(had.id) || (rows.length ? target(rows[Math.min(had.row, rows.length - 1)]) : same);
+    const place = next || $$("a[href], button, input, select, textarea, summary", region).find(isSeen) || $("#main");
+    place.focus({ preventScroll: true });
+  };
+
   /* ------------------------------------------------------------------------------------------------------- the frame */
+  /* The list that one came from, as it was: its address with filters, and the row that was opened. */
+  const parent = () => $("[data-up]") || $('#nav a[aria-current="page"]');
+  const upward = () => { const link = parent(); return link && new URL(link.href).pathname !== location.pathname ? link : null; };
+  const kept = (path) => JSON.parse(sessionStorage.getItem(`list:${path}`) || "null");
+  const goUp = (link) => {
+    const path = new URL(link.href).pathname, list = kept(path);
+    if (!list) return link.click();
+    sessionStorage.setItem(`list:${path}`, JSON.stringify({ ...list, back: true }));
+    location.assign(list.url);
+  };
+  addEventListener("pagehide", () => {
+    const row = hasRows() && currentRow();
+    if (hasRows()) sessionStorage.setItem(`list:${location.pathname}`, JSON.stringify({ url: location.href, row: row && target(row).pathname }));
+  });
+  addEventListener("pageshow", () => {
+    const list = kept(location.pathname);
+    if (!list?.back) return;
+    const row = $$("[data-rows]").flatMap(rowsOf).find((one) => target(one).pathname === list.row);
+    if (row) point(row);
+  });
   const search = () => $("[data-search]") || $("#search");
   key("help", help, () => $("#shortcuts"));
   key("search", () => { search().focus(); search().select(); }, search);
-  key("up", () => $("[data-up]").click(), () => $("[data-up]"));
+  key("up", () => goUp(upward()), upward);
   for (let number = 1; number < 9; number += 1) {
     key(`tab-${number}`, () => $$("[data-tab]")[number - 1].click(), () => $$("[data-tab]").length >= number);
   }
@@ -122,7 +172,13 @@
       event.preventDefault();
       return event.target.form.requestSubmit();
     }
-    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    if ((mac ? event.metaKey : event.ctrlKey) && event.key.toLowerCase() === "k" && !event.shiftKey && !event.altKey && !$("dialog[open]")) {
+      const act = table.has("palette") && actionOf(table.get("palette"));
+      if (!act) return;
+      event.preventDefault();
+      return act();
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || $("dialog[open]")) return;
     const inList = event.target.closest("[data-rows]");
     if (inList && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
       event.preventDefault();
@@ -137,5 +193,5 @@
     help();
   });
 
-  window.portal = { key, refreshKeys: (from) => { rove(from); hint(from); } };
+  window.portal = { key, refreshKeys: (from) => { rove(from); hint(from); refocus(); } };
 })();

@@ -195,6 +195,12 @@
   const { key } = window.portal;
   key("follow", toggle);
   key("next-error", nextError);
+  key("copy-line", () => {
+    const link = (document.activeElement.closest?.(".ll") || logs.querySelector(".ll.sel"))?.querySelector(".ln");
+    if (!link) return window.portal.announce("Choose a line first.");
+    location.hash = link.hash; /* where the clipboard cannot be had, the address bar has the link */
+    navigator.clipboard?.writeText(link.href).then(() => window.portal.announce("The link of the line is copied."), () => {});
+  });
   key("newest", () => follow(current()), current);
   key("oldest", () => { const view = current(); following = false; show(); view.scrollTop = 0; }, current);
   point();

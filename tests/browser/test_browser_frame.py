@@ -13,6 +13,8 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from playwright.sync_api import Browser, Page
 
+from apps.accounts.models import User
+from apps.accounts.shortcuts import SHORTCUTS
 from apps.presentation.context import NavEntry
 from apps.presentation.gallery import sample
 from apps.presentation.keyboard import Keyboard
@@ -32,7 +34,7 @@ def policy() -> str:
     return "; ".join(f"{name} {' '.join(values)}" for name, values in rules.items())
 
 
-def gallery(theme: str, diff: str, keys: str = "on") -> bytes:
+def gallery(theme: str, diff: str, keys: str = "on", own: dict[str, str] | None = None) -> bytes:
     alice = SimpleNamespace(is_authenticated=True, username="alice", display_name="Alice", get_username=lambda: "alice")
     context = {
         "look": {"theme": theme, "diff": diff, "density": "comfortable", "keys": keys},
@@ -45,7 +47,7 @@ def gallery(theme: str, diff: str, keys: str = "on") -> bytes:
         "user": alice,
         "csrf_token": "token",
         "sample": sample(),
-        "shortcuts": Keyboard(alice, keys),
+        "shortcuts": Keyboard(User(shortcut_keys=own) if own else alice, keys),
     }
     return render_to_string("help/ui.html", context).encode()
 
@@ -56,6 +58,7 @@ def site() -> Iterator[str]:
     header = policy()
     pages = {f"/{theme.replace(' ', '-')}": gallery(*theme.split()) for theme in THEMES}
     pages["/no-keys"] = gallery("light", "default", keys="off")
+    pages["/own-keys"] = gallery("light", "default", own={"next-row": "b", "help": "Q", "go-changes": "y x"})
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -142,7 +145,7 @@ def test_rows_are_walked_by_keys_and_opened(page: Page, site: str):
     page.wait_for_url("**#1039")
 
 
-def test_keys_rest_while_one_types_and_with_modifiers(page: Page, site: str):
+def test_acceptance_5_keys_rest_while_one_types_and_with_modifiers(page: Page, site: str):
     rest(page, f"{site}/light-default")
     page.keyboard.press("Control+j")
     assert focus(page) == ""
@@ -153,12 +156,121 @@ def test_keys_rest_while_one_types_and_with_modifiers(page: Page, site: str):
     assert page.locator("#shortcuts[open]").count() == 0
 
 
-def test_keys_that_were_switched_off_do_nothing(page: Page, site: str):
+def test_acceptance_5_keys_that_were_switched_off_do_nothing(page: Page, site: str):
     rest(page, f"{site}/no-keys")
     page.keyboard.press("j")
     page.keyboard.press("?")
     assert page.locator("#shortcuts[open]").count() == 0
     assert focus(page) == ""
+
+
+PRESS = """({keys, composing}) => keys.split(' ').forEach((key) => document.activeElement.dispatchEvent(
+  new KeyboardEvent('keydown', {key, isComposing: composing, bubbles: true, cancelable: true})))"""
+
+
+def press(page: Page, keys: str, *, composing: bool = False) -> None:
+    """The keys of the table, which the browser names as the table does."""
+    page.evaluate(PRESS, {"keys": keys, "composing": composing})
+
+
+def test_acceptance_5_no_key_fires_during_composition_or_in_a_dialog(page: Page, site: str):
+    rest(page, f"{site}/light-default")
+    press(page, "j", composing=True)
+    press(page, "?", composing=True)
+    assert (focus(page), page.locator("dialog[open]").count()) == ("", 0)
+    page.keyboard.press("?")
+    before = focus(page)
+    for one in SHORTCUTS:
+        if not one.fixed:
+            press(page, one.keys)
+    assert (focus(page), page.url, page.locator("dialog[open]").count()) == (before, f"{site}/light-default", 1)
+
+
+def test_acceptance_5_moved_keys_work_and_the_old_ones_rest(page: Page, site: str):
+    rest(page, f"{site}/own-keys")
+    page.keyboard.press("j")
+    page.keyboard.press("?")
+    assert (focus(page), page.locator("dialog[open]").count()) == ("", 0)
+    page.keyboard.press("b")
+    assert focus(page) == "Raise ingress replicas"
+    page.keyboard.press("Q")
+    assert page.locator('#shortcuts [data-shortcut="next-row"] kbd').all_text_contents() == ["b"]
+    assert page.locator("#search").get_attribute("aria-keyshortcuts") == "/"
+    page.keyboard.press("Escape")
+    press(page, "y x")
+    page.wait_for_url(f"{site}/changes/")
+
+
+BUTTONS = """(ids) => {
+  window.sent = [];
+  document.addEventListener('click', (event) => event.target.closest('a') && event.preventDefault(), true);
+  document.addEventListener('submit', (event) => { event.preventDefault(); window.sent.push(event.submitter.id); }, true);
+  for (const id of ids) {
+    const form = document.createElement('form'), button = document.createElement('button');
+    form.method = 'post';
+    form.action = `/${id}/`;
+    button.id = `send-${id}`;
+    button.dataset.key = id;
+    button.textContent = id;
+    form.append(button);
+    document.querySelector('main').append(form);
+  }
+}"""
+
+
+def test_acceptance_5_no_single_key_sends_a_form_but_for_notes_to_oneself(page: Page, site: str):
+    movable = [one for one in SHORTCUTS if not one.fixed and " " not in one.keys]
+    rest(page, f"{site}/light-default")
+    page.evaluate(BUTTONS, [one.id for one in movable])
+    for one in movable:
+        page.evaluate("document.activeElement.blur()")
+        press(page, one.keys)
+        page.keyboard.press("Escape")
+        page.evaluate("document.querySelectorAll('dialog[open]').forEach((box) => box.close())")
+    assert page.evaluate("window.sent") == [f"send-{one.id}" for one in movable if one.sends]
+    assert page.url.startswith(f"{site}/light-default")
+
+
+def test_what_a_control_says_of_its_key_is_what_works(page: Page, site: str):
+    rest(page, f"{site}/light-default")
+    said = "all => all.map(one => [one.dataset.key, one.getAttribute('aria-keyshortcuts')])"
+    assert ["search", "/"] in page.locator("[data-key]").evaluate_all(said)
+    page.goto(f"{site}/no-keys")
+    assert page.locator("[data-key]:not([data-key=palette])").evaluate_all(said)
+    assert page.locator("[aria-keyshortcuts='/']").count() == 0
+
+
+def test_the_palette_finds_pages_and_actions_and_gives_the_focus_back(page: Page, site: str):
+    rest(page, f"{site}/light-default")
+    page.keyboard.press("j")
+    page.keyboard.press("Control+k")
+    assert focus(page) == "palette-q"
+    page.keyboard.type("chan page")
+    assert page.locator("#palette li:visible").count() == 1
+    page.keyboard.press("ArrowDown")
+    assert focus(page).startswith("Changes")
+    page.keyboard.press("Escape")
+    assert focus(page) == "Raise ingress replicas"
+    page.keyboard.press(".")
+    assert focus(page).startswith("A link as button")
+    assert "New change Action" in page.locator("#palette li").all_inner_texts()[1].replace("\n", " ")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("changes page")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{site}/changes/")
+
+
+def test_focus_that_a_swap_took_away_goes_to_what_stands_there_now(page: Page, site: str):
+    rest(page, f"{site}/light-default")
+    swapped = "document.dispatchEvent(new CustomEvent('htmx:after:swap'))"
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.evaluate(f"document.activeElement.closest('[data-rows] > *').remove(); {swapped}")
+    assert page.evaluate("Boolean(document.activeElement.closest('[data-rows]'))")
+    page.focus("#forms .btn-primary")
+    page.evaluate(f"const one = document.activeElement; one.replaceWith(one.cloneNode(true)); {swapped}")
+    assert page.evaluate("document.activeElement.matches('#forms .btn-primary')")
 
 
 def test_two_keys_go_to_a_page(page: Page, site: str):
