@@ -127,7 +127,8 @@
     shortenTimes(from);
     restoreDrafts(from);
     $$("[data-dismiss]", from).forEach((button) => { button.hidden = false; });
-    $("[data-focus]", from)?.focus();
+    const first = $("[data-focus]:not([data-focused])", from); /* once: a later swap elsewhere moves no focus */
+    if (first) { first.dataset.focused = ""; first.focus(); }
     refreshKeys(from);
   };
   document.addEventListener("htmx:after:swap", () => refresh(document));
