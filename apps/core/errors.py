@@ -43,5 +43,9 @@ class InvalidInput(PortalError):
         super().__init__(code, message, **details)
 
 
+class TooLarge(InvalidInput):
+    """What was asked for is more than one answer can hold; the message names another way to get it."""
+
+
 class Unavailable(PortalError):
     """Something outside (a Git host, a tool) did not answer or refused us."""

@@ -18,6 +18,8 @@ SYMLINK, SUBMODULE = "120000", "160000"
 _STATUS_WORDS = {"A": "added", "D": "deleted", "M": "changed", "R": "renamed", "C": "copied", "T": "type changed"}
 _FORMATS = {"100": "file", "120": "symlink", "160": "submodule", "040": "directory"}
 _ID_LENGTH = 8
+MAX_SHOWN = 4_000
+"""Characters of one line before it is cut, with a count of what is left, unless asked for whole."""
 _CONTROL = bytes(range(9)) + bytes(range(11, 32)) + b"\x7f"
 _HEADING = re.compile(rb"(?:^|\n)@@ [^\n]*")
 
@@ -96,6 +98,7 @@ class FileFacts:
     ``patch_bytes`` is the length of the patch text; ``hidden`` counts invisible characters in its lines by token;
     ``lookalikes`` those that look like ASCII and are not, by character (of the lines and of the name);
     ``clean`` is false when a line is no UTF-8; ``words`` are phrases for people, such as ``mode 644 → 755``.
+    ``cut`` counts lines that are so long that the page shows only their beginning.
     """
 
     kind: Kind
@@ -106,6 +109,7 @@ class FileFacts:
     hidden: tuple[tuple[str, int], ...] = ()
     clean: bool = True
     lookalikes: tuple[tuple[str, int], ...] = ()
+    cut: int = 0
 
     @property
     def changed(self) -> int:
@@ -125,6 +129,7 @@ class FileFacts:
             kind=data["kind"], added=data["added"], removed=data["removed"], patch_bytes=data["patch_bytes"],
             words=tuple(data.get("words", ())), hidden=hidden, clean=data.get("clean", True),
             lookalikes=alike,
+            cut=data.get("cut", 0),
         )  # fmt: skip
 
 
@@ -170,7 +175,15 @@ def describe(change: FileChange, patch: bytes) -> FileFacts:
         for char in lookalikes.find(change.path).values():
             alike[char] = alike.get(char, 0) + 1
     words = tuple(_words(change, kind, patch))
-    return FileFacts(kind, added, removed, len(patch), words, hidden, clean, tuple(sorted(alike.items())))
+    cut = sum(_long_lines(body) for body in bodies)
+    return FileFacts(kind, added, removed, len(patch), words, hidden, clean, tuple(sorted(alike.items())), cut)
+
+
+def _long_lines(body: bytes) -> int:
+    """Lines of more characters than a page shows; most patches are shorter than one such line."""
+    if len(body) <= MAX_SHOWN:
+        return 0
+    return sum(1 for line in body.split(b"\n") if len(line) > MAX_SHOWN + 1 and len(decode(line)[0]) > MAX_SHOWN + 1)
 
 
 def without_space(change: FileChange, patch: bytes, whole: FileFacts) -> FileFacts:

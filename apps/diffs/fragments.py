@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from apps.diffs import lookalikes
 from apps.diffs.characters import escape, escape_attribute, escape_name, plain
-from apps.diffs.files import FileChange, FileFacts, describe
-from apps.diffs.highlight import MAX_SHOWN, PIECE, TRAILING, Painter, painter_for, painter_of
+from apps.diffs.files import MAX_SHOWN, FileChange, FileFacts, describe
+from apps.diffs.highlight import PIECE, TRAILING, Painter, painter_for, painter_of
 from apps.diffs.html import CONTEXT, NO_EXPAND, TABLE_CLOSE, Expand, View, table_open
 from apps.diffs.keys import etag, fragment_key
 from apps.diffs.lexers import language_of
@@ -112,7 +112,7 @@ def render_file(
         problem = error.message
     next_row = window.end if window.more else None
     # One list, one join, one encoding: a large file is not copied again and again.
-    pieces = ["<tbody>", *rows, "</tbody>"] if rows else []
+    pieces = [f'<tbody data-start="{start_row}">', *rows, "</tbody>"] if rows else []
     pieces.append(f'<tbody class="ce">{end}</tbody>' if end else _more(change, chosen, next_row, max_rows))
     may_be_cut = len(patch) > MAX_SHOWN and max(map(len, rows), default=0) > MAX_SHOWN
     cut = sum(row.count("more characters are not shown]</span>") for row in rows) if may_be_cut else 0
@@ -263,8 +263,18 @@ def render_shell(
 ) -> bytes:
     """A file without its rows: loads by itself when near, or stays closed for a ``reason`` that is shown."""
     state = "closed" if reason else "load"
-    words = f"<p>{escape_name(plain(reason))}</p>" if reason else ""
-    return (
-        f'{section_open(change, facts, state=state, tools=tools)}<div class="fb">{words}'
-        f'<p><a href="{options.link(change)}">Show the difference</a></p></div></section>'
-    ).encode()
+    body = closed_body(change, reason, options=options)
+    return f'{section_open(change, facts, state=state, tools=tools)}<div class="fb">{body}</div></section>'.encode()
+
+
+def closed_body(change: FileChange, reason: str, *, options: Options) -> str:
+    """What stands in the place of rows that are not there: why, if there is a reason, and the link that shows them."""
+    words = f'<p class="why">{escape_name(plain(reason))}</p>' if reason else ""
+    return f'{words}<a href="{options.link(change)}">Show the difference</a>'
+
+
+def folder_heading(folder: str, files: int) -> bytes:
+    """The name of a folder above its files; ``files`` are those of the whole difference."""
+    noun = "file" if files == 1 else "files"
+    name = escape_name(f"{folder}/") if folder else "Top folder"
+    return f'<h2 class="dg">{name} <span>{files:,} {noun}</span></h2>'.encode()

@@ -12,11 +12,11 @@ from functools import partial
 
 from apps.diffs import lookalikes
 from apps.diffs.characters import escape, escape_line, lookalike_html, tail
+from apps.diffs.files import MAX_SHOWN
 from apps.diffs.lexers import LEXERS, Lexer, State, language_of, span
 from apps.diffs.marks import put
 
 MAX_LEXED = 1_000  # characters; a longer line has no colours
-MAX_SHOWN = 4_000  # characters of one line before it is cut, with a count of what is left, unless asked for in pieces
 PIECE = 50_000  # characters of one line in one answer
 CUT_OPEN = '<span class="cut">'
 MAX_REMEMBERED = 40_000

@@ -7,8 +7,9 @@ controls those, and could close what should be read. A closed file keeps its nam
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from apps.diffs.files import FileChange, FileFacts
@@ -40,22 +41,28 @@ class FilePlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``tier`` 1 (all), 2 (ten files, shells) or 3 (shells by folder, ``SHELLS_PER_PAGE`` a page), files in order."""
+    """``tier`` 1 (all), 2 (ten files, shells) or 3 (shells by folder, ``SHELLS_PER_PAGE`` a page), files in order.
+
+    ``folders``: how many files of the whole difference each folder has, where files stand under their folders (tier 3).
+    """
 
     tier: int
     files: tuple[FilePlan, ...]
+    folders: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def not_displayed(self) -> tuple[FilePlan, ...]:
         """What the review form has to name."""
         return tuple(item for item in self.files if item.display == "closed")
 
-    def by_folder(self) -> list[tuple[str, list[FilePlan]]]:
-        """Files under their folder, both in the order of the list (tier 3)."""
-        groups: dict[str, list[FilePlan]] = {}
-        for item in self.files:
-            groups.setdefault(item.change.display_path.rpartition("/")[0], []).append(item)
-        return list(groups.items())
+    def page(self, start: int = 0) -> Plan:
+        """The files of one page: the first one, or the one that begins with file ``start``."""
+        return replace(self, files=self.files[start : start + SHELLS_PER_PAGE])
+
+
+def folder_of(change: FileChange) -> str:
+    """The folder of a file as it is shown, empty at the top."""
+    return change.display_path.rpartition("/")[0]
 
 
 def closed_reason(change: FileChange, facts: FileFacts | None) -> str:
@@ -86,22 +93,36 @@ def _name_reason(path: str, changed: int) -> str:
     return ""
 
 
-def plan(changes: Sequence[FileChange], facts: Mapping[str, FileFacts]) -> Plan:
-    """The plan of a page. ``facts`` by file id; while some are not known, the change counts as tier 2 at least."""
+def plan(changes: Sequence[FileChange], facts: Mapping[str, FileFacts], *, lines: int | None = None) -> Plan:
+    """The plan of a page. ``facts`` by file id; while some are not known, the change counts as tier 2 at least.
+
+    ``lines`` is the sum of changed lines where it is known before the facts are. In tier 3 the files of a folder stand
+    together, folders in the order in which the list first names them.
+    """
     known = [facts[change.id] for change in changes if change.id in facts]
-    lines = sum(item.changed for item in known)
-    if lines > MEDIUM_LINES or len(changes) > MEDIUM_FILES:
-        tier = 3
-    else:
-        tier = 1 if lines <= SMALL_LINES and len(known) == len(changes) else 2
+    tier = _tier(len(changes), max(lines or 0, sum(item.changed for item in known)), len(known) == len(changes))
     limit = {1: len(changes), 2: INLINE_FILES, 3: 0}[tier]
     files: list[FilePlan] = []
     opened = 0
-    for change in changes:
+    for change in _by_folder(changes) if tier == 3 else changes:
         reason = closed_reason(change, facts.get(change.id))
         if reason:
             files.append(FilePlan(change, "closed", reason))
             continue
         files.append(FilePlan(change, "inline" if opened < limit else "load"))
         opened += 1
-    return Plan(tier, tuple(files))
+    folders = Counter(folder_of(change) for change in changes) if tier == 3 else {}
+    return Plan(tier, tuple(files), folders)
+
+
+def _tier(files: int, lines: int, counted: bool) -> int:  # three facts of one change
+    if lines > MEDIUM_LINES or files > MEDIUM_FILES:
+        return 3
+    return 1 if counted and lines <= SMALL_LINES else 2
+
+
+def _by_folder(changes: Sequence[FileChange]) -> list[FileChange]:
+    groups: dict[str, list[FileChange]] = {}
+    for change in changes:
+        groups.setdefault(folder_of(change), []).append(change)
+    return [change for group in groups.values() for change in group]

@@ -29,6 +29,8 @@ class ReviewRow:
     not_shown: str
 
 
+NAMED = 5
+"""Parts that were not displayed which a review names; the others are counted."""
 _LOST = frozenset(
     {"source_changed", "rendered_changed", "plan_changed", "base_moved", "retargeted", "expired", "policy_changed"}
 )
@@ -63,5 +65,11 @@ def _row(row: Review, standing: ReviewStanding | None) -> ReviewRow:
 
 def _not_shown(row: Review) -> str:
     """What the page had not displayed when the approval was given."""
-    hidden = row.shown.get("not_displayed", []) if isinstance(row.shown, dict) else []
-    return f"{len(hidden)} file{'s' if len(hidden) != 1 else ''} not displayed at that moment" if hidden else ""
+    shown = row.shown if isinstance(row.shown, dict) else {}
+    hidden = shown.get("not_displayed", [])
+    total = shown.get("not_displayed_total", len(hidden))
+    if not total:
+        return ""
+    named = "; ".join(f"{part['path']} ({part['reason']})" for part in hidden[:NAMED])
+    more = f"; and {total - NAMED:,} more" if total > NAMED else ""
+    return f"{total:,} {'part' if total == 1 else 'parts'} not displayed at that moment: {named}{more}"

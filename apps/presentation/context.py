@@ -19,6 +19,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "diff": ("default", "cb"),
     "density": ("comfortable", "compact"),
     "keys": ("on", "off"),
+    "layout": ("unified", "split"),
+    "wrap": ("on", "off"),
+    "tabs": ("4", "2", "8"),
 }
 """Cookies that the server reads, the first value being the default. Anything else is ignored."""
 

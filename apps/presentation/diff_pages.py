@@ -10,24 +10,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from django.core.cache import cache
 
-from apps.changes.models import ChangeRequest
 from apps.core.errors import NotVisible
 from apps.diffs import DIFF_VERSION, tiers
 from apps.diffs.files import FileChange, FileFacts, describe, with_ids, without_space
-from apps.diffs.fragments import ALL_CONTEXT, Options, render_file, render_section, render_shell
+from apps.diffs.fragments import ALL_CONTEXT, Options, closed_body, render_file, render_section
 from apps.diffs.html import CONTEXT, View
-from apps.diffs.pages import stream_sections
-from apps.diffs.parse import MalformedDiff, match_patch, read, split_patch
+from apps.diffs.pages import stream_sections, stream_shells
+from apps.diffs.parse import MalformedDiff, iter_hunks, match_patch, read, split_patch
+from apps.diffs.positions import line_named, row_of, window_of
+from apps.diffs.tiers import closed_reason
 from apps.presentation.colouring import COLOURING
-from apps.presentation.diff_sides import Sides, sides_of
+from apps.presentation.diff_sides import Sides
 from apps.presentation.recent import Recent
 from apps.vcs import objects, trees
 from apps.vcs.errors import GitOutputTooLarge
-from apps.vcs.paths import display
 
 KEEP = 24 * 3600  # seconds in the cache; the content of a key never changes
 WHOLE_LINES = tiers.SMALL_LINES
@@ -140,7 +139,15 @@ def _count_lines(sides: Sides, files: tuple[FileChange, ...]) -> dict[str, FileF
 
 
 def patches_of(sides: Sides, wanted: list[FileChange], context: int | None = None) -> list[tuple[FileChange, bytes]]:
-    """The patch of each of ``wanted``; one that is too large to be held comes back empty."""
+    """The patch of each of ``wanted``, in their order; of one that is too large to be held there is none."""
+    ids = {change.id for change in wanted}
+    as_printed = [change for change in listing(sides).files if change.id in ids]
+    found = {change.id: patch for change, patch in _patches_as_printed(sides, as_printed, context)}
+    return [(change, found[change.id]) for change in wanted if change.id in found]
+
+
+def _patches_as_printed(sides: Sides, wanted: list[FileChange], context: int | None) -> list[tuple[FileChange, bytes]]:
+    """The same for files in the order of Git's list, in which it prints their parts."""
     paths = sorted({path for change in wanted for path in (change.old_path, change.new_path)})
     try:
         data = trees.patch(
@@ -148,7 +155,9 @@ def patches_of(sides: Sides, wanted: list[FileChange], context: int | None = Non
         )
         return list(zip(wanted, _split(sides, wanted, data), strict=True))
     except GitOutputTooLarge:
-        return [] if len(wanted) == 1 else [pair for change in wanted for pair in patches_of(sides, [change], context)]
+        if len(wanted) == 1:
+            return []
+        return [pair for change in wanted for pair in _patches_as_printed(sides, [change], context)]
     except MalformedDiff:
         # Limited to some paths, Git pairs renames differently in rare cases: the whole patch is what was listed.
         files = listing(sides).files
@@ -184,13 +193,17 @@ def options_of(sides: Sides, view: str, *, piece: int = 0, context: int = CONTEX
     return Options(layout, sides.query, piece, chosen, in_place=not sides.ignore_space, colours=COLOURING.html_of)
 
 
+def plan_of(sides: Sides, found: Listing) -> tiers.Plan:
+    """What loads when, from what is known by now."""
+    return tiers.plan(found.files, found.facts, lines=sides.lines)
+
+
 def first_sections(sides: Sides, found: Listing, options: Options) -> bytes:
     """The sections of the first response: rows up to the budget, then shells; at most one page of shells."""
     key = content_key(sides, f"first:{int(found.counted)}:{options.view}:{options.query}")
     cached: bytes | None = cache.get(key)
     if cached is None:
-        plan = tiers.plan(found.files, found.facts)
-        plan = tiers.Plan(plan.tier, plan.files[: tiers.SHELLS_PER_PAGE])
+        plan = plan_of(sides, found).page()
         wanted = [item.change for item in plan.files if not item.reason]
         if found.counted and _is_small(sides, found.files):
             patches = list(zip(found.files, _split_whole(sides, found.files), strict=True))
@@ -203,36 +216,56 @@ def first_sections(sides: Sides, found: Listing, options: Options) -> bytes:
 
 def shells(sides: Sides, found: Listing, options: Options, start: int) -> bytes:
     """The next page of shells, for differences of more files than one page holds."""
-    plan = tiers.plan(found.files, found.facts)
-    return b"".join(
-        render_shell(item.change, found.facts.get(item.change.id), options=options, reason=item.reason)
-        for item in plan.files[start : start + tiers.SHELLS_PER_PAGE]
-    )
+    return b"".join(stream_shells(plan_of(sides, found).page(start), options=options, facts=found.facts))
 
 
-def file_body(sides: Sides, change: FileChange, options: Options, *, start: int = 0) -> bytes:
-    """The rows of one file: from row 0 with notes and table, later the ``<tbody>`` of the next window."""
-    return _file(sides, change, options, start)[0]
+def file_body(
+    sides: Sides, change: FileChange, options: Options, *, start: int = 0, rows: int = 0, asked: bool = True
+) -> bytes:
+    """The rows of one file: from row 0 with notes and table, later the ``<tbody>`` of the next window.
+
+    ``rows`` shortens the window. A file that loads by itself (not ``asked`` for) and turns out to be one that stays
+    closed answers with its reason.
+    """
+    html, facts = _file(sides, change, options, start, rows or options.rows)
+    reason = "" if asked else closed_reason(change, facts)
+    return closed_body(change, reason, options=options).encode() if reason else html
+
+
+def window_with(sides: Sides, change: FileChange, options: Options, line: str) -> int:
+    """The first row of the window in which line ``R12`` or ``L3`` stands; 0 where the difference does not show it."""
+    named = line_named(line)
+    pairs = patches_of(sides, [change], _context(options)) if named else []
+    if named is None or not pairs:
+        return 0
+    with suppress(MalformedDiff):
+        row = row_of(iter_hunks(pairs[0][1]), options.view, *named)
+        return window_of(row, options.rows) if row is not None else 0
+    return 0
+
+
+def _context(options: Options) -> int | None:
+    return None if options.context == CONTEXT else options.context
 
 
 def file_section(sides: Sides, change: FileChange, options: Options, *, start: int = 0) -> bytes:
     """One file with its heading, to stand alone on a page."""
-    html, facts = _file(sides, change, options, start)
+    html, facts = _file(sides, change, options, start, options.rows)
     return html if start else render_section(change, facts, html)
 
 
-def _file(sides: Sides, change: FileChange, options: Options, start: int) -> tuple[bytes, FileFacts | None]:
+def _file(sides: Sides, change: FileChange, options: Options, start: int, rows: int) -> tuple[bytes, FileFacts | None]:
     chosen = f"{options.view}:{options.piece}:{options.context}:{options.query}"
-    key = content_key(sides, f"file:{change.id}:{chosen}:{start}")
+    key = content_key(sides, f"file:{change.id}:{chosen}:{start}:{rows}")
     cached: tuple[bytes, FileFacts | None] | None = cache.get(key)
     if cached is None:
-        pairs = patches_of(sides, [change], None if options.context == CONTEXT else options.context)
+        pairs = patches_of(sides, [change], _context(options))
         if not pairs:
             return TOO_LARGE, None
         facts = listing(sides).facts[change.id] if sides.ignore_space else describe(change, pairs[0][1])
         sizes = _sizes(sides, change) if facts.kind == "binary" else (None, None)
         body = render_file(
-            change, pairs[0][1], options=options, start_row=start, max_rows=options.rows, facts=facts, sizes=sizes
+            change, pairs[0][1], options=options, start_row=start, max_rows=rows, facts=facts, sizes=sizes
         )
         cached = (body.html, facts)
         cache.set(key, cached, KEEP)
@@ -244,24 +277,3 @@ def _sizes(sides: Sides, change: FileChange) -> tuple[int | None, int | None]:
     old = objects.blob_size(sides.git_dir, change.old_oid) if change.old_oid != ABSENT else None
     new = objects.blob_size(sides.git_dir, change.new_oid) if change.new_oid != ABSENT else None
     return old, new
-
-
-def not_displayed(found: Listing) -> list[tuple[str, str]]:
-    """Files that the page keeps closed, with the reason: what the review form has to name."""
-    return [(display(item.change.path), item.reason) for item in tiers.plan(found.files, found.facts).not_displayed]
-
-
-def shown_of(change: ChangeRequest, number: int) -> dict[str, Any]:
-    """What the page named and what it kept closed, to be stored with a review of revision ``number``."""
-    try:
-        sides = sides_of(change, "", f"r{number}")
-    except NotVisible:
-        return {}
-    if sides is None:
-        return {}
-    found = counted_listing(sides)
-    closed = not_displayed(found)
-    return {
-        "files": len(found.files),
-        "not_displayed": [{"path": path, "reason": reason} for path, reason in closed[:200]],
-    }

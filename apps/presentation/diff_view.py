@@ -4,40 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl
 
 from django.utils.html import escape
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from apps.changes.models import ChangeRequest, Revision
 from apps.diffs import DIFF_VERSION
-from apps.diffs.files import FileChange, FileFacts
+from apps.diffs.files import FileFacts
 from apps.diffs.fragments import Options, count_words
 from apps.diffs.html import CONTEXT
-from apps.diffs.tiers import SHELLS_PER_PAGE, plan
-from apps.presentation.diff_pages import Listing
+from apps.diffs.tiers import SHELLS_PER_PAGE, FilePlan
+from apps.policies.queries import policy_at
+from apps.presentation.diff_pages import Listing, plan_of
 from apps.presentation.diff_sides import Sides
+from apps.presentation.diff_tree import FileLine, tree_html
 from apps.presentation.plain import visible
+from apps.presentation.undisplayed import Undisplayed, undisplayed
 from apps.vcs.paths import display
 
 LISTED = 500
 """Files named in the list of the first response; the rest arrives with the counts, or page by page."""
 LISTED_COUNTED = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class FileLine:
-    """One line of the file list; ``sign`` is the status letter, ``reason`` why the file is closed."""
-
-    id: str
-    path: str
-    folder: str
-    name: str
-    sign: str
-    word: str
-    counts: str
-    added: int | None
-    removed: int | None
-    reason: str
+SHORT = 10
+NAMED = 200
+"""Parts that are not displayed which the page names; their number is said beside, and a review stores more of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +39,7 @@ class DiffView:
     ``ignore_space``: white space is left out, ``hidden_lines`` in ``hidden_files`` are not shown, and nothing is decided
     here; ``space_url`` is the address of the other view. ``list_later``: the list is fetched again after the first
     response, with more files or with their counts.
+    ``average`` is the height to reserve for a file that is not counted yet, in changed lines.
     """
 
     files: tuple[FileLine, ...]
@@ -57,7 +49,10 @@ class DiffView:
     list_later: bool
     added: int
     removed: int
-    not_displayed: tuple[FileLine, ...]
+    tier: int
+    average: int
+    not_displayed: tuple[Undisplayed, ...]
+    not_displayed_total: int
     view: str
     query: str
     version: int
@@ -90,6 +85,16 @@ class DiffView:
         return self.whole and not self.ignore_space
 
     @property
+    def fields(self) -> list[tuple[str, str]]:
+        """The two sides as fields of a form."""
+        return parse_qsl(self.query)
+
+    @property
+    def names_all_parts(self) -> bool:
+        """Whether what is not displayed is few enough to be named at once."""
+        return 0 < self.not_displayed_total <= SHORT
+
+    @property
     def left(self) -> int:
         return self.total - (self.next_shells or self.total)
 
@@ -103,24 +108,32 @@ def diff_view(
     alone: str = "",
     start: int = 0,
     long_list: bool = False,
+    marks: Mapping[str, str] | None = None,
 ) -> DiffView:
     """The read model around ``found``.
 
-    ``long_list`` is for the list that follows the first response: it names more files.
+    ``long_list`` is for the list that follows the first response: it names more files. ``marks``: file id → ``viewed``
+    or ``changed``, for the person who looks.
     """
-    reasons = {item.change.id: item.reason for item in plan(found.files, found.facts).files}
-    lines = tuple(_line(item, found.facts.get(item.id), reasons[item.id]) for item in found.files)
-    total = len(lines)
+    plan = plan_of(sides, found)
+    total = len(plan.files)
     listed = LISTED_COUNTED if long_list else LISTED
+    lines = tuple(_lines(change, sides, found, plan.files[:listed], marks or {}))
+    parts = undisplayed(found)
+    later = f"?{escape(sides.query)}&amp;view={options.view}&amp;file="
+    beyond = {line.id: f"{later}{line.id}" for line in lines[SHELLS_PER_PAGE:]}
     return DiffView(
-        files=lines[:listed],
-        list_html=list_html(lines[:listed], teach=long_list, alone=f"?{escape(sides.query)}&amp;view={options.view}"),
+        files=lines,
+        list_html=tree_html(lines, teach=long_list, page_of=beyond),
         total=total,
         counted=found.counted,
         list_later=not found.counted or (total > listed and not long_list),
-        added=sum(line.added or 0 for line in lines) if found.counted else sides.revision.lines_added,
-        removed=sum(line.removed or 0 for line in lines) if found.counted else sides.revision.lines_removed,
-        not_displayed=tuple(line for line in lines if line.reason),
+        added=sum(one.added for one in found.facts.values()) if found.counted else sides.revision.lines_added,
+        removed=sum(one.removed for one in found.facts.values()) if found.counted else sides.revision.lines_removed,
+        tier=plan.tier,
+        average=max((sides.lines or 0) // max(total, 1), 4),
+        not_displayed=parts[:NAMED],
+        not_displayed_total=len(parts),
         view=options.view,
         query=sides.query,
         version=DIFF_VERSION,
@@ -132,7 +145,7 @@ def diff_view(
         hidden=found.hidden,
         space_url=f"?{replace(sides, ignore_space=not sides.ignore_space).query}&view={options.view}",
         head_only=sides.head_only,
-        alone=next((line for line in lines if line.id == alone), None) if alone else None,
+        alone=_line(FilePlan(found.find(alone), "inline"), found.facts.get(alone)) if alone else None,
         start=start,
         context=options.context if alone and options.context != CONTEXT else 0,
         piece=options.piece if alone else 0,
@@ -140,34 +153,19 @@ def diff_view(
     )
 
 
-def list_html(lines: Iterable[FileLine], *, teach: bool, alone: str) -> SafeString:
-    """The lines of the file list. Written here, because a thousand of them cost a template 100 ms.
-
-    ``teach``: they came after the page and tell its headings the counts in words. A file whose heading is not in the
-    first response is opened by itself: ``alone`` is the address, escaped, to which it is added.
-    """
-    written = (
-        _line_html(line, teach, "" if index < SHELLS_PER_PAGE else f"{alone}&amp;file={line.id}")
-        for index, line in enumerate(lines)
-    )
-    return mark_safe("".join(written))  # noqa: S308  # every foreign part is escaped
+def _lines(
+    change: ChangeRequest, sides: Sides, found: Listing, files: Iterable[FilePlan], marks: Mapping[str, str]
+) -> Iterable[FileLine]:
+    # The owners of the target's tip: those who are asked, and read once for the verdict anyway.
+    owners = policy_at(change.repository, sides.revision.target_branch, sides.revision.target_oid).owners
+    for item in files:
+        matches = owners.owners_of(display(item.change.path)) if owners.entries else ()
+        names = ", ".join(dict.fromkeys(name.removeprefix("@") for match in matches for name in match.owners))
+        yield _line(item, found.facts.get(item.change.id), owner=names, mark=marks.get(item.change.id, ""))
 
 
-def _line_html(line: FileLine, teach: bool, page: str) -> str:
-    folder = f'<span class="muted">{escape(line.folder)}/</span>' if line.folder else ""
-    counts = ""
-    if line.counts:
-        added = f'<span class="plus">+{line.added}</span>' if line.added else ""
-        removed = f' <span class="minus">−{line.removed}</span>' if line.removed else ""
-        words = f' data-counts="{escape(line.counts)}"' if teach else ""
-        counts = f'<span class="file-counts"{words}>{added}{removed}</span>'
-    return (
-        f'<li><a href="{page}#f-{line.id}"><abbr class="sign sign--{line.sign}" title="{line.word}">{line.sign}</abbr>'
-        f"<bdi>{folder}{escape(line.name)}</bdi>{counts}</a></li>\n"
-    )
-
-
-def _line(change: FileChange, facts: FileFacts | None, reason: str) -> FileLine:
+def _line(item: FilePlan, facts: FileFacts | None, *, owner: str = "", mark: str = "") -> FileLine:
+    change = item.change
     path = visible(display(change.path))
     # Shown with a token for what looks like ASCII and is not; ``path`` is what is written into forms.
     folder, _, name = change.display_path.rpartition("/")
@@ -182,5 +180,7 @@ def _line(change: FileChange, facts: FileFacts | None, reason: str) -> FileLine:
         counts=count_words(facts) if facts else "",
         added=facts.added if facts and text else None,
         removed=facts.removed if facts and text else None,
-        reason=reason,
+        reason=item.reason,
+        owner=owner,
+        mark=mark,
     )

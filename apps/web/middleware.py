@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
-from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotVisible, PortalError, Unavailable
+from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotVisible, PortalError, TooLarge, Unavailable
 from apps.core.text import is_storable, require_storable
 from apps.web.responding import respond
 
@@ -15,6 +15,7 @@ ANSWERS: tuple[tuple[type[PortalError], int, str], ...] = (
     (NotVisible, 404, "Not found"),
     (NotAllowed, 403, "Not allowed"),
     (Conflict, 409, "Something moved meanwhile"),
+    (TooLarge, 422, "Too large to be shown"),
     (InvalidInput, 422, "This cannot be understood"),
     (Unavailable, 503, "Not reachable right now"),
     (PortalError, 503, "This did not work"),

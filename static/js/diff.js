@@ -5,16 +5,17 @@
   "use strict";
   const root = () => document.querySelector("[data-rows-url]"); // not [data-diff]: <html> carries the palette under that name
   const NEAR = "1200px";
+  const ROWS = 400; // of one window, as the server counts them
   const MAX_AUTOMATIC = 5; // windows of one file that load by themselves; more is a person's wish
   const automatic = new WeakMap();
   const pending = new WeakMap();
   const policy = window.trustedTypes?.createPolicy?.("portal-diff", { createHTML: (html) => html });
 
-  function address(id, start) {
+  function address(id, asked) {
     const base = root()?.dataset.rowsUrl;
     if (!base) return null;
     const url = new URL(base.replace("{id}", id), location.href);
-    url.searchParams.set("start", start);
+    for (const [name, value] of Object.entries(asked)) url.searchParams.set(name, value);
     return url;
   }
 
@@ -48,18 +49,33 @@
     element.dataset.state = "failed";
   }
 
-  function loadFile(section) {
-    const url = ["load", "closed", "failed"].includes(section.dataset.state) && address(section.dataset.file, 0);
-    if (!url) return Promise.resolve();
-    return once(section, () => fetched(url).then((html) => {
-      section.dataset.state = "open";
-      section.querySelector(".fb").replaceChildren(parsed(html));
-      arrived(section);
-    }));
+  /* Others (moved blocks, threads, marks) add to rows that came: they listen to diff:rows, whose target is the file. */
+  function arrived(section) {
+    tidy(section);
+    watch(section);
+    section.dispatchEvent(new CustomEvent("diff:rows", { bubbles: true }));
   }
 
+  function fill(section, content) {
+    const closed = Boolean(content.querySelector("p.why"));
+    section.dataset.state = closed ? "closed" : "open";
+    section.querySelector(".fb").replaceChildren(content);
+    if (!closed) arrived(section);
+  }
+
+  /* By itself (auto) a file that turns out to be closed answers with its reason; asked for, it opens. */
+  function loadFile(section, auto = false) {
+    const url = ["load", "closed", "failed"].includes(section.dataset.state) && address(section.dataset.file, auto ? { start: 0, auto: 1 } : { start: 0 });
+    if (!url) return Promise.resolve();
+    return once(section, () => fetched(url).then((html) => fill(section, parsed(html))));
+  }
+
+  /* Rows that stand further down were loaded before (a line was gone to): the window in between ends where they begin. */
+  const loadedAfter = (more) => (more.nextElementSibling?.dataset.start ? Number(more.nextElementSibling.dataset.start) : Infinity);
+
   function loadRows(more) {
-    const url = address(more.dataset.file, more.dataset.next);
+    const start = Number(more.dataset.next);
+    const url = address(more.dataset.file, { start, rows: Math.min(ROWS, loadedAfter(more) - start) });
     if (!url) return Promise.resolve();
     const section = more.closest(".df");
     return once(more, () => fetched(url).then((html) => {
@@ -68,16 +84,29 @@
     }));
   }
 
-  function arrived(section) {
-    watch(section);
-    document.dispatchEvent(new CustomEvent("diff:rows"));
+  function tidy(section) {
+    for (const more of section.querySelectorAll("tbody.mr")) if (loadedAfter(more) <= Number(more.dataset.next)) more.remove();
+  }
+
+  /* The window in which a line stands, wherever in the file; what lies between stays a link. */
+  async function loadLine(section, name) {
+    await loadFile(section);
+    if (document.getElementById(`${section.id}-${name}`) || !section.querySelector("tbody.mr")) return;
+    const content = parsed(await fetched(address(section.dataset.file, { line: name })));
+    const first = content.querySelector(":scope > tbody[data-start]");
+    if (!first) return;
+    const start = Number(first.dataset.start);
+    const gap = [...section.querySelectorAll("tbody.mr")].filter((more) => Number(more.dataset.next) <= start).pop();
+    if (!gap) return;
+    gap.after(content);
+    arrived(section);
   }
 
   const observer = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue;
       observer.unobserve(target);
-      if (target.matches(".df")) loadFile(target);
+      if (target.matches(".df")) loadFile(target, true);
       else {
         const section = target.closest(".df");
         const count = (automatic.get(section) || 0) + 1;
@@ -91,10 +120,11 @@
     const sections = scope.querySelectorAll(".df[data-state=load]");
     for (const section of sections) {
       // Room is kept for what will come, so nothing jumps; set through CSSOM because style attributes are refused.
-      section.style.setProperty("--df-height", `${Math.min(Number(section.dataset.lines || 4), 400) * 20 + 80}px`);
+      const lines = Number(section.dataset.lines || root()?.dataset.average || 4) + 6; // and the lines around them
+      section.style.setProperty("--df-height", `${Math.min(lines, ROWS) * 20 + 60}px`);
       observer.observe(section);
     }
-    for (const more of scope.querySelectorAll("tbody.mr")) observer.observe(more);
+    for (const more of scope.querySelectorAll("tbody.mr")) if (loadedAfter(more) === Infinity) observer.observe(more);
   }
 
   // -------------------------------------------------------------------------------------------------- moving about
@@ -123,7 +153,7 @@
     const beyond = step > 0 ? after : before;
     for (const section of list) {
       if (!(section.contains(here) || beyond(section))) continue;
-      if (section.dataset.state === "load") await loadFile(section);
+      if (section.dataset.state === "load") await loadFile(section, true);
       let found = blocks(section).filter(beyond);
       const more = step > 0 && !found.length && section.querySelector("tbody.mr");
       if (more) {
@@ -133,6 +163,18 @@
       if (found.length) return go(step > 0 ? found[0] : found[found.length - 1]);
       if (section.dataset.state === "closed" && !section.contains(here)) return goFile(section); // named, never skipped
     }
+    if (step > 0 && await moreFiles()) return moveBlock(step);
+  }
+
+  /* The next page of files, if there is one; htmx loads it. */
+  function moreFiles() {
+    const link = document.querySelector("#more-files a");
+    if (!link) return Promise.resolve(false);
+    return new Promise((done) => {
+      document.addEventListener("htmx:after:swap", () => setTimeout(() => done(true)), { once: true });
+      document.addEventListener("htmx:error", () => done(false), { once: true });
+      link.click();
+    });
   }
 
   const goFile = (section) => go(section.querySelector("h3"), section.querySelector("h3"));
@@ -158,7 +200,7 @@
   key("fold", fold, onDiff);
   const otherView = () => document.querySelector("[data-diff-view]:not([aria-current])");
   key("view", () => otherView().click(), otherView);
-  window.portalDiff = { loadFile, watch, once, parsed, fetched, here: () => here };
+  window.portalDiff = { loadFile, loadRows, fill, arrived, reach, watch, once, parsed, fetched, here: () => here };
 
   document.addEventListener("click", (event) => {
     if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || !root()) return;
@@ -174,21 +216,40 @@
     }
   });
 
-  // #f-<id>-R12: the file is loaded first, window by window until the line is there.
-  async function followHash() {
-    const match = /^#f-([0-9a-f]+)(-[LR]\d+)?$/.exec(location.hash);
-    const section = match && document.getElementById(`f-${match[1]}`);
-    if (!section) return;
-    await loadFile(section);
-    if (!match[2]) return goFile(section);
-    let target = document.getElementById(location.hash.slice(1));
-    for (let more = section.querySelector("tbody.mr"); !target && more; more = section.querySelector("tbody.mr")) {
-      if (more.dataset.state === "failed") break;
-      await loadRows(more);
-      target = document.getElementById(location.hash.slice(1));
+  // #f-<id>-R12 or #f-<id>-R12-R18: the file is loaded, then the window with the line, then one goes there.
+  const HASH = /^#f-([0-9a-f]+)(?:-([LR]\d+))?(?:-([LR]\d+))?$/;
+
+  async function reach(hash, focus = true) {
+    const [, id, first, last] = HASH.exec(hash) || [];
+    if (!id) return false;
+    const section = document.getElementById(`f-${id}`);
+    if (!section) return elsewhere(id, first, hash);
+    section.classList.remove("folded");
+    if (!first) {
+      if (section.dataset.state !== "closed") await loadFile(section, true);
+      goFile(section);
+      return true;
     }
-    if (target) go(target.closest("tr"), target.querySelector("a"));
+    await loadLine(section, first);
+    const target = document.getElementById(`f-${id}-${first}`);
+    if (!target) goFile(section);
+    else go(target.closest("tr"), focus ? target.querySelector("a") || target.closest("tr").querySelector("td.n a") : document.activeElement);
+    const end = last && document.getElementById(`f-${id}-${last}`)?.closest("tr");
+    for (let row = here; end && row && row !== end && row.matches("tr"); row = row.nextElementSibling) row.nextElementSibling?.classList.add("at");
+    return Boolean(target);
   }
+
+  /* A file whose heading is on a later page has a page of its own. */
+  function elsewhere(id, line, hash) {
+    if (!document.querySelector("#more-files")) return false;
+    const url = new URL(location.href);
+    url.searchParams.set("file", id);
+    if (line) url.searchParams.set("line", line);
+    url.hash = hash;
+    location.assign(url);
+    return true;
+  }
+  const followHash = () => reach(location.hash);
 
   function start() {
     if (!root()) return;

@@ -12,46 +12,156 @@
   /* ------------------------------------------------------------------------------------------------ the file list */
   const narrow = (field) => {
     const words = field.value.trim().toLowerCase();
-    for (const row of $$("#diff-files li")) row.hidden = Boolean(words) && !row.textContent.toLowerCase().includes(words);
+    const rows = $$("#diff-files .tree li:not(:has(ul))");
+    for (const row of rows) row.hidden = Boolean(words) && !pathOf(row).toLowerCase().includes(words);
+    for (const folder of $$("#diff-files .tree li:has(ul)").reverse()) {
+      folder.hidden = !$(":scope > details > ul > li:not([hidden])", folder);
+      if (words && !folder.hidden) $(":scope > details", folder).open = true;
+    }
+    $("[data-filter-none]").hidden = !words || rows.some((row) => !row.hidden);
   };
+  /* The whole path of a line of the tree: the names of its folders, and its own. */
+  const pathOf = (row) => {
+    const names = [[...$(":scope > a", row).childNodes].find((node) => node.nodeType === Node.TEXT_NODE).data];
+    for (let folder = row.parentElement.closest("li"); folder; folder = folder.parentElement.closest("li")) names.unshift($("summary > bdi", folder).textContent);
+    return names.join("/");
+  };
+  const lineOf = (id) => $(`#diff-files a[href$="#f-${id}"]`)?.closest("li");
   document.addEventListener("input", ({ target }) => { if (target.matches?.("[data-file-filter]")) narrow(target); });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "ArrowDown" || !event.target.matches?.("[data-file-filter]")) return;
+    event.preventDefault();
+    $("#diff-files .tree li:not([hidden]):not(:has(ul)) > a")?.focus();
+  });
   /* A file whose heading came later has a link to a page of its own; once the heading is here, it is gone to. */
   document.addEventListener("click", (event) => {
-    const link = event.target.closest?.("#diff-files a[href^='?']");
-    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || !document.getElementById(link.hash.slice(1))) return;
+    const link = event.target.closest?.("#diff-files a, .undisplayed a, #diff-classes a");
+    if (!link?.hash || event.ctrlKey || event.metaKey || event.shiftKey || !document.getElementById(link.hash.slice(1))) return;
     event.preventDefault();
-    location.hash = link.hash;
+    if (link.closest("#diff-files") && slim.matches) $("[data-drawer]").open = false;
+    if (location.hash === link.hash) diff?.reach(link.hash);
+    else location.hash = link.hash;
   });
-  const reveal = () => { const field = $("[data-file-filter]"); if (field) field.hidden = false; };
-  const fillCounts = () => {
-    for (const counts of $$("#diff-files [data-counts]")) {
-      const section = document.getElementById(counts.closest("a").hash.slice(1));
-      const heading = section && $(":scope > .fh > span:not(.st)", section);
-      if (heading && heading.textContent !== counts.dataset.counts) heading.textContent = counts.dataset.counts;
+  /* On a small screen the list is a drawer above the rows, closed at first. */
+  const slim = matchMedia("(max-width: 768px)");
+  const settleDrawer = () => {
+    const list = $("#diff-files");
+    if (!list || list.dataset.ready) return;
+    if (slim.matches) $("[data-drawer]", list).open = false;
+    list.dataset.ready = "yes";
+  };
+  const fillHeadings = () => {
+    for (const link of $$("#diff-files .tree a")) {
+      const heading = $(":scope > .fh", document.getElementById(link.hash.slice(1)) || document.createElement("p"));
+      if (!heading) continue;
+      const words = $("[data-counts]", link)?.dataset.counts, counts = $(":scope > span:not(.st):not(.owner)", heading);
+      if (words && counts && counts.textContent !== words) counts.textContent = words;
+      if (!link.dataset.owner || $(":scope > .owner", heading)) continue;
+      const owner = document.createElement("span");
+      owner.className = "owner muted";
+      owner.textContent = `owner ${link.dataset.owner}`;
+      (counts || heading.lastElementChild).after(owner);
     }
   };
-  document.addEventListener("htmx:after:swap", () => { reveal(); fillCounts(); });
+  document.addEventListener("htmx:after:swap", ({ target }) => {
+    settleDrawer();
+    fillHeadings();
+    if (target.id === "diff-files" || target.querySelector?.("#diff-files")) document.body.dispatchEvent(new CustomEvent("portal:diff-counted"));
+  });
 
   /* ---------------------------------------------------------------------------------------------------- load all */
-  const button = $("[data-load-all]");
-  if (button && diff && $('.df[data-state="load"]', box)) {
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      button.setAttribute("aria-busy", "true");
-      button.textContent = "Loading…";
-      const waiting = $$('.df[data-state="load"]', box);
-      const worker = async () => { for (let next = waiting.shift(); next; next = waiting.shift()) await diff.loadFile(next); };
-      await Promise.all([worker(), worker(), worker(), worker()]);
-      button.remove();
+  const everything = $("[data-load-all]");
+  let stop = null;
+  /* One answer with all files, read while it is sent. What somebody reads already is left as it is. */
+  const readAll = async (url, progress) => {
+    stop = new AbortController();
+    const answer = await fetch(url, { headers: { "HX-Request": "true" }, credentials: "same-origin", signal: stop.signal });
+    if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "", count = 0;
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      const pieces = (text + part.value).split("</section>");
+      text = pieces.pop();
+      for (const piece of pieces) {
+        place(diff.parsed(`${piece}</section>`).firstElementChild);
+        count += 1;
+        if (count % 20) continue;
+        progress(count);
+        await new Promise((go) => { setTimeout(go); });
+      }
+    }
+    for (const more of $$(".df[data-state=open]:not([data-asked]) tbody.mr", box)) await readRest(more);
+  };
+  const place = (section) => {
+    const here = section && document.getElementById(section.id);
+    if (section && !here) {
+      const more = $("#more-files", box);
+      if (more) more.before(section); else box.append(section);
+      diff.arrived(section);
+    } else if (here?.dataset.state === "load" && section.dataset.state === "open") {
+      const rows = document.createDocumentFragment();
+      rows.append(...$(".fb", section).childNodes);
+      diff.fill(here, rows);
+    }
+  };
+  const readRest = async (more) => {
+    const section = more.closest(".df");
+    for (let next = more; next && !stop.signal.aborted; next = $("tbody.mr:not([data-state])", section)) await diff.loadRows(next);
+  };
+  const loadAll = async () => {
+    const total = everything.dataset.total;
+    everything.textContent = "Cancel loading";
+    const said = document.createElement("progress");
+    said.max = total;
+    said.value = 0;
+    said.setAttribute("aria-label", "Files loaded");
+    everything.before(said);
+    try {
+      await readAll(everything.dataset.loadAll, (count) => {
+        said.value = count;
+        everything.textContent = `Cancel · ${count} of ${total}`;
+      });
+      $("#more-files", box)?.remove();
+      settled();
       portal?.announce("All files are loaded.");
-    });
-  }
+    } catch (error) {
+      everything.textContent = "Load all files";
+      portal?.announce(error.name === "AbortError" ? "Loading was stopped. What is here stays." : "Not all files did load. Try once more.");
+    }
+    said.remove();
+    stop = null;
+  };
+  everything?.addEventListener("click", (event) => {
+    if (!diff || !everything.dataset.loadAll || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    if (stop) stop.abort(); else loadAll();
+  });
+  /* A small difference is all there soon after it is shown, so the browser's own search finds everything. */
+  const settled = () => { everything.textContent = "On one page"; delete everything.dataset.loadAll; };
+  if (everything && !$('.df[data-state="load"], #more-files, tbody.mr', box)) settled();
+  const isSmall = box.dataset.tier === "1" && everything?.dataset.loadAll && $('.df[data-state="load"], tbody.mr', box);
+  if (isSmall && diff) (window.requestIdleCallback || setTimeout)(() => { if (!stop) loadAll(); });
+
+  /* ------------------------------------------------------------------------------------------------------ display */
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest?.("[data-display] button");
+    if (!button) return;
+    event.preventDefault();
+    const form = button.form, values = new FormData(form);
+    values.set(button.name, button.value);
+    const kept = await fetch(form.action, { method: "POST", body: values, headers: { "HX-Request": "true" }, credentials: "same-origin" });
+    if (!kept.ok) return form.requestSubmit(button);
+    for (const other of $$(`button[name="${button.name}"]`, form)) other.setAttribute("aria-pressed", String(other === button));
+    if (button.name === "layout") return $(`[data-diff-view="${button.value}"]:not([aria-current])`)?.click();
+    document.documentElement.dataset[button.name] = button.value;
+  });
 
   /* ------------------------------------------------------------------------------------------- comment on a line */
   const form = $("#line-comment");
   const choose = (hash) => {
     const match = /^#f-([0-9a-f]+)-([LR])(\d+)$/.exec(hash);
-    const path = match && form && $(`#diff-files a[href$="#f-${match[1]}"] bdi`)?.textContent;
+    const row = match && form && lineOf(match[1]);
+    const path = row && ($(":scope > a", row).dataset.path || pathOf(row));
     if (!path) return;
     form.elements.path.value = path;
     form.elements.line.value = match[3];
@@ -71,12 +181,12 @@
     $("input[type=radio]", panel)?.focus({ preventScroll: true });
   };
 
-  portal.key("filter-files", () => { reveal(); $("[data-file-filter]").focus(); }, () => $("[data-file-filter]"));
+  portal.key("filter-files", () => { $("[data-drawer]").open = true; $("[data-file-filter]").focus(); }, () => $("[data-file-filter]"));
   portal.key("comment", comment, () => form);
   portal.key("finish-review", review, () => $("#review details"));
   const openReview = () => { const panel = location.hash === "#review" && $("#review details"); if (panel) panel.open = true; };
   addEventListener("hashchange", openReview);
   openReview();
-  reveal();
-  fillCounts();
+  settleDrawer();
+  fillHeadings();
 })();

@@ -97,6 +97,10 @@ CHANGES = [
             "change_diff_files",
             "change_diff_moves",
             "change_diff_whole",
+            "change_diff_undisplayed",
+            "change_diff_all",
+            "change_diff_find",
+            "change_diff_classes",
         )
     ),
     Row("GET change_diff_file", who(MEMBERS), number("review", file_id="{file}")),

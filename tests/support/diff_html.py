@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 
 ALLOWED = {
     "table": {"class"}, "caption": {"class"}, "colgroup": set(), "col": {"class"}, "thead": {"class"},
-    "tbody": {"class", "data-file", "data-next"}, "tr": {"class", "id", "data-gap"}, "th": {"scope"},
+    "tbody": {"class", "data-file", "data-next", "data-start"}, "tr": {"class", "id", "data-gap"}, "th": {"scope"},
     "td": {"class", "id", "aria-hidden", "colspan"}, "a": {"href", "class", "data-take"}, "span": {"class"}, "mark": set(),
-    "p": {"class"}, "div": {"class", "hx-ignore"}, "header": {"class"}, "h3": {"id", "tabindex"},
+    "p": {"class"}, "div": {"class", "hx-ignore"}, "header": {"class"}, "h2": {"class"}, "h3": {"id", "tabindex"},
     "section": {"class", "id", "data-file", "data-lines", "data-state", "aria-labelledby"},
 }  # fmt: skip
 CLASSES = frozenset(
@@ -46,6 +46,8 @@ CLASSES = frozenset(
         "fh",
         "fb",
         "old",
+        "why",
+        "dg",
         "st",
         "st--neu",
     ]

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from apps.changes import services as changes
-from apps.presentation import diff_pages
+from apps.presentation import diff_pages, undisplayed
 from apps.presentation.diff_sides import sides_of
 from tests.support.repositories import branch_with, pushed
 from tests.web.conftest import World, settle
@@ -132,7 +132,7 @@ def test_a_file_that_stays_closed_is_named_in_the_review_form_and_stored_with_th
     form = as_("bob").get(f"/changes/{made.number}/diff/").content.decode().split('class="df"')[0]
     assert "package-lock.json" in form
     assert "2,000 changed lines" in form
-    shown = diff_pages.shown_of(made, made.revision.number)
+    shown = undisplayed.shown_of(made, made.revision.number)
     assert [row["path"] for row in shown["not_displayed"]] == ["package-lock.json"]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django import template
 from django.utils.safestring import SafeString
 
@@ -33,3 +35,15 @@ def turn(reason: str) -> str:
 def of_somebody(reason: str) -> str:
     """A reason that was written to the person asked, as others read it: “you are …” becomes “is …”."""
     return plain.one_line(reason).replace("you are one of", "is one of")
+
+
+@register.filter
+def choices(values: str, texts: str) -> list[tuple[str, str]]:
+    """Values (by blanks) and their texts (by bars) of one preference."""
+    return list(zip(values.split(), texts.split("|"), strict=True))
+
+
+@register.filter
+def more_than(total: int, listed: Sequence[object]) -> int:
+    """How many of ``total`` are not among ``listed``."""
+    return total - len(listed)

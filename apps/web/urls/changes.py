@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.web.views import change_lists, change_pages, change_tabs, diffs
+from apps.web.views import change_lists, change_pages, change_tabs, diff_reading, diffs
 
 urlpatterns = [
     # /changes/
@@ -28,4 +28,8 @@ urlpatterns = [
     path("changes/<int:number>/_diff/shells/", diffs.more_shells, name="change_diff_shells"),
     path("changes/<int:number>/_since/", diffs.since, name="change_since"),
     path("changes/<int:number>/_diff/files/", diffs.counts, name="change_diff_files"),
+    path("changes/<int:number>/_diff/undisplayed/", diff_reading.undisplayed, name="change_diff_undisplayed"),
+    path("changes/<int:number>/_diff/all/", diff_reading.everything, name="change_diff_all"),
+    path("changes/<int:number>/_diff/find/", diff_reading.find, name="change_diff_find"),
+    path("changes/<int:number>/_diff/classes/", diff_reading.classes, name="change_diff_classes"),
 ]

@@ -11,7 +11,6 @@ from django.utils.safestring import mark_safe
 
 from apps.accounts.models import User
 from apps.changes import queries as changes
-from apps.changes.models import ChangeRequest
 from apps.core.errors import NotVisible
 from apps.diffs import DIFF_VERSION
 from apps.diffs.context import Place, context_etag
@@ -20,14 +19,16 @@ from apps.diffs.tiers import SHELLS_PER_PAGE
 from apps.presentation import diff_pages as pages
 from apps.presentation.change_frame import ChangeFrame, change_frame
 from apps.presentation.diff_context import context_body
+from apps.presentation.diff_find import classes_at_once
 from apps.presentation.diff_moves import keys_standing_twice, moved_blocks
-from apps.presentation.diff_sides import MINE, Sides, sides_of
+from apps.presentation.diff_sides import MINE, Sides
 from apps.presentation.diff_view import diff_view
 from apps.presentation.diff_whole import in_chunks, whole_difference
 from apps.presentation.review_form import review_panel
 from apps.presentation.revision_bar import news_for, reviewed_before, revision_bar
 from apps.reviews.access import can_comment
 from apps.vcs import trees
+from apps.web.diff_address import asked_sides, number_in, sides_in, view_in
 from apps.web.forms.reviews import OpenThread, Review
 from apps.web.once import new_key
 from apps.web.people import signed_in
@@ -37,39 +38,12 @@ MARK = "rows-of-the-whole-difference"
 FOR_EVER = "private, max-age=31536000, immutable"
 
 
-def _number(request: HttpRequest, name: str) -> int:
-    text = request.GET.get(name, "")
-    return int(text) if text.isdigit() and len(text) < 10 else 0
-
-
-def _chosen_view(request: HttpRequest) -> str:
-    return "split" if request.GET.get("view") == "split" else "unified"
-
-
-def _sides(request: HttpRequest, user: User, number: int) -> Sides:
-    found = _asked(request, user, changes.find_revised(user, number))
-    if found is None:
-        raise NotVisible("no_revision", f"CHG-{number} has no code yet.")
-    return found
-
-
-def _asked(request: HttpRequest, user: User, change: ChangeRequest) -> Sides | None:
-    """The sides that the address names; ``None`` while there is no code."""
-    asked = request.GET
-    return sides_of(
-        change,
-        asked.get("from", ""),
-        asked.get("to", ""),
-        upstream=asked.get("upstream") == "1",
-        viewer=user,
-        ignore_space=asked.get("w") == "1",
-    )
-
-
 def _alone_options(request: HttpRequest, sides: Sides) -> Options:
     """Options of one file, which may be shown with more lines around its changes, and with a piece of its long lines."""
-    piece, context = _number(request, "long"), _number(request, "context")
-    return pages.options_of(sides, _chosen_view(request), piece=piece, context=context)
+    piece, context = number_in(request, "long"), number_in(request, "context")
+    return pages.options_of(
+        sides, view_in(request, remembered=not wants_fragment(request)), piece=piece, context=context
+    )
 
 
 @reads
@@ -79,22 +53,26 @@ def diff(request: HttpRequest, number: int) -> HttpResponse:
     if wants_fragment(request):
         return _columns(request, user, number)
     frame = change_frame(user, number, tab="diff")
-    sides = _asked(request, user, frame.change)
+    sides = asked_sides(request, user, frame.change)
     if sides is None:
         return respond(request, "web/changes/diff_empty.html", {"frame": frame})
     options = _alone_options(request, sides)
     found = pages.listing(sides)
     alone = request.GET.get("file", "")
+    start = number_in(request, "start")
     if alone:
-        html = pages.file_section(sides, found.find(alone), options, start=_number(request, "start"))
+        line = request.GET.get("line", "")
+        start = pages.window_with(sides, found.find(alone), options, line) if line else start
+        html = pages.file_section(sides, found.find(alone), options, start=start)
     else:
         html = pages.first_sections(sides, found, options)
     context = {
         "frame": frame,
         "number": number,
-        "page": diff_view(frame.change, sides, found, options, alone=alone, start=_number(request, "start")),
+        "page": diff_view(frame.change, sides, found, options, alone=alone, start=start),
         "bar": revision_bar(user, frame.change, sides, asked=request.GET.get("from", "")),
         "sections": mark_safe(html.decode()),  # noqa: S308  # written and escaped by apps.diffs
+        **_classes(sides, found),
         **_forms(user, frame, sides),
     }
     return respond(request, "web/changes/diff.html", context)
@@ -102,10 +80,10 @@ def diff(request: HttpRequest, number: int) -> HttpResponse:
 
 def _columns(request: HttpRequest, user: User, number: int) -> HttpResponse:
     change = changes.find_revised(user, number)
-    sides = _asked(request, user, change)
+    sides = asked_sides(request, user, change)
     if sides is None:
         raise NotVisible("no_revision", f"CHG-{number} has no code yet.")
-    options = pages.options_of(sides, _chosen_view(request))
+    options = pages.options_of(sides, view_in(request, remembered=True))
     found = pages.listing(sides)
     html = pages.first_sections(sides, found, options)
     context = {
@@ -115,6 +93,12 @@ def _columns(request: HttpRequest, user: User, number: int) -> HttpResponse:
     }
     partial = "web/changes/_diff_columns.html"
     return respond(request, partial, context, fragment=partial)
+
+
+def _classes(sides: Sides, found: pages.Listing) -> dict[str, Any]:
+    """What changes alike, where it can be said at once; the page asks for it later otherwise."""
+    classes = classes_at_once(sides, found)
+    return {"classes": classes, "compared": classes is not None, "page_url": f"?{sides.query}"}
 
 
 def _forms(user: User, frame: ChangeFrame, sides: Sides) -> dict[str, Any]:
@@ -134,10 +118,10 @@ def whole(request: HttpRequest, number: int) -> StreamingHttpResponse:
     """Everything on one page (to print, to search): a stream that is never in memory whole."""
     user = signed_in(request)
     frame = change_frame(user, number, tab="diff")
-    sides = _asked(request, user, frame.change)
+    sides = asked_sides(request, user, frame.change)
     if sides is None:
         raise NotVisible("no_revision", f"CHG-{number} has no code yet.")
-    options = pages.options_of(sides, _chosen_view(request))
+    options = pages.options_of(sides, view_in(request))
     context = {"frame": frame, "sides": sides, "mark": MARK}
     head, _, tail = render_to_string("web/changes/diff_whole.html", context, request).encode().partition(MARK.encode())
     rows = whole_difference(sides, options)
@@ -149,21 +133,25 @@ def whole(request: HttpRequest, number: int) -> StreamingHttpResponse:
 @reads
 def file_rows(request: HttpRequest, number: int, file_id: str) -> HttpResponse:
     """One file, or the next rows of it. Its address names both trees' revisions, so the answer never changes."""
-    sides = _sides(request, signed_in(request), number)
+    sides = sides_in(request, signed_in(request), number)
     change = pages.listing(sides).find(file_id)
     options = _alone_options(request, sides)
-    start = _number(request, "start")
-    tag = window_etag(change, options, start, options.rows)
-    return _immutable(request, sides, tag, lambda: pages.file_body(sides, change, options, start=start))
+    line, asked = request.GET.get("line", ""), request.GET.get("auto") != "1"
+    start = pages.window_with(sides, change, options, line) if line else number_in(request, "start")
+    rows = min(number_in(request, "rows") or options.rows, options.rows)
+    tag = window_etag(change, options, start, rows)
+    return _immutable(
+        request, sides, tag, lambda: pages.file_body(sides, change, options, start=start, rows=rows, asked=asked)
+    )
 
 
 @reads
 def context_rows(request: HttpRequest, number: int, file_id: str) -> HttpResponse:
     """Lines around a change that the rows leave out: ``?old=&new=&count=``, as rows of the same view."""
-    sides = _sides(request, signed_in(request), number)
+    sides = sides_in(request, signed_in(request), number)
     change = pages.listing(sides).find(file_id)
-    options = pages.options_of(sides, _chosen_view(request))
-    place = Place(*(_number(request, name) for name in ("old", "new", "count")))
+    options = pages.options_of(sides, view_in(request))
+    place = Place(*(number_in(request, name) for name in ("old", "new", "count")))
     tag = context_etag(change, options, place)
     return _immutable(request, sides, tag, lambda: context_body(sides, change, options, place))
 
@@ -194,10 +182,10 @@ def since(request: HttpRequest, number: int) -> HttpResponse:
 @reads
 def more_shells(request: HttpRequest, number: int) -> HttpResponse:
     """The next page of files of a difference that has more than one page holds."""
-    sides = _sides(request, signed_in(request), number)
-    options = pages.options_of(sides, _chosen_view(request))
+    sides = sides_in(request, signed_in(request), number)
+    options = pages.options_of(sides, view_in(request))
     found = pages.listing(sides)
-    start = _number(request, "start")
+    start = number_in(request, "start")
     following = start + SHELLS_PER_PAGE
     context = {
         "sections": mark_safe(pages.shells(sides, found, options, start).decode()),  # noqa: S308  # by apps.diffs
@@ -213,8 +201,8 @@ def more_shells(request: HttpRequest, number: int) -> HttpResponse:
 @reads
 def counts(request: HttpRequest, number: int) -> HttpResponse:
     """The file list with counts, and what is not displayed: computed after the first response of a large change."""
-    sides = _sides(request, signed_in(request), number)
-    options = pages.options_of(sides, _chosen_view(request))
+    sides = sides_in(request, signed_in(request), number)
+    options = pages.options_of(sides, view_in(request))
     change = changes.find(signed_in(request), number)
     partial = "web/changes/_diff_files.html"
     page = diff_view(change, sides, pages.counted_listing(sides), options, long_list=True)
@@ -225,9 +213,9 @@ def counts(request: HttpRequest, number: int) -> HttpResponse:
 @reads
 def moves(request: HttpRequest, number: int) -> HttpResponse:
     """Moved blocks and keys that stand twice, looked for after the first response."""
-    sides = _sides(request, signed_in(request), number)
+    sides = sides_in(request, signed_in(request), number)
     partial = "web/changes/_diff_moves.html"
-    options = pages.options_of(sides, _chosen_view(request))
+    options = pages.options_of(sides, view_in(request))
     page = f"/changes/{number}/diff/"
     context = {
         "moves": moved_blocks(sides, options, page),
@@ -240,7 +228,7 @@ def moves(request: HttpRequest, number: int) -> HttpResponse:
 @reads
 def patch(request: HttpRequest, number: int) -> HttpResponse:
     """What ``git diff`` prints for the two trees, byte by byte."""
-    sides = _sides(request, signed_in(request), number)
+    sides = sides_in(request, signed_in(request), number)
     data = trees.patch(sides.git_dir, sides.old, sides.new)
     since = sides.since.label if sides.since else "base"
     response = HttpResponse(data, content_type="text/x-diff; charset=utf-8")

@@ -9,8 +9,8 @@ from apps.changes import queries as changes
 from apps.changes.models import ChangeRequest
 from apps.core.errors import Conflict
 from apps.presentation.change_frame import change_frame
-from apps.presentation.diff_pages import shown_of
 from apps.presentation.review_form import review_panel
+from apps.presentation.undisplayed import shown_of
 from apps.reviews import services
 from apps.web.forms.base import attempt
 from apps.web.forms.reviews import Review
