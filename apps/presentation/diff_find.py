@@ -16,7 +16,7 @@ from apps.presentation.recent import Recent
 from apps.vcs.errors import GitOutputTooLarge
 
 SECONDS = 5.0
-"""How long one search may take once Git has answered (Git has its own limit)."""
+"""Processor time that one search may take once Git has answered (Git has its own limit)."""
 KEPT_BYTES = 16_000_000
 COMPARED_BYTES = 32_000_000
 Patches = list[tuple[FileChange, bytes]]
@@ -38,8 +38,8 @@ def search(sides: Sides, text: str, *, same_case: bool) -> Search:
     if not text:
         return Search("", same_case, Found(()))
     patches = _all_patches(sides)
-    until = time.monotonic() + SECONDS
-    found = find(patches, text, same_case=same_case, is_late=lambda: time.monotonic() > until)
+    until = time.thread_time() + SECONDS
+    found = find(patches, text, same_case=same_case, is_late=lambda: time.thread_time() > until)
     return Search(text, same_case, found)
 
 

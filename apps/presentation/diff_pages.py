@@ -206,7 +206,8 @@ def first_sections(sides: Sides, found: Listing, options: Options) -> bytes:
         plan = plan_of(sides, found).page()
         wanted = [item.change for item in plan.files if not item.reason]
         if found.counted and _is_small(sides, found.files):
-            patches = list(zip(found.files, _split_whole(sides, found.files), strict=True))
+            whole = dict(zip([one.id for one in found.files], _split_whole(sides, found.files), strict=True))
+            patches = [(item.change, whole[item.change.id]) for item in plan.files]
         else:
             patches = patches_of(sides, wanted[:FIRST_FILES]) if wanted else []
         cached = b"".join(stream_sections(plan, patches, options=options, facts=found.facts))

@@ -93,7 +93,7 @@
     await loadFile(section);
     if (document.getElementById(`${section.id}-${name}`) || !section.querySelector("tbody.mr")) return;
     const content = parsed(await fetched(address(section.dataset.file, { line: name })));
-    const first = content.querySelector(":scope > tbody[data-start]");
+    const first = [...content.children].find((part) => part.matches("tbody[data-start]")); /* the first window comes as a table */
     if (!first) return;
     const start = Number(first.dataset.start);
     const gap = [...section.querySelectorAll("tbody.mr")].filter((more) => Number(more.dataset.next) <= start).pop();
