@@ -148,12 +148,21 @@ class _Writer:
         bound = max(last, MAX_COMPARISONS)
         olds, self._old = self._painter.paint(block.olds[:bound], self._old)
         news, self._new = self._painter.paint(block.news[:bound], self._new)
-        _mark(block, block.pairs, olds, news)
+        _mark(block, self._pairs_of(block, block.pairs, first, last), olds, news)
         if block.old_cut and len(olds) == len(block.olds):
             olds[-1] += NO_NEWLINE
         if block.new_cut and len(news) == len(block.news):
             news[-1] += NO_NEWLINE
         self._write_part(block, block.pairs, olds, news, first, last)
+
+    def _pairs_of(self, block: Block, pairs: list[Pair], first: int, last: int) -> list[Pair]:
+        """The pairs of which a line is in rows ``first`` to ``last``: far down a large change, the others cost seconds."""
+        if last - first >= len(pairs):
+            return pairs
+        if self._view == "split":
+            return pairs[first:last]
+        removed = len(block.olds)
+        return [pair for pair in pairs if first <= pair[0] < last or first <= pair[1] + removed < last]
 
     def _write_part(
         self, block: Block, pairs: list[Pair], olds: list[str], news: list[str], first: int, last: int

@@ -42,6 +42,7 @@ class DiffView:
     ``average`` is the height to reserve for a file that is not counted yet, in changed lines.
     """
 
+    sides: Sides
     files: tuple[FileLine, ...]
     list_html: SafeString
     total: int
@@ -54,21 +55,42 @@ class DiffView:
     not_displayed: tuple[Undisplayed, ...]
     not_displayed_total: int
     view: str
-    query: str
-    version: int
-    revision: Revision
     is_current: bool
-    whole: bool
-    upstream: bool
-    ignore_space: bool
     hidden: Mapping[str, int]
     space_url: str
-    head_only: bool
     alone: FileLine | None
     start: int
     context: int
     piece: int
     next_shells: int | None
+
+    @property
+    def version(self) -> int:
+        return DIFF_VERSION
+
+    @property
+    def query(self) -> str:
+        return self.sides.query
+
+    @property
+    def revision(self) -> Revision:
+        return self.sides.revision
+
+    @property
+    def whole(self) -> bool:
+        return self.sides.since is None
+
+    @property
+    def upstream(self) -> bool:
+        return self.sides.upstream
+
+    @property
+    def ignore_space(self) -> bool:
+        return self.sides.ignore_space
+
+    @property
+    def head_only(self) -> bool:
+        return self.sides.head_only
 
     @property
     def hidden_lines(self) -> int:
@@ -116,40 +138,33 @@ def diff_view(
     or ``changed``, for the person who looks.
     """
     plan = plan_of(sides, found)
-    total = len(plan.files)
-    listed = LISTED_COUNTED if long_list else LISTED
-    lines = tuple(_lines(change, sides, found, plan.files[:listed], marks or {}))
+    listed = plan.files[: LISTED_COUNTED if long_list else LISTED]
+    lines = tuple(_lines(change, sides, found, listed, marks or {}))
     parts = undisplayed(found)
     later = f"?{escape(sides.query)}&amp;view={options.view}&amp;file="
     beyond = {line.id: f"{later}{line.id}" for line in lines[SHELLS_PER_PAGE:]}
     return DiffView(
+        sides=sides,
         files=lines,
         list_html=tree_html(lines, teach=long_list, page_of=beyond),
-        total=total,
+        total=len(plan.files),
         counted=found.counted,
-        list_later=not found.counted or (total > listed and not long_list),
+        list_later=not found.counted or (len(plan.files) > len(listed) and not long_list),
         added=sum(one.added for one in found.facts.values()) if found.counted else sides.revision.lines_added,
         removed=sum(one.removed for one in found.facts.values()) if found.counted else sides.revision.lines_removed,
         tier=plan.tier,
-        average=max((sides.lines or 0) // max(total, 1), 4),
+        average=max((sides.lines or 0) // max(len(plan.files), 1), 4),
         not_displayed=parts[:NAMED],
         not_displayed_total=len(parts),
         view=options.view,
-        query=sides.query,
-        version=DIFF_VERSION,
-        revision=sides.revision,
         is_current=change.revision_id == sides.revision.pk,
-        whole=sides.since is None,
-        upstream=sides.upstream,
-        ignore_space=sides.ignore_space,
         hidden=found.hidden,
         space_url=f"?{replace(sides, ignore_space=not sides.ignore_space).query}&view={options.view}",
-        head_only=sides.head_only,
         alone=_line(FilePlan(found.find(alone), "inline"), found.facts.get(alone)) if alone else None,
         start=start,
         context=options.context if alone and options.context != CONTEXT else 0,
         piece=options.piece if alone else 0,
-        next_shells=SHELLS_PER_PAGE if total > SHELLS_PER_PAGE and not alone else None,
+        next_shells=SHELLS_PER_PAGE if len(plan.files) > SHELLS_PER_PAGE and not alone else None,
     )
 
 

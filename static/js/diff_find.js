@@ -26,7 +26,7 @@
     if (field.value && form.elements.case.checked) url.searchParams.set("case", "1");
     history.replaceState(history.state, "", url);
   };
-  const ask = async () => {
+  const ask = async (quiet = false) => {
     clearTimeout(timer);
     request?.abort();
     asked = address();
@@ -39,9 +39,9 @@
       const answer = await fetch(asked, { headers: { "HX-Request": "true" }, credentials: "same-origin", signal: request.signal });
       if (answer.redirected || answer.status >= 500) throw new Error(String(answer.status));
       box.replaceChildren(diff.parsed(await answer.text()));
-      box.hidden = false;
+      box.hidden = quiet;
       say();
-      portal?.announce($("#find-title", box)?.textContent.trim());
+      if (!quiet) portal?.announce($("#find-title", box)?.textContent.trim());
     } catch (error) {
       if (error.name === "AbortError") return;
       box.textContent = "The search did not get an answer. Press Enter to try once more.";
@@ -62,8 +62,8 @@
     if (focus) shut(); else portal?.announce(`${at + 1} of ${all.length}: ${all[at].textContent.replace(/\s+/g, " ").trim()}`);
   };
 
-  field.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(ask, 250); });
-  form.elements.case.addEventListener("change", ask);
+  field.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => ask(), 250); });
+  form.elements.case.addEventListener("change", () => ask());
   form.addEventListener("submit", (event) => { event.preventDefault(); if (asked !== address()) ask(); else open(at + 1, false); });
   field.addEventListener("keydown", async (event) => {
     if (event.key === "Enter" && !event.isComposing) {
@@ -98,5 +98,5 @@
   field.addEventListener("focus", () => { if (box.childNodes.length && field.value) box.hidden = false; });
   document.addEventListener("click", (event) => { if (!form.contains(event.target)) shut(); });
   portal.key("search", () => { field.focus(); field.select(); });
-  if (field.value) ask();
+  if (field.value) ask(true);
 })();

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.browsing import SECONDS, Person
 from tests.support.git import GitRepo
@@ -19,6 +20,14 @@ MOST_BYTES = 400 * 1024  # UX §5, item 8
 MOST_NODES = 15_000
 LONG = SECONDS * 1000
 MEASURED = Path(__file__).resolve().parents[2] / "build" / "browser" / "large-diff.json"
+MOST_SHIFT = 0.01
+SHIFT = """() => new Promise((done) => {
+  let sum = 0;
+  new PerformanceObserver((list) => {
+    for (const one of list.getEntries()) if (!one.hadRecentInput) sum += one.value;
+  }).observe({type: 'layout-shift', buffered: true});
+  setTimeout(() => done(sum), 300);
+})"""
 PAINT = """() => new Promise((done) => {
   new PerformanceObserver((list) => done(list.getEntries().at(-1).startTime)).observe({type: 'largest-contentful-paint', buffered: true});
 })"""
@@ -59,7 +68,7 @@ def focused_file(page: Page) -> str:
     return path.strip()
 
 
-def test_a_thousand_files_open_at_once_and_load_as_one_goes(diff: Page) -> None:
+def test_acceptance_3_and_8_a_thousand_files_open_at_once_and_load_as_one_goes(diff: Page) -> None:
     nodes, paint = diff.evaluate("document.querySelectorAll('*').length"), diff.evaluate(PAINT)
     MEASURED.parent.mkdir(parents=True, exist_ok=True)
     MEASURED.write_text(json.dumps({"nodes": nodes, "largest contentful paint, ms": round(paint)}) + "\n")
@@ -71,6 +80,9 @@ def test_a_thousand_files_open_at_once_and_load_as_one_goes(diff: Page) -> None:
     diff.locator(f"#{first}").scroll_into_view_if_needed()
     expect(diff.locator(f"#{first}")).to_have_attribute("data-state", "open", timeout=LONG)
     expect(diff.locator(f"#{first} tr.a")).to_have_count(2)
+
+    shift = diff.evaluate(SHIFT)
+    assert shift <= MOST_SHIFT, f"the page moved by {shift} while it loaded"
 
     diff.evaluate("scrollTo(0, 0); document.activeElement.blur()")
     seen = []
@@ -89,9 +101,48 @@ def test_a_thousand_files_open_at_once_and_load_as_one_goes(diff: Page) -> None:
     assert focused_file(diff) == path_of(1)
 
     last = f"clusters/c19/app-{FILES - 1:04}.yaml"
-    link = diff.locator("#diff-files a", has_text=last.rpartition("/")[2])
+    link = diff.locator("#diff-files .tree a", has_text=last.rpartition("/")[2])
     expect(link).to_have_count(1, timeout=LONG)
     link.click()
     section = diff.locator(".df", has=diff.locator("h3", has_text=last))
     expect(section.locator("tr.a")).to_have_count(2, timeout=LONG)
     expect(section).to_be_in_viewport()
+
+
+def test_acceptance_9_and_11_find_sees_what_is_not_loaded_and_after_load_all_the_browser_does(diff: Page) -> None:
+    address = diff.url
+    last = f"clusters/c19/app-{FILES - 1:04}.yaml"
+    diff.keyboard.press("/")
+    diff.keyboard.type(f"new- {FILES - 1}")
+    expect(diff.locator("[data-find-count]")).to_have_text("0/1", timeout=LONG)
+    diff.keyboard.press("Enter")
+    line = diff.locator(".dt tr.at")
+    expect(line).to_contain_text(f"key20: new- {FILES - 1}", timeout=LONG)
+    expect(line).to_be_in_viewport()
+    diff.keyboard.press("Escape")
+    anchor = diff.evaluate("document.activeElement.hash || ''")
+    assert anchor.endswith("-R21"), "the line has the focus"
+    assert f"q=new-+{FILES - 1}" in diff.url, "the search is in the address"
+
+    diff.goto(f"{address}{anchor}")
+    expect(diff.locator(".dt tr.at")).to_contain_text(f"new- {FILES - 1}", timeout=LONG)
+    assert diff.evaluate("document.activeElement.hash") == anchor
+    assert last in diff.locator(".df", has=diff.locator("tr.at")).locator("h3").inner_text()
+
+    diff.goto(address)
+    assert not diff.evaluate(f"window.find('other30: {FILES - 1}')")
+    diff.locator("[data-load-all]").click()
+    expect(diff.get_by_text("On one page", exact=True)).to_be_visible(timeout=LONG * 2)
+    assert diff.evaluate(f"window.find('other30: {FILES - 1}')")
+    assert diff.locator('.df[data-state="load"]').count() == 0
+
+
+def test_acceptance_10_the_review_form_works_while_rows_are_late(diff: Page) -> None:
+    held: list[Route] = []
+    diff.route("**/_diff/**", held.append)
+    diff.reload(wait_until="domcontentloaded")
+    diff.get_by_label("What you want to say").fill("Looks right to me")
+    diff.get_by_label("Only comment").check()
+    diff.get_by_role("button", name=re.compile("Submit review")).click()
+    diff.wait_for_url(re.compile(r"/changes/\d+/$"), timeout=LONG)
+    assert held, "rows were asked for, and never came"

@@ -199,30 +199,28 @@ def test_in_the_third_tier_every_file_has_its_own_rows_under_its_folder(
         assert re.sub("<[^>]*>", "", section).count(f"own: {path}") == 1
 
 
-def test_all_files_are_one_streamed_page_and_closed_ones_stay_closed(world: World, as_: AS) -> None:
+def test_all_files_come_as_one_stream_and_closed_ones_stay_closed(world: World, as_: AS) -> None:
     lock = "".join(f"line {n}\n" for n in range(2000))
     files = {f"app/f{n:02}.yaml": "".join(f"k{row}: {n}\n" for row in range(60)) for n in range(30)}
     url = change_of(world, "all", {**files, "package-lock.json": lock})
     bob = as_("bob")
-    answer = bob.get(f"{url}_diff/all/")
-    assert cast("object", answer.streaming)
-    page = streamed_text(answer)
-    assert page.rstrip().endswith("</html>")
-    assert page.count('<tr class="a"') == 1800
-    assert "Large: 2,000 changed lines" in page
     part = streamed_text(bob.get(f"{url}_diff/all/", headers=HTMX))
     assert part.startswith("<section")
     assert part.count("</section>") == 31
+    assert part.count('<tr class="a"') == 1800
+    assert "Large: 2,000 changed lines" in part
+    without_scripts = bob.get(f"{url}_diff/all/")
+    assert (without_scripts.status_code, without_scripts["Location"].split("?")[0]) == (302, f"{url}diff/whole/")
 
 
 def test_more_than_a_browser_can_bear_is_refused_with_the_patch_as_the_way_out(
     world: World, as_: AS, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiers, "MEDIUM_FILES", 1)
-    answer = as_("bob").get(world.url("open", "_diff/all/"))
+    answer = as_("bob").get(world.url("open", "_diff/all/"), headers=HTMX)
     assert answer.status_code == 422
     assert "diff.patch" in answer.content.decode()
-    assert "_diff/all/" not in as_("bob").get(world.url("open", "diff/")).content.decode()
+    assert "data-load-all" not in as_("bob").get(world.url("open", "diff/")).content.decode()
 
 
 def test_the_same_change_in_many_files_is_said_above_them_outliers_first(world: World, as_: AS) -> None:
