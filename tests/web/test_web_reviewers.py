@@ -1,0 +1,70 @@
+"""The reviewers panel and its forms, without scripts: what was typed is kept, what is long is bounded, text is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from django.test import Client
+
+from apps.accounts.models import Absence
+from apps.reviews import jobs
+from apps.reviews.models import Assignment, Choice
+from tests.web.conftest import World
+
+AS = Callable[[str], Client]
+EVIL = "<script>alert(1)</script> \u202e"
+
+
+def test_not_me_without_a_reason_or_with_an_unknown_person_keeps_what_was_typed(world: World, as_: AS) -> None:
+    url = world.url("open", "reviewers/decline/")
+    jobs.refresh(world.change("open").pk)
+    empty = as_("bob").post(url, {"reason": "", "better": "kim"})
+    assert empty.status_code == 422
+    assert 'value="kim"' in empty.content.decode()
+    unknown = as_("bob").post(url, {"reason": "kept words", "better": "nobody"})
+    assert unknown.status_code == 422
+    assert "Nobody here is called" in unknown.content.decode()
+    assert "kept words" in unknown.content.decode()
+    assert Assignment.objects.filter(change=world.change("open"), ending="declined").count() == 0
+
+
+def test_a_second_click_on_not_me_says_that_nobody_is_asked_any_more(world: World, as_: AS) -> None:
+    url = world.url("open", "reviewers/decline/")
+    jobs.refresh(world.change("open").pk)
+    assert as_("bob").post(url, {"reason": EVIL}).status_code == 303
+    assert as_("bob").post(url, {"reason": EVIL}).status_code == 409
+    jobs.refresh(world.change("open").pk)
+    page = as_("alice").get(world.url("open", "reviewers/")).content.decode()
+    assert "said “not me”: &lt;script&gt;" in page
+    assert "\u202e" not in page
+
+
+def test_a_big_team_is_bounded_in_the_panel_and_whole_on_its_page(world: World, as_: AS) -> None:
+    change = world.change("open")
+    jobs.refresh(change.pk)
+    choice = Choice.objects.get(change=change)
+    others = [{"name": f"p{n:02}", "code": "not_needed", "why": ["not needed"], "load": 0} for n in range(42)]
+    choice.record["needs"][0]["not_asked"] = others
+    choice.save(update_fields=["record"])
+    panel = as_("alice").get(world.url("open", "_reviewers/")).content.decode()
+    assert "@p04" in panel
+    assert "@p05" not in panel
+    assert "and 37 more" in panel
+    assert "@p41" in as_("alice").get(world.url("open", "reviewers/")).content.decode()
+
+
+def test_an_absence_is_entered_and_taken_back_and_a_wrong_one_is_kept_in_the_form(world: World, as_: AS) -> None:
+    bob, today = as_("bob"), datetime.now(UTC).date()
+    wrong = {"first_day": (today + timedelta(days=2)).isoformat(), "last_day": today.isoformat(), "note": "Hiking"}
+    refused = bob.post("/settings/away/", wrong)
+    assert refused.status_code == 422
+    assert "The last day is before the first one." in refused.content.decode()
+    assert "Hiking" in refused.content.decode()
+    right = {**wrong, "last_day": (today + timedelta(days=4)).isoformat(), "deputy": "@kim"}
+    assert bob.post("/settings/away/", right).status_code == 303
+    assert bob.post("/settings/away/", right).status_code == 422, "the same days twice"
+    absence = Absence.objects.get()
+    assert as_("kim").post(f"/settings/away/{absence.pk}/end/").status_code == 404
+    assert bob.post(f"/settings/away/{absence.pk}/end/").status_code == 303
+    assert bob.post(f"/settings/away/{absence.pk}/end/").status_code == 409
