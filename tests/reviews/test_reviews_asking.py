@@ -18,7 +18,7 @@ from apps.presentation.reviewers import reviewers_panel
 from apps.repositories.services import set_member
 from apps.reviews import jobs, services
 from apps.reviews.balancing import Request, plan_moves, rebalancing_plan
-from apps.reviews.models import Assignment, Attention, Choice
+from apps.reviews.models import Assignment, Attention, Choice, News
 from tests.support.delivery import Delivery, pipeline
 from tests.support.people import person, team
 from tests.support.repositories import pushed
@@ -149,6 +149,7 @@ def test_not_me_asks_the_next_best_and_never_the_decliner_again(delivery: Delive
     look(change)
     before = AuditEntry.objects.count()
     services.decline(people.bob, change=change, reason="I do not know this part")
+    assert "I do not know this part" in str(News.objects.get(user=people.alice, change=change).lines)
     assert AuditEntry.objects.count() == before + 1
     look(change)
     assert asked(change) == ["kim"]

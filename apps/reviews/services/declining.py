@@ -12,9 +12,9 @@ from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput
 from apps.reviews import access
 from apps.reviews.asking import end
-from apps.reviews.models import Assignment
+from apps.reviews.models import Assignment, News
 from apps.reviews.services.assigning import require_able
-from apps.reviews.transitions import end_turn, mark_stale
+from apps.reviews.transitions import end_turn, mark_stale, tell
 
 REVIEW = Assignment.Duty.REVIEW
 
@@ -42,6 +42,9 @@ def decline(actor: User, *, change: ChangeRequest, reason: str, better: User | N
         said,
         better,
     )
+    owners = [locked.owner_id or locked.requester_id]
+    text = f"{actor.username} is not asked any more: “not me”, {said}"
+    tell(locked, owners, kind=News.Kind.REVIEW, text=text, place="approvals", by=actor.pk)
     end_turn(locked, actor)
     mark_stale(locked)
     return made
@@ -62,6 +65,8 @@ def swap(actor: User, *, change: ChangeRequest, user: User, reason: str, to: Use
     end(row, Assignment.Ending.SWAPPED, f"{whom}: {said}")
     summary = f"{actor.username} let {to.username if to else 'somebody else'} be asked instead of {user.username}"
     _record(actor, locked, "change.reviewer_swapped", f"{summary} on {locked.label}", row, said, to)
+    text = f"{actor.username}: {whom} of you: {said}" if to else f"{actor.username} lets somebody else be asked: {said}"
+    tell(locked, [user.pk], kind=News.Kind.REVIEW, text=text, place="approvals", by=actor.pk)
     end_turn(locked, user)
     mark_stale(locked)
     return made
