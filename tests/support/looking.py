@@ -12,7 +12,7 @@ from tests.support.browsing import WATCH_POLICY, Complaints
 AXE = (Path(__file__).resolve().parents[2] / "node_modules/axe-core/axe.min.js").read_text
 # WCAG 2.5.8 excepts targets whose size is "constrained by the line-height of non-target text": a line number is as
 # high as its line of code. axe knows the exception only inside of a sentence, so it is told where this holds.
-LINE_NUMBERS = ".dt td.n a, a.ln"
+LINE_NUMBERS = ".dt td.n a, .blame-table td.n a, a.ln"
 RULES = """async ([lines, colours]) => {
   const wanted = colours ? {type: 'rule', values: ['color-contrast', 'link-in-text-block']} : ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'];
   const found = await axe.run({runOnly: wanted, resultTypes: ['violations']});

@@ -174,3 +174,13 @@ def test_outsiders_find_nothing_and_bad_addresses_are_refused_clearly(world: Wor
     assert bob.get(f"{address}&ref=%ff").status_code == 404
     assert bob.get(f"/repositories/infra/{part}/?path=../../etc/passwd").status_code == 422
     assert bob.get(f"{address}&start=-1&at=zz").status_code == 200
+
+
+def test_the_difference_leads_to_the_history_of_the_file_that_is_opened(world: World, as_: AS) -> None:
+    bob = as_("bob")
+    page = get(bob, world.url("open", "diff/"))
+    file = re.findall(r'data-file="([0-9a-f]+)"', page)[-1]
+    alone = get(bob, world.url("open", f"diff/?file={file}"))
+    link = re.search(r'href="(/repositories/infra/history/[^"]+path=[^"]+)">History of the file', alone)
+    assert link
+    assert subjects(get(bob, link[1]))
