@@ -48,6 +48,7 @@ PAGES: dict[str, list[str]] = {
             "/changes/11/",
             "/changes/11/diff/",
             "/changes/11/diff/?from=r1&to=r2",
+            "/changes/11/diff/?from=r1&to=r2&upstream=1",
             "/changes/11/reviewers/decline/",
             "/changes/9/",
             "/audit/",
