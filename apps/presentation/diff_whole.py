@@ -11,8 +11,9 @@ from apps.diffs.characters import escape
 from apps.diffs.files import FileChange, FileFacts, describe
 from apps.diffs.fragments import Options, render_file, section_open
 from apps.diffs.html import TABLE_CLOSE
-from apps.presentation.diff_pages import TOO_LARGE, listing, patches_of
+from apps.presentation.diff_pages import TOO_LARGE, content_key, listing, patches_of
 from apps.presentation.diff_sides import Sides
+from apps.presentation.recent import Recent
 
 FILES_AT_ONCE = 20
 ROWS_AT_ONCE = 10_000
@@ -21,16 +22,41 @@ TABLE_END = TABLE_CLOSE.encode()
 MORE = b'<tbody class="mr"'
 
 
+KEPT_BYTES, MOST_KEPT = 24_000_000, 8_000_000
+_WHOLES: Recent[bytes] = Recent(KEPT_BYTES, weigh=len)
+"""Whole differences that were sent of late: what several people review at the same time is written once."""
+
+
 def whole_difference(sides: Sides, options: Options) -> Iterator[bytes]:
     """Every row of every file, nothing closed. An error in the middle is said in words where it happened."""
-    files = iter(listing(sides).files)
+    key = content_key(sides, f"whole:{options.view}:{options.query}")
+    kept = _WHOLES.get(key)
+    if kept is not None:
+        yield kept
+        return
+    sent: list[bytes] = []
+    size = 0
     try:
-        while batch := list(islice(files, FILES_AT_ONCE)):
-            patches = {change.id: patch for change, patch in patches_of(sides, batch)}
-            for change in batch:
-                yield from _file(sides, change, patches.pop(change.id, None), options)
+        for part in _files(sides, options):
+            yield part
+            size += len(part)
+            if size <= MOST_KEPT:
+                sent.append(part)
+            else:
+                sent.clear()
     except PortalError as error:
         yield f'<p class="dn" role="alert">The difference ends here: {escape(error.message)}</p>'.encode()
+        return
+    if size <= MOST_KEPT:
+        _WHOLES.put(key, b"".join(sent))
+
+
+def _files(sides: Sides, options: Options) -> Iterator[bytes]:
+    files = iter(listing(sides).files)
+    while batch := list(islice(files, FILES_AT_ONCE)):
+        patches = {change.id: patch for change, patch in patches_of(sides, batch)}
+        for change in batch:
+            yield from _file(sides, change, patches.pop(change.id, None), options)
 
 
 def _file(sides: Sides, change: FileChange, patch: bytes | None, options: Options) -> Iterator[bytes]:

@@ -11,10 +11,15 @@ V = TypeVar("V")
 
 
 class Recent(Generic[V]):
-    """The ``size`` most recently used values by key; thread-safe. Values must never be changed."""
+    """The ``size`` most recently used values by key; thread-safe. Values must never be changed.
 
-    def __init__(self, size: int) -> None:
+    With ``weigh`` the size is the most that all of them together may weigh; what is heavier alone is not kept.
+    """
+
+    def __init__(self, size: int, *, weigh: Callable[[V], int] = lambda _: 1) -> None:
         self._size = size
+        self._weigh = weigh
+        self._weight = 0
         self._values: OrderedDict[str, V] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -27,10 +32,12 @@ class Recent(Generic[V]):
 
     def put(self, key: str, value: V) -> V:
         with self._lock:
+            if key in self._values:
+                self._weight -= self._weigh(self._values.pop(key))
             self._values[key] = value
-            self._values.move_to_end(key)
-            while len(self._values) > self._size:
-                self._values.popitem(last=False)
+            self._weight += self._weigh(value)
+            while self._weight > self._size:
+                self._weight -= self._weigh(self._values.popitem(last=False)[1])
         return value
 
     def get_or(self, key: str, make: Callable[[], V]) -> V:
@@ -41,3 +48,4 @@ class Recent(Generic[V]):
     def clear(self) -> None:
         with self._lock:
             self._values.clear()
+            self._weight = 0

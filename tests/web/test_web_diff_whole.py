@@ -37,6 +37,8 @@ def test_all_rows_come_once_whatever_the_window(world: World, monkeypatch: pytes
     assert len(rows) > 5
     monkeypatch.setattr(diff_whole, "ROWS_AT_ONCE", 2)
     monkeypatch.setattr(diff_whole, "FILES_AT_ONCE", 1)
+    assert b"".join(whole_difference(sides, options)) == whole, "what was sent of late is kept"
+    diff_whole._WHOLES.clear()
     piecewise = b"".join(whole_difference(sides, options))
     assert FragmentReader(piecewise).code(view) == rows
     assert b"Show the next" not in piecewise
