@@ -34,8 +34,8 @@ def run(plan: Plan) -> Result:
         server.person("alice")
         people = [Person(server, "carol") for _ in range(CLIENTS)]
         numbers = changes_of(server, place, "medium", "medium", requests, plan)
-        recomputed = _each(requests, lambda at: people[at % CLIENTS].get(WHOLE.format(numbers[at])))
-        cached = _each(requests * 4, lambda at: people[at % CLIENTS].get(WHOLE.format(numbers[0])))
+        recomputed = _each(requests, lambda at: people[at % CLIENTS].get(WHOLE.format(numbers[at]), fragment=True))
+        cached = _each(requests * 4, lambda at: people[at % CLIENTS].get(WHOLE.format(numbers[0]), fragment=True))
         peer = 0.0
         if not missing:
             cgit = Cgit(place / "medium.git", place)
@@ -60,7 +60,7 @@ def _each(count: int, ask: Callable[[int], object]) -> float:
 def _memory(result: Result, server: PortalServer, person: Person, plan: Plan, place: Path) -> None:
     """The most memory that the server and each of its Git processes held, after a large difference was sent whole."""
     (number,) = changes_of(server, place, "large", "large", 1, plan)
-    person.get(WHOLE.format(number))
+    person.get(WHOLE.format(number), fragment=True)
     result.add("server, most memory", _megabytes(server.pid), unit="MB", aim=SERVER_MB)
     children = [pid for pid in _children(server.pid) if b"git" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     result.add("its largest Git process", max(map(_megabytes, children), default=0.0), unit="MB", aim=GIT_MB)

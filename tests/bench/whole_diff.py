@@ -39,11 +39,11 @@ def _measure(result: Result, server: PortalServer, person: Person, plan: Plan, n
     place = plan.place / "whole"
     numbers = changes_of(server, place, name, name, plan.rounds + 1, plan)
     bare = place / f"{name}.git"
-    person.get(WHOLE.format(numbers[-1]))  # the lines that variants share are known, as on any busy day
+    person.get(WHOLE.format(numbers[-1]), fragment=True)  # the lines that variants share are known, as on any busy day
     calls: dict[str, Callable[[int], object]] = {
         "git": lambda at: git(bare, "diff", "-M", "main", f"variant-{at}"),
-        "unseen": lambda at: person.get(WHOLE.format(numbers[at])),
-        "again": lambda at: person.get(WHOLE.format(numbers[at])),
+        "unseen": lambda at: person.get(WHOLE.format(numbers[at]), fragment=True),
+        "again": lambda at: person.get(WHOLE.format(numbers[at]), fragment=True),
     }
     if with_cgit:
         plain, cached = Cgit(bare, place), Cgit(bare, place, cached=True)

@@ -58,6 +58,14 @@ def test_the_answer_is_streamed_between_the_halves_of_the_page(world: World, as_
     assert as_("mallory").get(world.url("open", "diff/whole/")).status_code == 404
 
 
+def test_asked_by_htmx_it_is_the_rows_alone(world: World, as_: AS) -> None:
+    answer = as_("bob").get(world.url("open", "diff/whole/"), headers={"HX-Request": "true"})
+    html = asyncio.run(_all(answer)).decode()
+    assert html.startswith('<section class="df"')
+    assert "<html" not in html
+    assert as_("mallory").get(world.url("open", "diff/whole/"), headers={"HX-Request": "true"}).status_code == 404
+
+
 async def _all(answer: object) -> bytes:
     return b"".join([chunk async for chunk in answer])  # type: ignore[attr-defined]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.loader import render_to_string
+from django.utils.cache import patch_vary_headers
 from django.utils.safestring import mark_safe
 
 from apps.accounts.models import User
@@ -115,19 +116,29 @@ def _forms(user: User, frame: ChangeFrame, sides: Sides) -> dict[str, Any]:
 
 @reads
 def whole(request: HttpRequest, number: int) -> StreamingHttpResponse:
-    """Everything on one page (to print, to search): a stream that is never in memory whole."""
+    """Everything on one page (to print, to search): a stream that is never in memory whole. For htmx the rows alone."""
     user = signed_in(request)
+    if wants_fragment(request):
+        sides, head, tail = sides_in(request, user, number), b"", b""
+    else:
+        sides, head, tail = _around_the_rows(request, user, number)
+    rows = whole_difference(sides, pages.options_of(sides, view_in(request)))
+    response = StreamingHttpResponse(in_chunks(head, rows, tail), content_type="text/html; charset=utf-8")
+    patch_vary_headers(response, ["HX-Request"])
+    response["Cache-Control"] = "private, no-cache"
+    return response
+
+
+def _around_the_rows(request: HttpRequest, user: User, number: int) -> tuple[Sides, bytes, bytes]:
+    """The two halves of the page that the rows stand between."""
     frame = change_frame(user, number, tab="diff")
     sides = asked_sides(request, user, frame.change)
     if sides is None:
         raise NotVisible("no_revision", f"CHG-{number} has no code yet.")
-    options = pages.options_of(sides, view_in(request))
     context = {"frame": frame, "sides": sides, "mark": MARK}
-    head, _, tail = render_to_string("web/changes/diff_whole.html", context, request).encode().partition(MARK.encode())
-    rows = whole_difference(sides, options)
-    response = StreamingHttpResponse(in_chunks(head, rows, tail), content_type="text/html; charset=utf-8")
-    response["Cache-Control"] = "private, no-cache"
-    return response
+    html = render_to_string("web/changes/diff_whole.html", context, request).encode()
+    head, _, tail = html.partition(MARK.encode())
+    return sides, head, tail
 
 
 @reads
