@@ -14,7 +14,7 @@ from apps.changes.models import ChangeRequest, Revision
 from apps.deployments.models import Deployment, DeploymentEvent, Environment, MergeIntent
 from apps.presentation.audit_chain import Checked
 from apps.repositories.models import Repository, RepositoryRole
-from apps.reviews.models import Assignment, Review, Thread
+from apps.reviews.models import Assignment, DraftComment, Review, Thread
 
 
 def time(value: Any) -> str | None:
@@ -196,14 +196,44 @@ def thread_json(row: Thread) -> dict[str, Any]:
         "number": row.number,
         "kind": row.kind,
         "state": row.state,
+        "scope": row.scope,
+        "place": row.anchor.place or None,
         "path": row.path or None,
+        "start_line": row.anchor.start_line,
         "line": row.line,
         "side": row.side,
+        "locator": row.locator or None,
+        "snippet": row.snippet or None,
         "revision": row.revision.number if row.revision else None,
+        "reason": row.reason or None,
         "comments": [
-            {"author": comment.author.username, "body": comment.body, "created_at": time(comment.created_at)}
+            {
+                "id": comment.pk,
+                "author": comment.author.username,
+                "body": comment.body,
+                "created_at": time(comment.created_at),
+            }
             for comment in row.comments.select_related("author")
         ],
+    }
+
+
+def draft_json(row: DraftComment) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "thread": row.thread.number if row.thread else None,
+        "scope": row.scope,
+        "place": row.anchor.place or None,
+        "path": row.path or None,
+        "start_line": row.anchor.start_line,
+        "line": row.line,
+        "side": row.side,
+        "locator": row.locator or None,
+        "revision": row.revision.number if row.revision else None,
+        "kind": row.kind,
+        "body": row.body,
+        "pending": row.pending,
+        "saved_at": time(row.saved_at),
     }
 
 

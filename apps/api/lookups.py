@@ -12,7 +12,8 @@ from apps.core.errors import InvalidInput, NotVisible
 from apps.deployments import queries as deployments
 from apps.deployments.models import Deployment, Environment
 from apps.repositories.models import Repository
-from apps.reviews.models import Thread
+from apps.reviews.drafts import drafts_of
+from apps.reviews.models import DraftComment, Thread
 
 
 def caller(request: Request) -> User:
@@ -50,6 +51,13 @@ def thread_of(request: Request, number: int, thread: int) -> Thread:
     row = rows.select_related("change__repository", "created_by").first()
     if row is None:
         raise NotVisible("not_found", f"CHG-{number} has no thread {thread}.")
+    return row
+
+
+def draft_of(request: Request, number: int, draft: int) -> DraftComment:
+    row = drafts_of(caller(request), change_of(request, number)).filter(pk=draft).first()
+    if row is None:
+        raise NotVisible("not_found", f"You have no such draft on CHG-{number}.")
     return row
 
 

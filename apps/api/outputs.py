@@ -17,7 +17,7 @@ from apps.deployments.lifecycle import Status as DeploymentStatus
 from apps.deployments.models import Deployment, DeploymentEvent, MergeIntent
 from apps.repositories.models import WebhookDelivery
 from apps.repositories.roles import Role
-from apps.reviews.models import Assignment, Review, Thread
+from apps.reviews.models import Assignment, Review, SuggestionCommit, Thread
 
 Out = Serializer[Any]
 
@@ -293,6 +293,7 @@ class IntentOut(Out):
 
 
 class CommentOut(Out):
+    id = whole(help_text="By which a suggestion in it is applied.")
     author = string()
     body = string()
     created_at = moment()
@@ -302,11 +303,43 @@ class ThreadOut(Out):
     number = whole()
     kind = word(Thread.Kind)
     state = word(Thread.State)
+    scope = word(Thread.Scope)
+    place = maybe_text("The place in words, such as app/values.yaml:3–5.")
     path = maybe_text()
+    start_line = maybe_number()
     line = maybe_number()
     side = word(("old", "new"))
+    locator = maybe_text("Canonical text of a resource, an attribute of a plan or a line of a log.")
+    snippet = maybe_text("The lines as they were when the thread was opened.")
     revision = maybe_number()
+    reason = maybe_text("Why it was dropped.")
     comments = CommentOut(many=True)
+
+
+class SuggestionCommitOut(Out):
+    """The commit that took suggestions; it is the head of a new revision."""
+
+    commit = string()
+    onto = string(help_text="The head that it was made on.")
+    state = word(SuggestionCommit.State)
+    comments = serializers.ListField(child=serializers.IntegerField())
+
+
+class DraftOut(Out):
+    id = whole()
+    thread = maybe_number()
+    scope = word(Thread.Scope)
+    place = maybe_text()
+    path = maybe_text()
+    start_line = maybe_number()
+    line = maybe_number()
+    side = word(("old", "new"))
+    locator = maybe_text()
+    revision = maybe_number()
+    kind = word(Thread.Kind)
+    body = string()
+    pending = serializers.BooleanField()
+    saved_at = moment()
 
 
 class EventOut(Out):

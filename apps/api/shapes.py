@@ -19,6 +19,7 @@ Verdicts = one_of(*Review.Verdict.values)
 Stages = one_of(*Review.Stage.values)
 Kinds = one_of(*Thread.Kind.values)
 Sides = one_of("old", "new")
+Places = one_of(*Thread.Scope.values)
 Outcomes = one_of("succeeded", "failed")
 Scopes = one_of(*SCOPES)
 People = one_of(*Kind.values, checked=True)
@@ -194,9 +195,27 @@ class ThreadIn(Shape):
     body = Text(max_length=20_000)
     kind = Kinds(required=False, default="comment")
     path = Text(required=False, allow_blank=True, allow_null=True, default="", trim_whitespace=False, max_length=4096)
+    start_line = Number(required=False, allow_null=True, default=None)
     line = Number(required=False, allow_null=True, default=None)
     side = Sides(required=False, default="new")
+    scope = Places(required=False, allow_blank=True, default="")
+    locator = Text(required=False, allow_blank=True, default="", max_length=500)
     revision = Number(required=False, allow_null=True, default=None)
+
+
+class DraftIn(ThreadIn):
+    body = Text(max_length=20_000, allow_blank=True, trim_whitespace=False)
+    thread = Number(required=False, allow_null=True, default=None)
+    pending = Flag(required=False, default=False)
+
+
+class SuggestionsIn(Shape):
+    revision = Number(min_value=1)
+    comments = serializers.ListField(child=Number(min_value=1), min_length=1, max_length=100)
+
+
+class DropIn(Shape):
+    reason = Text(max_length=500)
 
 
 class BodyIn(Shape):

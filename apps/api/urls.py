@@ -5,7 +5,7 @@ from django.urls import path, re_path
 from apps.api.endpoints import route
 from apps.api.schema import SchemaView
 from apps.api.unknown import unknown_address
-from apps.api.views import audit, changes, deployments, desk, people, repositories, reviewers, reviews, teams
+from apps.api.views import audit, changes, deployments, desk, people, repositories, reviewers, reviews, teams, threads
 
 app_name = "api"
 
@@ -69,10 +69,14 @@ urlpatterns = [
     path("changes/<int:number>/decline/", route(reviewers.decline), name="change-decline"),
     path("changes/<int:number>/assignments/<str:username>/swap/", route(reviewers.swap), name="assignment-swap"),
     path("changes/<int:number>/assignments/<str:username>/nudge/", route(reviewers.nudge), name="assignment-nudge"),
-    path("changes/<int:number>/threads/", route(reviews.list_threads, reviews.open_thread), name="change-threads"),
-    path("changes/<int:number>/threads/<int:thread>/replies/", route(reviews.reply), name="thread-replies"),
-    path("changes/<int:number>/threads/<int:thread>/resolve/", route(reviews.resolve_thread), name="thread-resolve"),
-    path("changes/<int:number>/threads/<int:thread>/reopen/", route(reviews.reopen_thread), name="thread-reopen"),
+    path("changes/<int:number>/threads/", route(threads.list_threads, threads.open_thread), name="change-threads"),
+    path("changes/<int:number>/threads/<int:thread>/replies/", route(threads.reply), name="thread-replies"),
+    path("changes/<int:number>/threads/<int:thread>/resolve/", route(threads.resolve_thread), name="thread-resolve"),
+    path("changes/<int:number>/threads/<int:thread>/drop/", route(threads.drop_thread), name="thread-drop"),
+    path("changes/<int:number>/threads/<int:thread>/reopen/", route(threads.reopen_thread), name="thread-reopen"),
+    path("changes/<int:number>/suggestions/", route(threads.apply_suggestions), name="change-suggestions"),
+    path("changes/<int:number>/drafts/", route(threads.list_drafts, threads.save_draft), name="change-drafts"),
+    path("changes/<int:number>/drafts/<int:draft>/", route(threads.delete_draft), name="change-draft-comment"),
     # whose turn it is
     path("changes/<int:number>/attention/", route(desk.list_attention), name="change-attention"),
     path("changes/<int:number>/attention/hand-over/", route(desk.hand_over), name="attention-hand-over"),

@@ -89,7 +89,10 @@ ACTIONS: dict[str, str] = {
     "thread.opened": "Thread opened",
     "thread.replied": "Reply written",
     "thread.resolved": "Thread resolved",
+    "thread.dropped": "Thread dropped",
     "thread.reopened": "Thread reopened",
+    "suggestion.applied": "Suggestion applied",
+    "suggestion.failed": "Suggestion not applied",
     "comment.added": "Comment written",
     # deployments
     "merge.requested": "Merge requested",

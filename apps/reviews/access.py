@@ -7,9 +7,11 @@ from apps.changes import queries as changes
 from apps.changes.lifecycle import Status, words
 from apps.changes.models import ChangeRequest
 from apps.core.verdict import ALLOWED, Verdict, refused
+from apps.policies.config import OPENER, WRITERS
 from apps.repositories import access as repositories
 from apps.repositories.models import Repository
 from apps.reviews.attention import CALLABLE
+from apps.reviews.facts import policy_of
 from apps.reviews.models import Assignment, Review, Thread
 
 NOT_A_REVIEWER = (
@@ -113,14 +115,15 @@ def _while_in_review(change: ChangeRequest) -> Verdict:
 
 
 def can_resolve(user: User, thread: Thread) -> Verdict:
-    """A blocking thread is resolved by who opened it or by a maintainer, others by anyone who writes here."""
+    """Who settles a thread or opens it again: its opener and maintainers, and whom ``threads.resolve`` names.
+
+    Without a word in portal.yaml everybody who writes here settles threads, but for blocking ones.
+    """
     repository = thread.change.repository
     if thread.created_by_id == user.pk or repositories.can_maintain(user, repository).allowed:
         return repositories.can_ask(user, repository)
-    if thread.kind == Thread.Kind.BLOCKING:
-        return refused(
-            "not_opener", f"This thread blocks the change; {thread.created_by.username} or a maintainer resolves it."
-        )
+    if is_for_its_opener(thread.kind, policy_of(thread.change).config.threads.resolve):
+        return refused("not_opener", f"{_why_opener(thread)}; {thread.created_by.username} or a maintainer settles it.")
     return repositories.can_write(user, repository)
 
 
@@ -149,3 +152,21 @@ def can_take_over(user: User, change: ChangeRequest) -> Verdict:
 def can_claim(user: User, change: ChangeRequest) -> Verdict:
     """A claim is a promise to review, so it needs what a review needs."""
     return can_review(user, change, verdict=Review.Verdict.APPROVE)
+
+
+def can_apply(user: User, change: ChangeRequest) -> Verdict:
+    """Suggestions are written to the branch by those who write here."""
+    if change.status not in {Status.DRAFT, Status.IN_REVIEW}:
+        return refused("wrong_state", f"{change.label} is {words(change.status)}; nothing can be applied to it now.")
+    return repositories.can_write(user, change.repository)
+
+
+def is_for_its_opener(kind: str, resolve: str) -> bool:
+    """Whether a thread of this kind is settled by its opener (or a maintainer) alone, as portal.yaml says."""
+    return resolve == OPENER or (kind == Thread.Kind.BLOCKING and resolve != WRITERS)
+
+
+def _why_opener(thread: Thread) -> str:
+    if thread.kind == Thread.Kind.BLOCKING:
+        return "This thread blocks the change"
+    return "In this repository a thread is settled by who opened it"

@@ -16,6 +16,7 @@ from apps.policies.queries import Policy, policy_at
 from apps.repositories.roles import REVIEW
 from apps.reviews.models import Review, Thread
 from apps.reviews.people import People, people_of, principals
+from apps.reviews.thread_states import UNSETTLED
 
 HOW = {
     Contribution.How.OPENED: "author",
@@ -174,7 +175,6 @@ def _change_requests(
 
 
 def _open_threads(change: ChangeRequest) -> tuple[evaluation.OpenThread, ...]:
-    rows = change.threads.filter(kind=Thread.Kind.BLOCKING, state=Thread.State.OPEN)
-    return tuple(
-        evaluation.OpenThread(row.created_by_id, f"{row.path}:{row.line}" if row.line else row.path) for row in rows
-    )
+    """Answered is not settled: somebody who may has to resolve or drop it."""
+    rows = change.threads.filter(kind=Thread.Kind.BLOCKING, state__in=[str(state) for state in UNSETTLED])
+    return tuple(evaluation.OpenThread(row.created_by_id, row.anchor.place) for row in rows)

@@ -1,4 +1,4 @@
-/* The page around the rows: the file list, "Load all files", a comment on the chosen line.
+/* The page around the rows: the file list, "Load all files". Comments are threads.js.
  * Loading and moving is diff.js (window.portalDiff). Without scripts every file and every window of rows is a link.
  */
 (() => {
@@ -156,24 +156,7 @@
     document.documentElement.dataset[button.name] = button.value;
   });
 
-  /* ------------------------------------------------------------------------------------------- comment on a line */
-  const form = $("#line-comment");
-  const choose = (hash) => {
-    const match = /^#f-([0-9a-f]+)-([LR])(\d+)$/.exec(hash);
-    const row = match && form && lineOf(match[1]);
-    const path = row && ($(":scope > a", row).dataset.path || pathOf(row));
-    if (!path) return;
-    form.elements.path.value = path;
-    form.elements.line.value = match[3];
-    form.elements.side.value = match[2] === "L" ? "old" : "new";
-  };
-  box.addEventListener("click", ({ target }) => choose(target.closest?.(".n a")?.hash || ""));
-  const comment = () => {
-    choose(document.activeElement?.closest?.(".n a")?.hash || $(".dt tr.at .n a", box)?.hash || location.hash);
-    form.closest("details").open = true;
-    form.scrollIntoView({ block: "center" });
-    form.elements.body.focus({ preventScroll: true });
-  };
+  /* ------------------------------------------------------------------------------------------- finish the review */
   const review = () => {
     const panel = $("#review details");
     panel.open = true;
@@ -182,7 +165,6 @@
   };
 
   portal.key("filter-files", () => { $("[data-drawer]").open = true; $("[data-file-filter]").focus(); }, () => $("[data-file-filter]"));
-  portal.key("comment", comment, () => form);
   portal.key("finish-review", review, () => $("#review details"));
   const openReview = () => { const panel = location.hash === "#review" && $("#review details"); if (panel) panel.open = true; };
   addEventListener("hashchange", openReview);

@@ -129,6 +129,11 @@ ROWS = [
     Row("POST change-threads", who(ASK, 201), change("review"), {"body": "Why?"}),
     Row("POST thread-replies", who(ASK, 201), change("review", thread="{thread}"), {"body": "So."}),
     Row("POST thread-resolve", who(f"{WRITE} erin", 200), change("review", thread="{thread}")),
+    Row("POST change-suggestions", who(WRITE, 422), change("review"), {"revision": 1, "comments": [999_999]}),
+    Row("POST thread-drop", who(f"{WRITE} erin", 200), change("review", thread="{thread}"), {"reason": "no"}),
+    Row("GET change-drafts", who(MEMBERS, 200), change("review")),
+    Row("POST change-drafts", who(ASK, 201), change("review"), {"body": "Hm"}),
+    Row("DELETE change-draft-comment", who("alice", 200, others=404), change("review", draft="{draft_comment}")),
     Row("POST thread-reopen", who(f"{WRITE} erin", 200), change("review", thread="{settled}")),
     # deployments
     Row("GET deployments", signed_in(200)),

@@ -141,6 +141,14 @@ CHANGES = [
     Row("POST change_open_thread", who(ASK, DONE), number("review"), {"body": "Why?"}),
     Row("POST change_reply", who(ASK, DONE), number("review", thread="{thread}"), {"body": "So."}),
     Row("POST change_resolve", who(f"{WRITE} erin", DONE), number("review", thread="{thread}")),
+    Row("GET change_suggestions", who(MEMBERS), number("review")),
+    Row("POST change_suggestions", who(WRITE, 422), number("review"), {"revision": "1", "comment": "999999"}),
+    Row("POST change_drop_thread", who(f"{WRITE} erin", DONE), number("review", thread="{thread}"), {"reason": "no"}),
+    Row("GET change_thread", who(MEMBERS), number("review", thread="{thread}")),
+    Row("GET change_diff_threads", who(MEMBERS), number("review")),
+    Row("GET change_drafts", who(MEMBERS), number("review")),
+    Row("POST change_drafts", who(ASK, DONE), number("review"), {"body": "Hm"}),
+    Row("POST change_delete_draft", who("alice", DONE, others=404), number("review", draft="{draft_comment}")),
     Row("POST change_reopen_thread", who(f"{WRITE} erin", DONE), number("review", thread="{settled}")),
 ]
 DEPLOYMENTS = [

@@ -168,6 +168,8 @@ class World:
         thread = reviews.open_thread(alice, change=review, body="Why?", kind="question")
         settled = reviews.open_thread(alice, change=review, body="Fine", path="app/review.yaml", line=1)
         reviews.resolve_thread(alice, thread=settled)
+        typed = reviews.save_draft(alice, change=review, body="Hm", path="app/review.yaml")
+        assert typed is not None
         reviews.assign(alice, change=review, user=self.people["bob"])
         handed = self.propose("handed")
         reviews.hand_over(alice, change=handed, user=self.people["bob"], note="please")
@@ -185,6 +187,7 @@ class World:
             "handed": handed.number,
             "thread": thread.number,
             "settled": settled.number,
+            "draft_comment": typed.pk,
             "revision": review.revision.number,
         }
 

@@ -1,4 +1,4 @@
-"""Reviews, assignments, threads."""
+"""Reviews and assignments."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from rest_framework.response import Response
 
 from apps.accounts.services import TokenSession
 from apps.api import outputs, shapes
-from apps.api.answers import assignment_json, review_json, thread_json
+from apps.api.answers import assignment_json, review_json
 from apps.api.endpoints import endpoint, read
-from apps.api.lookups import caller, change_of, person_named, thread_of
+from apps.api.lookups import caller, change_of, person_named
 from apps.api.pages import page
 from apps.reviews import services as reviews
 
@@ -61,41 +61,3 @@ def unassign(request: Request, number: int, username: str) -> Response:
     """Take back that somebody was asked."""
     reviews.unassign(caller(request), change=change_of(request, number), user=person_named(username))
     return list_assignments(request, number=number)
-
-
-@endpoint("GET", response=outputs.page_of(outputs.ThreadOut), summary="Threads of a change")
-def list_threads(request: Request, number: int) -> Response:
-    """All threads with their comments."""
-    rows = change_of(request, number).threads.select_related("revision").prefetch_related("comments__author")
-    return page(request, rows, thread_json)
-
-
-@endpoint(
-    "POST", scope="propose", request=shapes.ThreadIn, response=outputs.ThreadOut, status=201, summary="Open a thread"
-)
-def open_thread(request: Request, number: int) -> Response:
-    """On the change, or on a file or a line of a revision."""
-    body = read(shapes.ThreadIn, request)
-    body["path"] = body["path"] or ""
-    row = reviews.open_thread(caller(request), change=change_of(request, number), **body)
-    return Response(thread_json(row), status=201)
-
-
-@endpoint("POST", scope="propose", request=shapes.BodyIn, response=outputs.ThreadOut, status=201, summary="Reply")
-def reply(request: Request, number: int, thread: int) -> Response:
-    """Add a comment to a thread."""
-    row = thread_of(request, number, thread)
-    reviews.reply(caller(request), thread=row, body=read(shapes.BodyIn, request)["body"])
-    return Response(thread_json(row), status=201)
-
-
-@endpoint("POST", scope="propose", request=shapes.EmptyIn, response=outputs.ThreadOut, summary="Resolve a thread")
-def resolve_thread(request: Request, number: int, thread: int) -> Response:
-    """Say that a thread is settled."""
-    return Response(thread_json(reviews.resolve_thread(caller(request), thread=thread_of(request, number, thread))))
-
-
-@endpoint("POST", scope="propose", request=shapes.EmptyIn, response=outputs.ThreadOut, summary="Reopen a thread")
-def reopen_thread(request: Request, number: int, thread: int) -> Response:
-    """Say that a thread is not settled after all."""
-    return Response(thread_json(reviews.reopen_thread(caller(request), thread=thread_of(request, number, thread))))

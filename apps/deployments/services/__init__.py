@@ -4,6 +4,7 @@ Every function takes the acting person first, checks the access rule, writes one
 and is atomic; refusals are the errors of ``apps.core.errors``.
 """
 
+from apps.deployments.services.commenting import comment_on_log
 from apps.deployments.services.merging import merge_change
 from apps.deployments.services.rollback import roll_back
 from apps.deployments.services.running import cancel, release, resolve, retry, start_deployment
@@ -11,6 +12,7 @@ from apps.deployments.services.secrets import remove_secret, set_secret
 
 __all__ = [
     "cancel",
+    "comment_on_log",
     "merge_change",
     "release",
     "remove_secret",

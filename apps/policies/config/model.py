@@ -14,6 +14,7 @@ CODE_OWNERS = "code-owners"
 REVIEWERS = "role/reviewer"
 EXPERTS = "experts"
 GROUP = "group"
+OPENER, WRITERS = "opener", "writers"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -114,6 +115,13 @@ class RollbackConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ThreadsConfig:
+    """Who settles threads: ``opener``, ``writers``; empty: blocking ones their opener, others everybody who writes."""
+
+    resolve: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class EmergencyConfig:
     from_: tuple[str, ...]
     approvals: int
@@ -146,6 +154,7 @@ class PortalConfig:
     emergency: EmergencyConfig | None = None
     windows: tuple[WindowConfig, ...] = ()
     runbooks: str = ""
+    threads: ThreadsConfig = field(default_factory=ThreadsConfig)
 
     def environment(self, name: str) -> EnvironmentConfig | None:
         """The environment of that name."""

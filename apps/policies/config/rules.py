@@ -12,11 +12,14 @@ from apps.policies.config.model import (
     EXPERTS,
     GROUP,
     MERGE,
+    OPENER,
     REVIEWERS,
+    WRITERS,
     EmergencyConfig,
     Needs,
     RollbackConfig,
     Rule,
+    ThreadsConfig,
     When,
 )
 from apps.policies.config.nodes import Mapping, Node, Scalar
@@ -167,6 +170,16 @@ def read_rollback(reader: Reader, node: Node | None) -> RollbackConfig:
         reader.count(fields.get("protected"), "rollback.protected", default=1, low=0),
         reader.count(fields.get("others"), "rollback.others", default=0, low=0),
     )
+
+
+def read_threads(reader: Reader, node: Node | None) -> ThreadsConfig:
+    """Who settles threads."""
+    mapping = reader.mapping(node, "threads", "threads: {resolve: opener}")
+    if mapping is None:
+        return ThreadsConfig()
+    fields = reader.fields(mapping, "threads", ("resolve",), ("resolve",))
+    node = fields.get("resolve")
+    return ThreadsConfig(reader.named(node, "threads.resolve", (OPENER, WRITERS), OPENER) if node else "")
 
 
 def read_emergency(reader: Reader, node: Node | None) -> EmergencyConfig | None:

@@ -10,6 +10,7 @@ from apps.reviews.jobs.learning import (
 )
 from apps.reviews.jobs.refreshing import due, refresh
 from apps.reviews.jobs.upkeep import call_author, forget, old_news, over_snoozes, quiet_changes, wake
+from apps.reviews.services import settle_suggestions, unsettled_suggestions
 from apps.reviews.transitions import REFRESH
 
 JOBS = [
@@ -18,6 +19,7 @@ JOBS = [
     Job("reviews.learn_from_landed", landed_due, learn_from_landed, every=15.0),
     Job("reviews.end_snoozes", over_snoozes, wake, every=15.0),
     Job("reviews.call_authors_back", quiet_changes, call_author, every=300.0),
+    Job("reviews.settle_suggestions", unsettled_suggestions, settle_suggestions, every=20.0, slow=True),
     Job("reviews.forget_news", old_news, forget, every=3600.0),
 ]
 

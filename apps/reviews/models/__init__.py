@@ -4,7 +4,7 @@ from apps.reviews.models.assignments import Assignment, Choice
 from apps.reviews.models.attention import Attention, Call, Opening
 from apps.reviews.models.expertise import Expertise, FolderHistory, HistoryReading, LearntChange
 from apps.reviews.models.inbox import Desk, News
-from apps.reviews.models.threads import Comment, Thread
+from apps.reviews.models.threads import Comment, DraftComment, SuggestionCommit, Thread
 from apps.reviews.models.verdicts import Review, VerdictSnapshot
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Choice",
     "Comment",
     "Desk",
+    "DraftComment",
     "Expertise",
     "FolderHistory",
     "HistoryReading",
@@ -21,6 +22,7 @@ __all__ = [
     "News",
     "Opening",
     "Review",
+    "SuggestionCommit",
     "Thread",
     "VerdictSnapshot",
 ]

@@ -8,29 +8,39 @@ from apps.reviews.services.inbox import mark_all_read, mark_news
 from apps.reviews.services.nudging import nudge
 from apps.reviews.services.rebalancing import rebalance
 from apps.reviews.services.reviewing import submit_review
-from apps.reviews.services.threads import open_thread, reopen_thread, reply, resolve_thread
+from apps.reviews.services.threads import open_thread, reply
+from apps.reviews.services.threads_drafts import delete_draft, publish_drafts, save_draft
+from apps.reviews.services.threads_settling import drop_thread, reopen_thread, resolve_thread
+from apps.reviews.services.threads_suggestions import apply_suggestions, settle_suggestions, unsettled_suggestions
 from apps.reviews.services.turns import hand_over, settle_turn, snooze, unsnooze
 
 __all__ = [
+    "apply_suggestions",
     "arrange_desk",
     "assign",
     "choose_news",
     "claim",
     "decline",
+    "delete_draft",
+    "drop_thread",
     "hand_over",
     "mark_all_read",
     "mark_news",
     "nudge",
     "open_thread",
+    "publish_drafts",
     "rebalance",
     "release_claim",
     "reopen_thread",
     "reply",
     "resolve_thread",
+    "save_draft",
+    "settle_suggestions",
     "settle_turn",
     "snooze",
     "submit_review",
     "swap",
     "unassign",
+    "unsettled_suggestions",
     "unsnooze",
 ]

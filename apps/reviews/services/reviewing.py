@@ -15,6 +15,7 @@ from apps.core.errors import Conflict, InvalidInput
 from apps.reviews import access
 from apps.reviews.models import Review
 from apps.reviews.services.telling import review_given
+from apps.reviews.services.threads_drafts import Published, publish_drafts
 from apps.reviews.signals import review_submitted
 from apps.reviews.transitions import end_turn, mark_stale
 
@@ -39,7 +40,7 @@ def submit_review(
     Guarantees: the review is bound to the revision that was current inside this
     transaction, or nothing is written (:class:`Conflict` ``stale_revision``); a
     contributor's approval is refused; a repeated identical verdict is refused, so a
-    double click makes one review.
+    double click makes one review. The reviewer's pending comments are said with it, or stay drafts.
     """
     check_shape(verdict=verdict, stage=stage, environment=environment, body=body)
     locked = (
@@ -61,7 +62,7 @@ def submit_review(
         via=via,
         created_at=now(),
     )
-    _record(actor, review)
+    _record(actor, review, publish_drafts(locked, actor))
     end_turn(locked, actor)
     review_given(review)
     mark_stale(locked)
@@ -69,7 +70,7 @@ def submit_review(
     return review
 
 
-def _record(actor: User, review: Review) -> None:
+def _record(actor: User, review: Review, said: Published) -> None:
     change, revision = review.change, review.revision
     audit.record(
         Actor.of(actor),
@@ -85,6 +86,7 @@ def _record(actor: User, review: Review) -> None:
             "subject": review.subject,
             "stage": str(review.stage),
             "via": review.via,
+            **said.as_data(),
         },
     )
 

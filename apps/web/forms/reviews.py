@@ -40,9 +40,28 @@ class OpenThread(forms.Form):
     body = forms.CharField(max_length=20_000, widget=forms.Textarea(attrs={"rows": 3}), label="Comment")
     kind = forms.ChoiceField(choices=KINDS, required=False, initial="comment", label="Kind")
     path = forms.CharField(required=False, max_length=4096, widget=forms.HiddenInput)
+    start_line = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
     line = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
+    scope = forms.CharField(required=False, max_length=8, widget=forms.HiddenInput)
+    locator = forms.CharField(required=False, max_length=500, widget=forms.HiddenInput)
     side = forms.ChoiceField(choices=(("new", "new"), ("old", "old")), required=False, widget=forms.HiddenInput)
     revision = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
+
+
+class Draft(OpenThread):
+    """What was typed so far; empty takes the draft away."""
+
+    body = forms.CharField(required=False, max_length=20_000, strip=False)
+    thread = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
+    pending = forms.BooleanField(required=False, widget=forms.HiddenInput)
+
+
+class Suggestions(forms.Form):
+    revision = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
+
+
+class Drop(forms.Form):
+    reason = forms.CharField(max_length=500, label="Why it is dropped")
 
 
 class Reply(forms.Form):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.web.views import change_actions, change_forms, reviewer_forms, reviewing, threads
+from apps.web.views import change_actions, change_forms, drafts, reviewer_forms, reviewing, threads
 
 urlpatterns = [
     path("changes/new/", change_forms.new, name="change_new"),
@@ -25,5 +25,7 @@ urlpatterns = [
     path("changes/<int:number>/threads/", threads.open_one, name="change_open_thread"),
     path("changes/<int:number>/threads/<int:thread>/reply/", threads.reply, name="change_reply"),
     path("changes/<int:number>/threads/<int:thread>/resolve/", threads.resolve, name="change_resolve"),
+    path("changes/<int:number>/threads/<int:thread>/drop/", threads.drop, name="change_drop_thread"),
+    path("changes/<int:number>/drafts/<int:draft>/delete/", drafts.delete, name="change_delete_draft"),
     path("changes/<int:number>/threads/<int:thread>/reopen/", threads.reopen, name="change_reopen_thread"),
 ]

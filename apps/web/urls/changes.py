@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from apps.web.views import change_lists, change_pages, change_tabs, diff_reading, diffs
+from apps.web.views import (
+    change_lists,
+    change_pages,
+    change_tabs,
+    diff_reading,
+    diffs,
+    drafts,
+    suggestions,
+    threads,
+)
 
 urlpatterns = [
     # /changes/
@@ -13,6 +22,9 @@ urlpatterns = [
     path("changes/<int:number>/_verdict/", change_pages.verdict, name="change_verdict"),
     path("changes/<int:number>/_reviewers/", change_pages.reviewers, name="change_reviewers"),
     path("changes/<int:number>/_threads/", change_pages.threads, name="change_threads"),
+    path("changes/<int:number>/threads/<int:thread>/", threads.show, name="change_thread"),
+    path("changes/<int:number>/drafts/", drafts.drafts, name="change_drafts"),
+    path("changes/<int:number>/suggestions/", suggestions.suggestions, name="change_suggestions"),
     path("changes/<int:number>/reviewers/", change_tabs.reviewers, name="change_everybody"),
     path("changes/<int:number>/approvals/", change_tabs.approvals, name="change_approvals"),
     path("changes/<int:number>/deployments/", change_tabs.deployments, name="change_deployments"),
@@ -26,7 +38,7 @@ urlpatterns = [
     path("changes/<int:number>/_diff/context/<str:file_id>/", diffs.context_rows, name="change_diff_context"),
     path("changes/<int:number>/_diff/moves/", diffs.moves, name="change_diff_moves"),
     path("changes/<int:number>/_diff/shells/", diffs.more_shells, name="change_diff_shells"),
-    path("changes/<int:number>/_since/", diffs.since, name="change_since"),
+    path("changes/<int:number>/_diff/threads/", diffs.threads, name="change_diff_threads"),
     path("changes/<int:number>/_diff/files/", diffs.counts, name="change_diff_files"),
     path("changes/<int:number>/_diff/undisplayed/", diff_reading.undisplayed, name="change_diff_undisplayed"),
     path("changes/<int:number>/_diff/all/", diff_reading.everything, name="change_diff_all"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
 
 from apps.accounts.models import User
 from apps.changes import queries as changes
@@ -14,6 +15,7 @@ from apps.presentation.change_frame import change_frame
 from apps.presentation.discussion import discussion
 from apps.presentation.reviewers import reviewers_panel
 from apps.presentation.revision_bar import reviewed_before
+from apps.presentation.thread_bars import bars_html
 from apps.reviews import queries as reviews
 from apps.web.once import new_key
 from apps.web.people import signed_in
@@ -31,7 +33,7 @@ def overview(request: HttpRequest, number: int) -> HttpResponse:
         "idempotency_key": new_key(),
         **_verdict(frame.change),
         **_reviewers(user, frame.change),
-        **_threads(user, frame.change),
+        **_threads(request, user, frame.change),
     }
     return respond(request, "web/changes/overview.html", context)
 
@@ -44,8 +46,11 @@ def _reviewers(user: User, change: ChangeRequest) -> dict[str, Any]:
     return {"panel": reviewers_panel(user, change), "change": change}
 
 
-def _threads(user: User, change: ChangeRequest) -> dict[str, Any]:
-    return {"discussion": discussion(user, change), "change": change}
+def _threads(request: HttpRequest, user: User, change: ChangeRequest) -> dict[str, Any]:
+    found = discussion(user, change, request.GET.get("show", ""))
+    context = {"change": change, "csrf_token": get_token(request)}
+    bars = bars_html(found.bars, number=change.number, context=context)
+    return {"discussion": found, "bars": bars, "change": change}
 
 
 @reads
@@ -75,7 +80,7 @@ def reviewers(request: HttpRequest, number: int) -> HttpResponse:
 @reads
 def threads(request: HttpRequest, number: int) -> HttpResponse:
     user = signed_in(request)
-    context = _threads(user, changes.find(user, number))
+    context = _threads(request, user, changes.find(user, number))
     return _region(request, "web/changes/_threads.html", {**context, "idempotency_key": new_key()})
 
 

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.middleware.csrf import get_token
 from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
 from django.utils.safestring import mark_safe
 
 from apps.accounts.models import User
 from apps.changes import queries as changes
+from apps.changes.models import ChangeRequest
 from apps.core.errors import NotVisible
 from apps.diffs import DIFF_VERSION
 from apps.diffs.context import Place, context_etag
@@ -23,11 +25,14 @@ from apps.presentation.diff_context import context_body
 from apps.presentation.diff_find import classes_at_once
 from apps.presentation.diff_moves import keys_standing_twice, moved_blocks
 from apps.presentation.diff_sides import MINE, Sides
+from apps.presentation.diff_threads import diff_threads
 from apps.presentation.diff_view import diff_view
 from apps.presentation.diff_whole import in_chunks, whole_difference
 from apps.presentation.review_form import review_panel
 from apps.presentation.revision_bar import news_for, reviewed_before, revision_bar
+from apps.presentation.thread_bars import bars_html
 from apps.reviews.access import can_comment
+from apps.reviews.drafts import drafts_of
 from apps.vcs import trees
 from apps.web.diff_address import asked_sides, number_in, sides_in, view_in
 from apps.web.forms.reviews import OpenThread, Review
@@ -75,6 +80,7 @@ def diff(request: HttpRequest, number: int) -> HttpResponse:
         "sections": mark_safe(html.decode()),  # noqa: S308  # written and escaped by apps.diffs
         **_classes(sides, found),
         **_forms(user, frame, sides),
+        **_threads(request, user, frame.change, sides, found),
     }
     return respond(request, "web/changes/diff.html", context)
 
@@ -112,6 +118,31 @@ def _forms(user: User, frame: ChangeFrame, sides: Sides) -> dict[str, Any]:
         "line_form": OpenThread(initial={**initial, "idempotency_key": new_key()}, auto_id="line-%s"),
         "is_current": frame.change.revision is not None and frame.change.revision.number == revision,
     }
+
+
+def _threads(
+    request: HttpRequest, user: User, change: ChangeRequest, sides: Sides, found: pages.Listing
+) -> dict[str, Any]:
+    """Threads and own drafts, beside the rows: those are shared between people and never change."""
+    threads = diff_threads(user, change, sides, found)
+    context = {"change": change, "csrf_token": get_token(request)}
+    return {
+        "threads": threads,
+        "bars": bars_html(threads.bars, number=change.number, context=context),
+        "elsewhere": bars_html(threads.elsewhere, number=change.number, context=context),
+        "pending": drafts_of(user, change).filter(pending=True).select_related("thread"),
+    }
+
+
+@reads
+def threads(request: HttpRequest, number: int) -> HttpResponse:
+    """The threads of a comparison anew: what a page asks for when somebody said something."""
+    user = signed_in(request)
+    sides = sides_in(request, user, number)
+    change = changes.find(user, number)
+    partial = "web/changes/_diff_threads.html"
+    context = {**_threads(request, user, change, sides, pages.listing(sides)), "number": number, "region": partial}
+    return respond(request, "web/changes/region.html", context, fragment=partial)
 
 
 @reads
