@@ -75,7 +75,8 @@ def bar_of(row: Thread) -> Bar:
 
 
 def _first_words(body: str) -> str:
-    text = one_line(_MARKS.sub("", body))
+    said, block, _ = body.partition("```suggestion")
+    text = one_line(_MARKS.sub("", said)) or ("Suggestion" if block else "")
     return text if len(text) <= WORDS else f"{text[:WORDS].rstrip()}…"
 
 

@@ -153,11 +153,15 @@
   /* ----------------------------------------------------------------------------------------------- drafts on the server */
   const waiting = new Map();
   const say = (field, text) => { const box = $("[data-saved]", field.form); if (box) box.textContent = text; };
-  const save = async (field) => {
+  const flying = new Map(); /* form → the save that is under way: what is said must not be overtaken by its draft */
+  const save = (field) => {
     clearTimeout(waiting.get(field));
     waiting.delete(field);
-    const data = new FormData(field.form);
+    const { form } = field, data = new FormData(form); /* now: the form may be elsewhere when its turn comes */
     data.delete("pending");
+    flying.set(form, (flying.get(form) || Promise.resolve()).then(() => keep(field, data)));
+  };
+  const keep = async (field, data) => {
     try {
       const answer = await asked(field.dataset.autosave, { method: "POST", body: data });
       say(field, answer.ok ? (field.value.trim() ? "Draft saved" : "") : "The draft is not saved on the server; it is kept in this tab.");
@@ -182,6 +186,7 @@
   };
   const send = async (form, submitter) => {
     forgetTimers(form);
+    await flying.get(form);
     const data = new FormData(form, submitter);
     let answer;
     try {
