@@ -228,7 +228,9 @@
   const placeOf = (hash) => /^#f-([0-9a-f]+)-([LR])(\d+)$/.exec(hash || "");
   const pathOf = (id) => {
     const link = $(`#diff-files a[href$="#f-${id}"]`);
-    return link?.dataset.path || $(`#f-${id}-h`)?.textContent.trim() || "";
+    const heading = $(`#f-${id}-h`)?.cloneNode(true);
+    $(".old", heading || document.createElement("i"))?.remove();
+    return link?.dataset.path || heading?.textContent.trim() || "";
   };
   const paint = () => {
     for (const row of $$(".dt tr.chosen", rows)) row.classList.remove("chosen");
