@@ -14,6 +14,7 @@ from apps.changes.models import ChangeRequest, Revision
 from apps.deployments.models import Deployment, DeploymentEvent, Environment, MergeIntent
 from apps.presentation.audit_chain import Checked
 from apps.repositories.models import Repository, RepositoryRole
+from apps.reviews.marks import Marks
 from apps.reviews.models import Assignment, DraftComment, Review, Thread
 
 
@@ -188,6 +189,18 @@ def review_json(row: Review) -> dict[str, Any]:
         "environment": row.environment or None,
         "subject": row.subject or None,
         "created_at": time(row.created_at),
+        "withdrawn_at": time(row.withdrawn_at),
+        "shown": row.shown or None,
+    }
+
+
+def viewed_json(change: ChangeRequest, marks: Marks) -> dict[str, Any]:
+    """The marks of the person who asks."""
+    return {
+        "change": change.number,
+        "files": marks.total,
+        "viewed": sorted(marks.viewed),
+        "changed": sorted(marks.changed),
     }
 
 

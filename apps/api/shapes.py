@@ -230,6 +230,15 @@ class ReviewIn(Shape):
     environment = Text(required=False, allow_blank=True, allow_null=True, default="", max_length=60)
 
 
+class ViewedFileIn(Shape):
+    revision = Number(min_value=1)
+
+
+class ViewedIn(ViewedFileIn):
+    files = serializers.ListField(child=Text(max_length=64), allow_empty=False)
+    viewed = Flag(required=False, default=True)
+
+
 class DeploymentIn(Shape):
     change = Number(min_value=1)
     environment = Text(max_length=60)

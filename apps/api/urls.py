@@ -62,6 +62,17 @@ urlpatterns = [
     # reviews
     path("changes/<int:number>/reviews/", route(reviews.list_reviews, reviews.submit_review), name="change-reviews"),
     path(
+        "changes/<int:number>/reviews/<int:review>/withdraw/",
+        route(reviews.withdraw_review),
+        name="change-review-withdraw",
+    ),
+    path("changes/<int:number>/viewed/", route(reviews.list_viewed, reviews.mark_viewed), name="change-viewed"),
+    path(
+        "changes/<int:number>/viewed/<str:file>/",
+        route(reviews.mark_file_viewed, reviews.unmark_file),
+        name="change-viewed-file",
+    ),
+    path(
         "changes/<int:number>/assignments/", route(reviews.list_assignments, reviews.assign), name="change-assignments"
     ),
     path("changes/<int:number>/assignments/<str:username>/", route(reviews.unassign), name="change-assignment"),

@@ -81,6 +81,8 @@ ACTIONS: dict[str, str] = {
     # reviews
     "review.submitted": "Review given",
     "review.withdrawn": "Review withdrawn",
+    "file.viewed": "Files marked as viewed",
+    "file.unviewed": "Files marked as not viewed",
     "reviewer.assigned": "Reviewer assigned",
     "reviewer.removed": "Reviewer removed",
     "review.requested": "Review requested",

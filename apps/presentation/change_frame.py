@@ -31,7 +31,8 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class ChangeFrame:
-    """The header of a change for one person. ``turn`` is why it is this person's turn, or empty."""
+    """The header of a change for one person. ``turn`` is why it is this person's turn, or empty; ``own`` the verdict of
+    this person that stands."""
 
     change: ChangeRequest
     facts: ChangeFacts
@@ -42,6 +43,7 @@ class ChangeFrame:
     tabs: tuple[Tab, ...]
     turn: str
     deployments: tuple[Deployment, ...]
+    own: Review | None = None
 
     @property
     def url(self) -> str:
@@ -66,6 +68,7 @@ def change_frame(user: User, number: int, *, tab: str = "overview") -> ChangeFra
         tabs=_tabs(change, facts, tab),
         turn=Attention.objects.filter(change=change, user=user).values_list("reason", flat=True).first() or "",
         deployments=newest,
+        own=standing_reviews.get(user.pk),
     )
 
 
@@ -77,9 +80,10 @@ def newest_deployments(change: ChangeRequest) -> tuple[Deployment, ...]:
 
 
 def latest_verdicts(change: ChangeRequest) -> dict[int, Review]:
-    """The last approval or request for changes of each reviewer at the merge stage, by user id; one query."""
+    """The approval or request for changes of each reviewer that stands, at the merge stage, by user id; one query."""
     rows = Review.objects.filter(change=change, stage=Review.Stage.MERGE).exclude(verdict=Review.Verdict.COMMENT)
-    return {row.reviewer_id: row for row in rows.select_related("revision").order_by("pk")}
+    last = {row.reviewer_id: row for row in rows.select_related("revision").order_by("pk")}
+    return {person: row for person, row in last.items() if row.withdrawn_at is None}
 
 
 def _facts(change: ChangeRequest, newest: tuple[Deployment, ...], given: dict[int, Review]) -> ChangeFacts:

@@ -25,6 +25,7 @@ from apps.diffs.tiers import closed_reason
 from apps.presentation.colouring import COLOURING
 from apps.presentation.diff_sides import Sides
 from apps.presentation.recent import Recent
+from apps.presentation.viewed_marks import viewed_button
 from apps.vcs import objects, trees
 from apps.vcs.errors import GitOutputTooLarge
 
@@ -33,6 +34,7 @@ WHOLE_LINES = tiers.SMALL_LINES
 WHOLE_FILES = 60
 KEPT_BYTES = 1_000_000
 FIRST_FILES = tiers.INLINE_FILES
+HEADING_VERSION = 2  # of what the headings of files carry beside their names
 ABSENT = "0" * 40
 TOO_LARGE = b'<p class="dn">Too large to be shown here: download the patch to read it.</p>'
 
@@ -200,7 +202,7 @@ def plan_of(sides: Sides, found: Listing) -> tiers.Plan:
 
 def first_sections(sides: Sides, found: Listing, options: Options) -> bytes:
     """The sections of the first response: rows up to the budget, then shells; at most one page of shells."""
-    key = content_key(sides, f"first:{int(found.counted)}:{options.view}:{options.query}")
+    key = content_key(sides, f"first{HEADING_VERSION}:{int(found.counted)}:{options.view}:{options.query}")
     cached: bytes | None = cache.get(key)
     if cached is None:
         plan = plan_of(sides, found).page()
@@ -210,14 +212,16 @@ def first_sections(sides: Sides, found: Listing, options: Options) -> bytes:
             patches = [(item.change, whole[item.change.id]) for item in plan.files]
         else:
             patches = patches_of(sides, wanted[:FIRST_FILES]) if wanted else []
-        cached = b"".join(stream_sections(plan, patches, options=options, facts=found.facts))
+        cached = b"".join(stream_sections(plan, patches, options=options, facts=found.facts, tools=viewed_button))
         cache.set(key, cached, KEEP)
     return cached
 
 
 def shells(sides: Sides, found: Listing, options: Options, start: int) -> bytes:
     """The next page of shells, for differences of more files than one page holds."""
-    return b"".join(stream_shells(plan_of(sides, found).page(start), options=options, facts=found.facts))
+    return b"".join(
+        stream_shells(plan_of(sides, found).page(start), options=options, facts=found.facts, tools=viewed_button)
+    )
 
 
 def file_body(
@@ -252,7 +256,7 @@ def _context(options: Options) -> int | None:
 def file_section(sides: Sides, change: FileChange, options: Options, *, start: int = 0) -> bytes:
     """One file with its heading, to stand alone on a page."""
     html, facts = _file(sides, change, options, start, options.rows)
-    return html if start else render_section(change, facts, html)
+    return html if start else render_section(change, facts, html, tools=viewed_button(change))
 
 
 def _file(sides: Sides, change: FileChange, options: Options, start: int, rows: int) -> tuple[bytes, FileFacts | None]:

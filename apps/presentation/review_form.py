@@ -5,33 +5,128 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from apps.accounts.models import User
-from apps.changes.models import ChangeRequest
+from apps.changes.models import ChangeRequest, Revision
+from apps.policies.evaluation import Facts
+from apps.presentation.plain import visible
 from apps.reviews import access
-from apps.reviews import queries as reviews
+from apps.reviews.content import effects_in, files_of, key_of
+from apps.reviews.marks import Marks, keys_of
 from apps.reviews.models import Review
+from apps.reviews.prospects import prospect
+from apps.reviews.queries import gate_of
+from apps.vcs.paths import display
+
+LOOKED_INTO = 60
+"""A change of more files is looked into only where a rule asks for it; else its deleted files alone are named."""
+NAMED = 20
+_KINDS = (("destroys", "Destroyed"), ("rbac", "Access rights"))
+
+
+@dataclass(frozen=True, slots=True)
+class Weighty:
+    """One thing to look at first: ``file`` is the id of the file that shows it."""
+
+    file: str
+    text: str
+    seen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WeightyGroup:
+    """``title`` (Destroyed, Access rights) with at most :data:`NAMED` of its ``total`` rows, those not viewed first."""
+
+    title: str
+    rows: tuple[Weighty, ...]
+    total: int
+
+    @property
+    def more(self) -> int:
+        return self.total - len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What exactly is approved: revision, digest of the effect, where it goes, how much it is."""
+
+    revision: str
+    digest: str
+    branch: str
+    environments: tuple[str, ...]
+    files: int
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewPanel:
-    """``may_review``: the form is there. ``may_approve`` with ``why_not``; ``will_count``: the sentence before submitting."""
+    """``may_review``: the form is there. ``may_approve`` with ``why_not``; ``will_count``: the sentence before submitting,
+    ``counts`` whether it is a good one; ``unseen``: what has to be viewed before; ``own``: the verdict that stands.
+    """
 
     revision: int
     may_review: bool
     may_approve: bool
     why_not: str
-    will_count: str
+    will_count: str = ""
+    counts: bool = False
+    unseen: tuple[Weighty, ...] = ()
+    weighty: tuple[WeightyGroup, ...] = ()
+    subject: Subject | None = None
+    own: Review | None = None
+    may_withdraw: bool = False
 
 
-def review_panel(user: User, change: ChangeRequest) -> ReviewPanel:
-    """The panel for ``user`` now; the service judges again when the form arrives."""
+def review_panel(
+    user: User, change: ChangeRequest, marks: Marks | None = None, own: Review | None = None
+) -> ReviewPanel:
+    """The panel for ``user`` now; the service judges again when the form arrives.
+
+    ``marks``: those of the present revision; ``own``: the verdict of ``user`` that stands.
+    """
     comment = access.can_review(user, change, verdict=Review.Verdict.COMMENT)
     approve = access.can_review(user, change, verdict=Review.Verdict.APPROVE)
-    revision = change.revision.number if change.revision else 0
-    open_for_review = change.status == "in_review" and bool(revision)
+    revision = change.revision
+    if revision is None or change.status != "in_review" or not comment.allowed:
+        number = revision.number if revision else 0
+        return ReviewPanel(number, may_review=False, may_approve=approve.allowed, why_not=approve.text)
+    marks = marks or Marks()
+    files = files_of(change, revision)
+    rules, facts = gate_of(change)
+    seen = keys_of(files, marks)
+    found = prospect(user, change, rules, facts, seen)
+    by_key = {key_of(file): file.id for file in files} if found.unseen else {}
     return ReviewPanel(
-        revision=revision,
-        may_review=comment.allowed and open_for_review,
+        revision=revision.number,
+        may_review=True,
         may_approve=approve.allowed,
         why_not=approve.text,
-        will_count=reviews.will_count(user, change) if approve.allowed else "",
+        will_count=found.text,
+        counts=found.counts,
+        unseen=tuple(Weighty(by_key.get(part.key, ""), visible(part.label), seen=False) for part in found.unseen),
+        weighty=_weighty(change, revision, facts, marks),
+        subject=_subject(change, revision, facts),
+        own=own,
+        may_withdraw=own is not None and access.can_withdraw_review(user, change, own).allowed,
+    )
+
+
+def _subject(change: ChangeRequest, revision: Revision, facts: Facts) -> Subject:
+    reached = tuple(row.name for row in facts.environments if row.affected)
+    return Subject(revision.label, revision.subject[:12], change.target_branch, reached, revision.files_changed)
+
+
+def _weighty(change: ChangeRequest, revision: Revision, facts: Facts, marks: Marks) -> tuple[WeightyGroup, ...]:
+    """What is destroyed, then which rights are touched: to be looked at first."""
+    files = files_of(change, revision)
+    small = len(files) <= LOOKED_INTO or facts.parts is not None
+    effects = effects_in(change, revision) if small else {}
+    rows: dict[str, list[Weighty]] = {kind: [] for kind, _ in _KINDS}
+    for file in files:
+        path, seen = visible(display(file.path)), file.id in marks.viewed
+        for effect in effects.get(file.id, ()):
+            rows[effect.kind].append(Weighty(file.id, f"{path}: {visible(effect.what)}", seen))
+        if not small and file.status == "D":
+            rows["destroys"].append(Weighty(file.id, f"{path}: the whole file", seen))
+    return tuple(
+        WeightyGroup(title, tuple(sorted(rows[kind], key=lambda row: row.seen)[:NAMED]), len(rows[kind]))
+        for kind, title in _KINDS
+        if rows[kind]
     )

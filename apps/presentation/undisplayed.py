@@ -6,20 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from apps.changes.models import ChangeRequest
-from apps.core.errors import NotVisible
 from apps.diffs import tiers
 from apps.diffs.files import FileChange, FileFacts
 from apps.diffs.fragments import count_words
-from apps.presentation.diff_pages import Listing, counted_listing
-from apps.presentation.diff_sides import sides_of
+from apps.presentation.diff_pages import Listing
 from apps.presentation.plain import visible
 from apps.vcs.paths import display
-
-STORED = 2_000
-"""Parts that are stored by name; the number of all of them is stored beside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +47,3 @@ def _parts(found: Listing) -> Iterator[Undisplayed]:
 def _part(change: FileChange, facts: FileFacts, reason: str) -> Undisplayed:
     path = visible(display(change.path))
     return Undisplayed(change.id, path, reason, count_words(facts), facts.added, facts.removed)
-
-
-def shown_of(change: ChangeRequest, number: int) -> dict[str, Any]:
-    """What the page named and what it did not display, to be stored with a review of revision ``number``:
-    ``{files, not_displayed_total, not_displayed: [{path, reason, added, removed}]}``.
-    """
-    try:
-        sides = sides_of(change, "", f"r{number}")
-    except NotVisible:
-        return {}
-    if sides is None:
-        return {}
-    found = counted_listing(sides)
-    parts = undisplayed(found)
-    return {
-        "files": len(found.files),
-        "not_displayed_total": len(parts),
-        "not_displayed": [
-            {"path": part.path, "reason": part.reason, "added": part.added, "removed": part.removed}
-            for part in parts[:STORED]
-        ],
-    }

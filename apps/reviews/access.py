@@ -24,6 +24,11 @@ def can_comment(user: User, change: ChangeRequest) -> Verdict:
     return repositories.can_ask(user, change.repository)
 
 
+def can_mark_viewed(user: User, change: ChangeRequest) -> Verdict:
+    """Whoever may read the change keeps notes of what they read."""
+    return repositories.can_see(user, change.repository)
+
+
 def can_review(user: User, change: ChangeRequest, *, verdict: str, stage: str = Review.Stage.MERGE) -> Verdict:
     """May ``user`` submit ``verdict`` now? Contributors and service accounts never approve (DESIGN §5)."""
     if verdict == Review.Verdict.COMMENT:
@@ -36,6 +41,25 @@ def can_review(user: User, change: ChangeRequest, *, verdict: str, stage: str = 
     if not repositories.can_review(user, change.repository).allowed:
         return refused("not_reviewer", NOT_A_REVIEWER.format(label=change.label, repository=change.repository.name))
     return _reviewable(change, stage)
+
+
+def can_withdraw_review(user: User, change: ChangeRequest, review: Review) -> Verdict:
+    """Who gave a verdict may take it back until it was acted upon: until merging for one on merging, else until done."""
+    if review.reviewer_id != user.pk:
+        who = review.reviewer.username
+        return refused("not_yours", f"Only {who} can withdraw what {who} said. Others give a review of their own.")
+    if review.verdict == Review.Verdict.COMMENT:
+        return refused("not_a_verdict", "A comment is no verdict, so there is nothing to withdraw.")
+    if review.stage == Review.Stage.DEPLOY:
+        possible = change.status in {Status.IN_REVIEW, Status.MERGING, Status.MERGED}
+    else:
+        possible = change.status in {Status.DRAFT, Status.IN_REVIEW}
+    if possible:
+        return ALLOWED
+    return refused(
+        "wrong_state",
+        f"{change.label} is {words(change.status)}; what led to that stays on record and cannot be withdrawn.",
+    )
 
 
 def can_approve(user: User, change: ChangeRequest) -> Verdict:

@@ -14,6 +14,8 @@ from apps.changes.queries import Contributor
 from apps.policies import evaluation
 from apps.policies.queries import Policy, policy_at
 from apps.repositories.roles import REVIEW
+from apps.reviews.attestation import seen_keys
+from apps.reviews.content import parts_of
 from apps.reviews.models import Review, Thread
 from apps.reviews.people import People, people_of, principals
 from apps.reviews.thread_states import UNSETTLED
@@ -27,6 +29,7 @@ HOW = {
     Contribution.How.SUGGESTED: "suggestion",
 }
 RETARGETED = "retargeted"
+WITHDRAWN = "withdrawn"
 ALWAYS = ("role/reviewer", "role/maintainer")
 
 
@@ -68,7 +71,15 @@ def approval_facts(
         policy=policy.fact(),
         rollback=policy.config.rollback,
     )
-    return facts if revision is None else _with_revision(facts, change, revision)
+    return facts if revision is None else _with_revision(_with_parts(facts, change, policy), change, revision)
+
+
+def _with_parts(facts: evaluation.Facts, change: ChangeRequest, policy: Policy) -> evaluation.Facts:
+    """What has to be seen, where a rule of this gate asks for it: looking into every file is not free."""
+    asks = any(rule.needs.seen and rule.stage == facts.stage for rule in policy.config.rules)
+    if not asks or change.revision is None:
+        return facts
+    return replace(facts, parts=parts_of(change, change.revision))
 
 
 def _kind(change: ChangeRequest) -> str:
@@ -146,8 +157,10 @@ def _review(row: Review, revision: Revision | None) -> evaluation.Review:
         stage=str(row.stage),
         environment=row.environment,
         subject_equal=equal,
-        counts=same_branch,
-        why_not="" if same_branch else RETARGETED,
+        counts=same_branch and row.withdrawn_at is None,
+        why_not=WITHDRAWN if row.withdrawn_at else "" if same_branch else RETARGETED,
+        id=row.pk,
+        seen=seen_keys(row.shown),
     )
 
 
@@ -170,7 +183,9 @@ def _change_requests(
     return tuple(
         evaluation.ChangeRequest(row.reviewer_id, row.revision.number)
         for row in latest.values()
-        if row.verdict == Review.Verdict.REQUEST_CHANGES and people.can(row.reviewer_id, REVIEW)
+        if row.verdict == Review.Verdict.REQUEST_CHANGES
+        and row.withdrawn_at is None
+        and people.can(row.reviewer_id, REVIEW)
     )
 
 

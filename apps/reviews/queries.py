@@ -9,18 +9,17 @@ from apps.changes.models import ChangeRequest
 from apps.policies import evaluation
 from apps.policies.config import Rule
 from apps.policies.evaluation import PolicyVerdict
-from apps.reviews import access
 from apps.reviews.facts import approval_facts, policy_of
 from apps.reviews.models import Assignment, Review
 
 __all__ = [
     "approval_facts",
     "facts_and_verdict",
+    "gate_of",
     "judge",
     "policy_of",
     "reviewers_panel",
     "verdict_of",
-    "will_count",
 ]
 
 
@@ -34,37 +33,27 @@ class Judgement:
 
 def judge(change: ChangeRequest, *, stage: str = Review.Stage.MERGE, environment: str = "") -> Judgement:
     """Judge one gate of ``change`` now, and keep the inputs."""
-    rules, facts = _gate(change, stage, environment)
+    rules, facts = gate_of(change, stage, environment)
     return Judgement(evaluation.evaluate(rules, facts), evaluation.to_record(rules, facts))
 
 
 def verdict_of(change: ChangeRequest, *, stage: str = Review.Stage.MERGE, environment: str = "") -> PolicyVerdict:
     """Whether ``change`` may be merged (or deployed to ``environment``) now, and if not, why."""
-    return evaluation.evaluate(*_gate(change, stage, environment))
+    return evaluation.evaluate(*gate_of(change, stage, environment))
 
 
 def facts_and_verdict(change: ChangeRequest) -> tuple[evaluation.Facts, PolicyVerdict]:
     """The verdict on merging ``change`` now, with the facts that led to it."""
-    rules, facts = _gate(change, Review.Stage.MERGE, "")
+    rules, facts = gate_of(change)
     return facts, evaluation.evaluate(rules, facts)
 
 
-def _gate(change: ChangeRequest, stage: str, environment: str) -> tuple[tuple[Rule, ...], evaluation.Facts]:
+def gate_of(
+    change: ChangeRequest, stage: str = Review.Stage.MERGE, environment: str = ""
+) -> tuple[tuple[Rule, ...], evaluation.Facts]:
     """What one gate is judged by: the rules in force and the facts as they are now."""
     policy = policy_of(change)
     return policy.config.rules, approval_facts(change, stage=stage, environment=environment, policy=policy)
-
-
-def will_count(user: User, change: ChangeRequest) -> str:
-    """The sentence that a reviewer reads before approving: whether it counts, and for what."""
-    may = access.can_review(user, change, verdict=Review.Verdict.APPROVE)
-    if not may.allowed:
-        return f"Your approval will not count: {may.text}"
-    before = verdict_of(change)
-    names = [row.name for row in before.requirements if user.username in row.who_can_act and row.action == "approves"]
-    if names:
-        return f"Your approval will count for: {', '.join(names)}."
-    return "Your approval will be recorded; no requirement waits for it."
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@
   const settleSent = () => {
     const sent = sessionStorage.getItem("sent");
     sessionStorage.removeItem("sent");
-    if (sent && !$(".error-box, .field-error, .alert-box--bad")) forget(JSON.parse(sent));
+    if (sent && !$(".error-box, .field-error, .alert-box--bad, [data-keep-drafts]")) forget(JSON.parse(sent));
   };
 
   /* ---------------------------------------------------------------------------------- a form is sent once, and says so */

@@ -138,6 +138,8 @@ CHANGES = [
     Row("POST change_nudge", who("alice maintainer erin", DONE), number("review"), {"user": "bob"}),
     Row("GET change_reviews", anybody(DONE), number("review")),
     Row("POST change_reviews", who(REVIEW, DONE), number("review"), APPROVAL),
+    Row("POST change_withdraw_review", who("bob", DONE), number("approved", review="{approval}")),
+    Row("POST change_viewed", who(MEMBERS, DONE), number("review"), {"revision": "{revision}", "file": "{file}"}),
     Row("POST change_open_thread", who(ASK, DONE), number("review"), {"body": "Why?"}),
     Row("POST change_reply", who(ASK, DONE), number("review", thread="{thread}"), {"body": "So."}),
     Row("POST change_resolve", who(f"{WRITE} erin", DONE), number("review", thread="{thread}")),

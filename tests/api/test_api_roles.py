@@ -35,6 +35,8 @@ ROUTES = [(space, str(pattern.name)) for space, pattern in _routes(get_resolver(
 def _filled(value: Any, names: dict[str, Any]) -> Any:
     if isinstance(value, dict):
         return {key: _filled(inner, names) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, names) for inner in value]
     if not isinstance(value, str) or "{" not in value:
         return value
     name = value.strip("{}")

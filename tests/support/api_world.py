@@ -189,6 +189,7 @@ class World:
             "settled": settled.number,
             "draft_comment": typed.pk,
             "revision": review.revision.number,
+            "approval": approved.reviews.get().pk,
         }
 
     def _claims(self) -> None:

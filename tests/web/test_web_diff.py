@@ -9,7 +9,8 @@ import pytest
 from django.test import Client
 
 from apps.changes import services as changes
-from apps.presentation import diff_pages, undisplayed
+from apps.presentation import diff_pages
+from apps.presentation.attested import displayed_by
 from apps.presentation.diff_sides import sides_of
 from tests.support.repositories import branch_with, pushed
 from tests.web.conftest import World, settle
@@ -132,8 +133,11 @@ def test_a_file_that_stays_closed_is_named_in_the_review_form_and_stored_with_th
     form = as_("bob").get(f"/changes/{made.number}/diff/").content.decode().split('class="df"')[0]
     assert "package-lock.json" in form
     assert "2,000 changed lines" in form
-    shown = undisplayed.shown_of(made, made.revision.number)
-    assert [row["path"] for row in shown["not_displayed"]] == ["package-lock.json"]
+    displayed = displayed_by(made, made.revision.number, view="unified", report="")
+    assert displayed is not None
+    assert [(row.state, row.reason) for row in displayed.files.values()] == [
+        ("closed", "Lock file: 2,000 changed lines")
+    ]
 
 
 def test_a_second_look_asks_git_for_nothing(world: World, as_: AS, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,14 @@ from rest_framework.response import Response
 
 from apps.accounts.services import TokenSession
 from apps.api import outputs, shapes
-from apps.api.answers import assignment_json, review_json
+from apps.api.answers import assignment_json, review_json, viewed_json
 from apps.api.endpoints import endpoint, read
 from apps.api.lookups import caller, change_of, person_named
 from apps.api.pages import page
+from apps.changes.models import ChangeRequest, Revision
+from apps.core.errors import NotVisible
 from apps.reviews import services as reviews
+from apps.reviews.marks import revision_marks
 
 
 @endpoint(
@@ -24,6 +27,59 @@ def submit_review(request: Request, number: int) -> Response:
     via = "token" if isinstance(request.auth, TokenSession) else "page"
     row = reviews.submit_review(caller(request), change=change_of(request, number), via=via, **body)
     return Response(review_json(row), status=201)
+
+
+@endpoint(
+    "POST",
+    scope="review",
+    request=shapes.EmptyIn,
+    response=outputs.ReviewOut,
+    summary="Withdraw a verdict of one's own",
+)
+def withdraw_review(request: Request, number: int, review: int) -> Response:
+    """It does not count from then on, and stays on record as withdrawn; possible until merging."""
+    return Response(
+        review_json(reviews.withdraw_review(caller(request), change=change_of(request, number), review=review))
+    )
+
+
+@endpoint("GET", response=outputs.ViewedOut, summary="Files that you have viewed")
+def list_viewed(request: Request, number: int) -> Response:
+    """Your own marks on the files of the present revision; nobody else's are ever shown."""
+    user, change = caller(request), change_of(request, number)
+    return Response(viewed_json(change, revision_marks(user, change, _present(change))))
+
+
+@endpoint("POST", scope="review", request=shapes.ViewedIn, response=outputs.ViewedOut, summary="Mark files as viewed")
+def mark_viewed(request: Request, number: int) -> Response:
+    """Many files at once (one entry of the audit log); `viewed: false` takes the marks back."""
+    user, change = caller(request), change_of(request, number)
+    return Response(viewed_json(change, reviews.mark_viewed(user, change=change, **read(shapes.ViewedIn, request))))
+
+
+@endpoint(
+    "PUT", scope="review", request=shapes.ViewedFileIn, response=outputs.ViewedOut, summary="Mark a file as viewed"
+)
+def mark_file_viewed(request: Request, number: int, file: str) -> Response:
+    """With exactly the content that it has in the revision that you name."""
+    user, change = caller(request), change_of(request, number)
+    body = read(shapes.ViewedFileIn, request)
+    return Response(viewed_json(change, reviews.mark_viewed(user, change=change, files=[file], **body)))
+
+
+@endpoint("DELETE", scope="review", response=outputs.ViewedOut, summary="Take back that a file was viewed")
+def unmark_file(request: Request, number: int, file: str) -> Response:
+    """Of the present revision; marks on earlier contents of the file go too."""
+    user, change = caller(request), change_of(request, number)
+    place = _present(change)
+    marks = reviews.mark_viewed(user, change=change, revision=place.number, files=[file], viewed=False)
+    return Response(viewed_json(change, marks))
+
+
+def _present(change: ChangeRequest) -> Revision:
+    if change.revision is None:
+        raise NotVisible("no_revision", f"{change.label} has no code yet, so there are no files.")
+    return change.revision
 
 
 @endpoint("GET", response=outputs.page_of(outputs.ReviewOut), summary="Reviews of a change")

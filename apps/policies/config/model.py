@@ -15,6 +15,9 @@ REVIEWERS = "role/reviewer"
 EXPERTS = "experts"
 GROUP = "group"
 OPENER, WRITERS = "opener", "writers"
+SEEN_ALL = "all"
+SEEN = ("destroys", "rbac", SEEN_ALL)
+"""What an approver can be asked to have viewed: what is destroyed, roles and bindings, every file."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -83,7 +86,8 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """``approvals`` distinct people out of all the principals in ``from_`` together.
+    """``approvals`` distinct people out of all the principals in ``from_`` together, each of whom must have viewed
+    the parts of the change that ``seen`` names (some of :data:`SEEN`).
 
     ``ask``: who is asked, ``experts`` whom the portal chooses, or the ``group``, out of which somebody claims it.
     """
@@ -93,6 +97,7 @@ class Needs:
     unevaluated: tuple[str, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     ask: str = EXPERTS
+    seen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

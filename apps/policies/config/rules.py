@@ -14,6 +14,8 @@ from apps.policies.config.model import (
     MERGE,
     OPENER,
     REVIEWERS,
+    SEEN,
+    SEEN_ALL,
     WRITERS,
     EmergencyConfig,
     Needs,
@@ -28,7 +30,7 @@ from apps.policies.patterns import PatternError, compile_pattern
 
 RULE_KEYS = ("name", "stage", "when", "needs")
 WHEN_KEYS = ("paths", "environments", "resources")
-NEEDS_KEYS = ("approvals", "from", "reauthenticate", "expires", "ask")
+NEEDS_KEYS = ("approvals", "from", "reauthenticate", "expires", "ask", "seen")
 # Understood, kept, and judged as "could not be evaluated" until they can be judged.
 WHEN_UNEVALUATED = ("resources",)
 NEEDS_UNEVALUATED = ("reauthenticate", "expires")
@@ -138,7 +140,20 @@ def _needs(reader: Reader, node: Node | None, path: str) -> Needs:
     unevaluated = tuple(key for key in NEEDS_UNEVALUATED if key in fields and plain(fields[key]) is not False)
     _tell_unevaluated(reader, fields, path, unevaluated)
     ask = reader.named(fields["ask"], f"{path}.ask", (EXPERTS, GROUP), EXPERTS) if "ask" in fields else EXPERTS
-    return Needs(approvals, from_, unevaluated, _kept(fields, NEEDS_UNEVALUATED), ask)
+    seen = _seen(reader, fields.get("seen"), f"{path}.seen")
+    return Needs(approvals, from_, unevaluated, _kept(fields, NEEDS_UNEVALUATED), ask, seen)
+
+
+def _seen(reader: Reader, node: Node | None, path: str) -> tuple[str, ...]:
+    """``all``, or a list of what has to be seen."""
+    if isinstance(node, Scalar):
+        return (SEEN_ALL,) if reader.named(node, path, (SEEN_ALL,), SEEN_ALL) else ()
+    found = reader.texts(node, path, "seen: [destroys, rbac]")
+    for item, place in reader.entries(node, path, "") if found else ():
+        text = item.text if isinstance(item, Scalar) else ""
+        if text and text not in SEEN:
+            reader.error(item, place, f"`{text[:40]}` is nothing that can be seen.", nearest(text, SEEN))
+    return found
 
 
 def read_principals(reader: Reader, node: Node | None, path: str) -> tuple[str, ...]:

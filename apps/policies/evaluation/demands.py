@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from apps.policies.evaluation.facts import Part
+from apps.policies.evaluation.seeing import asks_to_see, unseen_parts, unseen_words, wanted_parts
 from apps.policies.evaluation.standing import Ledger, Standing
 from apps.policies.evaluation.verdict import FAILED, MET, WAITING, Requirement, ReviewStanding, RuleRef
 
@@ -51,13 +53,14 @@ def approvals(
     text: str,
     rule: RuleRef | None,
     paths: Sequence[str] = (),
+    seen: Sequence[str] = (),
 ) -> Judged:
-    """The requirement that ``count`` different people out of ``principals`` approve."""
+    """The requirement that ``count`` different people out of ``principals`` approve, having viewed what ``seen`` names."""
     members = {person for principal in principals for person in ledger.members(principal)}
-    given = sorted(members & set(ledger.approvers), key=ledger.name)
-    candidates = frozenset(
-        person for person in members if person not in ledger.approvers and ledger.bar(person) is None
-    )
+    unseen = _unseen(ledger, members & set(ledger.approvers), seen)
+    given = sorted((members & set(ledger.approvers)) - set(unseen), key=ledger.name)
+    candidates = frozenset(person for person in members if person not in given and ledger.bar(person) is None)
+    text += asks_to_see(seen)
     missing = max(0, count - len(given))
     state, words = WAITING, f"{text}: {len(given)} of {count}."
     if not missing:
@@ -76,7 +79,7 @@ def approvals(
         len(given),
         count,
         APPROVES,
-        _not_counted(ledger, members),
+        _not_counted(ledger, members, unseen),
         tuple(principals),
         tuple(paths),
     )
@@ -88,12 +91,31 @@ def _evidence(ledger: Ledger, given: Sequence[int], principals: Sequence[str]) -
     return approved + tuple(f"{name} is not known here" for name in principals if not ledger.members(name))
 
 
-def _not_counted(ledger: Ledger, members: set[int]) -> tuple[ReviewStanding, ...]:
-    return tuple(
-        ledger.outside(standing) if standing.counts else standing
-        for standing in ledger.standings
-        if not (standing.counts and standing.person in members)
-    )
+def _unseen(ledger: Ledger, approvers: set[int], seen: Sequence[str]) -> dict[int, tuple[str, tuple[Part, ...]]]:
+    """Approvers who had not viewed what the rule asks for, with what is missing: in words and as parts."""
+    wanted = wanted_parts(ledger.facts, seen)
+    found: dict[int, tuple[str, tuple[Part, ...]]] = {}
+    for person in approvers:
+        missing = unseen_parts(wanted, ledger.seen_by(person))
+        if missing:
+            parts = dict.fromkeys(part for some in missing.values() for part in some)
+            found[person] = (unseen_words(wanted, missing), tuple(parts))
+    return found
+
+
+def _not_counted(
+    ledger: Ledger, members: set[int], unseen: dict[int, tuple[str, tuple[Part, ...]]]
+) -> tuple[ReviewStanding, ...]:
+    """Every approval that does not count for this requirement, with the reason."""
+    found = []
+    for standing in ledger.standings:
+        if not standing.counts:
+            found.append(standing)
+        elif standing.person not in members:
+            found.append(ledger.outside(standing))
+        elif standing.person in unseen:
+            found.append(ledger.without_seeing(standing, *unseen[standing.person]))
+    return tuple(found)
 
 
 def _why_nobody(ledger: Ledger, principals: Sequence[str], members: set[int], count: int) -> str:

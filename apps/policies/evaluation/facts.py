@@ -36,7 +36,8 @@ class Review:
 
     ``subject_equal``: what was approved then is what would be merged or deployed now, or carries over.
     ``counts`` and ``why_not`` (a :class:`~apps.policies.evaluation.standing.Standing` code) let the caller
-    rule it out for a reason that only it can know.
+    rule it out for a reason that only it can know. ``seen`` are the keys of the parts that the reviewer had
+    marked as viewed at that moment; ``id`` tells two reviews of one person apart.
     """
 
     person: int
@@ -47,6 +48,22 @@ class Review:
     subject_equal: bool = True
     counts: bool = True
     why_not: str = ""
+    id: int = 0
+    seen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something of the change that a rule can ask an approver to have viewed.
+
+    ``key`` names its content (``file:DIGEST``; a rendered resource would be ``resource:DIGEST``), so equal keys are
+    equal content. Every file is a part without ``kinds``; each thing that is destroyed and each right that is touched is
+    one more, under the key of what shows it.
+    """
+
+    key: str
+    label: str
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +124,8 @@ class Facts:
 
     ``stage``: ``merge``, or ``deploy`` to ``environment``. ``principals`` maps ``team/x``, ``user/x``,
     ``role/x`` and the names of CODEOWNERS to ids of people; a name that is missing is unknown here.
-    ``revision`` 0: there is none yet. ``changed_paths`` holds old and new path of a rename.
+    ``revision`` 0: there is none yet. ``changed_paths`` holds old and new path of a rename. ``parts`` is ``None`` while
+    nobody has looked for them: then a rule that asks for what was seen cannot be evaluated.
     """
 
     stage: str
@@ -131,6 +149,7 @@ class Facts:
     open_threads: tuple[OpenThread, ...] = ()
     policy: PolicyFact = field(default_factory=PolicyFact)
     rollback: RollbackConfig = field(default_factory=RollbackConfig)
+    parts: tuple[Part, ...] | None = None
 
 
 class CannotEvaluate(Exception):

@@ -94,6 +94,7 @@ def change_request_gates(ledger: Ledger) -> list[Judged]:
         who = ledger.name(person)
         may_approve = ledger.bar(person) is None
         how = "an approval" if may_approve else "a review that only comments"
+        how = f"{how} or by withdrawing the request"
         text = (
             f"{who} asks for changes in r{found[person].revision}. Only {who} can clear that, by {how}; "
             f"it also ends when a maintainer takes {who}'s review role away."

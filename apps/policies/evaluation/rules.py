@@ -120,6 +120,7 @@ def _judge(rule: Rule, ledger: Ledger, ref: RuleRef) -> list[Judged]:
             count=rule.needs.approvals,
             text=text,
             rule=ref,
+            seen=rule.needs.seen,
         )
     ]
 
@@ -143,6 +144,7 @@ def _owners(rule: Rule, ledger: Ledger, ref: RuleRef) -> list[Judged]:
         count=rule.needs.approvals,
         text=f"{_count(rule.needs.approvals)} from {whom}",
         rule=ref,
+        seen=rule.needs.seen,
     )
     return [*judged, together]
 
@@ -159,6 +161,7 @@ def _owner_group(rule: Rule, group: OwnerGroup, others: tuple[str, ...], ledger:
         text=f"{_count(match.approvals)} for {_paths(group.paths)} from {' or '.join(principals)}",
         rule=RuleRef(rule.name, ledger.facts.policy.owners_path, match.line),
         paths=group.paths,
+        seen=rule.needs.seen,
     )
 
 

@@ -1,17 +1,24 @@
-"""Whether an approval counts, and if not, why: one fixed list (UX §2.7)."""
+"""Whether an approval counts, and if not, why: one fixed list (UX §2.7).
+
+:class:`Standing` is that list and :data:`SENTENCES` its words; no other place has either. Not given by anything yet, because what
+brings them is not there: ``rendered_changed`` and ``plan_changed`` (renderings), ``expired`` and
+``reauthentication_missing`` (the rule options ``expires`` and ``reauthenticate``), ``policy_changed`` (every approval is
+judged by the policy of now, so a changed policy shows as requirements that wait).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 
 from apps.policies.evaluation.facts import (
     APPROVE,
-    REQUEST_CHANGES,
     ROLLBACK,
     CannotEvaluate,
     Contributor,
     Facts,
+    Part,
     Person,
     Review,
 )
@@ -34,6 +41,7 @@ class Standing(StrEnum):
     SERVICE_ACCOUNT = "service_account"
     SOURCE_CHANGED = "source_changed"
     SUPERSEDED = "superseded"
+    WITHDRAWN = "withdrawn"
     UNKNOWN = "unknown"
     RENDERED_CHANGED = "rendered_changed"
     PLAN_CHANGED = "plan_changed"
@@ -59,6 +67,7 @@ SENTENCES = {
     Standing.SERVICE_ACCOUNT: "{who} is a service account, and only people approve.",
     Standing.SOURCE_CHANGED: "r{current} changed the source since {who} approved r{revision}.",
     Standing.SUPERSEDED: "{who} has since given another verdict.",
+    Standing.WITHDRAWN: "{who} withdrew the approval of r{revision}.",
     Standing.UNKNOWN: "{who}'s approval could not be evaluated, so it does not count.",
     Standing.RENDERED_CHANGED: "r{current} changed the rendered result since {who} approved r{revision}.",
     Standing.PLAN_CHANGED: "r{current} changed the plan since {who} approved r{revision}.",
@@ -66,7 +75,7 @@ SENTENCES = {
     Standing.RETARGETED: "{who} approved r{revision} for another target branch.",
     Standing.EXPIRED: "{who}'s approval of r{revision} has expired.",
     Standing.REAUTHENTICATION_MISSING: "{who} did not sign in again for this approval, which the rule asks for.",
-    Standing.NOT_ALL_SEEN: "{who} had not been shown everything that the rule asks for.",
+    Standing.NOT_ALL_SEEN: "{who} had not viewed everything that this rule asks for: {unseen}.",
     Standing.POLICY_CHANGED: "The policy changed since {who} approved r{revision}.",
 }
 _LISTS = (
@@ -99,7 +108,7 @@ class Ledger:
         self.contributed: dict[int, Contributor] = {}
         for contributor in facts.contributors:
             self.contributed.setdefault(contributor.person, contributor)
-        reviews = [review for review in facts.reviews if self._belongs(review)]
+        self.reviews = reviews = [review for review in facts.reviews if self._belongs(review)]
         self.standings = tuple(
             self._standing(review, reviews[index + 1 :])
             for index, review in enumerate(reviews)
@@ -146,7 +155,9 @@ class Ledger:
         barred = self.bar(review.person)
         if barred is not None:
             return self.describe(review, barred)
-        if any(other.person == review.person and other.verdict == REQUEST_CHANGES for other in later):
+        if review.why_not == Standing.WITHDRAWN:
+            return self.describe(review, Standing.WITHDRAWN)
+        if any(other.person == review.person for other in later):
             return self.describe(review, Standing.SUPERSEDED)
         if review.subject_equal is True and review.counts is True:
             return self.describe(review, Standing.COUNTS)
@@ -161,7 +172,7 @@ class Ledger:
             return Standing.UNKNOWN
         return Standing.BASE_MOVED if review.revision == self.facts.revision else Standing.SOURCE_CHANGED
 
-    def describe(self, review: Review, code: Standing) -> ReviewStanding:
+    def describe(self, review: Review, code: Standing, *, unseen: str = "") -> ReviewStanding:
         """The standing of a review in words."""
         contributor = self.contributed.get(review.person)
         text = SENTENCES[code].format(
@@ -169,16 +180,38 @@ class Ledger:
             revision=review.revision,
             current=self.facts.revision,
             contributed=contributor.revision if contributor else 0,
+            unseen=unseen,
         )
         counts = code is Standing.COUNTS
         return ReviewStanding(
-            review.person, self.name(review.person), review.revision, review.verdict, counts, code.value, text
+            review.person,
+            self.name(review.person),
+            review.revision,
+            review.verdict,
+            counts,
+            code.value,
+            text,
+            review.id,
         )
 
     def outside(self, standing: ReviewStanding) -> ReviewStanding:
         """The same approval for a rule whose groups the person is not in."""
-        review = Review(standing.person, standing.verdict, standing.revision)
-        return self.describe(review, Standing.NOT_IN_GROUP)
+        return self.describe(self._review_of(standing), Standing.NOT_IN_GROUP)
+
+    def without_seeing(self, standing: ReviewStanding, words: str, unseen: tuple[Part, ...]) -> ReviewStanding:
+        """The same approval for a rule that asks for more than had been viewed."""
+        found = self.describe(self._review_of(standing), Standing.NOT_ALL_SEEN, unseen=words)
+        return replace(found, unseen=unseen, reason=words)
+
+    def seen_by(self, person: int) -> frozenset[str]:
+        """Keys of the parts that this person had viewed when they gave the approval that counts."""
+        standing = self.approvers[person]
+        given = [review for review in self.reviews if review.person == person and review.verdict == APPROVE]
+        return frozenset(given[-1].seen) if given and given[-1].id == standing.review else frozenset()
+
+    @staticmethod
+    def _review_of(standing: ReviewStanding) -> Review:
+        return Review(standing.person, standing.verdict, standing.revision, id=standing.review)
 
     def members(self, principal: str) -> tuple[int, ...]:
         """People behind a name; raises :class:`CannotEvaluate` for what is no list of ids."""

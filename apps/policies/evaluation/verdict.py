@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.core.verdict import Verdict
+from apps.policies.evaluation.facts import Part
 
 MET = "met"
 WAITING = "waiting"
@@ -29,7 +30,10 @@ class RuleRef:
 
 @dataclass(frozen=True, slots=True)
 class ReviewStanding:
-    """Whether one approval counts, with a code of the fixed list and a sentence."""
+    """Whether one approval counts, with a code of the fixed list and a sentence; ``review`` is its id.
+
+    ``unseen``: the parts that had not been viewed, of an approval that does not count for that; ``reason`` in short words.
+    """
 
     person: int
     username: str
@@ -38,6 +42,9 @@ class ReviewStanding:
     counts: bool
     code: str
     text: str
+    review: int = 0
+    unseen: tuple[Part, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +128,6 @@ def _standing(standing: ReviewStanding) -> dict[str, Any]:
         "counts": standing.counts,
         "code": standing.code,
         "text": standing.text,
+        "review": standing.review,
+        "unseen": [part.label for part in standing.unseen],
     }

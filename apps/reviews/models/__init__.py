@@ -1,9 +1,10 @@
-"""Reviews, who was asked and why, threads, whose turn it is, and what people are told."""
+"""Reviews, who was asked and why, threads, what was viewed, whose turn it is, and what people are told."""
 
 from apps.reviews.models.assignments import Assignment, Choice
 from apps.reviews.models.attention import Attention, Call, Opening
 from apps.reviews.models.expertise import Expertise, FolderHistory, HistoryReading, LearntChange
 from apps.reviews.models.inbox import Desk, News
+from apps.reviews.models.seen import SeenMark
 from apps.reviews.models.threads import Comment, DraftComment, SuggestionCommit, Thread
 from apps.reviews.models.verdicts import Review, VerdictSnapshot
 
@@ -22,6 +23,7 @@ __all__ = [
     "News",
     "Opening",
     "Review",
+    "SeenMark",
     "SuggestionCommit",
     "Thread",
     "VerdictSnapshot",

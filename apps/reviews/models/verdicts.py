@@ -9,7 +9,9 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Review(models.Model):
-    """What a person said about one revision. Insert-only: a later review supersedes, nothing is dismissed."""
+    """What a person said about one revision. A later review supersedes it and its author can withdraw it; nothing else
+    is ever written to the row, and nobody dismisses it.
+    """
 
     class Verdict(models.TextChoices):
         APPROVE = "approve"
@@ -28,9 +30,12 @@ class Review(models.Model):
     stage = models.CharField(max_length=6, choices=Stage.choices, default=Stage.MERGE)
     environment = models.CharField(max_length=60, blank=True)
     subject = models.CharField(max_length=64, blank=True)  # the approval subject at that moment
-    shown = models.JSONField(default=dict)  # what the page named as collapsed, binary or not displayed
+    shown = models.JSONField(
+        default=dict
+    )  # what had been displayed and viewed: reviews.attestation says in which shape
     via = models.CharField(max_length=10, default="page")  # page | token
     created_at = models.DateTimeField()
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("pk",)

@@ -13,7 +13,11 @@ from apps.changes.models import ChangeRequest, Revision
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput
 from apps.reviews import access
+from apps.reviews.attestation import Displayed, attest, seen_keys
+from apps.reviews.content import files_of
+from apps.reviews.marks import marks_of
 from apps.reviews.models import Review
+from apps.reviews.prospects import approval_worth
 from apps.reviews.services.telling import review_given
 from apps.reviews.services.threads_drafts import Published, publish_drafts
 from apps.reviews.signals import review_submitted
@@ -32,23 +36,27 @@ def submit_review(
     body: str = "",
     stage: str = Review.Stage.MERGE,
     environment: str = "",
-    shown: dict[str, Any] | None = None,
+    displayed: Displayed | None = None,
     via: str = "page",
 ) -> Review:
     """Record what ``actor`` says about revision number ``revision``.
 
     Guarantees: the review is bound to the revision that was current inside this
     transaction, or nothing is written (:class:`Conflict` ``stale_revision``); a
-    contributor's approval is refused; a repeated identical verdict is refused, so a
-    double click makes one review. The reviewer's pending comments are said with it, or stay drafts.
+    contributor's approval is refused, and so is one for a rule whose parts ``actor`` has not
+    viewed; a repeated identical verdict is refused, so a double click makes one review. What was
+    viewed is looked up here; ``displayed`` (what the page did) is only told along with it.
+    The reviewer's pending comments are said with it, or stay drafts.
     """
     check_shape(verdict=verdict, stage=stage, environment=environment, body=body)
-    locked = (
-        ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository", "revision").get(pk=change.pk)
-    )
+    rows = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository", "revision")
+    locked = rows.get(pk=change.pk)
     access.can_review(actor, locked, verdict=verdict, stage=stage).require_or_conflict()
     current = require_current(locked, revision)
-    _require_new(actor, locked, current, verdict=verdict, stage=stage, environment=environment)
+    shown = _attested(actor, locked, current, displayed, via)
+    _require_new(actor, locked, current, shown, verdict=verdict, stage=stage, environment=environment)
+    if verdict == Review.Verdict.APPROVE:
+        _require_seen(actor, locked, shown, stage=stage, environment=environment)
     review = Review.objects.create(
         change=locked,
         revision=current,
@@ -58,7 +66,7 @@ def submit_review(
         stage=stage,
         environment=environment,
         subject=current.subject,
-        shown=shown or {},
+        shown=shown,
         via=via,
         created_at=now(),
     )
@@ -68,6 +76,13 @@ def submit_review(
     mark_stale(locked)
     transaction.on_commit(lambda: review_submitted.send(sender=Review, change_id=locked.pk, review_id=review.pk))
     return review
+
+
+def _attested(
+    actor: User, change: ChangeRequest, revision: Revision, displayed: Displayed | None, via: str
+) -> dict[str, Any]:
+    files = files_of(change, revision)
+    return attest(files, marks_of(actor, change, files), displayed, via=via)
 
 
 def _record(actor: User, review: Review, said: Published) -> None:
@@ -87,6 +102,8 @@ def _record(actor: User, review: Review, said: Published) -> None:
             "stage": str(review.stage),
             "via": review.via,
             **said.as_data(),
+            "viewed": len(review.shown["viewed"]),
+            "not_displayed": len(review.shown["not_displayed"]),
         },
     )
 
@@ -124,8 +141,16 @@ def require_current(change: ChangeRequest, number: int) -> Revision:
 
 
 def _require_new(
-    actor: User, change: ChangeRequest, revision: Revision, *, verdict: str, stage: str, environment: str
+    actor: User,
+    change: ChangeRequest,
+    revision: Revision,
+    shown: dict[str, Any],
+    *,
+    verdict: str,
+    stage: str,
+    environment: str,
 ) -> None:
+    """A second review that says the same is a double click; one after more was viewed, or after a withdrawal, is not."""
     if verdict == Review.Verdict.COMMENT:
         return
     latest = (
@@ -133,9 +158,23 @@ def _require_new(
         .exclude(verdict=Review.Verdict.COMMENT)
         .last()
     )
-    if latest is not None and latest.revision_id == revision.pk and latest.verdict == verdict:
+    if latest is None or latest.withdrawn_at is not None or latest.verdict != verdict:
+        return
+    if latest.revision_id == revision.pk and seen_keys(latest.shown) == seen_keys(shown):
         raise Conflict(
             "already_reviewed", f"You already {_past(verdict)} {change.label} {revision.label}.", review=latest.pk
+        )
+
+
+def _require_seen(actor: User, change: ChangeRequest, shown: dict[str, Any], *, stage: str, environment: str) -> None:
+    """No approval by somebody who has not viewed what a rule asks for: it would not count."""
+    worth = approval_worth(actor, change, seen_keys(shown), stage=stage, environment=environment)
+    if worth.unseen:
+        raise InvalidInput(
+            "not_all_seen",
+            f"A rule asks you to have seen this before you approve: {worth.unseen_words}. "
+            f"Open the files, mark them as viewed, and submit your review again; your text is kept.",
+            unseen=[part.label for part in worth.unseen],
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django import forms
 
+from apps.changes.models import ChangeRequest
 from apps.web.forms.base import OnceField
 
 VERDICTS = (
@@ -25,6 +26,8 @@ class Review(forms.Form):
         choices=(("merge", "merge"), ("deploy", "deploy")), required=False, widget=forms.HiddenInput
     )
     environment = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
+    view = forms.CharField(required=False, max_length=20, widget=forms.HiddenInput)
+    displayed = forms.CharField(required=False, max_length=400_000, widget=forms.HiddenInput)
     verdict = forms.ChoiceField(choices=VERDICTS, widget=forms.RadioSelect, label="Your verdict")
     body = forms.CharField(
         required=False,
@@ -33,6 +36,13 @@ class Review(forms.Form):
         label="What you want to say",
         help_text="Needed unless you approve. Markdown works.",
     )
+
+
+def review_form(change: ChangeRequest, initial: dict[str, object] | None = None, data: object = None) -> Review:
+    """The form for one change: what is typed is kept under one name, so that every page of it finds the draft again."""
+    form = Review(data, initial=initial)  # type: ignore[arg-type]  # a QueryDict, a dict or nothing
+    form.fields["body"].widget.attrs["data-draft"] = f"review-{change.number}"
+    return form
 
 
 class OpenThread(forms.Form):

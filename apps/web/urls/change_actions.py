@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.web.views import change_actions, change_forms, drafts, reviewer_forms, reviewing, threads
+from apps.web.views import change_actions, change_forms, drafts, reviewer_forms, reviewing, threads, viewing
 
 urlpatterns = [
     path("changes/new/", change_forms.new, name="change_new"),
@@ -21,6 +21,8 @@ urlpatterns = [
     path("changes/<int:number>/reviewers/swap/", reviewer_forms.swap, name="change_swap"),
     path("changes/<int:number>/reviewers/decline/", reviewer_forms.decline, name="change_decline"),
     path("changes/<int:number>/reviewers/nudge/", reviewer_forms.nudge, name="change_nudge"),
+    path("changes/<int:number>/viewed/", viewing.viewed, name="change_viewed"),
+    path("changes/<int:number>/reviews/<int:review>/withdraw/", reviewing.withdraw, name="change_withdraw_review"),
     path("changes/<int:number>/reviews/", reviewing.reviews, name="change_reviews"),
     path("changes/<int:number>/threads/", threads.open_one, name="change_open_thread"),
     path("changes/<int:number>/threads/<int:thread>/reply/", threads.reply, name="change_reply"),

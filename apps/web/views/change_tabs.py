@@ -6,12 +6,11 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.audit.queries import EntryFilter, entries
 from apps.changes.models import ChangeRequest
-from apps.presentation.approvals import review_rows
+from apps.presentation.approvals import approvals_page
 from apps.presentation.change_frame import change_frame
 from apps.presentation.change_history import history_rows
 from apps.presentation.overview import due_environments
 from apps.presentation.reviewers import EVERYBODY, reviewers_panel
-from apps.reviews import queries as reviews
 from apps.web.people import signed_in
 from apps.web.responding import reads, respond
 
@@ -20,12 +19,12 @@ from apps.web.responding import reads, respond
 def approvals(request: HttpRequest, number: int) -> HttpResponse:
     user = signed_in(request)
     frame = change_frame(user, number, tab="approvals")
-    verdict = reviews.verdict_of(frame.change)
+    page = approvals_page(user, frame.change)
     context = {
         "frame": frame,
-        "verdict": verdict,
+        "page": page,
+        "verdict": page.verdict,
         "change": frame.change,
-        "reviews": review_rows(frame.change, verdict),
         "panel": reviewers_panel(user, frame.change),
     }
     return respond(request, "web/changes/approvals.html", context)

@@ -31,11 +31,13 @@ from apps.presentation.diff_whole import in_chunks, whole_difference
 from apps.presentation.review_form import review_panel
 from apps.presentation.revision_bar import news_for, reviewed_before, revision_bar
 from apps.presentation.thread_bars import bars_html
+from apps.presentation.viewed_marks import ViewedBar, page_marks, personal
 from apps.reviews.access import can_comment
 from apps.reviews.drafts import drafts_of
+from apps.reviews.marks import Marks
 from apps.vcs import trees
 from apps.web.diff_address import asked_sides, number_in, sides_in, view_in
-from apps.web.forms.reviews import OpenThread, Review
+from apps.web.forms.reviews import OpenThread, review_form
 from apps.web.once import new_key
 from apps.web.people import signed_in
 from apps.web.responding import reads, respond, wants_fragment
@@ -72,14 +74,16 @@ def diff(request: HttpRequest, number: int) -> HttpResponse:
         html = pages.file_section(sides, found.find(alone), options, start=start)
     else:
         html = pages.first_sections(sides, found, options)
+    marks = page_marks(user, frame.change, sides, found.files)
     context = {
         "frame": frame,
         "number": number,
-        "page": diff_view(frame.change, sides, found, options, alone=alone, start=start),
+        "page": diff_view(frame.change, sides, found, options, alone=alone, start=start, marks=marks.states()),
         "bar": revision_bar(user, frame.change, sides, asked=request.GET.get("from", "")),
-        "sections": mark_safe(html.decode()),  # noqa: S308  # written and escaped by apps.diffs
+        "viewed": ViewedBar(sides.revision.number, marks, back=request.GET.urlencode()),
+        "sections": mark_safe(personal(html, marks).decode()),  # noqa: S308  # written and escaped by apps.diffs
         **_classes(sides, found),
-        **_forms(user, frame, sides),
+        **_forms(user, frame, sides, options.view, marks),
         **_threads(request, user, frame.change, sides, found),
     }
     return respond(request, "web/changes/diff.html", context)
@@ -93,10 +97,11 @@ def _columns(request: HttpRequest, user: User, number: int) -> HttpResponse:
     options = pages.options_of(sides, view_in(request, remembered=True))
     found = pages.listing(sides)
     html = pages.first_sections(sides, found, options)
+    marks = page_marks(user, change, sides, found.files)
     context = {
         "number": number,
-        "page": diff_view(change, sides, found, options),
-        "sections": mark_safe(html.decode()),  # noqa: S308  # written and escaped by apps.diffs
+        "page": diff_view(change, sides, found, options, marks=marks.states()),
+        "sections": mark_safe(personal(html, marks).decode()),  # noqa: S308  # written and escaped by apps.diffs
     }
     partial = "web/changes/_diff_columns.html"
     return respond(request, partial, context, fragment=partial)
@@ -108,12 +113,12 @@ def _classes(sides: Sides, found: pages.Listing) -> dict[str, Any]:
     return {"classes": classes, "compared": classes is not None, "page_url": f"?{sides.query}"}
 
 
-def _forms(user: User, frame: ChangeFrame, sides: Sides) -> dict[str, Any]:
+def _forms(user: User, frame: ChangeFrame, sides: Sides, view: str, marks: Marks) -> dict[str, Any]:
     revision = sides.revision.number
     initial = {"revision": revision, "idempotency_key": new_key()}
     return {
-        "form": Review(initial=initial),
-        "panel": review_panel(user, frame.change),
+        "form": review_form(frame.change, {**initial, "view": view}),
+        "panel": review_panel(user, frame.change, marks, frame.own),
         "may_comment": can_comment(user, frame.change).allowed and not sides.upstream,
         "line_form": OpenThread(initial={**initial, "idempotency_key": new_key()}, auto_id="line-%s"),
         "is_current": frame.change.revision is not None and frame.change.revision.number == revision,
@@ -224,13 +229,16 @@ def since(request: HttpRequest, number: int) -> HttpResponse:
 @reads
 def more_shells(request: HttpRequest, number: int) -> HttpResponse:
     """The next page of files of a difference that has more than one page holds."""
-    sides = sides_in(request, signed_in(request), number)
+    user = signed_in(request)
+    change = changes.find_revised(user, number)
+    sides = sides_in(request, user, number)
     options = pages.options_of(sides, view_in(request))
     found = pages.listing(sides)
     start = number_in(request, "start")
+    html = personal(pages.shells(sides, found, options, start), page_marks(user, change, sides, found.files))
     following = start + SHELLS_PER_PAGE
     context = {
-        "sections": mark_safe(pages.shells(sides, found, options, start).decode()),  # noqa: S308  # by apps.diffs
+        "sections": mark_safe(html.decode()),  # noqa: S308  # written and escaped by apps.diffs
         "next_start": following if following < len(found.files) else None,
         "left": len(found.files) - following,
         "query": sides.query,
@@ -243,11 +251,14 @@ def more_shells(request: HttpRequest, number: int) -> HttpResponse:
 @reads
 def counts(request: HttpRequest, number: int) -> HttpResponse:
     """The file list with counts, and what is not displayed: computed after the first response of a large change."""
-    sides = sides_in(request, signed_in(request), number)
+    user = signed_in(request)
+    change = changes.find_revised(user, number)
+    sides = sides_in(request, user, number)
     options = pages.options_of(sides, view_in(request))
-    change = changes.find(signed_in(request), number)
     partial = "web/changes/_diff_files.html"
-    page = diff_view(change, sides, pages.counted_listing(sides), options, long_list=True)
+    found = pages.counted_listing(sides)
+    marks = page_marks(user, change, sides, found.files)
+    page = diff_view(change, sides, found, options, long_list=True, marks=marks.states())
     context = {"page": page, "number": number, "region": partial}
     return respond(request, "web/changes/region.html", context, fragment=partial)
 

@@ -8,15 +8,16 @@ from apps.accounts.models import User
 from apps.changes import queries as changes
 from apps.changes.models import ChangeRequest
 from apps.core.errors import Conflict
+from apps.presentation.attested import displayed_by
 from apps.presentation.change_frame import change_frame
 from apps.presentation.review_form import review_panel
-from apps.presentation.undisplayed import shown_of
 from apps.reviews import services
+from apps.reviews.marks import revision_marks
 from apps.web.forms.base import attempt
-from apps.web.forms.reviews import Review
+from apps.web.forms.reviews import Review, review_form
 from apps.web.once import act_once
 from apps.web.people import signed_in
-from apps.web.responding import page, respond, see_other
+from apps.web.responding import page, respond, see_other, writes
 
 SAID = {
     "approve": "Your approval of r{0} is recorded.",
@@ -32,7 +33,7 @@ def reviews(request: HttpRequest, number: int) -> HttpResponse:
         return see_other(request, f"/changes/{number}/diff/#review")
     user = signed_in(request)
     change = changes.find(user, number)
-    form = Review(request.POST)
+    form = review_form(change, data=request.POST)
     try:
         url = attempt(form, lambda: act_once(request, lambda: _submit(user, change, form)))
     except Conflict as problem:
@@ -55,7 +56,7 @@ def _submit(user: User, change: ChangeRequest, form: Review) -> str:
         body=data["body"],
         stage=data["stage"] or "merge",
         environment=data["environment"],
-        shown=shown_of(change, data["revision"]),
+        displayed=displayed_by(change, data["revision"], view=data["view"], report=data["displayed"]),
     )
     return f"/changes/{change.number}/{'deployments/' if data['stage'] == 'deploy' else ''}"
 
@@ -69,13 +70,16 @@ def _again(
     current = frame.change.revision.number if frame.change.revision else 0
     seen = form.data.get("revision", "")
     if stale is not None:
-        form = Review(
-            {**{name: form.data.get(name, "") for name in form.fields}, "revision": str(current), "idempotency_key": ""}
-        )
+        # Nothing of the new revision stands on this page, so nothing of it counts as displayed.
+        kept = {name: form.data.get(name, "") for name in form.fields}
+        new = {"revision": str(current), "idempotency_key": "", "view": "", "displayed": ""}
+        form = review_form(frame.change, data={**kept, **new})
+    revision = frame.change.revision
+    marks = revision_marks(user, frame.change, revision) if revision else None
     context = {
         "frame": frame,
         "form": form,
-        "panel": review_panel(user, frame.change),
+        "panel": review_panel(user, frame.change, marks, frame.own),
         "stale": stale,
         "seen": seen,
         "current": current,
@@ -83,3 +87,12 @@ def _again(
     return respond(
         request, "web/changes/review_again.html", context, fragment="web/changes/_review_form.html", status=status
     )
+
+
+@writes
+def withdraw(request: HttpRequest, number: int, review: int) -> HttpResponse:
+    """Take back an own approval or request for changes."""
+    user = signed_in(request)
+    row = services.withdraw_review(user, change=changes.find(user, number), review=review)
+    what = "approval" if row.verdict == "approve" else "request for changes"
+    return see_other(request, f"/changes/{number}/approvals/", f"Your {what} of {row.revision.label} is withdrawn.")
