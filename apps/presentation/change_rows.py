@@ -61,13 +61,14 @@ def rows_of(user: User, changes: Iterable[ChangeRequest]) -> list[ChangeRow]:
 
 def _objections(keys: list[int]) -> dict[int, int]:
     """How many requests for changes stand, by change."""
-    latest: dict[tuple[int, int], str] = {}
+    latest: dict[tuple[int, int], bool] = {}
     rows = Review.objects.filter(change__in=keys, stage=Review.Stage.MERGE).exclude(verdict=Review.Verdict.COMMENT)
-    for change, person, verdict in rows.order_by("pk").values_list("change_id", "reviewer_id", "verdict"):
-        latest[(change, person)] = verdict
+    columns = ("change_id", "reviewer_id", "verdict", "withdrawn_at")
+    for change, person, verdict, withdrawn in rows.order_by("pk").values_list(*columns):
+        latest[(change, person)] = verdict == Review.Verdict.REQUEST_CHANGES and withdrawn is None
     found: dict[int, int] = {}
-    for (change, _), verdict in latest.items():
-        found[change] = found.get(change, 0) + (verdict == Review.Verdict.REQUEST_CHANGES)
+    for (change, _), asks in latest.items():
+        found[change] = found.get(change, 0) + asks
     return found
 
 

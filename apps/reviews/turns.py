@@ -98,9 +98,10 @@ def _reviewer(
 
 
 def _objections(change: ChangeRequest) -> dict[int, Review]:
-    """By person their latest verdict, where it asks for changes."""
+    """By person their latest verdict, where it asks for changes and was not withdrawn."""
     latest: dict[int, Review] = {}
     rows = change.reviews.filter(stage=Review.Stage.MERGE).exclude(verdict=Review.Verdict.COMMENT)
     for row in rows.select_related("revision"):
         latest[row.reviewer_id] = row
-    return {user: row for user, row in latest.items() if row.verdict == Review.Verdict.REQUEST_CHANGES}
+    asking = (row for row in latest.values() if row.verdict == Review.Verdict.REQUEST_CHANGES)
+    return {row.reviewer_id: row for row in asking if row.withdrawn_at is None}

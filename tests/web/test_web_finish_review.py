@@ -187,3 +187,9 @@ def test_two_stale_pages_and_a_push_let_no_old_approval_through(world: World, as
         services.submit_review(world.people.bob, change=first, revision=1, verdict="approve")
     assert refusal.value.code == "stale_revision"
     assert not Review.objects.exists()
+
+
+def test_nobody_approves_from_a_page_that_leaves_white_space_out(world: World, as_: AS) -> None:
+    html = as_("bob").get(world.url("open", "diff/?w=1")).content.decode()
+    assert 'id="review-form"' not in html
+    assert "0/2 viewed" in html
