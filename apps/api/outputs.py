@@ -223,19 +223,7 @@ class ReviewOut(Out):
     subject = maybe_text()
     created_at = moment()
     withdrawn_at = maybe_moment()
-    shown = serializers.JSONField(
-        allow_null=True,
-        help_text="What had been displayed and viewed when it was given; docs/reviewing.md has the shape.",
-    )
-
-
-class ViewedOut(Out):
-    change = whole()
-    files = whole()
-    viewed = texts()
-    changed = serializers.ListField(
-        child=serializers.CharField(), help_text="Viewed before, with another content than now."
-    )
+    shown = serializers.JSONField(allow_null=True, help_text="What had been displayed and viewed (docs/reviewing.md).")
 
 
 class DeploymentOut(Out):

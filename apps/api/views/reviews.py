@@ -11,6 +11,7 @@ from apps.api.answers import assignment_json, review_json, viewed_json
 from apps.api.endpoints import endpoint, read
 from apps.api.lookups import caller, change_of, person_named
 from apps.api.pages import page
+from apps.api.review_outputs import ViewedOut
 from apps.changes.models import ChangeRequest, Revision
 from apps.core.errors import NotVisible
 from apps.reviews import services as reviews
@@ -43,23 +44,21 @@ def withdraw_review(request: Request, number: int, review: int) -> Response:
     )
 
 
-@endpoint("GET", response=outputs.ViewedOut, summary="Files that you have viewed")
+@endpoint("GET", response=ViewedOut, summary="Files that you have viewed")
 def list_viewed(request: Request, number: int) -> Response:
     """Your own marks on the files of the present revision; nobody else's are ever shown."""
     user, change = caller(request), change_of(request, number)
     return Response(viewed_json(change, revision_marks(user, change, _present(change))))
 
 
-@endpoint("POST", scope="review", request=shapes.ViewedIn, response=outputs.ViewedOut, summary="Mark files as viewed")
+@endpoint("POST", scope="review", request=shapes.ViewedIn, response=ViewedOut, summary="Mark files as viewed")
 def mark_viewed(request: Request, number: int) -> Response:
     """Many files at once (one entry of the audit log); `viewed: false` takes the marks back."""
     user, change = caller(request), change_of(request, number)
     return Response(viewed_json(change, reviews.mark_viewed(user, change=change, **read(shapes.ViewedIn, request))))
 
 
-@endpoint(
-    "PUT", scope="review", request=shapes.ViewedFileIn, response=outputs.ViewedOut, summary="Mark a file as viewed"
-)
+@endpoint("PUT", scope="review", request=shapes.ViewedFileIn, response=ViewedOut, summary="Mark a file as viewed")
 def mark_file_viewed(request: Request, number: int, file: str) -> Response:
     """With exactly the content that it has in the revision that you name."""
     user, change = caller(request), change_of(request, number)
@@ -67,7 +66,7 @@ def mark_file_viewed(request: Request, number: int, file: str) -> Response:
     return Response(viewed_json(change, reviews.mark_viewed(user, change=change, files=[file], **body)))
 
 
-@endpoint("DELETE", scope="review", response=outputs.ViewedOut, summary="Take back that a file was viewed")
+@endpoint("DELETE", scope="review", response=ViewedOut, summary="Take back that a file was viewed")
 def unmark_file(request: Request, number: int, file: str) -> Response:
     """Of the present revision; marks on earlier contents of the file go too."""
     user, change = caller(request), change_of(request, number)
