@@ -1,7 +1,5 @@
 /* Ctrl+K (⌘K): pages, parts and actions by a few letters; “.” shows the actions alone, the next step first.
- *
- * The dialog #palette holds the search form, so Enter on no entry searches. Entries are what the page offers already, as
- * links or buttons: choosing a link follows it, choosing a button only goes there, because pressing it may send.
+ * Entries are what the page offers already: choosing a link follows it, choosing a button only goes there: it may send.
  */
 (() => {
   "use strict";
@@ -13,6 +11,7 @@
   const field = $("input[type=search]", box), list = $("ul", box), count = $("[data-count]", box);
   const ACTIONS = "main .page-actions :is(a[href], button)";
   const GROUPS = [["Action", ACTIONS], ["Part", "[data-tab]"], ["Page", "#nav a"], ["You", ".top .menu-list :is(a[href], button)"]];
+  const rank = (one) => (one.matches(".btn-primary") ? 0 : one.closest("details") ? 2 : 1); /* the next step, then the rest */
   const words = (one) => one.textContent.replace(/\s+/g, " ").trim();
   let entries = [];
 
@@ -43,7 +42,7 @@
   const open = (only) => {
     const groups = only ? GROUPS.slice(0, 1) : GROUPS;
     const seen = new Set([$("[data-open-palette]")]);
-    entries = groups.flatMap(([kind, selector]) => $$(selector).filter((one) => {
+    entries = groups.flatMap(([kind, selector]) => $$(selector).sort((one, other) => rank(one) - rank(other)).filter((one) => {
       const fresh = words(one) && !seen.has(one) && !seen.has(words(one)) && !one.closest("[hidden], dialog");
       return fresh && seen.add(one).add(words(one));
     }).map((one) => entry(kind, one)));
