@@ -53,6 +53,8 @@ PAGES: dict[str, list[str]] = {
             "/changes/9/",
             "/audit/",
         ),
+        *("/inbox/", "/queue/hand-over/?change=11", "/queue/snooze/?change=11", "/changes/11/drafts/"),
+        *("/changes/11/suggestions/", "/changes/10/threads/1/"),
     ],
     "dave": ["/queue/", "/audit/", "/audit/100/", "/changes/11/", "/deployments/8/"],
     "erin": [
