@@ -136,7 +136,8 @@ def test_a_file_that_stays_closed_is_named_in_the_review_form_and_stored_with_th
     displayed = displayed_by(made, made.revision.number, view="unified", report="")
     assert displayed is not None
     assert [(row.state, row.reason) for row in displayed.files.values()] == [
-        ("closed", "Lock file: 2,000 changed lines")
+        ("open", ""),
+        ("closed", "Large: 2,000 changed lines"),
     ]
 
 
