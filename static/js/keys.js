@@ -121,24 +121,34 @@
   };
 
   /* ------------------------------------------------------------------------------------------------------- the frame */
-  /* The list that one came from, as it was: its address with filters, and the row that was opened. */
-  const parent = () => $("[data-up]") || $('#nav a[aria-current="page"]');
-  const upward = () => { const link = parent(); return link && new URL(link.href).pathname !== location.pathname ? link : null; };
-  const kept = (path) => JSON.parse(sessionStorage.getItem(`list:${path}`) || "null");
-  const goUp = (link) => {
-    const path = new URL(link.href).pathname, list = kept(path);
-    if (!list) return link.click();
-    sessionStorage.setItem(`list:${path}`, JSON.stringify({ ...list, back: true }));
-    location.assign(list.url);
+  /* The list that one came from, as it was: its address with filters, the row that was opened, or the one in its place. */
+  const stored = (name) => JSON.parse(sessionStorage.getItem(name) || "null");
+  const kept = (path) => stored(`list:${path}`);
+  const parent = () => {
+    const from = stored("from");
+    if (from && location.pathname.startsWith(from.opened)) return from.list;
+    const link = $("[data-up]") || $('#nav a[aria-current="page"]');
+    return link && new URL(link.href).pathname;
   };
+  const upward = () => { const path = parent(); return path !== location.pathname ? path : null; };
+  const goUp = (path) => {
+    const list = kept(path);
+    if (list) sessionStorage.setItem(`list:${path}`, JSON.stringify({ ...list, back: true }));
+    location.assign(list ? list.url : path);
+  };
+  document.addEventListener("click", ({ target: one }) => {
+    const link = one.closest?.("[data-rows] a[href]");
+    if (link) sessionStorage.setItem("from", JSON.stringify({ list: location.pathname, opened: link.pathname }));
+  });
   addEventListener("pagehide", () => {
-    const row = hasRows() && currentRow();
-    if (hasRows()) sessionStorage.setItem(`list:${location.pathname}`, JSON.stringify({ url: location.href, row: row && target(row).pathname }));
+    const all = $$("[data-rows]").flatMap(rowsOf), row = currentRow();
+    if (all.length) sessionStorage.setItem(`list:${location.pathname}`, JSON.stringify({ url: location.href, place: all.indexOf(row), row: row && target(row).pathname, y: scrollY }));
   });
   addEventListener("pageshow", () => {
     const list = kept(location.pathname);
     if (!list?.back) return;
-    const row = $$("[data-rows]").flatMap(rowsOf).find((one) => target(one).pathname === list.row);
+    scrollTo(0, list.y);
+    const all = $$("[data-rows]").flatMap(rowsOf), row = all.find((one) => target(one).pathname === list.row) || all[Math.min(list.place, all.length - 1)];
     if (row) point(row);
   });
   const search = () => $("[data-search]") || $("#search");

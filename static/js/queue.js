@@ -1,4 +1,4 @@
-/* The queue and the inbox beyond plain HTML: what is held back while one works in a list, ticks, folded sections, the way back.
+/* The queue and the inbox beyond plain HTML: what is held back while one works in a list, ticks, folded sections.
  *
  * Markup it reads: #queue-updates (data-turns) or #inbox-rows, [data-show-updates], li[data-stamp], [form="queue-chosen"],
  * [data-act], details[data-fold], a[data-reads]. From live.js: portal:held on document, when a refresh waits for the person.
@@ -83,22 +83,6 @@
     bind(act, () => (ticked.size ? submit().click() : link().click()), () => (ticked.size ? submit() : link()));
   }
 
-  /* ----------------------------------------------------------- open and come back (u): the same row, or the next one */
-  const KEY = `list:${location.pathname}`;
-  document.addEventListener("click", ({ target }) => {
-    const row = rowOf(target);
-    if (row && target.closest("a[href]")) sessionStorage.setItem(KEY, JSON.stringify({ row: row.id, place: placeOf(row), y: scrollY }));
-  });
-  const comeBack = () => {
-    const kept = sessionStorage.getItem(KEY);
-    if (!kept) return;
-    sessionStorage.removeItem(KEY);
-    const { row, place, y } = JSON.parse(kept);
-    scrollTo(0, y);
-    const all = $$("[data-rows] > *");
-    focusRow(document.getElementById(row) || all[Math.min(place, all.length - 1)]);
-  };
-
   /* -------------------------------------------------------------------- what this browser closed; where its clock is */
   document.addEventListener("toggle", ({ target }) => {
     if (!target.dataset?.fold) return;
@@ -115,5 +99,4 @@
   });
 
   readTicks();
-  if (document.readyState === "loading") addEventListener("DOMContentLoaded", comeBack); else comeBack();
 })();

@@ -88,3 +88,11 @@ def test_locked_requirements_name_no_index_host_or_path():
 def test_pages_load_assets_only_from_this_host():
     for style in (ROOT / "static/css").glob("*.css"):
         assert not re.search(r"url\(\s*[\"']?(https?:)?//|@import", style.read_text(encoding="utf-8")), style.name
+
+
+def test_every_decision_has_a_number_of_its_own():
+    decisions = sorted((ROOT / "docs/adr").glob("*.md"))
+    numbers = [path.name[:4] for path in decisions]
+    assert len(set(numbers)) == len(numbers), "two decisions share a number"
+    for path in decisions:
+        assert path.read_text(encoding="utf-8").startswith(f"# {int(path.name[:4])}. "), path.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.changes.lifecycle import Status
@@ -151,6 +151,7 @@ FACTS = st.builds(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(FACTS)
 def test_nobody_is_ever_in_the_set_who_cannot_act(facts: TurnFacts) -> None:
     turns = decide(facts)
@@ -160,6 +161,7 @@ def test_nobody_is_ever_in_the_set_who_cannot_act(facts: TurnFacts) -> None:
         assert turns == {}
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(FACTS)
 def test_a_turn_that_is_handed_over_is_never_lost(facts: TurnFacts) -> None:
     """Handing over takes somebody out only while the one who took it is in."""

@@ -1,6 +1,6 @@
 """What a person has typed and not said yet, kept on the server for nobody else to see.
 
-Drafts leave no audit entry: nobody but their author can know of them, and they decide nothing (ADR 0012).
+Drafts leave no audit entry: nobody but their author can know of them, and they decide nothing (ADR 0014).
 """
 
 from __future__ import annotations
