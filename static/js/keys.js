@@ -76,14 +76,15 @@
     }
   };
   const currentRow = () => document.activeElement?.closest("[data-rows] > *") || $("[data-rows] > .cur");
+  const listed = () => $$("[data-rows]").flatMap(rowsOf);
   const move = (step) => {
-    const all = $$("[data-rows]").flatMap(rowsOf);
+    const all = listed();
     const now = all.indexOf(currentRow());
     const next = all[now < 0 ? 0 : Math.max(0, Math.min(all.length - 1, now + step))];
     if (next) point(next);
   };
   const point = (next) => {
-    for (const row of $$("[data-rows]").flatMap(rowsOf)) {
+    for (const row of listed()) {
       row.classList.toggle("cur", row === next);
       target(row).tabIndex = row === next ? 0 : -1;
     }
@@ -121,40 +122,29 @@
   };
 
   /* ------------------------------------------------------------------------------------------------------- the frame */
-  /* The list that one came from, as it was: its address with filters, the row that was opened, or the one in its place. */
-  const stored = (name) => JSON.parse(sessionStorage.getItem(name) || "null");
-  const kept = (path) => stored(`list:${path}`);
-  const parent = () => {
-    const from = stored("from");
-    if (from && location.pathname.startsWith(from.opened)) return from.list;
+  /* Up: the list that this was opened from, at the same row or the one in its place. */
+  const kept = (name) => JSON.parse(sessionStorage.getItem(name) || "null");
+  const keep = (name, facts) => sessionStorage.setItem(name, JSON.stringify(facts));
+  const thing = (path) => `from:${path.split("/").slice(0, 3)}`;
+  const upward = () => {
     const link = $("[data-up]") || $('#nav a[aria-current="page"]');
-    return link && new URL(link.href).pathname;
+    return kept(thing(location.pathname)) || (link?.pathname !== location.pathname && link);
   };
-  const upward = () => { const path = parent(); return path !== location.pathname ? path : null; };
-  const goUp = (path) => {
-    const list = kept(path);
-    if (list) sessionStorage.setItem(`list:${path}`, JSON.stringify({ ...list, back: true }));
-    location.assign(list ? list.url : path);
-  };
-  document.addEventListener("click", ({ target: one }) => {
-    const link = one.closest?.("[data-rows] a[href]");
-    if (link) sessionStorage.setItem("from", JSON.stringify({ list: location.pathname, opened: link.pathname }));
-  });
-  addEventListener("pagehide", () => {
-    const all = $$("[data-rows]").flatMap(rowsOf), row = currentRow();
-    if (all.length) sessionStorage.setItem(`list:${location.pathname}`, JSON.stringify({ url: location.href, place: all.indexOf(row), row: row && target(row).pathname, y: scrollY }));
+  const goUp = () => { const list = upward(); keep("back", list); location.assign(list.href); };
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest("[data-rows] > *"), link = row && event.target.closest("a[href]");
+    if (link) keep(thing(link.pathname), { href: location.href, place: listed().indexOf(row), opened: target(row).pathname });
   });
   addEventListener("pageshow", () => {
-    const list = kept(location.pathname);
-    if (!list?.back) return;
-    scrollTo(0, list.y);
-    const all = $$("[data-rows]").flatMap(rowsOf), row = all.find((one) => target(one).pathname === list.row) || all[Math.min(list.place, all.length - 1)];
-    if (row) point(row);
+    const back = kept("back"), all = listed();
+    if (back?.href !== location.href || !all.length) return;
+    keep("back", null);
+    point(all.find((row) => target(row).pathname === back.opened) || all[Math.min(back.place, all.length - 1)]);
   });
   const search = () => $("[data-search]") || $("#search");
   key("help", help, () => $("#shortcuts"));
   key("search", () => { search().focus(); search().select(); }, search);
-  key("up", () => goUp(upward()), upward);
+  key("up", goUp, upward);
   for (let number = 1; number < 9; number += 1) {
     key(`tab-${number}`, () => $$("[data-tab]")[number - 1].click(), () => $$("[data-tab]").length >= number);
   }
