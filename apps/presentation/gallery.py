@@ -50,6 +50,7 @@ class SampleVerdict:
     """Stands for a policy verdict."""
 
     allowed: bool
+    summary: str
     requirements: tuple[SampleRequirement, ...]
     reasons: tuple[Reason, ...] = ()
 
@@ -79,8 +80,13 @@ def sample() -> dict[str, Any]:
             {"title": "Approvals", "url": "#a", "count": "2/3"},
             {"title": "History", "url": "#h"},
         ],
-        "verdict": SampleVerdict(False, _REQUIREMENTS, (Reason("frozen", "prod-eu is frozen until Fri 08:00 UTC."),)),
-        "allowed": SampleVerdict(True, (_MET,)),
+        "verdict": SampleVerdict(
+            False,
+            "Waiting for 2 of 3. Shortest way: raj or kim approves.",
+            _REQUIREMENTS,
+            (Reason("frozen", "prod-eu is frozen until Fri 08:00 UTC."),),
+        ),
+        "allowed": SampleVerdict(True, "Ready to merge: the requirement is met.", (_MET,)),
         "facts": [("Branch", "ingress-6 → main"), ("Revision", "r3 of 3"), ("Merge result", "4f1c09ab12")],
         "selects": [
             {"name": "state", "label": "State", "options": [("", "Any", False), ("in_review", "In review", True)]}

@@ -9,7 +9,6 @@ import pytest
 from django import forms
 from django.template import Context, Template
 
-from apps.core.verdict import Reason
 from apps.presentation import gallery
 from apps.presentation.templatetags import portal, verdicts
 
@@ -103,19 +102,6 @@ def verdict() -> gallery.SampleVerdict:
 
 def test_unmet_requirements_come_first_failed_before_waiting():
     assert [row.state for row in verdicts.unmet_first(verdict())] == ["failed", "waiting", "met", "not_needed"]
-
-
-def test_headline_counts_what_is_missing_and_names_the_shortest_way():
-    assert verdicts.headline(verdict()) == "2 of 3 not met. Shortest way: @eva for checks."
-
-
-def test_headline_of_an_allowed_verdict_says_so():
-    assert verdicts.headline(gallery.sample()["allowed"]) == "What is required is met."
-
-
-def test_headline_without_requirements_gives_the_reasons():
-    blocked = gallery.SampleVerdict(False, (), (Reason("frozen", "prod is frozen."),))
-    assert verdicts.headline(blocked) == "prod is frozen."
 
 
 def test_verdict_partial_never_shows_who_can_act_on_what_is_met():
