@@ -130,6 +130,8 @@ class StandingOut(Out):
     counts = serializers.BooleanField()
     code = string(allow_blank=True)
     text = string(allow_blank=True)
+    review = whole(help_text="Its id; 0 of a verdict that was stored before reviews were named.")
+    unseen = texts("Parts that a rule wants to have been viewed and were not.")
 
 
 class RequirementOut(Out):

@@ -198,7 +198,7 @@ class ThreadIn(Shape):
     start_line = Number(required=False, allow_null=True, default=None)
     line = Number(required=False, allow_null=True, default=None)
     side = Sides(required=False, default="new")
-    scope = Places(required=False, allow_blank=True, default="")
+    scope = Places(required=False, allow_null=True, default=None)
     locator = Text(required=False, allow_blank=True, default="", max_length=500)
     revision = Number(required=False, allow_null=True, default=None)
 

@@ -15,6 +15,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import QuerySet
 
 T = TypeVar("T")
+_LARGEST = 2**63  # of the whole numbers that a database knows
 _FIRST_MARK = 7_310_000_001  # stands for a value while SQL is written; no number of ours comes near
 
 
@@ -42,6 +43,8 @@ class Prepared(Generic[T]):
 
     def ask(self, *keys: int) -> list[T]:
         """Every row, for ``keys`` in the order of the question's parameters."""
+        if not all(-_LARGEST <= key < _LARGEST for key in keys):
+            return []
         written = self._written or self._write()
         bound = [
             keys[place] if place >= 0 else fixed for place, fixed in zip(written.places, written.fixed, strict=True)

@@ -8,7 +8,7 @@ from apps.core.errors import InvalidInput
 from apps.diffs.context import MOST, Place, are_equal, context_etag, context_rows, lines_of
 from apps.diffs.files import FileChange
 from apps.diffs.fragments import Options
-from apps.presentation.diff_pages import KEEP
+from apps.presentation.diff_pages import ABSENT, KEEP
 from apps.presentation.diff_sides import Sides
 from apps.vcs import objects
 from apps.vcs.errors import BlobTooLarge
@@ -31,6 +31,8 @@ def context_body(sides: Sides, change: FileChange, options: Options, place: Plac
 
 
 def _both(sides: Sides, change: FileChange) -> tuple[list[str], list[str], bool]:
+    if ABSENT in (change.old_oid, change.new_oid):
+        return [], [], False  # a new or a deleted file has no lines that both sides have
     try:
         old, new = (
             objects.read_blob(sides.git_dir, oid, max_bytes=MAX_BYTES) for oid in (change.old_oid, change.new_oid)

@@ -26,6 +26,7 @@ def test_a_prepared_question_answers_as_its_queryset_does():
         assert found == person
         assert vars(found)["date_joined"] == person.date_joined, "values pass the converters of their fields"
     assert BY_KEY.first(-1) is None
+    assert BY_KEY.first(2**63) is None, "no database knows such a number"
 
 
 @pytest.mark.django_db
@@ -34,8 +35,9 @@ def test_a_prepared_question_is_asked_anew_each_time():
     assert BY_KEY.first(person.pk).is_active
     User.objects.filter(pk=person.pk).update(is_active=False)
     assert not BY_KEY.first(person.pk).is_active
+    key = person.pk
     person.delete()
-    assert BY_KEY.ask(person.pk) == []
+    assert BY_KEY.ask(key) == []
 
 
 @pytest.mark.django_db

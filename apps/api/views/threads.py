@@ -47,7 +47,7 @@ def open_thread(request: Request, number: int) -> Response:
 
 
 def _place_of(body: dict[str, Any]) -> dict[str, Any]:
-    body["path"] = body["path"] or ""
+    body |= {"path": body["path"] or "", "scope": body["scope"] or ""}
     return body
 
 
