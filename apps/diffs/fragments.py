@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from apps.diffs import lookalikes
 from apps.diffs.characters import escape, escape_attribute, escape_name, plain
@@ -47,17 +48,20 @@ class Options:
         """Rows of a window."""
         return PIECE_ROWS if self.piece else FIRST_ROWS
 
-    def link(self, change: FileChange, *, row: str = "", **extra: object) -> str:
+    def link(self, change: FileChange, *, row: str = "", **extra: int) -> str:
         """A relative link to one file of the same page, or to its ``row`` (``R12``); works without JavaScript."""
-        pairs = [
-            self.query,
-            f"view={self.view}",
-            f"file={change.id}",
-            *([f"long={self.piece}"] if self.piece and "long" not in extra else []),
-            *([f"context={self.context}"] if self.context != CONTEXT and "context" not in extra else []),
-            *(f"{name}={value}" for name, value in extra.items()),
-        ]
-        return escape_attribute(f"?{'&'.join(pair for pair in pairs if pair)}#f-{change.id}{'-' if row else ''}{row}")
+        if self.piece and "long" not in extra:
+            extra["long"] = self.piece
+        if self.context != CONTEXT and "context" not in extra:
+            extra["context"] = self.context
+        more = "".join(f"&amp;{name}={value}" for name, value in extra.items())
+        return f"{_start_of_links(self.query, self.view)}{change.id}{more}#f-{change.id}{'-' if row else ''}{row}"
+
+
+@lru_cache(maxsize=64)
+def _start_of_links(query: str, view: str) -> str:
+    """The escaped beginning that all links of one page have: a difference has a thousand of them."""
+    return escape_attribute(f"?{query}{'&' if query else ''}view={view}&file=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +71,11 @@ class Fragment:
     html: bytes
     rows: int
     next_row: int | None
-    etag: str
     cut_lines: int = 0
 
 
 def window_etag(change: FileChange, options: Options, start_row: int, max_rows: int) -> str:
-    """The ETag of ``render_file`` for these arguments, without the patch: answer 304 before Git is asked.
+    """The ETag of what ``render_file`` gives for these arguments, without the patch: answer 304 before Git is asked.
 
     (The patch follows from both blobs and the modes under one Git version and one set of flags.)
     """
@@ -120,8 +123,7 @@ def render_file(
         pieces = [*_notes(change, known, chosen, cut, sizes, problem), *_table(change, known, chosen, pieces)]
     elif problem:
         pieces.append(f'<tbody><tr class="h"><td colspan="6">{escape_name(problem)}</tbody>')
-    tag = window_etag(change, chosen, start_row, max_rows)
-    return Fragment("".join(pieces).encode("utf-8"), len(rows), next_row, tag, cut)
+    return Fragment("".join(pieces).encode("utf-8"), len(rows), next_row, cut)
 
 
 def _painter(change: FileChange, patch: bytes, options: Options) -> Painter:

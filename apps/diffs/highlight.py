@@ -90,7 +90,7 @@ class Painter:
 
 
 def paint_line(lexer: Lexer, line: str, state: State) -> _Line:
-    """One line without memo: colours, the whitespace at its end made visible, and a cut where it is too long."""
+    """One line without memo: colours, and the whitespace at its end made visible."""
     core = line.rstrip(TRAILING)
     html, following = lexer(core, state) if len(core) <= MAX_LEXED else (escape(core), state)
     if not core.isascii() and (found := lookalikes.find(core)):

@@ -31,10 +31,18 @@ def span(name: str, text: str) -> str:
 
 
 def _paint(match: re.Match[str]) -> str:
-    name = match.lastgroup
+    name, text = match.lastgroup, match.group()
     if name is None:
-        return special(match.group())
-    return f'<span class="{name}">{escape(match.group())}</span>'
+        return special(text)
+    return f'<span class="{name}">{escape(text)}</span>'
+
+
+def _paint_ascii(match: re.Match[str]) -> str:
+    """The same for a line that is all ASCII: most tokens are plain names, which hold nothing to escape."""
+    name, text = match.lastgroup, match.group()
+    if name is None:
+        return special(text)
+    return f'<span class="{name}">{text if text.isalnum() else escape(text)}</span>'
 
 
 class _Colours:
@@ -45,7 +53,7 @@ class _Colours:
         self._any = re.compile("|".join([*alternatives, SPECIAL]))
 
     def paint(self, text: str) -> str:
-        return (self._ascii if text.isascii() else self._any).sub(_paint, text)
+        return self._ascii.sub(_paint_ascii, text) if text.isascii() else self._any.sub(_paint, text)
 
 
 # ------------------------------------------------------------------------------------------------ YAML, Helm templates

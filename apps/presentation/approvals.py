@@ -127,6 +127,8 @@ def _attested(row: Review) -> Attested | None:
     words = f"{len(shown['viewed'])} of {shown['files']} files viewed"
     if hidden or partly or shown["more"]:
         words += f"; not displayed: {len(hidden)}, in part: {len(partly)}"
+    if compared := shown.get("compared"):
+        words += f"; reached from what changed between {compared['from']} and {compared['to']}"
     lines = tuple((entry["path"], entry["reason"]) for entry in (*hidden, *partly, *shown["notes"]))
     return Attested(words, lines[:_LINES], max(0, len(lines) - _LINES) + shown["more"])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from apps.changes.models import ChangeRequest
+from apps.changes.models import ChangeRequest, Revision
 from apps.core.errors import NotVisible
 from apps.diffs.files import FileChange, FileFacts
 from apps.diffs.fragments import hidden_words
@@ -24,12 +24,16 @@ MOST_READ = 200
 """Files that the browser loaded and that are looked at again for lines that were cut."""
 _TOLD = re.compile(r"([0-9a-f]{8,64})(\+?)(?:\s|$)")
 _SECTION = re.compile(rb'<section class="df" id="f-([0-9a-f]+)" data-file="[0-9a-f]+" data-state="open"')
+_LABEL = re.compile(r"r([1-9]\d{0,5})", re.ASCII)
 _CUT = re.compile(rb'<p class="dn">(\d+) long lines? (?:is|are) cut')
 SOME_ROWS = "only its first rows were loaded"
 
 
-def displayed_by(change: ChangeRequest, number: int, *, view: str, report: str) -> Displayed | None:
-    """What the page of the whole change at revision ``number`` displayed; ``None`` when there is no such page."""
+def displayed_by(change: ChangeRequest, number: int, *, view: str, report: str, compared: str = "") -> Displayed | None:
+    """What the page of the whole change at revision ``number`` displayed; ``None`` when there is no such page.
+
+    ``compared`` names the earlier revision from whose comparison the form was reached; one that there is not is dropped.
+    """
     try:
         sides = sides_of(change, "", f"r{number}")
     except NotVisible:
@@ -46,7 +50,14 @@ def displayed_by(change: ChangeRequest, number: int, *, view: str, report: str) 
         state = told.get(file.id) or sent.get(file.id, ("", ""))[0]
         cut = sent.get(file.id, ("", ""))[1] or notes.get(file.id, "")
         files[file.id] = _display(file, state, reasons[file.id], found.facts.get(file.id), cut)
-    return Displayed(files, view=view, reported=bool(told))
+    return Displayed(files, view=view, reported=bool(told), compared=compared_with(change, sides.revision, compared))
+
+
+def compared_with(change: ChangeRequest, revision: Revision, name: str) -> tuple[str, str] | None:
+    """The labels of a comparison of ``revision`` with the earlier one that ``name`` (``r1``) names; ``None`` for none."""
+    found = _LABEL.fullmatch(name)
+    earlier = change.revisions.filter(number=int(found[1]), number__lt=revision.number).first() if found else None
+    return (earlier.label, revision.label) if earlier else None
 
 
 def _display(file: FileChange, state: str, reason: str, facts: FileFacts | None, cut: str) -> FileDisplay:

@@ -15,6 +15,7 @@ from apps.repositories.access import can_ask
 from apps.reviews.drafts import drafts_of
 from apps.reviews.models import DraftComment, Thread
 from apps.reviews.placing import Comparison, Placement, place_threads
+from apps.vcs.paths import display
 
 PLACED = (Thread.Scope.FILE, Thread.Scope.LINE)
 
@@ -71,7 +72,8 @@ def diff_threads(user: User, change: ChangeRequest, sides: Sides, found: Listing
 
 def _draft(row: DraftComment, sides: Sides, found: Listing) -> Draft:
     """A draft keeps its line numbers: on another revision it stands under the heading of its file, with its place."""
-    file = next((item for item in found.files if visible(item.display_path) == visible(row.path)), None)
+    own = "old_path" if row.side == "old" else "path"
+    file = next((item for item in found.files if display(getattr(item, own)) == row.path), None)
     same = row.revision_id == sides.revision.pk and sides.since is None
     line = row.line if same else None
     placement = Placement(file.id, row.side, row.start_line, line) if file else Placement()

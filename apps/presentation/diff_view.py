@@ -20,15 +20,12 @@ from apps.presentation.diff_pages import Listing, plan_of
 from apps.presentation.diff_sides import Sides
 from apps.presentation.diff_tree import FileLine, tree_html
 from apps.presentation.plain import visible
-from apps.presentation.undisplayed import Undisplayed, undisplayed
+from apps.presentation.undisplayed import NAMED, SHORT, Undisplayed, undisplayed
 from apps.vcs.paths import display
 
 LISTED = 500
 """Files named in the list of the first response; the rest arrives with the counts, or page by page."""
 LISTED_COUNTED = 2_000
-SHORT = 10
-NAMED = 200
-"""Parts that are not displayed which the page names; their number is said beside, and a review stores more of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +72,10 @@ class DiffView:
     @property
     def revision(self) -> Revision:
         return self.sides.revision
+
+    @property
+    def since(self) -> Revision | None:
+        return self.sides.since
 
     @property
     def whole(self) -> bool:

@@ -18,6 +18,8 @@ from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
 from apps.core.errors import InvalidInput, NotVisible
 from apps.diffs.characters import escape, escape_attribute
+from apps.presentation.diff_pages import listing
+from apps.presentation.diff_sides import Sides
 from apps.presentation.recent import Recent
 from apps.repositories import queries
 from apps.repositories.models import Repository
@@ -71,6 +73,14 @@ def address(repository: Repository, page: str, **query: str | int) -> str:
     """``/repositories/NAME/PAGE/?…`` with the parts that are not empty."""
     kept = {name: value for name, value in query.items() if value != ""}
     return f"/repositories/{repository.name}/{page}/?{urlencode(kept, errors='surrogateescape')}"
+
+
+def file_address(sides: Sides, file_id: str, page: str) -> str:
+    """The ``history`` or ``blame`` of one file of a difference, at the newer side; of a deleted file at the older one."""
+    file, revision = listing(sides).find(file_id), sides.revision
+    older = sides.since.head_oid if sides.since else revision.target_oid
+    ref = older if file.status == "D" else revision.head_oid
+    return address(revision.change.repository, page, ref=ref, path=file.path)
 
 
 def place_of(user: User, name: str, *, ref: str, path: str) -> Place:

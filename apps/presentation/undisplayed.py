@@ -7,12 +7,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from apps.changes.models import ChangeRequest
 from apps.diffs import tiers
 from apps.diffs.files import FileChange, FileFacts
 from apps.diffs.fragments import count_words
-from apps.presentation.diff_pages import Listing
+from apps.presentation.diff_pages import Listing, counted_listing
+from apps.presentation.diff_sides import sides_of
 from apps.presentation.plain import visible
 from apps.vcs.paths import display
+
+SHORT = 10
+NAMED = 200
+"""Parts that a page names; their number is said beside, and a review stores more of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,27 @@ class Undisplayed:
     counts: str
     added: int
     removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class NamedParts:
+    """The parts that a page names (at most :data:`NAMED`), by the names of the page of a difference."""
+
+    not_displayed: tuple[Undisplayed, ...]
+    not_displayed_total: int
+    counted: bool = True
+
+    @property
+    def names_all_parts(self) -> bool:
+        """Whether what is not displayed is few enough to be named at once."""
+        return 0 < self.not_displayed_total <= SHORT
+
+
+def named_parts(change: ChangeRequest) -> NamedParts | None:
+    """Those of the present revision of ``change``, counted whatever it takes; ``None`` while there is no code."""
+    sides = sides_of(change, "", "")
+    parts = undisplayed(counted_listing(sides)) if sides else None
+    return None if parts is None else NamedParts(parts[:NAMED], len(parts))
 
 
 def undisplayed(found: Listing) -> tuple[Undisplayed, ...]:

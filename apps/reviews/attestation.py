@@ -3,6 +3,7 @@
 Stored as ``Review.shown``, so that it can be read years later without this code. Version 1::
 
     {"version": 1, "via": "page", "view": "unified", "reported": true, "files": 12,
+     "compared": {"from": "r1", "to": "r3"},                        # only if the form was reached from this comparison
      "viewed": ["<digest>", …],                                     # marked as viewed with exactly this content
      "not_displayed": [{"file": "ab12…", "path": "a.lock", "reason": "Lock file: 900 changed lines"}, …],
      "partly": [{"file": "cd34…", "path": "b.yaml", "reason": "only its first rows were loaded"}, …],
@@ -42,11 +43,15 @@ class FileDisplay:
 
 @dataclass(frozen=True, slots=True)
 class Displayed:
-    """A page as it was when the review was sent: ``files`` by id; ``reported``: the browser said what it had loaded."""
+    """A page as it was when the review was sent: ``files`` by id; ``reported``: the browser said what it had loaded.
+
+    ``compared``: the labels of the two revisions whose comparison led to the form.
+    """
 
     files: Mapping[str, FileDisplay]
     view: str = "unified"
     reported: bool = False
+    compared: tuple[str, str] | None = None
 
 
 def attest(files: Sequence[FileChange], marks: Marks, displayed: Displayed | None, *, via: str) -> dict[str, Any]:
@@ -60,6 +65,7 @@ def attest(files: Sequence[FileChange], marks: Marks, displayed: Displayed | Non
             lists["partly" if state.state == "partly" else "not_displayed"].append({**entry, "reason": state.reason})
         if state.note:
             lists["notes"].append({**entry, "reason": state.note})
+    compared = displayed.compared if displayed else None
     more = sum(max(0, len(entries) - NAMED) for entries in lists.values())
     return {
         "version": SHOWN_VERSION,
@@ -67,6 +73,7 @@ def attest(files: Sequence[FileChange], marks: Marks, displayed: Displayed | Non
         "view": displayed.view if displayed else "",
         "reported": bool(displayed and displayed.reported),
         "files": len(files),
+        **({"compared": dict(zip(("from", "to"), compared, strict=True))} if compared else {}),
         "viewed": sorted(digest_of(file) for file in files if file.id in marks.viewed),
         **{name: entries[:NAMED] for name, entries in lists.items()},
         "more": more,

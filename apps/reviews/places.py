@@ -9,6 +9,7 @@ from apps.changes.models import ChangeRequest, Revision
 from apps.core.errors import InvalidInput
 from apps.core.text import visible
 from apps.reviews.anchors import Anchor, Scope, lines_in_words
+from apps.reviews.content import files_of
 from apps.vcs import objects, trees
 from apps.vcs.errors import BlobTooLarge
 from apps.vcs.gateway import ZERO_OID
@@ -16,6 +17,7 @@ from apps.vcs.paths import display
 
 SNIPPET_LINES = 40
 SNIPPET_CHARS = 300  # of one line
+NOT_CHANGED = "This file is not part of the change. Comment on the change instead."
 LINED = frozenset({"100", "120"})  # modes of files and symlinks
 
 
@@ -35,14 +37,26 @@ def trees_of(git_dir: Path, revision: Revision) -> tuple[str, str]:
     return objects.commit_tree_oid(git_dir, base), objects.commit_tree_oid(git_dir, revision.head_oid)
 
 
+def path_of(change: ChangeRequest, number: int | None, file: str, side: str) -> str:
+    """The path, on one side, of the file with this id in revision ``number`` (default: the present one).
+
+    A page shows a path with tokens for what nobody sees, and a moved file with both its names: a form names the file by
+    id instead. :class:`InvalidInput` when the revision has no such file.
+    """
+    revision = change.revision if number is None else change.revisions.filter(number=number).first()
+    files = files_of(change, revision) if revision else ()
+    found = next((one for one in files if one.id == file), None)
+    if found is None:
+        raise InvalidInput("unknown_path", NOT_CHANGED, field="path")
+    return display(found.old_path if side == "old" else found.path)
+
+
 def find_lines(change: ChangeRequest, revision: Revision, anchor: Anchor) -> Found:
     """The lines of ``anchor`` in ``revision``; :class:`InvalidInput` when the file or the line is not there."""
     git_dir = change.repository.mirror_path
     sides = _sides(trees.diff_trees(git_dir, *trees_of(git_dir, revision)))
     if not any(anchor.path in files for files in sides.values()):
-        raise InvalidInput(
-            "unknown_path", "This file is not part of the change. Comment on the change instead.", field="path"
-        )
+        raise InvalidInput("unknown_path", NOT_CHANGED, field="path")
     blob = sides[anchor.side].get(anchor.path, "")
     if anchor.scope != Scope.LINE:
         return Found(blob)

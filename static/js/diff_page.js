@@ -63,8 +63,28 @@
       (counts || heading.lastElementChild).after(owner);
     }
   };
+  /* Links that every open file has would weigh more than its heading: they are made when its rows come. */
+  const linkFile = (section) => {
+    const heading = $(":scope > .fh", section);
+    if (!box.dataset.fileUrl || section.dataset.file === box.dataset.alone || !heading || $(".file-links", heading)) return;
+    const links = document.createElement("span");
+    links.className = "file-links";
+    for (const page of ["history", "blame"]) {
+      const link = document.createElement("a"), of = document.createElement("span");
+      link.href = box.dataset.fileUrl.replace("{id}", section.dataset.file).replace("{page}", page);
+      of.className = "sr";
+      of.textContent = ` of ${$("h3", heading).textContent}`;
+      link.append(page === "history" ? "History" : "Blame", of);
+      links.append(link);
+    }
+    const viewed = $(".vw", heading);
+    if (viewed) viewed.before(links); else heading.append(links);
+  };
+  document.addEventListener("diff:rows", ({ target }) => linkFile(target));
+  const linkOpen = () => { for (const section of $$('.df[data-state="open"]', box)) linkFile(section); };
   document.addEventListener("htmx:after:swap", ({ target }) => {
     settleDrawer();
+    linkOpen();
     fillHeadings();
     if (target.id === "diff-files" || target.querySelector?.("#diff-files")) document.body.dispatchEvent(new CustomEvent("portal:diff-counted"));
   });
@@ -170,5 +190,6 @@
   addEventListener("hashchange", openReview);
   openReview();
   settleDrawer();
+  linkOpen();
   fillHeadings();
 })();

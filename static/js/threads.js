@@ -226,12 +226,6 @@
   /* -------------------------------------------------------------------------------------- the one form, and its lines */
   const form = $("#line-comment"), home = $("#line-comment-home");
   const placeOf = (hash) => /^#f-([0-9a-f]+)-([LR])(\d+)$/.exec(hash || "");
-  const pathOf = (id) => {
-    const link = $(`#diff-files a[href$="#f-${id}"]`);
-    const heading = $(`#f-${id}-h`)?.cloneNode(true);
-    $(".old", heading || document.createElement("i"))?.remove();
-    return link?.dataset.path || heading?.textContent.trim() || "";
-  };
   const paint = () => {
     for (const row of $$(".dt tr.chosen", rows)) row.classList.remove("chosen");
     if (!chosen) return;
@@ -249,6 +243,7 @@
     delete form.dataset.placed;
     form.hidden = false;
     $("[data-close-composer]", form).hidden = true;
+    form.elements.file.value = form.elements.path.value = ""; /* from here on a path is typed */
     home.append(form);
     sweep();
     chosen = null;
@@ -263,13 +258,14 @@
     const fields = form.elements;
     if (form.dataset.placed !== key && form.dataset.placed !== undefined && fields.body.value.trim()) save(fields.body);
     const other = form.dataset.placed !== key;
-    fields.path.value = pathOf(chosen.file);
+    fields.file.value = chosen.file; /* the server knows its path: what is shown may hold tokens, and both names of a moved file */
+    fields.path.value = $(`#f-${chosen.file}-h`)?.textContent.trim() || chosen.file;
     fields.start_line.value = chosen.first;
     fields.line.value = chosen.last;
     fields.side.value = chosen.letter === "L" ? "old" : "new";
     form.dataset.placed = key;
     if (other) {
-      const draft = $$(".thread--draft").find(({ dataset }) => dataset.path === fields.path.value && dataset.side === fields.side.value && Number(dataset.start) === chosen.first && Number(dataset.line) === chosen.last);
+      const draft = $$(".thread--draft").find(({ dataset }) => dataset.file === chosen.file && dataset.side === fields.side.value && Number(dataset.start) === chosen.first && Number(dataset.line) === chosen.last);
       fields.body.value = draft ? $(".draft-text", draft).textContent : "";
       if (draft) fields.kind.value = draft.dataset.kind;
       say(fields.body, "");

@@ -103,6 +103,8 @@ CHANGES = [
         )
     ),
     Row("GET change_diff_all", who(MEMBERS, 302), number("review")),
+    Row("GET change_file_history", who(MEMBERS, 302), number("review", file_id="{file}")),
+    Row("GET change_file_blame", who(MEMBERS, 302), number("review", file_id="{file}")),
     Row("GET change_diff_file", who(MEMBERS), number("review", file_id="{file}")),
     Row("GET change_diff_context", who(MEMBERS, 422), number("review", file_id="{file}"), query="?old=9&new=1&count=0"),
     Row("GET change_new", who(ASK, outsider=200), query="?repository={repository}"),

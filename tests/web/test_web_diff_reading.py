@@ -136,16 +136,16 @@ def test_acceptance_25_what_is_not_displayed_is_named_with_counts_on_the_page_in
     fields = {"revision": revision.number, "verdict": "approve", "body": "", "idempotency_key": "k" * 32}
     assert bob.post(f"/changes/{number}/reviews/", fields).status_code == 303
     shown = Review.objects.get(change__number=number).shown
-    assert shown["not_displayed_total"] == 5
-    assert {(part["path"], part["reason"]) for part in shown["not_displayed"]} >= {
-        (path, reason) for path, (_, reason) in parts.items()
-    }
-    assert {"path": "go.sum", "reason": "Lock file: 150 changed lines", "added": 150, "removed": 0} in shown[
-        "not_displayed"
-    ]
+    stored = {row["path"]: row["reason"] for name in ("not_displayed", "notes") for row in shown[name]}
+    assert set(stored) == set(parts)
+    assert [stored[path] for path in ("package-lock.json", "go.sum", "vendor/lib.go")] == [
+        "Large: 2,000 changed lines", "Lock file: 150 changed lines", "Vendored: 120 changed lines",
+    ]  # fmt: skip
+    assert stored["logo.png"].startswith("Binary file")
+    assert stored["app.min.js"] == "1 long line cut"
     approvals = unescape(bob.get(f"{url}approvals/").content.decode())
-    assert "5 parts not displayed at that moment" in approvals
-    assert "go.sum (Lock file: 150 changed lines)" in approvals
+    assert "not displayed: 4, in part: 0" in approvals
+    assert "<code>go.sum</code> Lock file: 150 changed lines" in approvals
 
 
 @pytest.fixture

@@ -193,3 +193,54 @@ def test_nobody_approves_from_a_page_that_leaves_white_space_out(world: World, a
     html = as_("bob").get(world.url("open", "diff/?w=1")).content.decode()
     assert 'id="review-form"' not in html
     assert "0/2 viewed" in html
+
+
+def test_acceptance_25_a_refused_form_still_names_what_is_not_displayed(world: World, as_: AS) -> None:
+    careful(world)
+    world.work.run("checkout", "-q", "more")
+    lock = "".join(f"line {n}\n" for n in range(2_000))
+    world.work.commit("lock", files={"package-lock.json": lock}, author="Alice <alice@example.org>")
+    pushed(world.repository, world.work, "more")
+    settle()
+    bob, current = as_("bob"), review(world)
+    refused = bob.post(world.url("open", "reviews/"), current)
+    stale = bob.post(world.url("open", "reviews/"), {**current, "revision": "1"})
+    assert (refused.status_code, stale.status_code) == (422, 409)
+    for html in (refused.content.decode(), stale.content.decode()):
+        part = html[html.index('id="not-displayed"') :].split("</div>")[0]
+        assert "package-lock.json" in part
+        assert "Large: 2,000 changed lines" in part
+        assert f'href="{world.url("open", "diff/")}#f-' in part
+
+
+def test_a_review_that_was_reached_from_a_comparison_says_so(world: World, as_: AS) -> None:
+    newer(world)
+    bob = as_("bob")
+    comparison = bob.get(world.url("open", "diff/?from=r1&to=r2")).content.decode()
+    link = f"{world.url('open', 'diff/')}?compared=r1"
+    assert f'href="{link}#review"' in comparison
+    form = bob.get(link).content.decode()
+    assert '<input type="hidden" name="compared" value="r1"' in form
+    bob.post(world.url("open", "reviews/"), review(world, compared="r1"))
+    row = Review.objects.get()
+    assert row.shown["compared"] == {"from": "r1", "to": "r2"}
+    assert "reached from what changed between r1 and r2" in bob.get(world.url("open", "approvals/")).content.decode()
+
+
+@pytest.mark.parametrize("told", ["", "r2", "r9", "r0", "1", "base", "<b>"])
+def test_a_comparison_that_there_is_not_is_not_attested(world: World, as_: AS, told: str) -> None:
+    newer(world)
+    assert as_("bob").post(world.url("open", "reviews/"), review(world, compared=told)).status_code == 303
+    assert "compared" not in Review.objects.get().shown
+
+
+def test_after_a_newer_revision_the_form_no_longer_claims_the_comparison(world: World, as_: AS) -> None:
+    newer(world)
+    before = review(world, compared="r1")
+    world.work.run("checkout", "-q", "more")
+    world.work.commit("again", files={"app/new.yaml": "a: 3\n"}, author="Alice <alice@example.org>")
+    pushed(world.repository, world.work, "more")
+    settle()
+    answer = as_("bob").post(world.url("open", "reviews/"), before)
+    assert answer.status_code == 409
+    assert 'name="compared" value="r1"' not in answer.content.decode()

@@ -28,6 +28,7 @@ class Review(forms.Form):
     environment = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
     view = forms.CharField(required=False, max_length=20, widget=forms.HiddenInput)
     displayed = forms.CharField(required=False, max_length=400_000, widget=forms.HiddenInput)
+    compared = forms.CharField(required=False, max_length=8, widget=forms.HiddenInput)
     verdict = forms.ChoiceField(choices=VERDICTS, widget=forms.RadioSelect, label="Your verdict")
     body = forms.CharField(
         required=False,
@@ -49,6 +50,7 @@ class OpenThread(forms.Form):
     idempotency_key = OnceField()
     body = forms.CharField(max_length=20_000, widget=forms.Textarea(attrs={"rows": 3}), label="Comment")
     kind = forms.ChoiceField(choices=KINDS, required=False, initial="comment", label="Kind")
+    file = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
     path = forms.CharField(required=False, max_length=4096, widget=forms.HiddenInput)
     start_line = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
     line = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)

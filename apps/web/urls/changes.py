@@ -32,6 +32,18 @@ urlpatterns = [
     # /changes/1042/diff/
     path("changes/<int:number>/diff/", diffs.diff, name="change_diff"),
     path("changes/<int:number>/diff/whole/", diffs.whole, name="change_diff_whole"),
+    path(
+        "changes/<int:number>/diff/<str:file_id>/history/",
+        diff_reading.file_page,
+        {"page": "history"},
+        name="change_file_history",
+    ),
+    path(
+        "changes/<int:number>/diff/<str:file_id>/blame/",
+        diff_reading.file_page,
+        {"page": "blame"},
+        name="change_file_blame",
+    ),
     path("changes/<int:number>/diff.patch", diffs.patch, name="change_patch"),
     path("changes/<int:number>/_since/", diffs.since, name="change_since"),
     path("changes/<int:number>/_diff/file/<str:file_id>/", diffs.file_rows, name="change_diff_file"),

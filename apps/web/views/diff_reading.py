@@ -7,14 +7,17 @@ from urllib.parse import parse_qsl
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from apps.changes import queries as changes
 from apps.core.errors import TooLarge
 from apps.diffs.find import MOST_CHARS, MOST_HITS, needle
 from apps.diffs.pages import stream_whole
 from apps.presentation import diff_find
 from apps.presentation import diff_pages as pages
-from apps.presentation.diff_view import NAMED
 from apps.presentation.diff_whole import in_chunks
+from apps.presentation.history_pages import file_address
+from apps.presentation.undisplayed import NAMED
 from apps.presentation.undisplayed import undisplayed as parts_not_displayed
+from apps.presentation.viewed_marks import page_marks, personal, viewed_button
 from apps.web.diff_address import sides_in, view_in
 from apps.web.people import signed_in
 from apps.web.responding import reads, respond, wants_fragment
@@ -55,6 +58,12 @@ def classes(request: HttpRequest, number: int) -> HttpResponse:
 
 
 @reads
+def file_page(request: HttpRequest, number: int, file_id: str, *, page: str) -> HttpResponse:
+    """On to the ``history`` or ``blame`` of one file: by id, for its path may be nothing that a page can write."""
+    return HttpResponseRedirect(file_address(sides_in(request, signed_in(request), number), file_id, page))
+
+
+@reads
 def undisplayed(request: HttpRequest, number: int) -> HttpResponse:
     """What is not displayed by itself, for a page that was sent before its lines were counted."""
     sides = sides_in(request, signed_in(request), number)
@@ -79,6 +88,7 @@ def everything(request: HttpRequest, number: int) -> HttpResponseBase:
     scripts the way leads to the page that has everything.
     """
     user = signed_in(request)
+    change = changes.find_revised(user, number)
     sides = sides_in(request, user, number)
     if not wants_fragment(request):
         return HttpResponseRedirect(f"/changes/{number}/diff/whole/?{sides.query}&view={view_in(request)}")
@@ -89,5 +99,8 @@ def everything(request: HttpRequest, number: int) -> HttpResponseBase:
         links = [("Download the .patch", f"/changes/{number}/diff.patch?{sides.query}")]
         raise TooLarge("difference_too_large", message, links=links)
     options = pages.options_of(sides, view_in(request, remembered=True))
-    sections = stream_whole(plan, pages.file_patches(sides, list(found.files)), options=options)
-    return StreamingHttpResponse(in_chunks(b"", sections, b""), content_type="text/html; charset=utf-8")
+    marks = page_marks(user, change, sides, found.files)
+    patches = pages.file_patches(sides, list(found.files))
+    sections = stream_whole(plan, patches, options=options, tools=viewed_button)
+    rows = (personal(section, marks) for section in sections)
+    return StreamingHttpResponse(in_chunks(b"", rows, b""), content_type="text/html; charset=utf-8")

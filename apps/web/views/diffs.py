@@ -83,7 +83,7 @@ def diff(request: HttpRequest, number: int) -> HttpResponse:
         "viewed": ViewedBar(sides.revision.number, marks, back=request.GET.urlencode()),
         "sections": mark_safe(personal(html, marks).decode()),  # noqa: S308  # written and escaped by apps.diffs
         **_classes(sides, found),
-        **_forms(user, frame, sides, options.view, marks),
+        **_forms(user, frame, sides, {"view": options.view, "compared": request.GET.get("compared", "")[:8]}, marks),
         **_threads(request, user, frame.change, sides, found),
     }
     return respond(request, "web/changes/diff.html", context)
@@ -113,11 +113,12 @@ def _classes(sides: Sides, found: pages.Listing) -> dict[str, Any]:
     return {"classes": classes, "compared": classes is not None, "page_url": f"?{sides.query}"}
 
 
-def _forms(user: User, frame: ChangeFrame, sides: Sides, view: str, marks: Marks) -> dict[str, Any]:
+def _forms(user: User, frame: ChangeFrame, sides: Sides, read: dict[str, str], marks: Marks) -> dict[str, Any]:
+    """``read`` is how the change is read, for the review form."""
     revision = sides.revision.number
     initial = {"revision": revision, "idempotency_key": new_key()}
     return {
-        "form": review_form(frame.change, {**initial, "view": view}),
+        "form": review_form(frame.change, {**initial, **read}),
         "panel": review_panel(user, frame.change, marks, frame.own),
         "may_comment": can_comment(user, frame.change).allowed and not sides.upstream,
         "line_form": OpenThread(initial={**initial, "idempotency_key": new_key()}, auto_id="line-%s"),

@@ -31,7 +31,7 @@ def drafts(request: HttpRequest, number: int) -> HttpResponse:
 def _save(request: HttpRequest, user: User, number: int) -> HttpResponse:
     change = changes.find(user, number)
     data = checked(Draft(request.POST))
-    place = {} if data["thread"] else place_in(data)
+    place = {} if data["thread"] else place_in(change, data)
     saved = services.save_draft(
         user,
         change=change,

@@ -11,6 +11,7 @@ from apps.core.errors import Conflict
 from apps.presentation.attested import displayed_by
 from apps.presentation.change_frame import change_frame
 from apps.presentation.review_form import review_panel
+from apps.presentation.undisplayed import named_parts
 from apps.reviews import services
 from apps.reviews.marks import revision_marks
 from apps.web.forms.base import attempt
@@ -56,7 +57,9 @@ def _submit(user: User, change: ChangeRequest, form: Review) -> str:
         body=data["body"],
         stage=data["stage"] or "merge",
         environment=data["environment"],
-        displayed=displayed_by(change, data["revision"], view=data["view"], report=data["displayed"]),
+        displayed=displayed_by(
+            change, data["revision"], view=data["view"], report=data["displayed"], compared=data["compared"]
+        ),
     )
     return f"/changes/{change.number}/{'deployments/' if data['stage'] == 'deploy' else ''}"
 
@@ -72,7 +75,7 @@ def _again(
     if stale is not None:
         # Nothing of the new revision stands on this page, so nothing of it counts as displayed.
         kept = {name: form.data.get(name, "") for name in form.fields}
-        new = {"revision": str(current), "idempotency_key": "", "view": "", "displayed": ""}
+        new = {"revision": str(current), "idempotency_key": "", "view": "", "displayed": "", "compared": ""}
         form = review_form(frame.change, data={**kept, **new})
     revision = frame.change.revision
     marks = revision_marks(user, frame.change, revision) if revision else None
@@ -83,6 +86,8 @@ def _again(
         "stale": stale,
         "seen": seen,
         "current": current,
+        "page": named_parts(frame.change),
+        "page_url": f"{frame.url}diff/",
     }
     return respond(
         request, "web/changes/review_again.html", context, fragment="web/changes/_review_form.html", status=status

@@ -17,6 +17,7 @@ from apps.deployments import services as deployments
 from apps.presentation.discussion import talk_of
 from apps.reviews import services
 from apps.reviews.models import Thread
+from apps.reviews.places import path_of
 from apps.web.forms.reviews import Drop, OpenThread, Reply
 from apps.web.once import act_once
 from apps.web.people import signed_in
@@ -33,11 +34,14 @@ def checked(form: forms.Form) -> dict[str, Any]:
     return dict(form.cleaned_data)
 
 
-def place_in(data: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a form that name a place, as the services take them."""
+def place_in(change: ChangeRequest, data: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a form that name a place, as the services take them; the id of a file counts before a typed path."""
     found = {name: data.get(name) for name in PLACE}
+    side = found["side"] or "new"
     texts = {name: found[name] or "" for name in ("path", "scope", "locator")}
-    return found | texts | {"side": found["side"] or "new"}
+    if data.get("file"):
+        texts["path"] = path_of(change, found["revision"], data["file"], side)
+    return found | texts | {"side": side}
 
 
 def find_thread(user: User, number: int, thread: int) -> Thread:
@@ -88,7 +92,7 @@ def _opened(user: User, change: ChangeRequest, data: dict[str, Any]) -> Thread:
     kind = str(data["kind"] or Thread.Kind.COMMENT)
     if data["scope"] == Thread.Scope.LOG:
         return deployments.comment_on_log(user, change=change, locator=data["locator"], body=data["body"], kind=kind)
-    return services.open_thread(user, change=change, body=data["body"], kind=kind, **place_in(data))
+    return services.open_thread(user, change=change, body=data["body"], kind=kind, **place_in(change, data))
 
 
 @writes
