@@ -50,11 +50,13 @@ class Options:
 
     def link(self, change: FileChange, *, row: str = "", **extra: int) -> str:
         """A relative link to one file of the same page, or to its ``row`` (``R12``); works without JavaScript."""
+        more = ""
         if self.piece and "long" not in extra:
-            extra["long"] = self.piece
+            more = f"&amp;long={self.piece}"
         if self.context != CONTEXT and "context" not in extra:
-            extra["context"] = self.context
-        more = "".join(f"&amp;{name}={value}" for name, value in extra.items())
+            more += f"&amp;context={self.context}"
+        for name, value in extra.items():
+            more += f"&amp;{name}={value}"
         return f"{_start_of_links(self.query, self.view)}{change.id}{more}#f-{change.id}{'-' if row else ''}{row}"
 
 

@@ -43,9 +43,6 @@
     }
   };
 
-  /* A fragment names a line of the page behind the sign-in; a redirect hands it on if the form's own address has it. */
-  for (const form of $$("form[action^='/accounts/login/'], form[action^='/accounts/2fa/authenticate/']")) form.action += location.hash;
-
   /* ----------------------------------------------------------------------------------------------------- drafts */
   const draftKey = (field) => `draft:${field.dataset.draft || `${location.pathname}:${field.form?.getAttribute("action") || ""}`}:${field.name}`;
   const restoreDrafts = (from = document) => {

@@ -133,7 +133,7 @@ def test_acceptance_25_what_is_not_displayed_is_named_with_counts_on_the_page_in
     assert "2,000 added, 0 removed" in form
     number, revision = world.numbers["parts"], world.change("parts").revision
     assert revision is not None
-    fields = {"revision": revision.number, "verdict": "approve", "body": "", "idempotency_key": "k" * 32}
+    fields = {"revision": revision.number, "verdict": "approve", "view": "unified"}
     assert bob.post(f"/changes/{number}/reviews/", fields).status_code == 303
     shown = Review.objects.get(change__number=number).shown
     stored = {row["path"]: row["reason"] for name in ("not_displayed", "notes") for row in shown[name]}
