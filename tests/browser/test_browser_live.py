@@ -98,7 +98,7 @@ def test_rows_do_not_move_under_the_focus(
     expect(bob.page.locator("#queue-updates")).to_contain_text("Arrives while bob reads", timeout=LONG)
 
 
-def test_a_log_across_a_restart_is_what_a_reload_shows_and_staleness_is_said(
+def test_acceptance_15_a_log_across_a_restart_is_what_a_reload_shows_and_staleness_is_said(
     arrives: Callable[..., Person], repository: Callable[..., GitRepo], portal: PortalServer
 ) -> None:
     repository("live-log", FILES, live={"app/values.yaml": "replicas: 2\n"})

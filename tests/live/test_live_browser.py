@@ -148,7 +148,7 @@ SHOWN_WHOLE = 1_900
 """Lines up to which a reloaded page has no gap in the middle, however slow this machine is."""
 
 
-def test_twenty_lost_connections_leave_the_same_log_as_a_reload(scene: Scene):
+def test_acceptance_14_twenty_lost_connections_leave_the_same_log_as_a_reload(scene: Scene):
     page = scene.open()
     stop = threading.Event()
 
