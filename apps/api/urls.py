@@ -19,6 +19,12 @@ urlpatterns = [
     path("me/absences/<int:absence>/", route(reviewers.end_absence), name="me-absence"),
     path("users/", route(people.list_users, people.create_user), name="users"),
     path("users/<str:username>/", route(people.show_user, people.edit_user), name="user"),
+    path(
+        "users/<str:username>/absences/",
+        route(reviewers.list_absences_of, reviewers.declare_absence_of),
+        name="user-absences",
+    ),
+    path("users/<str:username>/absences/<int:absence>/", route(reviewers.end_absence_of), name="user-absence"),
     path("users/<str:username>/deactivate/", route(people.deactivate_user), name="user-deactivate"),
     path("users/<str:username>/reactivate/", route(people.reactivate_user), name="user-reactivate"),
     path("teams/", route(teams.list_teams, teams.create_team), name="teams"),

@@ -43,7 +43,7 @@ async def change_socket(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def queue_socket(scope: Scope, receive: Receive, send: Send) -> None:
-    """``/ws/queue/``: notices that one's own queue is different now."""
+    """``/ws/queue/``: notices that one's own queue or inbox is different now, which every other socket carries too."""
     await _serve(scope, receive, send, feeds.queue_feed)
 
 
@@ -86,7 +86,9 @@ def _after(scope: Scope) -> int:
 
 async def _run(feed: feeds.Feed, scope: Scope, receive: Receive, send: Send, after: int) -> None:
     mailbox = Mailbox(scope["user"].pk)
+    own = feeds.own_feed(mailbox.user_id)
     topic = hub.join(feed.topic, mailbox, feed.start)
+    hub.join(own.topic, mailbox, own.start)
     work = (_until_gone(receive), _until_signed_out(scope, send), _deliver(feed, topic, mailbox, send, after))
     tasks = [asyncio.create_task(one) for one in work]
     try:
@@ -96,6 +98,7 @@ async def _run(feed: feeds.Feed, scope: Scope, receive: Receive, send: Send, aft
                 task.result()
     finally:
         hub.leave(feed.topic, mailbox)
+        hub.leave(own.topic, mailbox)
         for task in tasks:
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):

@@ -18,7 +18,7 @@ from apps.changes.models import ChangeRequest
 from apps.deployments.models import Deployment, DeploymentEvent
 from apps.live.frames import beat, events_frame, notice
 from apps.live.hub import Frame, Topic
-from apps.live.topics import BOARD_TOPIC, change_topic, deployment_topic, queue_topic
+from apps.live.topics import BOARD_TOPIC, DESK_TOPIC, change_topic, deployment_topic, queue_topic
 
 BEAT_SECONDS = 5.0
 FORBIDDEN = Frame(close=4403)
@@ -40,7 +40,8 @@ class Feed:
     """How one topic is read.
 
     ``read(after)``: the next numbered frame or ``None``; ``position()``: the newest number now;
-    ``allowed(user ids)``: those who may still see it; ``kind``: of the notice when nothing is numbered.
+    ``allowed(user ids)``: those who may still see it; ``kind``: of the notice when nothing is numbered;
+    ``beats``: whether silence is filled with beats, so that a page knows that it is alive.
     """
 
     topic: str
@@ -48,6 +49,7 @@ class Feed:
     kind: str = ""
     read: Callable[[int], Frame | None] = _nothing_to_replay
     position: Callable[[], int] = _at_zero
+    beats: bool = True
 
     def start(self, topic: Topic) -> asyncio.Task[None]:
         return asyncio.create_task(self._run(topic), name=f"feed {self.topic}")
@@ -58,13 +60,15 @@ class Feed:
         while True:
             rung = False
             with suppress(TimeoutError):
-                rung = await asyncio.wait_for(topic.bell.wait(), BEAT_SECONDS)
+                rung = await asyncio.wait_for(topic.bell.wait(), BEAT_SECONDS if self.beats else None)
             topic.bell.clear()
             try:
                 last = await self._spread(topic, last, rung=rung)
             except DatabaseError as error:
-                # The next bell or beat reads the same rows again; meanwhile pages see no beat and say so.
+                # The same rows are read again, as if it had rung; meanwhile pages see no beat and say so.
                 log.warning("live_feed_waits", topic=self.topic, error=type(error).__name__)
+                await asyncio.sleep(BEAT_SECONDS)
+                topic.bell.set()
 
     async def _first_position(self) -> int:
         """Where to begin; asked until the database answers, because sockets wait for it."""
@@ -132,8 +136,14 @@ def change_feed(user: User, number: int) -> Feed | None:
     return Feed(topic=change_topic(row.pk), allowed=_who_see_repository(row.repository_id), kind="change")
 
 
-def queue_feed(user: User, _number: int) -> Feed | None:
-    return Feed(topic=queue_topic(user.pk), allowed=_who_are_active, kind="queue")
+def queue_feed(_user: User, _number: int) -> Feed | None:
+    """Beats alone, the same for everybody: what is personal comes by :func:`own_feed`, as on every socket."""
+    return Feed(topic=DESK_TOPIC, allowed=_who_are_active)
+
+
+def own_feed(user_id: int) -> Feed:
+    """Notices that this person's queue or inbox is different. Every socket carries them, so that one is enough."""
+    return Feed(topic=queue_topic(user_id), allowed=_who_are_active, kind="queue", beats=False)
 
 
 def board_feed(_user: User, _number: int) -> Feed | None:

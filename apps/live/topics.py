@@ -23,6 +23,8 @@ def queue_topic(user_id: int) -> str:
 
 
 BOARD_TOPIC = "board"
+DESK_TOPIC = "desk"
+"""Nothing happens on it: a socket that only carries its person's own notices."""
 
 
 def on_deployment_event(sender: Any, *, deployment_id: int, **_facts: Any) -> None:

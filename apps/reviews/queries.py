@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
+from apps.core.errors import Conflict
 from apps.policies import evaluation
 from apps.policies.config import Rule
 from apps.policies.evaluation import PolicyVerdict
@@ -18,6 +19,7 @@ __all__ = [
     "gate_of",
     "judge",
     "policy_of",
+    "request_of",
     "reviewers_panel",
     "verdict_of",
 ]
@@ -87,3 +89,12 @@ def reviewers_panel(change: ChangeRequest, verdict: PolicyVerdict) -> list[Revie
             why_not="" if standing is None or standing.counts else standing.text,
         )
     return list(rows.values())
+
+
+def request_of(change: ChangeRequest, user: User) -> Assignment:
+    """The open request that ``user`` reviews ``change``; Conflict ``not_assigned`` without one."""
+    rows = Assignment.objects.filter(change=change, user=user, duty=Assignment.Duty.REVIEW, ended_at=None)
+    row = rows.select_related("user").first()
+    if row is None:
+        raise Conflict("not_assigned", f"{user.username} is not asked to review {change.label}; reload to see who is.")
+    return row

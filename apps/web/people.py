@@ -6,13 +6,22 @@ from typing import cast
 
 from django.http import HttpRequest
 
+from apps.accounts.access import can_manage_people
 from apps.accounts.models import User
-from apps.core.errors import InvalidInput
+from apps.core.errors import InvalidInput, NotVisible
 
 
 def signed_in(request: HttpRequest) -> User:
     """The person; only behind :func:`apps.web.responding.page`, which lets nobody else through."""
     return cast("User", request.user)
+
+
+def administrator(request: HttpRequest) -> User:
+    """The person, if they may manage accounts; to everybody else these pages do not exist."""
+    user = signed_in(request)
+    if not can_manage_people(user).allowed:
+        raise NotVisible("not_found", "There is nothing here that you can see.")
+    return user
 
 
 def named(handle: str) -> User:

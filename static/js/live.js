@@ -1,8 +1,8 @@
 /* What moves without a reload. Pages work without this file; with it their regions are fetched again when the server says so.
  *
- * Markup it reads: [data-live="/ws/…/"] one socket per address; data-seq: the last event that the page shows; data-kind: the name
+ * Markup it reads: [data-live="/ws/…/"] one socket per address, or [data-own] where there is none; #nav-queue-count; data-seq: the last event that the page shows; data-kind: the name
  * of the notice (portal:<kind>) that makes regions refresh; data-poll: where events are asked for when no socket can be had.
- * It sends on <body>: portal:change, portal:queue, portal:board, portal:deployment; on document: portal:events, portal:live,
+ * It sends on <body>: portal:change, portal:queue, portal:board, portal:deployment, portal:counts; on document: portal:events, portal:live,
  * and portal:held when a refresh waits for the person, who has pointer or focus in a list; portal:apply does it at once.
  */
 (() => {
@@ -19,7 +19,11 @@
   /* Regions are fetched at most twice a second, and never while pointer or focus is in a list: its rows must not move away. */
   const due = new Map(), held = new Set();
   const busy = () => document.querySelector("[data-rows]:hover, [data-rows]:focus-within");
-  const refresh = (kind) => { if (held.has(kind)) say("held", kind); if (!due.has(kind)) due.set(kind, setTimeout(() => flush(kind), 500)); };
+  const refresh = (kind) => {
+    if (kind === "queue") countSoon();
+    if (held.has(kind)) say("held", kind);
+    if (!due.has(kind)) due.set(kind, setTimeout(() => flush(kind), 500));
+  };
   const flush = (kind, asked = false) => {
     if (kind !== "deployment" && !asked && busy()) {
       if (!held.has(kind)) say("held", kind);
@@ -32,6 +36,18 @@
     say(kind, null, document.body);
   };
   document.addEventListener("portal:apply", ({ detail }) => flush(detail, true));
+
+  /* The numbers beside “Queue” and “Inbox” are nobody's list: they come at once, also into the title. */
+  let counting = 0;
+  const countSoon = () => { if (!counting) counting = setTimeout(() => { counting = 0; say("counts", null, document.body); }, 500); };
+  let turns = Number.parseInt(document.title.slice(1), 10) || 0;
+  const tell = () => {
+    const box = document.getElementById("nav-queue-count"), now = box ? Number.parseInt(box.textContent, 10) : turns;
+    if (now === turns) return;
+    if (now > turns) window.portal.announce(`${now} ${now === 1 ? "change needs" : "changes need"} you.`);
+    turns = now;
+    document.title = `${now ? `(${now}) ` : ""}${document.title.replace(/^\(\d+\) /, "")}`;
+  };
 
   const stale = (text) => {
     const box = document.getElementById("freshness");
@@ -67,8 +83,10 @@
         if (fresh.some((event) => event.kind !== "log")) refresh(feed.kind);
       }
     } else if (frame.type !== "beat") refresh(frame.type);
-    say("live", { seq: feed.seq || "" });
+    if (!feed.own) say("live", { seq: feed.seq || "" });
   };
+
+  const catchUp = ({ kind }) => { refresh(kind); countSoon(); };
 
   const address = (feed) => {
     const url = new URL(feed.path, location.href);
@@ -94,7 +112,7 @@
     socket.onmessage = ({ data }) => {
       watch(feed, socket);
       /* Between the page and this socket a notice may have been missed; numbered events cannot be. */
-      if (!heard && (feed.lost || began > 4000)) refresh(feed.kind);
+      if (!heard && (feed.lost || began > 4000)) catchUp(feed);
       heard = true;
       feed.lost = false;
       feed.failures = 0;
@@ -105,7 +123,7 @@
     socket.onclose = ({ code }) => {
       clearTimeout(feed.watch);
       if (FINAL[code]) return stop(feed, code);
-      if (!heard && document.getElementById("freshness")?.hidden) stale(`Connecting… state of ${clock}`);
+      if (!heard && !feed.own && document.getElementById("freshness")?.hidden) stale(`Connecting… state of ${clock}`);
       feed.lost = true;
       if (!feed.leaving) again(feed);
     };
@@ -117,7 +135,7 @@
     if (feed.poller || feed.ended) return;
     const ask = async () => {
       feed.poller = setTimeout(ask, POLL);
-      if (!feed.poll) return refresh(feed.kind);
+      if (!feed.poll) return catchUp(feed);
       try {
         const answer = await fetch(`${feed.poll}?after=${feed.seq}`, { headers: { Accept: "application/json" }, redirect: "manual" });
         if (answer.type === "opaqueredirect") return stop(feed, 4401);
@@ -128,12 +146,15 @@
     feed.poller = setTimeout(ask, 0);
   };
 
+  /* One socket for each thing that the page shows live; each carries the person's own notices. A page that shows nothing
+   * live has one for these alone (data-own), and does not call itself live. */
   const start = () => {
-    for (const element of document.querySelectorAll("[data-live]")) {
-      const path = element.dataset.live;
+    const live = document.querySelectorAll("[data-live]");
+    for (const element of live.length ? live : document.querySelectorAll("[data-own]")) {
+      const path = element.dataset.live || element.dataset.own;
       if (feeds.has(path)) continue;
       const kind = element.dataset.kind || { changes: "change", queue: "queue", deployments: "deployment" }[path.split("/")[2]] || "board";
-      const feed = { path, kind, poll: element.dataset.poll || "", seq: Number(element.dataset.seq) || 0, failures: 0 };
+      const feed = { path, kind, poll: element.dataset.poll || "", seq: Number(element.dataset.seq) || 0, failures: 0, own: "own" in element.dataset };
       feeds.set(path, feed);
       open(feed);
     }
@@ -156,5 +177,5 @@
   }, 1000);
 
   start();
-  document.addEventListener("htmx:after:swap", start);
+  document.addEventListener("htmx:after:swap", () => { start(); tell(); });
 })();

@@ -1,6 +1,6 @@
 /* The queue and the inbox beyond plain HTML: what is held back while one works in a list, ticks, folded sections.
  *
- * Markup it reads: #queue-updates (data-turns) or #inbox-rows, [data-show-updates], li[data-stamp], [form="queue-chosen"],
+ * Markup it reads: #queue-updates or #inbox-rows, [data-show-updates], li[data-stamp], [form="queue-chosen"],
  * [data-act], details[data-fold], a[data-reads]. From live.js: portal:held on document, when a refresh waits for the person.
  */
 (() => {
@@ -60,10 +60,6 @@
     if (!here) return;
     ticks().forEach((box) => { box.checked = ticked.has(box.value); });
     readTicks();
-    if (here.dataset.turns !== undefined) {
-      const turns = Number(here.dataset.turns);
-      document.title = `${turns ? `(${turns}) ` : ""}${document.title.replace(/^\(\d+\) /, "")}`;
-    }
     if (!show) return;
     const back = document.activeElement === show || document.activeElement === document.body;
     show.hidden = true;

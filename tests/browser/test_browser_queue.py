@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -87,9 +88,38 @@ def test_acceptance_13_a_pointer_in_the_list_is_enough(
     assert bob.evaluate(ROWS) == before
     bob.mouse.move(5, 5)
     expect(bob.locator(row(bob, late))).to_be_visible(timeout=LONG)
-    turns = bob.locator("#queue-updates").get_attribute("data-turns")
-    assert bob.title().startswith(f"({turns}) My queue")
+    turns = portal.api("bob").get("/queue/")["turns"]
     expect(bob.locator("#nav-queue-count")).to_contain_text(str(turns), timeout=LONG)
+    expect(bob).to_have_title(re.compile(rf"^\({turns}\) My queue"), timeout=LONG)
+
+
+def test_the_numbers_beside_queue_and_inbox_are_live_on_every_page(
+    arrives: Callable[..., Person], repository: Callable[..., GitRepo], portal: PortalServer
+) -> None:
+    """By one socket: pages that show nothing live have one too, but do not call themselves live."""
+    branches = {
+        name: {"app/values.yaml": f"replicas: {index}\n"} for index, name in enumerate(("one", "two", "three"), 2)
+    }
+    repository("counted", FILES, **branches)
+    (first,) = asked(portal, "counted", "one")
+    bob = arrives("bob").page
+    for path, branch in (("/settings/", "two"), (f"/changes/{first}/", "three")):
+        sockets: list[str] = []
+        bob.on("websocket", lambda socket, kept=sockets: kept.append(socket.url))
+        bob.goto(path)
+        stay(bob)
+        expect(bob.locator("#nav-queue-count")).to_have_text(re.compile(r"^[1-9]"))
+        turns, unread = (
+            int(bob.locator(f"#nav-{name}-count").text_content().split()[0]) for name in ("queue", "inbox")
+        )
+        asked(portal, "counted", branch)
+        expect(bob.locator("#nav-queue-count")).to_contain_text(f"{turns + 1} need", timeout=LONG)
+        expect(bob.locator("#nav-inbox-count")).to_contain_text(f"{unread + 1} unread", timeout=LONG)
+        expect(bob).to_have_title(re.compile(rf"^\({turns + 1}\) "), timeout=LONG)
+        expect(bob.locator("#live")).to_contain_text("need you", timeout=LONG)
+        assert len(sockets) == 1, sockets
+        assert bob.locator("#freshness").is_visible() is path.startswith("/changes/")
+        assert bob.evaluate("window.neverLoadedAgain")
 
 
 def test_acceptance_4_from_the_queue_into_a_review_and_back_by_keyboard(

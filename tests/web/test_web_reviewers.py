@@ -68,3 +68,26 @@ def test_an_absence_is_entered_and_taken_back_and_a_wrong_one_is_kept_in_the_for
     assert as_("kim").post(f"/settings/away/{absence.pk}/end/").status_code == 404
     assert bob.post(f"/settings/away/{absence.pk}/end/").status_code == 303
     assert bob.post(f"/settings/away/{absence.pk}/end/").status_code == 409
+
+
+def test_an_administrator_enters_the_absence_of_somebody_else_on_their_page(world: World, as_: AS) -> None:
+    erin, today = as_("erin"), datetime.now(UTC).date()
+    assert 'href="/people/bob/away/"' in erin.get("/people/?q=bob").content.decode()
+    days = {"first_day": today.isoformat(), "last_day": (today + timedelta(days=4)).isoformat(), "deputy": "bob"}
+    refused = erin.post("/people/bob/away/", days)
+    assert refused.status_code == 422
+    assert "Nobody stands in for themselves." in refused.content.decode()
+    assert erin.post("/people/bob/away/", {**days, "deputy": "kim"}).status_code == 303
+    absence = Absence.objects.get(user__username="bob")
+    assert f'action="/people/bob/away/{absence.pk}/end/"' in erin.get("/people/bob/away/").content.decode()
+    assert erin.post(f"/people/kim/away/{absence.pk}/end/").status_code == 404, "of somebody else"
+    assert as_("carol").post(f"/people/bob/away/{absence.pk}/end/").status_code == 404
+    assert erin.post(f"/people/bob/away/{absence.pk}/end/").status_code == 303
+    assert erin.get("/people/nobody-here/away/").status_code == 404
+
+
+def test_a_swap_of_somebody_who_is_not_asked_is_refused_before_anything_is_typed(world: World, as_: AS) -> None:
+    jobs.refresh(world.change("open").pk)
+    answer = as_("alice").get(world.url("open", "reviewers/swap/") + "?user=dave")
+    assert answer.status_code == 409
+    assert "dave is not asked to review" in answer.content.decode()

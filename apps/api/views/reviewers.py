@@ -7,6 +7,7 @@ from rest_framework.response import Response
 
 from apps.accounts import queries as accounts
 from apps.accounts import services as absences
+from apps.accounts.access import can_declare_absence
 from apps.accounts.models import User
 from apps.api import outputs, shapes
 from apps.api import reviewer_outputs as shown
@@ -86,10 +87,7 @@ def list_absences(request: Request) -> Response:
 )
 def declare_absence(request: Request) -> Response:
     """Whole days in `time_zone` (default: one's own, else UTC). Meanwhile nobody is asked who is away."""
-    body = read(shapes.AbsenceIn, request)
-    user = caller(request)
-    body["deputy"] = _maybe(body["deputy"], "deputy")
-    return Response(absence_json(absences.declare_absence(user, user=user, **body)), status=201)
+    return _declare(request, caller(request))
 
 
 @endpoint("DELETE", scope="propose", response=shown.AbsenceOut, summary="Take an absence back")
@@ -99,11 +97,46 @@ def end_absence(request: Request, absence: int) -> Response:
     return Response(absence_json(absences.end_absence(user, absence=accounts.absence_of(user, absence))))
 
 
+@endpoint("GET", response=outputs.page_of(shown.AbsenceOut), summary="A person's absences")
+def list_absences_of(request: Request, username: str) -> Response:
+    """For that person and administrators; others read on the change until when somebody is away."""
+    person = accounts.user_by_handle(username)
+    can_declare_absence(caller(request), person).require()
+    return page(request, accounts.absences_of(person, at=now()), absence_json)
+
+
+@endpoint(
+    "POST",
+    scope="admin",
+    request=shapes.AbsenceIn,
+    response=shown.AbsenceOut,
+    status=201,
+    summary="Plan an absence of a person",
+)
+def declare_absence_of(request: Request, username: str) -> Response:
+    """For administrators, when somebody cannot enter it. Whole days in `time_zone` (default: the person's)."""
+    return _declare(request, accounts.user_by_handle(username))
+
+
+@endpoint("DELETE", scope="admin", response=shown.AbsenceOut, summary="Take a person's absence back")
+def end_absence_of(request: Request, username: str, absence: int) -> Response:
+    """End one that lasts, or cancel one that is planned."""
+    person = accounts.user_by_handle(username)
+    can_declare_absence(caller(request), person).require()
+    return Response(absence_json(absences.end_absence(caller(request), absence=accounts.absence_of(person, absence))))
+
+
 @endpoint("PUT", scope="propose", request=shapes.TimeZoneIn, response=outputs.MeOut, summary="One's own time zone")
 def set_time_zone(request: Request) -> Response:
     """A name of the IANA list, as Europe/Berlin; empty: not told."""
     user = absences.set_time_zone(caller(request), time_zone=read(shapes.TimeZoneIn, request)["time_zone"])
     return Response(me_json(user, getattr(request.auth, "scopes", None)))
+
+
+def _declare(request: Request, person: User) -> Response:
+    body = read(shapes.AbsenceIn, request)
+    body["deputy"] = _maybe(body["deputy"], "deputy")
+    return Response(absence_json(absences.declare_absence(caller(request), user=person, **body)), status=201)
 
 
 def _choice(request: Request, number: int) -> dict[str, object]:

@@ -9,10 +9,11 @@ from apps.audit import services as audit
 from apps.audit.actors import Actor
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
-from apps.core.errors import Conflict, InvalidInput
+from apps.core.errors import InvalidInput
 from apps.reviews import access
 from apps.reviews.asking import end
 from apps.reviews.models import Assignment, News
+from apps.reviews.queries import request_of
 from apps.reviews.services.assigning import require_able
 from apps.reviews.transitions import end_turn, mark_stale, tell
 
@@ -29,7 +30,7 @@ def decline(actor: User, *, change: ChangeRequest, reason: str, better: User | N
     """
     locked = _locked(change)
     access.can_decline(actor, locked).require_or_conflict()
-    row = _open_request(locked, actor)
+    row = request_of(locked, actor)
     said = _required(reason, "Say why not you: it helps to ask the right person.")
     made = _ask_instead(actor, locked, row, better, field="better") if better else None
     end(row, Assignment.Ending.DECLINED, f"said “not me”: {said}")
@@ -58,7 +59,7 @@ def swap(actor: User, *, change: ChangeRequest, user: User, reason: str, to: Use
     """
     locked = _locked(change)
     access.can_swap(actor, locked, user).require_or_conflict()
-    row = _open_request(locked, user)
+    row = request_of(locked, user)
     said = _required(reason, f"Say why somebody else than {user.username} is asked.")
     made = _ask_instead(actor, locked, row, to, field="to") if to else None
     whom = f"{to.username} is asked instead" if to else "somebody else is asked"
@@ -75,14 +76,6 @@ def swap(actor: User, *, change: ChangeRequest, user: User, reason: str, to: Use
 def _locked(change: ChangeRequest) -> ChangeRequest:
     rows = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository", "requester", "owner")
     return rows.get(pk=change.pk)
-
-
-def _open_request(change: ChangeRequest, user: User) -> Assignment:
-    rows = Assignment.objects.filter(change=change, user=user, duty=REVIEW, ended_at=None)
-    row = rows.select_related("user").first()
-    if row is None:
-        raise Conflict("not_assigned", f"{user.username} is not asked to review {change.label}; reload to see who is.")
-    return row
 
 
 def _required(reason: str, hint: str) -> str:

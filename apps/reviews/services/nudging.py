@@ -19,6 +19,7 @@ from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.reviews import access
 from apps.reviews.models import Assignment, News, Review
+from apps.reviews.queries import request_of
 from apps.reviews.transitions import mark_stale, tell
 
 EVERY = timedelta(days=1)
@@ -58,9 +59,7 @@ def nudge(actor: User, *, change: ChangeRequest, user: User) -> datetime:
 def _request(actor: User, change: ChangeRequest, user: User) -> Assignment:
     if actor.pk == user.pk:
         raise Conflict("own_turn", "You are the person who is asked; decline it if it is not for you.")
-    row = Assignment.objects.filter(change=change, user=user, duty=Assignment.Duty.REVIEW, ended_at=None).first()
-    if row is None:
-        raise Conflict("not_assigned", f"{user.username} is not asked to review {change.label}; reload to see who is.")
+    row = request_of(change, user)
     if Review.objects.filter(change=change, reviewer=user, revision=change.revision_id).exists():
         raise Conflict("not_their_turn", f"{user.username} has reviewed the present revision of {change.label}.")
     absence = absences_at(now()).get(user.pk)

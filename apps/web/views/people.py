@@ -7,28 +7,19 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse
 
 from apps.accounts import queries, services
-from apps.accounts.access import can_manage_people
 from apps.accounts.models import User
-from apps.core.errors import NotVisible
 from apps.web.forms.base import attempt
 from apps.web.forms.people import NewPerson
 from apps.web.once import act_once, new_key
-from apps.web.people import signed_in
+from apps.web.people import administrator
 from apps.web.responding import page, reads, respond, see_other, writes
 
 PAGE_SIZE = 50
 
 
-def _administrator(request: HttpRequest) -> User:
-    user = signed_in(request)
-    if not can_manage_people(user).allowed:
-        raise NotVisible("not_found", "There is nothing here that you can see.")
-    return user
-
-
 @reads
 def index(request: HttpRequest) -> HttpResponse:
-    _administrator(request)
+    administrator(request)
     text, after = request.GET.get("q", "").strip(), request.GET.get("after", "")
     found = queries.people(text=text, include_inactive=True, after=after, limit=PAGE_SIZE + 1)
     rows = found[:PAGE_SIZE]
@@ -39,7 +30,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @page("GET", "HEAD", "POST")
 def new(request: HttpRequest) -> HttpResponse:
-    user = _administrator(request)
+    user = administrator(request)
     form = NewPerson(request.POST if request.method == "POST" else None, initial={"idempotency_key": new_key()})
     status = 200
     if request.method == "POST":
@@ -58,14 +49,14 @@ def _create(user: User, form: NewPerson) -> str:
 
 @writes
 def deactivate(request: HttpRequest, handle: str) -> HttpResponse:
-    user = _administrator(request)
+    user = administrator(request)
     services.deactivate_user(user, user=queries.user_by_handle(handle))
     return see_other(request, "/people/", f"{handle} is deactivated: no session, socket or token of it works any more.")
 
 
 @writes
 def reactivate(request: HttpRequest, handle: str) -> HttpResponse:
-    user = _administrator(request)
+    user = administrator(request)
     services.reactivate_user(user, user=queries.user_by_handle(handle))
     return see_other(request, "/people/", f"{handle} may sign in again.")
 
@@ -73,7 +64,7 @@ def reactivate(request: HttpRequest, handle: str) -> HttpResponse:
 @writes
 def connecting(request: HttpRequest, handle: str) -> HttpResponse:
     """Let somebody connect repositories, or no longer (``allowed`` is ``yes`` or anything else)."""
-    user = _administrator(request)
+    user = administrator(request)
     is_allowed = request.POST.get("allowed") == "yes"
     services.set_connect_permission(user, user=queries.user_by_handle(handle), allowed=is_allowed)
     word = "may now" if is_allowed else "may no longer"

@@ -14,6 +14,7 @@ from apps.presentation.change_frame import change_frame
 from apps.repositories import queries as repositories
 from apps.reviews import access, services
 from apps.reviews.balancing import rebalancing_plan
+from apps.reviews.queries import request_of
 from apps.web.forms.base import attempt
 from apps.web.forms.reviewers import Decline, Rebalance, Swap
 from apps.web.people import named, signed_in
@@ -50,6 +51,7 @@ def swap(request: HttpRequest, number: int) -> HttpResponse:
     frame = change_frame(user, number)
     person = named(request.POST.get("user") or request.GET.get("user") or "")
     access.can_swap(user, frame.change, person).require_or_conflict()
+    request_of(frame.change, person)
     form = Swap(request.POST if request.method == "POST" else None, initial={"user": person.username})
 
     def act() -> bool:
