@@ -61,6 +61,7 @@ PAGES: dict[str, list[str]] = {
         "/queue/",
         "/people/",
         "/people/new/",
+        "/people/bob/away/",
         "/teams/new/",
         "/teams/sre/",
         "/teams/sre/edit/",

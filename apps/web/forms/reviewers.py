@@ -65,10 +65,12 @@ class Away(forms.Form):
         required=False,
         max_length=150,
         label="Who stands in",
-        help_text="Asked instead of you where they may approve; otherwise the next best person is.",
+        help_text="Asked instead where they may approve; otherwise the next best person is.",
         widget=forms.TextInput(attrs=WHO),
     )
-    note = forms.CharField(required=False, max_length=200, help_text="Only you and administrators read it.")
+    note = forms.CharField(
+        required=False, max_length=200, help_text="Only the person who is away and administrators read it."
+    )
 
 
 class TimeZone(forms.Form):
