@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import connections, router, transaction
 
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
@@ -27,7 +27,12 @@ PIECE = 5_000
 """Commits read at a time; they bound the memory and the transaction."""
 SECONDS = 10.0
 """Wall time after which a piece ends early and the next one goes on."""
-BATCH = 500
+ADD = f"""
+    INSERT INTO {Expertise._meta.db_table} AS known (repository_id, who, folder, source, weight, acts, files)
+    VALUES (%s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (repository_id, who, folder, source) DO UPDATE SET
+      weight = known.weight + excluded.weight, acts = known.acts + excluded.acts, files = known.files + excluded.files
+"""  # noqa: S608  # the name of a table of ours
 MAX_ADDRESS = 254
 Key = tuple[str, str, str]
 
@@ -143,33 +148,17 @@ def _forget(repository: Repository, seen: HistoryReading) -> None:
 
 
 def _write(repository: Repository, sums: dict[Key, Sum]) -> None:
-    """Add the sums to the rows that are there; the caller holds the lock under which they are added."""
-    keys = sorted(sums)
-    for at in range(0, len(keys), BATCH):
-        part = keys[at : at + BATCH]
-        names, folders = {key[0] for key in part}, {key[1] for key in part}
-        there = Expertise.objects.filter(repository=repository, who__in=names, folder__in=folders)
-        present = {(row.who, row.folder, row.source): row for row in there}
-        rows = [_summed(repository, key, sums[key], present.get(key)) for key in part]
-        Expertise.objects.bulk_create(
-            rows,
-            update_conflicts=True,
-            unique_fields=["repository", "who", "folder", "source"],
-            update_fields=["weight", "acts", "files"],
-        )
+    """Add the sums to the rows that are there; the caller holds the lock under which they are added.
 
-
-def _summed(repository: Repository, key: Key, more: Sum, row: Expertise | None) -> Expertise:
-    who, folder, source = key
-    return Expertise(
-        repository=repository,
-        who=who,
-        folder=folder,
-        source=source,
-        weight=more.weight + (row.weight if row else 0.0),
-        acts=more.acts + (row.acts if row else 0),
-        files=more.files + (row.files if row else 0),
-    )
+    The database adds: reading each row to write it back costs three times as much, and ``bulk_create`` can only
+    replace. The statement is the same for SQLite and PostgreSQL.
+    """
+    rows = [
+        (repository.pk, who, folder, source, found.weight, found.acts, found.files)
+        for (who, folder, source), found in sorted(sums.items(), key=lambda pair: pair[0])
+    ]
+    with connections[router.db_for_write(Expertise)].cursor() as cursor:
+        cursor.executemany(ADD, rows)
 
 
 @transaction.atomic
