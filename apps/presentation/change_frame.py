@@ -55,7 +55,7 @@ def change_frame(user: User, number: int, *, tab: str = "overview") -> ChangeFra
     change = changes.find(user, number)
     newest = newest_deployments(change)
     standing_reviews = latest_verdicts(change)
-    facts = _facts(change, newest, standing_reviews)
+    facts = _facts(user, change, newest, standing_reviews)
     viewer = _viewer(user, change, standing_reviews)
     standing = standing_of(facts)
     return ChangeFrame(
@@ -86,7 +86,7 @@ def latest_verdicts(change: ChangeRequest) -> dict[int, Review]:
     return {person: row for person, row in last.items() if row.withdrawn_at is None}
 
 
-def _facts(change: ChangeRequest, newest: tuple[Deployment, ...], given: dict[int, Review]) -> ChangeFacts:
+def _facts(user: User, change: ChangeRequest, newest: tuple[Deployment, ...], given: dict[int, Review]) -> ChangeFacts:
     allowed, met, needed = _requirements(change)
     revision = change.revision
     return ChangeFacts(
@@ -96,11 +96,17 @@ def _facts(change: ChangeRequest, newest: tuple[Deployment, ...], given: dict[in
         met=met,
         needed=needed,
         objections=sum(row.verdict == Review.Verdict.REQUEST_CHANGES for row in given.values()),
-        open_threads=Thread.objects.filter(change=change, state=Thread.State.OPEN).count(),
+        open_threads=_to_answer(user, change),
         closed_reason=change.closed_reason,
         rolled_back=_is_rolled_back(change),
         deployments=tuple(DeploymentFact(row.number, row.environment.name, row.status) for row in newest),
     )
+
+
+def _to_answer(user: User, change: ChangeRequest) -> int:
+    """Threads of others that nobody has answered. An answered blocking one waits for its opener: the verdict names it."""
+    waiting = Thread.objects.filter(change=change, state=Thread.State.OPEN)
+    return waiting.exclude(created_by=user).count()
 
 
 def _is_rolled_back(change: ChangeRequest) -> bool:

@@ -23,10 +23,11 @@ class DeploymentFact:
 
 @dataclass(frozen=True, slots=True)
 class ChangeFacts:
-    """What is known of a change without asking who looks at it.
+    """What is known of a change, almost without asking who looks at it.
 
     ``met``/``needed`` count requirements; ``allowed`` is the verdict for merging;
-    ``objections`` are requests for changes that stand; ``deployments``: newest per environment.
+    ``objections`` are requests for changes that stand; ``deployments``: newest per environment;
+    ``open_threads`` wait for an answer (those that the person who looks opened are not theirs to answer).
     """
 
     status: str

@@ -49,7 +49,8 @@ class Remark:
 @dataclass(frozen=True, slots=True)
 class Talk:
     """One thread. ``state`` is a word of presentation.words; ``place`` names where it stands, or nothing;
-    ``outdated`` names the older revision on which it was opened; ``snippet`` are its lines at that time."""
+    ``outdated`` names the older revision on which it was opened; ``snippet`` are its lines at that time. A log never
+    changes: what is ``printed`` is quoted, and never outdated."""
 
     number: int
     kind: str
@@ -65,6 +66,7 @@ class Talk:
     resolved_by: User | None
     resolved_at: datetime | None
     reason: str
+    printed: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -159,7 +161,8 @@ def _talks(user: User, change: ChangeRequest, rows: Sequence[Thread], can: froze
 def _talk(
     user: User, change: ChangeRequest, row: Thread, said: list[Comment], can: frozenset[str], resolve: str
 ) -> Talk:
-    old = row.revision is not None and row.revision_id != change.revision_id
+    printed = row.scope == Thread.Scope.LOG
+    old = row.revision is not None and row.revision_id != change.revision_id and not printed
     settles = row.created_by_id == user.pk or MAINTAIN in can
     settles = ASK in can if settles else WRITE in can and not is_for_its_opener(row.kind, resolve)
     events = possible(row.state)
@@ -178,6 +181,7 @@ def _talk(
         resolved_by=row.resolved_by,
         resolved_at=row.resolved_at,
         reason=row.reason,
+        printed=printed,
     )
 
 

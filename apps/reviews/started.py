@@ -5,15 +5,17 @@ from __future__ import annotations
 from django.db.models import Exists, OuterRef, QuerySet
 
 from apps.changes.models import ChangeRequest
-from apps.reviews.models import Assignment, Comment, Review, Thread
+from apps.reviews.models import Assignment, Comment, DraftComment, Review, SeenMark, Thread
 
 
 def started_on(change: ChangeRequest) -> frozenset[int]:
-    """Ids of everybody who reviewed ``change`` or wrote in a thread of it."""
+    """Ids of everybody who reviewed ``change``, wrote in a thread of it or a draft on it, or viewed a file of it."""
     reviewers = Review.objects.filter(change=change).values_list("reviewer", flat=True).order_by()
     openers = Thread.objects.filter(change=change).values_list("created_by", flat=True).order_by()
     writers = Comment.objects.filter(thread__change=change).values_list("author", flat=True).order_by()
-    return frozenset(reviewers.union(openers, writers))
+    drafters = DraftComment.objects.filter(change=change).values_list("author", flat=True).order_by()
+    viewers = SeenMark.objects.filter(change=change).values_list("user", flat=True).order_by()
+    return frozenset(reviewers.union(openers, writers, drafters, viewers))
 
 
 def not_begun(requests: QuerySet[Assignment]) -> QuerySet[Assignment]:
@@ -23,4 +25,6 @@ def not_begun(requests: QuerySet[Assignment]) -> QuerySet[Assignment]:
         Exists(Review.objects.filter(**here, reviewer=OuterRef("user")))
         | Exists(Thread.objects.filter(**here, created_by=OuterRef("user")))
         | Exists(Comment.objects.filter(thread__change=OuterRef("change"), author=OuterRef("user")))
+        | Exists(DraftComment.objects.filter(**here, author=OuterRef("user")))
+        | Exists(SeenMark.objects.filter(**here, user=OuterRef("user")))
     )

@@ -141,8 +141,8 @@
 
   const isChange = (row) => row.matches("tr.a, tr.d, tr.x");
   function blocks(section) {
-    return [...section.querySelectorAll(".dt tr")].filter(
-      (row) => isChange(row) && !(row.previousElementSibling && isChange(row.previousElementSibling)));
+    const lines = [...section.querySelectorAll(".dt tr")].filter((row) => !row.matches(".tt")); // threads stand between lines, not between blocks
+    return lines.filter((row, index) => isChange(row) && !(index && isChange(lines[index - 1])));
   }
 
   const after = (element) => !here || Boolean(here.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_FOLLOWING);

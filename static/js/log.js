@@ -163,8 +163,20 @@
     show();
     row.closest("details").open = true;
     for (let line = first; line <= last; line += 1) document.getElementById(match[1] + line)?.classList.add("sel");
+    offer(row, last);
     row.scrollIntoView({ block: "center" });
     row.querySelector(".ln").focus({ preventScroll: true });
+  };
+  /* The one link to the form for comments stands in the chosen line, and names it. */
+  const link = button("comment");
+  const offer = (row, line) => {
+    if (!link) return;
+    const { step, attempt } = row.closest(".log").dataset, url = new URL(link.href);
+    for (const [name, value] of Object.entries({ step, attempt, line })) url.searchParams.set(name, value);
+    link.href = url;
+    link.textContent = "Comment on this line";
+    link.setAttribute("aria-label", `Comment on line ${line} of ${step}`);
+    row.append(link);
   };
   let waiting = false;
   document.addEventListener("htmx:after:swap", () => { if (waiting) { waiting = false; point(); } });

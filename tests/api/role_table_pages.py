@@ -169,6 +169,8 @@ DEPLOYMENTS = [
         )
     ),
     Row("GET deployment_log_piece", who(MEMBERS), number("succeeded"), query="?step=apply&from=1&to=1"),
+    Row("GET deployment_comment", who(ASK), number("succeeded"), query="?step=apply&line=1"),
+    Row("POST deployment_comment", who(ASK, DONE), number("succeeded"), {"step": "apply", "line": "1", "body": "Hm"}),
     Row("POST deployment_start", who(MERGE, DONE), number("waiting")),
     Row("GET deployment_cancel", who(MERGE), number("waiting")),
     Row("POST deployment_cancel", who(MERGE, DONE), number("waiting")),

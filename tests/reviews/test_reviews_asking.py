@@ -18,6 +18,7 @@ from apps.presentation.reviewers import reviewers_panel
 from apps.repositories.services import set_member
 from apps.reviews import jobs, services
 from apps.reviews.balancing import Request, plan_moves, rebalancing_plan
+from apps.reviews.content import files_of
 from apps.reviews.models import Assignment, Attention, Choice, News
 from tests.support.delivery import Delivery, pipeline
 from tests.support.people import person, team
@@ -246,6 +247,30 @@ def test_a_new_revision_releases_who_contributed_and_keeps_who_still_helps(deliv
     assert released.ending == "released"
     assert "author of r2" in released.ended_reason
     assert why_not(change)["bob"] == "author of r2"
+
+
+def begin_with_a_draft(user: User, change: ChangeRequest) -> None:
+    services.save_draft(user, change=change, body="Why two", path="app/values.yaml", line=1)
+
+
+def begin_with_a_mark(user: User, change: ChangeRequest) -> None:
+    assert change.revision is not None
+    file = files_of(change, change.revision)[0]
+    services.mark_viewed(user, change=change, files=[file.id], revision=change.revision.number)
+
+
+@pytest.mark.parametrize("begin", [None, begin_with_a_draft, begin_with_a_mark])
+def test_who_is_not_needed_any_more_is_released_unless_they_have_begun(delivery: Delivery, begin: Any) -> None:
+    change = delivery.proposed("one", {"app/values.yaml": "replicas: 2\n"})
+    look(change)
+    (first,) = asked(change)
+    if begin is not None:
+        begin(User.objects.get(username=first), change)
+    other = "kim" if first != "kim" else "bob"
+    services.assign(delivery.people.alice, change=change, user=User.objects.get(username=other))
+    push_again(delivery, change, {"app/values.yaml": "replicas: 3\n"}, "Alice <alice@example.org>")
+    look(change)
+    assert set(asked(change)) == ({other} if begin is None else {first, other})
 
 
 def test_moves_go_from_the_busiest_to_the_least_busy_and_end() -> None:

@@ -11,7 +11,7 @@ from apps.changes.models import ChangeRequest
 from apps.core.errors import Conflict, InvalidInput, NotAllowed
 from apps.reviews import services
 from apps.reviews.drafts import drafts_of
-from apps.reviews.models import Comment, DraftComment, Review, Thread
+from apps.reviews.models import Comment, DraftComment, News, Review, Thread
 from apps.reviews.services import threads_drafts
 from tests.support.delivery import Delivery, pipeline, run_jobs
 from tests.support.repositories import pushed
@@ -145,3 +145,27 @@ def test_what_is_said_at_once_needs_no_draft_any_more(delivery: Delivery, change
     save(delivery, change, thread=thread.number)
     services.reply(delivery.people.bob, thread=thread, body="and")
     assert not DraftComment.objects.exists()
+
+
+def test_the_comments_of_a_review_need_no_further_text_and_are_told_like_any_other(
+    delivery: Delivery, change: ChangeRequest
+) -> None:
+    save(delivery, change, body="Why b?", path="app/values.yaml", line=2, pending=True)
+    News.objects.all().delete()
+    services.submit_review(delivery.people.bob, change=change, revision=1, verdict="comment")
+    told = News.objects.get(user=delivery.people.alice)
+    assert "thread:1" in {line["place"] for line in told.lines}
+    assert "“Why b?”" in " ".join(line["text"] for line in told.lines)
+    with pytest.raises(InvalidInput) as refusal:
+        services.submit_review(delivery.people.bob, change=change, revision=1, verdict="comment")
+    assert refusal.value.code == "body_required", "the second one has nothing to say"
+
+
+def test_an_own_draft_that_is_not_pending_says_nothing_for_a_review(delivery: Delivery, change: ChangeRequest) -> None:
+    save(delivery, change)
+    save(delivery, change, "kim", pending=True)
+    with pytest.raises(InvalidInput):
+        services.submit_review(delivery.people.bob, change=change, revision=1, verdict="comment", body=" ")
+    save(delivery, change, pending=True)
+    with pytest.raises(InvalidInput):
+        services.submit_review(delivery.people.bob, change=change, revision=1, verdict="request_changes")

@@ -19,7 +19,7 @@ from apps.reviews.marks import marks_of
 from apps.reviews.models import Review
 from apps.reviews.prospects import approval_worth
 from apps.reviews.services.telling import review_given
-from apps.reviews.services.threads_drafts import Published, publish_drafts
+from apps.reviews.services.threads_drafts import Published, has_pending, publish_drafts
 from apps.reviews.signals import review_submitted
 from apps.reviews.transitions import end_turn, mark_stale
 
@@ -46,9 +46,10 @@ def submit_review(
     contributor's approval is refused, and so is one for a rule whose parts ``actor`` has not
     viewed; a repeated identical verdict is refused, so a double click makes one review. What was
     viewed is looked up here; ``displayed`` (what the page did) is only told along with it.
-    The reviewer's pending comments are said with it, or stay drafts.
+    The reviewer's pending comments are said with it, or stay drafts; a mere comment that has some needs no ``body``.
     """
-    check_shape(verdict=verdict, stage=stage, environment=environment, body=body)
+    pending = verdict == Review.Verdict.COMMENT and has_pending(actor, change)
+    check_shape(verdict=verdict, stage=stage, environment=environment, body=body, says_more=pending)
     rows = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository", "revision")
     locked = rows.get(pk=change.pk)
     access.can_review(actor, locked, verdict=verdict, stage=stage).require_or_conflict()
@@ -108,8 +109,8 @@ def _record(actor: User, review: Review, said: Published) -> None:
     )
 
 
-def check_shape(*, verdict: str, stage: str, environment: str, body: str) -> None:
-    """Refuse what is not a review at all, naming the field."""
+def check_shape(*, verdict: str, stage: str, environment: str, body: str, says_more: bool = False) -> None:
+    """Refuse what is not a review at all, naming the field. ``says_more``: comments go out with it."""
     if verdict not in Review.Verdict.values:
         raise InvalidInput("bad_verdict", "The verdict is approve, request_changes or comment.", field="verdict")
     if stage not in Review.Stage.values:
@@ -118,7 +119,7 @@ def check_shape(*, verdict: str, stage: str, environment: str, body: str) -> Non
         raise InvalidInput(
             "bad_environment", "Name the environment for a deploy review, and only for one.", field="environment"
         )
-    if verdict != Review.Verdict.APPROVE and not body.strip():
+    if verdict != Review.Verdict.APPROVE and not says_more and not body.strip():
         raise InvalidInput("body_required", "Say what should change, or what you want to say.", field="body")
     if len(body) > MAX_BODY:
         raise InvalidInput("body_too_long", f"A review has at most {MAX_BODY:,} characters.", field="body")

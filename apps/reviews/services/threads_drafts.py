@@ -117,6 +117,11 @@ def delete_draft(actor: User, *, draft: DraftComment) -> None:
     DraftComment.objects.filter(pk=draft.pk, author=actor).delete()
 
 
+def has_pending(actor: User, change: ChangeRequest) -> bool:
+    """Whether comments of ``actor`` wait for their next review of ``change``."""
+    return drafts_of(actor, change).filter(pending=True).exists()
+
+
 def publish_drafts(change: ChangeRequest, actor: User) -> Published:
     """Say everything that ``actor`` has pending on a ``change`` that is locked, in the caller's transaction.
 

@@ -35,7 +35,7 @@ class Review(forms.Form):
         max_length=20_000,
         widget=forms.Textarea(attrs={"rows": 2}),
         label="What you want to say",
-        help_text="Needed unless you approve. Markdown works.",
+        help_text="Needed unless you approve, or only send the comments of your review. Markdown works.",
     )
 
 

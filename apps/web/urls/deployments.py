@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.web.views import deployment_actions, deployments
+from apps.web.views import deployment_actions, deployments, log_comments
 
 urlpatterns = [
     path("deployments/", deployments.deployment_rows, name="deployments"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("deployments/<int:number>/_log/", deployments.log_piece, name="deployment_log_piece"),
     path("deployments/<int:number>/events/", deployments.events, name="deployment_events"),
     path("deployments/<int:number>/log/", deployments.raw_log, name="deployment_log"),
+    path("deployments/<int:number>/comment/", log_comments.comment, name="deployment_comment"),
     path("deployments/<int:number>/start/", deployment_actions.start, name="deployment_start"),
     path("deployments/<int:number>/cancel/", deployment_actions.cancel, name="deployment_cancel"),
     path("deployments/<int:number>/retry/", deployment_actions.retry, name="deployment_retry"),

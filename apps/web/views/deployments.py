@@ -13,6 +13,8 @@ from apps.presentation.deployment_events import events_body
 from apps.presentation.deployment_list import Wanted, deployment_list
 from apps.presentation.deployment_page import DeploymentPage, deployment_page, logs_of
 from apps.presentation.log_pages import piece_of
+from apps.presentation.log_threads import log_threads
+from apps.reviews.access import can_comment
 from apps.web.forms.deployments import Resolve
 from apps.web.numbers import number_in
 from apps.web.people import signed_in
@@ -41,7 +43,13 @@ def _page(request: HttpRequest, number: int) -> DeploymentPage:
 def show(request: HttpRequest, number: int) -> HttpResponse:
     """One deployment. The log is a picture at ``last_event``; the socket goes on behind it."""
     page = _page(request, number)
-    context = {"page": page, "logs": logs_of(page), "resolve_form": Resolve()}
+    context = {
+        "page": page,
+        "logs": logs_of(page),
+        "resolve_form": Resolve(),
+        "threads": log_threads(page.deployment),
+        "may_comment": can_comment(signed_in(request), page.deployment.change).allowed,
+    }
     return respond(request, "web/deployments/show.html", context)
 
 
