@@ -135,7 +135,8 @@ def test_a_stale_review_keeps_the_text_names_the_new_revision_and_links_the_diff
     assert answer.status_code == 409
     text = answer.content.decode()
     now = seen.number + 1
-    assert f"r{now} arrived while you looked at r{seen.number}" in text
+    assert f"r{now} arrived " in text
+    assert f"while you looked at r{seen.number}." in text
     assert "Fine as I saw it" in text
     assert f"diff/?from=r{seen.number}&amp;to=r{now}" in text
     assert f'name="revision" value="{now}"' in text
