@@ -87,13 +87,17 @@
   }, true);
 
   /* ------------------------------------------------ news of others: a word in the bar; nothing moves, nothing is replaced */
+  const newsOf = (count) => {
+    const news = document.createElement("span");
+    news.className = "thread-news";
+    news.textContent = count > 0 ? `${count} new comment${count > 1 ? "s" : ""}` : "changed";
+    return news;
+  };
   const mark = (bar, fresh) => {
     const count = Number(fresh.dataset.version.split(".")[1]) - Number(bar.dataset.version.split(".")[1]);
     bar.dataset.version = fresh.dataset.version;
     bar.toggleAttribute("data-unsettled", fresh.hasAttribute("data-unsettled"));
-    const news = document.createElement("span");
-    news.className = "thread-news";
-    news.textContent = count > 0 ? `${count} new comment${count > 1 ? "s" : ""}` : "changed";
+    const news = newsOf(count);
     $("summary", bar).replaceChildren(...$("summary", fresh).childNodes);
     $("summary", bar).append(" ", news);
     if (bar.open) {
@@ -114,10 +118,7 @@
       if (!bar) {
         if (fresh.tagName === "DETAILS" && !own) {
           fresh.open = false;
-          const news = document.createElement("span");
-          news.className = "thread-news";
-          news.textContent = "new";
-          $("summary", fresh).append(" ", news);
+          $("summary", fresh).append(" ", newsOf(Number(fresh.dataset.version.split(".")[1])));
         }
         bars.set(fresh.id, fresh);
       } else if (bar.dataset.version !== fresh.dataset.version) {
@@ -130,21 +131,34 @@
     if (title && old) old.textContent = title.textContent;
     else if (title) box().prepend(title);
   };
+  /* What a person reads or writes stays where it is, whatever comes above it. */
+  const still = (act) => {
+    const page = document.scrollingElement, focused = document.activeElement, box = focused?.getBoundingClientRect();
+    const held = focused !== document.body && box.bottom > 0 && box.top < innerHeight ? focused : document.elementFromPoint(innerWidth / 2, innerHeight / 2);
+    const top = held?.getBoundingClientRect().top;
+    page.style.overflowAnchor = "none"; /* once is enough */
+    act();
+    if (held?.isConnected) scrollBy({ top: held.getBoundingClientRect().top - top, behavior: "instant" });
+    requestAnimationFrame(() => page.style.removeProperty("overflow-anchor"));
+  };
   let own = false; /* what comes next was said here: it needs no "new" */
   const renew = async () => {
     const list = $("[data-threads]");
     try {
       if (box()) {
         const answer = await asked(box().dataset.diffThreads);
-        if (answer.ok) { merge(parsed(await answer.text())); place(); }
+        const html = answer.ok && await answer.text();
+        if (html) still(() => { merge(parsed(html)); place(); });
       } else if (list) {
         const answer = await asked(list.dataset.threads);
         if (!answer.ok) return;
         const content = parsed(await answer.text());
         const before = new Set(bars.keys());
-        merge(content);
-        for (const [id, bar] of bars) if (!before.has(id)) $(".thread-list", list).append(bar);
-        $(".panel-head", list).replaceChildren(...$(".panel-head", content).childNodes);
+        still(() => {
+          merge(content);
+          for (const [id, bar] of bars) if (!before.has(id)) $(".thread-list", list).append(bar);
+          $(".panel-head", list).replaceChildren(...$(".panel-head", content).childNodes);
+        });
       }
     } catch { /* the next notice asks again */ }
   };
