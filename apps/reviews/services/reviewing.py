@@ -19,6 +19,7 @@ from apps.reviews.marks import marks_of
 from apps.reviews.models import Review
 from apps.reviews.prospects import approval_worth
 from apps.reviews.services.telling import review_given
+from apps.reviews.services.threads import lock_change
 from apps.reviews.services.threads_drafts import Published, has_pending, publish_drafts
 from apps.reviews.signals import review_submitted
 from apps.reviews.transitions import end_turn, mark_stale
@@ -48,10 +49,9 @@ def submit_review(
     viewed is looked up here; ``displayed`` (what the page did) is only told along with it.
     The reviewer's pending comments are said with it, or stay drafts; a mere comment that has some needs no ``body``.
     """
-    pending = verdict == Review.Verdict.COMMENT and has_pending(actor, change)
-    check_shape(verdict=verdict, stage=stage, environment=environment, body=body, says_more=pending)
-    rows = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository", "revision")
-    locked = rows.get(pk=change.pk)
+    more = verdict == Review.Verdict.COMMENT and has_pending(actor, change)
+    check_shape(verdict=verdict, stage=stage, environment=environment, body=body, says_more=more)
+    locked = lock_change(change)
     access.can_review(actor, locked, verdict=verdict, stage=stage).require_or_conflict()
     current = require_current(locked, revision)
     shown = _attested(actor, locked, current, displayed, via)
