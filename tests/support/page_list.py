@@ -16,6 +16,7 @@ PAGES: dict[str, list[str]] = {
         *("/changes/14/", "/changes/14/deployments/", "/changes/7/", "/changes/8/attach/", "/changes/11/assignments/"),
         *("/changes/11/withdraw/", "/changes/11/edit/", "/changes/11/retarget/", "/changes/14/close/"),
         *("/deployments/", "/deployments/1/", "/deployments/8/", "/deployments/12/", "/deployments/2/rollback/"),
+        "/deployments/8/comment/?step=apply&line=2",
         *("/deployments/12/cancel/", "/deployments/12/resolve/"),
         *("/environments/", "/environments/harbour/staging/", "/environments/harbour/production/"),
         *("/repositories/", "/repositories/connect/", "/repositories/harbour/", "/repositories/harbour/policy/"),
