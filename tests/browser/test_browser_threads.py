@@ -110,7 +110,7 @@ def test_what_others_say_leaves_text_focus_and_scroll_alone(
     assert page.evaluate(PLACE) == before
     page.keyboard.type(" a word")
     expect(page.locator("#line-body")).to_have_value("I am in the middle of a word")
-    page.locator(f"#thread-{second} summary").click()
+    page.locator(f"#thread-{second} > summary").click()
     expect(page.locator(f"#thread-{second} .prose")).to_have_text("Why?")
     expect(page.locator("#line-body")).to_have_value("I am in the middle of a word")
 
@@ -174,7 +174,7 @@ def test_acceptance_23_a_new_revision_loses_no_thread_and_unviews_only_what_chan
     expect(page.locator(f"#thread-{outdated} .snippet")).to_contain_text("key20: 20  # edited")
     changed = page.locator(".df", has=page.locator("h3", has_text="app.yaml"))
     expect(changed.get_by_role("button", name="Viewed")).to_have_attribute("aria-pressed", "false")
-    expect(changed).to_contain_text("changed since")
+    expect(changed).to_contain_text("Changed since you viewed")
     still = page.locator(".df", has=page.locator("h3", has_text="same.yaml"))
     expect(still.get_by_role("button", name="Viewed")).to_have_attribute("aria-pressed", "true")
     page.goto(f"/changes/{number}/diff/?from=r1&to=r2&view={view}")
