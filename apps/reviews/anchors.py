@@ -16,6 +16,7 @@ from enum import StrEnum
 from apps.core.errors import InvalidInput
 
 MAX_LINES = 500
+MAX_LINE = 2**31 - 1  # what a column holds
 MAX_LOCATOR = 500
 DOT = " · "
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
@@ -141,7 +142,7 @@ def _range(start_line: int | None, line: int | None) -> tuple[int, int]:
         raise InvalidInput("bad_line", "Name the line, or the last line of a range.", field="line")
     first = line if start_line is None else start_line
     first, last = min(first, line), max(first, line)
-    if first < 1:
+    if first < 1 or last > MAX_LINE:
         raise InvalidInput("bad_line", "A line is a number from 1 in a named file.", field="line")
     if last - first >= MAX_LINES:
         raise InvalidInput("bad_line", f"A range has at most {MAX_LINES} lines.", field="start_line")
