@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from apps.policies.evaluation.facts import (
     APPROVE,
+    REQUEST_CHANGES,
     ROLLBACK,
     CannotEvaluate,
     Contributor,
@@ -98,6 +99,19 @@ _HOW = {
 }
 
 
+def _supersedes(later: Review, review: Review) -> bool:
+    """Whether a person's later review stands for their earlier approval.
+
+    A request for changes does; an approval of the same content does too, so that taking it back takes back both. One of other
+    content does not: where a change returns to what was approved before, that approval is worth what it was. A comment never does.
+    """
+    if later.person != review.person:
+        return False
+    return later.verdict == REQUEST_CHANGES or (
+        later.verdict == APPROVE and later.subject_equal is review.subject_equal
+    )
+
+
 class Ledger:
     """Facts by person, and what every review of this gate is worth."""
 
@@ -157,7 +171,7 @@ class Ledger:
             return self.describe(review, barred)
         if review.why_not == Standing.WITHDRAWN:
             return self.describe(review, Standing.WITHDRAWN)
-        if any(other.person == review.person for other in later):
+        if any(_supersedes(other, review) for other in later):
             return self.describe(review, Standing.SUPERSEDED)
         if review.subject_equal is True and review.counts is True:
             return self.describe(review, Standing.COUNTS)
@@ -207,7 +221,7 @@ class Ledger:
         """Keys of the parts that this person had viewed when they gave the approval that counts."""
         standing = self.approvers[person]
         given = [review for review in self.reviews if review.person == person and review.verdict == APPROVE]
-        return frozenset(given[-1].seen) if given and given[-1].id == standing.review else frozenset()
+        return next((frozenset(review.seen) for review in reversed(given) if review.id == standing.review), frozenset())
 
     @staticmethod
     def _review_of(standing: ReviewStanding) -> Review:
