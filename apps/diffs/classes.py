@@ -43,6 +43,11 @@ class Classes:
         """How many files are in a class."""
         return self.compared - len(self.outliers)
 
+    @property
+    def has_rule(self) -> bool:
+        """Whether most files change alike, so that the outliers, of which there are some, are worth a look first."""
+        return 0 < len(self.outliers) < self.alike
+
 
 def classes_of(files: Iterable[tuple[FileChange, bytes]], *, fewest: int = FEWEST) -> Classes:
     """Group (file, patch) pairs. Linear in the bytes of the patches; a file whose patch cannot be read is an outlier."""

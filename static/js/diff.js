@@ -257,6 +257,8 @@
     followHash();
   }
   window.addEventListener("hashchange", followHash);
+  /* Once the page is whole, the browser goes to the fragment itself, and takes the focus from the line that has it. */
+  window.addEventListener("load", () => requestAnimationFrame(() => { if (root() && document.activeElement === document.body) followHash(); }));
   document.addEventListener("htmx:after:swap", (event) => root()?.contains(event.target) && watch(root()));
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
   else start();

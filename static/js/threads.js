@@ -55,15 +55,49 @@
     for (const cell of $$("tr.tt > td", rows || document)) if (!cell.childElementCount) cell.parentElement.remove();
     for (const one of $$(".ft", rows || document)) if (!one.childElementCount) one.remove();
   };
+  /* What somebody else began pushes nothing down that is being read: it waits until its place is out of sight, or is asked for. */
+  const waits = (bar) => {
+    if (bar.dataset.fresh === undefined) return false;
+    const row = bar.dataset.row && document.getElementById(`f-${bar.dataset.file}-${bar.dataset.row}`)?.closest("tr");
+    const spot = row || document.getElementById(`f-${bar.dataset.file}-h`) || box();
+    const below = row?.nextElementSibling?.matches(".tt") ? row.nextElementSibling : spot; /* what is said there already */
+    if (below.getBoundingClientRect().bottom >= 0 && spot.getBoundingClientRect().top <= innerHeight) return true;
+    delete bar.dataset.fresh;
+    return false;
+  };
+  /* The draft that is being written stands in the form. */
+  const isOpen = (bar) => Boolean(bar.dataset.draftOf && !bar.isConnected && chosen && form?.dataset.placed !== undefined && bar.dataset.file === chosen.file && Number(bar.dataset.line) === chosen.last);
+  let offer = null;
+  const offered = (count) => {
+    offer?.remove();
+    offer = null;
+    if (!count) return;
+    offer = document.createElement("button");
+    offer.type = "button";
+    offer.className = "btn btn-primary threads-offer";
+    offer.textContent = `${count} new thread${count > 1 ? "s" : ""} here: show`;
+    offer.addEventListener("click", () => {
+      for (const bar of bars.values()) delete bar.dataset.fresh;
+      place();
+    });
+    document.body.append(offer);
+  };
   const place = () => {
     if (!rows) return;
+    const held = [...bars.values()].filter(waits);
+    if (held.length !== (offer ? Number.parseInt(offer.textContent, 10) : 0)) {
+      offered(held.length);
+      if (held.length) portal?.announce(offer.textContent);
+    }
     for (const bar of bars.values()) {
+      if (held.includes(bar) || isOpen(bar)) continue;
       const home = homeOf(bar) || (bar.isConnected ? null : $("[data-unplaced]", box()) || box());
       if (home && bar.parentElement !== home && !bar.contains(document.activeElement)) home.append(bar);
     }
     sweep();
   };
   let due = 0;
+  addEventListener("scrollend", () => { if (offer) place(); }, { passive: true });
   const soon = () => { if (!due) due = requestAnimationFrame(() => { due = 0; place(); }); };
   const ours = (node) => node.nodeType !== 1 || node.matches(".tt, .ft, .thread, form");
   if (rows) new MutationObserver((all) => { if (all.some(({ addedNodes, removedNodes }) => [...addedNodes, ...removedNodes].some((node) => !ours(node)))) soon(); })
@@ -119,6 +153,7 @@
         if (fresh.tagName === "DETAILS" && !own) {
           fresh.open = false;
           $("summary", fresh).append(" ", newsOf(Number(fresh.dataset.version.split(".")[1])));
+            fresh.dataset.fresh = "";
         }
         bars.set(fresh.id, fresh);
       } else if (bar.dataset.version !== fresh.dataset.version) {
@@ -259,8 +294,8 @@
     $("[data-close-composer]", form).hidden = true;
     form.elements.file.value = form.elements.path.value = ""; /* from here on a path is typed */
     home.append(form);
-    sweep();
     chosen = null;
+    place();
     paint();
     $("a", row?.closest("tr") || home)?.focus({ preventScroll: true });
   };

@@ -28,13 +28,21 @@ def test_acceptance_31_equal_changes_are_grouped_and_an_extra_line_makes_an_outl
     found = classes_of(files)
     assert [len(one.files) for one in found.classes] == [97]
     assert [one.path for one in found.outliers] == [f"clusters/region{n}/values.yaml" for n in (3, 50, 99)]
-    assert (found.alike, found.compared) == (97, 100)
+    assert (found.alike, found.compared, found.has_rule) == (97, 100, True)
 
 
 def test_a_word_of_another_path_is_a_difference():
     files = regions(5)
     files[2] = (files[2][0], patch("region4"))
     assert [one.path for one in classes_of(files).outliers] == ["clusters/region2/values.yaml"]
+
+
+def test_where_most_files_differ_there_is_no_rule_to_be_an_outlier_of():
+    files = regions(9)
+    files[3:] = [(file, patch("another", extra=f"+own: {n}\n")) for n, (file, _) in enumerate(files[3:])]
+    found = classes_of(files)
+    assert (found.alike, len(found.outliers), found.has_rule) == (3, 6, False)
+    assert not classes_of(regions(4)).has_rule
 
 
 def test_a_name_counts_as_a_whole_word_only():

@@ -17,6 +17,7 @@ from apps.changes.models import ChangeRequest
 from apps.core.errors import NotVisible
 from apps.diffs import DIFF_VERSION
 from apps.diffs.context import Place, context_etag
+from apps.diffs.find import MOST_CHARS
 from apps.diffs.fragments import Options, window_etag
 from apps.diffs.tiers import SHELLS_PER_PAGE
 from apps.presentation import diff_pages as pages
@@ -82,6 +83,8 @@ def diff(request: HttpRequest, number: int) -> HttpResponse:
         "bar": revision_bar(user, frame.change, sides, asked=request.GET.get("from", "")),
         "viewed": ViewedBar(sides.revision.number, marks, back=request.GET.urlencode()),
         "sections": mark_safe(personal(html, marks).decode()),  # noqa: S308  # written and escaped by apps.diffs
+        "find_text": request.GET.get("q", "")[:MOST_CHARS],
+        "find_case": request.GET.get("case") == "1",
         **_classes(sides, found),
         **_forms(user, frame, sides, {"view": options.view, "compared": request.GET.get("compared", "")[:8]}, marks),
         **_threads(request, user, frame.change, sides, found),
