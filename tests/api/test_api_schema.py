@@ -60,7 +60,7 @@ def test_every_operation_names_its_scope_and_its_refusals(schema: dict[str, Any]
 
 
 READS = [
-    "me/", "me/keyboard/", "users/", "users/kim/", "teams/", "teams/network/", "tokens/", "repositories/", "repositories/infra/",
+    "me/", "me/keyboard/", "users/", "users/kim/", "users/maintainer/absences/", "teams/", "teams/network/", "tokens/", "repositories/", "repositories/infra/",
     "changes/", "changes/{backlog}/", "changes/{review}/", "changes/{approved}/", "changes/{done}/",
     "changes/{merged}/", "changes/{review}/diff/", "changes/{backlog}/diff/", "changes/{review}/revisions/1/",
     "changes/{approved}/reviews/", "changes/{review}/assignments/", "changes/{review}/reviewers/", "repositories/infra/rebalance/", "me/absences/",

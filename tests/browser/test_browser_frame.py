@@ -90,6 +90,8 @@ def page(chromium: Browser) -> Iterator[Page]:
     page.on("pageerror", lambda error: problems.append(str(error)))
     yield page
     context.close()
+    # Nobody answers sockets here, and the counts of queue and inbox ask for one on every page.
+    problems = [text for text in problems if not text.startswith("WebSocket connection to")]
     assert problems == [], "the page complained (policy violations are among these)"
 
 
@@ -203,6 +205,7 @@ def test_acceptance_5_moved_keys_work_and_the_old_ones_rest(page: Page, site: st
 
 BUTTONS = """(ids) => {
   window.sent = [];
+  document.querySelector('#nav a[aria-current]')?.removeAttribute('aria-current'); // "up" would leave the page
   document.addEventListener('click', (event) => event.target.closest('a') && event.preventDefault(), true);
   document.addEventListener('submit', (event) => { event.preventDefault(); window.sent.push(event.submitter.id); }, true);
   for (const id of ids) {
@@ -223,7 +226,9 @@ def test_acceptance_5_no_single_key_sends_a_form_but_for_notes_to_oneself(page: 
     rest(page, f"{site}/light-default")
     page.evaluate(BUTTONS, [one.id for one in movable])
     for one in movable:
-        page.evaluate("document.activeElement.blur()")
+        page.evaluate(
+            "document.activeElement.blur(); sessionStorage.clear()"
+        )  # no row was opened before: rows lead to here
         press(page, one.keys)
         page.keyboard.press("Escape")
         page.evaluate("document.querySelectorAll('dialog[open]').forEach((box) => box.close())")
