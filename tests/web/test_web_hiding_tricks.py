@@ -187,7 +187,7 @@ def test_case_14_and_c8_a_look_alike_name_of_a_file_is_shown_in_the_list_and_the
     stage.commit({"\u0430pp/values.yaml": "a: 1\n", "app/x\u202e.yaml": "a: 1\n"})
     html = stage.propose()
     listed, headings = html.split('id="diff-files"')[1].split("</nav>")[0], re.findall("<h3.*?</h3>", html)
-    assert "[\u0430 U+0430]pp/" in words(listed)
+    assert "[\u0430 U+0430]pp 1" in words(listed), "a folder of the tree, with the number of its files"
     assert any("[\u0430 U+0430]pp/values.yaml" in words(one) for one in headings)
     assert any("x[U+202E].yaml" in words(one) for one in headings)
 
