@@ -25,7 +25,7 @@
     words.className = "sr";
     words.textContent = "viewed";
     mark.append(sign, words);
-    row.querySelector("bdi")?.after(mark);
+    row.querySelector("a")?.append(mark);
   };
 
   const refuse = (text) => {
