@@ -5,14 +5,13 @@ from __future__ import annotations
 from django.db import transaction
 
 from apps.accounts.models import User
-from apps.audit import services as audit
-from apps.audit.actors import Actor
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.reviews import access
 from apps.reviews.attention import Kind, Turn
 from apps.reviews.models import Assignment, Opening
+from apps.reviews.services.recording import record_act
 from apps.reviews.transitions import end_turn, give_turn, mark_stale
 
 
@@ -36,7 +35,7 @@ def claim(actor: User, *, change: ChangeRequest) -> Assignment:
     )
     Opening.objects.filter(change=locked, need__in=needs).delete()
     give_turn(locked, actor, Turn(Kind.REVIEW, f"{reason[:1].upper()}{reason[1:]}"))
-    _record(actor, locked, "attention.claimed", f"claimed the review of {locked.label}", {"needs": needs})
+    record_act(actor, locked, "attention.claimed", f"claimed the review of {locked.label}", {"needs": needs})
     mark_stale(locked)
     return row
 
@@ -49,7 +48,7 @@ def release_claim(actor: User, *, change: ChangeRequest) -> None:
     if not rows.update(ended_at=now(), ending=Assignment.Ending.WITHDRAWN, ended_reason="gave the claim back"):
         raise Conflict("not_claimed", f"You hold no claim on {locked.label}.")
     end_turn(locked, actor)
-    _record(actor, locked, "attention.released", f"gave the claim on {locked.label} back", {})
+    record_act(actor, locked, "attention.released", f"gave the claim on {locked.label} back", {})
     mark_stale(locked)
 
 
@@ -63,15 +62,3 @@ def _not_open(actor: User, change: ChangeRequest) -> Conflict:
             "already_claimed", f"{last.user.username} has taken {change.label} already.", by=last.user.username
         )
     return Conflict("nothing_to_claim", f"{change.label} has no review that your group may claim now.")
-
-
-def _record(actor: User, change: ChangeRequest, action: str, what: str, data: dict[str, object]) -> None:
-    audit.record(
-        Actor.of(actor),
-        action,
-        repository=change.repository.name,
-        change=change.number,
-        target=change.label,
-        summary=f"{actor.username} {what}",
-        data=data,
-    )

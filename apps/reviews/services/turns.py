@@ -20,6 +20,7 @@ from apps.reviews import access
 from apps.reviews.asking import end
 from apps.reviews.attention import SETTLED_BY_SEEING, Origin
 from apps.reviews.models import Assignment, Attention
+from apps.reviews.services.recording import record_act
 from apps.reviews.transitions import announce_turn, call_for, end_calls, end_turn, mark_stale
 
 HOUR, TOMORROW, REVISION = "1h", "tomorrow", "revision"
@@ -75,7 +76,7 @@ def snooze(actor: User, *, change: ChangeRequest, until: str, zone: str = "UTC")
     row.save(update_fields=["snoozed_until", "snoozed_revision", "snooze_ended_at"])
     announce_turn(actor)
     what = "until a new revision" if at is None else f"until {at.astimezone(_zone(zone)):%Y-%m-%d %H:%M} {zone}"
-    _record(
+    record_act(
         actor, locked, "attention.snoozed", f"snoozed {locked.label} {what}", {"until": at.isoformat() if at else until}
     )
     return row
@@ -91,7 +92,7 @@ def unsnooze(actor: User, *, change: ChangeRequest) -> None:
     row.snoozed_until = row.snoozed_revision = None
     row.save(update_fields=["snoozed_until", "snoozed_revision"])
     announce_turn(actor)
-    _record(actor, locked, "attention.unsnoozed", f"took {locked.label} back from snooze", {})
+    record_act(actor, locked, "attention.unsnoozed", f"took {locked.label} back from snooze", {})
 
 
 @transaction.atomic
@@ -104,7 +105,7 @@ def settle_turn(actor: User, *, change: ChangeRequest) -> None:
     end_calls(locked, actor)
     end_turn(locked, actor)
     mark_stale(locked)
-    _record(actor, locked, "attention.settled", f"has nothing more to do on {locked.label}", {"kind": row.kind})
+    record_act(actor, locked, "attention.settled", f"has nothing more to do on {locked.label}", {"kind": row.kind})
 
 
 def _checked(actor: User, change: ChangeRequest, user: User, note: str) -> str:
@@ -180,15 +181,3 @@ def _zone(name: str) -> tzinfo:
         raise InvalidInput(
             "bad_zone", f"There is no time zone “{name[:60]}”. Try Europe/Berlin or UTC.", field="zone"
         ) from None
-
-
-def _record(actor: User, change: ChangeRequest, action: str, what: str, data: dict[str, object]) -> None:
-    audit.record(
-        Actor.of(actor),
-        action,
-        repository=change.repository.name,
-        change=change.number,
-        target=change.label,
-        summary=f"{actor.username} {what}",
-        data=data,
-    )
