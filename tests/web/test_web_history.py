@@ -181,6 +181,9 @@ def test_the_difference_leads_to_the_history_of_the_file_that_is_opened(world: W
     page = get(bob, world.url("open", "diff/"))
     file = re.findall(r'data-file="([0-9a-f]+)"', page)[-1]
     alone = get(bob, world.url("open", f"diff/?file={file}"))
-    link = re.search(r'href="(/repositories/infra/history/[^"]+path=[^"]+)">History of the file', alone)
+    link = re.search(rf'href="(/changes/\d+/diff/{file}/history/[^"]*)">History', alone)
     assert link
-    assert subjects(get(bob, link[1]))
+    answer = bob.get(link[1].replace("&amp;", "&"))
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/repositories/infra/history/")
+    assert subjects(get(bob, answer["Location"]))
