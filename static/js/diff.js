@@ -116,12 +116,28 @@
     }
   }, { rootMargin: NEAR });
 
+  const LINE = 20, GAP = 28; // heights of a row, unless the density says less, and of the row between two blocks, in pixels
+
+  /* Pixels for each changed line in the files that are there already; those of one change are much alike. */
+  function heightOfLine() {
+    const table = document.querySelector(".df .dt"), line = (table && parseFloat(getComputedStyle(table).lineHeight)) || LINE;
+    let height = 0, lines = 0;
+    for (const section of [...document.querySelectorAll(".df[data-state=open][data-lines]")].slice(0, 10)) {
+      if (section.querySelector("tbody.mr")) continue;
+      const gaps = section.querySelectorAll(".dt tr.h").length;
+      height += gaps * GAP + (section.querySelectorAll(".dt tr").length - gaps - 1) * line + 1; // a hidden row, a border
+      lines += Number(section.dataset.lines);
+    }
+    return lines && height > 0 ? height / lines : 3 * line;
+  }
+
   function watch(scope) {
     const sections = scope.querySelectorAll(".df[data-state=load]");
+    const each = sections.length && heightOfLine();
     for (const section of sections) {
       // Room is kept for what will come, so nothing jumps; set through CSSOM because style attributes are refused.
-      const lines = Number(section.dataset.lines || root()?.dataset.average || 4) + 6; // and the lines around them
-      section.style.setProperty("--df-height", `${Math.min(lines, ROWS) * 20 + 60}px`);
+      const lines = Number(section.dataset.lines || root()?.dataset.average || 4);
+      section.style.setProperty("--df-room", `${Math.min(Math.round(lines * each), ROWS * LINE)}px`);
       observer.observe(section);
     }
     for (const more of scope.querySelectorAll("tbody.mr")) if (loadedAfter(more) === Infinity) observer.observe(more);

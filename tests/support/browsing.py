@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Locator, Page, Response, expect
 
 SECONDS = 30.0
 MOST_TABS = 150
@@ -192,14 +192,26 @@ class ByKeyboard(Person):
 
     def _focused(self) -> dict[str, str] | None:
         """What has the focus, once scrolling to it has ended."""
-        self.page.wait_for_load_state("load")
-        now: dict[str, str] | None = self.page.evaluate(FOCUSED)
+        now = self._focused_now()
         for _ in range(10):
             if now is None or not now["hidden"]:
                 break
             self.page.wait_for_timeout(50)
-            now = self.page.evaluate(FOCUSED)
+            now = self._focused_now()
         return now
+
+    def _focused_now(self) -> dict[str, str] | None:
+        """Asked once more if the page was just being left: a slow machine is still loading the next one."""
+        for _ in range(3):
+            self.page.wait_for_load_state("load")
+            try:
+                now: dict[str, str] | None = self.page.evaluate(FOCUSED)
+            except Error as error:
+                if "context was destroyed" not in str(error):
+                    raise
+            else:
+                return now
+        raise AssertionError(f"{self.page.url} is left again and again")
 
     def _tab_to(self, name: str | re.Pattern[str] | None, *tags: str, kind: str = "") -> dict[str, str]:
         """Press Tab until the focus is on it; every stop on the way must be visible."""
