@@ -1,4 +1,4 @@
-"""What is looked for after the first response, and once: moved blocks, and keys that stand twice in a YAML file."""
+"""What is looked for after the first response, and once: moved blocks, keys that stand twice, names that are taken for one."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from html import unescape
 from django.core.cache import cache
 from django.utils.safestring import SafeString, mark_safe
 
+from apps.diffs.characters import plain
 from apps.diffs.files import FileChange
 from apps.diffs.fragments import Options
 from apps.diffs.lexers import language_of
 from apps.diffs.moves import MAX_LINES, MAX_SHOWN, find_moves, list_html
+from apps.diffs.names import folded_alike
 from apps.diffs.yaml_keys import MAX_BYTES, keys_twice, words
 from apps.presentation.diff_pages import KEEP, content_key, counted_listing, file_patches, listing
 from apps.presentation.diff_sides import Sides
@@ -37,6 +39,15 @@ class KeyTwice:
 
     path: str
     words: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class NameAlike:
+    """A new path and the one for which some file systems take it; ``link`` leads to the file."""
+
+    path: str
+    other: str
     link: str
 
 
@@ -89,3 +100,18 @@ def _twice_in(sides: Sides, change: FileChange, options: Options, page: str) -> 
         KeyTwice(change.display_path, words(found), page + unescape(options.link(change, row=f"R{found.again}")))
         for found in keys_twice(blob)
     ]
+
+
+def names_taken_for_one(sides: Sides, options: Options, page: str) -> list[NameAlike]:
+    """New names that differ from another one of the tree only in letter case or composition."""
+    key = content_key(sides, f"alike:{page}:{options.view}:{options.query}")
+    cached: list[NameAlike] | None = cache.get(key)
+    if cached is None:
+        fresh = {change.new_path: change for change in listing(sides).files if change.status == "A" or change.is_moved}
+        present = objects.list_paths(sides.git_dir, sides.new) if fresh else []
+        cached = [
+            NameAlike(fresh[path].display_path, plain(other), page + unescape(options.link(fresh[path])))
+            for path, other in folded_alike(fresh, present)
+        ]
+        cache.set(key, cached, KEEP)
+    return cached

@@ -183,6 +183,12 @@ def list_tree(git_dir: Path, tree_or_commit: str, *, under: str = "", recursive:
     return _ls_tree(git_dir, tree_or_commit, flags, f"{under}/" if under else "")
 
 
+def list_paths(git_dir: Path, tree_or_commit: str) -> list[str]:
+    """The paths of all files, symlinks and gitlinks, without a look at what they are."""
+    raw = gateway.run(git_dir, "ls-tree", ["-r", "-z", commit_tree_oid(git_dir, tree_or_commit)])
+    return [decode(record.partition(b"\t")[2]) for record in raw.split(b"\0") if record]
+
+
 def _ls_tree(git_dir: Path, tree: str, flags: list[str], path: str) -> list[TreeEntry]:
     oid = commit_tree_oid(git_dir, tree)
     raw = gateway.run(git_dir, "ls-tree", [*flags, oid, *(["--", path] if path else [])])

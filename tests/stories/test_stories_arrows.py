@@ -73,6 +73,7 @@ def test_a_trailer_in_a_commit_attaches_its_branch(stage: Stage) -> None:
 
 
 def test_promotion_waits_for_staging_and_goes_on_after_a_retry(stage: Stage) -> None:
+    """Attack case C11 too: production cannot be had by asking for it directly."""
     scene = Scene.open(stage, "promoted")
     flag = stage[1] / "promoted-flag"
     script = f"test -e {flag} || {{ echo not yet; exit 137; }}\necho applied\n"

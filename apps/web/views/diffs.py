@@ -24,7 +24,7 @@ from apps.presentation import diff_pages as pages
 from apps.presentation.change_frame import ChangeFrame, change_frame
 from apps.presentation.diff_context import context_body
 from apps.presentation.diff_find import classes_at_once
-from apps.presentation.diff_moves import keys_standing_twice, moved_blocks
+from apps.presentation.diff_moves import keys_standing_twice, moved_blocks, names_taken_for_one
 from apps.presentation.diff_sides import MINE, Sides
 from apps.presentation.diff_threads import diff_threads
 from apps.presentation.diff_view import diff_view
@@ -269,7 +269,7 @@ def counts(request: HttpRequest, number: int) -> HttpResponse:
 
 @reads
 def moves(request: HttpRequest, number: int) -> HttpResponse:
-    """Moved blocks and keys that stand twice, looked for after the first response."""
+    """Moved blocks, keys that stand twice and names taken for one, looked for after the first response."""
     sides = sides_in(request, signed_in(request), number)
     partial = "web/changes/_diff_moves.html"
     options = pages.options_of(sides, view_in(request))
@@ -277,6 +277,7 @@ def moves(request: HttpRequest, number: int) -> HttpResponse:
     context = {
         "moves": moved_blocks(sides, options, page),
         "twice": keys_standing_twice(sides, options, page),
+        "alike": names_taken_for_one(sides, options, page),
         "region": partial,
     }
     return respond(request, "web/changes/region.html", context, fragment=partial)
