@@ -74,8 +74,8 @@ def test_whole_example_is_understood() -> None:
     assert config.rules[1].needs.approvals == 2
     assert config.rules[1].needs.from_ == ("team/sre", "team/network")
     assert config.rules[1].line == 22
-    assert config.rules[2].when.unevaluated == ("resources",)
-    assert config.rules[2].when.raw["resources"]["actions"] == ["delete"]
+    assert config.rules[2].when.resources is not None
+    assert config.rules[2].when.resources.actions == ("delete",)
     assert config.rules[3].stage == "deploy"
     assert config.rules[3].needs.unevaluated == ("reauthenticate",)
     assert config.rollback == RollbackConfig(2, 1)
@@ -90,7 +90,6 @@ def test_what_is_not_evaluated_yet_is_told_but_no_error() -> None:
     notices = [p.path for p in parse_portal_yaml(WHOLE.encode()).problems]
     assert notices == [
         "environments.production.deploy.via",
-        "rules[2].when.resources",
         "rules[3].needs.reauthenticate",
         "windows",
         "emergency",

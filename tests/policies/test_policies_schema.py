@@ -21,6 +21,14 @@ SAME = [
     HEAD + "environments: {a: , b: {after: [a], protected: true}}",
     HEAD + "environments: {a: {targets: {t: {kind: helm, chart: c, values: [v], release: r}}}}",
     HEAD + "environments: {a: {targets: {t: {kind: terraform, path: p, workspace: w}}}}",
+    HEAD
+    + "environments: {a: {targets: {t: {kind: helm, chart: c, apiVersions: [a/v1], includeCrds: true, optional: true}}}}",
+    HEAD + "environments: {a: {targets: {t: {kind: manifests, path: p, namespace: n}}}}",
+    HEAD + "environments: {a: {targets: {t: {kind: manifests, path: p, includeCrds: true}}}}",
+    HEAD + "environments: {a: {targets: {t: {kind: helm, chart: c, includeCrds: 'yes'}}}}",
+    HEAD + "rules: [{name: a, when: {resources: {kinds: [a], risk: [rbac]}}, needs: {approvals: 1}}]",
+    HEAD + "rules: [{name: a, when: {resources: {}}, needs: {approvals: 1}}]",
+    HEAD + "rules: [{name: a, when: {resources: {actions: [destroy]}}, needs: {approvals: 1}}]",
     HEAD + "environments: {a: {deploy: {steps: [{name: a, run: b, timeout: 2m30s}]}}}",
     HEAD + "environments: {a: {deploy: {via: argocd, connection: c, application: x, start: manual}}}",
     HEAD + "rules: [{name: a, needs: {approvals: 1}}]",
@@ -78,10 +86,7 @@ def test_schema_knows_exactly_the_keys_of_the_loader() -> None:
     assert set(defs["rule"]["properties"]["needs"]["properties"]) == set(rules.NEEDS_KEYS)
     assert set(defs["window"]["properties"]) == set(windows.WINDOW_KEYS)
     targets = {one["properties"]["kind"]["const"]: set(one["properties"]) for one in defs["target"]["oneOf"]}
-    assert targets == {
-        kind: {"kind", *required, *more, *options}
-        for kind, (required, more, options) in environments.TARGET_KINDS.items()
-    }
+    assert targets == {kind: set(environments.target_keys(kind)) for kind in environments.TARGET_KINDS}
     deploys = {one["properties"]["via"]["const"]: set(one["properties"]) for one in defs["deploy"]["oneOf"]}
     assert deploys == {via: set(keys) for via, keys in environments.DISPATCHERS.items()}
 

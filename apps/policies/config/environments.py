@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from types import MappingProxyType
+from typing import Any
 
 from apps.policies.config.model import DeployConfig, EnvironmentConfig, StepConfig, TargetConfig
 from apps.policies.config.nodes import Node, Scalar
@@ -13,12 +14,16 @@ ENVIRONMENT_KEYS = ("targets", "after", "protected", "deploy")
 # kind: (required inputs, other inputs, options)
 TARGET_KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "helm": (("chart",), ("values",), ("release", "namespace", "kubeVersion")),
-    "kustomize": (("path",), (), ()),
+    "kustomize": (("path",), (), ("namespace",)),
     "flux": (("path",), (), ()),
-    "manifests": (("path",), (), ()),
+    "manifests": (("path",), (), ("namespace",)),
     "terraform": (("path",), (), ("workspace",)),
     "cloudformation": (("template",), ("parameters",), ("stack", "region")),
 }
+OPTIONAL = "optional"
+# Options of a kind that are not text: lists of text, and truth values.
+LISTS: dict[str, tuple[str, ...]] = {"helm": ("apiVersions",)}
+FLAGS: dict[str, tuple[str, ...]] = {"helm": ("includeCrds",)}
 LOCAL = ("via", "start", "steps")
 # What the other dispatchers are told; their contexts judge the values.
 DISPATCHERS: dict[str, tuple[str, ...]] = {
@@ -109,6 +114,12 @@ def _at(node: Node, line: int) -> Node:
     return Node(line or node.line, 1)
 
 
+def target_keys(kind: str) -> tuple[str, ...]:
+    """All keys that a target of this kind may have."""
+    required, more, options = TARGET_KINDS[kind]
+    return ("kind", *required, *more, *options, *LISTS.get(kind, ()), *FLAGS.get(kind, ()), OPTIONAL)
+
+
 def _target(reader: Reader, name: str, key: Scalar, node: Node, path: str) -> TargetConfig | None:
     mapping = reader.mapping(node, path, "{kind: kustomize, path: clusters/staging}")
     if mapping is None:
@@ -121,13 +132,19 @@ def _target(reader: Reader, name: str, key: Scalar, node: Node, path: str) -> Ta
     if not kind:
         return None
     required, more, options = TARGET_KINDS[kind]
-    fields = reader.fields(mapping, path, ("kind", *required, *more, *options), required)
+    lists, flags = LISTS.get(kind, ()), FLAGS.get(kind, ())
+    fields = reader.fields(mapping, path, target_keys(kind), required)
     inputs: list[str] = []
     for field in (*required, *more):
         inputs.extend(_inputs(reader, fields.get(field), f"{path}.{field}"))
-    raw = {option: reader.text(fields[option], f"{path}.{option}", option) for option in options if option in fields}
+    raw: dict[str, Any] = {
+        option: reader.text(fields[option], f"{path}.{option}", option) for option in options if option in fields
+    }
     raw |= {field: plain(fields[field]) for field in (*required, *more) if field in fields}
-    return TargetConfig(name, kind, tuple(inputs), MappingProxyType(raw), key.line)
+    raw |= {field: list(reader.texts(fields[field], f"{path}.{field}", field)) for field in lists if field in fields}
+    raw |= {field: reader.boolean(fields[field], f"{path}.{field}", default=True) for field in flags if field in fields}
+    optional = reader.boolean(fields.get(OPTIONAL), f"{path}.{OPTIONAL}", default=False)
+    return TargetConfig(name, kind, tuple(inputs), MappingProxyType(raw), key.line, optional)
 
 
 def _inputs(reader: Reader, node: Node | None, path: str) -> list[str]:

@@ -15,6 +15,8 @@ REVIEWERS = "role/reviewer"
 EXPERTS = "experts"
 GROUP = "group"
 OPENER, WRITERS = "opener", "writers"
+ACTIONS = ("create", "update", "replace", "delete")
+"""What can happen to a rendered resource."""
 SEEN_ALL = "all"
 SEEN = ("destroys", "rbac", SEEN_ALL)
 """What an approver can be asked to have viewed: what is destroyed, roles and bindings, every file."""
@@ -23,13 +25,17 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class TargetConfig:
-    """One renderer with its inputs. Paths are relative to the repository, without a closing slash."""
+    """One renderer with its inputs. Paths are relative to the repository, without a closing slash.
+
+    ``optional``: where it cannot be rendered, that is shown and holds nothing.
+    """
 
     name: str
     kind: str
     inputs: tuple[str, ...]
     options: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     line: int = 0
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,19 @@ class EnvironmentConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourceClause:
+    """What one rendered resource has to be: every list that is given must hold for the same resource.
+
+    ``kinds``, ``names`` and ``risks`` are globs (``aws_db_*``); ``names`` are tried on the name and on ``namespace/name``.
+    """
+
+    kinds: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    risks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class When:
     """When a rule applies: every clause that is given must hold; within a clause one entry is enough.
 
@@ -82,6 +101,7 @@ class When:
     environments: tuple[str, ...] = ()
     unevaluated: tuple[str, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    resources: ResourceClause | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from apps.policies.config.model import (
+    ACTIONS,
     CODE_OWNERS,
     DEPLOY,
     EXPERTS,
@@ -19,6 +20,7 @@ from apps.policies.config.model import (
     WRITERS,
     EmergencyConfig,
     Needs,
+    ResourceClause,
     RollbackConfig,
     Rule,
     ThreadsConfig,
@@ -30,9 +32,9 @@ from apps.policies.patterns import PatternError, compile_pattern
 
 RULE_KEYS = ("name", "stage", "when", "needs")
 WHEN_KEYS = ("paths", "environments", "resources")
+RESOURCE_KEYS = ("kinds", "actions", "names", "risk")
 NEEDS_KEYS = ("approvals", "from", "reauthenticate", "expires", "ask", "seen")
 # Understood, kept, and judged as "could not be evaluated" until they can be judged.
-WHEN_UNEVALUATED = ("resources",)
 NEEDS_UNEVALUATED = ("reauthenticate", "expires")
 ROLES = ("viewer", "author", "reviewer", "deployer", "maintainer", "auditor")
 EXAMPLE = "- {name: an owner, needs: {approvals: 1, from: [code-owners]}}"
@@ -72,13 +74,31 @@ def _when(reader: Reader, node: Node | None, path: str, environments: tuple[str,
     fields = reader.fields(mapping, path, WHEN_KEYS)
     if not mapping.pairs:
         reader.error(mapping, path, f"`{path}` is empty.", "Remove it: a rule without `when` always applies.")
-    unevaluated = tuple(key for key in WHEN_UNEVALUATED if key in fields)
-    _tell_unevaluated(reader, fields, path, unevaluated)
     return When(
         _paths(reader, fields.get("paths"), f"{path}.paths"),
         known_environments(reader, fields.get("environments"), f"{path}.environments", environments),
-        unevaluated,
-        _kept(fields, WHEN_UNEVALUATED),
+        resources=_resources(reader, fields.get("resources"), f"{path}.resources"),
+    )
+
+
+def _resources(reader: Reader, node: Node | None, path: str) -> ResourceClause | None:
+    example = "resources: {kinds: [PersistentVolumeClaim, aws_db_*], actions: [delete, replace]}"
+    mapping = reader.mapping(node, path, example)
+    if mapping is None:
+        return None
+    fields = reader.fields(mapping, path, RESOURCE_KEYS)
+    if not mapping.pairs:
+        reader.error(mapping, path, f"`{path}` is empty.", f"Write `{example}`, or remove the key.")
+    actions = reader.texts(fields.get("actions"), f"{path}.actions", "actions: [delete, replace]")
+    for item, place in reader.entries(fields.get("actions"), f"{path}.actions", "") if actions else ():
+        text = item.text if isinstance(item, Scalar) else ""
+        if text and text not in ACTIONS:
+            reader.error(item, place, f"`{text[:40]}` is nothing that happens to a resource.", nearest(text, ACTIONS))
+    return ResourceClause(
+        reader.texts(fields.get("kinds"), f"{path}.kinds", "kinds: [PersistentVolumeClaim]"),
+        actions,
+        reader.texts(fields.get("names"), f"{path}.names", 'names: ["prod/*"]'),
+        reader.texts(fields.get("risk"), f"{path}.risk", "risk: [rbac]"),
     )
 
 

@@ -1,6 +1,9 @@
 """The verdict: ``evaluate(rules, facts)``. Pure: neither Django nor Git (DESIGN §5)."""
 
 from apps.policies.evaluation.facts import (
+    BROKEN,
+    RENDERED,
+    WAITS,
     ChangeRequest,
     Contributor,
     EnvironmentFact,
@@ -10,6 +13,8 @@ from apps.policies.evaluation.facts import (
     PathOwners,
     Person,
     PolicyFact,
+    RenderingFact,
+    ResourceFact,
     Review,
 )
 from apps.policies.evaluation.judge import evaluate
@@ -27,11 +32,14 @@ from apps.policies.evaluation.verdict import (
 )
 
 __all__ = [
+    "BROKEN",
     "FAILED",
     "MET",
     "NOT_NEEDED",
+    "RENDERED",
     "SENTENCES",
     "WAITING",
+    "WAITS",
     "ChangeRequest",
     "Contributor",
     "EnvironmentFact",
@@ -42,7 +50,9 @@ __all__ = [
     "Person",
     "PolicyFact",
     "PolicyVerdict",
+    "RenderingFact",
     "Requirement",
+    "ResourceFact",
     "Review",
     "ReviewStanding",
     "RuleRef",

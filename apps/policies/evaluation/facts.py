@@ -14,6 +14,10 @@ from apps.policies.config import MERGE, RollbackConfig
 
 NORMAL = "normal"
 ROLLBACK = "rollback"
+RENDERED = "rendered"
+WAITS = "waiting"
+BROKEN = "failed"
+"""States of :class:`RenderingFact`."""
 APPROVE = "approve"
 REQUEST_CHANGES = "request_changes"
 _NOBODY: Mapping[str, tuple[int, ...]] = MappingProxyType({})
@@ -119,13 +123,45 @@ class PolicyFact:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourceFact:
+    """What happens to one rendered resource; ``risks`` are codes such as ``rbac``."""
+
+    kind: str
+    action: str
+    name: str
+    namespace: str = ""
+    risks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RenderingFact:
+    """What is known of the effect on one target that the change reaches.
+
+    ``state``: ``rendered``, ``waiting`` or ``failed``; ``text`` says why it failed. Of an ``optional`` target a failure
+    holds nothing by itself.
+    """
+
+    environment: str
+    target: str
+    state: str
+    text: str = ""
+    optional: bool = False
+    resources: tuple[ResourceFact, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return f"{self.environment}/{self.target}"
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that the verdict of one gate depends on.
 
     ``stage``: ``merge``, or ``deploy`` to ``environment``. ``principals`` maps ``team/x``, ``user/x``,
     ``role/x`` and the names of CODEOWNERS to ids of people; a name that is missing is unknown here.
     ``revision`` 0: there is none yet. ``changed_paths`` holds old and new path of a rename. ``parts`` is ``None`` while
-    nobody has looked for them: then a rule that asks for what was seen cannot be evaluated.
+    nobody has looked for them: then a rule that asks for what was seen cannot be evaluated. ``renderings`` is ``None``
+    where the policy names no targets; ``()``: it does, and the change reaches none.
     """
 
     stage: str
@@ -150,6 +186,7 @@ class Facts:
     policy: PolicyFact = field(default_factory=PolicyFact)
     rollback: RollbackConfig = field(default_factory=RollbackConfig)
     parts: tuple[Part, ...] | None = None
+    renderings: tuple[RenderingFact, ...] | None = None
 
 
 class CannotEvaluate(Exception):

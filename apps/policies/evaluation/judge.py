@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from apps.core.verdict import Reason
 from apps.policies.config import DEPLOY, MERGE, Rule
 from apps.policies.evaluation.demands import APPROVES, Demand, Judged
+from apps.policies.evaluation.effects import effect_gates
 from apps.policies.evaluation.facts import NORMAL, ROLLBACK, CannotEvaluate, Facts
 from apps.policies.evaluation.gates import (
     change_request_gates,
@@ -65,7 +66,7 @@ def _gates(rules: Sequence[Rule], facts: Facts) -> list[Callable[[Ledger], list[
     """The requirements of this gate, in the order in which they are shown."""
     gates: list[Callable[[Ledger], list[Judged]]] = [lambda ledger: [status_gate(ledger)]]
     if facts.stage == MERGE:
-        gates += [lambda ledger: [revision_gate(ledger)], lambda ledger: [conflict_gate(ledger)]]
+        gates += [lambda ledger: [revision_gate(ledger)], lambda ledger: [conflict_gate(ledger)], effect_gates]
     gates.append(policy_gates)
     if facts.policy.governs != "broken":
         gates.append(lambda ledger: rule_requirements(rules, ledger))

@@ -9,6 +9,7 @@ from functools import lru_cache
 from apps.policies.codeowners import OwnerMatch
 from apps.policies.config import CODE_OWNERS, DEPLOY, MERGE, REVIEWERS, Needs, Rule
 from apps.policies.evaluation.demands import Judged, approvals
+from apps.policies.evaluation.effects import not_touched
 from apps.policies.evaluation.facts import ROLLBACK, CannotEvaluate, Facts
 from apps.policies.evaluation.standing import Ledger
 from apps.policies.evaluation.verdict import FAILED, NOT_NEEDED, Requirement, RuleRef
@@ -78,6 +79,9 @@ def _does_not_apply(rule: Rule, facts: Facts) -> str:
             return f"Only for {' and '.join(when.environments)}, which this does not reach."
     if when.paths and not any(_pattern(text).matches(path) for text in when.paths for path in facts.changed_paths):
         return f"Only for {' and '.join(when.paths)}, which this does not touch."
+    if when.resources is not None:
+        reached = set(_reached(facts))
+        return not_touched(when.resources, facts.renderings, reached & set(when.environments or reached))
     return ""
 
 

@@ -1,0 +1,91 @@
+"""What the rendered effect means for the gate: it must be known, and rules may ask for who knows about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from apps.policies.config import ResourceClause
+from apps.policies.evaluation.demands import Judged
+from apps.policies.evaluation.facts import BROKEN, RENDERED, WAITS, CannotEvaluate, RenderingFact, ResourceFact
+from apps.policies.evaluation.standing import Ledger
+from apps.policies.evaluation.verdict import FAILED, MET, WAITING, Requirement
+
+NAME = "Effect is known"
+_SHOWN = 5
+
+
+def effect_gates(ledger: Ledger) -> list[Judged]:
+    """Every target that the change reaches was rendered; nothing where there is none."""
+    found = ledger.facts.renderings
+    if not found:
+        return []
+    odd = [one.state for one in found if one.state not in (RENDERED, WAITS, BROKEN)]
+    if odd:
+        raise CannotEvaluate(f"`{odd[0]}` is no known state of a rendering")
+    failed = [one for one in found if one.state == BROKEN and not one.optional]
+    waiting = [one for one in found if one.state == WAITS]
+    if failed:
+        text = f"The effect on {_targets(failed)} could not be evaluated. It holds the change until it can be."
+        return [Judged(Requirement("effect", NAME, FAILED, text, _evidence(failed)))]
+    if waiting:
+        text = f"The effect on {_targets(waiting)} is being rendered."
+        return [Judged(Requirement("effect", NAME, WAITING, text, _evidence(waiting)))]
+    skipped = [one for one in found if one.state == BROKEN]
+    known = len(found) - len(skipped)
+    text = f"The effect on {known} {'target is' if known == 1 else 'targets are'} known."
+    if skipped:
+        text += f" {_targets(skipped)} could not be evaluated, which portal.yaml allows."
+    return [Judged(Requirement("effect", NAME, MET, text, _evidence(skipped)))]
+
+
+def not_touched(clause: ResourceClause, renderings: tuple[RenderingFact, ...] | None, reached: Iterable[str]) -> str:
+    """Why a rule about resources is not needed here; ``""`` when one resource of a reached environment is meant.
+
+    Raises :class:`CannotEvaluate` while that cannot be told: an effect that is not known may be the one that is meant.
+    """
+    if renderings is None:
+        raise CannotEvaluate("no environment names targets, so nothing says which resources change")
+    names = set(reached)
+    asked = [one for one in renderings if one.environment in names]
+    if any(matches(clause, resource) for one in asked for resource in one.resources):
+        return ""
+    unknown = [one for one in asked if one.state != RENDERED]
+    if unknown:
+        raise CannotEvaluate(f"the effect on {_targets(unknown)} is not known")
+    return f"Only for {words(clause)}, of which nothing changes."
+
+
+def matches(clause: ResourceClause, resource: ResourceFact) -> bool:
+    """Whether all lists of the clause hold for this one resource."""
+    names = (resource.name, f"{resource.namespace}/{resource.name}")
+    return (
+        _any(clause.kinds, (resource.kind,))
+        and (not clause.actions or resource.action in clause.actions)
+        and _any(clause.names, names)
+        and _any(clause.risks, resource.risks)
+    )
+
+
+def words(clause: ResourceClause) -> str:
+    """``delete or replace of PersistentVolumeClaim``, for people."""
+    what = " or ".join(clause.kinds) or "resources"
+    parts = [f"{' or '.join(clause.actions)} of {what}" if clause.actions else what]
+    if clause.names:
+        parts.append(f"named {' or '.join(clause.names)}")
+    if clause.risks:
+        parts.append(f"with the risk {' or '.join(clause.risks)}")
+    return " ".join(parts)
+
+
+def _any(patterns: Sequence[str], values: Sequence[str]) -> bool:
+    return not patterns or any(fnmatchcase(value, pattern) for pattern in patterns for value in values)
+
+
+def _targets(found: Sequence[RenderingFact]) -> str:
+    return found[0].label if len(found) == 1 else f"{len(found)} targets"
+
+
+def _evidence(found: Sequence[RenderingFact]) -> tuple[str, ...]:
+    lines = tuple(f"{one.label}: {one.text}" if one.text else one.label for one in found[:_SHOWN])
+    return lines if len(found) <= _SHOWN else (*lines, f"and {len(found) - _SHOWN} more")
