@@ -1,0 +1,138 @@
+"""Secrets become keyed fingerprints before anything is stored (``••••1f3a9c2e4b7d``): equal values stay equal, nothing else is kept.
+
+What counts as secret: the data of a Kubernetes Secret; text under a name that says so (``password``, ``client_secret``,
+``API_TOKEN``), also as the value of an environment variable; and text that looks like a key wherever it stands (private
+keys in PEM, tokens of known makers, passwords in addresses). A name that only *refers* to a secret stays readable.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from apps.rendering.model import Json, Resource
+
+Fingerprint = Callable[[bytes], str]
+MARK = "\u2022\u2022\u2022\u2022"
+_DIGITS = 12
+_NAMES = re.compile(
+    r"(?:^|[._-]|(?<=[a-z0-9]))(?:pass(?:word|wd|phrase)|pwd|secret[_-]?key|client[_-]?secret|api[_-]?key|"
+    r"access[_-]?key(?![_-]?id)|private[_-]?key|(?:auth|access|bearer|refresh|api|bot|deploy|admin|root)?[_-]?token|"
+    r"credentials?|connection[_-]?string|dsn)s?$",
+    re.IGNORECASE,
+)
+_SHAPES = (
+    r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----.*?(?:-----END (?:[A-Z0-9]+ )*PRIVATE KEY-----|\Z)",
+    r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
+    r"\bgh[pousr]_[A-Za-z0-9]{30,}\b",
+    r"\bgithub_pat_[A-Za-z0-9_]{30,}",
+    r"\bglpat-[A-Za-z0-9_-]{16,}",
+    r"\bxox[abposr]-[A-Za-z0-9-]{10,}",
+    r"\bsk_(?:live|test)_[A-Za-z0-9]{16,}",
+    r"\bAIza[A-Za-z0-9_-]{30,}",
+    r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+",
+    r"(?<=://)[^\s/:@]{0,200}:[^\s/@]{1,200}(?=@)",
+)
+_LOOKS = re.compile("|".join(_SHAPES), re.DOTALL)
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_REFERENCES = ("valueFrom", "secretKeyRef", "secretRef", "configMapKeyRef")
+_NAMING = frozenset({"name", "namespace", "key", "kind", "apiVersion", "secretName", "existingSecret"})
+"""Keys below a secret name that say where the secret is, not what it is."""
+
+
+def keyed(key: bytes) -> Fingerprint:
+    """Fingerprints with a key of this portal: without it nobody can try which value one belongs to."""
+
+    def fingerprint(value: bytes) -> str:
+        return f"{MARK}{hmac.new(key, value, hashlib.sha256).hexdigest()[:_DIGITS]}"
+
+    return fingerprint
+
+
+def redact(resource: Resource, fingerprint: Fingerprint) -> Resource:
+    """The resource with every secret replaced. Its identity stays."""
+    body = dict(resource.body)
+    if resource.id.kind == "Secret" and not resource.id.api:
+        body = _secret(body, fingerprint)
+    return replace(resource, body=redact_value(body, fingerprint))
+
+
+def redact_value(value: Json, fingerprint: Fingerprint) -> Json:
+    """Any JSON value with what its names or its looks say is secret replaced."""
+    return _value(value, fingerprint)
+
+
+def redact_text(text: str, fingerprint: Fingerprint) -> str:
+    """Free text, such as the message of a tool, without what looks like a key."""
+    return _LOOKS.sub(lambda found: _once(found.group(), fingerprint), text)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a value under this name is taken for secret."""
+    return _NAMES.search(name) is not None
+
+
+def _once(text: str, fingerprint: Fingerprint) -> str:
+    return text if text.startswith(MARK) else fingerprint(text.encode("utf-8", "surrogatepass"))
+
+
+def _value(value: Json, fingerprint: Fingerprint, *, is_secret: bool = False) -> Json:
+    if isinstance(value, Mapping):
+        return _mapping(value, fingerprint, is_secret=is_secret)
+    if isinstance(value, (list, tuple)):
+        return [_value(item, fingerprint, is_secret=is_secret) for item in value]
+    if isinstance(value, str) and value:
+        return _once(value, fingerprint) if is_secret else redact_text(value, fingerprint)
+    if is_secret and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return fingerprint(str(value).encode())
+    return value
+
+
+def _mapping(value: Mapping[str, Any], fingerprint: Fingerprint, *, is_secret: bool) -> dict[str, Any]:
+    """Below a secret name everything is secret, except what only says where the secret is."""
+    found = {
+        key: _value(item, fingerprint, is_secret=is_secret_name(str(key)) or (is_secret and key not in _NAMING))
+        for key, item in value.items()
+    }
+    name, text = value.get("name"), value.get("value")
+    is_variable = isinstance(name, str) and is_secret_name(name) and not any(key in value for key in _REFERENCES)
+    if is_variable and isinstance(text, str) and text:
+        found["value"] = _once(text, fingerprint)
+    return found
+
+
+def _secret(body: dict[str, Any], fingerprint: Fingerprint) -> dict[str, Any]:
+    """Equal values have equal fingerprints, whether they stand in ``data`` (base64) or in ``stringData``."""
+    if isinstance(body.get("data"), Mapping):
+        body["data"] = {key: _hidden(_decoded(value), fingerprint) for key, value in body["data"].items()}
+    if isinstance(body.get("stringData"), Mapping):
+        body["stringData"] = {key: _hidden(_encoded(value), fingerprint) for key, value in body["stringData"].items()}
+    metadata = body.get("metadata")
+    if isinstance(metadata, Mapping) and isinstance(metadata.get("annotations"), Mapping):
+        annotations = dict(metadata["annotations"])
+        if _LAST_APPLIED in annotations:
+            annotations[_LAST_APPLIED] = _hidden(_encoded(annotations[_LAST_APPLIED]), fingerprint)
+        body["metadata"] = {**metadata, "annotations": annotations}
+    return body
+
+
+def _hidden(value: bytes, fingerprint: Fingerprint) -> str:
+    return value.decode() if value.startswith(MARK.encode()) else fingerprint(value)
+
+
+def _encoded(value: Json) -> bytes:
+    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else repr(value).encode()
+
+
+def _decoded(value: Json) -> bytes:
+    raw = _encoded(value)
+    try:
+        return base64.b64decode(b"".join(raw.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return raw

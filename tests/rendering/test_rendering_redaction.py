@@ -1,0 +1,130 @@
+"""Nothing secret leaves redaction, equal stays equal, and what only refers to a secret stays readable."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from apps.rendering.model import Resource, ResourceId
+from apps.rendering.redaction import MARK, keyed, redact, redact_text, redact_value
+
+CANARY = "canary-7f3e9a5b1d"
+FINGERPRINT = keyed(b"key of a test")
+
+
+def resource(kind: str, **body: object) -> Resource:
+    return Resource(ResourceId("", kind, "web", "one"), {"apiVersion": "v1", "kind": kind, **body})
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def test_the_data_of_a_secret_becomes_fingerprints_and_its_keys_stay() -> None:
+    found = redact(resource("Secret", data={"a": encoded(CANARY)}, stringData={"b": CANARY, "c": "x"}), FINGERPRINT)
+    assert found.body["data"]["a"] == found.body["stringData"]["b"] == FINGERPRINT(CANARY.encode())
+    assert found.body["stringData"]["c"] != found.body["stringData"]["b"]
+    assert CANARY not in json.dumps(found.body)
+    assert encoded(CANARY) not in json.dumps(found.body)
+
+
+def test_data_that_is_no_base64_is_hidden_too() -> None:
+    found = redact(resource("Secret", data={"a": f"%{CANARY}", "b": 7, "c": None}), FINGERPRINT)
+    assert all(value.startswith(MARK) for value in found.body["data"].values())
+    assert CANARY not in str(found.body)
+
+
+def test_what_was_applied_last_is_hidden_in_a_secret() -> None:
+    note = {"kubectl.kubernetes.io/last-applied-configuration": f'{{"data":{{"a":"{encoded(CANARY)}"}}}}'}
+    found = redact(resource("Secret", metadata={"name": "one", "annotations": note | {"a": "b"}}), FINGERPRINT)
+    assert encoded(CANARY) not in json.dumps(found.body)
+    assert found.body["metadata"]["annotations"]["a"] == "b"
+
+
+def test_without_the_key_of_the_portal_a_fingerprint_tells_nothing() -> None:
+    assert keyed(b"another")(b"x") != keyed(b"key")(b"x")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password", "DB_PASSWORD", "dbPassword", "spring.datasource.password", "client_secret", "clientSecret",
+        "API_KEY", "apiKey", "GITHUB_TOKEN", "accessToken", "private_key", "AWS_SECRET_ACCESS_KEY", "admin-password",
+        "REDIS_DSN", "credentials",
+    ],
+)  # fmt: skip
+def test_names_that_say_so_hide_their_value(name: str) -> None:
+    assert CANARY not in json.dumps(redact_value({"spec": {"values": {name: CANARY}}}, FINGERPRINT))
+    assert CANARY not in json.dumps(redact_value({"env": [{"name": name, "value": CANARY}]}, FINGERPRINT))
+    assert "1234" not in json.dumps(redact_value({name: 1234}, FINGERPRINT))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "secretName", "existingSecret", "tokenExpirationSeconds", "passwordPolicy", "imagePullSecrets", "key",
+        "monkey", "tokens_per_minute", "serviceAccountToken.path", "AWS_ACCESS_KEY_ID", "automountServiceAccountTokens2",
+    ],
+)  # fmt: skip
+def test_names_that_only_refer_to_one_stay_readable(name: str) -> None:
+    assert redact_value({name: "web-tls"}, FINGERPRINT) == {name: "web-tls"}
+
+
+def test_below_a_secret_name_only_the_place_of_the_secret_stays_readable() -> None:
+    found = redact_value({"credentials": {"secretName": "db", "user": CANARY, "parts": [CANARY]}}, FINGERPRINT)
+    assert found["credentials"]["secretName"] == "db"
+    assert CANARY not in json.dumps(found)
+
+
+def test_a_variable_whose_value_comes_from_elsewhere_stays_readable() -> None:
+    variable = {"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}
+    assert redact_value(variable, FINGERPRINT) == variable
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIE" + CANARY + "\n-----END RSA PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\n" + CANARY,
+        "AKIAIOSFODNN7EXAMPLE", "ghp_" + "a1" * 18, "glpat-" + "x" * 20, "xoxb-1234567890-abcdef", "sk_live_" + "9" * 24,
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl", f"postgres://app:{CANARY}@db/app",
+    ],
+)  # fmt: skip
+def test_what_looks_like_a_key_is_hidden_wherever_it_stands(text: str) -> None:
+    secret = text.rsplit("://app:", maxsplit=1)[-1].split("@", maxsplit=1)[0]
+    for found in (
+        redact_text(f"Error: {text} refused", FINGERPRINT),
+        json.dumps(redact_value([f"x {text}"], FINGERPRINT)),
+    ):
+        assert secret not in found
+        assert MARK in found or "\\u2022" in found
+
+
+def test_ordinary_text_stays_as_it_is() -> None:
+    body = {"image": "nginx@sha256:" + "a" * 64, "url": "https://example.org/a:b", "args": ["--key", "value"], "n": 1}
+    assert redact_value(body, FINGERPRINT) == body
+
+
+def test_redacting_twice_changes_nothing() -> None:
+    once = redact(resource("Secret", data={"a": encoded(CANARY)}, token="x"), FINGERPRINT)
+    assert redact(once, FINGERPRINT) == once
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just(CANARY),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "data", "value", "x"]), inner),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(JSON)
+def test_whatever_stands_below_a_secret_name_or_in_a_secret_the_canary_is_gone(value: object) -> None:
+    hidden = redact_value({"password": value}, FINGERPRINT)
+    assert CANARY not in json.dumps(hidden)
+    found = redact(resource("Secret", data={"a": value, "b": CANARY}), FINGERPRINT)
+    assert CANARY not in json.dumps(found.body)
