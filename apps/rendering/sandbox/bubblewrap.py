@@ -1,0 +1,28 @@
+"""The command line of ``bwrap`` that gives the same world as our own enclosure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+def command_line(
+    bwrap: str,
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    directory: str,
+    binds: Mapping[str, str],
+    links: Mapping[str, str],
+    scratch: int,
+) -> list[str]:
+    """Nothing of the machine but what ``binds`` (place → folder or file here) names, and that read-only."""
+    line = [bwrap, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    line += ["--uid", "65534", "--gid", "65534", "--hostname", "sandbox", "--clearenv"]
+    for name, value in environment.items():
+        line += ["--setenv", name, value]
+    for place, source in binds.items():
+        line += ["--ro-bind", source, place]
+    for place, target in links.items():
+        line += ["--symlink", target, place]
+    line += ["--proc", "/proc", "--dev", "/dev", "--size", str(scratch), "--tmpfs", "/tmp", "--dir", "/tmp/home"]  # noqa: S108
+    return [*line, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", directory, "--", *command]

@@ -1,0 +1,96 @@
+"""What is run, and the world that it sees."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from apps.rendering.workspace import Workspace
+
+HOME, INPUT = "/tmp/home", "/input"  # noqa: S108 - inside the enclosure
+_SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One program with its arguments.
+
+    ``directory`` is a folder of the input, in which it starts. ``environment`` is all that it gets beside HOME, PATH,
+    TMPDIR, LANG and TZ. ``folders`` (name → folder or file of this machine) are seen, read-only, as ``{folders}/NAME``; where
+    the portal runs as root, every user must be able to read them, because a tool is none that owns anything.
+    In arguments and values ``{home}``, ``{input}`` and ``{folders}`` stand for the places in the tool's own world.
+    """
+
+    program: Path
+    arguments: tuple[str, ...] = ()
+    directory: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    folders: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A command with every place filled in. ``binds`` and ``links`` are empty for one that is not shut in."""
+
+    command: list[str]
+    environment: dict[str, str]
+    directory: str
+    binds: dict[str, str] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+
+
+def shut_in(command: Command, workspace: Workspace) -> World:
+    """The world of an enclosure: the system's programs, the tool, the input."""
+    places = {"home": HOME, "input": INPUT, "folders": "/folders"}
+    binds, links = {}, {}
+    for name in _SYSTEM:
+        here = Path("/", name)
+        if here.is_symlink():
+            links[f"/{name}"] = str(here.readlink())
+        elif here.is_dir():
+            binds[f"/{name}"] = str(here)
+    binds[f"/tools/{command.program.name}"] = str(command.program)
+    binds[INPUT] = str(workspace.input)
+    binds |= {f"/folders/{name}": str(folder) for name, folder in command.folders.items()}
+    line = [f"/tools/{command.program.name}", *_filled(command.arguments, places)]
+    directory = os.path.join(INPUT, command.directory) if command.directory else INPUT  # noqa: PTH118 - text
+    return World(line, _environment(command, places), directory, binds, links)
+
+
+def in_the_open(command: Command, workspace: Workspace) -> World:
+    """The same places on this machine itself."""
+    for name, folder in command.folders.items():
+        place = workspace.scratch / "folders" / name
+        place.parent.mkdir(exist_ok=True)
+        place.symlink_to(folder)
+    home = workspace.scratch / "home"
+    home.mkdir(exist_ok=True)
+    places = {"home": str(home), "input": str(workspace.input), "folders": str(workspace.scratch / "folders")}
+    line = [str(command.program), *_filled(command.arguments, places)]
+    environment = {**_environment(command, places), "TMPDIR": str(workspace.scratch)}
+    return World(line, environment, str(workspace.input / command.directory))
+
+
+def _filled(texts: tuple[str, ...], places: Mapping[str, str]) -> list[str]:
+    filled = []
+    for text in texts:
+        for name, place in places.items():
+            text = text.replace(f"{{{name}}}", place)  # noqa: PLW2901
+        filled.append(text)
+    return filled
+
+
+def _environment(command: Command, places: Mapping[str, str]) -> dict[str, str]:
+    """Built from nothing: no variable of the portal reaches a tool."""
+    own = {
+        "HOME": "{home}",
+        "PATH": "/usr/bin:/bin",
+        "TMPDIR": "/tmp",  # noqa: S108
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "USER": "nobody",
+    }
+    named = {**own, **command.environment}
+    return dict(zip(named, _filled(tuple(named.values()), places), strict=True))

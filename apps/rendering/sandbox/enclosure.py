@@ -1,0 +1,198 @@
+"""The keeper of one run, in a process of its own that gets a :class:`Plan` as JSON.
+
+It shuts a command in, waits for it, ends everything that the command has started, and says on a pipe how that went:
+``{"code": …}``, or ``{"failed": …}`` where the enclosure could not be made, in which case the command never ran. It ends
+with its parent. It imports nothing but the standard library and :mod:`~apps.rendering.sandbox.kernel`: it starts often.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import TypedDict
+
+from apps.rendering.sandbox import kernel
+
+NOBODY = 65534
+_REAPING_TRIES = 100_000
+_NO_GROUP = 1 << 30
+
+
+class Plan(TypedDict):
+    """``command`` is what runs in the end; ``binds`` and ``links`` make up its file system (namespaces only)."""
+
+    method: str
+    command: list[str]
+    environment: dict[str, str]
+    directory: str
+    root: str
+    binds: dict[str, str]
+    links: dict[str, str]
+    limits: dict[str, int]
+    scratch: int
+    scratch_files: int
+    user: int
+    status: int
+    parent: int
+
+
+class StopAsked(Exception):
+    """The keeper was asked to end the run."""
+
+
+def main(plan: Plan) -> None:
+    """Run it to its end."""
+    os.set_inheritable(plan["status"], False)
+    signal.signal(signal.SIGTERM, _stop)
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGTERM)
+    kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+    kernel.die_first()
+    if os.getppid() != plan["parent"]:
+        return
+    child = 0
+    try:
+        child = _start(plan)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        _report(plan, {"code": code if code >= 0 else 128 - code})
+    except StopAsked:
+        pass
+    except OSError as error:
+        _report(plan, {"failed": str(error)})
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        _end_all(child)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise StopAsked
+
+
+def _report(plan: Plan, facts: dict[str, object]) -> None:
+    with suppress(OSError):
+        os.write(plan["status"], json.dumps(facts).encode() + b"\n")
+
+
+def _start(plan: Plan) -> int:
+    if plan["method"] == "namespaces":
+        own = _own_namespaces()
+        child = os.fork()
+        if child == 0:
+            _run_child(plan, lambda: _first_process(plan, own))
+        return child
+    child = os.fork()
+    if child == 0:
+        _run_child(plan, lambda: _in_own_session(plan))
+    return child
+
+
+def _own_namespaces() -> bool:
+    """The process namespace for the next child; whether a user namespace was needed for it."""
+    if os.geteuid() == 0:
+        with suppress(PermissionError):
+            kernel.unshare(kernel.NEWPID)
+            return False
+    user, group = os.geteuid(), os.getegid()
+    kernel.unshare(kernel.NEWUSER | kernel.NEWPID)
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{NOBODY} {user} 1"), ("gid_map", f"{NOBODY} {group} 1")):
+        Path("/proc/self", name).write_text(text, encoding="ascii")
+    return True
+
+
+def _run_child(plan: Plan, prepare: Callable[[], None]) -> None:
+    """In the child: prepare, then become the command. Never returns."""
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        prepare()
+        os.execve(plan["command"][0], plan["command"], plan["environment"])  # noqa: S606
+    except BaseException as error:  # noqa: BLE001 - whatever it was, this copy of the keeper must not go on
+        _report(plan, {"failed": f"{type(error).__name__}: {error}"})
+    os._exit(127)
+
+
+def _in_own_session(plan: Plan) -> None:
+    os.setsid()
+    _limited(plan)
+
+
+def _limited(plan: Plan) -> None:
+    os.chdir(plan["directory"])
+    kernel.limit(plan["limits"])
+
+
+def _first_process(plan: Plan, own: bool) -> None:
+    """Process 1 of the new namespace: makes the world, starts the command in it, collects what ends.
+
+    When it ends, the kernel kills everything else in the namespace. Returns in the command's process.
+    """
+    kernel.unshare(kernel.NEWNS | kernel.NEWNET | kernel.NEWIPC | kernel.NEWUTS)
+    kernel.sethostname("sandbox")
+    kernel.loopback_up()
+    kernel.build_root(plan["root"], plan["binds"], plan["links"], plan["scratch"], plan["scratch_files"])
+    kernel.bound_capabilities()
+    if not own:
+        _become(plan["user"])
+    kernel.drop_capabilities()
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)  # a change of user has cleared it
+    command = os.fork()
+    if command == 0:
+        _in_own_session(plan)
+        return
+    os.close(plan["status"])
+    code = 0
+    with suppress(ChildProcessError):
+        while True:
+            ended, status = os.waitpid(-1, 0)
+            if ended == command:
+                code = os.waitstatus_to_exitcode(status)
+                break
+    os._exit(code if code >= 0 else 128 - code)
+
+
+def _become(user: int) -> None:
+    """A user that nobody else is, so that its limits and signals concern this run alone."""
+    os.setgroups([])
+    for number in (user, NOBODY):
+        with suppress(OSError):
+            os.setresgid(number, number, number)
+            os.setresuid(number, number, number)
+            return
+    raise PermissionError("no other user to become")
+
+
+def _end_all(child: int) -> None:
+    """Kill and collect the child, its session, and everything that came to us when its parent ended."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    session = child or _NO_GROUP
+    for _ in range(_REAPING_TRIES):
+        found = {child} - {0}
+        with suppress(OSError):
+            found |= {int(number) for number in children.read_text(encoding="ascii").split()}
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(session, signal.SIGKILL)  # at once: what doubles itself is never caught one by one
+        for number in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(number, signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+        child = 0
+
+
+START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from apps.rendering.sandbox import enclosure as e; e.from_arguments()"
+)
+
+
+def from_arguments() -> None:
+    """For ``python -I -S -B -c START FOLDER PLAN``: isolated from the environment and from whatever is installed."""
+    main(json.loads(sys.argv[2]))

@@ -1,0 +1,165 @@
+"""The few calls of Linux that the keeper needs and Python 3.11 does not have. Standard library only."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import re
+import resource
+import socket
+import stat
+import struct
+from contextlib import suppress
+from pathlib import Path
+
+NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (
+    0x00020000,
+    0x04000000,
+    0x08000000,
+    0x10000000,
+    0x20000000,
+    0x40000000,
+)
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
+PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
+_RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _NOATIME, _NODIRATIME = 1, 2, 4, 8, 32, 1024, 2048
+_BIND, _REC, _PRIVATE, _RELATIME = 4096, 16384, 1 << 18, 1 << 21
+_KEPT = {  # flags of statvfs → of mount: a bind mount in a user namespace may not lose one
+    2: _NOSUID,
+    4: _NODEV,
+    8: _NOEXEC,
+    1024: _NOATIME,
+    2048: _NODIRATIME,
+    4096: _RELATIME,
+}
+_DETACH = 2
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "s390x": 217, "ppc64le": 203}
+_CAPSET = {"x86_64": 126, "aarch64": 91, "riscv64": 91, "s390x": 185, "ppc64le": 184}
+_LAST_CAPABILITY = 63
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_RESOURCES = {
+    "cpu": resource.RLIMIT_CPU,
+    "address_space": getattr(resource, "RLIMIT_AS", None),
+    "processes": getattr(resource, "RLIMIT_NPROC", None),
+    "file_size": resource.RLIMIT_FSIZE,
+    "open_files": resource.RLIMIT_NOFILE,
+    "core": resource.RLIMIT_CORE,
+}
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def unshare(flags: int) -> None:
+    _checked(_libc.unshare(flags), "unshare")
+
+
+def prctl(option: int, value: int) -> None:
+    """Nothing on a system that has no such call."""
+    if hasattr(_libc, "prctl"):
+        _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0)
+
+
+def sethostname(name: str) -> None:
+    _checked(_libc.sethostname(name.encode(), len(name)), "sethostname")
+
+
+def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
+    texts = [None if text is None else os.fsencode(text) for text in (source, target, kind)]
+    _checked(_libc.mount(*texts, ctypes.c_ulong(flags), data.encode() or None), f"mount {target}")
+
+
+def loopback_up() -> None:
+    """Programs that talk to their own parts by 127.0.0.1 may do so; there is no other interface."""
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
+        fcntl.ioctl(made, 0x8914, struct.pack("16sh22x", b"lo", 0x41))
+
+
+def bound_capabilities() -> None:
+    """No program started from here on gets any; what this process has stays."""
+    for number in range(_LAST_CAPABILITY + 1):
+        _libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(number), 0, 0, 0)
+
+
+def drop_capabilities() -> None:
+    """All that this process has."""
+    header, nothing = struct.pack("Ii", 0x20080522, 0), struct.pack("6I", *([0] * 6))
+    _checked(_libc.syscall(ctypes.c_long(_number(_CAPSET)), header, nothing), "capset")
+
+
+def _number(table: dict[str, int]) -> int:
+    machine = os.uname().machine
+    if machine not in table:
+        raise OSError(f"processors of type {machine} are not known")
+    return table[machine]
+
+
+def limit(limits: dict[str, int]) -> None:
+    """Soft and hard, never above what the portal itself may use; processor time warns one second before it kills."""
+    for name, value in limits.items():
+        which = _RESOURCES[name]
+        if which is None:
+            continue
+        hardest = resource.getrlimit(which)[1]
+        hard = value + 1 if name == "cpu" else value
+        hard = hard if hardest == resource.RLIM_INFINITY else min(hard, hardest)
+        resource.setrlimit(which, (min(value, hard), hard))
+
+
+def die_first() -> None:
+    """Where the machine runs out of memory, this run ends before anything else does."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+
+
+def build_root(root: str, binds: dict[str, str], links: dict[str, str], scratch: int, scratch_files: int) -> None:
+    """A new file system of what is named, read-only, with ``/tmp`` and ``/proc``; the old one is gone afterwards."""
+    mount("none", "/", None, _REC | _PRIVATE)
+    mount("tmpfs", root, "tmpfs", _NOSUID | _NODEV, "mode=755,size=1m")
+    for name in ("proc", "tmp", "dev"):
+        Path(root, name).mkdir()
+    for place, source in {**binds, **{f"/dev/{name}": f"/dev/{name}" for name in _DEVICES}}.items():
+        _bind(source, root + place)
+    for place, target in links.items():
+        Path(root + place).symlink_to(target)
+    own_tmp = f"{root}/tmp"  # noqa: S108 - a name in the new file system
+    mount("tmpfs", own_tmp, "tmpfs", _NOSUID | _NODEV, f"mode=1777,size={scratch},nr_inodes={scratch_files}")
+    Path(own_tmp, "home").mkdir()
+    Path(own_tmp, "home").chmod(0o1777)
+    with suppress(OSError):  # inside a container it may be forbidden; then there is none, which tools bear
+        mount("proc", f"{root}/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
+    mount("none", root, None, _REMOUNT | _BIND | _RDONLY | _NOSUID | _NODEV)
+    os.chdir(root)
+    _checked(_libc.syscall(ctypes.c_long(_number(_PIVOT_ROOT)), b".", b"."), "pivot_root")
+    _checked(_libc.umount2(b".", _DETACH), "umount")
+    os.chdir("/")
+
+
+def _bind(source: str, target: str) -> None:
+    place = Path(target)
+    if Path(source).is_dir():
+        place.mkdir(parents=True, exist_ok=True)
+    else:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    device = stat.S_ISCHR(Path(source).stat().st_mode)
+    mount(source, target, None, _BIND | _REC)
+    for mounted in _mounted_below(target):
+        present = os.statvfs(mounted).f_flag
+        kept = sum(flag for seen, flag in _KEPT.items() if present & seen)
+        kept = kept & ~_NODEV if device else kept | _NODEV
+        mount("none", mounted, None, kept | _REMOUNT | _BIND | _RDONLY | _NOSUID)
+
+
+def _mounted_below(target: str) -> list[str]:
+    """Mounts of the bound folder come along, and each is made read-only by itself."""
+    with open("/proc/self/mountinfo", "rb") as lines:  # noqa: PTH123 - bytes
+        places = [line.split(b" ")[4] for line in lines]
+    plain = [re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match.group(1), 8)]), place) for place in places]
+    texts = [os.fsdecode(place) for place in plain]
+    return [text for text in texts if text == target or text.startswith(f"{target}/")]

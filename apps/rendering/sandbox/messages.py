@@ -1,0 +1,30 @@
+"""What a tool said, made fit for people: nothing of this machine, nothing that hides, not too much."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+MOST = 4_000
+_GAP = "\n[…]\n"
+_ESCAPES = re.compile(r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|\[[0-?]*[ -/]*[@-~]?|[@-Z\\^_]?)")
+_HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+_KEPT = {"\n", "\t"}
+
+
+def clean_message(said: bytes | str, places: Iterable[str] = ()) -> str:
+    """At most :data:`MOST` characters. ``places``: folders of this machine, whose names are taken out.
+
+    Control, direction and other invisible characters and terminal sequences are removed. Of a long message the
+    beginning and the end are kept: tools put the reason at either.
+    """
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    for place in sorted({place.rstrip("/") for place in places} - {""}, key=len, reverse=True):
+        text = text.replace(f"{place}/", "").replace(place, ".")
+    text = _ESCAPES.sub("", text.replace("\r\n", "\n"))
+    shown = "".join(each for each in text if each in _KEPT or unicodedata.category(each) not in _HIDDEN).strip()
+    if len(shown) <= MOST:
+        return shown
+    half = (MOST - len(_GAP)) // 2
+    return shown[:half] + _GAP + shown[-half:]
