@@ -181,7 +181,9 @@ class ByKeyboard(Person):
         expect(self.page.get_by_label(label, exact=True).first.locator("option:checked")).to_have_text(option)
 
     def pick(self, label: str) -> None:
-        now = self._tab_to(None, "input", kind="radio")
+        now = self._focused()
+        if now is None or now["type"] != "radio":
+            now = self._tab_to(None, "input", kind="radio")
         self.page.keyboard.press("Space")
         for _ in range(9):
             if now["name"] == label:
