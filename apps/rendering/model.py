@@ -150,14 +150,25 @@ class Element:
     keys: tuple[tuple[str, Json], ...]
 
 
-Step = str | int | Element
-"""A key of a mapping, an index of a list, or the keys of an element."""
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The last step of a path to the order of a keyed list; before and after are the keys of its elements, in order.
+
+    ``keys`` are the names of the keys; the name of a value that is its own key is empty, as it is in :class:`Element`.
+    """
+
+    keys: tuple[str, ...]
+
+
+Step = str | int | Element | Order
+"""A key of a mapping, an index of a list, the keys of an element, or the order of a list."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
     """One place of a body that differs. ``before`` or ``after`` is :data:`ABSENT` where there was, or will be, nothing.
 
+    Indices of a path count in the list as it was; that of an element that was not there counts in the list as it will be.
     ``rule`` is the name of the rule by which this difference has no effect (empty: it counts). Such differences are
     counted and can be shown; nothing is thrown away.
     """
