@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.rendering.comparing import RULES, apply_fields, compare, words
@@ -124,6 +124,35 @@ def test_what_looks_alike_and_has_an_effect_counts(text, steps, to):
         assert difference.silent == ()
         [change] = difference.changes
         assert [field.rule for field in change.fields if not field.rule]
+
+
+def together(text, picks):
+    """The manifest with several of those values, none of them inside another one."""
+    after = body(text)
+    for steps, to in picks:
+        place = after
+        for step in steps[:-1]:
+            place = place[step]
+        place[steps[-1]] = to
+    return after
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_differences_without_effect_have_none_together_and_hide_no_other(data):
+    text = data.draw(st.sampled_from([DEPLOYMENT, SERVICE, STATEFUL, ROLE, POLICY]))
+    chosen = data.draw(st.lists(st.sampled_from([entry for entry in SILENT if entry[0] == text]), min_size=1))
+    picks = [
+        (steps, to)
+        for _, steps, to, _ in chosen
+        if not any(steps[: len(one[1])] == one[1] for one in chosen if one[1] != steps)
+    ]
+    after = together(text, picks)
+    difference = compare([resource(body(text))], [resource(after)])
+    assert (difference.changes, len(difference.silent)) == ((), bool(picks))
+    after["metadata"]["labels"] = {"really": "other"}
+    [change] = compare([resource(body(text))], [resource(after)]).changes
+    assert {words(field.path).partition(".labels")[0] for field in change.fields if not field.rule} == {"metadata"}
 
 
 def test_the_order_of_variables_counts_where_one_refers_to_another():

@@ -127,9 +127,8 @@ def _subject_group(subject: Mapping[str, Json]) -> Json:
 
 _RBAC = "rbac.authorization.k8s.io"
 _RULE = record(verbs=SET, apiGroups=SET, resources=SET, resourceNames=SET, nonResourceURLs=SET)
-_ROLE = _kind(
-    rules=listed(_RULE, order=_FREE), aggregationRule=record(clusterRoleSelectors=listed(SELECTOR, order=_FREE))
-)
+_RULES = listed(_RULE, order=_FREE)
+_SELECTION = record(clusterRoleSelectors=listed(SELECTOR, order=_FREE))
 _BINDING = _kind(
     subjects=listed(record({"apiGroup": _subject_group}), "kind", "namespace", "name", order=_FREE),
     roleRef=record({"apiGroup": _RBAC}),
@@ -233,8 +232,8 @@ KINDS: Mapping[tuple[str, str], Shape] = {
     ("networking.k8s.io/v1", "NetworkPolicy"): _kind(spec=_NETWORK_POLICY_SPEC),
     ("networking.k8s.io/v1", "Ingress"): _kind(spec=_INGRESS_SPEC),
     ("networking.k8s.io/v1", "IngressClass"): _kind(spec=VALUE),
-    ("rbac.authorization.k8s.io/v1", "Role"): _ROLE,
-    ("rbac.authorization.k8s.io/v1", "ClusterRole"): _ROLE,
+    ("rbac.authorization.k8s.io/v1", "Role"): _kind(rules=_RULES),
+    ("rbac.authorization.k8s.io/v1", "ClusterRole"): _kind(rules=_RULES, aggregationRule=_SELECTION),
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): _BINDING,
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): _BINDING,
     ("autoscaling/v1", "HorizontalPodAutoscaler"): _kind(spec=record({"minReplicas": 1})),

@@ -119,26 +119,27 @@ _CONTAINER = record(
     securityContext=record(capabilities=record(add=SET, drop=SET)),
 )
 
-_ITEMS = listed(record(fieldRef=_FIELD_REF, resourceFieldRef=_RESOURCE_FIELD_REF), "path")
+_FILES = listed(VALUE, "path")
+_FIELD_FILES = listed(record(fieldRef=_FIELD_REF, resourceFieldRef=_RESOURCE_FIELD_REF), "path")
 _FILE_MODE = {"defaultMode": 420}
 _PROJECTION = record(
-    secret=record(items=_ITEMS),
-    configMap=record(items=_ITEMS),
-    downwardAPI=record(items=_ITEMS),
+    secret=record(items=_FILES),
+    configMap=record(items=_FILES),
+    downwardAPI=record(items=_FIELD_FILES),
     serviceAccountToken=record({"expirationSeconds": 3600, "audience": ""}),
 )
 CLAIM_SPEC = record(
     {"volumeMode": "Filesystem", "volumeName": ""},
     accessModes=SET,
     selector=SELECTOR,
-    resources=optional(_RESOURCES),
+    resources=optional(record(limits=AMOUNTS, requests=AMOUNTS)),
 )
 _CLAIM_TEMPLATE = record(metadata=METADATA, spec=CLAIM_SPEC)
 _VOLUME = record(
     emptyDir=record({"medium": ""}, sizeLimit=AMOUNT),
-    secret=record(_FILE_MODE, items=_ITEMS),
-    configMap=record(_FILE_MODE, items=_ITEMS),
-    downwardAPI=record(_FILE_MODE, items=_ITEMS),
+    secret=record(_FILE_MODE, items=_FILES),
+    configMap=record(_FILE_MODE, items=_FILES),
+    downwardAPI=record(_FILE_MODE, items=_FIELD_FILES),
     projected=record(_FILE_MODE, sources=listed(_PROJECTION)),
     hostPath=record({"type": ""}),
     nfs=record({"readOnly": False}),
@@ -173,6 +174,7 @@ POD_SPEC = record(
     readinessGates=listed(VALUE, "conditionType", order=_FREE),
     schedulingGates=listed(VALUE, "name", order=_FREE),
     resourceClaims=listed(VALUE, "name", order=_FREE),
+    evictionResponders=listed(VALUE, "name"),
     nodeSelector=MAP,
     overhead=AMOUNTS,
     affinity=_AFFINITY,
