@@ -10,7 +10,7 @@ from apps.rendering.comparing import RULES, apply_fields, compare, words
 from apps.rendering.comparing.equality import same
 from apps.rendering.comparing.fields import field_changes
 from apps.rendering.comparing.kinds import KINDS, shape_of
-from apps.rendering.comparing.shapes import UNKNOWN
+from apps.rendering.comparing.shapes import UNKNOWN, Shape
 from apps.rendering.model import ABSENT, Action, Element, FieldChange, Order
 from tests.support.bodies import (
     BODIES,
@@ -22,6 +22,7 @@ from tests.support.bodies import (
     changed,
     mutated,
     resource,
+    shaped,
 )
 
 SHAPES = st.one_of(st.just(UNKNOWN), st.sampled_from(sorted(KINDS)).map(KINDS.__getitem__))
@@ -48,6 +49,19 @@ def test_fields_applied_to_a_real_body_give_its_mutation(data):
         assert same(apply_fields(old, fields), new)
         assert bool(fields) is not same(old, new)
         assert [field.rule != "" for field in fields] == sorted(field.rule != "" for field in fields)
+
+
+@PROFILE
+@given(st.data())
+def test_fields_applied_to_a_body_of_a_known_type_give_any_other_of_it(data):
+    shape = data.draw(st.sampled_from(sorted(KINDS)).map(KINDS.__getitem__))
+    before = {"spec": data.draw(shaped(shape)), "metadata": {}}
+    after = data.draw(st.one_of(mutated(before), st.fixed_dictionaries({"spec": shaped(shape)})))
+    around = Shape(fields={"spec": shape})
+    for old, new in ((before, after), (after, before)):
+        fields = field_changes(old, new, around)
+        assert same(apply_fields(old, fields), new)
+        assert bool(fields) is not same(old, new)
 
 
 @PROFILE

@@ -77,7 +77,7 @@ BROUGHT = [
     (DEPLOYMENT, (*POD, "hostPID"), True, "privilege", HIGH, "processes of their node"),
     (DEPLOYMENT, (*POD, "hostIPC"), True, "privilege", HIGH, "memory with their node"),
     (DEPLOYMENT, (*POD, "volumes", 0), {"name": "cache", "hostPath": {"path": "/var/run"}}, "privilege", HIGH, "/var/run"),
-    (DEPLOYMENT, (*NGINX, "ports", 0, "hostPort"), 8080, "network", MEDIUM, "port 8080 of its node"),
+    (DEPLOYMENT, (*NGINX, "ports", 0, "hostPort"), 8080, "exposure", MEDIUM, "port 8080 of its node"),
     (DEPLOYMENT, (*POD, "serviceAccountName"), "admin", "rbac", MEDIUM, "service account admin"),
     (DEPLOYMENT, (*POD, "automountServiceAccountToken"), True, "rbac", MEDIUM, "token"),
     (DEPLOYMENT, (*NGINX, "image"), "nginx", "image", MEDIUM, "neither tag nor digest"),
@@ -89,17 +89,17 @@ BROUGHT = [
     (DEPLOYMENT, ("metadata", "annotations", "argocd.argoproj.io/hook"), "PreSync", "hook", MEDIUM, "PreSync"),
     (DEPLOYMENT, ("metadata", "annotations", "argocd.argoproj.io/sync-options"), "Replace=true", "hook", HIGH, "again"),
     (STATEFUL, ("spec", "persistentVolumeClaimRetentionPolicy"), {"whenScaled": "Delete"}, "destroy", HIGH, "whenScaled"),
-    (SERVICE, ("spec", "type"), "LoadBalancer", "network", HIGH, "load balancer"),
-    (SERVICE, ("spec", "type"), "NodePort", "network", MEDIUM, "NodePort"),
-    (SERVICE, ("spec", "externalIPs"), ["192.0.2.7"], "network", HIGH, "192.0.2.7"),
-    (INGRESS, ("spec", "rules", 0, "host"), "other.example.org", "network", MEDIUM, "other.example.org"),
-    (INGRESS, ("spec", "rules", 0, "host"), ..., "network", HIGH, "every host name"),
-    (INGRESS, ("spec", "defaultBackend"), {"service": {"name": "x"}}, "network", HIGH, "match no rule"),
-    (INGRESS, ("spec", "tls"), [], "network", HIGH, "TLS for shop.example.org"),
-    (ROUTE, ("spec", "hostnames"), ["shop.example.org", "b.example.org"], "network", MEDIUM, "b.example.org"),
-    (POLICY, ("spec", "ingress", 0), {}, "network", HIGH, "lets in all traffic"),
-    (POLICY, ("spec", "egress"), [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}], "network", HIGH, "0.0.0.0/0"),
-    (POLICY, ("spec", "policyTypes"), ["Ingress"], "network", HIGH, "no longer restricts egress"),
+    (SERVICE, ("spec", "type"), "LoadBalancer", "exposure", HIGH, "load balancer"),
+    (SERVICE, ("spec", "type"), "NodePort", "exposure", MEDIUM, "NodePort"),
+    (SERVICE, ("spec", "externalIPs"), ["192.0.2.7"], "exposure", HIGH, "192.0.2.7"),
+    (INGRESS, ("spec", "rules", 0, "host"), "other.example.org", "exposure", MEDIUM, "other.example.org"),
+    (INGRESS, ("spec", "rules", 0, "host"), ..., "exposure", HIGH, "every host name"),
+    (INGRESS, ("spec", "defaultBackend"), {"service": {"name": "x"}}, "exposure", HIGH, "match no rule"),
+    (INGRESS, ("spec", "tls"), [], "exposure", HIGH, "TLS for shop.example.org"),
+    (ROUTE, ("spec", "hostnames"), ["shop.example.org", "b.example.org"], "exposure", MEDIUM, "b.example.org"),
+    (POLICY, ("spec", "ingress", 0), {}, "exposure", HIGH, "lets in all traffic"),
+    (POLICY, ("spec", "egress"), [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}], "exposure", HIGH, "0.0.0.0/0"),
+    (POLICY, ("spec", "policyTypes"), ["Ingress"], "exposure", HIGH, "no longer restricts egress"),
     (ROLE, ("rules", 0, "verbs"), ["get", "list", "delete"], "rbac", MEDIUM, "Grants delete on pods, configmaps."),
     (ROLE, ("rules", 0, "verbs"), ["*"], "rbac", HIGH, "Grants * on pods, configmaps."),
     (ROLE, ("rules", 0, "resources"), ["secrets"], "rbac", HIGH, "Grants get, list on secrets."),
@@ -230,6 +230,14 @@ def test_a_deletion_is_said_and_weighs_more_where_data_can_be_lost(api, kind, we
     [change] = compare([gone], []).changes
     risk = change.risks[0]
     assert (risk.code, risk.weight, risk.text.startswith(f"{kind} shop/x is deleted.")) == ("destroy", weight, True)
+
+
+def test_a_replacement_says_why_and_what_is_lost_on_the_way():
+    found = risks(body(STATEFUL), changed(STATEFUL, "spec", "serviceName", to="other"))
+    assert [(risk.code, risk.weight) for risk in found] == [("replace", HIGH), ("destroy", HIGH)]
+    assert "because spec.serviceName cannot be changed in place" in found[0].text
+    selector = changed(DEPLOYMENT, "spec", "selector", "matchLabels", "app", to="other")
+    assert [(risk.code, risk.weight) for risk in risks(body(DEPLOYMENT), selector)] == [("replace", MEDIUM)]
 
 
 def test_a_budget_that_is_deleted_and_a_version_that_is_served_no_longer_are_said():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from apps.rendering.comparing import RULES, apply_fields, compare, words
 from apps.rendering.comparing.quantities import quantity
 from apps.rendering.model import Action
+from apps.rendering.redaction import MARK
 from tests.support.bodies import DEPLOYMENT, POLICY, ROLE, ROLLOUT, SERVICE, STATEFUL, body, changed, resource
 
 POD = ("spec", "template", "spec")
@@ -164,6 +165,16 @@ def test_the_order_of_variables_counts_where_one_refers_to_another():
     assert [(words(field.path), field.before, field.after) for field in change.fields] == [
         ("spec.template.spec.containers[nginx].env (order)", ["MODE", "LEVEL"], ["LEVEL", "MODE"])
     ]
+
+
+def test_the_order_of_variables_counts_where_a_secret_one_may_refer_to_another():
+    before = changed(
+        DEPLOYMENT, *NGINX, "env", to=[{"name": "USER", "value": "a"}, {"name": "DSN", "value": f"{MARK}12"}]
+    )
+    after = changed(
+        before, *NGINX, "env", to=list(reversed(before["spec"]["template"]["spec"]["containers"][0]["env"]))
+    )
+    assert len(compare([resource(before)], [resource(after)]).changes) == 1
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
+from apps.rendering.comparing.shapes import Ordering, Shape
 from apps.rendering.model import Resource, ResourceId, Source
 
 DEPLOYMENT = """
@@ -114,9 +115,9 @@ def body(text: str) -> dict[str, Any]:
     return yaml.safe_load(text)
 
 
-def changed(text: str, *steps: Any, to: Any) -> dict[str, Any]:
+def changed(text: Any, *steps: Any, to: Any) -> dict[str, Any]:
     """The manifest with another value at a place; ``...`` takes the place away."""
-    whole = body(text)
+    whole = body(text) if isinstance(text, str) else copy.deepcopy(text)
     place: Any = whole
     for step in steps[:-1]:
         place = place.setdefault(step, {}) if isinstance(place, dict) else place[step]
@@ -146,6 +147,7 @@ VALUES = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(NAMES, inner, max_size=4)),
     max_leaves=12,
 )
+AMOUNTS = st.sampled_from(["1", "1000m", 1, 1.0, "1Gi", "1024Mi", "1e3", "x", None])
 BODIES = st.dictionaries(NAMES, VALUES, max_size=4)
 
 
@@ -159,6 +161,39 @@ def mutated(draw: st.DrawFn, whole: Any) -> Any:
             break
         _mutate(draw, draw(st.sampled_from(places)))
     return whole
+
+
+@st.composite
+def shaped(draw: st.DrawFn, shape: Shape, depth: int = 9) -> Any:
+    """Values as a type has them, and sometimes anything else: fields that its rules know, with their defaults and others."""
+    if depth == 0 or draw(st.integers(0, 9)) == 0:
+        return draw(st.one_of(SCALARS, st.lists(SCALARS, max_size=2), st.just({}), AMOUNTS))
+    if shape.record:
+        return draw(_record(shape, depth))
+    if shape.keys or (shape.each and shape.order is not Ordering.COUNTS):
+        elements = [draw(shaped(shape.element(), depth - 1)) for _ in range(draw(st.integers(0, 3)))]
+        for element in elements:
+            if isinstance(element, dict):
+                element |= {
+                    key: draw(st.sampled_from(["a", "b", "c", 1])) for key in shape.keys if draw(st.integers(0, 9))
+                }
+        return elements
+    if shape.each:
+        return draw(st.dictionaries(NAMES, shaped(shape.each, depth - 1), max_size=2))
+    return draw(AMOUNTS if shape.amount else SCALARS)
+
+
+@st.composite
+def _record(draw: st.DrawFn, shape: Shape, depth: int) -> dict[str, Any]:
+    names = sorted({*shape.fields, *shape.defaults})
+    found = {}
+    for name in draw(st.lists(st.sampled_from(names), max_size=4, unique=True)):
+        default = shape.defaults.get(name)
+        if default is None or callable(default) or draw(st.booleans()):
+            found[name] = draw(shaped(shape.of(name), depth - 1))
+        else:
+            found[name] = copy.deepcopy(default)
+    return found
 
 
 def _places(value: Any) -> list[Any]:

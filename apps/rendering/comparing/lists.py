@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import LCSseq
 
+from apps.rendering.comparing.codec import encode_value
 from apps.rendering.comparing.paths import element_of
 from apps.rendering.comparing.shapes import Ordering, Shape
 from apps.rendering.model import Element, Json
+from apps.rendering.redaction import MARK
 
 MAX_CELLS = 1_000_000
 _ANY_NAME = ("name",)
@@ -72,8 +74,9 @@ def order_counts(pair: Keyed, shape: Shape, before: Sequence[Element], after: Se
 
 
 def _refers(variable: Json) -> bool:
+    """What became a fingerprint may have referred to another variable."""
     value = variable.get("value") if isinstance(variable, dict) else None
-    return isinstance(value, str) and "$(" in value
+    return isinstance(value, str) and ("$(" in value or MARK in value)
 
 
 def is_permutation(before: list[Json], after: list[Json]) -> bool:
@@ -116,4 +119,4 @@ def _gaps(old: list[str], new: list[str]) -> list[tuple[int, int, int, int]]:
 
 def _text(value: Json) -> str:
     """The same text for the same value only."""
-    return json.dumps(value, sort_keys=True)
+    return json.dumps(encode_value(value), sort_keys=True)

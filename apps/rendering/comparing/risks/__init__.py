@@ -21,7 +21,7 @@ CODES: Mapping[str, str] = MappingProxyType({
     "replace": "something is deleted and created again",
     "rbac": "somebody may do more in the cluster",
     "iam": "something acts as an identity outside the cluster",
-    "network": "something is reachable, or no longer shielded",
+    "exposure": "something is reachable, or no longer shielded",
     "privilege": "a container may do more on its node",
     "image": "an image can change without a change here",
     "hook": "a tool runs or deletes something beside the change itself",

@@ -45,7 +45,9 @@ def action_risks(change: ResourceChange) -> Iterator[Risk]:
     elif change.action is Action.REPLACE:
         fields = ", ".join(shown(words(path)) for path in change.replace_paths[:5])
         why = f" because {fields} cannot be changed in place" if fields else ""
-        yield Risk("replace", f"{name} must be deleted and created again{why}. {loss}".strip(), weight)
+        yield Risk("replace", f"{name} must be deleted and created again{why}.", weight)
+        if loss:
+            yield Risk("destroy", f"{name} is deleted on the way. {loss}", weight)
     elif _restarts_for_order(change):
         yield Risk("restart", f"The pods of {name} may be replaced, although only an order changes in their template.")
 

@@ -35,34 +35,34 @@ def network_facts(body: _Body) -> Iterator[Risk]:
 def _service(body: _Body) -> Iterator[Risk]:
     spec = mapping_at(body, "spec")
     if spec.get("type") == "LoadBalancer":
-        yield Risk("network", "A load balancer makes the service reachable from outside the cluster.", Weight.HIGH)
+        yield Risk("exposure", "A load balancer makes the service reachable from outside the cluster.", Weight.HIGH)
         if _EVERYBODY & set(texts_at(spec, "loadBalancerSourceRanges")):
-            yield Risk("network", "The load balancer accepts every address (loadBalancerSourceRanges).", Weight.HIGH)
+            yield Risk("exposure", "The load balancer accepts every address (loadBalancerSourceRanges).", Weight.HIGH)
     if spec.get("type") == "NodePort":
-        yield Risk("network", "The service is reachable on a port of every node (NodePort).")
+        yield Risk("exposure", "The service is reachable on a port of every node (NodePort).")
     for address in texts_at(spec, "externalIPs"):
-        yield Risk("network", f"The service takes the traffic for {shown(address)} (externalIPs).", Weight.HIGH)
+        yield Risk("exposure", f"The service takes the traffic for {shown(address)} (externalIPs).", Weight.HIGH)
 
 
 def _ingress(body: _Body) -> Iterator[Risk]:
     if at(body, "spec", "defaultBackend") is not None:
-        yield Risk("network", "All requests that match no rule are let in (defaultBackend).", Weight.HIGH)
+        yield Risk("exposure", "All requests that match no rule are let in (defaultBackend).", Weight.HIGH)
     yield from _hosts([text_at(rule, "host") for rule in mappings_at(body, "spec", "rules")])
 
 
 def _hosts(hosts: list[str]) -> Iterator[Risk]:
     for host in hosts:
         if host in {"", "*"}:
-            yield Risk("network", "Becomes reachable under every host name.", Weight.HIGH)
+            yield Risk("exposure", "Becomes reachable under every host name.", Weight.HIGH)
         else:
-            yield Risk("network", f"Becomes reachable as {shown(host)}.")
+            yield Risk("exposure", f"Becomes reachable as {shown(host)}.")
 
 
 def _gateway(body: _Body) -> Iterator[Risk]:
     for listener in mappings_at(body, "spec", "listeners"):
         where = f"{shown(listener.get('protocol'))} port {shown(listener.get('port'))}"
         host = text_at(listener, "hostname")
-        yield Risk("network", f"Listens on {where} for {shown(host) if host else 'every host name'}.", Weight.HIGH)
+        yield Risk("exposure", f"Listens on {where} for {shown(host) if host else 'every host name'}.", Weight.HIGH)
     for server in mappings_at(body, "spec", "servers"):
         yield from _hosts(texts_at(server, "hosts"))
 
@@ -73,11 +73,11 @@ def _policy(body: _Body) -> Iterator[Risk]:
             ports = at(rule, "ports")
             where = f" on {shown(json.dumps(ports, sort_keys=True))}" if ports else ""
             if not at(rule, peers):
-                yield Risk("network", f"The network policy {verb} all traffic{where}.", Weight.HIGH)
+                yield Risk("exposure", f"The network policy {verb} all traffic{where}.", Weight.HIGH)
             for peer in mappings_at(rule, peers):
                 everybody = text_at(peer, "ipBlock", "cidr") in _EVERYBODY
                 weight = Weight.HIGH if everybody else Weight.MEDIUM
-                yield Risk("network", f"The network policy {verb} {_peer(peer)}{where}.", weight)
+                yield Risk("exposure", f"The network policy {verb} {_peer(peer)}{where}.", weight)
 
 
 def _peer(peer: _Body) -> str:
@@ -90,18 +90,18 @@ def network_guards(before: _Body, after: _Body) -> Iterator[Risk]:
         yield from _lost_isolation(before, after)
     elif kind == "Service":
         if at(before, "spec", "loadBalancerSourceRanges") and not at(after, "spec", "loadBalancerSourceRanges"):
-            yield Risk("network", "The load balancer accepts every address (loadBalancerSourceRanges).", Weight.HIGH)
+            yield Risk("exposure", "The load balancer accepts every address (loadBalancerSourceRanges).", Weight.HIGH)
     elif kind == "Ingress":
         lost = _encrypted(before) - _encrypted(after)
         for host in sorted(lost):
-            yield Risk("network", f"TLS for {shown(host)} is taken away.", Weight.HIGH)
+            yield Risk("exposure", f"TLS for {shown(host)} is taken away.", Weight.HIGH)
 
 
 def _lost_isolation(before: _Body, after: _Body) -> Iterator[Risk]:
     for direction in sorted(_isolated(before) - _isolated(after)):
-        yield Risk("network", f"The network policy no longer restricts {direction.lower()}.", Weight.HIGH)
+        yield Risk("exposure", f"The network policy no longer restricts {direction.lower()}.", Weight.HIGH)
     if mapping_at(before, "spec", "podSelector") != mapping_at(after, "spec", "podSelector"):
-        yield Risk("network", "The network policy shields other pods than before.", Weight.HIGH)
+        yield Risk("exposure", "The network policy shields other pods than before.", Weight.HIGH)
 
 
 def _isolated(body: _Body) -> set[str]:

@@ -71,7 +71,7 @@ def _container_facts(name: str, container: _Body) -> Iterator[Risk]:
         yield Risk("privilege", f"Container {name} gets the capability {shown(capability)}.", weight)
     for port in mappings_at(container, "ports"):
         if port.get("hostPort"):
-            yield Risk("network", f"Container {name} takes port {shown(port['hostPort'])} of its node (hostPort).")
+            yield Risk("exposure", f"Container {name} takes port {shown(port['hostPort'])} of its node (hostPort).")
 
 
 def _effective_facts(name: str, container: _Body, spec: _Body) -> Iterator[Risk]:
