@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from apps.rendering.model import Failure, RenderError
+from apps.rendering.sandbox.messages import clean_message
 from apps.rendering.toolbox import Toolbox
 
 
@@ -32,6 +34,29 @@ class Workspace:
     def mount_point(self) -> Path:
         """Where the world of a run is put together; in a namespace of its own, so it stays empty here."""
         return self.root / "world"
+
+    def put(self, path: str, data: bytes, *, executable: bool = False) -> None:
+        """Write one file of the input, which must not be there and not lie behind a link. Raises ``REFUSED``."""
+        place = self.place(path)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with os.fdopen(os.open(place, flags, 0o600), "wb") as file:
+            file.write(data)
+            os.fchmod(file.fileno(), 0o755 if executable else 0o644)
+
+    def place(self, path: str) -> Path:
+        """Where a path of the repository goes, with its folders made, readable for whom the sandbox lets in."""
+        at = self.input
+        *folders, name = path.split("/")
+        for folder in folders:
+            at /= folder
+            if at.is_symlink() or (at.exists() and not at.is_dir()) or folder in {"", ".", ".."}:
+                raise RenderError(
+                    Failure.REFUSED, f"“{clean_message(path)[:200]}” lies behind a symbolic link.", path=path
+                )
+            if not at.exists():
+                at.mkdir()
+                at.chmod(0o755)
+        return at / name
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""One module for each system; :mod:`apps.rendering.registry` lists them."""

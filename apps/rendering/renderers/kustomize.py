@@ -1,0 +1,119 @@
+"""Kustomize, as ``kubectl kustomize`` has it: no plugins, no charts, nothing remote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from apps.rendering import kubernetes, kustomizations, options
+from apps.rendering.export import export
+from apps.rendering.identity import identity_of
+from apps.rendering.model import Failure, Json, Kind, Rendered, RenderError, Source, ToolIdentity
+from apps.rendering.paths import joined, listed
+from apps.rendering.protocol import Target, Tree
+from apps.rendering.sandbox.commands import Command
+from apps.rendering.sandbox.isolation import run
+from apps.rendering.sandbox.messages import clean_message
+from apps.rendering.toolbox import Toolbox
+from apps.rendering.workspace import Workspace, private_workspace
+from apps.rendering.yaml_reader import documents
+
+ORIGIN = "config.kubernetes.io/origin"
+_FLAGS = (
+    "--load-restrictor=LoadRestrictionsRootOnly",
+    "--enable-alpha-plugins=false",
+    "--enable-helm=false",
+    "--network=false",
+)
+_PLACE = re.compile(r"([\w./-]+\.(?:ya?ml|json))(?::? line |:)(\d+)")
+
+
+class Kustomize:
+    """Option: ``path``, the folder of the kustomization; ``namespace`` of what names none."""
+
+    kind = Kind.KUSTOMIZE
+
+    def tool(self, toolbox: Toolbox) -> ToolIdentity:
+        return identity_of("kubectl", ("version", "--client"), toolbox)
+
+    def inputs(self, tree: Tree, target: Target) -> tuple[str, ...]:
+        return listed(kustomizations.follow(tree, options.path(target, "path"), strict=False).inputs)
+
+    def render(self, tree: Tree, target: Target, toolbox: Toolbox) -> Rendered:
+        tool = self.tool(toolbox)
+        root = options.path(target, "path")
+        built = build(tree, root, toolbox)
+        found = kubernetes.resources(built.placed, options.name(target, "namespace"))
+        return Rendered(found, tool, built.inputs, built.warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a kustomization gives, before anything is made of it."""
+
+    placed: tuple[kubernetes.Placed, ...]
+    inputs: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def build(tree: Tree, root: str, toolbox: Toolbox) -> Built:
+    """Run it for one folder. Raises ``RenderError`` as the tool, or what is read before it, says."""
+    reading = kustomizations.follow(tree, root)
+    with private_workspace(toolbox) as workspace:
+        warnings = export(tree, reading.inputs, workspace, toolbox.input_limits)
+        asked = _ask_for_origins(tree, root, workspace)
+        done = run_kustomize(root, workspace, toolbox)
+    placed = tuple(_without_origin(each.value, tree, root) if asked else each for each in kubernetes.read(done))
+    return Built(placed, listed(reading.inputs), warnings)
+
+
+def run_kustomize(root: str, workspace: Workspace, toolbox: Toolbox) -> bytes:
+    """What the tool prints for a folder of the workspace. Raises ``TEMPLATE`` with its message."""
+    command = Command(toolbox.find("kubectl"), ("kustomize", *_FLAGS, f"./{root}"))
+    done = run(command, workspace, toolbox.limits, toolbox)
+    if done.returncode == 0:
+        return done.stdout
+    said = clean_message(done.stderr, (str(workspace.input), "/input")) or f"kubectl ended with {done.returncode}."
+    place = _PLACE.search(said)
+    path = (joined("", place.group(1)) or "") if place else ""
+    raise RenderError(Failure.TEMPLATE, said, path=path, line=int(place.group(2)) if place else 0)
+
+
+def _ask_for_origins(tree: Tree, root: str, workspace: Workspace) -> bool:
+    """Let the copy of the root name the file of every resource, where that changes nothing else; whether it will."""
+    path = kustomizations.file_of(tree, root)
+    if path is None or "buildMetadata" in (before := kustomizations.content(tree, path)):
+        return False
+    longer = tree.read(path).rstrip() + b"\nbuildMetadata: [originAnnotations]\n"
+    try:
+        after = [document.value for document in documents(longer)]
+    except RenderError:
+        return False
+    place = workspace.input / path
+    if after != [{**before, "buildMetadata": ["originAnnotations"]}] or place.is_symlink():
+        return False
+    place.write_bytes(longer)
+    return True
+
+
+def _without_origin(value: Json, tree: Tree, root: str) -> kubernetes.Placed:
+    """The object without the annotation that we asked for, which becomes its source."""
+    metadata = value.get("metadata") if isinstance(value, dict) else None
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    if not isinstance(metadata, dict) or not isinstance(annotations, dict) or ORIGIN not in annotations:
+        return kubernetes.Placed(value)
+    left = {name: text for name, text in annotations.items() if name != ORIGIN}
+    rest = {name: each for name, each in metadata.items() if name != "annotations"}
+    plain = {**value, "metadata": {**rest, **({"annotations": left} if left else {})}}
+    return kubernetes.Placed(plain, _source(annotations[ORIGIN], tree, root))
+
+
+def _source(origin: Json, tree: Tree, root: str) -> Source | None:
+    try:
+        facts = next((each.value for each in documents(str(origin).encode())), None)
+    except RenderError:
+        return None
+    named = (facts.get("path") or facts.get("configuredIn")) if isinstance(facts, Mapping) else None
+    path = joined(root, named) if isinstance(named, str) else None
+    return Source(path) if path and any(entry.path == path for entry in tree.entries(path)) else None
