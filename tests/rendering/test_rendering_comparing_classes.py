@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.rendering.comparing import classify, compare, words
 from apps.rendering.comparing.classes import Against
-from apps.rendering.model import ABSENT, Action
+from apps.rendering.model import ABSENT, Action, Difference
 from tests.support.bodies import DEPLOYMENT, ROLE, SERVICE, body, changed, resource
 
 IMAGE = ("spec", "template", "spec", "containers", 0, "image")
@@ -85,6 +87,28 @@ def test_one_and_true_are_not_the_same_effect():
     assert [one.targets for one in classify(fleet)] == [("a", "b"), ("c",), ("d",)]
 
 
+def test_targets_may_differ_by_their_own_words_and_by_nothing_else():
+    def created(region, host):
+        role = changed(ROLE, "metadata", "namespace", to=f"shop-{region}")
+        role["metadata"]["annotations"] = {"host": f"{host}.example.org", "where": region}
+        return compare([], [resource(role)])
+
+    regions = ["eu-1", "us-1", "ap-1"]
+    fleet = {region: created(region, region) for region in regions}
+    fleet |= {"lab": created("lab", "eu-1"), "x": created("x", "xs")}
+    own = {name: [f"shop-{name}", name] for name in fleet}
+    classes = classify(fleet, own)
+    assert [one.targets for one in classes] == [("ap-1", "eu-1", "us-1"), ("lab",), ("x",)]
+    assert [one.kind for one in classes[1].deviations] == [Against.OTHER]
+    assert len(classify(fleet)) == 5
+
+
+def test_an_update_without_fields_is_an_effect_too():
+    whole = target()
+    bare = Difference(tuple(replace(change, fields=()) for change in whole.changes))
+    assert [len(one.deviations) for one in classify({"a": Difference(()), "b": Difference(()), "c": bare})] == [0, 1]
+
+
 def test_no_targets_have_no_classes():
     assert classify({}) == ()
 
@@ -98,7 +122,7 @@ def fleets(draw):
     return {f"t{at}": differences[pick] for at, pick in enumerate(picks)}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(fleets(), st.randoms())
 def test_classes_do_not_depend_on_order_and_grow_by_equal_targets_only(fleet, random):
     classes = classify(fleet)
@@ -112,7 +136,7 @@ def test_classes_do_not_depend_on_order_and_grow_by_equal_targets_only(fleet, ra
     assert [one.deviations for one in grown] == [one.deviations for one in classes]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(fleets(), st.data())
 def test_one_more_attribute_in_one_target_makes_exactly_that_one_an_outlier(fleet, data):
     own = data.draw(st.sampled_from(sorted(fleet)))
