@@ -156,6 +156,25 @@ def test_differences_without_effect_have_none_together_and_hide_no_other(data):
     assert {words(field.path).partition(".labels")[0] for field in change.fields if not field.rule} == {"metadata"}
 
 
+@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet", "StatefulSet"])
+def test_amounts_of_a_rollout_are_filled_in_for_the_type_that_has_them_only(kind):
+    field, amounts, other = {
+        "Deployment": ("strategy", {"maxSurge": "25%"}, "Recreate"),
+        "DaemonSet": ("updateStrategy", {"maxUnavailable": 1}, "OnDelete"),
+        "StatefulSet": ("updateStrategy", {"partition": 0}, "OnDelete"),
+    }[kind]
+
+    def workload(**strategy):
+        return resource({**body(DEPLOYMENT), "kind": kind, "spec": {field: strategy}})
+
+    for there, filled in (("RollingUpdate", True), (other, False)):
+        for value in ({}, amounts):
+            difference = compare([workload(type=there)], [workload(type=there, rollingUpdate=value)])
+            assert bool(difference.silent) is filled
+    assert compare([workload()], [workload(type="RollingUpdate", rollingUpdate=amounts)]).silent
+    assert compare([workload()], [workload(rollingUpdate={"maxSurge": 2})]).changes
+
+
 def test_the_order_of_variables_counts_where_one_refers_to_another():
     before = changed(DEPLOYMENT, *NGINX, "env", 1, "value", to="$(MODE)-info")
     after = changed(

@@ -34,9 +34,13 @@ def _kind(defaults: Mapping[str, Default] | None = None, **fields: Shape) -> Sha
     return record(defaults, metadata=METADATA, **fields)
 
 
-def _rolling(maximum_unavailable: Json, maximum_surge: Json) -> Shape:
-    amounts = {"maxUnavailable": maximum_unavailable, "maxSurge": maximum_surge}
-    return optional(record({"type": "RollingUpdate"}, rollingUpdate=optional(record(amounts))))
+def _rolling(**amounts: Json) -> Shape:
+    """How a workload is rolled out. With another type than the default one, the server refuses the amounts."""
+
+    def filled_in(strategy: Mapping[str, Json]) -> Json:
+        return amounts if strategy.get("type") in (None, "RollingUpdate") else ABSENT
+
+    return optional(record({"type": "RollingUpdate", "rollingUpdate": filled_in}, rollingUpdate=record(amounts)))
 
 
 _HISTORY = {"revisionHistoryLimit": 10, "minReadySeconds": 0}
@@ -52,7 +56,7 @@ _JOB_SPEC = record(
 
 
 def _back_off(spec: Mapping[str, Json]) -> Json:
-    return ABSENT if "backoffLimitPerIndex" in spec else 6
+    return 6 if spec.get("backoffLimitPerIndex") is None else ABSENT
 
 
 _JOB_SPEC = replace(_JOB_SPEC, defaults={**_JOB_SPEC.defaults, "backoffLimit": _back_off})
@@ -168,16 +172,18 @@ _CORE = {
 }
 _APPS = {
     "Deployment": _kind(
-        spec=record({**_HISTORY, "progressDeadlineSeconds": 600}, strategy=_rolling("25%", "25%"), **_WORKLOAD)
+        spec=record(
+            {**_HISTORY, "progressDeadlineSeconds": 600},
+            strategy=_rolling(maxUnavailable="25%", maxSurge="25%"),
+            **_WORKLOAD,
+        )
     ),
-    "DaemonSet": _kind(spec=record(_HISTORY, updateStrategy=_rolling(1, 0), **_WORKLOAD)),
+    "DaemonSet": _kind(spec=record(_HISTORY, updateStrategy=_rolling(maxUnavailable=1, maxSurge=0), **_WORKLOAD)),
     "ReplicaSet": _kind(spec=record({"minReadySeconds": 0}, **_WORKLOAD)),
     "StatefulSet": _kind(
         spec=record(
             {**_HISTORY, "podManagementPolicy": "OrderedReady", "serviceName": ""},
-            updateStrategy=optional(
-                record({"type": "RollingUpdate"}, rollingUpdate=optional(record({"partition": 0})))
-            ),
+            updateStrategy=_rolling(partition=0),
             persistentVolumeClaimRetentionPolicy=optional(_RETENTION),
             volumeClaimTemplates=listed(record(metadata=METADATA, spec=CLAIM_SPEC)),
             **_WORKLOAD,

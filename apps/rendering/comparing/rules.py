@@ -56,11 +56,18 @@ def _rule_for_one(key: str, value: Json, without: Mapping[str, Json], shape: Sha
     default = shape.defaults.get(key, ABSENT)
     if callable(default):
         default = default(without)
-    if default is not ABSENT and (same(default, value) or rule_for_values(default, value, there)):
+    if default is not ABSENT and _is_filled_in(default, value, there):
         return DEFAULT
     if there.empty and there.record and isinstance(value, dict):
         return DEFAULT if all(rule_for_presence(inner, _NOTHING, value, there) for inner in value) else ""
     return ""
+
+
+def _is_filled_in(default: Json, value: Json, shape: Shape) -> bool:
+    """Whether the server makes ``default`` of ``value``, too: of a record also where it says only some of the fields."""
+    if shape.record and isinstance(default, dict) and isinstance(value, dict):
+        return all(key in default and _is_filled_in(default[key], value[key], shape.of(key)) for key in value)
+    return same(default, value) or bool(rule_for_values(default, value, shape))
 
 
 def _is_nothing(value: Json) -> bool:
