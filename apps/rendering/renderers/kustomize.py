@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from apps.rendering import kubernetes, kustomizations, options
@@ -21,7 +21,6 @@ from apps.rendering.yaml_reader import documents
 
 ORIGIN = "config.kubernetes.io/origin"
 _FLAGS = (
-    "--load-restrictor=LoadRestrictionsRootOnly",
     "--enable-alpha-plugins=false",
     "--enable-helm=false",
     "--network=false",
@@ -57,20 +56,27 @@ class Built:
     warnings: tuple[str, ...] = ()
 
 
-def build(tree: Tree, root: str, toolbox: Toolbox) -> Built:
-    """Run it for one folder. Raises ``RenderError`` as the tool, or what is read before it, says."""
+def build(
+    tree: Tree, root: str, toolbox: Toolbox, *, anywhere: bool = False, rewrite: Callable[[bytes], bytes] | None = None
+) -> Built:
+    """Run it for one folder. Raises ``RenderError`` as the tool, or what is read before it, says.
+
+    ``anywhere``: files outside of the folder may be named, too. ``rewrite`` gets what is printed before it is read.
+    """
     reading = kustomizations.follow(tree, root)
     with private_workspace(toolbox) as workspace:
         warnings = export(tree, reading.inputs, workspace, toolbox.input_limits)
         asked = _ask_for_origins(tree, root, workspace)
-        done = run_kustomize(root, workspace, toolbox)
+        done = run_kustomize(root, workspace, toolbox, anywhere=anywhere)
+    done = rewrite(done) if rewrite else done
     placed = tuple(_without_origin(each.value, tree, root) if asked else each for each in kubernetes.read(done))
     return Built(placed, listed(reading.inputs), warnings)
 
 
-def run_kustomize(root: str, workspace: Workspace, toolbox: Toolbox) -> bytes:
+def run_kustomize(root: str, workspace: Workspace, toolbox: Toolbox, *, anywhere: bool = False) -> bytes:
     """What the tool prints for a folder of the workspace. Raises ``TEMPLATE`` with its message."""
-    command = Command(toolbox.find("kubectl"), ("kustomize", *_FLAGS, f"./{root}"))
+    restricted = "LoadRestrictionsNone" if anywhere else "LoadRestrictionsRootOnly"
+    command = Command(toolbox.find("kubectl"), ("kustomize", f"--load-restrictor={restricted}", *_FLAGS, f"./{root}"))
     done = run(command, workspace, toolbox.limits, toolbox)
     if done.returncode == 0:
         return done.stdout

@@ -60,10 +60,14 @@ def _resident(process: int) -> int:
 def _in_memory(process: int) -> tuple[int, int] | None:
     """Files and bytes in the ``/tmp`` that this process sees, if that is a file system of its own."""
     try:
-        seen = os.statvfs(f"/proc/{process}/root/tmp")
-        if Path(f"/proc/{process}/root/tmp").stat().st_dev == Path("/tmp").stat().st_dev:  # noqa: S108 - compared
-            return None
+        place = os.open(f"/proc/{process}/root/tmp", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
+        return None
+    try:  # one descriptor for both: the process may change its root between two look-ups
+        seen, device = os.fstatvfs(place), os.fstat(place).st_dev
+    finally:
+        os.close(place)
+    if device == Path("/tmp").stat().st_dev:  # noqa: S108 - compared
         return None
     return seen.f_files - seen.f_ffree, (seen.f_blocks - seen.f_bfree) * seen.f_frsize
 

@@ -1,0 +1,110 @@
+"""Where Flux takes files from: this repository, a part of it under other names, or a place that is not here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from apps.rendering.kubernetes import group_of
+from apps.rendering.model import Failure, Json, RenderError, Resource
+from apps.rendering.paths import joined
+from apps.rendering.protocol import Tree
+from apps.rendering.sandbox.messages import clean_message
+from apps.rendering.views import Moved
+
+KUSTOMIZE_GROUP = "kustomize.toolkit.fluxcd.io"
+HELM_GROUP = "helm.toolkit.fluxcd.io"
+SOURCE_GROUP = "source.toolkit.fluxcd.io"
+GENERATOR_GROUP = "source.extensions.fluxcd.io"
+OWN_NAME = "flux-system"
+"""The name that ``flux bootstrap`` gives to the repository of a cluster."""
+
+
+def mapping(value: Json) -> Mapping[str, Json]:
+    """The value, if it is a mapping; else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def mappings(value: Json) -> list[Mapping[str, Json]]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def text(value: Json) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def is_a(resource: Resource, group: str, kind: str) -> bool:
+    return (resource.id.api, resource.id.kind) == (group, kind)
+
+
+class Sources:
+    """Looks sources up among the resources that a cluster has."""
+
+    def __init__(self, tree: Tree, resources: Iterable[Resource]) -> None:
+        self.tree = tree
+        self.found = {(each.id.kind, each.id.namespace, each.id.name): each for each in resources if _is_source(each)}
+
+    def tree_of(self, reference: Json, namespace: str) -> Tree:
+        """The files of a ``sourceRef``. Raises ``UNSUPPORTED`` for what is not in this repository."""
+        named = mapping(reference)
+        kind, name = text(named.get("kind")), text(named.get("name"))
+        place = text(named.get("namespace")) or namespace
+        if kind == "GitRepository" and self._is_this(place, name):
+            return self.tree
+        if kind == "ExternalArtifact":
+            rules = self._rules(place, name)
+            if rules:
+                return Moved(self.tree, rules)
+        what = clean_message(f"{kind or 'source'} {place}/{name}")
+        raise RenderError(
+            Failure.UNSUPPORTED, f"Its source, {what}, is not this repository; nothing is fetched from elsewhere."
+        )
+
+    def _is_this(self, namespace: str, name: str) -> bool:
+        if name == OWN_NAME:
+            return True
+        other, own = self.found.get(("GitRepository", namespace, name)), self._own()
+        if other is None or own is None:
+            return False
+        addresses = [mapping(each.body.get("spec")).get("url") for each in (other, own)]
+        return bool(addresses[0]) and addresses[0] == addresses[1]
+
+    def _own(self) -> Resource | None:
+        found = (each for (kind, _, name), each in self.found.items() if (kind, name) == ("GitRepository", OWN_NAME))
+        return next(found, None)
+
+    def _rules(self, namespace: str, name: str) -> tuple[tuple[str, str], ...]:
+        """What the generator of an artifact copies from this repository; empty: it copies something else, too."""
+        for (kind, place, _), generator in self.found.items():
+            if kind != "ArtifactGenerator" or place != namespace:
+                continue
+            spec = mapping(generator.body.get("spec"))
+            own = {
+                text(each.get("alias"))
+                for each in mappings(spec.get("sources"))
+                if each.get("kind") == "GitRepository"
+                and self._is_this(text(each.get("namespace")) or place, text(each.get("name")))
+            }
+            for artifact in mappings(spec.get("artifacts")):
+                if artifact.get("name") == name:
+                    return _copies(mappings(artifact.get("copy")), own)
+        return ()
+
+
+def _is_source(resource: Resource) -> bool:
+    return resource.id.api in {SOURCE_GROUP, GENERATOR_GROUP}
+
+
+def _copies(copies: list[Mapping[str, Json]], own: set[str]) -> tuple[tuple[str, str], ...]:
+    rules = []
+    for copy in copies:
+        alias, _, source = text(copy.get("from")).removeprefix("@").partition("/")
+        target = text(copy.get("to")).removeprefix("@artifact").strip("/")
+        folder = joined("", source.removesuffix("/**"))
+        if alias not in own or not source.endswith("/**") or folder is None or "*" in folder or copy.get("exclude"):
+            return ()  # other patterns select single files; rather nothing than another selection
+        rules.append((folder, target))
+    return tuple(rules)
+
+
+def group_matches(body: Mapping[str, Json], group: str, kind: str) -> bool:
+    return body.get("kind") == kind and group_of(text(body.get("apiVersion"))) == group
