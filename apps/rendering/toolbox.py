@@ -23,6 +23,20 @@ class Method(StrEnum):
     """The program ``bwrap``: it may make namespaces on machines that let no other program of an ordinary user do so."""
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a tool can learn of where it runs. Equal for all runs, so that equal commits give equal results."""
+
+    time_zone: str = "UTC"
+    host: str = "sandbox"
+    user: str = "nobody"
+    home: str = "home"
+
+
+ELSEWHERE = Surroundings("Pacific/Kiritimati", "elsewhere", "somebody", "elsewhere")
+"""Other surroundings, to find what depends on them."""
+
+
 @dataclass(frozen=True)
 class Toolbox:
     """``programs`` (name → path) wins over ``folders``, which win over PATH.
@@ -41,6 +55,7 @@ class Toolbox:
     allow_unisolated: bool = False
     workspaces: Path | None = None
     chart_cache: Path | None = None
+    surroundings: Surroundings = Surroundings()
 
     def find(self, name: str) -> Path:
         """The program's real path. Raises ``MISSING_TOOL``: never a silent other program where a path was set."""

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from apps.rendering.toolbox import Surroundings
+
+TEMPORARY = "/tmp"  # noqa: S108 - inside the enclosure
+
 
 def command_line(
     bwrap: str,
@@ -14,15 +18,17 @@ def command_line(
     binds: Mapping[str, str],
     links: Mapping[str, str],
     scratch: int,
+    around: Surroundings,
 ) -> list[str]:
     """Nothing of the machine but what ``binds`` (place → folder or file here) names, and that read-only."""
     line = [bwrap, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
-    line += ["--uid", "65534", "--gid", "65534", "--hostname", "sandbox", "--clearenv"]
+    line += ["--uid", "65534", "--gid", "65534", "--hostname", around.host, "--clearenv"]
     for name, value in environment.items():
         line += ["--setenv", name, value]
     for place, source in binds.items():
         line += ["--ro-bind", source, place]
     for place, target in links.items():
         line += ["--symlink", target, place]
-    line += ["--proc", "/proc", "--dev", "/dev", "--size", str(scratch), "--tmpfs", "/tmp", "--dir", "/tmp/home"]  # noqa: S108
+    line += ["--proc", "/proc", "--dev", "/dev", "--size", str(scratch)]
+    line += ["--tmpfs", TEMPORARY, "--dir", f"{TEMPORARY}/{around.home}"]
     return [*line, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", directory, "--", *command]

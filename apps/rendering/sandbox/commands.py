@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from apps.rendering.sandbox.bubblewrap import TEMPORARY
+from apps.rendering.toolbox import Surroundings
 from apps.rendering.workspace import Workspace
 
-HOME, INPUT = "/tmp/home", "/input"  # noqa: S108 - inside the enclosure
+INPUT = "/input"
 _SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
 
 
@@ -41,9 +43,9 @@ class World:
     links: dict[str, str] = field(default_factory=dict)
 
 
-def shut_in(command: Command, workspace: Workspace) -> World:
+def shut_in(command: Command, workspace: Workspace, around: Surroundings) -> World:
     """The world of an enclosure: the system's programs, the tool, the input."""
-    places = {"home": HOME, "input": INPUT, "folders": "/folders"}
+    places = {"home": f"{TEMPORARY}/{around.home}", "input": INPUT, "folders": "/folders"}
     binds, links = {}, {}
     for name in _SYSTEM:
         here = Path("/", name)
@@ -56,20 +58,20 @@ def shut_in(command: Command, workspace: Workspace) -> World:
     binds |= {f"/folders/{name}": str(folder) for name, folder in command.folders.items()}
     line = [f"/tools/{command.program.name}", *_filled(command.arguments, places)]
     directory = os.path.join(INPUT, command.directory) if command.directory else INPUT  # noqa: PTH118 - text
-    return World(line, _environment(command, places), directory, binds, links)
+    return World(line, _environment(command, places, around), directory, binds, links)
 
 
-def in_the_open(command: Command, workspace: Workspace) -> World:
+def in_the_open(command: Command, workspace: Workspace, around: Surroundings) -> World:
     """The same places on this machine itself."""
     for name, folder in command.folders.items():
         place = workspace.scratch / "folders" / name
         place.parent.mkdir(exist_ok=True)
         place.symlink_to(folder)
-    home = workspace.scratch / "home"
+    home = workspace.scratch / around.home
     home.mkdir(exist_ok=True)
     places = {"home": str(home), "input": str(workspace.input), "folders": str(workspace.scratch / "folders")}
     line = [str(command.program), *_filled(command.arguments, places)]
-    environment = {**_environment(command, places), "TMPDIR": str(workspace.scratch)}
+    environment = {**_environment(command, places, around), "TMPDIR": str(workspace.scratch)}
     return World(line, environment, str(workspace.input / command.directory))
 
 
@@ -82,15 +84,15 @@ def _filled(texts: tuple[str, ...], places: Mapping[str, str]) -> list[str]:
     return filled
 
 
-def _environment(command: Command, places: Mapping[str, str]) -> dict[str, str]:
+def _environment(command: Command, places: Mapping[str, str], around: Surroundings) -> dict[str, str]:
     """Built from nothing: no variable of the portal reaches a tool."""
     own = {
         "HOME": "{home}",
         "PATH": "/usr/bin:/bin",
-        "TMPDIR": "/tmp",  # noqa: S108
+        "TMPDIR": TEMPORARY,
         "LANG": "C.UTF-8",
-        "TZ": "UTC",
-        "USER": "nobody",
+        "TZ": around.time_zone,
+        "USER": around.user,
     }
     named = {**own, **command.environment}
     return dict(zip(named, _filled(tuple(named.values()), places), strict=True))

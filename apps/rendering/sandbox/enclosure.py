@@ -37,6 +37,8 @@ class Plan(TypedDict):
     limits: dict[str, int]
     scratch: int
     scratch_files: int
+    host: str
+    home: str
     user: int
     status: int
     parent: int
@@ -132,9 +134,11 @@ def _first_process(plan: Plan, own: bool) -> None:
     When it ends, the kernel kills everything else in the namespace. Returns in the command's process.
     """
     kernel.unshare(kernel.NEWNS | kernel.NEWNET | kernel.NEWIPC | kernel.NEWUTS)
-    kernel.sethostname("sandbox")
+    kernel.sethostname(plan["host"])
     kernel.loopback_up()
-    kernel.build_root(plan["root"], plan["binds"], plan["links"], plan["scratch"], plan["scratch_files"])
+    kernel.build_root(plan["root"], plan["binds"], plan["links"])
+    kernel.mount_scratch(plan["root"], plan["scratch"], plan["scratch_files"], plan["home"])
+    kernel.enter_root(plan["root"])
     kernel.bound_capabilities()
     if not own:
         _become(plan["user"])

@@ -117,8 +117,8 @@ def die_first() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
-def build_root(root: str, binds: dict[str, str], links: dict[str, str], scratch: int, scratch_files: int) -> None:
-    """A new file system of what is named, read-only, with ``/tmp`` and ``/proc``; the old one is gone afterwards."""
+def build_root(root: str, binds: dict[str, str], links: dict[str, str]) -> None:
+    """A new file system of what is named, read-only, at ``root``."""
     mount("none", "/", None, _REC | _PRIVATE)
     mount("tmpfs", root, "tmpfs", _NOSUID | _NODEV, "mode=755,size=1m")
     for name in ("proc", "tmp", "dev"):
@@ -127,10 +127,18 @@ def build_root(root: str, binds: dict[str, str], links: dict[str, str], scratch:
         _bind(source, root + place)
     for place, target in links.items():
         Path(root + place).symlink_to(target)
-    own_tmp = f"{root}/tmp"  # noqa: S108 - a name in the new file system
-    mount("tmpfs", own_tmp, "tmpfs", _NOSUID | _NODEV, f"mode=1777,size={scratch},nr_inodes={scratch_files}")
-    Path(own_tmp, "home").mkdir()
-    Path(own_tmp, "home").chmod(0o1777)
+
+
+def mount_scratch(root: str, size: int, files: int, home: str) -> None:
+    """Its ``/tmp``, in memory, with a home; the one place that can be written."""
+    place = f"{root}/tmp"  # noqa: S108 - a name in the new file system
+    mount("tmpfs", place, "tmpfs", _NOSUID | _NODEV, f"mode=1777,size={size},nr_inodes={files}")
+    Path(place, home).mkdir()
+    Path(place, home).chmod(0o1777)
+
+
+def enter_root(root: str) -> None:
+    """Close it, make it the root of this process, and leave the old one behind for good."""
     with suppress(OSError):  # inside a container it may be forbidden; then there is none, which tools bear
         mount("proc", f"{root}/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
     mount("none", root, None, _REMOUNT | _BIND | _RDONLY | _NOSUID | _NODEV)

@@ -47,7 +47,8 @@ def run_as(
     command: Command, workspace: Workspace, limits: Limits, method: Method | None, toolbox: Toolbox
 ) -> Completed:
     """Run it in this way (``None``: in the open). Raises ``TIMEOUT``, ``TOO_LARGE`` or ``NOT_ISOLATED``."""
-    world = in_the_open(command, workspace) if method is None else shut_in(command, workspace)
+    seen = in_the_open if method is None else shut_in
+    world = seen(command, workspace, toolbox.surroundings)
     name = command.program.name
     with _keeper(world, workspace, limits, method, toolbox) as (process, status):
         watch = _Watch(process, status, limits, name, workspace.scratch if method is None else None)
@@ -126,14 +127,14 @@ def _plan(
         counted = ["/usr/bin/prlimit", f"--nproc={limits.processes}", "--", *world.command]
         command = bubblewrap.command_line(
             str(toolbox.find("bwrap")), counted, environment=world.environment, directory=directory,
-            binds=world.binds, links=world.links, scratch=limits.scratch,
+            binds=world.binds, links=world.links, scratch=limits.scratch, around=toolbox.surroundings,
         )  # fmt: skip
         directory = "/"
     return {
         "method": "" if method is None else method.value, "command": command, "environment": world.environment,
         "directory": directory, "root": str(workspace.mount_point), "binds": world.binds, "links": world.links,
         "limits": numbers, "scratch": limits.scratch, "scratch_files": limits.scratch_files,
-        "user": 1_000_000_000 + secrets.randbelow(1_000_000_000), "status": status, "parent": os.getpid(),
+        "host": toolbox.surroundings.host, "home": toolbox.surroundings.home, "user": 1_000_000_000 + secrets.randbelow(1_000_000_000), "status": status, "parent": os.getpid(),
     }  # fmt: skip
 
 
