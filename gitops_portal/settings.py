@@ -201,6 +201,12 @@ PORTAL_STEP_OUTPUT_MB = env.number("PORTAL_STEP_OUTPUT_MB", 64)
 PORTAL_STEP_GRACE_SECONDS = env.number("PORTAL_STEP_GRACE_SECONDS", 5)
 # How long the workspace of a run with unknown outcome is kept for whoever has to decide.
 PORTAL_RUNS_KEEP_DAYS = env.number("PORTAL_RUNS_KEEP_DAYS", 7)
+# Rendering: pinned tools from `make tools` unless others are named; a run without isolation has to be allowed.
+PORTAL_TOOLS_DIR = env.text("PORTAL_TOOLS_DIR", str(BASE_DIR / ".tools"))
+PORTAL_RENDER_PROGRAMS = {name: env.text(f"PORTAL_{name.upper()}") for name in ("helm", "kubectl", "terraform")}
+PORTAL_RENDER_SECONDS = env.number("PORTAL_RENDER_SECONDS", 60)
+PORTAL_RENDER_UNISOLATED = env.flag("PORTAL_RENDER_UNISOLATED")
+PORTAL_CHART_CACHE = env.text("PORTAL_CHART_CACHE")
 PORTAL_QUEUE_PREFIX = env.text("PORTAL_QUEUE_PREFIX", "portal-")
 
 # --- people ------------------------------------------------------------------------------

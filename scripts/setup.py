@@ -135,6 +135,13 @@ def install(files):
         (VENV / ("." + path.stem)).write_text(fingerprint(path))
 
 
+def get_tools():
+    """helm and kubectl, with which effects are rendered. Without them the portal works, and says what it cannot tell."""
+    found = subprocess.run([str(PYTHON), str(ROOT / "scripts" / "get_tools.py")], check=False)
+    if found.returncode != 0:
+        say("Without these tools charts and overlays cannot be rendered; the pages of a change say so. Going on.")
+
+
 def main(arguments):
     require_python()
     require_git()
@@ -146,6 +153,7 @@ def main(arguments):
         assets = subprocess.run([str(PYTHON), str(ROOT / "scripts" / "assets.py")], check=False)
         if assets.returncode != 0:
             sys.exit(assets.returncode)
+        get_tools()
 
 
 if __name__ == "__main__":

@@ -13,10 +13,20 @@ from django.conf import settings
 from apps.core.errors import Unavailable
 
 
+def derived_key(purpose: str) -> bytes:
+    """A key of 32 bytes for one ``purpose``, derived from the portal's encryption key."""
+    return _derived(settings.PORTAL_ENCRYPTION_KEY, purpose)
+
+
+@lru_cache(maxsize=16)
+def _derived(master: str, purpose: str) -> bytes:
+    info = f"gitops-portal/{purpose}".encode()
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(master.encode())
+
+
 @lru_cache(maxsize=4)
 def _cipher(master: str) -> Fernet:
-    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"gitops-portal/secrets/v1").derive(master.encode())
-    return Fernet(base64.urlsafe_b64encode(derived))
+    return Fernet(base64.urlsafe_b64encode(_derived(master, "secrets/v1")))
 
 
 def encrypt(clear: str) -> str:

@@ -41,6 +41,10 @@ class Absent:
     def __repr__(self) -> str:
         return "ABSENT"
 
+    def __reduce__(self) -> str:
+        """There is only one, also after a copy or a stay in a cache."""
+        return "ABSENT"
+
 
 ABSENT = Absent()
 
@@ -130,6 +134,8 @@ class Failure(StrEnum):
     UNSUPPORTED = "unsupported"
     REFUSED = "refused"
     MISSING_INPUT = "missing_input"
+    DEFECT = "defect"
+    """An error of the portal itself; its log has more."""
 
 
 class RenderError(Exception):
