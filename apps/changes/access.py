@@ -35,6 +35,11 @@ def can_retarget(user: User, change: ChangeRequest) -> Verdict:
     return repositories.can_write(user, change.repository)
 
 
+def can_render(user: User, change: ChangeRequest) -> Verdict:
+    """Rendering anew and giving a rendering up: everybody who writes or reviews here."""
+    return repositories.can_write(user, change.repository)
+
+
 def can_take(user: User, change: ChangeRequest) -> Verdict:
     """Taking a change upon oneself means to write it."""
     return repositories.can_write(user, change.repository)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from apps.changes.models import ChangeRequest
-from apps.changes.services import follow_branches, restore_pins, take_update
+from apps.changes.models import ChangeRequest, Rendering, Revision
+from apps.changes.services import RENDER, follow_branches, plan_renderings, render, restore_pins, take_update
+from apps.changes.transitions import PLAN_RENDERINGS
 from apps.core.work import Job
 from apps.repositories.models import RefUpdate, Repository
 
@@ -29,8 +30,19 @@ def repositories_without_pins(limit: int) -> list[int]:
     return list(Repository.objects.without_pins().values_list("pk", flat=True)[:limit])
 
 
+def revisions_without_plan(limit: int) -> list[int]:
+    """Present revisions of which nobody has looked which targets they reach."""
+    return list(Revision.objects.without_rendering_plan().values_list("pk", flat=True)[:limit])
+
+
+def renderings_waiting(limit: int) -> list[int]:
+    return list(Rendering.objects.waiting().order_by("pk").values_list("pk", flat=True)[:limit])
+
+
 JOBS = (
     Job(name="changes.take_ref_updates", due=repositories_with_updates, run=take_ref_updates, every=2.0),
     Job(name="changes.follow_branches", due=changes_behind, run=follow_branches, every=10.0),
+    Job(name=PLAN_RENDERINGS, due=revisions_without_plan, run=plan_renderings, every=5.0),
+    Job(name=RENDER, due=renderings_waiting, run=render, every=5.0, slow=True),
     Job(name="changes.restore_pins", due=repositories_without_pins, run=restore_pins, every=30.0, slow=True),
 )

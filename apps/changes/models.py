@@ -7,8 +7,9 @@ from django.db import models
 from django.db.models import Q
 
 from apps.changes.lifecycle import Status
-from apps.changes.querysets import ChangeQuerySet, RevisionQuerySet
+from apps.changes.querysets import ChangeQuerySet, RenderingQuerySet, RevisionQuerySet
 from apps.core.fields import OidField
+from apps.core.leases import Leased
 
 USER = settings.AUTH_USER_MODEL
 
@@ -118,6 +119,72 @@ class Revision(models.Model):
     @property
     def label(self) -> str:
         return f"r{self.number}"
+
+
+class RenderingPlan(models.Model):
+    """Which targets a revision reaches was found out: its :class:`Rendering` rows are there."""
+
+    revision = models.OneToOneField(Revision, on_delete=models.PROTECT, related_name="rendering_plan")
+    proposed = models.BooleanField(default=False)  # found in the repository, not named by the policy
+    problem = models.CharField(max_length=1000, blank=True)  # why it could not be found out
+    created_at = models.DateTimeField()
+
+
+class Rendering(Leased):
+    """The effect of one revision on one target. ``attempt`` grows with every rendering anew."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RENDERED = "rendered"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="renderings")
+    environment = models.CharField(max_length=63)
+    target = models.CharField(max_length=100)
+    kind = models.CharField(max_length=20)
+    options = models.JSONField(default=dict)
+    optional = models.BooleanField(default=False)
+    position = models.PositiveIntegerField(default=0)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
+    attempt = models.PositiveIntegerField(default=1)
+    failure = models.CharField(max_length=20, blank=True)  # a Failure of apps.rendering
+    message = models.TextField(blank=True)
+    message_path = models.CharField(max_length=1000, blank=True)
+    message_line = models.PositiveIntegerField(default=0)
+    digest = models.CharField(max_length=64, blank=True)  # names the difference and what rendered it
+    facts = models.JSONField(default=dict)  # what lists and rules read: apps.changes.effects says in which shape
+    document = models.BinaryField(null=True)  # the difference itself, redacted and compressed
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField()
+
+    objects = RenderingQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("position", "pk")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["revision", "environment", "target"], name="a_target_is_rendered_once_a_revision"
+            )
+        ]
+
+    @property
+    def label(self) -> str:
+        return f"{self.environment}/{self.target}"
+
+
+class RenderedSide(models.Model):
+    """One side of a target as it was rendered, by the content of its inputs: used again wherever that is the same.
+
+    Only redacted resources are kept, and only of sides that could be rendered.
+    """
+
+    key = models.CharField(max_length=64, unique=True)
+    document = models.BinaryField()
+    milliseconds = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField()
+    used_at = models.DateTimeField(db_index=True)
 
 
 class Contribution(models.Model):

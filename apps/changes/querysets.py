@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, Subquery
 
-from apps.changes.lifecycle import FOLLOWS_GIT, OPEN
+from apps.changes.lifecycle import FOLLOWS_GIT, OPEN, Status
+from apps.core.clock import now
+from apps.core.leases import LeasedQuerySet
 from apps.core.querysets import CasQuerySet
 from apps.repositories.models import BranchTip, RefUpdate, Repository
 
 if TYPE_CHECKING:
-    from apps.changes.models import ChangeRequest, Revision  # noqa: F401
+    from apps.changes.models import ChangeRequest, Rendering, Revision  # noqa: F401
 
 
 class ChangeQuerySet(CasQuerySet["ChangeRequest"]):
@@ -49,4 +51,14 @@ def _tip(branch: str) -> Subquery:
 
 
 class RevisionQuerySet(models.QuerySet["Revision"]):
-    pass
+    def without_rendering_plan(self) -> RevisionQuerySet:
+        """Present revisions of changes on their way of which it is not known which targets they reach."""
+        alive = [str(status) for status in (*FOLLOWS_GIT, Status.MERGING, Status.MERGED)]
+        return self.filter(change__revision=F("pk"), change__status__in=alive, rendering_plan=None)
+
+
+class RenderingQuerySet(LeasedQuerySet["Rendering"]):
+    def waiting(self) -> RenderingQuerySet:
+        """Renderings of present revisions that nobody works on."""
+        rows = self.filter(state="queued", revision__change__revision=F("revision"))
+        return rows.filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now()))

@@ -26,6 +26,7 @@ from apps.core.errors import Conflict
 from apps.core.work import request_work
 
 REFRESH_REVIEWERS = "reviews.refresh_reviewers"
+PLAN_RENDERINGS = "changes.plan_renderings"
 Cause = Revision.Cause
 
 
@@ -208,6 +209,7 @@ def write_revision(
     contributions.add_account(change, pusher, Contribution.How.PUSHED, revision=fresh.number)
     contributions.add_account(change, opener, Contribution.How.OPENED, revision=fresh.number)
     record(change, actor, _revision_entry(change, fresh, actor, pusher, entry))
+    request_work(PLAN_RENDERINGS, fresh.pk)
     return fresh
 
 

@@ -13,7 +13,7 @@ from apps.accounts.models import User
 from apps.accounts.services import create_token, create_user
 from apps.audit.models import AuditEntry
 from apps.changes import services as changes
-from apps.changes.models import ChangeRequest
+from apps.changes.models import ChangeRequest, Rendering, RenderingPlan
 from apps.core.clock import now
 from apps.deployments import services as deployments
 from apps.deployments.models import Deployment
@@ -165,6 +165,7 @@ class World:
         review, approved, gone = self.propose("review"), self.propose("approved"), self.propose("gone")
         self.approve(approved)
         changes.withdraw(alice, change=gone, reason="no")
+        _renderings(review)
         thread = reviews.open_thread(alice, change=review, body="Why?", kind="question")
         settled = reviews.open_thread(alice, change=review, body="Fine", path="app/review.yaml", line=1)
         reviews.resolve_thread(alice, thread=settled)
@@ -223,3 +224,13 @@ class World:
             "entry": entry.seq,
             "file": files[0]["id"],
         }
+
+
+def _renderings(change: ChangeRequest) -> None:
+    """One target that waits and one that failed, of a policy that names none: they hold nothing."""
+    RenderingPlan.objects.create(revision=change.revision, proposed=True, created_at=now())
+    for target, state in (("waiting", "queued"), ("broken", "failed")):
+        Rendering.objects.create(
+            revision=change.revision, environment="staging", target=target, kind="manifests", options={"path": "raw"},
+            state=state, failure="template" if state == "failed" else "", message="No.", created_at=now(),
+        )  # fmt: skip

@@ -19,17 +19,23 @@ from apps.changes.services.moving import (
     take_ownership,
     withdraw,
 )
+from apps.changes.services.rendering import RENDER, cancel_rendering, plan_renderings, render, render_again
 
 __all__ = [
+    "RENDER",
     "assign_owner",
     "attach_branch",
     "back_to_draft",
+    "cancel_rendering",
     "close_change",
     "create_change",
     "create_inverse_change",
     "edit_change",
     "follow_branches",
     "mark_ready",
+    "plan_renderings",
+    "render",
+    "render_again",
     "reopen",
     "restore_pins",
     "retarget",

@@ -1,0 +1,1 @@
+"""The effect of revisions: which targets they reach, rendering both sides, and reading what came of it (ADR 15)."""

@@ -1,0 +1,92 @@
+"""What a revision does to one target: both sides compared, with everything that lists, rules and pages need of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from apps.changes.effects.registry import renderer_of
+from apps.changes.effects.sides import Side, side_of
+from apps.changes.effects.targets import Sides
+from apps.changes.effects.tools import toolbox
+from apps.rendering.comparing import compare, difference_digest
+from apps.rendering.model import Difference, Part, ToolIdentity
+from apps.rendering.protocol import Target
+from apps.rendering.sandbox.isolation import isolation
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A difference and how it came about. ``unstable``: values that no two runs have in common, and nobody waived."""
+
+    difference: Difference
+    tool: ToolIdentity
+    warnings: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    unstable: tuple[str, ...] = ()
+    waived: tuple[str, ...] = ()
+    milliseconds: int = 0
+    was_kept: bool = False
+
+    @property
+    def digest(self) -> str:
+        return difference_digest(self.difference, self.tool)
+
+
+def outcome_of(target: Target, sides: Sides) -> Outcome:
+    """Render and compare. Raises :class:`~apps.rendering.model.RenderError`."""
+    renderer = renderer_of(target.kind)
+    before, after = side_of(renderer, sides.before, target), side_of(renderer, sides.after, target)
+    difference = compare(before.rendered.resources, after.rendered.resources)
+    unstable = tuple(dict.fromkeys((*before.unstable, *after.unstable)))
+    allowed = target.options.get("unstable", ())
+    waived = tuple(words for words in unstable if any(fnmatchcase(words, pattern) for pattern in allowed))
+    return Outcome(
+        difference=difference,
+        tool=after.rendered.tool,
+        warnings=after.rendered.warnings,
+        parts=_parts(before, after),
+        unstable=tuple(words for words in unstable if words not in waived),
+        waived=waived,
+        milliseconds=before.milliseconds + after.milliseconds,
+        was_kept=before.was_kept and after.was_kept,
+    )
+
+
+def _parts(before: Side, after: Side) -> tuple[Part, ...]:
+    """Those of the result; one that could be rendered only there says so, for its difference is not the whole truth."""
+    earlier = {part.name: part for part in before.rendered.parts}
+    found = []
+    for part in after.rendered.parts:
+        old = earlier.get(part.name)
+        failed = part.failure or (f"Before this change: {old.failure}" if old and old.failure else "")
+        found.append(Part(part.name, failed))
+    return tuple(found)
+
+
+def facts_of(outcome: Outcome) -> dict[str, Any]:
+    """The part of an outcome that is read without its document: JSON-ready.
+
+    ``resources``: one ``[kind, action, namespace, name, [risk codes]]`` for each that changes; ``risks``: ``[code,
+    weight, text, resource]``.
+    """
+    changes = outcome.difference.changes
+    return {
+        "counts": outcome.difference.counts,
+        "unchanged": outcome.difference.unchanged,
+        "silent": len(outcome.difference.silent),
+        "resources": [
+            [one.id.kind, one.action.value, one.id.namespace, one.id.name, [risk.code for risk in one.risks]]
+            for one in changes
+        ],
+        "risks": [[risk.code, risk.weight.value, risk.text, str(one.id)] for one in changes for risk in one.risks],
+        "tool": [outcome.tool.name, outcome.tool.version, outcome.tool.sha256],
+        "warnings": list(outcome.warnings),
+        "parts": [[part.name, part.failure] for part in outcome.parts],
+        "unstable": list(outcome.unstable),
+        "waived": list(outcome.waived),
+        "milliseconds": outcome.milliseconds,
+        "kept": outcome.was_kept,
+        "isolation": isolation(toolbox()).words,
+    }

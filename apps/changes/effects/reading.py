@@ -1,0 +1,70 @@
+"""What is known of the effect of a revision, as rows have it; nothing here renders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from apps.changes.effects.sides import unpacked
+from apps.changes.models import Rendering, RenderingPlan, Revision
+from apps.rendering.comparing.codec import decode_difference
+from apps.rendering.model import Difference
+
+State = Rendering.State
+NOT_EVALUATED = "failed"
+"""What stands in place of a digest where there is none: a later success is another effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """The renderings of one revision. ``is_planned``: it is known which targets there are.
+
+    ``proposed``: the policy names no targets; these were found by looking, and hold nothing.
+    """
+
+    rows: tuple[Rendering, ...] = ()
+    is_planned: bool = False
+    proposed: bool = False
+    problem: str = ""
+
+    @property
+    def binding(self) -> tuple[Rendering, ...]:
+        """Those that gates ask for."""
+        return () if self.proposed else self.rows
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """``environment/target`` → what an approval is bound to; without those that are not known yet."""
+        return {row.label: digest for row in self.binding if (digest := digest_of(row))}
+
+
+def digest_of(row: Rendering) -> str:
+    """The digest of a rendering that has ended; empty for one that has not."""
+    if row.state == State.RENDERED:
+        return row.digest
+    return "" if row.state == State.QUEUED else NOT_EVALUATED
+
+
+def effects_of(revision: Revision, *, with_documents: bool = False) -> Effects:
+    """The renderings in the order of the policy; documents only where asked for, because they are large."""
+    plan = RenderingPlan.objects.filter(revision=revision).first()
+    if plan is None:
+        return Effects()
+    rows = revision.renderings.all() if with_documents else revision.renderings.defer("document")
+    return Effects(tuple(rows), is_planned=True, proposed=plan.proposed, problem=plan.problem)
+
+
+def difference_of(row: Rendering) -> Difference | None:
+    """What a rendering found; ``None`` where it found nothing yet, or could not."""
+    return decode_difference(unpacked(row.document)) if row.document else None
+
+
+def counts_of(rows: Iterable[Rendering]) -> dict[str, int]:
+    """Resources that are created, updated, replaced and deleted, over all targets."""
+    total = {"delete": 0, "replace": 0, "update": 0, "create": 0}
+    for row in rows:
+        counts: dict[str, Any] = row.facts.get("counts", {})
+        for name in total:
+            total[name] += int(counts.get(name, 0))
+    return total

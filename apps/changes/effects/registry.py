@@ -1,0 +1,14 @@
+"""Which code renders which kind of target."""
+
+from __future__ import annotations
+
+from apps.rendering.model import Failure, Kind, RenderError
+from apps.rendering.protocol import Renderer
+from apps.rendering.registry import RENDERERS
+
+
+def renderer_of(kind: Kind) -> Renderer:
+    """Raises ``UNSUPPORTED``."""
+    if kind not in RENDERERS:
+        raise RenderError(Failure.UNSUPPORTED, f"This version does not render targets of the kind {kind.value}.")
+    return RENDERERS[kind]

@@ -1,0 +1,103 @@
+"""One side of a target, rendered once for equal content: by tool, options and the blobs of its inputs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from apps.changes.effects.git_tree import GitTree
+from apps.changes.effects.tools import fingerprint, toolbox
+from apps.changes.models import RenderedSide
+from apps.core.clock import now
+from apps.rendering.comparing.codec import decode_rendered, encode_rendered
+from apps.rendering.model import Rendered, ToolIdentity
+from apps.rendering.protocol import Renderer, Target
+from apps.rendering.redaction import redact, redact_text
+
+VERSION = 1
+"""Grows when what a side holds changes its meaning; older ones are then rendered anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What a side is made of: redacted resources. ``unstable`` names values that differ between two runs, in words."""
+
+    rendered: Rendered
+    unstable: tuple[str, ...] = ()
+    milliseconds: int = 0
+    was_kept: bool = False
+
+
+def side_of(renderer: Renderer, tree: GitTree, target: Target) -> Side:
+    """The side as it was kept, or rendered now. Raises :class:`~apps.rendering.model.RenderError`; that is not kept."""
+    tool = renderer.tool(toolbox())
+    inputs = renderer.inputs(tree, target)
+    if not any(True for path in inputs for _ in tree.entries(path.rstrip("/"))):
+        return Side(Rendered((), tool, inputs))  # the target is not there on this side: nothing is there to be rendered
+    key = _key(tool, target, tree, inputs)
+    kept = RenderedSide.objects.filter(key=key).first()
+    if kept is not None:
+        RenderedSide.objects.filter(pk=kept.pk).update(used_at=now())
+        return _unpacked(kept)
+    began = time.monotonic()
+    rendered = renderer.render(tree, target, toolbox())
+    found = Side(_redacted(rendered), (), round((time.monotonic() - began) * 1000))
+    _keep(key, found)
+    return found
+
+
+def _key(tool: ToolIdentity, target: Target, tree: GitTree, inputs: Iterable[str]) -> str:
+    entries = {entry.path: entry for path in inputs for entry in tree.entries(path.rstrip("/"))}
+    facts = {
+        "version": VERSION,
+        "tool": [tool.name, tool.version, tool.sha256],
+        "kind": target.kind.value,
+        "options": target.options,
+        "inputs": sorted(inputs),
+        "blobs": [[path, entry.mode, entry.oid] for path, entry in sorted(entries.items())],
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _redacted(rendered: Rendered) -> Rendered:
+    hide = fingerprint()
+    return replace(
+        rendered,
+        resources=tuple(redact(resource, hide) for resource in rendered.resources),
+        warnings=tuple(redact_text(text, hide) for text in rendered.warnings),
+        parts=tuple(replace(part, failure=redact_text(part.failure, hide)) for part in rendered.parts),
+    )
+
+
+def packed(document: dict[str, Any]) -> bytes:
+    """A JSON document as it is stored."""
+    return zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 6)
+
+
+def unpacked(data: bytes | memoryview) -> Any:
+    """The way back."""
+    return json.loads(zlib.decompress(bytes(data)))
+
+
+def _keep(key: str, side: Side) -> None:
+    document = {"rendered": encode_rendered(side.rendered), "unstable": list(side.unstable)}
+    moment = now()
+    try:
+        with transaction.atomic():
+            RenderedSide.objects.create(
+                key=key, document=packed(document), milliseconds=side.milliseconds, created_at=moment, used_at=moment
+            )
+    except IntegrityError:
+        return  # another worker rendered the same at the same time
+
+
+def _unpacked(row: RenderedSide) -> Side:
+    document = unpacked(row.document)
+    return Side(decode_rendered(document["rendered"]), tuple(document["unstable"]), row.milliseconds, was_kept=True)

@@ -1,0 +1,180 @@
+"""Rendering the effect of revisions: planned and done by the engine, asked for anew and cancelled by people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from django.db import IntegrityError, transaction
+
+from apps.accounts.models import User
+from apps.changes import access
+from apps.changes.effects.outcomes import Outcome, facts_of, outcome_of
+from apps.changes.effects.sides import packed
+from apps.changes.effects.targets import Found, reached_by, sides_of
+from apps.changes.effects.tools import fingerprint
+from apps.changes.models import ChangeRequest, Rendering, RenderingPlan, Revision
+from apps.changes.transitions import Entry, announce, record
+from apps.core.clock import now
+from apps.core.errors import Conflict, InvalidInput, PortalError
+from apps.core.work import request_work
+from apps.rendering.comparing.codec import encode_difference
+from apps.rendering.model import Failure, Kind, RenderError
+from apps.rendering.protocol import Target
+from apps.rendering.redaction import redact_text
+
+log = structlog.get_logger(__name__)
+RENDER = "changes.render"
+LEASE_SECONDS = 600
+MAX_TARGETS = 1_000
+State = Rendering.State
+
+
+def plan_renderings(revision_id: int) -> None:
+    """Find out which targets a revision reaches, and queue them. Idempotent."""
+    revision = Revision.objects.select_related("change__repository").get(pk=revision_id)
+    if RenderingPlan.objects.filter(revision=revision).exists():
+        return
+    problem, found = "", Found(())
+    try:
+        found = reached_by(revision)
+    except (RenderError, PortalError) as error:
+        problem = str(error)
+    if len(found.targets) > MAX_TARGETS:
+        problem, found = f"It reaches {len(found.targets)} targets; at most {MAX_TARGETS} are rendered.", Found(())
+    try:
+        with transaction.atomic():
+            _write_plan(revision, found, problem)
+    except IntegrityError:
+        return  # another worker planned it at the same time
+
+
+def _write_plan(revision: Revision, found: Found, problem: str) -> None:
+    moment = now()
+    RenderingPlan.objects.create(revision=revision, proposed=found.proposed, problem=problem[:1000], created_at=moment)
+    for position, reached in enumerate(found.targets):
+        row = Rendering.objects.create(
+            revision=revision,
+            environment=reached.target.environment,
+            target=reached.target.name[:100],
+            kind=reached.target.kind.value,
+            options=dict(reached.target.options),
+            optional=reached.optional,
+            position=position,
+            created_at=moment,
+        )
+        request_work(RENDER, row.pk)
+    announce(revision.change)
+
+
+def render(rendering_id: int) -> None:
+    """Do one rendering that waits. A lost lease, a cancellation or a new attempt lets the result be forgotten."""
+    fence = Rendering.objects.claim(rendering_id, seconds=LEASE_SECONDS, state=State.QUEUED)
+    if fence is None:
+        return
+    row = Rendering.objects.select_related("revision__change__repository").get(pk=rendering_id)
+    Rendering.objects.filter(pk=row.pk, fence=fence).update(started_at=now())
+    announce(row.revision.change)
+    try:
+        sides = sides_of(row.revision)
+        if sides is None:
+            raise RenderError(Failure.UNSUPPORTED, "It conflicts with the target branch, so there is no result.")
+        _finish(row, fence, _done(outcome_of(_target(row), sides)))
+    except RenderError as error:
+        _finish(row, fence, _failed(error))
+    except PortalError as error:
+        _finish(row, fence, _failed(RenderError(Failure.MISSING_INPUT, error.message)))
+    except Exception as error:
+        log.exception("rendering_failed", rendering=row.pk, target=row.label)
+        said = f"The portal itself failed here ({type(error).__name__}). Its log has more; render it again later."
+        _finish(row, fence, _failed(RenderError(Failure.DEFECT, said)))
+
+
+def _target(row: Rendering) -> Target:
+    return Target(row.target, row.environment, Kind(row.kind), row.options)
+
+
+def _done(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "state": State.RENDERED,
+        "digest": outcome.digest,
+        "facts": facts_of(outcome),
+        "document": packed(encode_difference(outcome.difference)),
+        "failure": "",
+        "message": "",
+        "message_path": "",
+        "message_line": 0,
+    }
+
+
+def _failed(error: RenderError) -> dict[str, Any]:
+    return {
+        "state": State.FAILED,
+        "digest": "",
+        "facts": {},
+        "document": None,
+        "failure": error.failure.value,
+        "message": redact_text(error.message, fingerprint()),
+        "message_path": error.path[:1000],
+        "message_line": error.line,
+    }
+
+
+def _finish(row: Rendering, fence: int, columns: dict[str, Any]) -> None:
+    """Only who holds the lease writes, and only while the rendering is still wanted."""
+    with transaction.atomic():
+        wanted = Rendering.objects.filter(pk=row.pk, fence=fence, state=State.QUEUED, attempt=row.attempt)
+        if wanted.update(finished_at=now(), lease_until=None, **columns):
+            announce(row.revision.change)
+
+
+@transaction.atomic
+def render_again(actor: User, *, change: ChangeRequest, environment: str, target: str) -> Rendering:
+    """Render one target of the present revision anew: after a failure or a cancellation, or to look twice."""
+    access.require_visible(access.can_render(actor, change))
+    row = _present(change, environment, target)
+    if row.state == State.QUEUED:
+        raise Conflict("already_rendering", f"{row.label} is being rendered already.")
+    _swap(row, state=State.QUEUED, attempt=row.attempt + 1, started_at=None, finished_at=None, lease_until=None)
+    request_work(RENDER, row.pk)
+    said = f"{actor.username} asked for {row.label} of {change.label} {row.revision.label} to be rendered again"
+    record(change, actor, Entry("rendering.requested", said, _data(row), row.label, row.environment))
+    return row
+
+
+@transaction.atomic
+def cancel_rendering(actor: User, *, change: ChangeRequest, environment: str, target: str) -> Rendering:
+    """Give up one rendering that waits or runs. Its effect is then not known, and gates say so."""
+    access.require_visible(access.can_render(actor, change))
+    row = _present(change, environment, target)
+    if row.state != State.QUEUED:
+        raise Conflict("not_rendering", f"{row.label} is not being rendered: it is {row.get_state_display().lower()}.")
+    _swap(
+        row, state=State.CANCELLED, finished_at=now(), lease_until=None, document=None, digest="", facts={},
+        failure="", message=f"Cancelled by @{actor.username}.", message_path="", message_line=0,
+    )  # fmt: skip
+    said = f"{actor.username} cancelled the rendering of {row.label} of {change.label} {row.revision.label}"
+    record(change, actor, Entry("rendering.cancelled", said, _data(row), row.label, row.environment))
+    return row
+
+
+def _present(change: ChangeRequest, environment: str, target: str) -> Rendering:
+    rows = Rendering.objects.filter(revision=change.revision_id, environment=environment, target=target)
+    row = rows.select_related("revision").first()
+    if row is None:
+        raise InvalidInput(
+            "no_such_target", f"{change.label} reaches no target {environment}/{target} now.", field="target"
+        )
+    return row
+
+
+def _swap(row: Rendering, **columns: Any) -> None:
+    expected = {"state": row.state, "attempt": row.attempt}
+    if not Rendering.objects.compare_and_swap(row.pk, expected=expected, changes=columns):
+        raise Conflict("rendering_moved", f"{row.label} was changed at this moment. Look at it again.")
+    for name, value in columns.items():
+        setattr(row, name, value)
+
+
+def _data(row: Rendering) -> dict[str, Any]:
+    return {"revision": row.revision.number, "target": row.target, "attempt": row.attempt}
