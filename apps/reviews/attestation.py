@@ -5,6 +5,7 @@ Stored as ``Review.shown``, so that it can be read years later without this code
     {"version": 1, "via": "page", "view": "unified", "reported": true, "files": 12,
      "compared": {"from": "r1", "to": "r3"},                        # only if the form was reached from this comparison
      "viewed": ["<digest>", …],                                     # marked as viewed with exactly this content
+     "resources": ["<key>", …],                                     # what happens to rendered resources, marked as seen
      "not_displayed": [{"file": "ab12…", "path": "a.lock", "reason": "Lock file: 900 changed lines"}, …],
      "partly": [{"file": "cd34…", "path": "b.yaml", "reason": "only its first rows were loaded"}, …],
      "notes": [{"file": "ef56…", "path": "c.yaml", "reason": "2 hidden characters are shown as tokens: …"}, …],
@@ -17,7 +18,7 @@ nothing is displayed, so every file that is not viewed is named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -54,8 +55,15 @@ class Displayed:
     compared: tuple[str, str] | None = None
 
 
-def attest(files: Sequence[FileChange], marks: Marks, displayed: Displayed | None, *, via: str) -> dict[str, Any]:
-    """The document to be stored with a review of a revision with these ``files``."""
+def attest(
+    files: Sequence[FileChange],
+    marks: Marks,
+    displayed: Displayed | None,
+    *,
+    via: str,
+    resources: Iterable[str] = (),
+) -> dict[str, Any]:
+    """The document to be stored with a review of a revision with these ``files``; ``resources`` were marked as seen."""
     lists: dict[str, list[dict[str, str]]] = {"not_displayed": [], "partly": [], "notes": []}
     for file in files:
         found = displayed.files.get(file.id) if displayed else None
@@ -75,6 +83,7 @@ def attest(files: Sequence[FileChange], marks: Marks, displayed: Displayed | Non
         "files": len(files),
         **({"compared": dict(zip(("from", "to"), compared, strict=True))} if compared else {}),
         "viewed": sorted(digest_of(file) for file in files if file.id in marks.viewed),
+        "resources": sorted(resources),
         **{name: entries[:NAMED] for name, entries in lists.items()},
         "more": more,
     }
@@ -84,5 +93,9 @@ def seen_keys(shown: object) -> tuple[str, ...]:
     """The keys of the parts that a stored review attests as viewed; none for what cannot be read."""
     if not isinstance(shown, dict) or shown.get("version") != SHOWN_VERSION:
         return ()
-    viewed = shown.get("viewed")
-    return tuple(f"file:{digest}" for digest in viewed if isinstance(digest, str)) if isinstance(viewed, list) else ()
+    return (*_keys(shown, "viewed", "file"), *_keys(shown, "resources", "resource"))
+
+
+def _keys(shown: Mapping[str, Any], name: str, prefix: str) -> tuple[str, ...]:
+    found = shown.get(name)
+    return tuple(f"{prefix}:{key}" for key in found if isinstance(key, str)) if isinstance(found, list) else ()

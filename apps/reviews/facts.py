@@ -8,6 +8,7 @@ from dataclasses import replace
 from django.db.models import Min
 
 from apps.changes import queries as changes
+from apps.changes.effects.reading import Effects
 from apps.changes.lifecycle import FOLLOWS_GIT, Status
 from apps.changes.models import ChangeRequest, Contribution, Revision
 from apps.changes.queries import Contributor
@@ -16,8 +17,10 @@ from apps.policies.queries import Policy, policy_at
 from apps.repositories.roles import REVIEW
 from apps.reviews.attestation import seen_keys
 from apps.reviews.content import parts_of
+from apps.reviews.effects import known_effects, lost_to_effect, rendering_facts
 from apps.reviews.models import Review, Thread
 from apps.reviews.people import People, people_of, principals
+from apps.reviews.resources import resource_parts
 from apps.reviews.thread_states import UNSETTLED
 
 HOW = {
@@ -54,6 +57,7 @@ def approval_facts(
     people = people_of(change.repository, [review.reviewer for review in reviews] + [change.requester])
     people.by_id.update({row.user.pk: row.user for row in contributors if row.user is not None})
     known = principals([*ALWAYS, *_named(policy, owners)], people)
+    effects = known_effects(policy, revision)
     facts = evaluation.Facts(
         stage=str(stage),
         status=str(change.status),
@@ -64,22 +68,26 @@ def approval_facts(
         owners=owners,
         principals=known,
         people=_people(people),
-        reviews=tuple(_review(row, revision) for row in reviews if row.verdict != Review.Verdict.COMMENT),
+        reviews=tuple(_review(row, revision, effects) for row in reviews if row.verdict != Review.Verdict.COMMENT),
         contributors=_contributors(change, contributors),
         change_requests=_change_requests(reviews, stage, environment, people, _ids(contributors)),
         open_threads=_open_threads(change),
         policy=policy.fact(),
         rollback=policy.config.rollback,
+        renderings=rendering_facts(effects),
     )
-    return facts if revision is None else _with_revision(_with_parts(facts, change, policy), change, revision)
+    return facts if revision is None else _with_revision(_with_parts(facts, change, policy, effects), change, revision)
 
 
-def _with_parts(facts: evaluation.Facts, change: ChangeRequest, policy: Policy) -> evaluation.Facts:
+def _with_parts(
+    facts: evaluation.Facts, change: ChangeRequest, policy: Policy, effects: Effects | None
+) -> evaluation.Facts:
     """What has to be seen, where a rule of this gate asks for it: looking into every file is not free."""
     asks = any(rule.needs.seen and rule.stage == facts.stage for rule in policy.config.rules)
     if not asks or change.revision is None:
         return facts
-    return replace(facts, parts=parts_of(change, change.revision))
+    resources = resource_parts(effects) if effects is not None else ()
+    return replace(facts, parts=(*parts_of(change, change.revision), *resources))
 
 
 def _kind(change: ChangeRequest) -> str:
@@ -146,9 +154,10 @@ def _people(people: People) -> tuple[evaluation.Person, ...]:
     )
 
 
-def _review(row: Review, revision: Revision | None) -> evaluation.Review:
+def _review(row: Review, revision: Revision | None, effects: Effects | None) -> evaluation.Review:
     """An approval is worth something only for the subject that the reviewer saw, on the branch that it was for."""
-    equal = revision is not None and bool(row.subject) and row.subject == revision.subject
+    same_source = revision is not None and bool(row.subject) and row.subject == revision.subject
+    lost = lost_to_effect(row.effects, effects) if same_source else ""
     same_branch = revision is not None and row.revision.target_branch == revision.target_branch
     return evaluation.Review(
         person=row.reviewer_id,
@@ -156,9 +165,9 @@ def _review(row: Review, revision: Revision | None) -> evaluation.Review:
         revision=row.revision.number,
         stage=str(row.stage),
         environment=row.environment,
-        subject_equal=equal,
+        subject_equal=same_source and not lost,
         counts=same_branch and row.withdrawn_at is None,
-        why_not=WITHDRAWN if row.withdrawn_at else "" if same_branch else RETARGETED,
+        why_not=WITHDRAWN if row.withdrawn_at else lost if same_branch else RETARGETED,
         id=row.pk,
         seen=seen_keys(row.shown),
     )

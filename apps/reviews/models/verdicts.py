@@ -30,6 +30,7 @@ class Review(models.Model):
     stage = models.CharField(max_length=6, choices=Stage.choices, default=Stage.MERGE)
     environment = models.CharField(max_length=60, blank=True)
     subject = models.CharField(max_length=64, blank=True)  # the approval subject at that moment
+    effects = models.JSONField(default=dict)  # and of each target the digest of its rendered difference
     shown = models.JSONField(
         default=dict
     )  # what had been displayed and viewed: reviews.attestation says in which shape

@@ -13,7 +13,7 @@ from apps.reviews.services.threads_drafts import delete_draft, publish_drafts, s
 from apps.reviews.services.threads_settling import drop_thread, reopen_thread, resolve_thread
 from apps.reviews.services.threads_suggestions import apply_suggestions, settle_suggestions, unsettled_suggestions
 from apps.reviews.services.turns import hand_over, settle_turn, snooze, unsnooze
-from apps.reviews.services.viewing import mark_viewed
+from apps.reviews.services.viewing import mark_resource_seen, mark_viewed
 from apps.reviews.services.withdrawing import withdraw_review
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "hand_over",
     "mark_all_read",
     "mark_news",
+    "mark_resource_seen",
     "mark_viewed",
     "nudge",
     "open_thread",

@@ -15,9 +15,12 @@ from apps.core.errors import Conflict, InvalidInput
 from apps.reviews import access
 from apps.reviews.attestation import Displayed, attest, seen_keys
 from apps.reviews.content import files_of
+from apps.reviews.effects import known_effects, require_known
+from apps.reviews.facts import policy_of
 from apps.reviews.marks import marks_of
 from apps.reviews.models import Review
 from apps.reviews.prospects import approval_worth
+from apps.reviews.resources import seen_resources
 from apps.reviews.services.telling import review_given
 from apps.reviews.services.threads import lock_change
 from apps.reviews.services.threads_drafts import Published, has_pending, publish_drafts
@@ -25,6 +28,7 @@ from apps.reviews.signals import review_submitted
 from apps.reviews.transitions import end_turn, mark_stale
 
 MAX_BODY = 20_000
+APPROVE = Review.Verdict.APPROVE
 
 
 @transaction.atomic
@@ -56,8 +60,7 @@ def submit_review(
     current = require_current(locked, revision)
     shown = _attested(actor, locked, current, displayed, via)
     _require_new(actor, locked, current, shown, verdict=verdict, stage=stage, environment=environment)
-    if verdict == Review.Verdict.APPROVE:
-        _require_seen(actor, locked, shown, stage=stage, environment=environment)
+    effects = _require_informed(actor, locked, current, shown, stage, environment) if verdict == APPROVE else {}
     review = Review.objects.create(
         change=locked,
         revision=current,
@@ -67,6 +70,7 @@ def submit_review(
         stage=stage,
         environment=environment,
         subject=current.subject,
+        effects=effects,
         shown=shown,
         via=via,
         created_at=now(),
@@ -83,7 +87,8 @@ def _attested(
     actor: User, change: ChangeRequest, revision: Revision, displayed: Displayed | None, via: str
 ) -> dict[str, Any]:
     files = files_of(change, revision)
-    return attest(files, marks_of(actor, change, files), displayed, via=via)
+    seen = seen_resources(actor, change)
+    return attest(files, marks_of(actor, change, files), displayed, via=via, resources=seen)
 
 
 def _record(actor: User, review: Review, said: Published) -> None:
@@ -100,6 +105,7 @@ def _record(actor: User, review: Review, said: Published) -> None:
             "verdict": str(review.verdict),
             "revision": revision.number,
             "subject": review.subject,
+            "effects": review.effects,
             "stage": str(review.stage),
             "via": review.via,
             **said.as_data(),
@@ -165,6 +171,15 @@ def _require_new(
         raise Conflict(
             "already_reviewed", f"You already {_past(verdict)} {change.label} {revision.label}.", review=latest.pk
         )
+
+
+def _require_informed(
+    actor: User, change: ChangeRequest, revision: Revision, shown: dict[str, Any], stage: str, environment: str
+) -> dict[str, str]:
+    """What an approval is bound to beside the source: target → digest. Refuses one of what is not known or not seen."""
+    effects = require_known(known_effects(policy_of(change), revision), f"{change.label} {revision.label}")
+    _require_seen(actor, change, shown, stage=stage, environment=environment)
+    return effects
 
 
 def _require_seen(actor: User, change: ChangeRequest, shown: dict[str, Any], *, stage: str, environment: str) -> None:

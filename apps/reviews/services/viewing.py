@@ -18,6 +18,7 @@ from apps.reviews import access
 from apps.reviews.content import digest_of, files_of
 from apps.reviews.marks import Marks, marks_of
 from apps.reviews.models import SeenMark
+from apps.reviews.resources import PREFIX, resource_keys, seen_resources
 
 MAX_FILES = 10_000
 NAMED = 50
@@ -49,6 +50,36 @@ def mark_viewed(
         SeenMark.objects.filter(user=actor, change=change, file__in=[file.id for file in moved]).delete()
     _record(actor, change, place, moved, viewed=viewed)
     return marks_of(actor, change, listed)
+
+
+@transaction.atomic
+def mark_resource_seen(actor: User, *, change: ChangeRequest, resource: str, seen: bool = True) -> bool:
+    """Mark what happens to one rendered resource (its key) as seen by ``actor``, or take the mark back.
+
+    Returns whether anything changed. The mark speaks for exactly this: another effect on the same resource has another
+    key. :class:`NotVisible` for a key that the present revision does not have.
+    """
+    access.can_mark_viewed(actor, change).require()
+    if change.revision is None or resource not in resource_keys(change.revision):
+        raise NotVisible("unknown_resource", f"{change.label} does nothing of this kind now.", resource=resource[:64])
+    if (resource in seen_resources(actor, change)) == seen:
+        return False
+    if seen:
+        SeenMark.objects.create(
+            change=change, user=actor, file=f"{PREFIX}{resource}", digest=resource,
+            revision_number=change.revision.number, marked_at=now(),
+        )  # fmt: skip
+    else:
+        SeenMark.objects.filter(user=actor, change=change, file=f"{PREFIX}{resource}").delete()
+    audit.record(
+        Actor.of(actor),
+        "resource.seen" if seen else "resource.unseen",
+        repository=change.repository.name,
+        target=f"{change.label} {change.revision.label}",
+        summary=f"{actor.username} marked a resource of {change.label} {change.revision.label} as {'' if seen else 'not '}seen",
+        data={"revision": change.revision.number, "resource": resource},
+    )
+    return True
 
 
 def _chosen(

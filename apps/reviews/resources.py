@@ -1,0 +1,59 @@
+"""Rendered resources as somebody reviews them: what names what happens to one, and which of them a person has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from apps.accounts.models import User
+from apps.changes.effects.reading import Effects, State, difference_of, effects_of
+from apps.changes.models import ChangeRequest, Rendering, Revision
+from apps.policies.evaluation import Part
+from apps.rendering.comparing import difference_digest
+from apps.rendering.model import Action, Difference, ResourceChange, ToolIdentity
+from apps.reviews.models import SeenMark
+
+PREFIX = "resource:"
+RBAC = frozenset({"rbac", "iam"})
+_NO_TOOL = ToolIdentity("", "")
+
+
+def change_key(change: ResourceChange) -> str:
+    """Names what happens to one resource, wherever the same happens to it (40 hex digits)."""
+    return difference_digest(Difference((change,)), _NO_TOOL)[:40]
+
+
+def seen_resources(user: User, change: ChangeRequest) -> frozenset[str]:
+    """The keys of what ``user`` has marked as seen."""
+    rows = SeenMark.objects.filter(user=user, change=change, file__startswith=PREFIX)
+    return frozenset(rows.values_list("digest", flat=True))
+
+
+def resource_keys(revision: Revision) -> frozenset[str]:
+    """The keys of everything that happens to resources of this revision, whatever the target."""
+    rows = effects_of(revision, with_documents=True).rows
+    found = [difference_of(row) for row in rows if row.state == State.RENDERED]
+    return frozenset(change_key(change) for difference in found if difference for change in difference.changes)
+
+
+def resource_parts(effects: Effects) -> tuple[Part, ...]:
+    """What a rule can ask an approver to have seen: each destroy, each replacement, each right that is given."""
+    found: dict[str, Part] = {}
+    for row in _rendered(effects):
+        difference = difference_of(row)
+        for change in difference.changes if difference else ():
+            kinds = _kinds(change)
+            if kinds:
+                key = f"{PREFIX}{change_key(change)}"
+                found.setdefault(key, Part(key, f"{change.id} ({row.label})", kinds))
+    return tuple(found.values())
+
+
+def _rendered(effects: Effects) -> Iterable[Rendering]:
+    ids = [row.pk for row in effects.binding if row.state == State.RENDERED]
+    return Rendering.objects.filter(pk__in=ids).order_by("position", "pk")
+
+
+def _kinds(change: ResourceChange) -> tuple[str, ...]:
+    lost = change.action in {Action.DELETE, Action.REPLACE}
+    rights = any(risk.code in RBAC for risk in change.risks)
+    return (*(["destroys"] if lost else []), *(["rbac"] if rights else []))
