@@ -5,7 +5,19 @@ from django.urls import path, re_path
 from apps.api.endpoints import route
 from apps.api.schema import SchemaView
 from apps.api.unknown import unknown_address
-from apps.api.views import audit, changes, deployments, desk, people, repositories, reviewers, reviews, teams, threads
+from apps.api.views import (
+    audit,
+    changes,
+    deployments,
+    desk,
+    people,
+    renderings,
+    repositories,
+    reviewers,
+    reviews,
+    teams,
+    threads,
+)
 
 app_name = "api"
 
@@ -94,6 +106,16 @@ urlpatterns = [
     path("changes/<int:number>/suggestions/", route(threads.apply_suggestions), name="change-suggestions"),
     path("changes/<int:number>/drafts/", route(threads.list_drafts, threads.save_draft), name="change-drafts"),
     path("changes/<int:number>/drafts/<int:draft>/", route(threads.delete_draft), name="change-draft-comment"),
+    # what it does
+    path("changes/<int:number>/renderings/", route(renderings.list_renderings), name="change-renderings"),
+    path("changes/<int:number>/renderings/again/", route(renderings.render_again), name="rendering-again"),
+    path("changes/<int:number>/renderings/cancel/", route(renderings.cancel_rendering), name="rendering-cancel"),
+    path("changes/<int:number>/renderings/seen/", route(renderings.mark_resource_seen), name="rendering-seen"),
+    path(
+        "changes/<int:number>/renderings/<str:environment>/<str:target>/",
+        route(renderings.show_rendering),
+        name="change-rendering",
+    ),
     # whose turn it is
     path("changes/<int:number>/attention/", route(desk.list_attention), name="change-attention"),
     path("changes/<int:number>/attention/hand-over/", route(desk.hand_over), name="attention-hand-over"),

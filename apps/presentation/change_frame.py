@@ -11,6 +11,7 @@ from apps.deployments import access as deployments
 from apps.deployments.models import Deployment
 from apps.presentation.change_menu import MenuEntry, menu_of
 from apps.presentation.change_state import ChangeFacts, DeploymentFact, Standing, standing_of
+from apps.presentation.effect_tabs import targets_of
 from apps.presentation.next_step import Action, Viewer, next_step
 from apps.repositories.access import capabilities
 from apps.repositories.roles import MAINTAIN, REVIEW, WRITE
@@ -150,6 +151,9 @@ def _tabs(change: ChangeRequest, facts: ChangeFacts, current: str) -> tuple[Tab,
     wanted: list[tuple[str, str, str, int | str | None]] = [("Overview", "", "overview", None)]
     if change.revision:
         wanted.append(("Changes", "diff/", "diff", files))
+        is_rendered, is_planned = targets_of(change.revision_id) if change.revision_id else (0, 0)
+        wanted += [("Rendered", "rendered/", "rendered", is_rendered)] if is_rendered else []
+        wanted += [("Plan", "plan/", "plan", is_planned)] if is_planned else []
         needed = f"{facts.met}/{facts.needed}" if facts.needed else None
         wanted.append(("Approvals", "approvals/", "approvals", needed))
     if change.status in {"merging", "merged", "done"} or facts.deployments:

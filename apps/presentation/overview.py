@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from django.utils.safestring import SafeString
 
+from apps.changes.effects.targets import names_targets
 from apps.changes.models import ChangeRequest
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.plans import deploys_from
 from apps.policies.config import affected_environments
+from apps.presentation.effect_tabs import EffectSummary, effect_summary
 from apps.presentation.markdown import to_html
 from apps.presentation.plain import visible
 from apps.reviews.queries import policy_of
@@ -36,6 +38,7 @@ class Overview:
     more_paths: int
     conflicts: tuple[str, ...]
     policy_problems: tuple[str, ...]
+    effect: EffectSummary | None = None
 
 
 def overview(change: ChangeRequest) -> Overview:
@@ -56,6 +59,7 @@ def overview(change: ChangeRequest) -> Overview:
         more_paths=max(len(paths) - SHOWN_PATHS, 0),
         conflicts=tuple(visible(path) for path in revision.conflicts) if revision else (),
         policy_problems=tuple(str(problem) for problem in policy.problems),
+        effect=effect_summary(revision) if revision and names_targets(policy.config) else None,
     )
 
 

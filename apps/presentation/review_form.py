@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from apps.accounts.models import User
+from apps.changes.effects.reading import effects_of
 from apps.changes.models import ChangeRequest, Revision
-from apps.policies.evaluation import Facts
+from apps.policies.evaluation import Facts, Part
 from apps.presentation.plain import visible
 from apps.reviews import access
 from apps.reviews.content import effects_in, files_of, key_of
@@ -14,6 +15,7 @@ from apps.reviews.marks import Marks, keys_of
 from apps.reviews.models import Review
 from apps.reviews.prospects import prospect
 from apps.reviews.queries import gate_of
+from apps.reviews.resources import PREFIX, seen_resources
 from apps.vcs.paths import display
 
 LOOKED_INTO = 60
@@ -24,11 +26,12 @@ _KINDS = (("destroys", "Destroyed"), ("rbac", "Access rights"))
 
 @dataclass(frozen=True, slots=True)
 class Weighty:
-    """One thing to look at first: ``file`` is the id of the file that shows it."""
+    """One thing to look at first: ``file`` is the id of the file that shows it, ``resource`` the key of a rendered one."""
 
     file: str
     text: str
     seen: bool
+    resource: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class Subject:
     branch: str
     environments: tuple[str, ...]
     files: int
+    targets: tuple[tuple[str, str], ...] = ()
+    """Each target with the beginning of the digest of its rendered difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ def review_panel(
     marks = marks or Marks()
     files = files_of(change, revision)
     rules, facts = gate_of(change)
-    seen = keys_of(files, marks)
+    seen = (*keys_of(files, marks), *resource_keys_seen(user, change, facts))
     found = prospect(user, change, rules, facts, seen)
     by_key = {key_of(file): file.id for file in files} if found.unseen else {}
     return ReviewPanel(
@@ -100,7 +105,7 @@ def review_panel(
         why_not=approve.text,
         will_count=found.text,
         counts=found.counts,
-        unseen=tuple(Weighty(by_key.get(part.key, ""), visible(part.label), seen=False) for part in found.unseen),
+        unseen=tuple(_unseen(part, by_key) for part in found.unseen),
         weighty=_weighty(change, revision, facts, marks),
         subject=_subject(change, revision, facts),
         own=own,
@@ -108,9 +113,26 @@ def review_panel(
     )
 
 
+def _unseen(part: Part, by_key: dict[str, str]) -> Weighty:
+    resource = part.key.removeprefix(PREFIX) if part.key.startswith(PREFIX) else ""
+    return Weighty(by_key.get(part.key, ""), visible(part.label), seen=False, resource=resource)
+
+
+def resource_keys_seen(user: User, change: ChangeRequest, facts: Facts) -> tuple[str, ...]:
+    """The keys of parts that are rendered resources which ``user`` has seen; asks only where there are some."""
+    if not any(part.key.startswith(PREFIX) for part in facts.parts or ()):
+        return ()
+    return tuple(f"{PREFIX}{key}" for key in seen_resources(user, change))
+
+
 def _subject(change: ChangeRequest, revision: Revision, facts: Facts) -> Subject:
     reached = tuple(row.name for row in facts.environments if row.affected)
-    return Subject(revision.label, revision.subject[:12], change.target_branch, reached, revision.files_changed)
+    targets: tuple[tuple[str, str], ...] = ()
+    if facts.renderings:
+        targets = tuple((label, digest[:12]) for label, digest in effects_of(revision).digests.items())
+    return Subject(
+        revision.label, revision.subject[:12], change.target_branch, reached, revision.files_changed, targets
+    )
 
 
 def _weighty(change: ChangeRequest, revision: Revision, facts: Facts, marks: Marks) -> tuple[WeightyGroup, ...]:

@@ -118,6 +118,12 @@ ENVIRONMENT: dict[str, Word] = {
     "not_checked": _unknown("Not checked"),
 }
 
+RENDERING: dict[str, Word] = {
+    "rendering": _running("Rendering"),
+    "rendered": _met("Rendered"),
+}
+"""Targets; those that wait, failed or were cancelled say so like deployments."""
+
 REVIEW: dict[str, Word] = {
     "approve": _met("Approved"),
     "request_changes": _attention("Changes requested"),
@@ -168,6 +174,7 @@ WORDS: dict[str, Word] = {
     **REVIEW,
     **ENVIRONMENT,
     **REQUIREMENT,
+    **RENDERING,
     **CHANGE_FACTS,
     **CHANGE,
     **DEPLOYMENT,

@@ -49,6 +49,8 @@ def at(name: str, **more: str) -> dict[str, str]:
 
 INFRA: dict[str, Any] = {"name": "{repository}"}
 STAGING: dict[str, Any] = {"repository": "{repository}", "name": "staging"}
+BROKEN = {"environment": "staging", "target": "broken"}
+WAITING = {"environment": "staging", "target": "waiting"}
 APPROVAL = {"revision": "{revision}", "verdict": "approve", "stage": "merge"}
 
 DESK = [
@@ -142,6 +144,13 @@ CHANGES = [
     Row("POST change_reviews", who(REVIEW, DONE), number("review"), APPROVAL),
     Row("POST change_withdraw_review", who("bob", DONE), number("approved", review="{approval}")),
     Row("POST change_viewed", who(MEMBERS, DONE), number("review"), {"revision": "{revision}", "file": "{file}"}),
+    Row("GET change_rendered", who(MEMBERS), number("review")),
+    Row("GET change_plan", who(MEMBERS), number("review")),
+    Row("GET change_rendered_targets", who(MEMBERS), number("review")),
+    Row("GET change_plan_targets", who(MEMBERS), number("review")),
+    Row("POST change_render_again", who(WRITE, DONE), number("review"), BROKEN),
+    Row("POST change_render_cancel", who(WRITE, DONE), number("review"), WAITING),
+    Row("POST change_resource_seen", who(MEMBERS, 404), number("review"), {"resource": "0" * 40}),
     Row("POST change_open_thread", who(ASK, DONE), number("review"), {"body": "Why?"}),
     Row("POST change_reply", who(ASK, DONE), number("review", thread="{thread}"), {"body": "So."}),
     Row("POST change_resolve", who(f"{WRITE} erin", DONE), number("review", thread="{thread}")),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.web.views import change_actions, change_forms, drafts, reviewer_forms, reviewing, threads, viewing
+from apps.web.views import change_actions, change_forms, drafts, rendered, reviewer_forms, reviewing, threads, viewing
 
 urlpatterns = [
     path("changes/new/", change_forms.new, name="change_new"),
@@ -22,6 +22,9 @@ urlpatterns = [
     path("changes/<int:number>/reviewers/decline/", reviewer_forms.decline, name="change_decline"),
     path("changes/<int:number>/reviewers/nudge/", reviewer_forms.nudge, name="change_nudge"),
     path("changes/<int:number>/viewed/", viewing.viewed, name="change_viewed"),
+    path("changes/<int:number>/renderings/again/", rendered.again, name="change_render_again"),
+    path("changes/<int:number>/renderings/cancel/", rendered.cancel, name="change_render_cancel"),
+    path("changes/<int:number>/renderings/seen/", rendered.seen, name="change_resource_seen"),
     path("changes/<int:number>/reviews/<int:review>/withdraw/", reviewing.withdraw, name="change_withdraw_review"),
     path("changes/<int:number>/reviews/", reviewing.reviews, name="change_reviews"),
     path("changes/<int:number>/threads/", threads.open_one, name="change_open_thread"),

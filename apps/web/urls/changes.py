@@ -9,6 +9,7 @@ from apps.web.views import (
     diff_reading,
     diffs,
     drafts,
+    rendered,
     suggestions,
     threads,
 )
@@ -29,6 +30,11 @@ urlpatterns = [
     path("changes/<int:number>/approvals/", change_tabs.approvals, name="change_approvals"),
     path("changes/<int:number>/deployments/", change_tabs.deployments, name="change_deployments"),
     path("changes/<int:number>/history/", change_tabs.history, name="change_history"),
+    # /changes/1042/rendered/, /changes/1042/plan/
+    path("changes/<int:number>/rendered/", rendered.effect, {"is_plan": False}, name="change_rendered"),
+    path("changes/<int:number>/plan/", rendered.effect, {"is_plan": True}, name="change_plan"),
+    path("changes/<int:number>/_rendered/", rendered.targets, {"is_plan": False}, name="change_rendered_targets"),
+    path("changes/<int:number>/_plan/", rendered.targets, {"is_plan": True}, name="change_plan_targets"),
     # /changes/1042/diff/
     path("changes/<int:number>/diff/", diffs.diff, name="change_diff"),
     path("changes/<int:number>/diff/whole/", diffs.whole, name="change_diff_whole"),

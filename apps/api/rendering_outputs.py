@@ -1,0 +1,140 @@
+"""Shapes and answers of renderings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.api.answers import time
+from apps.api.fields import Flag, Text, maybe_moment, maybe_text, string, texts, whole, word
+from apps.api.outputs import Out
+from apps.api.shapes import Shape
+from apps.changes.models import Rendering
+from apps.rendering.comparing import RULES, words
+from apps.rendering.comparing.codec import encode_value
+from apps.rendering.model import Action, Difference, Kind, ResourceChange
+from apps.reviews.resources import change_key
+
+
+class TargetIn(Shape):
+    environment = Text(max_length=63)
+    target = Text(max_length=100)
+
+
+class SeenIn(Shape):
+    resource = Text(max_length=64, help_text="The key of what happens to a resource.")
+    seen = Flag(required=False, default=True)
+
+
+class SeenOut(Out):
+    resource = string()
+    seen = serializers.BooleanField()
+
+
+class RiskOut(Out):
+    code = string()
+    weight = string()
+    text = string()
+
+
+class RenderingOut(Out):
+    """The effect of the present revision on one target."""
+
+    environment = string()
+    target = string()
+    kind = word(Kind)
+    state = word(Rendering.State.values)
+    revision = whole()
+    attempt = whole()
+    optional = serializers.BooleanField()
+    failure = maybe_text("Why it could not be evaluated: a code.")
+    message = maybe_text("The same in words, mostly those of the tool.")
+    path = maybe_text("The file that the tool names.")
+    line = serializers.IntegerField(allow_null=True)
+    digest = maybe_text("Names the difference and what rendered it; an approval is bound to it.")
+    tool = maybe_text()
+    counts = serializers.DictField(child=whole(), help_text="Resources by what happens to them.")
+    unchanged = whole()
+    unstable = texts("Values that differ from one run to the next.")
+    warnings = texts()
+    started_at = maybe_moment()
+    finished_at = maybe_moment()
+
+
+class FieldOut(Out):
+    path = string()
+    before = serializers.JSONField(help_text='{"$": "absent"} where there is nothing.')
+    after = serializers.JSONField()
+    rule = maybe_text("Why the difference has no effect; null: it counts.")
+
+
+class ResourceOut(Out):
+    key = string(help_text="Names what happens to the resource, for marks.")
+    action = word([action.value for action in Action])
+    kind = string()
+    api = string(allow_blank=True)
+    namespace = string(allow_blank=True)
+    name = string()
+    made_by = maybe_text("The file from which it came.")
+    changed = FieldOut(many=True)
+    risks = RiskOut(many=True)
+
+
+class RenderingDetailOut(RenderingOut):
+    """With every resource that changes; bodies are redacted."""
+
+    resources = ResourceOut(many=True)
+
+
+def rendering_json(row: Rendering) -> dict[str, Any]:
+    facts = row.facts
+    return {
+        "environment": row.environment,
+        "target": row.target,
+        "kind": row.kind,
+        "state": row.state,
+        "revision": row.revision.number,
+        "attempt": row.attempt,
+        "optional": row.optional,
+        "failure": row.failure or None,
+        "message": row.message or None,
+        "path": row.message_path or None,
+        "line": row.message_line or None,
+        "digest": row.digest or None,
+        "tool": " ".join(facts.get("tool", ())[:2]) or None,
+        "counts": facts.get("counts", {}),
+        "unchanged": facts.get("unchanged", 0),
+        "unstable": [*facts.get("unstable", ()), *facts.get("waived", ())],
+        "warnings": facts.get("warnings", []),
+        "started_at": time(row.started_at),
+        "finished_at": time(row.finished_at),
+    }
+
+
+def detail_json(row: Rendering, difference: Difference | None) -> dict[str, Any]:
+    changes = difference.changes if difference else ()
+    return {**rendering_json(row), "resources": [_resource(change) for change in changes]}
+
+
+def _resource(change: ResourceChange) -> dict[str, Any]:
+    source = change.source
+    return {
+        "key": change_key(change),
+        "action": change.action.value,
+        "kind": change.id.kind,
+        "api": change.id.api,
+        "namespace": change.id.namespace,
+        "name": change.id.name,
+        "made_by": (f"{source.path}:{source.line}" if source.line else source.path) if source else None,
+        "changed": [
+            {
+                "path": words(field.path),
+                "before": encode_value(field.before),
+                "after": encode_value(field.after),
+                "rule": RULES.get(field.rule, field.rule) or None,
+            }
+            for field in change.fields
+        ],
+        "risks": [{"code": risk.code, "weight": risk.weight.value, "text": risk.text} for risk in change.risks],
+    }
