@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from django.core.cache import cache
-
 from apps.accounts.models import User
-from apps.changes.effects.reading import Effects, State, difference_of, effects_of
+from apps.changes.effects.reading import Effects, State, differences_of, effects_of
 from apps.changes.models import ChangeRequest, Rendering, Revision
 from apps.presentation.rendered_rows import ResourceRow, field_rows, leaves, raw_lines
 from apps.rendering.comparing import TargetClass, classify, words
 from apps.rendering.model import Action, Difference, ResourceChange
+from apps.rendering.sandbox.isolation import Level
 from apps.reviews.effects import PLANS
 from apps.reviews.resources import change_key, seen_resources
 
 PER_PAGE = 100
-KEEP = 24 * 3600
 RENDERING = "rendering"
 ORDER = {action.value: place for place, action in enumerate(Action)}
 
@@ -33,6 +31,8 @@ class Filter:
     name: str = ""
     raw: bool = False
     start: int = 0
+    whole: str = ""
+    """The key of the one resource that is shown with all that stays."""
 
     def query(self, **changed: str | int) -> str:
         """The filter as a query string, with some parts changed."""
@@ -66,6 +66,7 @@ class TargetRow:
     tool: str
     digest: str
     notes: tuple[str, ...]
+    open_words: str
     problems: tuple[str, ...]
     seconds: float
     can_render: bool
@@ -100,6 +101,7 @@ class RenderedPage:
     total: int
     shown: int
     silent: int
+    quiet: tuple[ResourceRow, ...]
     unchanged: int
     kinds: tuple[str, ...]
     wanted: Filter
@@ -145,10 +147,11 @@ def rendered_page(
     effects = effects_of(revision)
     rows = [row for row in effects.rows if (row.kind in PLANS) == is_plan]
     asked = [row for row in rows if not wanted.target or wanted.target in (row.label, row.environment, row.target)]
-    differences = _differences(revision, asked)
+    differences = differences_of(asked)
     classes = classify({label: _filtered(found, wanted) for label, found in differences.items()})
     seen = seen_resources(user, change)
     merged = _merged(classes, change, seen, wanted)
+    silent = [(label, one) for label, found in differences.items() for one in found.silent if wanted.takes(one)]
     heavy = [row for row in merged if row.heavy]
     light = [row for row in merged if not row.heavy]
     listed = [*heavy, *light][wanted.start : wanted.start + PER_PAGE]
@@ -165,29 +168,12 @@ def rendered_page(
         groups=tuple(_groups(classes, [row for row in light if row.key in on_page])),
         total=len(merged),
         shown=len(listed),
-        silent=sum(len(found.silent) for found in differences.values()),
+        silent=len(silent),
+        quiet=() if wanted.whole else tuple(_quiet(silent, change, wanted)),
         unchanged=sum(found.unchanged for found in differences.values()),
         kinds=tuple(sorted({one.id.kind for found in differences.values() for one in found.changes})),
         wanted=wanted,
     )
-
-
-def _differences(revision: Revision, rows: Iterable[Rendering]) -> dict[str, Difference]:
-    found: dict[str, Difference] = {}
-    missing: dict[int, str] = {}
-    for row in rows:
-        if row.state == State.RENDERED:
-            kept: Difference | None = cache.get(f"rendered:1:{row.digest}")
-            if kept is None:
-                missing[row.pk] = row.label
-            else:
-                found[row.label] = kept
-    for row in Rendering.objects.filter(pk__in=list(missing)):
-        difference = difference_of(row)
-        if difference is not None:
-            cache.set(f"rendered:1:{row.digest}", difference, KEEP)
-            found[row.label] = difference
-    return found
 
 
 def _filtered(difference: Difference, wanted: Filter) -> Difference:
@@ -206,7 +192,9 @@ def _merged(
             changes.setdefault(key, one)
             targets.setdefault(key, []).extend(found.targets)
     rows = [
-        _row(key, one, tuple(sorted(set(targets[key]))), change, key in seen, wanted) for key, one in changes.items()
+        _row(key, one, tuple(sorted(set(targets[key]))), change, key in seen, wanted)
+        for key, one in changes.items()
+        if wanted.whole in ("", key)
     ]
     return sorted(rows, key=lambda row: (ORDER[row.action], not row.risks, row.kind, row.namespace, row.name))
 
@@ -233,9 +221,21 @@ def _row(
         source=f"{path}:{line}" if line else path,
         source_url=f"/repositories/{repository}/blame/?{urlencode({'ref': head, 'path': path, 'at': line})}#L{line}" if path else "",
         history_url=f"/repositories/{repository}/history/?{urlencode({'ref': head, 'path': path})}" if path else "",
-        raw=raw_lines(one) if wanted.raw or not fields else (),
+        raw=raw_lines(one, whole=wanted.whole == key) if wanted.raw or wanted.whole or not (fields or quiet) else (),
         seen=is_seen,
     )  # fmt: skip
+
+
+def _quiet(silent: list[tuple[str, ResourceChange]], change: ChangeRequest, wanted: Filter) -> Iterable[ResourceRow]:
+    """Resources that differ without an effect, those first that bring a risk; at most a page of them."""
+    targets: dict[str, list[str]] = {}
+    changes: dict[str, ResourceChange] = {}
+    for label, one in silent:
+        key = change_key(one)
+        changes.setdefault(key, one)
+        targets.setdefault(key, []).append(label)
+    for key in sorted(changes, key=lambda key: (not changes[key].risks, str(changes[key].id)))[:PER_PAGE]:
+        yield _row(key, changes[key], tuple(sorted(set(targets[key]))), change, False, wanted)
 
 
 def _counts(rows: Iterable[ResourceRow]) -> tuple[tuple[str, int], ...]:
@@ -268,6 +268,11 @@ def _deviation(kind: str, resource: str, path: str) -> str:
     return {"more": f"also {what}", "fewer": f"not {what}", "other": f"{what} otherwise"}[kind]
 
 
+def _open_words(isolation: Sequence[str]) -> str:
+    """That the tool ran without isolation; empty where it was shut in."""
+    return isolation[1] if len(isolation) == 2 and isolation[0] == Level.OPEN else ""
+
+
 def _target(row: Rendering, can_act: bool) -> TargetRow:
     facts = row.facts
     name, version, sha256 = (*facts.get("tool", ()), "", "", "")[:3]
@@ -287,6 +292,7 @@ def _target(row: Rendering, can_act: bool) -> TargetRow:
         tool=f"{name} {version}".strip() + (f" ({sha256[:12]})" if sha256 else ""),
         digest=row.digest[:12],
         notes=tuple(facts.get("warnings", ())),
+        open_words=_open_words(facts.get("isolation", ())),
         problems=(*failed, *unstable),
         seconds=facts.get("milliseconds", 0) / 1000,
         can_render=can_act and not queued,

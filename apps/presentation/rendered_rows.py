@@ -17,6 +17,9 @@ LONGEST = 400
 """Characters of one value before it is cut, which is said."""
 MOST_LINES = 400
 """Lines of the difference of one text, or of one resource as YAML."""
+MOST_WHOLE = 20_000
+"""Lines of one resource that is shown whole."""
+AROUND = 3
 AFTER_IT_WAS_DONE = "(known after apply)"
 
 
@@ -119,21 +122,22 @@ def _as_text(value: Json) -> str:
     return value if isinstance(value, str) else _json(value)
 
 
-def difference(before: str, after: str) -> tuple[Line, ...]:
-    """The lines that differ, with three around each; a cut says how many are left out."""
+def difference(before: str, after: str, *, around: int = AROUND) -> tuple[Line, ...]:
+    """The lines that differ, with ``around`` lines before and after each; a cut says how many are left out."""
+    most = MOST_LINES if around == AROUND else MOST_WHOLE
     found = [
         Line(text[:1] if text[:1] in "+-@" else " ", plain(text[1:] if text[:1] != "@" else text))
-        for text in unified_diff(before.splitlines(), after.splitlines(), n=3, lineterm="")
+        for text in unified_diff(before.splitlines(), after.splitlines(), n=around, lineterm="")
         if not text.startswith(("--- ", "+++ "))
     ]
-    if len(found) <= MOST_LINES:
+    if len(found) <= most:
         return tuple(found)
-    return (*found[:MOST_LINES], Line("@", f"{len(found) - MOST_LINES:,} more lines are not shown"))
+    return (*found[:most], Line("@", f"{len(found) - most:,} more lines are not shown"))
 
 
-def raw_lines(change: ResourceChange) -> tuple[Line, ...]:
-    """Both bodies as YAML, compared line by line."""
-    return difference(as_yaml(change.before), as_yaml(change.after))
+def raw_lines(change: ResourceChange, *, whole: bool = False) -> tuple[Line, ...]:
+    """Both bodies as YAML, compared line by line; ``whole``: with every line that stays."""
+    return difference(as_yaml(change.before), as_yaml(change.after), around=MOST_WHOLE if whole else AROUND)
 
 
 def as_yaml(body: Mapping[str, Json] | None) -> str:

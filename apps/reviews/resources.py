@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from apps.accounts.models import User
-from apps.changes.effects.reading import Effects, State, difference_of, effects_of
-from apps.changes.models import ChangeRequest, Rendering, Revision
+from apps.changes.effects.reading import Effects, differences_of, effects_of
+from apps.changes.models import ChangeRequest, Revision
 from apps.policies.evaluation import Part
 from apps.rendering.comparing import difference_digest
 from apps.rendering.model import Action, Difference, ResourceChange, ToolIdentity
@@ -30,27 +28,20 @@ def seen_resources(user: User, change: ChangeRequest) -> frozenset[str]:
 
 def resource_keys(revision: Revision) -> frozenset[str]:
     """The keys of everything that happens to resources of this revision, whatever the target."""
-    rows = effects_of(revision, with_documents=True).rows
-    found = [difference_of(row) for row in rows if row.state == State.RENDERED]
-    return frozenset(change_key(change) for difference in found if difference for change in difference.changes)
+    found = differences_of(effects_of(revision).rows).values()
+    return frozenset(change_key(change) for difference in found for change in difference.changes)
 
 
 def resource_parts(effects: Effects) -> tuple[Part, ...]:
     """What a rule can ask an approver to have seen: each destroy, each replacement, each right that is given."""
     found: dict[str, Part] = {}
-    for row in _rendered(effects):
-        difference = difference_of(row)
-        for change in difference.changes if difference else ():
+    for label, difference in differences_of(effects.binding).items():
+        for change in difference.changes:
             kinds = _kinds(change)
             if kinds:
                 key = f"{PREFIX}{change_key(change)}"
-                found.setdefault(key, Part(key, f"{change.id} ({row.label})", kinds))
+                found.setdefault(key, Part(key, f"{change.id} ({label})", kinds))
     return tuple(found.values())
-
-
-def _rendered(effects: Effects) -> Iterable[Rendering]:
-    ids = [row.pk for row in effects.binding if row.state == State.RENDERED]
-    return Rendering.objects.filter(pk__in=ids).order_by("position", "pk")
 
 
 def _kinds(change: ResourceChange) -> tuple[str, ...]:

@@ -134,6 +134,23 @@ def test_filters_and_raw_are_addresses(propose: Callable[..., str], as_: AS) -> 
     assert page(bob, f"{url}rendered/?start=99999999999&raw=x&kind=nothing")
 
 
+def test_what_has_no_effect_is_counted_and_can_be_shown_with_its_rule(propose: Callable[..., str], as_: AS) -> None:
+    html = words(page(as_("bob"), propose({"base/claim.yaml": CLAIM.replace("1Gi", "1024Mi")}) + "rendered/"))
+    assert "4 resources differ in nothing that has an effect" in html
+    assert "The same amount, written in another way" in html
+    assert re.search(r"spec.resources.requests.storage.* 1Gi .* 1024Mi", html)
+
+
+def test_one_resource_can_be_shown_whole(propose: Callable[..., str], as_: AS) -> None:
+    bob, url = as_("bob"), propose(SIX)
+    link = re.search(rf'href="({url}rendered/\?whole=[0-9a-f]+)"', page(bob, f"{url}rendered/"))
+    assert link is not None
+    html = words(page(bob, link[1]))
+    assert "matchLabels:" in html
+    assert re.search(r"removed.*replicas: 3", html)
+    assert page(bob, f"{url}rendered/?whole=nothing")
+
+
 def test_hostile_values_are_text(propose: Callable[..., str], as_: AS) -> None:
     text = DEPLOYMENT.replace('image: "app:1"', 'image: "<script>alert(1)</script>\\u202e"')
     url = propose({"base/app.yaml": text})

@@ -80,7 +80,11 @@ def facts_of(outcome: Outcome) -> dict[str, Any]:
             [one.id.kind, one.action.value, one.id.namespace, one.id.name, [risk.code for risk in one.risks]]
             for one in changes
         ],
-        "risks": [[risk.code, risk.weight.value, risk.text, str(one.id)] for one in changes for risk in one.risks],
+        "risks": [
+            [risk.code, risk.weight.value, risk.text, str(one.id)]
+            for one in (*changes, *outcome.difference.silent)
+            for risk in one.risks
+        ],
         "tool": [outcome.tool.name, outcome.tool.version, outcome.tool.sha256],
         "warnings": list(outcome.warnings),
         "parts": [[part.name, part.failure] for part in outcome.parts],
@@ -88,5 +92,10 @@ def facts_of(outcome: Outcome) -> dict[str, Any]:
         "waived": list(outcome.waived),
         "milliseconds": outcome.milliseconds,
         "kept": outcome.was_kept,
-        "isolation": isolation(toolbox()).words,
+        "isolation": _isolation(),
     }
+
+
+def _isolation() -> list[str]:
+    found = isolation(toolbox())
+    return [found.level.value, found.words]

@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.cache import cache
+
 from apps.changes.effects.sides import unpacked
 from apps.changes.models import Rendering, RenderingPlan, Revision
 from apps.rendering.comparing.codec import decode_difference
 from apps.rendering.model import Difference
 
 State = Rendering.State
+KEEP = 24 * 3600  # seconds in the cache; what has a digest never changes
 NOT_EVALUATED = "failed"
 """What stands in place of a digest where there is none: a later success is another effect."""
 
@@ -46,13 +49,32 @@ def digest_of(row: Rendering) -> str:
     return "" if row.state == State.QUEUED else NOT_EVALUATED
 
 
-def effects_of(revision: Revision, *, with_documents: bool = False) -> Effects:
-    """The renderings in the order of the policy; documents only where asked for, because they are large."""
+def effects_of(revision: Revision) -> Effects:
+    """The renderings in the order of the policy, without their documents, which are large."""
     plan = RenderingPlan.objects.filter(revision=revision).first()
     if plan is None:
         return Effects()
-    rows = revision.renderings.all() if with_documents else revision.renderings.defer("document")
+    rows = revision.renderings.defer("document")
     return Effects(tuple(rows), is_planned=True, proposed=plan.proposed, problem=plan.problem)
+
+
+def differences_of(rows: Iterable[Rendering]) -> dict[str, Difference]:
+    """``environment/target`` → what was found, of those that were rendered; kept by digest, so that each is read once."""
+    found: dict[str, Difference] = {}
+    missing: list[int] = []
+    for row in rows:
+        if row.state == State.RENDERED:
+            kept: Difference | None = cache.get(f"rendered:1:{row.digest}")
+            if kept is None:
+                missing.append(row.pk)
+            else:
+                found[row.label] = kept
+    for row in Rendering.objects.filter(pk__in=missing):
+        difference = difference_of(row)
+        if difference is not None:
+            cache.set(f"rendered:1:{row.digest}", difference, KEEP)
+            found[row.label] = difference
+    return found
 
 
 def difference_of(row: Rendering) -> Difference | None:

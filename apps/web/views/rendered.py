@@ -25,6 +25,7 @@ def _wanted(request: HttpRequest) -> Filter:
         target=asked.get("target", "")[:200],
         name=asked.get("name", "")[:200],
         raw=asked.get("raw") == "1",
+        whole=asked.get("whole", "")[:64],
         start=int(start) if start.isdecimal() and len(start) < 7 else 0,
     )
 
