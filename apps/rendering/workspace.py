@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from apps.rendering.model import Failure, RenderError
 from apps.rendering.sandbox.messages import clean_message
 from apps.rendering.toolbox import Toolbox
+
+_PREFIX = "rendering-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def private_workspace(toolbox: Toolbox) -> Iterator[Workspace]:
     """Under a random name, for nobody else (0700); its insides may be read by whom the sandbox lets in."""
     if toolbox.workspaces is not None:
         toolbox.workspaces.mkdir(parents=True, exist_ok=True, mode=0o700)
-    root = Path(tempfile.mkdtemp(prefix="rendering-", dir=toolbox.workspaces)).resolve()
+    root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=toolbox.workspaces)).resolve()
     workspace = Workspace(root)
     try:
         for folder in (workspace.input, workspace.scratch, workspace.mount_point):
@@ -75,17 +77,24 @@ def private_workspace(toolbox: Toolbox) -> Iterator[Workspace]:
         remove(root)
 
 
+def remove_stale(toolbox: Toolbox, seconds: float = 3_600) -> int:
+    """Remove what killed portals have left behind; how many. Runs last for minutes, so an hour is not in use."""
+    folder = toolbox.workspaces or Path(tempfile.gettempdir())
+    found = [path for path in folder.glob(f"{_PREFIX}*") if path.is_dir() and not path.is_symlink()]
+    stale = [
+        path for path in found if path.stat().st_uid == os.geteuid() and time.time() - path.stat().st_mtime > seconds
+    ]
+    for path in stale:
+        remove(path)
+    return len(stale)
+
+
 def remove(root: Path) -> None:
     """Whole, even where permissions were taken away. Raises ``OSError`` if something stays."""
-
-    def again(function: Callable[..., Any], path: str, _error: object) -> None:
-        with suppress(OSError):
-            os.chmod(os.path.dirname(path), 0o700)  # noqa: PTH101, PTH120
-            if not os.path.islink(path):  # noqa: PTH114
-                os.chmod(path, 0o700)  # noqa: PTH101
-        if function in {os.scandir, os.open, os.lstat}:
-            shutil.rmtree(path, onerror=again)
-            return
-        function(path)
-
-    shutil.rmtree(root, onerror=again)
+    left = [str(root)]
+    while left:
+        folder = left.pop()
+        os.chmod(folder, 0o700)  # noqa: PTH101 - not the folders below: those are looked at one by one
+        with os.scandir(folder) as entries:
+            left += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    shutil.rmtree(root)

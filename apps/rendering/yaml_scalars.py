@@ -77,12 +77,12 @@ def key_text(key: Json) -> str | None:
 def _short(number: float) -> str:
     """The fewest digits that mean the same number in 32 bits; an exponent from 1e6 on and below 1e-4."""
     try:
-        wanted = struct.pack("f", number)
+        wanted = struct.pack("<f", number)
     except OverflowError:
         return ".inf" if number > 0 else "-.inf"
-    (number,) = struct.unpack("f", wanted)
+    (number,) = struct.unpack("<f", wanted)
     texts = (f"{number:.{digits}e}" for digits in range(9))
-    scientific = next((text for text in texts if struct.pack("f", float(text)) == wanted), f"{number:.8e}")
+    scientific = next((text for text in texts if struct.pack("<f", float(text)) == wanted), f"{number:.8e}")
     mantissa, _, exponent = scientific.partition("e")
     if -4 <= int(exponent) < 6:
         digits = len(mantissa.lstrip("-").replace(".", ""))

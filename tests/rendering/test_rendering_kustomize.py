@@ -186,6 +186,11 @@ def test_the_tools_own_message_is_shown_without_paths_of_this_server():
     assert "/input" not in failed.value.message
 
 
+def test_warnings_of_the_tool_are_kept():
+    files = {**BASE, "base/kustomization.yaml": "resources: [deploy.yaml]\ncommonLabels: {a: b}\n"}
+    assert any("commonLabels" in warning for warning in render(files, "base").warnings)
+
+
 def test_a_missing_tool_is_said_by_name(tmp_path):
     box = toolbox(folders=(), search_path=str(tmp_path))
     with pytest.raises(RenderError) as missing:

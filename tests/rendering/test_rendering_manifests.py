@@ -103,6 +103,12 @@ def test_e4_a_hundred_thousand_documents_end_with_a_clear_error():
     assert (error.failure, error.path) == (Failure.TOO_LARGE, "raw/a.yaml")
 
 
+def test_a_kustomization_among_manifests_is_told_with_what_to_do():
+    error = refused({**FILES, "raw/kustomization.yaml": "resources: [a.yaml]\n"})
+    assert error.failure is Failure.UNSUPPORTED
+    assert "kind kustomize" in error.message
+
+
 def test_folders_without_manifests_and_ways_out_are_said():
     assert refused(FILES, path="none").failure is Failure.MISSING_INPUT
     assert refused(FILES, path="../raw").failure is Failure.REFUSED

@@ -18,7 +18,7 @@ from apps.rendering.sandbox.commands import Command
 from apps.rendering.sandbox.isolation import Level, isolation, run
 from apps.rendering.sandbox.messages import MOST, clean_message
 from apps.rendering.toolbox import Method, Toolbox
-from apps.rendering.workspace import private_workspace
+from apps.rendering.workspace import private_workspace, remove_stale
 from tests.support.tools import ROOT, SHELL, only, system_python, toolbox
 
 WAYS = [Method.NAMESPACES, Method.BUBBLEWRAP, None]
@@ -250,6 +250,39 @@ def test_a_private_directory_goes_even_where_permissions_were_taken_away(tmp_pat
         for path in (deep / "file", deep, deep.parent):
             path.chmod(0)
     assert list(place.iterdir()) == []
+
+
+def test_what_a_killed_portal_left_behind_is_removed_when_it_is_old(tmp_path):
+    box = toolbox(workspaces=tmp_path / "w")
+    with private_workspace(box) as workspace:
+        assert remove_stale(box) == 0
+        (workspace.input / "a").mkdir(mode=0)
+        os.utime(workspace.root, (0, 0))
+        assert remove_stale(box) == 1
+        workspace.root.mkdir()
+    assert list((tmp_path / "w").iterdir()) == []
+
+
+def test_an_ordinary_user_removes_what_has_lost_its_permissions():
+    code = """if True:
+        import os
+        from apps.rendering.toolbox import Toolbox
+        from apps.rendering.workspace import private_workspace
+        with private_workspace(Toolbox()) as workspace:
+            deep = workspace.input / "a" / "b"
+            deep.mkdir(parents=True)
+            (deep / "file").write_text("x")
+            for path in (deep / "file", deep, deep.parent, workspace.input, workspace.root):
+                os.chmod(path, 0)
+        print(workspace.root.exists())
+    """
+    line = ["setpriv", "--reuid", "65533", "--regid", "65533", "--clear-groups", system_python(), "-B", "-c", code]
+    done = subprocess.run(
+        line, cwd=ROOT, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=30, check=False
+    )
+    if "Permission denied" in done.stderr and str(ROOT) in done.stderr and "rendering-" not in done.stderr:
+        pytest.skip("NOT RUN: other users may not read this folder")
+    assert done.stdout == "False\n", done.stderr
 
 
 def test_messages_of_tools_are_made_fit_for_people():

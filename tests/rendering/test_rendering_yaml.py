@@ -157,3 +157,42 @@ def test_documents_of_json_and_yaml_are_counted_with_their_lines():
     ]
     assert list(documents(b"")) == list(documents(b"# nothing\n---\n")) == []
     assert next(documents(b"{a: b}")).value == {"a": "b"}
+
+
+PIECES = [
+    "a",
+    ": ",
+    "\n",
+    "- ",
+    "&x ",
+    "*x",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    '"',
+    "'",
+    "|",
+    "!!str ",
+    "!x ",
+    "---\n",
+    "...\n",
+    "\\ud800",
+    "\t",
+    "#",
+    "? ",
+]
+PIECES += ["<<: ", "1e999", "0x", "\0", "\u2028", "%TAG ! tag:x,2000:\n", "  ", "9" * 50, "\x85", "\ufeff"]
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(st.sampled_from(PIECES), max_size=12).map(lambda parts: "".join(parts).encode()) | st.binary(max_size=30)
+)
+def test_any_bytes_are_documents_or_a_refusal(data):
+    try:
+        found = [document.value for document in documents(data)]
+    except RenderError:
+        return
+    assert json.loads(json.dumps(found, allow_nan=False)) == found

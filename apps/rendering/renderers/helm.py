@@ -15,7 +15,8 @@ from apps.rendering.paths import joined, listed, rooted
 from apps.rendering.protocol import EXECUTABLE, GITLINK, REGULAR, Target, Tree
 from apps.rendering.sandbox.commands import Command
 from apps.rendering.sandbox.isolation import run
-from apps.rendering.sandbox.messages import clean_message
+from apps.rendering.sandbox.messages import clean_message, warnings_in
+from apps.rendering.sandbox.running import Completed
 from apps.rendering.toolbox import Toolbox
 from apps.rendering.workspace import Workspace, private_workspace
 from apps.rendering.yaml_reader import documents
@@ -55,7 +56,9 @@ class Helm:
 
     def inputs(self, tree: Tree, target: Target) -> tuple[str, ...]:
         release = release_of(target)
-        return listed(charts.read_chart(tree, release.chart, None).inputs | set(release.values))
+        is_packed = release.chart.endswith(packed.SUFFIXES)
+        chart = {release.chart} if is_packed else charts.read_chart(tree, release.chart, None).inputs
+        return listed(chart | set(release.values))
 
     def render(self, tree: Tree, target: Target, toolbox: Toolbox) -> Rendered:
         tool = self.tool(toolbox)
@@ -108,8 +111,8 @@ def template(tree: Tree, release: Release, toolbox: Toolbox) -> tuple[tuple[kube
         written = {release.chart, *release.values}
         warnings = export(tree, written, workspace, toolbox.input_limits)
         _add_dependencies(tree, chart, workspace)
-        output = run_helm(release, workspace, toolbox)
-    return tuple(placed(output, tree, chart)), (*chart.warnings, *warnings)
+        done = run_helm(release, workspace, toolbox)
+    return tuple(placed(done.stdout, tree, chart)), (*chart.warnings, *warnings, *warnings_in(done.stderr))
 
 
 def _packed_chart(tree: Tree, path: str) -> bytes:
@@ -133,7 +136,7 @@ def _add_dependencies(tree: Tree, chart: charts.Chart, workspace: Workspace) -> 
         workspace.put(place, data)
 
 
-def run_helm(release: Release, workspace: Workspace, toolbox: Toolbox) -> bytes:
+def run_helm(release: Release, workspace: Workspace, toolbox: Toolbox) -> Completed:
     """What the tool prints for a chart of the workspace. Raises ``TEMPLATE`` with its message and place."""
     arguments = ["template", f"--namespace={release.namespace or 'default'}"]
     arguments += [f"--values=./{path}" for path in release.values]
@@ -148,7 +151,7 @@ def run_helm(release: Release, workspace: Workspace, toolbox: Toolbox) -> bytes:
     )
     done = run(command, workspace, toolbox.limits, toolbox)
     if done.returncode == 0:
-        return done.stdout
+        return done
     raise _failure(clean_message(done.stderr, (str(workspace.input), "/input")), release, done.returncode)
 
 

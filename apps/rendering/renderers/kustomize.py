@@ -14,7 +14,8 @@ from apps.rendering.paths import joined, listed
 from apps.rendering.protocol import Target, Tree
 from apps.rendering.sandbox.commands import Command
 from apps.rendering.sandbox.isolation import run
-from apps.rendering.sandbox.messages import clean_message
+from apps.rendering.sandbox.messages import clean_message, warnings_in
+from apps.rendering.sandbox.running import Completed
 from apps.rendering.toolbox import Toolbox
 from apps.rendering.workspace import Workspace, private_workspace
 from apps.rendering.yaml_reader import documents
@@ -68,18 +69,18 @@ def build(
         warnings = export(tree, reading.inputs, workspace, toolbox.input_limits)
         asked = _ask_for_origins(tree, root, workspace)
         done = run_kustomize(root, workspace, toolbox, anywhere=anywhere)
-    done = rewrite(done) if rewrite else done
-    placed = tuple(_without_origin(each.value, tree, root) if asked else each for each in kubernetes.read(done))
-    return Built(placed, listed(reading.inputs), warnings)
+    output = rewrite(done.stdout) if rewrite else done.stdout
+    placed = tuple(_without_origin(each.value, tree, root) if asked else each for each in kubernetes.read(output))
+    return Built(placed, listed(reading.inputs), (*warnings, *warnings_in(done.stderr)))
 
 
-def run_kustomize(root: str, workspace: Workspace, toolbox: Toolbox, *, anywhere: bool = False) -> bytes:
+def run_kustomize(root: str, workspace: Workspace, toolbox: Toolbox, *, anywhere: bool = False) -> Completed:
     """What the tool prints for a folder of the workspace. Raises ``TEMPLATE`` with its message."""
     restricted = "LoadRestrictionsNone" if anywhere else "LoadRestrictionsRootOnly"
     command = Command(toolbox.find("kubectl"), ("kustomize", f"--load-restrictor={restricted}", *_FLAGS, f"./{root}"))
     done = run(command, workspace, toolbox.limits, toolbox)
     if done.returncode == 0:
-        return done.stdout
+        return done
     said = clean_message(done.stderr, (str(workspace.input), "/input")) or f"kubectl ended with {done.returncode}."
     place = _PLACE.search(said)
     path = (joined("", place.group(1)) or "") if place else ""

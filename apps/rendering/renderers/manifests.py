@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from apps.rendering import kubernetes, options
 from apps.rendering.export import link_end
+from apps.rendering.kustomizations import FILE_NAMES
 from apps.rendering.model import Failure, Kind, Rendered, RenderError, ToolIdentity
 from apps.rendering.paths import as_folder, below, parent
 from apps.rendering.protocol import GITLINK, SYMLINK, Entry, Target, Tree
@@ -32,6 +33,10 @@ class Manifests:
         entries = list(files(tree, path, recurse=options.switch(target, "recurse", default=False)))
         if not entries:
             raise RenderError(Failure.MISSING_INPUT, f"There is no manifest in {as_folder(path)}.", path=path)
+        for entry in entries:
+            if entry.path.rpartition("/")[2] in FILE_NAMES:
+                text = f"{entry.path} is a kustomization: make the target of kind kustomize."
+                raise RenderError(Failure.UNSUPPORTED, text, path=entry.path)
         limits = toolbox.input_limits
         if len(entries) > limits.files or sum(entry.size for entry in entries) > limits.total:
             raise RenderError(Failure.TOO_LARGE, f"{as_folder(path)} holds too many manifests.", path=path)

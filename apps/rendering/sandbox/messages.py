@@ -11,6 +11,8 @@ _GAP = "\n[…]\n"
 _ESCAPES = re.compile(r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|\[[0-?]*[ -/]*[@-~]?|[@-Z\\^_]?)")
 _HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 _KEPT = {"\n", "\t"}
+_WARNING = re.compile(r"\bwarn(?:ing)?\b", re.IGNORECASE)
+_MOST_WARNINGS = 20
 
 
 def clean_message(said: bytes | str, places: Iterable[str] = ()) -> str:
@@ -28,3 +30,9 @@ def clean_message(said: bytes | str, places: Iterable[str] = ()) -> str:
         return shown
     half = (MOST - len(_GAP)) // 2
     return shown[:half] + _GAP + shown[-half:]
+
+
+def warnings_in(said: bytes) -> tuple[str, ...]:
+    """The lines of an error output that warn, for a run that ended well."""
+    lines = (line.strip("# ") for line in clean_message(said).splitlines() if _WARNING.search(line))
+    return tuple(dict.fromkeys(lines))[:_MOST_WARNINGS]
