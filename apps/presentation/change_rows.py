@@ -18,7 +18,7 @@ class ChangeRow:
     """``waiting_since``: since when somebody's turn is, else the last movement. ``turn``: why it is yours, or empty.
 
     ``environments``: which ones it reaches; ``waits_for``: handles of those whose turn it is, the longest first.
-    ``met``/``needed`` and ``summary`` are the listed verdict; merging never reads them.
+    ``risk``: the gravest that the rendered effect brings, or empty. ``met``/``needed`` and ``summary`` are the listed verdict; merging never reads them.
     """
 
     change: ChangeRequest
@@ -31,6 +31,7 @@ class ChangeRow:
     deployments: tuple[DeploymentFact, ...] = ()
     environments: tuple[str, ...] = ()
     waits_for: tuple[str, ...] = ()
+    risk: str = ""
 
     @property
     def url(self) -> str:
@@ -120,4 +121,5 @@ def _row(
         deployments=facts.deployments,
         environments=tuple(snapshot.environments) if snapshot else (),
         waits_for=tuple(turn.user.username for turn in turns if turn.user_id != user.pk),
+        risk=snapshot.risk if snapshot else "",
     )

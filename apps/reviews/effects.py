@@ -84,3 +84,9 @@ def require_known(effects: Effects | None, label: str) -> dict[str, str]:
             waiting=waiting,
         )
     return effects.digests
+
+
+def risk_of(effects: Effects | None) -> str:
+    """The gravest risk that the rendered effect brings: ``high``, ``medium``, or empty."""
+    weights = {weight for row in effects.rows for _, weight, *_ in row.facts.get("risks", ())} if effects else set()
+    return next((weight for weight in ("high", "medium") if weight in weights), "")

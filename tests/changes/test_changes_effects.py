@@ -313,3 +313,17 @@ def test_what_a_rule_asks_to_have_seen_includes_rendered_destroys(place: Place) 
         reviews.mark_resource_seen(place.people.kim, change=change, resource="0" * 40)
     approve(place, change, "kim")
     assert verdict_of(change).allowed
+
+
+def test_lists_show_the_gravest_risk(place: Place) -> None:
+    from apps.reviews.jobs import refresh
+    from apps.reviews.models import VerdictSnapshot
+
+    change = place.propose("no-cache", {"base/kustomization.yaml": "resources: [app.yaml]\n"})
+    render_all(change)
+    refresh(change.pk)
+    assert VerdictSnapshot.objects.get(change=change).risk == "high"
+    harmless = place.propose("red", {"env/staging.yaml": "colour: red\n"})
+    render_all(harmless)
+    refresh(harmless.pk)
+    assert VerdictSnapshot.objects.get(change=harmless).risk == ""

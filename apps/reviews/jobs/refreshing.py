@@ -16,6 +16,7 @@ from apps.core.clock import now
 from apps.policies.evaluation import MET, NOT_NEEDED, PolicyVerdict
 from apps.reviews.asking import keep_reviewers_right
 from apps.reviews.attention import OpenCall, Origin, Turn, TurnFacts, decide, is_over
+from apps.reviews.effects import known_effects, risk_of
 from apps.reviews.jobs.openings import set_openings
 from apps.reviews.models import Assignment, Call, VerdictSnapshot
 from apps.reviews.queries import facts_and_verdict, policy_of
@@ -79,6 +80,7 @@ def _store(change: ChangeRequest, verdict: PolicyVerdict | None) -> None:
             "total": len(rows),
             "summary": verdict.summary[:500] if verdict else "",
             "environments": _environments(change),
+            "risk": risk_of(known_effects(policy_of(change), change.revision)) if verdict else "",
             "computed_at": now(),
         },
     )
