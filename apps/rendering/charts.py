@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from apps.rendering import packed
+from apps.rendering.export import real_path
 from apps.rendering.limits import InputLimits
 from apps.rendering.model import Failure, Json, RenderError
 from apps.rendering.paths import as_folder, joined
@@ -81,6 +82,7 @@ def _collect(tree: Tree, chart: Chart, folder: str, place: str, toolbox: Toolbox
             target = _in(place, f"charts/{name}")
             if vendored:
                 left += [(vendored, target)] if not vendored.endswith(packed.SUFFIXES) else []
+                chart.inputs.add(vendored if vendored.endswith(packed.SUFFIXES) else as_folder(vendored))
             elif source.startswith("file://"):
                 other = _local(folder, name, source)
                 chart.copied[target] = other
@@ -94,8 +96,9 @@ def _collect(tree: Tree, chart: Chart, folder: str, place: str, toolbox: Toolbox
 
 def _vendored(tree: Tree, folder: str, name: str) -> str:
     """The folder or packed file under ``charts/``; empty: it is not there."""
-    for entry in tree.entries(_in(folder, f"charts/{name}")):
-        return _in(folder, f"charts/{name}") if entry.path else ""
+    place = _in(folder, f"charts/{name}")
+    if next(iter(tree.entries(place)), None) is not None:
+        return real_path(tree, place)
     for entry in tree.entries(_in(folder, "charts")):
         file = entry.path.rpartition("/")[2]
         if file.endswith(packed.SUFFIXES) and re.fullmatch(rf"{re.escape(name)}-v?\d.*", file):

@@ -12,12 +12,13 @@ from collections.abc import Iterable
 
 from apps.rendering.limits import InputLimits
 from apps.rendering.model import Failure, RenderError
-from apps.rendering.paths import joined, parent
+from apps.rendering.paths import as_folder, joined, parent
 from apps.rendering.protocol import EXECUTABLE, GITLINK, REGULAR, SYMLINK, Entry, Tree
 from apps.rendering.sandbox.messages import clean_message
 from apps.rendering.workspace import Workspace
 
 _MOST_LINKS = 40
+_LONGEST_NAME = 255
 _GROUP_WRITABLE = 0o100664  # in very old histories
 
 
@@ -47,6 +48,36 @@ def export(tree: Tree, folders: Iterable[str], workspace: Workspace, limits: Inp
     return tuple(warnings)
 
 
+def real_path(tree: Tree, path: str) -> str:
+    """The path without symbolic links on its way. Raises ``REFUSED`` for one that ends nowhere inside."""
+    for _ in range(_MOST_LINKS):
+        link = _first_link(tree, path)
+        if link is None:
+            return path
+        rest = path[len(link) :].lstrip("/")
+        path = f"{link_end(tree, link)}/{rest}".rstrip("/")
+    raise RenderError(Failure.REFUSED, f"The symbolic link {clean_message(path)} leads into itself.", path=path)
+
+
+def with_link_targets(tree: Tree, paths: Iterable[str]) -> set[str]:
+    """Inputs, and what symbolic links among them lead to; links that lead nowhere add nothing."""
+    found: set[str] = set()
+    left = list(paths)
+    while left:
+        path = left.pop()
+        if path in found:
+            continue
+        found.add(path)
+        for entry in tree.entries("" if path == "./" else path.rstrip("/")):
+            if entry.mode == SYMLINK:
+                try:
+                    end = link_end(tree, entry.path)
+                except RenderError:
+                    continue
+                left.append(end if any(each.path == end for each in tree.entries(end)) else as_folder(end))
+    return found
+
+
 def link_end(tree: Tree, path: str) -> str:
     """The file or folder at which a link ends. Raises ``REFUSED`` for one that ends nowhere inside."""
     return _leads_to(tree, path, tree.read(path))[-1]
@@ -69,7 +100,8 @@ def _check(entries: dict[str, Entry], limits: InputLimits) -> None:
         parts = entry.path.split("/")
         if any(part in {"", ".", ".."} or part.lower() == ".git" for part in parts) or "\0" in entry.path:
             raise RenderError(Failure.REFUSED, f"“{shown}” is no path that can be written.", path=entry.path)
-        if len(os.fsencode(entry.path)) > limits.path_length or len(parts) > limits.depth:
+        longest = max(len(os.fsencode(part)) for part in parts)
+        if longest > _LONGEST_NAME or len(os.fsencode(entry.path)) > limits.path_length or len(parts) > limits.depth:
             raise RenderError(Failure.TOO_LARGE, f"The path “{shown}” is too long.", path=entry.path)
         if entry.mode not in {REGULAR, EXECUTABLE, SYMLINK, GITLINK, _GROUP_WRITABLE}:
             raise RenderError(Failure.REFUSED, f"“{shown}” is no file, link or folder.", path=entry.path)

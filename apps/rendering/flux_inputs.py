@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from apps.rendering import charts, kustomizations
+from apps.rendering.export import with_link_targets
 from apps.rendering.flux_sources import (
     GENERATOR_GROUP,
     HELM_GROUP,
@@ -46,7 +47,7 @@ def of_cluster(tree: Tree, root: str) -> tuple[str, ...]:
                 found = {path for path in _named(tree, body) if _is_there(tree, path)}
                 wanted |= found
                 left += [each.removesuffix("/").removesuffix(".") for each in found if each.endswith("/")]
-    return listed(wanted)
+    return listed(with_link_targets(tree, wanted))
 
 
 def _is_there(tree: Tree, path: str) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from apps.rendering.export import real_path
 from apps.rendering.model import Failure, Json, RenderError
 from apps.rendering.paths import as_folder, joined, parent
 from apps.rendering.protocol import Tree
@@ -121,6 +122,8 @@ def _mappings(value: Json) -> list[dict[str, Json]]:
 def _resolve(tree: Tree, path: str, name: str, kind: str, *, strict: bool) -> tuple[str, bool] | None:
     """The place in the repository, and whether it is a folder."""
     place = joined(parent(path), name)
+    if place is not None:
+        place = real_path(tree, place)
     first = None if place is None else next(iter(tree.entries(place)), None)
     if place is not None and first is not None and not _REMOTE.search(name):
         return place, first.path != place and kind in (*_FOLDERS, *_CONFIGURED)

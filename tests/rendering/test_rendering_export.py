@@ -105,6 +105,27 @@ def test_case_12_and_e2_no_renderer_shows_a_file_of_this_server_through_a_link(k
     assert caught.value.failure is Failure.REFUSED
 
 
+def test_inputs_and_results_follow_links_inside_of_the_repository():
+    manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+    files = {
+        "app/kustomization.yaml": "resources: [linked, inner/deep/x.yaml]\n", "@app/linked": "../base", "@app/inner": "../far",
+        "base/kustomization.yaml": "resources: [../more/b.yaml]\n", "more/b.yaml": manifest, "far/deep/x.yaml": manifest.replace("name: a", "name: x"),
+        "chart/Chart.yaml": "apiVersion: v2\nname: c\nversion: 1.0.0\ndependencies: [{name: sub, version: '*'}]\n", "@chart/charts/sub": "../../sub",
+        "sub/Chart.yaml": "apiVersion: v2\nname: sub\nversion: 1.0.0\n", "sub/templates/a.yaml": manifest, "@values.yaml": "env/v.yaml", "env/v.yaml": "a: b\n",
+        "raw/a.yaml": manifest.replace("name: a", "name: r"), "@raw/b.yaml": "../more/b.yaml",
+    }  # fmt: skip
+    tree, box = MemoryTree(files), toolbox("helm", "kubectl")
+    for kind, options, inputs in (
+        (Kind.KUSTOMIZE, {"path": "app"}, ("app/", "base/", "far/", "more/b.yaml")),
+        (Kind.HELM, {"chart": "chart", "values": ["values.yaml"]}, ("chart/", "env/v.yaml", "sub/", "values.yaml")),
+        (Kind.MANIFESTS, {"path": "raw"}, ("more/b.yaml", "raw/")),
+    ):
+        target = Target("t", "e", kind, options)
+        assert RENDERERS[kind].inputs(tree, target) == inputs
+        if kind is not Kind.KUSTOMIZE:
+            assert {each.id.name for each in RENDERERS[kind].render(tree, target, box).resources} >= {"a"}
+
+
 def test_a_submodule_is_left_out_and_told():
     found, warnings = written({"=a/module": "", "a/b": "x"}, ["a"])
     assert found == {"a/b": "x"}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from apps.rendering import charts, kubernetes, options, packed
-from apps.rendering.export import export
+from apps.rendering.export import export, with_link_targets
 from apps.rendering.identity import identity_of
 from apps.rendering.model import Failure, Kind, Rendered, RenderError, Source, ToolIdentity
 from apps.rendering.paths import joined, listed, rooted
@@ -58,7 +58,7 @@ class Helm:
         release = release_of(target)
         is_packed = release.chart.endswith(packed.SUFFIXES)
         chart = {release.chart} if is_packed else charts.read_chart(tree, release.chart, None).inputs
-        return listed(chart | set(release.values))
+        return listed(with_link_targets(tree, chart | set(release.values)))
 
     def render(self, tree: Tree, target: Target, toolbox: Toolbox) -> Rendered:
         tool = self.tool(toolbox)

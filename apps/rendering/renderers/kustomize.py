@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from apps.rendering import kubernetes, kustomizations, options
-from apps.rendering.export import export
+from apps.rendering.export import export, with_link_targets
 from apps.rendering.identity import identity_of
 from apps.rendering.model import Failure, Json, Kind, Rendered, RenderError, Source, ToolIdentity
 from apps.rendering.paths import joined, listed
@@ -38,7 +38,8 @@ class Kustomize:
         return identity_of("kubectl", ("version", "--client"), toolbox)
 
     def inputs(self, tree: Tree, target: Target) -> tuple[str, ...]:
-        return listed(kustomizations.follow(tree, options.path(target, "path"), strict=False).inputs)
+        reading = kustomizations.follow(tree, options.path(target, "path"), strict=False)
+        return listed(with_link_targets(tree, reading.inputs))
 
     def render(self, tree: Tree, target: Target, toolbox: Toolbox) -> Rendered:
         tool = self.tool(toolbox)
@@ -71,7 +72,7 @@ def build(
         done = run_kustomize(root, workspace, toolbox, anywhere=anywhere)
     output = rewrite(done.stdout) if rewrite else done.stdout
     placed = tuple(_without_origin(each.value, tree, root) if asked else each for each in kubernetes.read(output))
-    return Built(placed, listed(reading.inputs), (*warnings, *warnings_in(done.stderr)))
+    return Built(placed, listed(with_link_targets(tree, reading.inputs)), (*warnings, *warnings_in(done.stderr)))
 
 
 def run_kustomize(root: str, workspace: Workspace, toolbox: Toolbox, *, anywhere: bool = False) -> Completed:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from apps.rendering import kubernetes, options
-from apps.rendering.export import link_end
+from apps.rendering.export import link_end, with_link_targets
 from apps.rendering.kustomizations import FILE_NAMES
 from apps.rendering.model import Failure, Kind, Rendered, RenderError, ToolIdentity
-from apps.rendering.paths import as_folder, below, parent
+from apps.rendering.paths import as_folder, below, listed, parent
 from apps.rendering.protocol import GITLINK, SYMLINK, Entry, Target, Tree
 from apps.rendering.toolbox import Toolbox
 
@@ -26,7 +26,7 @@ class Manifests:
 
     def inputs(self, tree: Tree, target: Target) -> tuple[str, ...]:
         path = options.path(target, "path")
-        return (path,) if _is_file(tree, path) else (as_folder(path),)
+        return listed(with_link_targets(tree, [path if _is_file(tree, path) else as_folder(path)]))
 
     def render(self, tree: Tree, target: Target, toolbox: Toolbox) -> Rendered:
         path = options.path(target, "path")
