@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from apps.rendering import packed
-from apps.rendering.export import real_path
+from apps.rendering.export import read_file, real_path
 from apps.rendering.limits import InputLimits
 from apps.rendering.model import Failure, Json, RenderError
 from apps.rendering.paths import as_folder, joined
-from apps.rendering.protocol import SYMLINK, Tree
+from apps.rendering.protocol import FILES, Tree
 from apps.rendering.sandbox.messages import clean_message
 from apps.rendering.toolbox import Toolbox
 from apps.rendering.yaml_reader import documents
@@ -142,12 +142,12 @@ def cached_chart(name: str, version: str, toolbox: Toolbox) -> bytes | None:
 def _check_packed(tree: Tree, chart: Chart, limits: InputLimits) -> None:
     for folder in {chart.folder, *chart.copied.values()}:
         for entry in tree.entries(folder):
-            if entry.path.endswith(packed.SUFFIXES) and entry.mode != SYMLINK:
+            if entry.path.endswith(packed.SUFFIXES) and entry.mode in FILES:
                 packed.check(tree.read(entry.path), entry.path, limits)
             elif entry.path.endswith(packed.SUFFIXES) and "/charts/" in f"/{entry.path}":
                 raise RenderError(
                     Failure.REFUSED,
-                    f"The packed chart {clean_message(entry.path)} is a symbolic link.",
+                    f"The packed chart {clean_message(entry.path)} is no plain file.",
                     path=entry.path,
                 )
 
@@ -155,14 +155,14 @@ def _check_packed(tree: Tree, chart: Chart, limits: InputLimits) -> None:
 def _templates(tree: Tree, chart: Chart) -> Iterator[str]:
     for folder in {chart.folder, *chart.copied.values()}:
         for entry in tree.entries(folder):
-            if "/templates/" in f"/{entry.path}" and entry.mode != SYMLINK and entry.size < 1 << 20:
+            if "/templates/" in f"/{entry.path}" and entry.mode in FILES and entry.size < 1 << 20:
                 yield entry.path
 
 
 def _mapping(tree: Tree, path: str) -> dict[str, Json] | None:
     if not any(entry.path == path for entry in tree.entries(path)):
         return None
-    value: Json = next((document.value for document in documents(tree.read(path), path)), {})
+    value: Json = next((document.value for document in documents(read_file(tree, path), path)), {})
     if not isinstance(value, dict):
         raise RenderError(Failure.TEMPLATE, f"{path} is no mapping.", path=path)
     return value

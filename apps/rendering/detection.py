@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from apps.rendering import flux_inputs, kustomizations
 from apps.rendering.model import Json, Kind, RenderError
 from apps.rendering.paths import below, joined, parent
-from apps.rendering.protocol import EXECUTABLE, REGULAR, Tree
+from apps.rendering.protocol import FILES, Tree
 from apps.rendering.yaml_reader import documents
 
 MAX_READ = 5_000
@@ -49,7 +49,7 @@ class _Repository:
         for entry in sorted(self.tree.entries()):
             hidden = any(part.startswith(".") or part == "node_modules" for part in entry.path.split("/"))
             named = entry.path.endswith(_DATA) or entry.path.endswith("/Kustomization")
-            if named and not hidden and entry.mode in {REGULAR, EXECUTABLE} and entry.size <= _MAX_SIZE:
+            if named and not hidden and entry.mode in FILES and entry.size <= _MAX_SIZE:
                 self.files[entry.path] = self.tree.read(entry.path)
             if len(self.files) >= MAX_READ:
                 return

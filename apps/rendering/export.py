@@ -13,13 +13,12 @@ from collections.abc import Iterable
 from apps.rendering.limits import InputLimits
 from apps.rendering.model import Failure, RenderError
 from apps.rendering.paths import as_folder, joined, parent
-from apps.rendering.protocol import EXECUTABLE, GITLINK, REGULAR, SYMLINK, Entry, Tree
+from apps.rendering.protocol import EXECUTABLE, FILES, GITLINK, SYMLINK, Entry, Tree
 from apps.rendering.sandbox.messages import clean_message
 from apps.rendering.workspace import Workspace
 
 _MOST_LINKS = 40
 _LONGEST_NAME = 255
-_GROUP_WRITABLE = 0o100664  # in very old histories
 
 
 def export(tree: Tree, folders: Iterable[str], workspace: Workspace, limits: InputLimits) -> tuple[str, ...]:
@@ -57,6 +56,14 @@ def real_path(tree: Tree, path: str) -> str:
         rest = path[len(link) :].lstrip("/")
         path = f"{link_end(tree, link)}/{rest}".rstrip("/")
     raise RenderError(Failure.REFUSED, f"The symbolic link {clean_message(path)} leads into itself.", path=path)
+
+
+def read_file(tree: Tree, path: str) -> bytes:
+    """The bytes of a file, by way of links to it. Raises ``MISSING_INPUT`` where no file is."""
+    place = real_path(tree, path)
+    if not any(entry.path == place and entry.mode in FILES for entry in tree.entries(place)):
+        raise RenderError(Failure.MISSING_INPUT, f"There is no file {clean_message(path)[:200]}.", path=path)
+    return tree.read(place)
 
 
 def with_link_targets(tree: Tree, paths: Iterable[str]) -> set[str]:
@@ -103,7 +110,7 @@ def _check(entries: dict[str, Entry], limits: InputLimits) -> None:
         longest = max(len(os.fsencode(part)) for part in parts)
         if longest > _LONGEST_NAME or len(os.fsencode(entry.path)) > limits.path_length or len(parts) > limits.depth:
             raise RenderError(Failure.TOO_LARGE, f"The path “{shown}” is too long.", path=entry.path)
-        if entry.mode not in {REGULAR, EXECUTABLE, SYMLINK, GITLINK, _GROUP_WRITABLE}:
+        if entry.mode not in {*FILES, SYMLINK, GITLINK}:
             raise RenderError(Failure.REFUSED, f"“{shown}” is no file, link or folder.", path=entry.path)
         total += entry.size
         if entry.size > limits.file_size or total > limits.total:

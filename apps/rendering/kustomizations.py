@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from apps.rendering.export import real_path
+from apps.rendering.export import read_file, real_path
 from apps.rendering.model import Failure, Json, RenderError
 from apps.rendering.paths import as_folder, joined, parent
 from apps.rendering.protocol import Tree
@@ -50,7 +50,7 @@ def file_of(tree: Tree, folder: str) -> str | None:
 
 def content(tree: Tree, path: str) -> dict[str, Json]:
     """One kustomization as data. Raises ``TEMPLATE`` for anything else."""
-    found = [document.value for document in documents(tree.read(path), path)]
+    found = [document.value for document in documents(read_file(tree, path), path)]
     if len(found) > 1 or not all(isinstance(each, dict) for each in found):
         raise RenderError(Failure.TEMPLATE, f"{path}: a kustomization is one mapping.", path=path)
     return found[0] if found else {}
@@ -143,7 +143,7 @@ def _resolve(tree: Tree, path: str, name: str, kind: str, *, strict: bool) -> tu
 
 def _line(tree: Tree, path: str, word: str) -> int:
     """The first line that holds it; 0: none does."""
-    lines = tree.read(path).decode("utf-8", "replace").split("\n")
+    lines = read_file(tree, path).decode("utf-8", "replace").split("\n")
     return next(
         (number for number, line in enumerate(lines, 1) if word in line and not line.lstrip().startswith("#")), 0
     )

@@ -10,6 +10,8 @@ from apps.rendering.model import Json, Kind, Rendered, ToolIdentity
 from apps.rendering.toolbox import Toolbox
 
 REGULAR, EXECUTABLE, SYMLINK, GITLINK = 0o100644, 0o100755, 0o120000, 0o160000
+FILES = frozenset({REGULAR, EXECUTABLE, 0o100664})
+"""Modes of plain files; very old histories have the last one."""
 
 
 class Entry(NamedTuple):

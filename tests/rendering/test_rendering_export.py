@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from apps.rendering.export import export
 from apps.rendering.limits import InputLimits
 from apps.rendering.model import Failure, Kind, RenderError
-from apps.rendering.protocol import Entry, Target
+from apps.rendering.protocol import GITLINK, Entry, Target
 from apps.rendering.registry import RENDERERS
 from apps.rendering.workspace import private_workspace
 from tests.support.tools import toolbox
@@ -124,6 +125,49 @@ def test_inputs_and_results_follow_links_inside_of_the_repository():
         assert RENDERERS[kind].inputs(tree, target) == inputs
         if kind is not Kind.KUSTOMIZE:
             assert {each.id.name for each in RENDERERS[kind].render(tree, target, box).resources} >= {"a"}
+
+
+@pytest.mark.parametrize("kind", [Kind.HELM, Kind.KUSTOMIZE, Kind.MANIFESTS, Kind.FLUX])
+@pytest.mark.parametrize(
+    "name", ["a", "a/Chart.yaml", "a/kustomization.yaml", "a/b.yaml", "a/charts/x-1.0.0.tgz", "a/templates/t.yaml"]
+)
+def test_submodules_in_any_place_are_an_error_or_left_out(kind, name):
+    class Strict(MemoryTree):
+        def read(self, path):
+            if self.entry_of[path].mode == GITLINK:
+                raise KeyError(path)
+            return super().read(path)
+
+    tree = Strict(
+        {"a/Chart.yaml": "apiVersion: v2\nname: a\nversion: 1.0.0\n"} if "Chart" not in name and name != "a" else {}
+    )
+    tree.entry_of[name] = Entry(name, GITLINK, "0" * 40, 0)
+    target = Target("t", "e", kind, {"path": "a", "chart": "a"})
+    RENDERERS[kind].inputs(tree, target)
+    with contextlib.suppress(RenderError):  # and nothing else
+        RENDERERS[kind].render(tree, target, toolbox("helm", "kubectl"))
+
+
+def test_links_to_the_files_that_steer_a_tool_are_followed():
+    manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+    files = {
+        "@k/kustomization.yaml": "../shared/k.yaml",
+        "shared/k.yaml": "resources: [b.yaml]\n",
+        "k/b.yaml": manifest,
+    }
+    files |= {
+        "@c/Chart.yaml": "../shared/c.yaml",
+        "shared/c.yaml": "apiVersion: v2\nname: c\nversion: 1.0.0\n",
+        "c/templates/a.yaml": manifest,
+    }
+    found = RENDERERS[Kind.HELM].render(MemoryTree(files), Target("t", "e", Kind.HELM, {"chart": "c"}), toolbox("helm"))
+    assert [each.id.name for each in found.resources] == ["a"]
+    assert found.inputs == ("c/", "shared/c.yaml")
+    with pytest.raises(RenderError) as caught:  # the tool itself does not follow such a link out of the folder
+        RENDERERS[Kind.KUSTOMIZE].render(
+            MemoryTree(files), Target("t", "e", Kind.KUSTOMIZE, {"path": "k"}), toolbox("kubectl")
+        )
+    assert caught.value.failure is Failure.TEMPLATE
 
 
 def test_a_submodule_is_left_out_and_told():

@@ -207,7 +207,7 @@ def test_case_13_templates_see_no_variable_no_name_of_a_host_and_no_file_of_this
     assert error.failure is Failure.TEMPLATE
 
 
-SMALL = Limits(wall=5, output=1 << 20)
+SMALL = Limits(wall=3, output=1 << 20)
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,14 @@ def fails_by_itself(tree, path, kind, box, folder):
     return subprocess.run(line, cwd=write(tree, folder), capture_output=True, check=False).returncode != 0
 
 
+def part_is_explained(part, rendered, tree, box, folder):
+    """By known words, or because the tool says no to the plain folder of the part, too."""
+    if any(words in part.failure for known in EXPLAINED.values() for words in known):
+        return True
+    body = next(each.body for each in rendered.resources if str(each.id) == part.name)
+    return fails_by_itself(tree, body["spec"]["path"], Kind.KUSTOMIZE, box, folder)
+
+
 def render_all(name, folder, stride):
     commits = history(name, folder)
     box = toolbox("kubectl", "helm")
@@ -86,7 +94,9 @@ def render_all(name, folder, stride):
             assert found.resources
             for part in found.parts:
                 seen["parts"] += 1
-                if part.failure and not any(words in part.failure for known in EXPLAINED.values() for words in known):
+                if part.failure and not part_is_explained(
+                    part, found, tree, box, folder.parent / f"{commit}-{seen['parts']}"
+                ):
                     unexplained.append((commit[:8], path, part.name, part.failure))
     return seen, unexplained
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from apps.rendering import charts, kubernetes, options, packed
-from apps.rendering.export import export, with_link_targets
+from apps.rendering.export import export, read_file, with_link_targets
 from apps.rendering.identity import identity_of
 from apps.rendering.model import Failure, Kind, Rendered, RenderError, Source, ToolIdentity
 from apps.rendering.paths import joined, listed, rooted
-from apps.rendering.protocol import EXECUTABLE, GITLINK, REGULAR, Target, Tree
+from apps.rendering.protocol import FILES, GITLINK, Target, Tree
 from apps.rendering.sandbox.commands import Command
 from apps.rendering.sandbox.isolation import run
 from apps.rendering.sandbox.messages import clean_message, warnings_in
@@ -103,7 +103,7 @@ def template(tree: Tree, release: Release, toolbox: Toolbox) -> tuple[tuple[kube
                 Failure.MISSING_INPUT, f"The values file {clean_message(path)} is not in the repository.", path=path
             )
     if release.chart.endswith(packed.SUFFIXES):
-        packed.check(_packed_chart(tree, release.chart), release.chart, toolbox.input_limits)
+        packed.check(read_file(tree, release.chart), release.chart, toolbox.input_limits)
         chart = charts.Chart(release.chart, inputs={release.chart})
     else:
         chart = charts.read_chart(tree, release.chart, toolbox)
@@ -115,18 +115,11 @@ def template(tree: Tree, release: Release, toolbox: Toolbox) -> tuple[tuple[kube
     return tuple(placed(done.stdout, tree, chart)), (*chart.warnings, *warnings, *warnings_in(done.stderr))
 
 
-def _packed_chart(tree: Tree, path: str) -> bytes:
-    try:
-        return tree.read(path)
-    except KeyError:
-        raise RenderError(Failure.MISSING_INPUT, f"There is no chart {clean_message(path)}.", path=path) from None
-
-
 def _add_dependencies(tree: Tree, chart: charts.Chart, workspace: Workspace) -> None:
     """Charts that are named by ``file://`` go where Helm looks for them; the cached ones, too."""
     for place, folder in chart.copied.items():
         for entry in tree.entries(folder):
-            if entry.mode not in {REGULAR, EXECUTABLE}:
+            if entry.mode not in FILES:
                 kind = "another repository" if entry.mode == GITLINK else "a symbolic link"
                 text = f"{clean_message(entry.path)} is {kind}; a chart that is used by file:// must hold plain files."
                 raise RenderError(Failure.REFUSED, text, path=entry.path)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from apps.rendering import kubernetes, kustomizations, options
-from apps.rendering.export import export, with_link_targets
+from apps.rendering.export import export, read_file, with_link_targets
 from apps.rendering.identity import identity_of
 from apps.rendering.model import Failure, Json, Kind, Rendered, RenderError, Source, ToolIdentity
 from apps.rendering.paths import joined, listed
@@ -93,7 +93,7 @@ def _ask_for_origins(tree: Tree, root: str, workspace: Workspace) -> bool:
     path = kustomizations.file_of(tree, root)
     if path is None or "buildMetadata" in (before := kustomizations.content(tree, path)):
         return False
-    longer = tree.read(path).rstrip() + b"\nbuildMetadata: [originAnnotations]\n"
+    longer = read_file(tree, path).rstrip() + b"\nbuildMetadata: [originAnnotations]\n"
     try:
         after = [document.value for document in documents(longer)]
     except RenderError:
