@@ -25,6 +25,7 @@ PAGES = [
 DOCS = {
     "change": ("changes/11", "light", "bob"),
     "diff": ("changes/11/diff", "light", "alice"),
+    "rendered": ("changes/11/rendered", "light", "bob"),
     "deployment": ("deployments/8", "dark", "carol"),
     "board": ("environments", "light", "carol"),
 }

@@ -47,7 +47,14 @@ def effect_summary(revision: Revision) -> EffectSummary | None:
     rows = effects_of(revision).rows
     if not rows:
         return None
-    risks = {(weight, f"{text} ({row.label})") for row in rows for _, weight, text, _ in row.facts.get("risks", ())}
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        for _, weight, text, resource in row.facts.get("risks", ()):
+            found.setdefault((weight, f"{resource}: {text}"), []).append(row.label)
+    risks = [
+        (weight, f"{text} ({labels[0] if len(labels) == 1 else f'{len(labels)} targets'})")
+        for (weight, text), labels in found.items()
+    ]
     ordered = sorted(risks, key=lambda risk: (risk[0] != "high", risk[1]))
     return EffectSummary(
         targets=len(rows),

@@ -271,3 +271,20 @@ def test_anything_may_stand_where_a_kind_is_expected(whole, kind):
         compare([], [Resource(ResourceId("", kind, "", "x"), {**whole, "kind": kind})])
     except RenderError:
         pytest.fail("such bodies are not deep")
+
+
+def test_a_policy_says_in_words_whom_it_lets_in() -> None:
+    after = body(POLICY)
+    after["spec"]["ingress"] = [
+        {
+            "from": [
+                {"namespaceSelector": {"matchLabels": {"team": "pay"}}, "podSelector": {}},
+                {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}},
+            ],
+            "ports": [{"port": 8080}, {"protocol": "UDP", "port": 53, "endPort": 55}],
+        }
+    ]
+    (change,) = compare([resource(body(POLICY))], [resource(after)]).changes
+    texts = [risk.text for risk in change.risks]
+    assert "The network policy lets in traffic of all pods in namespaces with team=pay on TCP 8080, UDP 53-55." in texts
+    assert any("the addresses 10.0.0.0/8 except 10.1.0.0/16 on TCP 8080" in text for text in texts)

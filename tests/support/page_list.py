@@ -56,6 +56,7 @@ PAGES: dict[str, list[str]] = {
         ),
         *("/inbox/", "/queue/hand-over/?change=11", "/queue/snooze/?change=11", "/changes/11/drafts/"),
         *("/changes/11/suggestions/", "/changes/10/threads/1/"),
+        *("/changes/9/rendered/", "/changes/9/rendered/?raw=1", "/changes/11/rendered/", "/changes/10/plan/"),
     ],
     "dave": ["/queue/", "/audit/", "/audit/100/", "/changes/11/", "/deployments/8/"],
     "erin": [

@@ -71,7 +71,7 @@ def _policy(body: _Body) -> Iterator[Risk]:
     for rules, peers, verb in _DIRECTIONS.values():
         for rule in mappings_at(body, "spec", rules):
             ports = at(rule, "ports")
-            where = f" on {shown(json.dumps(ports, sort_keys=True))}" if ports else ""
+            where = f" on {_ports(rule)}" if ports else ""
             if not at(rule, peers):
                 yield Risk("exposure", f"The network policy {verb} all traffic{where}.", Weight.HIGH)
             for peer in mappings_at(rule, peers):
@@ -80,8 +80,36 @@ def _policy(body: _Body) -> Iterator[Risk]:
                 yield Risk("exposure", f"The network policy {verb} {_peer(peer)}{where}.", weight)
 
 
+def _ports(rule: _Body) -> str:
+    """``TCP 8080, UDP 53``; a range with its end."""
+    named = []
+    for port in mappings_at(rule, "ports"):
+        end = f"-{port['endPort']}" if "endPort" in port else ""
+        named.append(f"{port.get('protocol', 'TCP')} {port.get('port', 'every port')}{end}")
+    return shown(", ".join(named))
+
+
 def _peer(peer: _Body) -> str:
-    return f"traffic of {shown(json.dumps(dict(peer), sort_keys=True))}"
+    """Whose traffic, in words: the addresses, or the pods and their namespaces."""
+    cidr = text_at(peer, "ipBlock", "cidr")
+    if cidr:
+        excepted = ", ".join(texts_at(peer, "ipBlock", "except"))
+        return f"traffic of the addresses {shown(cidr)}{f' except {shown(excepted)}' if excepted else ''}"
+    pods = _selected(peer, "podSelector", "pods")
+    namespaces = _selected(peer, "namespaceSelector", "namespaces")
+    return f"traffic of {' in '.join(part for part in (pods, namespaces) if part) or 'something unknown'}"
+
+
+def _selected(peer: _Body, key: str, what: str) -> str:
+    """``namespaces with team=web``; empty where the peer does not say."""
+    if at(peer, key) is None:
+        return ""
+    selector = mapping_at(peer, key)
+    labels = mapping_at(selector, "matchLabels")
+    rest = {name: value for name, value in selector.items() if name != "matchLabels" and value}
+    named = [f"{name}={value}" for name, value in sorted(labels.items())]
+    named += [json.dumps(rest, sort_keys=True)] if rest else []
+    return f"{what} with {shown(', '.join(named))}" if named else f"all {what}"
 
 
 def network_guards(before: _Body, after: _Body) -> Iterator[Risk]:
