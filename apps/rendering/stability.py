@@ -6,15 +6,20 @@ time zone is not found: the clock of a tool can not be set.
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from typing import Any
 
 from apps.rendering.model import Json, Rendered, ResourceId, Step
-from apps.rendering.protocol import Renderer, Target, Tree
+from apps.rendering.protocol import FILES, Renderer, Target, Tree
 from apps.rendering.toolbox import ELSEWHERE, Toolbox
 
 MOST = 10_000
+UNSTABLE = "(differs from run to run)"
+_TIME = re.compile(rb"\b(?:now|ago|date\w*|htmlDate\w*|toDate|unixEpoch)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +30,27 @@ class Twice:
     unstable: tuple[tuple[ResourceId, tuple[Step, ...]], ...]
 
 
-def render_twice(renderer: Renderer, tree: Tree, target: Target, toolbox: Toolbox) -> Twice:
-    """Render, wait for the next second, render elsewhere, compare. At most :data:`MOST` places are named."""
+def render_twice(
+    renderer: Renderer, tree: Tree, target: Target, toolbox: Toolbox, *, in_another_second: bool = True
+) -> Twice:
+    """Render, wait for the next second, render elsewhere, compare. At most :data:`MOST` places are named.
+
+    Without ``in_another_second`` nothing is waited for: for inputs that :func:`asks_for_time` says cannot tell.
+    """
     first = renderer.render(tree, target, toolbox)
-    time.sleep(1.05 - time.time() % 1)
+    if in_another_second:
+        time.sleep(1.05 - time.time() % 1)
     second = renderer.render(tree, target, replace(toolbox, surroundings=ELSEWHERE))
     return Twice(first, tuple(place for place, _ in zip(differing(first, second), range(MOST), strict=False)))
+
+
+def asks_for_time(tree: Tree, inputs: Iterable[str]) -> bool:
+    """Whether a file among ``inputs`` could ask what time it is; a packed chart always could."""
+    for path in inputs:
+        for entry in tree.entries(path.rstrip("/")):
+            if entry.path.endswith((".tgz", ".gz")) or (entry.mode in FILES and _TIME.search(tree.read(entry.path))):
+                return True
+    return False
 
 
 def differing(first: Rendered, second: Rendered) -> Iterator[tuple[ResourceId, tuple[Step, ...]]]:
@@ -42,6 +62,31 @@ def differing(first: Rendered, second: Rendered) -> Iterator[tuple[ResourceId, t
         else:
             yield from ((each.id, path) for path in _leaves(each.body, others.pop(each.id)))
     yield from ((left, ()) for left in others if left not in {each.id for each in first.resources})
+
+
+def settled(twice: Twice) -> Rendered:
+    """The first rendering with :data:`UNSTABLE` in place of every value that differs from run to run."""
+    places: dict[ResourceId, list[tuple[Step, ...]]] = {}
+    for identity, path in twice.unstable:
+        places.setdefault(identity, []).append(path)
+    if not places:
+        return twice.rendered
+    resources = tuple(
+        replace(each, body=_without(each.body, [path for path in places.get(each.id, ()) if path]))
+        for each in twice.rendered.resources
+    )
+    return replace(twice.rendered, resources=resources)
+
+
+def _without(body: Mapping[str, Json], paths: Iterable[tuple[Step, ...]]) -> Mapping[str, Json]:
+    found: Any = deepcopy(dict(body))
+    for *steps, last in paths:
+        place: Any = found
+        for step in steps:
+            place = place[step]
+        if not isinstance(place, dict) or last in place:
+            place[last] = UNSTABLE
+    return dict(found)
 
 
 def _leaves(one: Json, other: Json) -> Iterator[tuple[Step, ...]]:

@@ -327,3 +327,41 @@ def test_lists_show_the_gravest_risk(place: Place) -> None:
     render_all(harmless)
     refresh(harmless.pk)
     assert VerdictSnapshot.objects.get(change=harmless).risk == ""
+
+
+RANDOM = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {key: {{ randAlphaNum 12 | quote }}, colour: {{ .Values.colour }}}\n"
+
+
+def test_values_that_differ_from_run_to_run_are_named_and_hold_the_merge(place: Place) -> None:
+    row = render_all(place.propose("random", {"charts/web/templates/config.yaml": RANDOM}))["staging/web"]
+    assert row.state == "rendered"
+    assert row.facts["unstable"] == ["ConfigMap shop/web data.key"]
+    change = row.revision.change
+    assert requirement(change, "effect") == "failed"
+    assert "ConfigMap shop/web data.key" in str(verdict_of(change).requirements)
+
+
+def test_a_policy_may_allow_values_that_differ_and_the_rest_is_compared(place: Place) -> None:
+    portal = PORTAL.replace("namespace: shop}", 'namespace: shop, unstable: ["ConfigMap */web data.key"]}')
+    place.work.commit("allow", files={".gitops/portal.yaml": portal, "charts/web/templates/config.yaml": RANDOM})
+    pushed(place.repository, place.work, "main")
+    change = place.propose("red", {"env/staging.yaml": "colour: red\n"})
+    row = render_all(change)["staging/web"]
+    assert (row.facts["unstable"], row.facts["waived"]) == ([], ["ConfigMap shop/web data.key"])
+    difference = difference_of(row)
+    assert difference is not None
+    assert [(field.before, field.after) for field in difference.changes[0].fields] == [("blue", "red")]
+    assert requirement(change, "effect") == "met"
+
+
+def test_where_no_target_is_named_what_is_found_is_shown_and_holds_nothing(place: Place) -> None:
+    place.work.commit("none", files={".gitops/portal.yaml": "apiVersion: portal/v1\n"})
+    pushed(place.repository, place.work, "main")
+    change = place.propose("five", {"base/app.yaml": DEPLOYMENT.replace("replicas: 3", "replicas: 5")})
+    rows = render_all(change)
+    assert {row.state for row in rows.values()} == {"rendered"}
+    assert sorted(rows) == ["production/clusters", "staging/clusters"]
+    assert effects_of(change.revision).proposed
+    approve(place, change)
+    assert verdict_of(change).allowed
+    assert requirement(change, "effect") == ""

@@ -16,11 +16,14 @@ from apps.changes.effects.git_tree import GitTree
 from apps.changes.effects.tools import fingerprint, toolbox
 from apps.changes.models import RenderedSide
 from apps.core.clock import now
+from apps.rendering.comparing import words
 from apps.rendering.comparing.codec import decode_rendered, encode_rendered
-from apps.rendering.model import Rendered, ToolIdentity
+from apps.rendering.model import Kind, Rendered, ToolIdentity
 from apps.rendering.protocol import Renderer, Target
 from apps.rendering.redaction import redact, redact_text
+from apps.rendering.stability import asks_for_time, render_twice, settled
 
+CHARTS = frozenset({Kind.HELM, Kind.FLUX})
 VERSION = 1
 """Grows when what a side holds changes its meaning; older ones are then rendered anew."""
 
@@ -47,10 +50,25 @@ def side_of(renderer: Renderer, tree: GitTree, target: Target) -> Side:
         RenderedSide.objects.filter(pk=kept.pk).update(used_at=now())
         return _unpacked(kept)
     began = time.monotonic()
-    rendered = renderer.render(tree, target, toolbox())
-    found = Side(_redacted(rendered), (), round((time.monotonic() - began) * 1000))
+    rendered, unstable = _rendered(renderer, tree, target, inputs)
+    found = Side(_redacted(rendered), unstable, round((time.monotonic() - began) * 1000))
     _keep(key, found)
     return found
+
+
+def _rendered(
+    renderer: Renderer, tree: GitTree, target: Target, inputs: Iterable[str]
+) -> tuple[Rendered, tuple[str, ...]]:
+    """The side, and in words what no two runs have in common: such values are replaced, so that the rest can be compared.
+
+    Only charts have functions that could differ; of files and overlays the same comes out by what they are.
+    """
+    if target.kind not in CHARTS:
+        return renderer.render(tree, target, toolbox()), ()
+    waits = asks_for_time(tree, inputs)
+    twice = render_twice(renderer, tree, target, toolbox(), in_another_second=waits)
+    named = tuple(dict.fromkeys(f"{identity} {words(path)}".strip() for identity, path in twice.unstable))
+    return settled(twice), named
 
 
 def _key(tool: ToolIdentity, target: Target, tree: GitTree, inputs: Iterable[str]) -> str:

@@ -10,9 +10,13 @@ from apps.changes.effects.registry import renderer_of
 from apps.changes.models import Revision
 from apps.policies.config import EnvironmentConfig, PortalConfig, TargetConfig
 from apps.policies.queries import policy_at
+from apps.rendering.detection import detect
 from apps.rendering.model import Kind, RenderError
 from apps.rendering.protocol import Target, Tree
 from apps.vcs import objects, trees
+
+PROPOSED = "default"
+"""The environment under which a target is shown that was found by looking, where no name tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,9 @@ def reached_by(revision: Revision) -> Found:
         return Found(())
     config = policy_at(revision.change.repository, revision.target_branch, revision.target_oid).config
     changed = sides.changed
-    return Found(tuple(_configured(config, sides, changed)), proposed=not names_targets(config))
+    if names_targets(config):
+        return Found(tuple(_configured(config, sides, changed)))
+    return Found(tuple(_proposed(sides, changed)), proposed=True)
 
 
 def target_of(environment: EnvironmentConfig, found: TargetConfig) -> Target:
@@ -81,6 +87,18 @@ def _configured(config: PortalConfig, sides: Sides, changed: frozenset[str]) -> 
             inputs = {*found.inputs, *(f"{path}/" for path in found.inputs), *_inputs(target, sides)}
             if touches(inputs, changed):
                 yield Reached(target, found.optional)
+
+
+def _proposed(sides: Sides, changed: frozenset[str]) -> Iterable[Reached]:
+    """What looks like a target, on either side; each name once in its environment."""
+    seen: dict[tuple[str, str], Target] = {}
+    for tree in (sides.after, sides.before):
+        for found in detect(tree):
+            environment = found.environment or PROPOSED
+            seen.setdefault((environment, found.name), Target(found.name, environment, found.kind, dict(found.options)))
+    for key in sorted(seen):
+        if touches(_inputs(seen[key], sides), changed):
+            yield Reached(seen[key], optional=True)
 
 
 def _inputs(target: Target, sides: Sides) -> set[str]:

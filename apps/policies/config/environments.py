@@ -22,7 +22,7 @@ TARGET_KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 }
 OPTIONAL = "optional"
 # Options of a kind that are not text: lists of text, and truth values.
-LISTS: dict[str, tuple[str, ...]] = {"helm": ("apiVersions",)}
+LISTS: dict[str, tuple[str, ...]] = {"helm": ("apiVersions", "unstable"), "flux": ("unstable",)}
 FLAGS: dict[str, tuple[str, ...]] = {"helm": ("includeCrds",)}
 LOCAL = ("via", "start", "steps")
 # What the other dispatchers are told; their contexts judge the values.
