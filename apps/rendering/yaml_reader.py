@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import yaml
@@ -47,6 +47,18 @@ class Budget:
 DEFAULT_BUDGET = Budget()
 
 
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """``tags``: local tags that a format allows, each with what it makes of its content (of a scalar: of its text).
+    ``text_keys``: plain keys are text, also ``on`` and ``1``."""
+
+    tags: Mapping[str, Callable[[Json], Json]] = field(default_factory=dict)
+    text_keys: bool = False
+
+
+KUBERNETES = Dialect()
+
+
 class Document(NamedTuple):
     """``line``: where its first value stands, from 1."""
 
@@ -54,7 +66,9 @@ class Document(NamedTuple):
     line: int
 
 
-def documents(data: bytes, path: str = "", budget: Budget = DEFAULT_BUDGET) -> Iterator[Document]:
+def documents(
+    data: bytes, path: str = "", budget: Budget = DEFAULT_BUDGET, dialect: Dialect = KUBERNETES
+) -> Iterator[Document]:
     """All that are not empty, in order. Raises ``RenderError`` with ``path`` and the line: ``TEMPLATE`` (no YAML), ``REFUSED``
     (keys twice, tags), ``TOO_LARGE``."""
     if len(data) > budget.size:
@@ -62,7 +76,7 @@ def documents(data: bytes, path: str = "", budget: Budget = DEFAULT_BUDGET) -> I
     found = None
     if data.lstrip()[:1] in (b"{", b"["):
         found = _from_json(data, path, budget)
-    for count, document in enumerate(found if found is not None else _Reader(data, path, budget).documents()):
+    for count, document in enumerate(found if found is not None else _Reader(data, path, budget, dialect).documents()):
         if count >= budget.documents:
             raise _error(Failure.TOO_LARGE, f"more than {budget.documents:,} documents", path, document.line)
         if document.value is not None:
@@ -77,10 +91,10 @@ def _error(failure: Failure, what: str, path: str, line: int) -> RenderError:
 class _Open:
     """A collection that is being read; ``nodes``: with everything inside, aliases counted each time."""
 
-    __slots__ = ("anchor", "key", "nodes", "own", "value", "wants_key")
+    __slots__ = ("anchor", "key", "nodes", "own", "tag", "value", "wants_key")
 
-    def __init__(self, value: dict[str, Json] | list[Json], anchor: str | None) -> None:
-        self.value, self.anchor = value, anchor
+    def __init__(self, value: dict[str, Json] | list[Json], anchor: str | None, tag: str | None) -> None:
+        self.value, self.anchor, self.tag = value, anchor, tag
         self.wants_key = isinstance(value, dict)
         self.key: str | None = None  # ``None`` between key and value: a merge
         self.own: dict[str, int] = {}
@@ -88,8 +102,8 @@ class _Open:
 
 
 class _Reader:
-    def __init__(self, data: bytes, path: str, budget: Budget) -> None:
-        self.data, self.path, self.budget = data, path, budget
+    def __init__(self, data: bytes, path: str, budget: Budget, dialect: Dialect) -> None:
+        self.data, self.path, self.budget, self.dialect = data, path, budget, dialect
         self.left = budget.nodes
         self.anchors: dict[str, tuple[Json, int]] = {}
         self.line = 0
@@ -111,7 +125,7 @@ class _Reader:
             self.line = event.start_mark.line + 1 if event.start_mark else 0
             if isinstance(event, CollectionEndEvent):
                 closed = stack.pop()
-                done: tuple[Json, int] = closed.value, closed.nodes
+                done = self._tagged(closed.tag, closed.value, closed.nodes)
                 self._remember(closed.anchor, done)
             elif isinstance(event, NodeEvent):
                 start = start if stack else self.line
@@ -132,16 +146,22 @@ class _Reader:
 
     def _open(self, event: NodeEvent, stack: list[_Open]) -> None:
         tag: str | None = getattr(event, "tag", None)
-        if tag and tag != "!" and tag not in _COLLECTION_TAGS:
+        if tag and tag != "!" and tag not in _COLLECTION_TAGS and tag not in self.dialect.tags:
             raise self._refuse(f"the tag {tag[:_SHOWN]} is not allowed")
         if stack and stack[-1].wants_key:
             raise self._refuse("a key must be a plain value")
         if len(stack) >= self.budget.depth:
             raise self._refuse(f"more than {self.budget.depth} levels", Failure.TOO_LARGE)
         self._spend(1)
-        stack.append(_Open({} if isinstance(event, MappingStartEvent) else [], event.anchor))
+        stack.append(_Open({} if isinstance(event, MappingStartEvent) else [], event.anchor, tag))
         if event.anchor:
             self.anchors.pop(event.anchor, None)  # an alias of itself inside is unknown, not an older value
+
+    def _tagged(self, tag: str | None, value: Json, nodes: int) -> tuple[Json, int]:
+        if tag is None or tag not in self.dialect.tags:
+            return value, nodes
+        self._spend(1)
+        return self.dialect.tags[tag](value), nodes + 1
 
     def _spend(self, nodes: int) -> None:
         self.left -= nodes
@@ -163,9 +183,11 @@ class _Reader:
         self._spend(1)
         if is_key and event.tag is None and event.implicit[0] and event.value == "<<":
             return _MERGE, 1
-        value = self._scalar(event)
-        self._remember(event.anchor, (value, 1))
-        return value, 1
+        is_text = event.tag in self.dialect.tags or (is_key and event.tag is None and self.dialect.text_keys)
+        done = (event.value if is_text else self._scalar(event), 1)
+        done = self._tagged(event.tag, *done)
+        self._remember(event.anchor, done)
+        return done
 
     def _scalar(self, event: ScalarEvent) -> Json:
         tag: str | None = event.tag

@@ -1,0 +1,177 @@
+"""Two sides of a stack, compared by logical id: CloudFormation's own rules of what is changed and what is replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from apps.rendering.cloudformation.create_only import create_only, sometimes_create_only
+from apps.rendering.cloudformation.problems import shown
+from apps.rendering.cloudformation.risks import risks_of
+from apps.rendering.comparing.equality import same, within_limits
+from apps.rendering.comparing.fields import field_changes
+from apps.rendering.comparing.paths import words
+from apps.rendering.comparing.shapes import UNKNOWN, Ordering, Shape, listed
+from apps.rendering.model import (
+    ABSENT,
+    Action,
+    Difference,
+    FieldChange,
+    Json,
+    Resource,
+    ResourceChange,
+    Risk,
+    Step,
+    Weight,
+)
+
+Path = tuple[Step, ...]
+_ORDER = {action: at for at, action in enumerate(Action)}
+_ELEMENTS = {
+    "Tags": listed(UNKNOWN, "Key", order=Ordering.FREE, empty=False),
+    "AttributeDefinitions": Shape(keys=("AttributeName",)),
+    "KeySchema": Shape(keys=("AttributeName",)),
+    "GlobalSecondaryIndexes": Shape(keys=("IndexName",)),
+    "LocalSecondaryIndexes": Shape(keys=("IndexName",)),
+    "Statement": Shape(keys=("Sid",)),
+    "Rules": Shape(keys=("Id",)),
+    "Policies": Shape(keys=("PolicyName",)),
+}
+
+
+class _Body(Shape):
+    """Lists are keyed by ``Name`` or by what the table says; there are no rules but that the order of tags is free."""
+
+    __slots__ = ()
+
+    def of(self, key: str) -> Shape:
+        known = _ELEMENTS.get(key)
+        return _BODY if known is None else known if known.typed else _Body(keys=known.keys)
+
+    def element(self) -> Shape:
+        return _BODY
+
+
+_BODY = _Body(keys=("Name",))
+
+
+def compare(before: Iterable[Resource], after: Iterable[Resource]) -> Difference:
+    """The difference of two sides, the heaviest actions first, then by id. A type that changes is one replacement."""
+    old, new = ({each.id.name: each for each in side} for side in (before, after))
+    changes: list[ResourceChange] = []
+    silent: list[ResourceChange] = []
+    unchanged = 0
+    for name in old.keys() | new.keys():
+        change = _change(old.get(name), new.get(name))
+        if change is None:
+            unchanged += 1
+        elif change.action is Action.UPDATE and all(field.rule for field in change.fields):
+            silent.append(change)
+        else:
+            changes.append(change)
+    changes = [_with_dependents(change, new.values()) for change in changes]
+    changes.sort(key=lambda change: (_ORDER[change.action], change.id))
+    silent.sort(key=lambda change: change.id)
+    return Difference(tuple(changes), unchanged, tuple(silent))
+
+
+def _change(old: Resource | None, new: Resource | None) -> ResourceChange | None:
+    for side in (old, new):
+        if side is not None:
+            within_limits(side.body)
+    if old is not None and new is not None:
+        if same(old.body, new.body):
+            return None
+        change = _update(old, new)
+    elif new is not None:
+        change = ResourceChange(new.id, Action.CREATE, after=new.body, source=new.source)
+    elif old is not None:
+        change = ResourceChange(old.id, Action.DELETE, before=old.body, source=old.source)
+    else:
+        return None
+    found = dict.fromkeys((*risks_of(change), *change.risks))
+    return replace(change, risks=tuple(sorted(found, key=lambda risk: risk.weight is not Weight.HIGH)))
+
+
+def _update(old: Resource, new: Resource) -> ResourceChange:
+    fields = field_changes(old.body, new.body, _BODY)
+    counting = [field for field in fields if not field.rule]
+    if old.id.kind != new.id.kind:
+        paths: tuple[Path, ...] = (("Type",),)
+    else:
+        paths = _forcing(old.body, new.body, counting, create_only(new.id.kind) or ())
+    change = ResourceChange(
+        new.id,
+        Action.REPLACE if paths else Action.UPDATE,
+        fields=fields,
+        before=old.body,
+        after=new.body,
+        replace_paths=paths,
+        source=new.source or old.source,
+    )
+    return replace(change, risks=tuple(_perhaps(change, counting)))
+
+
+def _forcing(
+    before: Mapping[str, Json],
+    after: Mapping[str, Json],
+    fields: Iterable[FieldChange],
+    properties: Iterable[tuple[str, ...]],
+) -> tuple[Path, ...]:
+    """The fields that are changes of these properties, in them or around them."""
+    moved = [
+        ("Properties", *path)
+        for path in properties
+        if not same(_at(before, ("Properties", *path)), _at(after, ("Properties", *path)))
+    ]
+    return tuple(field.path for field in fields if any(_agree(field.path, path) for path in moved))
+
+
+def _agree(path: Path, pattern: tuple[str, ...]) -> bool:
+    return all(wanted in {"*", step} for step, wanted in zip(path, pattern, strict=False))
+
+
+def _at(value: Json, path: tuple[str, ...]) -> Json:
+    """What stands at a place; of every element of a list, in the order of the list."""
+    for at, key in enumerate(path):
+        if key == "*" and isinstance(value, list):
+            found = [_at(each, path[at + 1 :]) for each in value]
+            return [each for each in found if each is not ABSENT]
+        value = value.get(key, ABSENT) if isinstance(value, Mapping) else ABSENT
+    return value
+
+
+def _perhaps(change: ResourceChange, fields: list[FieldChange]) -> Iterator[Risk]:
+    """What may turn out to be a replacement."""
+    kind, name = change.id.kind, shown(change.id)
+    if change.action is not Action.UPDATE or change.before is None or change.after is None:
+        return
+    inside = [field for field in fields if field.path[:1] == ("Properties",)]
+    if inside and create_only(kind) is None:
+        yield Risk("replace", f"{name} may be replaced: its update behaviour is not known here.")
+    paths = _forcing(change.before, change.after, inside, sometimes_create_only(kind))
+    if paths:
+        named = ", ".join(shown(words(path)) for path in paths[:5])
+        yield Risk("replace", f"{name} may be replaced: that depends on how {named} changes.", Weight.MEDIUM)
+
+
+def _with_dependents(change: ResourceChange, resources: Iterable[Resource]) -> ResourceChange:
+    """What refers to a resource that is replaced gets another value without a line of its own."""
+    if change.action is not Action.REPLACE:
+        return change
+    name = change.id.name
+    starts = (f"${{{name}}}", f"${{{name}.", f" {name}.", f" {name} ", f" {name}}}")
+    found = sorted(each.id.name for each in resources if each.id.name != name and _mentions(each.body, starts))
+    if not found:
+        return change
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    text = f"What refers to it is changed, too, and may be replaced: {', '.join(map(shown, found[:5]))}{more}."
+    return replace(change, risks=(*change.risks, Risk("replace", text)))
+
+
+def _mentions(value: Json, starts: tuple[str, ...]) -> bool:
+    if isinstance(value, Mapping):
+        return any(_mentions(each, starts) for each in value.values())
+    if isinstance(value, list):
+        return any(_mentions(each, starts) for each in value)
+    return isinstance(value, str) and "${" in value and any(start in value for start in starts)

@@ -1,0 +1,146 @@
+"""All resources of a stack, with those of the stacks nested in it whose templates are in the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from apps.rendering.cloudformation.markers import inner
+from apps.rendering.cloudformation.parameters import is_secret, parameter_values
+from apps.rendering.cloudformation.problems import placed, problem, shown
+from apps.rendering.cloudformation.scopes import Scope, Surroundings
+from apps.rendering.cloudformation.secrets import hidden
+from apps.rendering.cloudformation.templates import Template, read_template
+from apps.rendering.cloudformation.values import NOTHING
+from apps.rendering.export import read_file
+from apps.rendering.model import Failure, Json, Part, Resource, ResourceId, Source
+from apps.rendering.paths import joined, parent
+from apps.rendering.protocol import Tree
+from apps.rendering.redaction import MARK, Fingerprint
+
+STACK = "AWS::CloudFormation::Stack"
+MAX_DEPTH, MAX_STACKS, MAX_RESOURCES = 8, 200, 5_000
+_BODY = "Type Properties DependsOn Metadata CreationPolicy UpdatePolicy DeletionPolicy UpdateReplacePolicy".split()
+
+
+@dataclass(slots=True)
+class Found:
+    """One side. ``exports``: the values of exported outputs, by the names of the exports."""
+
+    resources: list[Resource] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    exports: dict[str, str] = field(default_factory=dict)
+    stacks: int = 0
+
+
+def is_remote(url: str) -> bool:
+    """Whether the template of a nested stack lies elsewhere, or is named only when the stack is made."""
+    return "://" in url or "${" in url or url.startswith(("{{", "/", MARK))
+
+
+def nested_path(template: str, url: str) -> str:
+    """A relative ``TemplateURL``, from the root of the repository."""
+    path = joined(parent(template), url)
+    if not path:
+        raise problem(f"The template {shown(url)} leads out of the repository.", Failure.REFUSED)
+    return path
+
+
+def read_nested(tree: Tree, path: str) -> Template:
+    return read_template(read_file(tree, path), path)
+
+
+class Expansion:
+    """Expands one side; ``found`` grows."""
+
+    def __init__(self, tree: Tree, namespace: str) -> None:
+        self.tree, self.namespace, self.found = tree, namespace, Found()
+
+    def expand(
+        self, template: Template, given: Mapping[str, Json], around: Surroundings, above: tuple[str, ...] = ()
+    ) -> None:
+        self.found.stacks += 1
+        if self.found.stacks > MAX_STACKS or len(above) >= MAX_DEPTH:
+            raise problem("There are too many stacks, or they are nested too deeply.", Failure.TOO_LARGE)
+        foreign = sorted(given.keys() - template.parameters.keys())
+        if foreign:
+            names = ", ".join(map(shown, foreign[:5]))
+            self.found.warnings.append(f"{template.path} has no parameters with these names: {names}.")
+        scope = Scope(template, parameter_values(template, given, around.fingerprint), around)
+        for name in template.resources:
+            with placed(template.path, template.line("Resources", name), f"resource {name}"):
+                if scope.has(name):
+                    self._resource(scope, name, (*above, template.path))
+        self._exports(scope)
+
+    def _resource(self, scope: Scope, name: str, above: tuple[str, ...]) -> None:
+        declared, template = scope.template.resources[name], scope.template
+        body = {key: scope.resolve(declared[key]) for key in _BODY if key in declared}
+        body = {key: value for key, value in body.items() if value is not NOTHING}
+        kind = declared["Type"]
+        if kind == STACK:
+            body["Properties"] = self._nested(scope, name, body.get("Properties") or {}, above)
+        if len(self.found.resources) >= MAX_RESOURCES:
+            raise problem(f"There are more than {MAX_RESOURCES:,} resources.", Failure.TOO_LARGE)
+        identity = ResourceId("", kind, self.namespace, f"{scope.around.prefix}{name}")
+        source = Source(template.path, template.line("Resources", name))
+        self.found.resources.append(Resource(identity, hidden(body, scope.around.fingerprint), source))
+
+    def _nested(self, scope: Scope, name: str, properties: Json, above: tuple[str, ...]) -> Json:
+        """Expands what can be; the properties without what the template inside says is secret."""
+        around, url = scope.around, properties.get("TemplateURL") if isinstance(properties, Mapping) else None
+        given = (properties.get("Parameters") or {}) if isinstance(properties, Mapping) else None
+        if not isinstance(url, str) or not isinstance(given, Mapping):
+            raise problem("A nested stack wants a TemplateURL, and its Parameters in a mapping.")
+        part = f"{around.prefix}{name}"
+        if is_remote(url):
+            failure = f"Its template ({shown(_clean(url, around.fingerprint))}) is not in the repository; its resources are not compared."
+            self.found.parts.append(Part(part, failure))
+            return properties
+        path = nested_path(scope.template.path, url)
+        if path in above:
+            raise problem(f"The template {shown(path)} contains itself.")
+        template = read_nested(self.tree, path)
+        inside = replace(around, stack="", prefix=f"{part}/", names=scope.names)
+        self.found.parts.append(Part(part))
+        self.expand(template, given, inside, above)
+        values = parameter_values(template, given, around.fingerprint)
+        secret = {key for key, declared in template.parameters.items() if is_secret(key, declared)}
+        return {
+            **properties,
+            "Parameters": {key: values[key] if key in secret else each for key, each in given.items()},
+        }
+
+    def _exports(self, scope: Scope) -> None:
+        for name, output in scope.template.outputs.items():
+            export = output.get("Export") if isinstance(output, Mapping) else None
+            if not isinstance(export, Mapping) or "Name" not in export:
+                continue
+            with placed(scope.template.path, scope.template.line("Outputs", name), f"output {shown(name)}"):
+                if "Condition" in output and not scope.conditions.holds(output["Condition"]):
+                    continue
+                exported = _clean(scope.resolve(export["Name"]), scope.around.fingerprint)
+                value = _clean(scope.resolve(output.get("Value")), scope.around.fingerprint)
+                self.found.exports[inner(exported)] = inner(value)
+
+
+def _clean(value: Json, fingerprint: Fingerprint) -> Json:
+    return hidden(value, fingerprint)
+
+
+def nested_inputs(tree: Tree, path: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+    """The template and those nested in it; ``./`` where one is named only by values."""
+    yield path
+    if len(above) >= MAX_DEPTH or path in above:
+        return
+    template = read_nested(tree, path)
+    for declared in template.resources.values():
+        properties = declared.get("Properties")
+        if declared["Type"] != STACK or not isinstance(properties, Mapping):
+            continue
+        url = properties.get("TemplateURL")
+        if not isinstance(url, str):
+            yield "./"
+        elif not is_remote(url):
+            yield from nested_inputs(tree, nested_path(path, url), (*above, path))

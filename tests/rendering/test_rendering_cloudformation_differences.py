@@ -1,0 +1,272 @@
+"""What happens to the resources of a stack: by logical id, with exact fields, replacements and risks."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from apps.rendering.cloudformation.create_only import create_only, sometimes_create_only
+from apps.rendering.cloudformation.differences import compare
+from apps.rendering.comparing import apply_fields, words
+from apps.rendering.comparing.equality import same
+from apps.rendering.comparing.risks import CODES
+from apps.rendering.model import Action, RenderError, Resource, ResourceId, Weight
+from tests.support.stacks import ROOT, changes, plan
+
+SHOP = """
+AWSTemplateFormatVersion: "2010-09-09"
+Parameters:
+  Stage: {Type: String, Default: staging}
+  Size: {Type: String, Default: db.t3.medium}
+Conditions:
+  IsProduction: !Equals [!Ref Stage, production]
+Resources:
+  Database:
+    Type: AWS::RDS::DBInstance
+    DeletionPolicy: Snapshot
+    UpdateReplacePolicy: Retain
+    Properties:
+      DBInstanceIdentifier: !Sub "shop-${Stage}"
+      DBInstanceClass: !Ref Size
+      MultiAZ: !If [IsProduction, true, false]
+      DeletionProtection: true
+      VPCSecurityGroups: [!GetAtt DatabaseAccess.GroupId]
+      Tags:
+      - {Key: Name, Value: shop}
+      - {Key: Team, Value: a}
+  DatabaseAccess:
+    Type: AWS::EC2::SecurityGroup
+    Properties:
+      GroupDescription: Who may connect
+      SecurityGroupIngress:
+      - {IpProtocol: tcp, FromPort: 5432, ToPort: 5432, CidrIp: 10.0.0.0/8}
+  Images:
+    Type: AWS::S3::Bucket
+    DeletionPolicy: Retain
+    Properties:
+      BucketName: !Sub "images-${Stage}"
+      PublicAccessBlockConfiguration: {BlockPublicAcls: true, BlockPublicPolicy: true}
+  Worker:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Statement: [{Effect: Allow, Action: "sts:AssumeRole", Principal: {Service: ecs-tasks.amazonaws.com}}]
+      Policies:
+      - PolicyName: images
+        PolicyDocument:
+          Statement: [{Sid: Read, Effect: Allow, Action: ["s3:GetObject"], Resource: !Sub "${Images.Arn}/*"}]
+  Own: {Type: Custom::Thing, Properties: {ServiceToken: x}}
+  Balancer:
+    Type: AWS::ElasticLoadBalancingV2::LoadBalancer
+    Properties: {Scheme: internal, Name: shop}
+"""
+
+
+def edited(*edits):
+    text = SHOP
+    for old, new in edits:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+def effect(*edits):
+    return {
+        name: (change.action.value, [words(path) for path in change.replace_paths])
+        for name, change in changes(SHOP, edited(*edits)).items()
+    }
+
+
+EFFECTS = [
+    ([("Default: db.t3.medium", "Default: db.t3.large")], {"Database": ("update", [])}),
+    ([("shop-${Stage}", "db-${Stage}")], {"Database": ("replace", ["Properties.DBInstanceIdentifier"])}),
+    (
+        [("Default: staging", "Default: production")],
+        {"Database": ("replace", ["Properties.DBInstanceIdentifier"]), "Images": ("replace", ["Properties.BucketName"])},
+    ),
+    ([("Who may connect", "Who")], {"DatabaseAccess": ("replace", ["Properties.GroupDescription"])}),
+    ([("AWS::S3::Bucket", "AWS::SQS::Queue")], {"Images": ("replace", ["Type"])}),
+    ([("ServiceToken: x", "ServiceToken: y")], {"Own": ("update", [])}),
+    ([("DeletionPolicy: Snapshot", "DeletionPolicy: Retain")], {"Database": ("update", [])}),
+    ([("  Own: {Type: Custom::Thing, Properties: {ServiceToken: x}}\n", "")], {"Own": ("delete", [])}),
+    ([("  Own: {", "  New: {Type: AWS::SQS::Queue}\n  Own: {")], {"New": ("create", [])}),
+    ([("  Own: {", "  Own: {Condition: IsProduction, ")], {"Own": ("delete", [])}),
+    ([("Scheme: internal, ", "")], {"Balancer": ("replace", ["Properties.Scheme"])}),
+    ([("MultiAZ: !If [IsProduction, true, false]", "MultiAZ: false")], {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("edits", "expected"), EFFECTS)
+def test_what_a_change_does_to_each_resource(edits, expected):
+    assert effect(*edits) == expected
+
+
+def test_a_resource_says_who_it_is_and_where_it_stands():
+    (change,) = plan(SHOP, edited(EFFECTS[0][0][0])).difference.changes
+    assert change.id == ResourceId("", "AWS::RDS::DBInstance", "shop", "Database")
+    assert (change.source.path, change.source.line) == ("t.yaml", SHOP.splitlines().index("  Database:") + 1)
+    assert [words(field.path) for field in change.fields] == ["Properties.DBInstanceClass"]
+    assert plan(SHOP, SHOP).difference.unchanged == 6
+
+
+def test_tags_are_known_by_their_keys_and_their_order_has_no_effect():
+    change = changes(SHOP, edited(("{Key: Team, Value: a}", "{Key: Team, Value: b}")))["Database"]
+    assert [words(field.path) for field in change.fields] == ["Properties.Tags[Team].Value"]
+    first, second = "      - {Key: Name, Value: shop}\n", "      - {Key: Team, Value: a}\n"
+    found = plan(SHOP, edited((first + second, second + first))).difference
+    assert found.changes == ()
+    assert [(one.id.name, [field.rule for field in one.fields]) for one in found.silent] == [("Database", ["order"])]
+
+
+def risks(*edits):
+    return {
+        (risk.code, risk.weight.value, risk.text)
+        for change in changes(SHOP, edited(*edits)).values()
+        for risk in change.risks
+    }
+
+
+RISKS = [
+    ([("Default: db.t3.medium", "Default: db.t3.large")], []),
+    ([("ServiceToken: x", "ServiceToken: y")], [("replace", "medium", "update behaviour is not known")]),
+    ([("MultiAZ: !If [IsProduction, true, false]", "MultiAZ: true")], [("replace", "medium", "depends on how Properties.MultiAZ")]),
+    ([("DeletionProtection: true", "DeletionProtection: false")], [("destroy", "high", "no longer protected")]),
+    ([("    DeletionPolicy: Snapshot\n", "")], []),
+    ([("DeletionPolicy: Snapshot", "DeletionPolicy: Delete")], [("destroy", "high", "Snapshot becomes Delete")]),
+    ([("DeletionPolicy: Snapshot", "DeletionPolicy: Retain")], []),
+    ([("UpdateReplacePolicy: Retain", "UpdateReplacePolicy: Snapshot")], [("destroy", "high", "Retain becomes Snapshot")]),
+    (
+        [("shop-${Stage}", "db-${Stage}")],
+        [("replace", "high", "deleted and created again because Properties.DBInstanceIdentifier"), ("destroy", "medium", "kept in the account (UpdateReplacePolicy: Retain)")],
+    ),
+    (
+        [("images-${Stage}", "pictures-${Stage}")],
+        [("replace", "high", "BucketName"), ("destroy", "high", "objects may be lost"), ("replace", "medium", "refers to it is changed, too, and may be replaced: Worker")],
+    ),
+    ([("CidrIp: 10.0.0.0/8", "CidrIp: 0.0.0.0/0")], [("exposure", "high", "Everybody may connect to tcp port 5432 (0.0.0.0/0)")]),
+    ([("CidrIp: 10.0.0.0/8", "CidrIpv6: '::/0'")], [("exposure", "high", "(::/0)")]),
+    ([("IpProtocol: tcp, FromPort: 5432, ToPort: 5432, CidrIp: 10.0.0.0/8", "IpProtocol: '-1', CidrIp: 0.0.0.0/0")], [("exposure", "high", "to every port")]),
+    ([("BlockPublicAcls: true, ", "")], [("exposure", "high", "no longer blocked (BlockPublicAcls)")]),
+    ([("BlockPublicAcls: true", "BlockPublicAcls: false")], [("exposure", "high", "not blocked (BlockPublicAcls: false)")]),
+    ([("      BucketName", "      AccessControl: PublicRead\n      BucketName")], [("exposure", "high", "may read")]),
+    ([("DeletionProtection: true", "DeletionProtection: true\n      PubliclyAccessible: 'true'")], [("exposure", "high", "PubliclyAccessible")]),
+    ([("Scheme: internal", "Scheme: internet-facing")], [("replace", "medium", "Scheme"), ("exposure", "high", "from the internet")]),
+    ([('Action: ["s3:GetObject"]', 'Action: ["s3:*"]')], [("iam", "medium", "What"), ("iam", "medium", "Allows s3:* on ${Images.Arn}/*")]),
+    ([('Action: ["s3:GetObject"]', 'NotAction: "iam:*"')], [("iam", "medium", "What"), ("iam", "high", "Allows every action")]),
+    ([('Resource: !Sub "${Images.Arn}/*"', 'Resource: "*"')], [("iam", "medium", "What"), ("iam", "medium", "Allows s3:getobject on every resource")]),
+    ([("Service: ecs-tasks.amazonaws.com", "AWS: '*'")], [("iam", "medium", "Who may act"), ("exposure", "high", "Lets everybody do sts:AssumeRole")]),
+    ([("      Policies:", "      ManagedPolicyArns: ['arn:aws:iam::aws:policy/AdministratorAccess']\n      Policies:")], [("iam", "medium", "What"), ("iam", "high", "gets AdministratorAccess")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("edits", "expected"), RISKS)
+def test_only_what_a_change_brings_is_a_risk(edits, expected):
+    found = risks(*edits)
+    assert len(found) == len(expected), found
+    for code, weight, text in expected:
+        assert any(code == one[0] and weight == one[1] and text in one[2] for one in found), found
+    assert {code for code, _, _ in found} <= set(CODES)
+
+
+def test_what_is_deleted_says_what_is_lost_and_what_is_kept():
+    without = {"Parameters": {}, "Resources": {"Own": {"Type": "Custom::Thing", "Properties": {"ServiceToken": "x"}}}}
+    found = changes({"t.yaml": SHOP}, {"t.yaml": json.dumps(without)})
+    texts = {name: [(risk.weight, risk.text) for risk in change.risks] for name, change in found.items()}
+    assert texts["Database"] == [
+        (
+            Weight.HIGH,
+            "AWS::RDS::DBInstance shop/Database is deleted. A snapshot of it is kept (DeletionPolicy: Snapshot).",
+        )
+    ]
+    assert texts["Images"] == [
+        (
+            Weight.MEDIUM,
+            "AWS::S3::Bucket shop/Images leaves the stack. It is kept in the account (DeletionPolicy: Retain).",
+        )
+    ]
+    assert texts["Worker"] == [(Weight.MEDIUM, "AWS::IAM::Role shop/Worker is deleted.")]
+
+
+def test_the_table_of_properties_names_nested_ones_and_knows_what_it_does_not_know():
+    assert ("BucketName",) in create_only("AWS::S3::Bucket")
+    assert create_only("AWS::ApiGateway::RestApi") == ()
+    assert create_only("Custom::Thing") is None
+    assert create_only("AWS::Never::Heard") is None
+    assert create_only("S3::Bucket") is None
+    assert ("EncryptionAtRestOptions", "Enabled") in sometimes_create_only("AWS::OpenSearchService::Domain")
+
+
+def test_a_nested_property_forces_a_replacement_only_where_it_changes():
+    head = "Resources: {N: {Type: AWS::EKS::Cluster, Properties: {KubernetesNetworkConfig: "
+    before = head + "{IpFamily: ipv4, ServiceIpv4Cidr: 10.0.0.0/16}}}}"
+    (path,) = changes(before, before.replace("/16", "/20"))["N"].replace_paths
+    assert words(path) == "Properties.KubernetesNetworkConfig.ServiceIpv4Cidr"
+    added = changes(
+        "Resources: {N: {Type: AWS::EKS::Cluster, Properties: {Name: a}}}", before.replace("{Kub", "{Name: a, Kub")
+    )
+    assert [words(path) for path in added["N"].replace_paths] == ["Properties.KubernetesNetworkConfig"]
+
+
+VALUE = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from(["a", "b", "${A}", ""])),
+    lambda inside: st.one_of(
+        st.lists(inside, max_size=4),
+        st.dictionaries(
+            st.sampled_from(["Name", "Key", "Value", "Tags", "Statement", "Rules", "x"]), inside, max_size=4
+        ),
+        st.lists(st.fixed_dictionaries({"Key": st.sampled_from("abc"), "Value": inside}), max_size=3),
+    ),
+    max_leaves=20,
+)
+BODY = st.fixed_dictionaries(
+    {"Type": st.sampled_from(["AWS::S3::Bucket", "Custom::A"])},
+    optional={"Properties": st.dictionaries(st.sampled_from(["Tags", "BucketName", "List"]), VALUE), "DeletionPolicy": VALUE},
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(BODY, BODY)
+def test_fields_applied_to_any_body_give_any_other(before, after):
+    sides = [[Resource(ResourceId("", body["Type"], "", "A"), copy.deepcopy(body))] for body in (before, after)]
+    found = compare(*sides)
+    everything = (*found.changes, *found.silent)
+    assert bool(everything) is not same(before, after)
+    for change in everything:
+        assert same(apply_fields(before, change.fields), after)
+        assert all(any(path == field.path for field in change.fields) for path in change.replace_paths)
+
+
+def test_the_stack_of_the_demo_is_compared():
+    folder = ROOT / "apps/demo/content/cfn"
+    files = {path.name: path.read_text() for path in folder.iterdir()}
+    given = {"template": "vpc.yaml", "parameters": "production.json"}
+    changed = files | {"vpc.yaml": files["vpc.yaml"].replace("RetentionInDays: 30", "RetentionInDays: 90")}
+    found = plan(files, changed, **given)
+    assert [(one.id.name, one.action) for one in found.difference.changes] == [("FlowLogGroup", Action.UPDATE)]
+    assert found.inputs == ("production.json", "vpc.yaml")
+    moved = files | {"production.json": files["production.json"].replace("10.11", "10.12")}
+    assert [(one.id.name, one.action) for one in plan(files, moved, **given).difference.changes] == [
+        ("Vpc", Action.REPLACE)
+    ]
+
+
+def test_a_side_without_the_template_had_no_stack_and_one_that_lost_it_is_no_deletion():
+    assert {one.action for one in plan({}, {"t.yaml": SHOP}).difference.changes} == {Action.CREATE}
+    with pytest.raises(RenderError, match=r"There is no file t\.yaml"):
+        plan({"t.yaml": SHOP}, {})
+    found = plan({"t.yaml": SHOP}, {"t.yaml": SHOP, "p.json": "{}"}, parameters="p.json")
+    assert found.warnings == ("Before the change there is no p.json: everything counts as created.",)
+
+
+def test_exports_that_go_or_change_are_told():
+    def exported(value, name="shop-vpc"):
+        return f"Resources: {{A: {{Type: Custom::A}}}}\nOutputs: {{V: {{Value: {value}, Export: {{Name: {name}}}}}}}\n"
+
+    assert plan(exported("!Ref A"), exported("!Ref A")).warnings == ()
+    assert plan(exported("!Ref A"), exported("other")).warnings == ("The value of the export shop-vpc changes.",)
+    (told,) = plan(exported("!Ref A"), exported("!Ref A", "new")).warnings
+    assert told.startswith("The export shop-vpc is taken away")
