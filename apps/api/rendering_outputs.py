@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.api.answers import time
-from apps.api.fields import Flag, Text, maybe_moment, maybe_text, string, texts, whole, word
+from apps.api.fields import Flag, Number, Text, maybe_moment, maybe_text, string, texts, whole, word
 from apps.api.outputs import Out
 from apps.api.shapes import Shape
 from apps.changes.models import Rendering
@@ -20,6 +20,11 @@ from apps.reviews.resources import change_key
 class TargetIn(Shape):
     environment = Text(max_length=63)
     target = Text(max_length=100)
+
+
+class PlanIn(TargetIn):
+    revision = Number(min_value=1)
+    plan = serializers.JSONField(help_text="What `terraform show -json` prints of the saved plan.")
 
 
 class SeenIn(Shape):

@@ -110,6 +110,7 @@ urlpatterns = [
     path("changes/<int:number>/renderings/", route(renderings.list_renderings), name="change-renderings"),
     path("changes/<int:number>/renderings/again/", route(renderings.render_again), name="rendering-again"),
     path("changes/<int:number>/renderings/cancel/", route(renderings.cancel_rendering), name="rendering-cancel"),
+    path("changes/<int:number>/renderings/plan/", route(renderings.hand_in_plan), name="rendering-plan"),
     path("changes/<int:number>/renderings/seen/", route(renderings.mark_resource_seen), name="rendering-seen"),
     path(
         "changes/<int:number>/renderings/<str:environment>/<str:target>/",

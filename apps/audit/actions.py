@@ -87,6 +87,7 @@ ACTIONS: dict[str, str] = {
     "resource.unseen": "Resource marked as not seen",
     "rendering.requested": "Rendering asked for again",
     "rendering.cancelled": "Rendering cancelled",
+    "rendering.handed_in": "Plan handed in",
     "reviewer.assigned": "Reviewer assigned",
     "reviewer.removed": "Reviewer removed",
     "review.requested": "Review requested",

@@ -114,6 +114,12 @@ ROWS = [
     Row("GET change-rendering", who(MEMBERS, 200), change("review", environment="staging", target="broken")),
     Row("POST rendering-again", who(WRITE, 202), change("review"), {"environment": "staging", "target": "broken"}),
     Row("POST rendering-cancel", who(WRITE, 200), change("review"), {"environment": "staging", "target": "waiting"}),
+    Row(
+        "POST rendering-plan",
+        who(WRITE, 422),
+        change("review"),
+        {"environment": "staging", "target": "broken", "revision": "{revision}", "plan": {}},
+    ),
     Row("POST rendering-seen", who(MEMBERS, 404), change("review"), {"resource": "0" * 40}),
     Row("GET change-assignments", who(MEMBERS, 200), change("review")),
     Row("POST change-assignments", who(WRITE, 201), change("review"), {"user": "kim"}),

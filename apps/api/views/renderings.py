@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -50,6 +52,15 @@ def cancel_rendering(request: Request, number: int) -> Response:
     """Its effect is then not known, and the verdict says so."""
     body = read(shapes.TargetIn, request)
     row = changes.cancel_rendering(caller(request), change=change_of(request, number), **body)
+    return Response(shapes.rendering_json(row))
+
+
+@endpoint("POST", scope="propose", request=shapes.PlanIn, response=shapes.RenderingOut, summary="Hand in a plan")
+def hand_in_plan(request: Request, number: int) -> Response:
+    """The plan of your pipeline for one Terraform target of the present revision."""
+    body = read(shapes.PlanIn, request)
+    body["plan"] = json.dumps(body["plan"]).encode()
+    row = changes.hand_in_plan(caller(request), change=change_of(request, number), **body)
     return Response(shapes.rendering_json(row))
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from apps.changes.effects.registry import renderer_of
 from apps.changes.effects.sides import Side, side_of
 from apps.changes.effects.targets import Sides
-from apps.changes.effects.tools import toolbox
+from apps.changes.effects.tools import fingerprint, toolbox
 from apps.rendering.comparing import compare, difference_digest
 from apps.rendering.model import Difference, Part, ToolIdentity
+from apps.rendering.planners import PLANNERS
 from apps.rendering.protocol import Target
 from apps.rendering.sandbox.isolation import isolation
 
@@ -36,6 +37,9 @@ class Outcome:
 
 def outcome_of(target: Target, sides: Sides) -> Outcome:
     """Render and compare. Raises :class:`~apps.rendering.model.RenderError`."""
+    if target.kind in PLANNERS:
+        planned = PLANNERS[target.kind].plan(sides.before, sides.after, target, toolbox(), fingerprint())
+        return Outcome(planned.difference, planned.tool, planned.warnings, planned.parts)
     renderer = renderer_of(target.kind)
     before, after = side_of(renderer, sides.before, target), side_of(renderer, sides.after, target)
     difference = compare(before.rendered.resources, after.rendered.resources)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from apps.changes.effects.git_tree import GitTree
-from apps.changes.effects.registry import renderer_of
+from apps.changes.effects.registry import reader_of
 from apps.changes.models import Revision
 from apps.policies.config import EnvironmentConfig, PortalConfig, TargetConfig
 from apps.policies.queries import policy_at
@@ -107,7 +107,7 @@ def _inputs(target: Target, sides: Sides) -> set[str]:
 
 def _inputs_in(target: Target, tree: Tree) -> tuple[str, ...]:
     try:
-        return renderer_of(target.kind).inputs(tree, target)
+        return reader_of(target.kind).inputs(tree, target)
     except RenderError:
         return ()  # what is broken shows when it is rendered; the paths of the policy still hold
 

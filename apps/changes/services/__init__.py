@@ -19,7 +19,14 @@ from apps.changes.services.moving import (
     take_ownership,
     withdraw,
 )
-from apps.changes.services.rendering import RENDER, cancel_rendering, plan_renderings, render, render_again
+from apps.changes.services.rendering import (
+    RENDER,
+    cancel_rendering,
+    hand_in_plan,
+    plan_renderings,
+    render,
+    render_again,
+)
 
 __all__ = [
     "RENDER",
@@ -32,6 +39,7 @@ __all__ = [
     "create_inverse_change",
     "edit_change",
     "follow_branches",
+    "hand_in_plan",
     "mark_ready",
     "plan_renderings",
     "render",

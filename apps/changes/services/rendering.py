@@ -19,6 +19,7 @@ from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, PortalError
 from apps.core.work import request_work
 from apps.rendering.comparing.codec import encode_difference
+from apps.rendering.handed_in import read_plan
 from apps.rendering.model import Failure, Kind, RenderError
 from apps.rendering.protocol import Target
 from apps.rendering.redaction import redact_text
@@ -155,6 +156,41 @@ def cancel_rendering(actor: User, *, change: ChangeRequest, environment: str, ta
     )  # fmt: skip
     said = f"{actor.username} cancelled the rendering of {row.label} of {change.label} {row.revision.label}"
     record(change, actor, Entry("rendering.cancelled", said, _data(row), row.label, row.environment))
+    return row
+
+
+@transaction.atomic
+def hand_in_plan(
+    actor: User, *, change: ChangeRequest, revision: int, environment: str, target: str, plan: bytes
+) -> Rendering:
+    """Take the plan of a pipeline (``terraform show -json``) for one target of revision number ``revision``.
+
+    For systems whose state and credentials belong to the environment's own runner. The present revision only
+    (:class:`Conflict` ``stale_revision``); secrets become fingerprints before anything is written.
+    """
+    access.require_visible(access.can_render(actor, change))
+    row = _present(change, environment, target)
+    if row.revision.number != revision:
+        raise Conflict(
+            "stale_revision",
+            f"{change.label} is now at r{row.revision.number}; this plan is for r{revision}. Plan the present one.",
+            current=row.revision.number,
+            seen=revision,
+        )
+    if row.kind != Kind.TERRAFORM:
+        raise InvalidInput("no_plan", f"{row.label} is of the kind {row.kind}: it is rendered here.", field="target")
+    try:
+        planned = read_plan(plan, fingerprint())
+    except RenderError as error:
+        raise InvalidInput("bad_plan", f"This plan cannot be read: {error.message}", field="plan") from None
+    outcome = Outcome(planned.difference, planned.tool, planned.warnings, planned.parts)
+    _swap(row, **_done(outcome), attempt=row.attempt + 1, finished_at=now(), lease_until=None)
+    said = f"{actor.username} handed in the plan of {row.label} for {change.label} {row.revision.label}"
+    record(
+        change,
+        actor,
+        Entry("rendering.handed_in", said, {**_data(row), "digest": row.digest}, row.label, row.environment),
+    )
     return row
 
 

@@ -1,0 +1,101 @@
+"""Plans that a pipeline hands in for a target that cannot be planned here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from apps.changes import services
+from apps.changes.effects.reading import difference_of
+from apps.changes.models import ChangeRequest, Rendering
+from apps.core.errors import Conflict, InvalidInput, NotVisible, PortalError
+from apps.reviews.queries import verdict_of
+from tests.changes.test_changes_effects import CANARY, PORTAL, Place, approve, requirement
+from tests.support.effects import render_all
+from tests.support.people import cast
+from tests.support.repositories import pushed
+from tests.support.tools import toolbox
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    toolbox("helm", "kubectl")
+    return Place(cast(), tmp_path)
+
+
+NETWORK = "      net: {kind: terraform, path: infra}\n"
+MODULE = 'resource "aws_instance" "a" {\n  ami = "x"\n}\n'
+PLAN = {
+    "format_version": "1.2",
+    "terraform_version": "1.11.4",
+    "planned_values": {},
+    "resource_changes": [
+        {
+            "address": "aws_db_instance.main", "type": "aws_db_instance", "provider_name": "aws",
+            "change": {"actions": ["delete", "create"], "before": {"password": CANARY, "size": 2},
+                       "after": {"password": CANARY, "size": 1}, "before_sensitive": {"password": True},
+                       "after_sensitive": {"password": True}, "replace_paths": [["size"]]},
+        }
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def planned(place: Place) -> ChangeRequest:
+    """A change of a root module that cannot be planned here."""
+    portal = PORTAL.replace("  production:\n    targets:\n", f"  production:\n    targets:\n{NETWORK}")
+    place.work.commit("network", files={".gitops/portal.yaml": portal, "infra/main.tf": MODULE})
+    pushed(place.repository, place.work, "main")
+    change = place.propose("smaller", {"infra/main.tf": MODULE.replace('"x"', '"y"')})
+    row = render_all(change)["production/net"]
+    assert (row.state, row.failure) == ("failed", "unsupported")
+    assert (row.message_path, row.message_line) == ("infra/main.tf", 1)
+    return change
+
+
+def hand_in(place: Place, change: ChangeRequest, who: str = "alice", **more: object) -> Rendering:
+    wanted = {"revision": 1, "environment": "production", "target": "net", "plan": json.dumps(PLAN).encode(), **more}
+    return services.hand_in_plan(getattr(place.people, who), change=change, **wanted)
+
+
+def test_the_plan_of_a_pipeline_takes_the_place_of_what_cannot_be_planned_here(
+    place: Place, planned: ChangeRequest
+) -> None:
+    row = hand_in(place, planned)
+    assert row.facts["counts"]["replace"] == 1
+    assert requirement(planned, "effect") == "met"
+    approve(place, planned)
+    assert verdict_of(planned).allowed
+    changed = json.loads(json.dumps(PLAN).replace('"size": 1', '"size": 3'))
+    hand_in(place, planned, plan=json.dumps(changed).encode())
+    assert [one.code for one in verdict_of(planned).standings] == ["plan_changed"]
+    row.refresh_from_db()
+    assert CANARY not in str(difference_of(row))
+    assert CANARY not in str(row.facts)
+
+
+def test_a_plan_is_taken_for_the_present_revision_of_a_planned_target_from_who_may_write(
+    place: Place, planned: ChangeRequest
+) -> None:
+    with pytest.raises(Conflict, match="this plan is for r2"):
+        hand_in(place, planned, revision=2)
+    with pytest.raises(InvalidInput, match="reaches no target"):
+        hand_in(place, planned, target="app")
+    with pytest.raises(InvalidInput, match="cannot be read: It is no plan"):
+        hand_in(place, planned, plan=b"{}")
+    with pytest.raises(PortalError):
+        hand_in(place, planned, "dave")
+    with pytest.raises(NotVisible):
+        hand_in(place, planned, "mallory")
+    assert Rendering.objects.get(target="net").state == "failed"
+
+
+def test_a_target_that_is_rendered_here_takes_no_plan(place: Place) -> None:
+    change = place.propose("red", {"env/staging.yaml": "colour: red\n"})
+    render_all(change)
+    with pytest.raises(InvalidInput, match="it is rendered here"):
+        hand_in(place, change, environment="staging", target="web")
