@@ -83,6 +83,8 @@ class Group:
     rows: tuple[ResourceRow, ...]
     deviations: tuple[str, ...]
     more_deviations: int = 0
+    is_alike: bool = False
+    """Whether the same fields change, only with other names or values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +258,15 @@ def _groups(classes: Iterable[TargetClass], rows: list[ResourceRow]) -> Iterable
         mine = [left.pop(key) for key in keys if key in left]
         if mine or found.deviations:
             said = [_deviation(one.kind.value, f"{one.id}", words(one.path)) for one in found.deviations]
-            yield Group(_letter(place), most, found.targets, tuple(mine), tuple(said[:8]), max(0, len(said) - 8))
+            yield Group(
+                _letter(place),
+                most,
+                found.targets,
+                tuple(mine),
+                tuple(said[:8]),
+                max(0, len(said) - 8),
+                found.same_fields,
+            )
 
 
 def _letter(place: int) -> str:
