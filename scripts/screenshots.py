@@ -26,6 +26,9 @@ DOCS = {
     "change": ("changes/11", "light", "bob"),
     "diff": ("changes/11/diff", "light", "alice"),
     "rendered": ("changes/11/rendered", "light", "bob"),
+    "chart": ("changes/9/rendered", "dark", "bob"),
+    "plan": ("changes/10/plan", "light", "bob"),
+    "stack": ("changes/15/plan", "light", "bob"),
     "deployment": ("deployments/8", "dark", "carol"),
     "board": ("environments", "light", "carol"),
 }
