@@ -46,13 +46,13 @@ class _Body(Shape):
 
     def of(self, key: str) -> Shape:
         known = _ELEMENTS.get(key)
-        return _BODY if known is None else known if known.typed else _Body(keys=known.keys)
+        return BODY if known is None else known if known.typed else _Body(keys=known.keys)
 
     def element(self) -> Shape:
-        return _BODY
+        return BODY
 
 
-_BODY = _Body(keys=("Name",))
+BODY = _Body(keys=("Name",))
 
 
 def compare(before: Iterable[Resource], after: Iterable[Resource]) -> Difference:
@@ -94,7 +94,7 @@ def _change(old: Resource | None, new: Resource | None) -> ResourceChange | None
 
 
 def _update(old: Resource, new: Resource) -> ResourceChange:
-    fields = field_changes(old.body, new.body, _BODY)
+    fields = field_changes(old.body, new.body, BODY)
     counting = [field for field in fields if not field.rule]
     if old.id.kind != new.id.kind:
         paths: tuple[Path, ...] = (("Type",),)

@@ -64,7 +64,7 @@ _PROTECTIONS: Mapping[str, frozenset[Json]] = {
 
 def risks_of(change: ResourceChange) -> tuple[Risk, ...]:
     """The risks that ``change`` brings, in no order of weight."""
-    found = dict.fromkeys(_of_action(change))
+    found = dict.fromkeys(action_risks(change))
     found.update(dict.fromkeys(permission_risks(change)))
     if change.after is not None:
         known = set(exposure_facts(change.before)) if change.before is not None else set()
@@ -80,7 +80,8 @@ def loss_of(kind: str) -> str:
     return _HEAVY.get(kind.removeprefix("AWS::"), "")
 
 
-def _of_action(change: ResourceChange) -> Iterator[Risk]:
+def action_risks(change: ResourceChange) -> Iterator[Risk]:
+    """What is lost when something is deleted, or deleted and created again. ``before`` must name its type."""
     before = change.before or {}
     kind = text_at(before, "Type")
     if change.action is Action.DELETE:
@@ -88,10 +89,11 @@ def _of_action(change: ResourceChange) -> Iterator[Risk]:
     elif change.action is Action.REPLACE:
         loss = loss_of(kind)
         fields = ", ".join(shown(words(path)) for path in change.replace_paths[:5])
-        text = f"{shown(change.id)} must be deleted and created again because {fields} cannot be changed in place."
+        why = f" because {fields} cannot be changed in place" if fields else ""
+        text = f"{shown(change.id)} must be deleted and created again{why}."
         yield Risk("replace", text, Weight.HIGH if loss else Weight.MEDIUM)
         if loss:
-            sides = (before, change.after or {})
+            sides = [side for side in (change.before, change.after) if side is not None]
             policy = min(
                 (_policy(side, "UpdateReplacePolicy") for side in sides), key=lambda one: _STRENGTH.get(one, 0)
             )
