@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -170,6 +171,27 @@ def test_only_what_a_change_brings_is_a_risk(edits, expected):
     for code, weight, text in expected:
         assert any(code == one[0] and weight == one[1] and text in one[2] for one in found), found
     assert {code for code, _, _ in found} <= set(CODES)
+
+
+def test_another_type_under_the_same_logical_id_is_a_replacement_that_may_be_refused():
+    change = changes(SHOP, edited(("AWS::S3::Bucket", "AWS::SQS::Queue")))["Images"]
+    assert change.before["Type"] == "AWS::S3::Bucket"
+    assert any("may refuse" in risk.text for risk in change.risks)
+    assert any(risk.code == "destroy" and "objects may be lost" in risk.text for risk in change.risks)
+
+
+def test_a_thousand_resources_that_are_replaced_are_compared_soon():
+    def template(name):
+        lines = [
+            f"  R{at}: {{Type: AWS::S3::Bucket, Properties: {{BucketName: {name}{at}, Tags: [{{Key: a, Value: !Ref R{at + 1}}}]}}}}"
+            for at in range(1000)
+        ]
+        return "\n".join(["Resources:", *lines, "  R1000: {Type: AWS::S3::Bucket}"])
+
+    started = time.monotonic()
+    found = plan(template("a"), template("b")).difference
+    assert found.counts["replace"] == 1000
+    assert time.monotonic() - started < 10
 
 
 def test_what_is_deleted_says_what_is_lost_and_what_is_kept():

@@ -116,6 +116,15 @@ def test_nested_stacks_that_cannot_be_read_are_refused(files, failure, word):
     assert word in caught.value.message
 
 
+def test_the_name_of_a_nested_stack_is_not_that_of_the_stack_around_it():
+    files = {
+        "t.yaml": "Resources: {S: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: n.yaml, Parameters: {P: !Ref AWS::StackName}}}}",
+        "n.yaml": "Parameters: {P: {Type: String}}\nResources: {A: {Type: Custom::A, Properties: {P: !Ref P, Own: !Ref AWS::StackName}}}",
+    }
+    assert created(files)["S/A"]["Properties"] == {"P": "shop", "Own": "${AWS::StackName S}"}
+    assert created(files, stack="")["S/A"]["Properties"] == {"P": "${AWS::StackName}", "Own": "${AWS::StackName S}"}
+
+
 def test_stacks_that_multiply_are_bounded():
     stack = "{{Type: AWS::CloudFormation::Stack, Properties: {{TemplateURL: {}.yaml}}}}"
     files = {

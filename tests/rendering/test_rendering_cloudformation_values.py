@@ -258,6 +258,11 @@ def chain(count):
     return "Conditions:\n" + "\n".join(lines) + f"\n  C{count}: !Equals [a, a]\n"
 
 
+def nested_conditions():
+    lines = [f"  C{at}: {'!Or [!Equals [a, b], ' * 30}!Condition C{at + 1}{']' * 30}" for at in range(29)]
+    return "Conditions:\n" + "\n".join(lines) + "\n  C29: !Equals [a, a]\n"
+
+
 def one(value):
     return f"Resources:\n  A:\n    Type: Custom::A\n    Properties:\n      V: {value}\n"
 
@@ -281,6 +286,10 @@ HOSTILE = {
     + one(f"!Join ['', [{', '.join(['!Ref P'] * 100)}]]"),
     "many joins": f"Parameters: {{P: {{Type: String, Default: {'x' * 100_000}}}}}\n"
     + one("[" + ", ".join(["!Sub '${P}${P}${P}${P}${P}${P}${P}${P}'"] * 900) + "]"),
+    "aliases in aliases": "Metadata:\n  a0: &a0 x\n"
+    + "".join(f"  a{at}: &a{at} {'[' * 30}*a{at - 1}{']' * 30}\n" for at in range(1, 60))
+    + one("*a59"),
+    "conditions in conditions": nested_conditions() + one("!If [C0, 1, 2]"),
     "chain": chain(5000) + one("!If [C0, 1, 2]"),
     "size": one("x" * 2_000_000),
     "lists": f"Parameters: {{P: {{Type: CommaDelimitedList, Default: '{'a,' * 90_000}'}}}}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -26,6 +27,7 @@ from apps.rendering.model import (
 )
 
 Path = tuple[Step, ...]
+_MARKER = re.compile(r"\$\{([^{}]*)\}")
 _ORDER = {action: at for at, action in enumerate(Action)}
 _ELEMENTS = {
     "Tags": listed(UNKNOWN, "Key", order=Ordering.FREE, empty=False),
@@ -69,7 +71,8 @@ def compare(before: Iterable[Resource], after: Iterable[Resource]) -> Difference
             silent.append(change)
         else:
             changes.append(change)
-    changes = [_with_dependents(change, new.values()) for change in changes]
+    dependents = _dependents(new.values())
+    changes = [_with_dependents(change, dependents) for change in changes]
     changes.sort(key=lambda change: (_ORDER[change.action], change.id))
     silent.sort(key=lambda change: change.id)
     return Difference(tuple(changes), unchanged, tuple(silent))
@@ -144,6 +147,8 @@ def _at(value: Json, path: tuple[str, ...]) -> Json:
 def _perhaps(change: ResourceChange, fields: list[FieldChange]) -> Iterator[Risk]:
     """What may turn out to be a replacement."""
     kind, name = change.id.kind, shown(change.id)
+    if change.replace_paths == (("Type",),):
+        yield Risk("replace", "CloudFormation may refuse this: another type usually needs another logical id.")
     if change.action is not Action.UPDATE or change.before is None or change.after is None:
         return
     inside = [field for field in fields if field.path[:1] == ("Properties",)]
@@ -155,23 +160,35 @@ def _perhaps(change: ResourceChange, fields: list[FieldChange]) -> Iterator[Risk
         yield Risk("replace", f"{name} may be replaced: that depends on how {named} changes.", Weight.MEDIUM)
 
 
-def _with_dependents(change: ResourceChange, resources: Iterable[Resource]) -> ResourceChange:
+def _dependents(resources: Iterable[Resource]) -> dict[str, list[str]]:
+    """For each resource the ids of those whose bodies hold a marker of it."""
+    found: dict[str, list[str]] = {}
+    for resource in resources:
+        for name in sorted({name for text in _texts(resource.body) for name in _named(text)}):
+            if name != resource.id.name:
+                found.setdefault(name, []).append(resource.id.name)
+    return found
+
+
+def _texts(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        if "${" in value:
+            yield value
+    elif isinstance(value, Mapping | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(each)
+
+
+def _named(text: str) -> Iterator[str]:
+    for marker in _MARKER.findall(text):
+        yield from (word.partition(".")[0] for word in marker.split(" "))
+
+
+def _with_dependents(change: ResourceChange, dependents: Mapping[str, list[str]]) -> ResourceChange:
     """What refers to a resource that is replaced gets another value without a line of its own."""
-    if change.action is not Action.REPLACE:
+    names = sorted(dependents.get(change.id.name, ()))
+    if change.action is not Action.REPLACE or not names:
         return change
-    name = change.id.name
-    starts = (f"${{{name}}}", f"${{{name}.", f" {name}.", f" {name} ", f" {name}}}")
-    found = sorted(each.id.name for each in resources if each.id.name != name and _mentions(each.body, starts))
-    if not found:
-        return change
-    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-    text = f"What refers to it is changed, too, and may be replaced: {', '.join(map(shown, found[:5]))}{more}."
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    text = f"What refers to it is changed, too, and may be replaced: {', '.join(map(shown, names[:5]))}{more}."
     return replace(change, risks=(*change.risks, Risk("replace", text)))
-
-
-def _mentions(value: Json, starts: tuple[str, ...]) -> bool:
-    if isinstance(value, Mapping):
-        return any(_mentions(each, starts) for each in value.values())
-    if isinstance(value, list):
-        return any(_mentions(each, starts) for each in value)
-    return isinstance(value, str) and "${" in value and any(start in value for start in starts)

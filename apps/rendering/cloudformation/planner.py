@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from apps.rendering import options
 from apps.rendering.cloudformation.differences import compare
 from apps.rendering.cloudformation.parameters import parameters_of, read_parameters
-from apps.rendering.cloudformation.problems import placed
+from apps.rendering.cloudformation.problems import placed, problem
 from apps.rendering.cloudformation.scopes import Surroundings
 from apps.rendering.cloudformation.stacks import Expansion, Found, nested_inputs
 from apps.rendering.cloudformation.templates import read_template
 from apps.rendering.cloudformation.values import Spending
 from apps.rendering.export import read_file, real_path, with_link_targets
-from apps.rendering.model import Json, Kind, Part, RenderError, ToolIdentity
+from apps.rendering.model import Failure, Json, Kind, Part, RenderError, ToolIdentity
 from apps.rendering.paths import listed
 from apps.rendering.planning import Planned
 from apps.rendering.protocol import Target, Tree
@@ -76,7 +76,10 @@ def _side(tree: Tree, target: Target, fingerprint: Fingerprint) -> Found:
     around = Surroundings(fingerprint, Spending(), stack, options.text(target, "region"))
     expansion = Expansion(tree, stack)
     with placed(path, 0, "template"):
-        expansion.expand(template, _given(tree, target), around)
+        try:
+            expansion.expand(template, _given(tree, target), around)
+        except RecursionError:
+            raise problem("Its functions stand in one another too deeply.", Failure.TOO_LARGE) from None
     return expansion.found
 
 

@@ -78,6 +78,8 @@ class Scope:
         if name not in _PSEUDO:
             raise problem(f"There is no pseudo parameter AWS::{shown(name)}.")
         known = {"Region": self.around.region, "StackName": self.around.stack}.get(name, "")
+        if self.around.prefix and name in {"StackName", "StackId"}:
+            return marker(f"AWS::{name}", self.around.prefix.rstrip("/"))
         return known or marker(f"AWS::{name}")
 
     def resource(self, name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from apps.rendering.cloudformation.lines import lines_of
 from apps.rendering.cloudformation.problems import placed, problem, shown
+from apps.rendering.comparing.equality import within_limits
 from apps.rendering.model import Failure, Json
 from apps.rendering.yaml_reader import Budget, Dialect, documents
 
@@ -62,7 +63,11 @@ class Template:
 def read_document(data: bytes, path: str) -> Json:
     """The one document of a file, short forms written out. ``None`` for an empty file."""
     found = list(islice(documents(data, path, BUDGET, DIALECT), 2))
-    return found[0].value if found else None
+    value = found[0].value if found else None
+    if isinstance(value, Mapping | list):
+        with placed(path, 0, "levels"):
+            within_limits(value)  # aliases in aliases are deeper than any text
+    return value
 
 
 def read_template(data: bytes, path: str) -> Template:
