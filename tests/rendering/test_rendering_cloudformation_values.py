@@ -76,6 +76,7 @@ VALUES = {
     "!Select [1, !Ref Many]": "b",
     '!Select ["0", [x, y]]': "x",
     "!Select [0, !GetAZs '']": "${Fn::Select 0 Fn::GetAZs eu-west-1}",
+    "{'Fn::GetAZs': null}": "${Fn::GetAZs eu-west-1}",
     '!Split ["|", "a|b||"]': ["a", "b", "", ""],
     '!Split [".", !GetAtt Vpc.Arn]': '${Fn::Split "." Vpc.Arn}',
     '!Select [1, !Split [":", "x:y"]]': "y",

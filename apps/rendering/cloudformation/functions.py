@@ -134,7 +134,8 @@ def _import(scope: Scope, content: Json) -> Json:
 
 
 def _zones(scope: Scope, content: Json) -> Json:
-    return marker("Fn::GetAZs", inner(_text(scope, content, "Fn::GetAZs") or scope.reference("AWS::Region")))
+    region = _text(scope, "" if content is None else content, "Fn::GetAZs")
+    return marker("Fn::GetAZs", inner(region or scope.reference("AWS::Region")))
 
 
 def _networks(scope: Scope, content: Json) -> Json:

@@ -20,7 +20,9 @@ from apps.rendering.redaction import MARK, Fingerprint
 
 STACK = "AWS::CloudFormation::Stack"
 MAX_DEPTH, MAX_STACKS, MAX_RESOURCES = 8, 200, 5_000
-_BODY = "Type Properties DependsOn Metadata CreationPolicy UpdatePolicy DeletionPolicy UpdateReplacePolicy".split()
+_BODY = (
+    "Type Version Properties DependsOn Metadata CreationPolicy UpdatePolicy DeletionPolicy UpdateReplacePolicy".split()
+)
 
 
 @dataclass(slots=True)

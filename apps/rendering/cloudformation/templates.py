@@ -20,7 +20,7 @@ _SECTIONS = frozenset(
     "AWSTemplateFormatVersion Description Metadata Parameters Rules Mappings Conditions Transform Resources Outputs Hooks".split()
 )
 _ATTRIBUTES = frozenset(
-    "Type Properties DependsOn Condition Metadata CreationPolicy UpdatePolicy DeletionPolicy UpdateReplacePolicy".split()
+    "Type Version Properties DependsOn Condition Metadata CreationPolicy UpdatePolicy DeletionPolicy UpdateReplacePolicy".split()
 )
 _MACRO = "is made by a macro, which only AWS can run; such a template cannot be compared here"
 
@@ -34,7 +34,8 @@ def _attribute(content: Json) -> Json:
 
 
 _NAMES = (
-    "And Base64 Cidr Equals FindInMap ForEach GetAZs If ImportValue Join Length Not Or Select Split Sub ToJsonString Transform"
+    "And Base64 Cidr Equals FindInMap ForEach GetAZs If ImportValue Join Length Not Or Select Split Sub ToJsonString Transform "
+    "Contains EachMemberEquals EachMemberIn RefAll ValueOf ValueOfAll"  # these of Rules, which change no resource
 ).split()
 _TAGS = {
     **{f"!{name}": _function(f"Fn::{name}") for name in _NAMES},
