@@ -50,10 +50,12 @@ DEFAULT_BUDGET = Budget()
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """``tags``: local tags that a format allows, each with what it makes of its content (of a scalar: of its text).
-    ``text_keys``: plain keys are text, also ``on`` and ``1``."""
+    ``text_keys``: plain keys are text, also ``on`` and ``1``. ``texts``: plain values that are text, whatever they mean
+    to Kubernetes."""
 
     tags: Mapping[str, Callable[[Json], Json]] = field(default_factory=dict)
     text_keys: bool = False
+    texts: frozenset[str] = frozenset()
 
 
 KUBERNETES = Dialect()
@@ -183,7 +185,8 @@ class _Reader:
         self._spend(1)
         if is_key and event.tag is None and event.implicit[0] and event.value == "<<":
             return _MERGE, 1
-        is_text = event.tag in self.dialect.tags or (is_key and event.tag is None and self.dialect.text_keys)
+        is_plain_text = (is_key and self.dialect.text_keys) or event.value in self.dialect.texts
+        is_text = event.tag in self.dialect.tags or (event.tag is None and is_plain_text)
         done = (event.value if is_text else self._scalar(event), 1)
         done = self._tagged(event.tag, *done)
         self._remember(event.anchor, done)

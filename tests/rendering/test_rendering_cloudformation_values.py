@@ -90,6 +90,7 @@ VALUES = {
     "!Cidr [10.0.0.0/16, 2, 8]": ["10.0.0.0/24", "10.0.1.0/24"],
     "!Cidr [!GetAtt Vpc.CidrBlock, 2, 8]": "${Fn::Cidr Vpc.CidrBlock 2 8}",
     '"{{resolve:ssm:/a/b:1}}"': "{{resolve:ssm:/a/b:1}}",
+    "{y: N, on: yes, 1: Off, n: [y]}": {"y": "N", "on": True, "1": False, "n": ["y"]},
     "{a: 2010-09-09, b: null, c: 1.5}": {"a": "2010-09-09", "b": None, "c": 1.5},
     "{Condition: {Bool: {a: b}}}": {"Condition": {"Bool": {"a": "b"}}},
 }

@@ -42,7 +42,8 @@ _TAGS = {
     **{f"!{name}": _function(name) for name in ("Ref", "Condition")},
     "!GetAtt": _attribute,
 }
-DIALECT = Dialect(_TAGS, text_keys=True)
+DIALECT = Dialect(_TAGS, text_keys=True, texts=frozenset("yYnN"))
+"""CloudFormation reads YAML 1.1, in which ``yes`` is true; but ``AttributeType: N`` is text."""
 
 
 @dataclass(frozen=True, slots=True)
