@@ -284,6 +284,33 @@ def test_a_side_without_the_template_had_no_stack_and_one_that_lost_it_is_no_del
     assert found.warnings == ("Before the change there is no p.json: everything counts as created.",)
 
 
+def test_a_side_before_that_is_broken_is_told_as_such():
+    with pytest.raises(RenderError) as caught:
+        plan("Resources: {A: {}}", SHOP)
+    assert caught.value.message.startswith("Before the change: t.yaml, line 1 (Resources.A)")
+    assert caught.value.path == "t.yaml"
+
+
+KEY = """
+Resources:
+  Key:
+    Type: AWS::KMS::Key
+    Properties:
+      KeyPolicy:
+        Statement:
+        - {Effect: Allow, Principal: {AWS: "arn:aws:iam::1:root"}, Action: "kms:*", Resource: "*"}
+        - {Effect: Deny, Principal: "*", Action: "*", Resource: "*"}
+"""
+
+
+def test_the_policy_of_a_resource_speaks_of_that_resource_alone():
+    (created,) = plan({}, {"t.yaml": KEY}).difference.changes
+    assert [(risk.code, risk.weight, risk.text) for risk in created.risks] == [("iam", Weight.MEDIUM, "Allows kms:*.")]
+    assert changes(KEY, KEY.replace('"kms:*"', '"kms:Decrypt"'))["Key"].risks == ()
+    opened = changes(KEY, KEY.replace('{AWS: "arn:aws:iam::1:root"}', '"*"'))["Key"].risks
+    assert [(risk.code, risk.weight) for risk in opened] == [("exposure", Weight.HIGH)]
+
+
 def test_exports_that_go_or_change_are_told():
     def exported(value, name="shop-vpc"):
         return f"Resources: {{A: {{Type: Custom::A}}}}\nOutputs: {{V: {{Value: {value}, Export: {{Name: {name}}}}}}}\n"

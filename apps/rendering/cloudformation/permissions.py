@@ -84,6 +84,8 @@ def _granted(properties: _Body) -> dict[Permission, None] | None:
         if name == _TRUST:
             continue
         actions, resources = _texts(statement, "Action"), _texts(statement, "Resource") or [""]
+        if "Principal" in statement:  # a policy of a resource, in which * is that resource
+            resources = ["" if resource == _ANY else resource for resource in resources]
         if len(found) + len(actions) * len(resources) > MAX_PERMISSIONS:
             return None
         found.update(dict.fromkeys(product(actions, resources)))
@@ -109,7 +111,7 @@ def _gained(old: Mapping[Permission, None], new: Mapping[Permission, None]) -> I
             actions.setdefault(one[1], []).append(one[0])
     for resource, names in actions.items():
         where = {"": "", _ANY: " on every resource"}.get(resource, f" on {shown(resource)}")
-        strong = any(name == _ANY or (name in _STRONG and resource in {"", _ANY}) for name in names)
+        strong = any(name == _ANY or (name in _STRONG and resource == _ANY) for name in names)
         yield Risk("iam", f"Allows {_some(names)}{where}.", Weight.HIGH if strong else Weight.MEDIUM)
 
 

@@ -46,7 +46,7 @@ class CloudFormation:
         """A side without the template, or without the file of parameters, had no stack; the side after must have both."""
         new = _side(after, target, fingerprint)
         missing = [path for path in _files(target) if not _has(before, path)]
-        old = Found() if missing else _side(before, target, fingerprint)
+        old = Found() if missing else _old_side(before, target, fingerprint)
         difference = compare(old.resources, new.resources)
         inputs = {*self.inputs(before, target), *self.inputs(after, target)}
         warnings = [*dict.fromkeys(new.warnings), *_of_exports(old.exports, new.exports)]
@@ -81,6 +81,14 @@ def _side(tree: Tree, target: Target, fingerprint: Fingerprint) -> Found:
         except RecursionError:
             raise problem("Its functions stand in one another too deeply.", Failure.TOO_LARGE) from None
     return expansion.found
+
+
+def _old_side(tree: Tree, target: Target, fingerprint: Fingerprint) -> Found:
+    try:
+        return _side(tree, target, fingerprint)
+    except RenderError as error:
+        text = f"Before the change: {error.message}"
+        raise RenderError(error.failure, text, path=error.path, line=error.line) from None
 
 
 def _given(tree: Tree, target: Target) -> Mapping[str, Json]:
