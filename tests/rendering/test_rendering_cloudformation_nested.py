@@ -82,6 +82,11 @@ def test_all_templates_are_inputs():
     assert PLANNER.inputs(MemoryTree(FILES), target(**GIVEN)) == wanted
     without = {path: text for path, text in FILES.items() if "subnets" not in path}
     assert PLANNER.inputs(MemoryTree(without), target(**GIVEN)) == wanted
+    broken = FILES | {
+        "t/root.yaml": ROOT_STACK.replace("https://bucket.example.org/far.yaml", "a.yaml"),
+        "t/a.yaml": "[",
+    }
+    assert set(PLANNER.inputs(MemoryTree(broken), target(**GIVEN))) == {*wanted, "t/a.yaml"}
     by_value = FILES | {"t/root.yaml": ROOT_STACK.replace("./network/vpc.yaml", "!Ref Cidr")}
     assert PLANNER.inputs(MemoryTree(by_value), target(**GIVEN)) == ("./",)
     linked = FILES | {"@t/network/vpc.yaml": "real.yaml", "t/network/real.yaml": VPC}
@@ -134,6 +139,13 @@ def test_stacks_that_multiply_are_bounded():
     files |= {"6.yaml": "Resources: {A: {Type: Custom::A}}"}
     with pytest.raises(RenderError) as caught:
         created(files, template="0.yaml")
+    assert caught.value.failure is Failure.TOO_LARGE
+    assert len(PLANNER.inputs(MemoryTree(files), target(template="0.yaml"))) == 7
+    padding = "# " + "x" * 1_000_000
+    large = {f"n{at}.yaml": f"Resources: {{A: {{Type: Custom::A}}}}\n{padding}" for at in range(40)}
+    large["t.yaml"] = "Resources:\n" + "".join(f"  S{at}: {stack.format(f'n{at}')}\n" for at in range(40))
+    with pytest.raises(RenderError) as caught:
+        created(large)
     assert caught.value.failure is Failure.TOO_LARGE
     deep = {f"{at}.yaml": f"Resources: {{S: {stack.format(at + 1)}}}" for at in range(12)}
     with pytest.raises(RenderError, match="nested too deeply"):

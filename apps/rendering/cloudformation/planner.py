@@ -10,7 +10,6 @@ from apps.rendering.cloudformation.parameters import parameters_of, read_paramet
 from apps.rendering.cloudformation.problems import placed, problem
 from apps.rendering.cloudformation.scopes import Surroundings
 from apps.rendering.cloudformation.stacks import Expansion, Found, nested_inputs
-from apps.rendering.cloudformation.templates import read_template
 from apps.rendering.cloudformation.values import Spending
 from apps.rendering.export import read_file, real_path, with_link_targets
 from apps.rendering.model import Failure, Json, Kind, Part, RenderError, ToolIdentity
@@ -32,14 +31,7 @@ class CloudFormation:
         return COMPARER
 
     def inputs(self, tree: Tree, target: Target) -> tuple[str, ...]:
-        found = set(_parameters_paths(target))
-        path = options.path(target, "template")
-        found.add(path)
-        try:
-            for each in nested_inputs(tree, path):
-                found.add(each)
-        except RenderError as error:
-            found |= {error.path} - {""}
+        found = nested_inputs(tree, options.path(target, "template")) | set(_parameters_paths(target))
         return listed(with_link_targets(tree, found))
 
     def plan(self, before: Tree, after: Tree, target: Target, toolbox: Toolbox, fingerprint: Fingerprint) -> Planned:
@@ -71,10 +63,10 @@ def _has(tree: Tree, path: str) -> bool:
 
 def _side(tree: Tree, target: Target, fingerprint: Fingerprint) -> Found:
     path = options.path(target, "template")
-    template = read_template(read_file(tree, path), path)
     stack = options.text(target, "stack")
     around = Surroundings(fingerprint, Spending(), stack, options.text(target, "region"))
     expansion = Expansion(tree, stack)
+    template = expansion.read(path, around.spending)
     with placed(path, 0, "template"):
         try:
             expansion.expand(template, _given(tree, target), around)

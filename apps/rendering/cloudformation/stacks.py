@@ -11,15 +11,16 @@ from apps.rendering.cloudformation.problems import placed, problem, shown
 from apps.rendering.cloudformation.scopes import Scope, Surroundings
 from apps.rendering.cloudformation.secrets import hidden
 from apps.rendering.cloudformation.templates import Template, read_template
-from apps.rendering.cloudformation.values import NOTHING
+from apps.rendering.cloudformation.values import NOTHING, Spending
 from apps.rendering.export import read_file
-from apps.rendering.model import Failure, Json, Part, Resource, ResourceId, Source
+from apps.rendering.model import Failure, Json, Part, RenderError, Resource, ResourceId, Source
 from apps.rendering.paths import joined, parent
 from apps.rendering.protocol import Tree
 from apps.rendering.redaction import MARK, Fingerprint
 
 STACK = "AWS::CloudFormation::Stack"
 MAX_DEPTH, MAX_STACKS, MAX_RESOURCES = 8, 200, 5_000
+_BYTES_OF_A_VALUE = 16
 _BODY = (
     "Type Version Properties DependsOn Metadata CreationPolicy UpdatePolicy DeletionPolicy UpdateReplacePolicy".split()
 )
@@ -49,15 +50,20 @@ def nested_path(template: str, url: str) -> str:
     return path
 
 
-def read_nested(tree: Tree, path: str) -> Template:
-    return read_template(read_file(tree, path), path)
-
-
 class Expansion:
     """Expands one side; ``found`` grows."""
 
     def __init__(self, tree: Tree, namespace: str) -> None:
         self.tree, self.namespace, self.found = tree, namespace, Found()
+        self.templates: dict[str, Template] = {}
+
+    def read(self, path: str, spending: Spending) -> Template:
+        """Each template once; its size counts as values."""
+        if path not in self.templates:
+            data = read_file(self.tree, path)
+            spending.spend(len(data) // _BYTES_OF_A_VALUE)
+            self.templates[path] = read_template(data, path)
+        return self.templates[path]
 
     def expand(
         self, template: Template, given: Mapping[str, Json], around: Surroundings, above: tuple[str, ...] = ()
@@ -103,7 +109,7 @@ class Expansion:
         path = nested_path(scope.template.path, url)
         if path in above:
             raise problem(f"The template {shown(path)} contains itself.")
-        template = read_nested(self.tree, path)
+        template = self.read(path, around.spending)
         inside = replace(around, stack="", prefix=f"{part}/", names=scope.names)
         self.found.parts.append(Part(part))
         self.expand(template, given, inside, above)
@@ -131,18 +137,31 @@ def _clean(value: Json, fingerprint: Fingerprint) -> Json:
     return hidden(value, fingerprint)
 
 
-def nested_inputs(tree: Tree, path: str, above: tuple[str, ...] = ()) -> Iterator[str]:
-    """The template and those nested in it; ``./`` where one is named only by values."""
-    yield path
-    if len(above) >= MAX_DEPTH or path in above:
-        return
-    template = read_nested(tree, path)
+def nested_inputs(tree: Tree, path: str) -> set[str]:
+    """The template and those nested in it, as far as they can be read; ``./`` where one is named only by values."""
+    found: set[str] = set()
+    left = [path]
+    while left:
+        path = left.pop()
+        if path in found:
+            continue
+        found.add(path)
+        if len(found) > MAX_STACKS:
+            return {"./"}
+        try:
+            template = read_template(read_file(tree, path), path)
+        except RenderError:
+            continue
+        for url in _urls(template):
+            if not isinstance(url, str):
+                found.add("./")
+            elif not is_remote(url) and (inside := joined(parent(path), url)):
+                left.append(inside)
+    return found
+
+
+def _urls(template: Template) -> Iterator[Json]:
     for declared in template.resources.values():
         properties = declared.get("Properties")
-        if declared["Type"] != STACK or not isinstance(properties, Mapping):
-            continue
-        url = properties.get("TemplateURL")
-        if not isinstance(url, str):
-            yield "./"
-        elif not is_remote(url):
-            yield from nested_inputs(tree, nested_path(path, url), (*above, path))
+        if declared["Type"] == STACK and isinstance(properties, Mapping):
+            yield properties.get("TemplateURL")
