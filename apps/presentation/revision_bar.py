@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from apps.accounts.models import User
 from apps.changes.models import ChangeRequest, Revision
 from apps.presentation.diff_sides import BASE, MINE, Sides
+from apps.reviews.effects import effects_compared
 from apps.reviews.interdiff import (
     Interdiff,
     interdiff,
@@ -46,6 +47,8 @@ class Comparison:
     whole: bool
     inputs: tuple[str, ...]
     remarks: tuple[str, ...]
+    effects: tuple[str, ...] = ()
+    """Targets whose rendered effect differs. ``inputs`` leaves out targets of which that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ def comparison(found: Interdiff, mine: Revision | None, *, upstream: bool = Fals
     """The numbers and words of one comparison."""
     edits = upstream_edits(found)
     since, to = found.earlier.label, found.later.label
+    effects = effects_compared(found.earlier, found.later)
     return Comparison(
         address=f"/changes/{found.later.change.number}/diff/?from={since}&to={to}",
         since=since,
@@ -97,8 +101,13 @@ def comparison(found: Interdiff, mine: Revision | None, *, upstream: bool = Fals
         edits=edits,
         mixed=found.mixed,
         whole=found.whole,
-        inputs=targets_with_changed_inputs(found, edits),
+        inputs=tuple(
+            target
+            for target in targets_with_changed_inputs(found, edits)
+            if target not in effects.same and target not in effects.other
+        ),
         remarks=tuple(_remarks(found)),
+        effects=effects.other,
     )
 
 

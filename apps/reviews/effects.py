@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from apps.changes.effects.reading import Effects, State, effects_of
+from apps.changes.effects.reading import Effects, State, both_effects, digest_of, effects_of
 from apps.changes.effects.targets import names_targets
 from apps.changes.models import Rendering, Revision
 from apps.core.errors import Conflict
@@ -90,3 +91,24 @@ def risk_of(effects: Effects | None) -> str:
     """The gravest risk that the rendered effect brings: ``high``, ``medium``, or empty."""
     weights = {weight for row in effects.rows for _, weight, *_ in row.facts.get("risks", ())} if effects else set()
     return next((weight for weight in ("high", "medium") if weight in weights), "")
+
+
+@dataclass(frozen=True, slots=True)
+class EffectsCompared:
+    """Targets of two revisions by what is known: the ``same`` effect, or an ``other`` one (also where only one reaches it)."""
+
+    same: tuple[str, ...] = ()
+    other: tuple[str, ...] = ()
+
+
+def effects_compared(earlier: Revision, later: Revision) -> EffectsCompared:
+    """What the renderings of two revisions say; nothing while one of them is not there."""
+    sides = both_effects(earlier, later)
+    if sides is None or any(row.state == State.QUEUED for side in sides for row in side.rows):
+        return EffectsCompared()
+    before, after = ({row.label: digest_of(row) for row in side.rows} for side in sides)
+    labels = dict.fromkeys((*after, *before))
+    return EffectsCompared(
+        same=tuple(label for label in labels if before.get(label) == after.get(label)),
+        other=tuple(label for label in labels if before.get(label) != after.get(label)),
+    )

@@ -365,3 +365,24 @@ def test_where_no_target_is_named_what_is_found_is_shown_and_holds_nothing(place
     approve(place, change)
     assert verdict_of(change).allowed
     assert requirement(change, "effect") == ""
+
+
+def test_equal_source_with_another_effect_is_known_between_two_revisions(place: Place) -> None:
+    from apps.presentation.revision_bar import news_for
+
+    change = place.propose("note", {OVERLAY: FILES[OVERLAY] + "commonAnnotations: {note: hello}\n"})
+    render_all(change)
+    approve(place, change)
+    place.work.run("checkout", "-q", "main")
+    place.work.commit("the base moves", files={"base/app.yaml": DEPLOYMENT.replace("app:1", "app:2")})
+    pushed(place.repository, place.work, "main")
+    services.follow_branches(change.pk)
+    change.refresh_from_db()
+    news = news_for(place.people.bob, change)
+    assert news is not None
+    assert news.comparison.effects == (), "it is not known yet"
+    render_all(change)
+    news = news_for(place.people.bob, change)
+    assert news is not None
+    assert news.comparison.equal
+    assert (news.comparison.effects, news.comparison.inputs) == (("staging/app",), ())

@@ -58,6 +58,25 @@ def effects_of(revision: Revision) -> Effects:
     return Effects(tuple(rows), is_planned=True, proposed=plan.proposed, problem=plan.problem)
 
 
+def both_effects(earlier: Revision, later: Revision) -> tuple[Effects, Effects] | None:
+    """The renderings of two revisions, ``None`` unless both were planned; two queries."""
+    keys = (earlier.pk, later.pk)
+    plans = {plan.revision_id: plan for plan in RenderingPlan.objects.filter(revision__in=keys)}
+    if len(plans) < len(set(keys)):
+        return None
+    rows = list(Rendering.objects.filter(revision__in=keys).defer("document"))
+    first, second = (
+        Effects(
+            tuple(row for row in rows if row.revision_id == key),
+            is_planned=True,
+            proposed=plans[key].proposed,
+            problem=plans[key].problem,
+        )
+        for key in keys
+    )
+    return first, second
+
+
 def differences_of(rows: Iterable[Rendering]) -> dict[str, Difference]:
     """``environment/target`` → what was found, of those that were rendered; kept by digest, so that each is read once."""
     found: dict[str, Difference] = {}
