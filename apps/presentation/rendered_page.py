@@ -114,6 +114,11 @@ class RenderedPage:
         return sum(row.can_cancel or row.state in {State.QUEUED, RENDERING} for row in self.targets)
 
     @property
+    def rows(self) -> tuple[ResourceRow, ...]:
+        """Every resource of this page."""
+        return (*self.heavy, *(row for group in self.groups for row in group.rows))
+
+    @property
     def failed(self) -> int:
         """How many targets could not be evaluated."""
         return sum(row.state in {State.FAILED, State.CANCELLED} or bool(row.problems) for row in self.targets)

@@ -151,6 +151,21 @@ def test_one_resource_can_be_shown_whole(propose: Callable[..., str], as_: AS) -
     assert page(bob, f"{url}rendered/?whole=nothing")
 
 
+def test_a_resource_can_be_talked_about_and_the_thread_stands_on_the_page(propose: Callable[..., str], as_: AS) -> None:
+    bob, url = as_("bob"), propose(SIX)
+    html = page(bob, f"{url}rendered/")
+    place = re.search(r'<option value="(staging/c0 · Deployment//app)">', html)
+    assert place is not None
+    key = re.search(r'name="idempotency_key" value="([^"]+)"', html.split('id="effect-threads"')[1])
+    assert key is not None
+    said = {"scope": "resource", "locator": place[1], "body": "Why six?", "kind": "blocking", "idempotency_key": key[1]}
+    answer = bob.post(f"{url}threads/", {**said, "back": f"{url}rendered/"})
+    assert (answer.status_code, answer["Location"]) == (303, f"{url}rendered/#effect-threads")
+    talk = words(page(bob, f"{url}rendered/").split('id="effect-threads"')[1])
+    assert re.search(r"Open Blocking staging/c0 · Deployment//app", talk)
+    assert "Comment on a resource" not in page(as_("dave"), f"{url}rendered/")
+
+
 def test_hostile_values_are_text(propose: Callable[..., str], as_: AS) -> None:
     text = DEPLOYMENT.replace('image: "app:1"', 'image: "<script>alert(1)</script>\\u202e"')
     url = propose({"base/app.yaml": text})

@@ -9,7 +9,10 @@ from apps.changes import queries as changes
 from apps.core.errors import InvalidInput
 from apps.presentation.change_frame import change_frame
 from apps.presentation.rendered_page import Filter, rendered_page
+from apps.presentation.rendered_threads import effect_threads, places_of
+from apps.reviews import access as reviewing
 from apps.reviews import services as reviews
+from apps.web.once import new_key
 from apps.web.people import signed_in
 from apps.web.responding import reads, respond, see_other, wants_fragment, writes
 
@@ -38,9 +41,16 @@ def effect(request: HttpRequest, number: int, *, is_plan: bool) -> HttpResponse:
     context = {"frame": frame, "part": PARTS[is_plan], "page": None}
     if frame.change.revision is not None:
         can_act = access.can_render(user, frame.change).allowed
-        context["page"] = rendered_page(
+        page = rendered_page(
             user, frame.change, frame.change.revision, _wanted(request), is_plan=is_plan, can_act=can_act
         )
+        may_comment = reviewing.can_comment(user, frame.change).allowed
+        context |= {
+            "page": page,
+            "threads": effect_threads(frame.change),
+            "places": places_of(page.rows, is_plan=is_plan) if may_comment else (),
+            "new_key": new_key(),
+        }
     return respond(request, "web/changes/rendered.html", context)
 
 

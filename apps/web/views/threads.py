@@ -62,6 +62,8 @@ def finished(request: HttpRequest, number: int, url: str, message: str) -> HttpR
     fragment = urlsplit(url).fragment
     if back.path == f"/changes/{number}/diff/" and not back.netloc:
         url = f"{back.path}?{back.query}#{fragment}"
+    if back.path in (f"/changes/{number}/rendered/", f"/changes/{number}/plan/") and not back.netloc:
+        url = f"{back.path}#effect-threads"
     return see_other(request, url, message)
 
 
