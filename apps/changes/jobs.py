@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from apps.changes.models import ChangeRequest, Rendering, Revision
-from apps.changes.services import RENDER, follow_branches, plan_renderings, render, restore_pins, take_update
+from apps.changes.models import ChangeRequest, RenderedSide, Rendering, Revision
+from apps.changes.services import (
+    KEEP_SIDES,
+    RENDER,
+    follow_branches,
+    forget_side,
+    plan_renderings,
+    render,
+    restore_pins,
+    take_update,
+)
 from apps.changes.transitions import PLAN_RENDERINGS
+from apps.core.clock import now
 from apps.core.work import Job
 from apps.repositories.models import RefUpdate, Repository
 
@@ -39,10 +49,16 @@ def renderings_waiting(limit: int) -> list[int]:
     return list(Rendering.objects.waiting().order_by("pk").values_list("pk", flat=True)[:limit])
 
 
+def sides_unused(limit: int) -> list[int]:
+    rows = RenderedSide.objects.filter(used_at__lt=now() - KEEP_SIDES)
+    return list(rows.order_by("used_at").values_list("pk", flat=True)[:limit])
+
+
 JOBS = (
     Job(name="changes.take_ref_updates", due=repositories_with_updates, run=take_ref_updates, every=2.0),
     Job(name="changes.follow_branches", due=changes_behind, run=follow_branches, every=10.0),
     Job(name=PLAN_RENDERINGS, due=revisions_without_plan, run=plan_renderings, every=5.0),
     Job(name=RENDER, due=renderings_waiting, run=render, every=5.0, slow=True),
+    Job(name="changes.forget_sides", due=sides_unused, run=forget_side, every=3600.0),
     Job(name="changes.restore_pins", due=repositories_without_pins, run=restore_pins, every=30.0, slow=True),
 )

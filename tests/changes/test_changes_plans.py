@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from apps.changes import services
 from apps.changes.effects.reading import difference_of
-from apps.changes.models import ChangeRequest, Rendering
+from apps.changes.jobs import JOBS
+from apps.changes.models import ChangeRequest, RenderedSide, Rendering
+from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, NotVisible, PortalError
 from apps.reviews.queries import verdict_of
 from tests.changes.test_changes_effects import CANARY, PORTAL, Place, approve, requirement
@@ -99,3 +102,32 @@ def test_a_target_that_is_rendered_here_takes_no_plan(place: Place) -> None:
     render_all(change)
     with pytest.raises(InvalidInput, match="it is rendered here"):
         hand_in(place, change, environment="staging", target="web")
+
+
+def test_a_name_that_is_too_long_is_said_and_holds_the_merge(place: Place) -> None:
+    name = "n" * 101
+    portal = PORTAL.replace(
+        "      app: {kind: kustomize, path: clusters/staging}\n",
+        f"      {name}: {{kind: kustomize, path: clusters/staging}}\n",
+    )
+    place.work.commit("long", files={".gitops/portal.yaml": portal})
+    pushed(place.repository, place.work, "main")
+    change = place.propose(
+        "note", {"clusters/staging/kustomization.yaml": "namespace: other\nresources: [../../base]\n"}
+    )
+    assert render_all(change) == {}
+    assert requirement(change, "effect") == "failed"
+    assert "longer than 100 characters" in str(verdict_of(change).requirements)
+
+
+def test_sides_that_nobody_uses_are_forgotten_after_a_month(place: Place) -> None:
+    render_all(place.propose("red", {"env/staging.yaml": "colour: red\n"}))
+    (job,) = (job for job in JOBS if job.name == "changes.forget_sides")
+    assert list(job.due(10)) == []
+    old = RenderedSide.objects.order_by("pk").first()
+    assert old is not None
+    RenderedSide.objects.filter(pk=old.pk).update(used_at=now() - timedelta(days=31))
+    for pk in list(job.due(10)):
+        job.run(pk)
+    assert not RenderedSide.objects.filter(pk=old.pk).exists()
+    assert RenderedSide.objects.count() == 1

@@ -20,8 +20,10 @@ from apps.changes.services.moving import (
     withdraw,
 )
 from apps.changes.services.rendering import (
+    KEEP_SIDES,
     RENDER,
     cancel_rendering,
+    forget_side,
     hand_in_plan,
     plan_renderings,
     render,
@@ -29,6 +31,7 @@ from apps.changes.services.rendering import (
 )
 
 __all__ = [
+    "KEEP_SIDES",
     "RENDER",
     "assign_owner",
     "attach_branch",
@@ -39,6 +42,7 @@ __all__ = [
     "create_inverse_change",
     "edit_change",
     "follow_branches",
+    "forget_side",
     "hand_in_plan",
     "mark_ready",
     "plan_renderings",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -13,7 +14,7 @@ from apps.changes.effects.outcomes import Outcome, facts_of, outcome_of
 from apps.changes.effects.sides import packed
 from apps.changes.effects.targets import Found, reached_by, sides_of
 from apps.changes.effects.tools import fingerprint
-from apps.changes.models import ChangeRequest, Rendering, RenderingPlan, Revision
+from apps.changes.models import ChangeRequest, RenderedSide, Rendering, RenderingPlan, Revision
 from apps.changes.transitions import Entry, announce, record
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, PortalError
@@ -28,6 +29,8 @@ log = structlog.get_logger(__name__)
 RENDER = "changes.render"
 LEASE_SECONDS = 600
 MAX_TARGETS = 1_000
+MAX_NAME = 100
+KEEP_SIDES = timedelta(days=30)
 State = Rendering.State
 
 
@@ -41,13 +44,26 @@ def plan_renderings(revision_id: int) -> None:
         found = reached_by(revision)
     except (RenderError, PortalError) as error:
         problem = str(error)
-    if len(found.targets) > MAX_TARGETS:
-        problem, found = f"It reaches {len(found.targets)} targets; at most {MAX_TARGETS} are rendered.", Found(())
+    problem = problem or _too_much(found)
+    found = Found(()) if problem else found
     try:
         with transaction.atomic():
             _write_plan(revision, found, problem)
     except IntegrityError:
         return  # another worker planned it at the same time
+
+
+def _too_much(found: Found) -> str:
+    """Why these targets cannot be kept; empty: they can."""
+    if len(found.targets) > MAX_TARGETS:
+        return f"It reaches {len(found.targets)} targets; at most {MAX_TARGETS} are rendered."
+    long = next((one.target.name for one in found.targets if len(one.target.name) > MAX_NAME), "")
+    return f"The name of the target {long[:40]}… is longer than {MAX_NAME} characters." if long else ""
+
+
+def forget_side(side_id: int) -> None:
+    """A side that nobody has used for a month is rendered again when somebody wants it."""
+    RenderedSide.objects.filter(pk=side_id, used_at__lt=now() - KEEP_SIDES).delete()
 
 
 def _write_plan(revision: Revision, found: Found, problem: str) -> None:
@@ -57,7 +73,7 @@ def _write_plan(revision: Revision, found: Found, problem: str) -> None:
         row = Rendering.objects.create(
             revision=revision,
             environment=reached.target.environment,
-            target=reached.target.name[:100],
+            target=reached.target.name,
             kind=reached.target.kind.value,
             options=dict(reached.target.options),
             optional=reached.optional,
