@@ -25,6 +25,7 @@ BENCHMARKS = (
     "list_pages",
     "log_fan_out",
     "expert_choice",
+    "rendering",
     "second_start",
 )
 
