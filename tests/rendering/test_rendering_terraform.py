@@ -140,15 +140,16 @@ def test_an_error_of_terraform_names_file_and_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("actions", "action"),
+    ("actions", "action", "sides"),
     [
-        (["create"], Action.CREATE), (["update"], Action.UPDATE), (["delete"], Action.DELETE),
-        (["delete", "create"], Action.REPLACE), (["create", "delete"], Action.REPLACE), (["forget"], Action.UPDATE),
-        (["create", "forget"], Action.REPLACE),
+        (["create"], Action.CREATE, ["after"]), (["update"], Action.UPDATE, ["before", "after"]),
+        (["delete"], Action.DELETE, ["before"]), (["delete", "create"], Action.REPLACE, ["before", "after"]),
+        (["create", "delete"], Action.REPLACE, ["before", "after"]), (["forget"], Action.UPDATE, ["before"]),
+        (["create", "forget"], Action.REPLACE, ["before", "after"]),
     ],
 )  # fmt: skip
-def test_every_word_of_terraform_has_one_of_ours(actions: list[str], action: Action) -> None:
-    (change,) = handed_in(entry(actions, before={"a": 1}, after={"a": 2})).difference.changes
+def test_every_word_of_terraform_has_one_of_ours(actions: list[str], action: Action, sides: list[str]) -> None:
+    (change,) = handed_in(entry(actions, **{side: {"a": side} for side in sides})).difference.changes
     assert change.action is action
 
 
@@ -167,7 +168,7 @@ def test_a_replacement_says_what_forces_it_and_what_is_lost() -> None:
     assert found.after is not None
     assert found.after["id"] is UNKNOWN
     assert {risk.code for risk in found.risks} == {"replace", "destroy"}
-    assert any("data that it holds" in risk.text for risk in found.risks)
+    assert any("its data may be lost" in risk.text for risk in found.risks)
 
 
 def test_sensitive_values_are_fingerprints_and_equal_ones_stay_equal() -> None:

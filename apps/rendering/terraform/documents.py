@@ -1,64 +1,74 @@
-"""The document of ``terraform show -json PLAN``, read with limits (format version 1; "JSON Output Format" of Terraform's manual)."""
+"""The document of ``terraform show -json PLAN`` as bytes: checked as those of a stranger, before anything is made of them."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
-from apps.rendering.model import Failure, RenderError
+from apps.rendering.limits import MIB
+from apps.rendering.model import Failure, Json, RenderError
 
-MAX_BYTES = 50_000_000
-MAX_DEPTH = 100
+MOST_BYTES = 50 * MIB
+MOST_LEVELS = 100
+_OPENING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+_HINT = "Hand in what terraform show -json prints for a plan file."
+_STARTS: Mapping[bytes, str] = {
+    b"PK\x03\x04": "This is the plan file itself.",
+    b"\xff\xfe": "The plan is UTF-16, as PowerShell writes it; it must be UTF-8.",
+    b"\xfe\xff": "The plan is UTF-16, as PowerShell writes it; it must be UTF-8.",
+}
 
 
-def read_document(data: bytes) -> dict[str, Any]:
-    """The plan as a mapping. Raises ``TOO_LARGE``, or ``REFUSED`` for what is no complete plan of a known format."""
-    if len(data) > MAX_BYTES:
-        raise RenderError(Failure.TOO_LARGE, f"A plan has at most {MAX_BYTES // 1_000_000} MB of JSON.")
+def load(data: bytes) -> Json:
+    """One JSON document, within limits, in which no key stands twice. Raises ``TOO_LARGE`` or ``REFUSED``."""
+    if len(data) > MOST_BYTES:
+        raise RenderError(Failure.TOO_LARGE, f"The plan has more than {MOST_BYTES // MIB} MiB.")
+    for start, text in _STARTS.items():
+        if data.startswith(start):
+            raise RenderError(Failure.REFUSED, f"{text} {_HINT}")
+    _check_depth(data)
     try:
-        found = json.loads(data, object_pairs_hook=_pairs)
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise RenderError(Failure.REFUSED, f"The plan is no JSON, which is UTF-8. {_HINT}") from None
+    try:
+        return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        what = "is more than one JSON document" if error.msg == "Extra data" else f"is no JSON ({error.msg})"
+        raise RenderError(Failure.REFUSED, f"The plan {what}. {_HINT}", line=error.lineno) from None
+    except ValueError:
+        raise RenderError(Failure.TOO_LARGE, "The plan holds a number with too many digits.") from None
     except RecursionError:
-        raise RenderError(Failure.TOO_LARGE, "It is nested too deeply.") from None
-    except (ValueError, UnicodeDecodeError) as error:
-        raise RenderError(Failure.REFUSED, f"It is no JSON: {str(error)[:200]}.") from None
-    _require_shallow(found)
-    _require_plan(found)
-    return dict(found)
+        raise _too_deep() from None
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _check_depth(data: bytes) -> None:
+    """Before anything is built of it."""
+    depth = 0
+    for found in _OPENING.finditer(data):
+        mark = found.group()
+        if mark in b"[{":
+            depth += 1
+        elif mark in b"]}":
+            depth -= 1
+        if depth > MOST_LEVELS:
+            raise _too_deep()
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice in one mapping")
+        raise RenderError(
+            Failure.REFUSED, "The plan has an object in which a key stands twice, so it has no one meaning."
+        )
     return found
 
 
-def _require_shallow(value: Any) -> None:
-    level, left = 0, [value]
-    while left:
-        level += 1
-        if level > MAX_DEPTH:
-            raise RenderError(Failure.TOO_LARGE, f"It is nested more than {MAX_DEPTH} levels deep.")
-        left = [inner for each in left for inner in _inner(each)]
+def _no_constant(_name: str) -> NoReturn:
+    raise RenderError(Failure.REFUSED, "The plan holds a number that JSON does not have (NaN or Infinity).")
 
 
-def _inner(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
-
-
-def _require_plan(found: Any) -> None:
-    if not isinstance(found, dict) or "format_version" not in found:
-        raise RenderError(Failure.REFUSED, "It is no plan: write what `terraform show -json PLAN` prints.")
-    version = str(found["format_version"])
-    if version.partition(".")[0] != "1":
-        raise RenderError(
-            Failure.REFUSED, f"Plans of the format version {version[:20]} are not understood here, only 1.x."
-        )
-    if found.get("errored"):
-        raise RenderError(Failure.REFUSED, "This plan ended with errors, so it does not tell what will happen.")
-    if "planned_values" not in found and "resource_changes" not in found:
-        raise RenderError(Failure.REFUSED, "It is a state or a configuration, and no plan.")
-    if not isinstance(found.get("resource_changes", []), list):
-        raise RenderError(Failure.REFUSED, "Its resource_changes are no list.")
+def _too_deep() -> RenderError:
+    return RenderError(Failure.TOO_LARGE, f"The plan is nested more than {MOST_LEVELS} levels deep.")

@@ -1,89 +1,209 @@
-"""What a root module reads and needs, told from its files without running anything: wide where it cannot be told."""
+"""Which folders a Terraform root module is made of, and whether it can be planned here; found by reading, never by running.
+
+What asks for a provider to be downloaded, for a state that is elsewhere or for a module from elsewhere can only be planned
+where those are: the pipeline of its owners hands that plan in.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from apps.rendering.model import Failure, RenderError
-from apps.rendering.paths import joined
-from apps.rendering.protocol import FILES, Tree
+from apps.rendering.export import read_file, real_path
+from apps.rendering.model import Failure, RenderError, Source
+from apps.rendering.paths import as_folder, joined
+from apps.rendering.protocol import FILES, SYMLINK, Tree
+from apps.rendering.sandbox.messages import clean_message
+from apps.rendering.terraform import hcl
 
-BUILT_IN = frozenset({"terraform_data"})
-MAX_MODULES = 200
-_BLOCK = re.compile(r'(?:^|[{}])\s*(resource|data|module|provider|backend|cloud)\b\s*(?:"([^"]*)")?', re.MULTILINE)
-_SOURCE = re.compile(r'\bsource\s*=\s*"([^"]*)"', re.MULTILINE)
-_COMMENT = re.compile(r"^\s*(?:#|//).*$|/\*.*?\*/", re.MULTILINE | re.DOTALL)
-_HAND_IN = "Plan it in the environment's own pipeline, and hand the plan in over the API."
-
-
-@dataclass
-class Need:
-    """Something that only the environment's own runner has; ``words`` say what."""
-
-    words: str
-    path: str
-    line: int
-
-    def refusal(self) -> RenderError:
-        return RenderError(Failure.UNSUPPORTED, f"{self.words} {_HAND_IN}", path=self.path, line=self.line)
+MOST_MODULES = 500
+MOST_BYTES = 4 << 20
+BUILT_IN = "terraform.io/builtin/terraform"
+_ELSEWHERE = re.compile(r"(?:^|[/\\}])\.\.(?:[/\\$]|$)")
+_UPWARDS = re.compile(r"\b(?:dirname|pathexpand)\b")
+_INDEX = re.compile(r"""\[(?:\d+|"(?:[^"\\]|\\.)*")\]""")
+HINT = "Plan it in the environment's own pipeline, and hand the plan in over the API."
 
 
-@dataclass
-class Module:
-    """A root module with the modules of the repository that it calls."""
+@dataclass(slots=True)
+class Reading:
+    """``folders``: the files of each module. ``calls``: the folder of each module by the one that calls it, and its name there.
 
-    folders: list[str] = field(default_factory=list)
-    needs: list[Need] = field(default_factory=list)
+    ``problem`` is the first reason why no plan can be made here.
+    """
+
+    folders: dict[str, list[hcl.Block]] = field(default_factory=dict)
+    calls: dict[tuple[str, str], str] = field(default_factory=dict)
+    reads_elsewhere: bool = False
+    problem: RenderError | None = None
+
+    @property
+    def inputs(self) -> set[str]:
+        """Folders that a plan may read; the whole repository where a module reads files beside itself."""
+        return {"./"} if self.reads_elsewhere else {as_folder(folder) for folder in self.folders}
+
+    def blocks(self, *names: str) -> Iterator[hcl.Block]:
+        """The blocks of these kinds in all modules."""
+        return (found for files in self.folders.values() for file in files for found in file.named(*names))
 
 
-def read_module(tree: Tree, root: str) -> Module:
-    """Follow ``source = "../x"`` from ``root``. A folder that is not there is left to Terraform to complain about."""
-    found, left = Module(), [root]
+def exists(tree: Tree, root: str) -> bool:
+    """Whether there is a module: at least one file of Terraform directly in the folder."""
+    return bool(_files(tree, root))
+
+
+def follow(tree: Tree, root: str) -> Reading:
+    """The root module with all that it calls by relative paths. Problems are noted, the first one wins."""
+    reading = Reading()
+    left = [root]
     while left:
         folder = left.pop()
-        if folder in found.folders:
+        if folder in reading.folders:
             continue
-        if len(found.folders) >= MAX_MODULES:
-            raise RenderError(Failure.TOO_LARGE, f"It calls more than {MAX_MODULES} modules.", path=root)
-        found.folders.append(folder)
-        for entry in tree.entries(folder):
-            name = entry.path.rpartition("/")
-            if name[0] == folder and entry.mode in FILES and entry.path.endswith((".tf", ".tf.json")):
-                left += _read_file(found, folder, entry.path, tree.read(entry.path).decode("utf-8", "replace"))
-    return found
+        if len(reading.folders) >= MOST_MODULES:
+            reading.problem = RenderError(Failure.TOO_LARGE, f"There are more than {MOST_MODULES} modules.")
+            reading.reads_elsewhere = True
+            break
+        reading.folders[folder] = []
+        _module(tree, folder, reading)
+        left += [place for (caller, _), place in reading.calls.items() if caller == folder]
+    return reading
 
 
-def _read_file(found: Module, folder: str, path: str, text: str) -> list[str]:
-    if path.endswith(".json"):
-        found.needs.append(Need("Modules in JSON are not read here.", path, 0))
+def source_of(reading: Reading, root: str, address: str) -> Source | None:
+    """The place of the block that makes the resource at an address, where it is in one of the files that were read."""
+    parts = _INDEX.sub("", address.partition(" ")[0]).split(".")
+    folder = root
+    while len(parts) > 2 and parts[0] == "module":
+        place = reading.calls.get((folder, parts[1]))
+        if place is None:
+            return None
+        folder, parts = place, parts[2:]
+    found = (
+        Source(file.name, block.line)
+        for file in reading.folders.get(folder, [])
+        for block in file.named("resource")
+        if list(block.labels) == parts
+    )
+    return next(found, None)
+
+
+def _module(tree: Tree, folder: str, reading: Reading) -> None:
+    for path in _files(tree, folder):
+        try:
+            file = _read(tree, path)
+        except RenderError as error:
+            reading.problem = reading.problem or error
+            reading.reads_elsewhere = True
+            continue
+        reading.folders[folder].append(file)
+        reading.reads_elsewhere |= _reads_elsewhere(file)
+        for call in file.named("module"):
+            try:
+                reading.calls[folder, "".join(call.labels[:1])] = _source(tree, folder, call, path)
+            except RenderError as error:
+                reading.problem = reading.problem or error
+        reading.problem = reading.problem or next(_problems(file, path), None)
+
+
+def _files(tree: Tree, folder: str) -> list[str]:
+    try:
+        folder = real_path(tree, folder) if folder else folder
+    except RenderError:
         return []
-    plain = _COMMENT.sub(lambda match: "\n" * match.group().count("\n"), text)
-    for match in _BLOCK.finditer(plain):
-        words = _what_it_needs(match.group(1), match.group(2) or "")
-        if words:
-            found.needs.append(Need(words, path, plain.count("\n", 0, match.start(1)) + 1))
-    return [place for match in _SOURCE.finditer(plain) for place in _module(found, folder, path, plain, match)]
+    prefix = f"{folder}/" if folder else ""
+    return sorted(
+        entry.path
+        for entry in tree.entries(folder)
+        if (entry.mode in FILES or entry.mode == SYMLINK)
+        and entry.path.startswith(prefix)
+        and "/" not in (name := entry.path[len(prefix) :])
+        and name.endswith((".tf", ".tf.json"))
+        and not name.startswith((".", "#"))
+    )
 
 
-def _what_it_needs(block: str, name: str) -> str:
-    if block in {"resource", "data"} and name not in BUILT_IN:
-        return f"{name} needs a provider, which is not there in the sandbox."
-    if block == "provider":
-        return f"The provider {name} is not there in the sandbox."
-    if block == "cloud" or (block == "backend" and name != "local"):
-        return f"Its state is kept elsewhere ({name or 'cloud'})."
-    return ""
+def _read(tree: Tree, path: str) -> hcl.Block:
+    data = read_file(tree, path)
+    if len(data) > MOST_BYTES:
+        raise RenderError(Failure.TOO_LARGE, f"{clean_message(path)} is too large to be read.", path=path)
+    return hcl.read(data, path)
 
 
-def _module(found: Module, folder: str, path: str, plain: str, match: re.Match[str]) -> list[str]:
-    source = match.group(1)
-    if not source.startswith(("./", "../")):
-        line = plain.count("\n", 0, match.start(1)) + 1
-        found.needs.append(Need(f"{source[:200]} is not in the repository.", path, line))
-        return []
+def _source(tree: Tree, folder: str, call: hcl.Block, path: str) -> str:
+    """The folder of a module that is called by a relative path. Raises ``UNSUPPORTED`` for any other."""
+    name = clean_message("".join(call.labels[:1]))[:100]
+    line = next((token.line for token in call.attributes.get("source", [])), call.line)
+    source = call.text("source") or ""
+    if not source.startswith(("./", "../")) or "${" in source or "%{" in source:
+        shown = f"from {clean_message(source)[:200]}, which" if source else "from a place that is computed, and"
+        raise _unsupported(f"The module {name} comes {shown} is not in the repository", path, line)
     place = joined(folder, source)
     if place is None:
-        line = plain.count("\n", 0, match.start(1)) + 1
-        raise RenderError(Failure.REFUSED, f"The module {source[:200]} leaves the repository.", path=path, line=line)
-    return [place]
+        text = f"The module {name} leaves the repository."
+        raise RenderError(Failure.REFUSED, text, path=path, line=line)
+    if not exists(tree, place):
+        text = f"The module {name} is not at {clean_message(place) or './'}."
+        raise RenderError(Failure.MISSING_INPUT, text, path=path, line=line)
+    return place
+
+
+def _problems(file: hcl.Block, path: str) -> Iterator[RenderError]:
+    for block in file.blocks:
+        check = _CHECKS.get(block.name)
+        for text, line in check(block) if check else ():
+            yield _unsupported(text, path, line)
+
+
+def _settings(block: hcl.Block) -> Iterator[tuple[str, int]]:
+    """``terraform { … }``: where the state is, and which providers there are."""
+    for backend in block.named("backend", "cloud"):
+        label = "".join(backend.labels[:1]) or backend.name
+        if label != "local":
+            yield f"Its state is kept elsewhere ({clean_message(label)[:60]})", backend.line
+    for required in block.named("required_providers"):
+        for name, tokens in required.attributes.items():
+            texts = [token.text for token in tokens if token.kind == "text"]
+            if BUILT_IN not in texts:
+                source = clean_message(next(iter(texts), name))[:200]
+                yield f"The provider {source} is not in the sandbox", tokens[0].line if tokens else required.line
+
+
+def _provider(block: hcl.Block) -> Iterator[tuple[str, int]]:
+    name = "".join(block.labels[:1])
+    if name != "terraform":
+        yield f"The provider {clean_message(name)[:60]} is not in the sandbox", block.line
+
+
+def _resource(block: hcl.Block) -> Iterator[tuple[str, int]]:
+    """Without a word about it, the name of a provider is the beginning of its types."""
+    kind = "".join(block.labels[:1])
+    if kind == "terraform_remote_state":
+        yield "The state of another module is read", block.line
+    elif kind.partition("_")[0] != "terraform":
+        yield f"{clean_message(kind)[:100]} needs a provider, which is not in the sandbox", block.line
+
+
+_CHECKS: dict[str, Callable[[hcl.Block], Iterator[tuple[str, int]]]] = {
+    "terraform": _settings,
+    "provider": _provider,
+    "resource": _resource,
+    "data": _resource,
+    "ephemeral": _resource,
+}
+
+
+def _unsupported(text: str, path: str, line: int) -> RenderError:
+    where = f"{clean_message(path)}:{line}" if line else clean_message(path)
+    return RenderError(Failure.UNSUPPORTED, f"{text} ({where}). {HINT}", path=path, line=line)
+
+
+def _reads_elsewhere(file: hcl.Block) -> bool:
+    """Whether an expression names what lies above the module: then any file of the repository may be read."""
+    sources = {id(token) for call in file.named("module") for token in call.attributes.get("source", [])}
+    return any(
+        _UPWARDS.search(token.text) or (token.kind == "text" and _ELSEWHERE.search(token.text))
+        for token in file.everything()
+        if id(token) not in sources
+    )

@@ -1,61 +1,81 @@
-"""Terraform in the sandbox: for root modules that need no provider, no module and no state from outside.
+"""Terraform, for root modules that need nothing from elsewhere; what does is planned by the pipeline of its owners.
 
-The state of an environment is not here, so both sides are planned on an empty one, and what they would make is compared.
+A plan runs what the code says (data sources, functions that read files), so it is made shut in, without network and
+credentials. Without a state both sides are planned as if there were nothing, and compared.
 """
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from apps.rendering import options
-from apps.rendering.export import export
+from apps.rendering.export import export, read_file, with_link_targets
 from apps.rendering.identity import identity_of
-from apps.rendering.model import (
-    Action,
-    Difference,
-    Failure,
-    Kind,
-    RenderError,
-    ResourceChange,
-    ResourceId,
-    ToolIdentity,
-)
-from apps.rendering.paths import joined, listed
+from apps.rendering.model import Action, Failure, Json, Kind, RenderError, ResourceChange, ToolIdentity
+from apps.rendering.paths import listed, rooted
 from apps.rendering.planning import Planned
 from apps.rendering.protocol import Target, Tree
-from apps.rendering.redaction import Fingerprint, redact_text
+from apps.rendering.redaction import Fingerprint
 from apps.rendering.sandbox.commands import Command
 from apps.rendering.sandbox.isolation import run
-from apps.rendering.sandbox.messages import clean_message
-from apps.rendering.terraform.documents import read_document
-from apps.rendering.terraform.modules import read_module
-from apps.rendering.terraform.plan_json import fields_between, planned_from
-from apps.rendering.terraform.risks import risks_of
+from apps.rendering.terraform import hcl, modules
+from apps.rendering.terraform.documents import load
+from apps.rendering.terraform.hiding import secrets_in
+from apps.rendering.terraform.messages import failure, secret_texts
+from apps.rendering.terraform.pair import as_one
+from apps.rendering.terraform.plan_json import planned
 from apps.rendering.toolbox import Toolbox
-from apps.rendering.workspace import private_workspace
+from apps.rendering.views import Nothing, WithFiles
+from apps.rendering.workspace import Workspace, private_workspace
 
-NO_STATE = "The state of the environment is not known here: both sides were planned from nothing and compared."
-_REPLACES = "triggers_replace"
 _SCRIPT = """
-set -e
-"$0" init -backend=false -input=false -no-color > /dev/null
-"$0" plan -input=false -no-color -lock=false -refresh=false -out="$1" > /dev/null
-exec "$0" show -json -no-color "$1"
+set -u
+terraform="$1" state="$2"
+shift 2
+mkdir -p "$HOME" || exit 10
+"$terraform" init -input=false -no-color -lockfile=readonly "-backend-config=workspace_dir=$HOME/states" 1>&2 || exit 11
+"$terraform" plan -input=false -no-color -lock=false -refresh=false "-state=$state" "-out=$HOME/plan" "$@" 1>&2 || exit 12
+exec "$terraform" show -json -no-color "$HOME/plan"
 """
-_ENVIRONMENT = {
-    "TF_DATA_DIR": "{home}/data", "TF_CLI_CONFIG_FILE": "/dev/null", "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1",
-    "TF_PLUGIN_CACHE_DIR": "", "TF_INPUT": "0",
-}  # fmt: skip
-_PLACE = re.compile(r"\bon ([\w./-]+\.tf(?:vars)?) line (\d+)")
-_SHELL = Path("/bin/sh")
+_ENVIRONMENT: Mapping[str, str] = {
+    "TF_CLI_CONFIG_FILE": "/dev/null",
+    "TF_DATA_DIR": "{home}/data",
+    "TF_IN_AUTOMATION": "1",
+    "TF_INPUT": "0",
+    "CHECKPOINT_DISABLE": "1",
+}
+_OVERRIDE = "portal_state_override.tf"
+"""No backend that the code names is used; workspaces need a place that can be written."""
+_NO_STATE = "{home}/none.tfstate"
+_UNKNOWN_STATE = (
+    "The state of the environment is not known here: what the code says before and after the change is compared. What was "
+    "changed elsewhere, and what follows from values known only after it is applied, is not shown."
+)
+_NOT_FOLLOWED = {
+    "moved": "moved blocks need the state: what moves is shown as deleted and created.",
+    "removed": "removed blocks need the state: what is only forgotten is shown as deleted.",
+    "import": "import blocks need the state: what is imported is shown as created.",
+}
+_STATE_PROVIDER = f'provider["{modules.BUILT_IN}"]'
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    tree: Tree
+    target: Target
+    reading: modules.Reading
+    words: str
+
+    @property
+    def root(self) -> str:
+        return options.path(self.target, "path")
 
 
 class Terraform:
-    """Options: ``path``, the folder of the root module; ``workspace`` is of the environment's runner."""
+    """Options: ``path``, the root module; ``workspace``; ``variables``, files of values; ``state``, a file of the repository."""
 
     kind = Kind.TERRAFORM
 
@@ -63,68 +83,151 @@ class Terraform:
         return identity_of("terraform", ("version",), toolbox)
 
     def inputs(self, tree: Tree, target: Target) -> tuple[str, ...]:
-        return listed({f"{folder}/" for folder in read_module(tree, options.path(target, "path")).folders})
+        reading = modules.follow(tree, options.path(target, "path"))
+        return listed(with_link_targets(tree, {*reading.inputs, *_files(target)}))
 
     def plan(self, before: Tree, after: Tree, target: Target, toolbox: Toolbox, fingerprint: Fingerprint) -> Planned:
-        root = options.path(target, "path")
-        for tree in (after, before):
-            for need in read_module(tree, root).needs:
-                raise need.refusal()
         tool = self.tool(toolbox)
-        sides = [_side(tree, root, tool, toolbox, fingerprint) for tree in (before, after)]
-        changes = tuple(_changes(*sides))
-        unchanged = len({*sides[0]} | {*sides[1]}) - len(changes)
-        return Planned(Difference(changes, unchanged), tool, self.inputs(after, target), (NO_STATE,))
+        old, new = _side(before, target, "Before the change: "), _side(after, target, "")
+        if old is None and new is None:
+            raise RenderError(Failure.MISSING_INPUT, "There is no Terraform module at the path of the target.")
+        for side in (new, old):
+            if side is not None and side.reading.problem is not None:
+                raise _of_side(side.reading.problem, side)
+        if options.text(target, "state"):
+            found = _with_state(before, new or _emptied(target), toolbox, fingerprint)
+        else:
+            found = _without_state(old, new, toolbox, fingerprint)
+            found = replace(found, warnings=(_UNKNOWN_STATE, *_not_followed(new), *found.warnings))
+        inputs = {path for tree in (before, after) for path in self.inputs(tree, target)}
+        return replace(_with_sources(found, old, new), tool=tool, inputs=listed(inputs))
 
 
-def _side(
-    tree: Tree, root: str, tool: ToolIdentity, toolbox: Toolbox, fingerprint: Fingerprint
-) -> Mapping[ResourceId, Mapping[str, Any]]:
-    """Everything that this side would make on an empty state; nothing where the folder is not there."""
-    if not any(True for _ in tree.entries(root)):
-        return {}
-    document = read_document(_shown(tree, root, toolbox, fingerprint))
-    planned = planned_from(document, tool, fingerprint)
-    return {change.id: change.after for change in planned.difference.changes if change.after is not None}
+def _files(target: Target) -> tuple[str, ...]:
+    """The files that the target itself names."""
+    state = options.text(target, "state")
+    named = [*options.texts(target, "variables"), *([state] if state else [])]
+    return tuple(rooted(path, "file") for path in named)
 
 
-def _shown(tree: Tree, root: str, toolbox: Toolbox, fingerprint: Fingerprint) -> bytes:
-    program = toolbox.find("terraform")
-    folders = tuple(f"{folder}/" for folder in read_module(tree, root).folders)
+def _side(tree: Tree, target: Target, words: str) -> _Side | None:
+    root = options.path(target, "path")
+    if not modules.exists(tree, root):
+        return None
+    return _Side(tree, target, modules.follow(tree, root), words)
+
+
+def _variables(side: _Side) -> list[str]:
+    """The files of values. Before the change one may not have been there; after it all must be."""
+    paths = [rooted(path, "file") for path in options.texts(side.target, "variables")]
+    if side.words:
+        return [path for path in paths if any(True for _ in side.tree.entries(path))]
+    for path in paths:
+        read_file(side.tree, path)
+    return paths
+
+
+def _document(side: _Side, state: str, toolbox: Toolbox, fingerprint: Fingerprint) -> Json:
+    """What Terraform would do, in its own words. Raises ``TEMPLATE`` with its message."""
     with private_workspace(toolbox) as workspace:
-        export(tree, folders, workspace, toolbox.input_limits)
-        command = Command(
-            _SHELL.resolve(),
-            ("-c", _SCRIPT, "{folders}/terraform", "{home}/plan"),
-            directory=root,
-            environment=_ENVIRONMENT,
-            folders={"terraform": program},
-        )
-        done = run(command, workspace, toolbox.limits, toolbox)
-        said = clean_message(done.stderr, (str(workspace.input), "/input"))
-    if done.returncode == 0:
-        return done.stdout
-    place = _PLACE.search(said)
-    message = redact_text(said or f"terraform ended with {done.returncode}.", fingerprint)
-    raise RenderError(
-        Failure.TEMPLATE,
-        message,
-        path=(joined(root, place.group(1)) or "") if place else "",
-        line=int(place.group(2)) if place else 0,
+        return _run(side, state, workspace, toolbox, fingerprint)
+
+
+def _run(side: _Side, state: str, workspace: Workspace, toolbox: Toolbox, fingerprint: Fingerprint) -> Json:
+    export(side.tree, {*side.reading.inputs, *_files(side.target)}, workspace, toolbox.input_limits)
+    workspace.put(f"{side.root}/{_OVERRIDE}".lstrip("/"), b'terraform {\n  backend "local" {}\n}\n')
+    program = toolbox.find("terraform")
+    variables = [f"-var-file={{input}}/{path}" for path in _variables(side)]
+    workspace_name = options.text(side.target, "workspace")
+    command = Command(
+        Path("/bin/sh").resolve(),
+        ("-c", _SCRIPT, "sh", "{folders}/terraform", state, *variables),
+        side.root,
+        {**_ENVIRONMENT, **({"TF_WORKSPACE": workspace_name} if workspace_name else {})},
+        {"terraform": program},
     )
+    done = run(command, workspace, toolbox.limits, toolbox)
+    if done.returncode:
+        raise failure(done.stderr, side.root, _secrets(side), fingerprint, side.words)
+    return load(done.stdout)
 
 
-def _changes(
-    before: Mapping[ResourceId, Mapping[str, Any]], after: Mapping[ResourceId, Mapping[str, Any]]
-) -> list[ResourceChange]:
-    found = []
-    for identity in sorted({*before, *after}):
-        old, new = before.get(identity), after.get(identity)
-        fields = fields_between(old, new) if old is not None and new is not None else ()
-        if old is not None and new is not None and not fields:
+def _without_state(old: _Side | None, new: _Side | None, toolbox: Toolbox, fingerprint: Fingerprint) -> Planned:
+    """Both as if there were nothing; the new one first, because its errors are those that its author looks for."""
+    after, before = (None if side is None else _document(side, _NO_STATE, toolbox, fingerprint) for side in (new, old))
+    secrets = frozenset[str]().union(*(secrets_in(plan) for plan in (before, after) if plan is not None))
+    return planned(as_one(before, after), fingerprint, secrets)
+
+
+def _with_state(before: Tree, side: _Side, toolbox: Toolbox, fingerprint: Fingerprint) -> Planned:
+    """The state is that of the target branch: a change does not say itself what is there."""
+    path = rooted(options.text(side.target, "state"), "state")
+    data = read_file(before, path)
+    _check_state(data, path)
+    known = replace(side, tree=WithFiles(side.tree, {path: data}))
+    return planned(_document(known, f"{{input}}/{path}", toolbox, fingerprint), fingerprint)
+
+
+def _check_state(data: bytes, path: str) -> None:
+    try:
+        resources = json.loads(data)["resources"]
+        is_known = all(resource["provider"].endswith(_STATE_PROVIDER) for resource in resources)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise RenderError(Failure.TEMPLATE, f"{path} is no state of Terraform.", path=path) from None
+    if not is_known:
+        text = f"{path} holds resources of other providers. {modules.HINT}"
+        raise RenderError(Failure.UNSUPPORTED, text, path=path)
+
+
+def _emptied(target: Target) -> _Side:
+    """A module that is no more, planned as one without resources."""
+    kept = {name: value for name, value in target.options.items() if name != "variables"}
+    empty = f"{options.path(target, 'path')}/empty.tf".lstrip("/")
+    side = _side(WithFiles(Nothing(), {empty: b""}), replace(target, options=kept), "")
+    assert side is not None  # noqa: S101 - it was just given a file
+    return side
+
+
+def _secrets(side: _Side) -> set[str]:
+    """What a message must not quote: strings with secret names in the code, in files of values, and in the state."""
+    blocks = [file for files in side.reading.folders.values() for file in files]
+    prefix = f"{side.root}/" if side.root else ""
+    paths = [entry.path for entry in side.tree.entries(side.root) if entry.path.endswith((".tfvars", ".tfvars.json"))]
+    for path in {*options.texts(side.target, "variables"), *(path for path in paths if "/" not in path[len(prefix) :])}:
+        try:
+            blocks.append(hcl.read(read_file(side.tree, rooted(path, "file")), path))
+        except RenderError:
             continue
-        forced = tuple(field.path for field in fields if field.path[:1] == (_REPLACES,))
-        action = Action.CREATE if old is None else Action.DELETE if new is None else Action.UPDATE
-        change = ResourceChange(identity, Action.REPLACE if forced else action, fields, old, new, replace_paths=forced)
-        found.append(replace(change, risks=risks_of(change)))
-    return found
+    return set(secret_texts(blocks))
+
+
+def _not_followed(side: _Side | None) -> list[str]:
+    if side is None:
+        return []
+    found = {block.name for block in side.reading.blocks(*_NOT_FOLLOWED)}
+    told = [text for name, text in _NOT_FOLLOWED.items() if name in found]
+    words = {token.text for block in side.reading.blocks("resource") for token in _lifecycle(block)}
+    return [*told, *(["Replacements by replace_triggered_by need the state and are not shown."] if words else [])]
+
+
+def _lifecycle(resource: hcl.Block) -> list[hcl.Token]:
+    return [
+        token for block in resource.named("lifecycle") for token in block.attributes.get("replace_triggered_by", [])
+    ]
+
+
+def _with_sources(found: Planned, old: _Side | None, new: _Side | None) -> Planned:
+    def placed(change: ResourceChange) -> ResourceChange:
+        sides = (old,) if change.action is Action.DELETE else (new, old)
+        places = (modules.source_of(side.reading, side.root, change.id.name) for side in sides if side)
+        return replace(change, source=next(filter(None, places), None))
+
+    difference = found.difference
+    changes, silent = tuple(map(placed, difference.changes)), tuple(map(placed, difference.silent))
+    return replace(found, difference=replace(difference, changes=changes, silent=silent))
+
+
+def _of_side(error: RenderError, side: _Side) -> RenderError:
+    if not side.words:
+        return error
+    return RenderError(error.failure, side.words + error.message, path=error.path, line=error.line)

@@ -1,127 +1,81 @@
-"""What a planned change of a cloud resource brings that reviewers must not overlook: by type, and by attributes that open or unlock."""
+"""Risks of Terraform changes, in the words and codes of :mod:`apps.rendering.comparing.risks`. Pure.
+
+As there, only what a change brings is a risk. Bodies have lost their secrets already, which none of these facts is.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from apps.rendering.model import Action, ResourceChange, Risk, Weight
+from apps.rendering.comparing.paths import words
+from apps.rendering.comparing.risks.reading import shown
+from apps.rendering.model import ABSENT, Action, ResourceChange, ResourceId, Risk, Weight
+from apps.rendering.terraform.exposure import exposure_facts
+from apps.rendering.terraform.kinds import ENCRYPTING, GIVES_RIGHTS, LOSSES, PROTECTIONS, SHIELDING, SHIELDS
+from apps.rendering.terraform.rights import rights_facts
 
-HOLDS_DATA = re.compile(
-    r"(?:aws_(?:db_instance|rds_cluster\w*|dynamodb_table|s3_bucket|efs_file_system|ebs_volume|elasticache_\w+|"
-    r"opensearch_domain|elasticsearch_domain|redshift_cluster|docdb_cluster\w*|neptune_cluster|kinesis_stream|msk_cluster|"
-    r"fsx_\w+|backup_vault|secretsmanager_secret|kms_key|cognito_user_pool|route53_zone|ecr_repository|sqs_queue)"
-    r"|google_(?:sql_database\w*|storage_bucket|bigquery_(?:dataset|table)|bigtable_\w+|spanner_\w+|firestore_database|"
-    r"compute_(?:disk|region_disk)|filestore_instance|redis_instance|pubsub_topic|kms_\w+|dns_managed_zone|secret_manager_secret)"
-    r"|azurerm_(?:\w*sql_(?:database|server)|mysql_\w+|postgresql_\w+|mssql_\w+|cosmosdb_\w+|storage_(?:account|container|share)|"
-    r"managed_disk|redis_cache|key_vault\w*|dns_zone|private_dns_zone|eventhub\w*|servicebus_\w+)"
-    r"|kubernetes_(?:persistent_volume\w*|namespace\w*|secret\w*)|random_password|tls_private_key)"
+_NO_RIGHTS = frozenset(
+    {"tags", "tags_all", "description", "labels", "effective_labels", "terraform_labels", "timeouts"}
 )
-RIGHTS = re.compile(
-    r"aws_(?:iam_|organizations_policy|s3_bucket_policy|kms_grant|lambda_permission|ecr_repository_policy)\w*"
-    r"|google_\w*iam_\w+|google_service_account\w*|azurerm_(?:role_|user_assigned_identity|pim_)\w*|azuread_\w+"
-    r"|kubernetes_(?:cluster_)?role\w*|vault_policy"
-)
-_EVERYBODY = frozenset({"0.0.0.0/0", "::/0", "*", "Internet", "allUsers", "allAuthenticatedUsers"})
-_PEERS = re.compile("cidr|source|member|principal|prefix|address|ranges")
-_OPENED = {
-    "publicly_accessible": "It becomes reachable from the internet (publicly_accessible).",
-    "associate_public_ip_address": "It gets a public address.",
-    "map_public_ip_on_launch": "What starts in this subnet gets a public address.",
-    "public_network_access_enabled": "It becomes reachable from the internet (public_network_access_enabled).",
-    "endpoint_public_access": "Its endpoint becomes reachable from the internet.",
-    "force_destroy": "Its content goes with it when it is destroyed (force_destroy).",
-    "skip_final_snapshot": "No last snapshot is taken when it is destroyed (skip_final_snapshot).",
-}
-_UNLOCKED = {
-    "deletion_protection": "It can be destroyed from now on (deletion_protection is off).",
-    "enable_deletion_protection": "It can be destroyed from now on (deletion protection is off).",
-    "termination_protection": "It can be destroyed from now on (termination_protection is off).",
-    "prevent_destroy": "It can be destroyed from now on (prevent_destroy is off).",
-    "block_public_acls": "Public access is no longer blocked (block_public_acls).",
-    "block_public_policy": "Public access is no longer blocked (block_public_policy).",
-    "restrict_public_buckets": "Public access is no longer blocked (restrict_public_buckets).",
-    "storage_encrypted": "What it holds is no longer encrypted (storage_encrypted).",
-    "encrypted": "What it holds is no longer encrypted (encrypted).",
+_RIGHTS = {
+    Action.CREATE: "gives rights",
+    Action.UPDATE: "changes rights",
+    Action.REPLACE: "changes rights",
+    Action.DELETE: "takes rights away",
 }
 
 
-def risks_of(change: ResourceChange) -> tuple[Risk, ...]:
-    """Only what the change brings: what was open before is no news."""
-    found = dict.fromkeys((*_losses(change), *_rights(change), *_attributes(change)))
+def plan_risks(change: ResourceChange) -> tuple[Risk, ...]:
+    """The risks that ``change`` brings, the heavy ones first."""
+    found = dict.fromkeys((*_actions(change), *_rights(change), *_guards(change)))
+    for facts in (exposure_facts, rights_facts):
+        known = set(facts(change.id.kind, change.before)) if change.before is not None else set()
+        new = facts(change.id.kind, change.after) if change.after is not None else ()
+        found.update(dict.fromkeys(risk for risk in new if risk not in known))
     return tuple(sorted(found, key=lambda risk: risk.weight is not Weight.HIGH))
 
 
-def _losses(change: ResourceChange) -> Iterator[Risk]:
-    if change.action not in {Action.DELETE, Action.REPLACE}:
-        return
-    holds = HOLDS_DATA.fullmatch(change.id.kind) is not None
+def state_risks(identity: ResourceId, told: tuple[str, ...]) -> tuple[Risk, ...]:
+    """What Terraform remembers becomes different, and the resource does not."""
+    return tuple(Risk("state", f"{shown(identity.name)} {words}.") for words in told)
+
+
+def _actions(change: ResourceChange) -> Iterator[Risk]:
+    name, kind = shown(change.id.name), change.id.kind
+    loss = LOSSES.get(kind, "")
     if change.action is Action.DELETE:
-        text = "It is destroyed, with the data that it holds." if holds else "It is destroyed."
-        yield Risk("destroy", text, Weight.HIGH if holds else Weight.MEDIUM)
-        return
-    yield Risk("replace", "It is destroyed and made anew.", Weight.HIGH if holds else Weight.MEDIUM)
-    if holds:
-        yield Risk("destroy", "The data that it holds goes with it.", Weight.HIGH)
+        yield Risk("destroy", f"{name} is deleted. {loss}".strip(), Weight.HIGH if loss else Weight.MEDIUM)
+    elif change.action is Action.REPLACE:
+        fields = ", ".join(shown(words(path)) for path in change.replace_paths[:5])
+        why = f" because {fields} cannot be changed in place" if fields else ""
+        yield Risk("replace", f"{name} must be deleted and created again{why}.", Weight.HIGH if loss else Weight.MEDIUM)
+        if loss:
+            yield Risk("destroy", f"{name} is deleted on the way. {loss}", Weight.HIGH)
+    if change.action in {Action.DELETE, Action.REPLACE} and kind in SHIELDS:
+        yield Risk("exposure", f"{name} is taken away. {SHIELDS[kind]}", Weight.HIGH)
 
 
 def _rights(change: ResourceChange) -> Iterator[Risk]:
-    if not RIGHTS.match(change.id.kind):
+    """Every change of rights is told, whatever it says; what only describes is none."""
+    if not GIVES_RIGHTS.match(change.id.kind):
         return
-    verb = {Action.CREATE: "gives", Action.DELETE: "takes away"}.get(change.action, "changes")
-    yield Risk("iam", f"It {verb} access rights ({change.id.kind}).", Weight.MEDIUM)
-    if _has_wildcard(change.after) and not _has_wildcard(change.before):
-        yield Risk("iam", "It allows every action, or is valid for every resource (*).", Weight.HIGH)
-
-
-def _has_wildcard(body: Mapping[str, Any] | None) -> bool:
-    texts = [text for _, text in _leaves(body or {}) if isinstance(text, str)]
-    return any(
-        re.search(r'"(?:Action|Resource|Principal|AWS)"\s*:\s*\[?\s*"\*"', text) or text == "*" for text in texts
-    )
-
-
-def _attributes(change: ResourceChange) -> Iterator[Risk]:
-    if change.after is None:
+    if change.action is Action.UPDATE and all(field.path[0] in _NO_RIGHTS for field in change.fields):
         return
-    before = dict(_leaves(change.before or {}))
-    for path, value in _leaves(change.after):
-        name = next((str(step) for step in reversed(path) if isinstance(step, str)), "")
-        old = before.get(path)
-        if value is True and old is not True and name in _OPENED:
-            yield Risk("exposure" if "public" in name else "destroy", _OPENED[name], Weight.HIGH)
-        if value is False and old is True and name in _UNLOCKED:
-            yield Risk(
-                "destroy" if "protect" in name or "prevent" in name else "exposure", _UNLOCKED[name], Weight.HIGH
-            )
-    opened = _everybody(change.after) - _everybody(change.before or {})
-    for place in sorted(opened):
-        yield Risk("exposure", f"Everybody is let in ({place}).", Weight.HIGH)
-    if (change.before or {}).get("internal") is True and change.after.get("internal") is False:
-        yield Risk("exposure", "The load balancer becomes reachable from the internet.", Weight.HIGH)
+    yield Risk("iam", f"{shown(change.id.name)} {_RIGHTS[change.action]}.")
 
 
-def _everybody(body: Mapping[str, Any]) -> set[str]:
-    """Names of attributes below which everybody is named; where rules go out, nobody is let in."""
-    if body.get("type") == "egress" or body.get("direction") in {"EGRESS", "Outbound"}:
-        return set()
-    found = set()
-    for path, value in _leaves(body):
-        names = [step for step in path if isinstance(step, str)]
-        lets_out = any("egress" in name or name == "destination" for name in names)
-        if value in _EVERYBODY and names and not lets_out and _PEERS.search(names[-1]):
-            found.add(names[-1])
-    return found
-
-
-def _leaves(body: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    left: list[tuple[tuple[str | int, ...], Any]] = [((), body)]
-    while left:
-        path, value = left.pop()
-        if isinstance(value, Mapping):
-            left += [((*path, str(key)), item) for key, item in value.items()]
-        elif isinstance(value, list):
-            left += [((*path, at), item) for at, item in enumerate(value)]
-        else:
-            yield path, value
+def _guards(change: ResourceChange) -> Iterator[Risk]:
+    """What protected, or shielded, before and does no more, at any depth."""
+    for field in change.fields:
+        name = field.path[-1]
+        if not isinstance(name, str) or field.before is ABSENT or field.before is None:
+            continue
+        where = shown(words(field.path))
+        if name in PROTECTIONS and field.before is PROTECTIONS[name] and field.after is not PROTECTIONS[name]:
+            yield Risk("destroy", f"The protection against deletion is switched off ({where}).", Weight.HIGH)
+        if name in SHIELDING and field.before is SHIELDING[name] and field.after is not SHIELDING[name]:
+            yield Risk("exposure", f"It is no longer shielded from outside ({where}).", Weight.HIGH)
+        if name in ENCRYPTING and field.before is True and field.after is not True:
+            yield Risk("exposure", f"What it holds is no longer encrypted ({where}).", Weight.HIGH)
+        if name == "backup_retention_period" and field.before != 0 and field.after == 0:
+            yield Risk("destroy", f"Backups are no longer made ({where}).", Weight.HIGH)

@@ -1,71 +1,105 @@
-"""Values of a plan: what is only known after apply, and what is sensitive, which becomes a fingerprint at once."""
+"""Values of a Terraform plan: what is known only afterwards, and what must not be read. Pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-from apps.rendering.model import UNKNOWN, Json
-from apps.rendering.redaction import Fingerprint, redact_value
-
-
-def prepared(value: Json, unknown: Any, sensitive: Any, fingerprint: Fingerprint) -> dict[str, Json] | None:
-    """The attributes of one side, or ``None`` for a resource that is not there."""
-    if value is None and not unknown:
-        return None
-    found = redact_value(_hidden(_with_unknown(value, unknown), sensitive, fingerprint), fingerprint)
-    return found if isinstance(found, dict) else {"value": found}
+from apps.rendering.comparing.codec import encode_value
+from apps.rendering.model import ABSENT, UNKNOWN, Json, Step
+from apps.rendering.redaction import Fingerprint
 
 
-def _with_unknown(value: Json, unknown: Any) -> Json:
-    """``after`` with a mark where ``after_unknown`` says that only Terraform will know."""
-    if unknown is True:
+def with_unknown(value: Json, marks: Json) -> Json:
+    """``value`` with :data:`UNKNOWN` wherever ``marks`` (``after_unknown`` of a plan) says so, also where it has nothing."""
+    if marks is True:
         return UNKNOWN
-    if isinstance(unknown, Mapping):
-        known = value if isinstance(value, Mapping) else {}
-        return {
-            key: _with_unknown(known.get(key), unknown.get(key))
-            for key in dict.fromkeys((*known, *unknown))
-            if _is_there(key, known, unknown)
-        }
-    if isinstance(unknown, list):
-        items = value if isinstance(value, list) else []
-        length = max(len(items), len(unknown))
+    if isinstance(marks, Mapping) and (isinstance(value, Mapping) or (_says(marks) and _is_nothing(value))):
+        found = {} if _is_nothing(value) else dict(value)
+        for key, mark in marks.items():
+            if key in found or _says(mark):
+                found[key] = with_unknown(found.get(key, ABSENT), mark)
+        return found
+    if isinstance(marks, list) and (isinstance(value, list) or (_says(marks) and _is_nothing(value))):
+        elements = [] if _is_nothing(value) else list(value)
+        elements += [None] * (len(marks) - len(elements) if _says(marks[len(elements) :]) else 0)
+        return [*map(with_unknown, elements, marks), *elements[len(marks) :]]
+    return UNKNOWN if _says(marks) else value
+
+
+def hidden(value: Json, marks: Json, fingerprint: Fingerprint) -> Json:
+    """``value`` with a fingerprint of everything that ``marks`` (``after_sensitive`` of a plan) says is sensitive.
+
+    Marks that do not have the form of the value hide all of it. ``null`` and what is not known stay.
+    """
+    if value is None or value is UNKNOWN or not _says(marks):
+        return value
+    if isinstance(value, Mapping) and isinstance(marks, Mapping):
+        return {key: hidden(item, marks.get(key, False), fingerprint) for key, item in value.items()}
+    if isinstance(value, list) and isinstance(marks, list) and len(marks) <= len(value):
         return [
-            _with_unknown(items[at] if at < len(items) else None, unknown[at] if at < len(unknown) else None)
-            for at in range(length)
+            *(hidden(item, mark, fingerprint) for item, mark in zip(value, marks, strict=False)),
+            *value[len(marks) :],
         ]
-    return value
+    return fingerprint(canonical(value))
 
 
-def _is_there(key: str, known: Mapping[str, Json], unknown: Mapping[str, Any]) -> bool:
-    return key in known or _says_something(unknown[key])
+def sensitive_parts(value: Json, marks: Json) -> Iterator[Json]:
+    """What :func:`hidden` replaces."""
+    if value is None or value is UNKNOWN or not _says(marks):
+        return
+    if isinstance(value, Mapping) and isinstance(marks, Mapping):
+        for key, item in value.items():
+            yield from sensitive_parts(item, marks.get(key, False))
+    elif isinstance(value, list) and isinstance(marks, list) and len(marks) <= len(value):
+        for item, mark in zip(value, marks, strict=False):
+            yield from sensitive_parts(item, mark)
+    else:
+        yield value
 
 
-def _says_something(unknown: Any) -> bool:
-    if isinstance(unknown, Mapping):
-        return any(_says_something(item) for item in unknown.values())
-    return any(_says_something(item) for item in unknown) if isinstance(unknown, list) else unknown is True
-
-
-def _hidden(value: Json, sensitive: Any, fingerprint: Fingerprint) -> Json:
-    """The value with everything that is marked as sensitive replaced; a mark on a whole hides the whole."""
-    if sensitive is True:
-        return value if value is None or value is UNKNOWN else fingerprint(canonical(value))
-    if isinstance(sensitive, Mapping) and isinstance(value, Mapping):
-        return {key: _hidden(item, sensitive.get(key), fingerprint) for key, item in value.items()}
-    if isinstance(sensitive, list) and isinstance(value, list):
-        return [
-            _hidden(item, sensitive[at] if at < len(sensitive) else None, fingerprint) for at, item in enumerate(value)
-        ]
-    return value
+def joined_marks(one: Json, other: Json) -> Json:
+    """What either side takes for sensitive."""
+    if not _says(one) or not _says(other):
+        return one if _says(one) else other
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return {key: joined_marks(one.get(key, False), other.get(key, False)) for key in {**one, **other}}
+    if isinstance(one, list) and isinstance(other, list):
+        short, long = sorted((one, other), key=len)
+        return [*map(joined_marks, short, long), *long[len(short) :]]
+    return True
 
 
 def canonical(value: Json) -> bytes:
-    """Text as it is, other values as JSON: equal values have equal fingerprints, also beside other systems."""
-    return (
-        value.encode("utf-8", "surrogatepass")
-        if isinstance(value, str)
-        else json.dumps(value, sort_keys=True, default=str).encode()
-    )
+    """The same bytes for the same value only."""
+    return json.dumps(encode_value(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+
+
+def readable(path: tuple[Step, ...], *bodies: Json) -> tuple[Step, ...]:
+    """The beginning of a path that bodies without their secrets still have: its end may name what was hidden."""
+    for count in range(len(path) + 1):
+        if not any(_reaches(body, path[:count]) for body in bodies):
+            return path[: max(count - 1, 1)]
+    return path
+
+
+def _reaches(body: Json, path: tuple[Step, ...]) -> bool:
+    for step in path:
+        is_element = isinstance(body, list) and isinstance(step, int) and 0 <= step < len(body)
+        if not is_element and not (isinstance(body, Mapping) and step in body):
+            return False
+        body = body[step]
+    return True
+
+
+def _is_nothing(value: Json) -> bool:
+    return value is ABSENT or value is None
+
+
+def _says(marks: Json) -> bool:
+    """Whether marks hold a "yes" anywhere; what is no mark at all is taken for one."""
+    if isinstance(marks, Mapping):
+        return any(map(_says, marks.values()))
+    if isinstance(marks, list):
+        return any(map(_says, marks))
+    return marks is not False and marks is not None

@@ -28,6 +28,7 @@ CODES: Mapping[str, str] = MappingProxyType({
     "scale": "nothing is left running",
     "disruption": "maintenance of nodes stops too much, or cannot go on",
     "restart": "pods are replaced although nothing else changes",
+    "state": "only what a tool remembers of a resource changes, or that it manages it",
 })  # fmt: skip
 
 _Body = Mapping[str, Json]
