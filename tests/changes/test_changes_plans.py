@@ -131,3 +131,18 @@ def test_sides_that_nobody_uses_are_forgotten_after_a_month(place: Place) -> Non
         job.run(pk)
     assert not RenderedSide.objects.filter(pk=old.pk).exists()
     assert RenderedSide.objects.count() == 1
+
+
+def test_variables_of_the_policy_reach_the_plan_and_touch_the_target(place: Place) -> None:
+    toolbox("terraform")
+    target = "      net: {kind: terraform, path: infra, variables: [env/live.tfvars]}\n"
+    portal = PORTAL.replace("  production:\n    targets:\n", f"  production:\n    targets:\n{target}")
+    module = 'variable "size" {}\nresource "terraform_data" "a" {\n  input = var.size\n}\n'
+    place.work.commit(
+        "network", files={".gitops/portal.yaml": portal, "infra/main.tf": module, "env/live.tfvars": "size = 2\n"}
+    )
+    pushed(place.repository, place.work, "main")
+    row = render_all(place.propose("larger", {"env/live.tfvars": "size = 3\n"}))["production/net"]
+    difference = difference_of(row)
+    assert difference is not None, row.message
+    assert [(field.before, field.after) for field in difference.changes[0].fields] == [(2, 3)]

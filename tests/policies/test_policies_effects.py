@@ -162,11 +162,14 @@ environments:
     targets:
       web: {kind: helm, chart: c, apiVersions: [monitoring.coreos.com/v1], includeCrds: true, optional: true}
       raw: {kind: manifests, path: m, namespace: web}
+      net: {kind: terraform, path: infra, variables: [env/a.tfvars], state: infra/a.tfstate}
 rules: [{name: a, when: {resources: {kinds: [A, "b_*"], actions: [delete], names: ["x/*"], risk: [rbac]}}, needs: {approvals: 1}}]
 """
     config = parse_portal_yaml(HEAD + text).config
     assert config is not None
-    web, raw = config.environments[0].targets
+    web, raw, net = config.environments[0].targets
+    assert net.inputs == ("infra", "infra/a.tfstate", "env/a.tfvars")
+    assert net.options["variables"] == ["env/a.tfvars"]
     assert web.options["apiVersions"] == ["monitoring.coreos.com/v1"]
     assert web.options["includeCrds"] is True
     assert (web.optional, raw.optional) == (True, False)

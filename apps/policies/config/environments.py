@@ -17,7 +17,7 @@ TARGET_KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
     "kustomize": (("path",), (), ("namespace",)),
     "flux": (("path",), (), ()),
     "manifests": (("path",), (), ("namespace",)),
-    "terraform": (("path",), (), ("workspace",)),
+    "terraform": (("path",), ("state", "variables"), ("workspace",)),
     "cloudformation": (("template",), ("parameters",), ("stack", "region")),
 }
 OPTIONAL = "optional"
@@ -150,7 +150,11 @@ def _target(reader: Reader, name: str, key: Scalar, node: Node, path: str) -> Ta
 def _inputs(reader: Reader, node: Node | None, path: str) -> list[str]:
     if node is None:
         return []
-    pairs = reader.entries(node, path, "[env/staging/web.yaml]") if path.endswith(".values") else [(node, path)]
+    pairs = (
+        reader.entries(node, path, "[env/staging/web.yaml]")
+        if path.endswith((".values", ".variables"))
+        else [(node, path)]
+    )
     found = []
     for item, place in pairs:
         value = reader.text(item, place, "charts/web")
