@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from apps.rendering.comparing.risks.addresses import is_everybody, is_many
 from apps.rendering.comparing.risks.reading import at, mapping_at, mappings_at, shown, text_at
 from apps.rendering.model import Json, Risk, Weight
 
@@ -23,6 +24,12 @@ _SWITCHES: Mapping[str, tuple[str, str, Weight]] = {
     "AssignPublicIp": ("enabled", "It gets a public address", Weight.MEDIUM),
 }
 _BALANCERS = frozenset({"AWS::ElasticLoadBalancingV2::LoadBalancer", "AWS::ElasticLoadBalancing::LoadBalancer"})
+
+_READ = (
+    "CidrIp CidrIpv6 IpProtocol FromPort ToPort AccessControl Scheme AuthType PublicAccessBlockConfiguration".split()
+)
+EXPOSING: Mapping[str, str] = dict.fromkeys((*_READ, *_SWITCHES), "exposure")
+"""Names of properties in which is read what becomes reachable."""
 
 
 def exposure_facts(body: _Body) -> Iterator[Risk]:
@@ -63,8 +70,9 @@ def _switched_on(value: Json) -> Iterator[Risk]:
 def _ingress(rule: _Body) -> Iterator[Risk]:
     for key in ("CidrIp", "CidrIpv6"):
         address = text_at(rule, key)
-        if address.endswith("/0"):
-            yield Risk("exposure", f"Everybody may connect {_ports(rule)} ({shown(address)}).", Weight.HIGH)
+        who = "Everybody" if is_everybody(address) else "A large part of the internet" if is_many(address) else ""
+        if who:
+            yield Risk("exposure", f"{who} may connect {_ports(rule)} ({shown(address)}).", Weight.HIGH)
 
 
 def _ports(rule: _Body) -> str:

@@ -25,6 +25,11 @@ _POLICIES = frozenset(
     "PolicyDocument Policies ManagedPolicyArns PermissionsBoundary Groups Roles Users GroupName PolicyName".split()
 )
 
+ALLOWING: Mapping[str, str] = dict.fromkeys(
+    (_TRUST, "ManagedPolicyArns", "PermissionsBoundary", "Statement", "Principal"), "iam"
+)
+"""Names of properties in which is read who may do what."""
+
 
 def permission_risks(change: ResourceChange) -> Iterator[Risk]:
     before, after = (mapping_at(side or {}, "Properties") for side in (change.before, change.after))

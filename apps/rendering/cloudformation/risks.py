@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from apps.rendering.cloudformation.exposure import exposure_facts, exposure_guards
-from apps.rendering.cloudformation.permissions import permission_risks
+from apps.rendering.cloudformation.exposure import EXPOSING, exposure_facts, exposure_guards
+from apps.rendering.cloudformation.permissions import ALLOWING, permission_risks
 from apps.rendering.comparing.paths import words
+from apps.rendering.comparing.risks.hidden import hidden_risks
 from apps.rendering.comparing.risks.reading import at, mappings_at, shown, text_at
 from apps.rendering.model import Action, Json, ResourceChange, Risk, Weight
 
@@ -61,11 +62,14 @@ _PROTECTIONS: Mapping[str, frozenset[Json]] = {
     "DisableApiTermination": frozenset({"true"}),
 }
 
+_PLACES = {**EXPOSING, **ALLOWING, **dict.fromkeys((*_PROTECTIONS, "LoadBalancerAttributes"), "destroy")}
+
 
 def risks_of(change: ResourceChange) -> tuple[Risk, ...]:
     """The risks that ``change`` brings, in no order of weight."""
     found = dict.fromkeys(action_risks(change))
     found.update(dict.fromkeys(permission_risks(change)))
+    found.update(dict.fromkeys(hidden_risks(change.before, change.after, _PLACES)))
     if change.after is not None:
         known = set(exposure_facts(change.before)) if change.before is not None else set()
         found.update(dict.fromkeys(risk for risk in exposure_facts(change.after) if risk not in known))

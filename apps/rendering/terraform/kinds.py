@@ -130,3 +130,15 @@ SHIELDING: Mapping[str, bool] = MappingProxyType({
 
 ENCRYPTING = frozenset({"storage_encrypted", "encrypted", "encryption_enabled", "encrypt_at_rest"})
 """Attributes without which what is stored can be read by whoever gets at the disk."""
+
+_EXPOSING = """ingress cidr_blocks ipv6_cidr_blocks cidr_ipv4 cidr_ipv6 cidr_block ipv6_cidr_block source_ranges security_rule
+    source_address_prefix source_address_prefixes start_ip_address end_ip_address public_access_cidrs authorized_networks allow
+    access direction rule_action protocol ip_protocol from_port to_port acl authorization_type internal load_balancing_scheme"""
+_ALLOWING = """policy assume_role_policy inline_policy policy_data access_policy policy_arn role role_definition_name member
+    members principal"""
+PLACES: Mapping[str, str] = MappingProxyType({
+    **dict.fromkeys((*_EXPOSING.split(), *SHIELDING), "exposure"),
+    **dict.fromkeys(_ALLOWING.split(), "iam"),
+    **dict.fromkeys(PROTECTIONS, "destroy"),
+})  # fmt: skip
+"""Attributes in which risks are read, with the codes of these."""

@@ -1,6 +1,6 @@
 """Risks of Terraform changes, in the words and codes of :mod:`apps.rendering.comparing.risks`. Pure.
 
-As there, only what a change brings is a risk. Bodies have lost their secrets already, which none of these facts is.
+As there, only what a change brings is a risk. Bodies have lost their secrets already: where one stood, that is told.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from apps.rendering.comparing.paths import words
+from apps.rendering.comparing.risks.hidden import hidden_risks
 from apps.rendering.comparing.risks.reading import shown
 from apps.rendering.model import ABSENT, Action, ResourceChange, ResourceId, Risk, Weight
 from apps.rendering.terraform.exposure import exposure_facts
-from apps.rendering.terraform.kinds import ENCRYPTING, GIVES_RIGHTS, LOSSES, PROTECTIONS, SHIELDING, SHIELDS
+from apps.rendering.terraform.kinds import ENCRYPTING, GIVES_RIGHTS, LOSSES, PLACES, PROTECTIONS, SHIELDING, SHIELDS
 from apps.rendering.terraform.rights import rights_facts
 
 _NO_RIGHTS = frozenset(
@@ -27,7 +28,8 @@ _RIGHTS = {
 
 def plan_risks(change: ResourceChange) -> tuple[Risk, ...]:
     """The risks that ``change`` brings, the heavy ones first."""
-    found = dict.fromkeys((*_actions(change), *_rights(change), *_guards(change)))
+    hidden = hidden_risks(change.before, change.after, PLACES)
+    found = dict.fromkeys((*_actions(change), *_rights(change), *_guards(change), *hidden))
     for facts in (exposure_facts, rights_facts):
         known = set(facts(change.id.kind, change.before)) if change.before is not None else set()
         new = facts(change.id.kind, change.after) if change.after is not None else ()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
+from apps.rendering.comparing.risks.addresses import is_everybody, is_many
 from apps.rendering.comparing.risks.reading import at, mapping_at, mappings_at, shown, text_at, texts_at
 from apps.rendering.model import Json, Risk, Weight
 
 _Body = Mapping[str, Json]
-_EVERYBODY = frozenset({"0.0.0.0/0", "::/0"})
 _ROUTES = frozenset({"HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute"})
 _DIRECTIONS = {"Ingress": ("ingress", "from", "lets in"), "Egress": ("egress", "to", "lets out")}
 
@@ -36,7 +36,7 @@ def _service(body: _Body) -> Iterator[Risk]:
     spec = mapping_at(body, "spec")
     if spec.get("type") == "LoadBalancer":
         yield Risk("exposure", "A load balancer makes the service reachable from outside the cluster.", Weight.HIGH)
-        if _EVERYBODY & set(texts_at(spec, "loadBalancerSourceRanges")):
+        if any(map(is_everybody, texts_at(spec, "loadBalancerSourceRanges"))):
             yield Risk("exposure", "The load balancer accepts every address (loadBalancerSourceRanges).", Weight.HIGH)
     if spec.get("type") == "NodePort":
         yield Risk("exposure", "The service is reachable on a port of every node (NodePort).")
@@ -75,8 +75,8 @@ def _policy(body: _Body) -> Iterator[Risk]:
             if not at(rule, peers):
                 yield Risk("exposure", f"The network policy {verb} all traffic{where}.", Weight.HIGH)
             for peer in mappings_at(rule, peers):
-                everybody = text_at(peer, "ipBlock", "cidr") in _EVERYBODY
-                weight = Weight.HIGH if everybody else Weight.MEDIUM
+                cidr = text_at(peer, "ipBlock", "cidr")
+                weight = Weight.HIGH if is_everybody(cidr) or is_many(cidr) else Weight.MEDIUM
                 yield Risk("exposure", f"The network policy {verb} {_peer(peer)}{where}.", weight)
 
 
