@@ -123,7 +123,6 @@ def detail_json(row: Rendering, difference: Difference | None) -> dict[str, Any]
 
 
 def _resource(change: ResourceChange) -> dict[str, Any]:
-    source = change.source
     return {
         "key": change_key(change),
         "action": change.action.value,
@@ -131,7 +130,7 @@ def _resource(change: ResourceChange) -> dict[str, Any]:
         "api": change.id.api,
         "namespace": change.id.namespace,
         "name": change.id.name,
-        "made_by": (f"{source.path}:{source.line}" if source.line else source.path) if source else None,
+        "made_by": change.source.place if change.source else None,
         "changed": [
             {
                 "path": words(field.path),

@@ -173,6 +173,11 @@ class Rendering(Leased):
     def label(self) -> str:
         return f"{self.environment}/{self.target}"
 
+    @property
+    def message_place(self) -> str:
+        """The file and the line that the message names; empty where it names none."""
+        return f"{self.message_path}:{self.message_line}" if self.message_line else self.message_path
+
 
 class RenderedSide(models.Model):
     """One side of a target as it was rendered, by the content of its inputs: used again wherever that is the same.

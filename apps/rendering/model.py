@@ -82,6 +82,11 @@ class Source:
     path: str
     line: int = 0
 
+    @property
+    def place(self) -> str:
+        """``app/values.yaml:12``."""
+        return f"{self.path}:{self.line}" if self.line else self.path
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:

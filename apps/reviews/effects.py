@@ -11,8 +11,9 @@ from apps.changes.models import Rendering, Revision
 from apps.core.errors import Conflict
 from apps.policies.evaluation import BROKEN, RENDERED, WAITS, RenderingFact, ResourceFact, Standing
 from apps.policies.queries import Policy
+from apps.rendering.planners import PLANNERS
 
-PLANS = frozenset({"terraform", "cloudformation"})
+PLANS = frozenset(kind.value for kind in PLANNERS)
 NONE = Effects(is_planned=True)
 
 
@@ -47,8 +48,7 @@ def _state(row: Rendering) -> tuple[str, str]:
     if row.state == State.QUEUED:
         return WAITS, ""
     if row.state != State.RENDERED:
-        place = f" ({row.message_path}{f':{row.message_line}' if row.message_line else ''})" if row.message_path else ""
-        return BROKEN, f"{row.message}{place}"
+        return BROKEN, f"{row.message} ({row.message_place})" if row.message_path else row.message
     failed = [f"{name}: {failure}" for name, failure in row.facts.get("parts", ()) if failure]
     if failed:
         return BROKEN, "; ".join(failed[:3])

@@ -12,6 +12,7 @@ from apps.rendering.cloudformation.risks import risks_of
 from apps.rendering.comparing.equality import same, within_limits
 from apps.rendering.comparing.fields import field_changes
 from apps.rendering.comparing.paths import words
+from apps.rendering.comparing.resources import gathered
 from apps.rendering.comparing.shapes import UNKNOWN, Ordering, Shape, listed
 from apps.rendering.model import (
     ABSENT,
@@ -28,7 +29,6 @@ from apps.rendering.model import (
 
 Path = tuple[Step, ...]
 _MARKER = re.compile(r"\$\{([^{}]*)\}")
-_ORDER = {action: at for at, action in enumerate(Action)}
 _ELEMENTS = {
     "Tags": listed(UNKNOWN, "Key", order=Ordering.FREE, empty=False),
     "AttributeDefinitions": Shape(keys=("AttributeName",)),
@@ -60,22 +60,9 @@ BODY = _Body(keys=("Name",))
 def compare(before: Iterable[Resource], after: Iterable[Resource]) -> Difference:
     """The difference of two sides, the heaviest actions first, then by id. A type that changes is one replacement."""
     old, new = ({each.id.name: each for each in side} for side in (before, after))
-    changes: list[ResourceChange] = []
-    silent: list[ResourceChange] = []
-    unchanged = 0
-    for name in old.keys() | new.keys():
-        change = _change(old.get(name), new.get(name))
-        if change is None:
-            unchanged += 1
-        elif change.action is Action.UPDATE and all(field.rule for field in change.fields):
-            silent.append(change)
-        else:
-            changes.append(change)
+    found = gathered(_change(old.get(name), new.get(name)) for name in old.keys() | new.keys())
     dependents = _dependents(new.values())
-    changes = [_with_dependents(change, dependents) for change in changes]
-    changes.sort(key=lambda change: (_ORDER[change.action], change.id))
-    silent.sort(key=lambda change: change.id)
-    return Difference(tuple(changes), unchanged, tuple(silent))
+    return replace(found, changes=tuple(_with_dependents(change, dependents) for change in found.changes))
 
 
 def _change(old: Resource | None, new: Resource | None) -> ResourceChange | None:

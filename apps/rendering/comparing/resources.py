@@ -22,11 +22,15 @@ def compare(before: Iterable[Resource], after: Iterable[Resource]) -> Difference
     levels.
     """
     old, new = _by_id(before), _by_id(after)
+    return gathered(_change(old.get(identity), new.get(identity)) for identity in old.keys() | new.keys())
+
+
+def gathered(found: Iterable[ResourceChange | None]) -> Difference:
+    """One difference of what happens to each resource (``None``: nothing), whatever the order in which it is told."""
     changes: list[ResourceChange] = []
     silent: list[ResourceChange] = []
     unchanged = 0
-    for identity in old.keys() | new.keys():
-        change = _change(old.get(identity), new.get(identity))
+    for change in found:
         if change is None:
             unchanged += 1
         elif change.action is Action.UPDATE and all(field.rule for field in change.fields):
@@ -54,9 +58,7 @@ def _by_id(resources: Iterable[Resource]) -> dict[ResourceId, Resource]:
 
 
 def _place(source: Source | None) -> str:
-    if source is None:
-        return "a place that is not known"
-    return f"{source.path}:{source.line}" if source.line else source.path
+    return "a place that is not known" if source is None else source.place
 
 
 def _change(old: Resource | None, new: Resource | None) -> ResourceChange | None:

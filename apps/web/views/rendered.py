@@ -9,6 +9,7 @@ from apps.changes import queries as changes
 from apps.core.errors import InvalidInput
 from apps.presentation.change_frame import change_frame
 from apps.presentation.rendered_page import Filter, rendered_page
+from apps.presentation.rendered_targets import targets_of
 from apps.presentation.rendered_threads import effect_threads, places_of
 from apps.reviews import access as reviewing
 from apps.reviews import services as reviews
@@ -63,7 +64,7 @@ def targets(request: HttpRequest, number: int, *, is_plan: bool) -> HttpResponse
     if change.revision is None:
         raise InvalidInput("no_revision", f"{change.label} has no code yet, so it has no effect.")
     can_act = access.can_render(user, change).allowed
-    page = rendered_page(user, change, change.revision, _wanted(request), is_plan=is_plan, can_act=can_act)
+    page = targets_of(change.revision, is_plan=is_plan, can_act=can_act)
     context = {"page": page, "number": number, "part": PARTS[is_plan], "region": partial}
     return respond(request, "web/changes/region.html", context, fragment=partial)
 

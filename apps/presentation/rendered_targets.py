@@ -1,0 +1,108 @@
+"""The targets of a revision as rows: state, tool, what it says. Read from facts alone, so that it can be asked for often."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from apps.changes.effects.reading import Effects, State, effects_of
+from apps.changes.models import Rendering, Revision
+from apps.rendering.model import Action
+from apps.rendering.sandbox.isolation import Level
+from apps.reviews.effects import PLANS
+
+ACTIONS = tuple(action.value for action in Action)
+"""What happens to a resource, the heaviest first."""
+RENDERING = "rendering"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRow:
+    """One target with its state in words; ``counts`` only when it was rendered."""
+
+    label: str
+    environment: str
+    target: str
+    kind: str
+    state: str
+    optional: bool
+    message: str
+    place: str
+    counts: tuple[tuple[str, int], ...]
+    tool: str
+    digest: str
+    notes: tuple[str, ...]
+    open_words: str
+    problems: tuple[str, ...]
+    seconds: float
+    can_render: bool
+    can_cancel: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The targets under "Rendered", or with ``is_plan`` under "Plan"."""
+
+    revision: Revision
+    is_plan: bool
+    effects: Effects
+    targets: tuple[TargetRow, ...]
+
+    @property
+    def working(self) -> int:
+        """How many targets are being rendered, or wait for it."""
+        return sum(row.state in {State.QUEUED, RENDERING} for row in self.targets)
+
+    @property
+    def failed(self) -> int:
+        """How many targets could not be evaluated."""
+        return sum(row.state in {State.FAILED, State.CANCELLED} or bool(row.problems) for row in self.targets)
+
+    @property
+    def rendered(self) -> int:
+        """How many targets were rendered."""
+        return sum(row.state == State.RENDERED for row in self.targets)
+
+
+def targets_of(revision: Revision, *, is_plan: bool, can_act: bool) -> Targets:
+    """Their states as they are now; two queries, and no difference is read."""
+    effects = effects_of(revision)
+    rows = rows_of(effects, is_plan=is_plan)
+    return Targets(revision, is_plan, effects, tuple(_target(row, can_act) for row in rows))
+
+
+def rows_of(effects: Effects, *, is_plan: bool) -> list[Rendering]:
+    """The renderings that stand under "Rendered", or under "Plan"."""
+    return [row for row in effects.rows if (row.kind in PLANS) == is_plan]
+
+
+def _open_words(isolation: Sequence[str]) -> str:
+    """That the tool ran without isolation; empty where it was shut in."""
+    return isolation[1] if len(isolation) == 2 and isolation[0] == Level.OPEN else ""
+
+
+def _target(row: Rendering, can_act: bool) -> TargetRow:
+    facts = row.facts
+    name, version, sha256 = (*facts.get("tool", ()), "", "", "")[:3]
+    failed = [f"{part}: {failure}" for part, failure in facts.get("parts", ()) if failure]
+    unstable = [f"{one} differs from one run to the next" for one in facts.get("unstable", ())]
+    queued = row.state == State.QUEUED
+    return TargetRow(
+        label=row.label,
+        environment=row.environment,
+        target=row.target,
+        kind=row.kind,
+        state=RENDERING if queued and row.started_at else row.state,
+        optional=row.optional,
+        message=row.message,
+        place=row.message_place,
+        counts=tuple((action, int(facts.get("counts", {}).get(action, 0))) for action in ACTIONS if facts.get("counts", {}).get(action)),
+        tool=f"{name} {version}".strip() + (f" ({sha256[:12]})" if sha256 else ""),
+        digest=row.digest[:12],
+        notes=tuple(facts.get("warnings", ())),
+        open_words=_open_words(facts.get("isolation", ())),
+        problems=(*failed, *unstable),
+        seconds=facts.get("milliseconds", 0) / 1000,
+        can_render=can_act and not queued,
+        can_cancel=can_act and queued,
+    )  # fmt: skip
