@@ -60,7 +60,7 @@ class Review:
 class Part:
     """Something of the change that a rule can ask an approver to have viewed.
 
-    ``key`` names its content (``file:DIGEST``; a rendered resource would be ``resource:DIGEST``), so equal keys are
+    ``key`` names its content (``file:DIGEST``, of a rendered resource ``resource:DIGEST``), so equal keys are
     equal content. Every file is a part without ``kinds``; each thing that is destroyed and each right that is touched is
     one more, under the key of what shows it.
     """

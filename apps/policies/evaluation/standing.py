@@ -1,8 +1,7 @@
 """Whether an approval counts, and if not, why: one fixed list (UX §2.7).
 
 :class:`Standing` is that list and :data:`SENTENCES` its words; no other place has either. Not given by anything yet, because what
-brings them is not there: ``rendered_changed`` and ``plan_changed`` (renderings), ``expired`` and
-``reauthentication_missing`` (the rule options ``expires`` and ``reauthenticate``), ``policy_changed`` (every approval is
+brings them is not there: ``expired`` and ``reauthentication_missing`` (the rule options ``expires`` and ``reauthenticate``), ``policy_changed`` (every approval is
 judged by the policy of now, so a changed policy shows as requirements that wait).
 """
 

@@ -65,10 +65,15 @@ def mark_resource_seen(actor: User, *, change: ChangeRequest, resource: str, see
     if (resource in seen_resources(actor, change)) == seen:
         return False
     if seen:
-        SeenMark.objects.create(
-            change=change, user=actor, file=f"{PREFIX}{resource}", digest=resource,
-            revision_number=change.revision.number, marked_at=now(),
-        )  # fmt: skip
+        mark = SeenMark(
+            change=change,
+            user=actor,
+            file=f"{PREFIX}{resource}",
+            digest=resource,
+            revision_number=change.revision.number,
+            marked_at=now(),
+        )
+        SeenMark.objects.bulk_create([mark], ignore_conflicts=True)  # two clicks at once are one mark
     else:
         SeenMark.objects.filter(user=actor, change=change, file=f"{PREFIX}{resource}").delete()
     audit.record(
