@@ -2,7 +2,8 @@
 
 What counts as secret: the data of a Kubernetes Secret; text under a name that says so (``password``, ``client_secret``,
 ``API_TOKEN``), also as the value of an environment variable; and text that looks like a key wherever it stands (private
-keys in PEM, tokens of known makers, passwords in addresses). A name that only *refers* to a secret stays readable.
+keys in PEM, tokens of known makers, passwords in addresses); and what the repository itself calls so. A name that only
+*refers* to a secret stays readable.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from apps.rendering.model import Json, Resource
+from apps.rendering.own_patterns import NO_PATTERNS, OwnPatterns
 
-Fingerprint = Callable[[bytes], str]
 MARK = "\u2022\u2022\u2022\u2022"
 _DIGITS = 12
 _NAMES = re.compile(
@@ -46,13 +47,30 @@ _NAMING = frozenset({"name", "namespace", "key", "kind", "apiVersion", "secretNa
 """Keys below a secret name that say where the secret is, not what it is."""
 
 
+class Fingerprint:
+    """Makes fingerprints with a key of this portal, and knows what a repository calls secret beside what everybody does.
+
+    Without the key nobody can try which value a fingerprint belongs to.
+    """
+
+    def __init__(self, key: bytes, own: OwnPatterns = NO_PATTERNS) -> None:
+        self._key, self.own = key, own
+
+    def __call__(self, value: bytes) -> str:
+        return f"{MARK}{hmac.new(self._key, value, hashlib.sha256).hexdigest()[:_DIGITS]}"
+
+    def hides(self, name: str) -> bool:
+        """Whether a value under this name is taken for secret."""
+        return is_secret_name(name) or self.own.names(name)
+
+    def knowing(self, own: OwnPatterns) -> Fingerprint:
+        """The same fingerprints, with the patterns of a repository."""
+        return Fingerprint(self._key, own)
+
+
 def keyed(key: bytes) -> Fingerprint:
-    """Fingerprints with a key of this portal: without it nobody can try which value one belongs to."""
-
-    def fingerprint(value: bytes) -> str:
-        return f"{MARK}{hmac.new(key, value, hashlib.sha256).hexdigest()[:_DIGITS]}"
-
-    return fingerprint
+    """Fingerprints with this key, for repositories without patterns of their own."""
+    return Fingerprint(key)
 
 
 def redact(resource: Resource, fingerprint: Fingerprint) -> Resource:
@@ -69,12 +87,13 @@ def redact_value(value: Json, fingerprint: Fingerprint) -> Json:
 
 
 def redact_text(text: str, fingerprint: Fingerprint) -> str:
-    """Free text, such as the message of a tool, without what looks like a key."""
-    return _LOOKS.sub(lambda found: _once(found.group(), fingerprint), text)
+    """Free text, such as the message of a tool, without what looks like a key, and without words that patterns mean."""
+    plain = _LOOKS.sub(lambda found: _once(found.group(), fingerprint), text)
+    return fingerprint.own.replaced(plain, lambda word: _once(word, fingerprint))
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a value under this name is taken for secret."""
+    """Whether everybody takes a value under this name for secret."""
     return _NAMES.search(name) is not None
 
 
@@ -97,14 +116,21 @@ def _value(value: Json, fingerprint: Fingerprint, *, is_secret: bool = False) ->
 def _mapping(value: Mapping[str, Any], fingerprint: Fingerprint, *, is_secret: bool) -> dict[str, Any]:
     """Below a secret name everything is secret, except what only says where the secret is."""
     found = {
-        key: _value(item, fingerprint, is_secret=is_secret_name(str(key)) or (is_secret and key not in _NAMING))
+        _key(key, fingerprint): _value(
+            item, fingerprint, is_secret=fingerprint.hides(str(key)) or (is_secret and key not in _NAMING)
+        )
         for key, item in value.items()
     }
     name, text = value.get("name"), value.get("value")
-    is_variable = isinstance(name, str) and is_secret_name(name) and not any(key in value for key in _REFERENCES)
+    is_variable = isinstance(name, str) and fingerprint.hides(name) and not any(key in value for key in _REFERENCES)
     if is_variable and isinstance(text, str) and text:
         found["value"] = _once(text, fingerprint)
     return found
+
+
+def _key(key: Any, fingerprint: Fingerprint) -> Any:
+    """A name can be what a pattern of the repository means, as in a mapping of tokens to their owners."""
+    return fingerprint.own.replaced(key, lambda word: _once(word, fingerprint)) if isinstance(key, str) else key
 
 
 def _secret(body: dict[str, Any], fingerprint: Fingerprint) -> dict[str, Any]:

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from apps.changes.effects.registry import renderer_of
+from apps.changes.effects.registry import reader_of, renderer_of
 from apps.changes.effects.sides import Side, side_of
 from apps.changes.effects.targets import Sides
-from apps.changes.effects.tools import fingerprint, toolbox
+from apps.changes.effects.tools import toolbox
 from apps.rendering.comparing import compare, difference_digest
-from apps.rendering.model import Difference, Part, ToolIdentity
+from apps.rendering.model import Difference, Part, RenderError, ToolIdentity
 from apps.rendering.planners import PLANNERS
 from apps.rendering.protocol import Target
+from apps.rendering.quoted import quotes_of
+from apps.rendering.redaction import Fingerprint, redact_text
 from apps.rendering.sandbox.isolation import isolation
 
 
@@ -35,13 +37,32 @@ class Outcome:
         return difference_digest(self.difference, self.tool)
 
 
-def outcome_of(target: Target, sides: Sides) -> Outcome:
-    """Render and compare. Raises :class:`~apps.rendering.model.RenderError`."""
-    if target.kind in PLANNERS:
-        planned = PLANNERS[target.kind].plan(sides.before, sides.after, target, toolbox(), fingerprint())
-        return Outcome(planned.difference, planned.tool, planned.warnings, planned.parts)
+def outcome_of(target: Target, sides: Sides, hide: Fingerprint) -> Outcome:
+    """Render and compare. Raises :class:`~apps.rendering.model.RenderError`, whose message quotes no secret."""
+    try:
+        if target.kind in PLANNERS:
+            planned = PLANNERS[target.kind].plan(sides.before, sides.after, target, toolbox(), hide)
+            return Outcome(planned.difference, planned.tool, planned.warnings, planned.parts)
+        return _compared(target, sides, hide)
+    except RenderError as error:
+        message = _unquoted(error.message, target, sides, hide)
+        raise RenderError(error.failure, message, path=error.path, line=error.line) from None
+
+
+def _unquoted(message: str, target: Target, sides: Sides, hide: Fingerprint) -> str:
+    """What a tool said when it failed, without the secrets of either side."""
+    inputs: set[str] = set()
+    for tree in (sides.before, sides.after):
+        try:
+            inputs.update(reader_of(target.kind).inputs(tree, target))
+        except RenderError:
+            inputs.add("./")  # what it reads is not known, so it may quote any file
+    return redact_text(quotes_of((sides.before, sides.after), inputs, hide).without(message), hide)
+
+
+def _compared(target: Target, sides: Sides, hide: Fingerprint) -> Outcome:
     renderer = renderer_of(target.kind)
-    before, after = side_of(renderer, sides.before, target), side_of(renderer, sides.after, target)
+    before, after = (side_of(renderer, tree, target, hide) for tree in (sides.before, sides.after))
     difference = compare(before.rendered.resources, after.rendered.resources)
     unstable = tuple(dict.fromkeys((*before.unstable, *after.unstable)))
     allowed = target.options.get("unstable", ())

@@ -13,18 +13,19 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from apps.changes.effects.git_tree import GitTree
-from apps.changes.effects.tools import fingerprint, toolbox
+from apps.changes.effects.tools import toolbox
 from apps.changes.models import RenderedSide
 from apps.core.clock import now
 from apps.rendering.comparing import words
 from apps.rendering.comparing.codec import decode_rendered, encode_rendered
 from apps.rendering.model import Kind, Rendered, ToolIdentity
 from apps.rendering.protocol import Renderer, Target
-from apps.rendering.redaction import redact, redact_text
+from apps.rendering.quoted import quotes_of
+from apps.rendering.redaction import Fingerprint, redact, redact_text
 from apps.rendering.stability import asks_for_time, render_twice, settled
 
 CHARTS = frozenset({Kind.HELM, Kind.FLUX})
-VERSION = 1
+VERSION = 2
 """Grows when what a side holds changes its meaning; older ones are then rendered anew."""
 
 
@@ -38,20 +39,20 @@ class Side:
     was_kept: bool = False
 
 
-def side_of(renderer: Renderer, tree: GitTree, target: Target) -> Side:
+def side_of(renderer: Renderer, tree: GitTree, target: Target, hide: Fingerprint) -> Side:
     """The side as it was kept, or rendered now. Raises :class:`~apps.rendering.model.RenderError`; that is not kept."""
     tool = renderer.tool(toolbox())
     inputs = renderer.inputs(tree, target)
     if not any(True for path in inputs for _ in tree.entries(path.rstrip("/"))):
         return Side(Rendered((), tool, inputs))  # the target is not there on this side: nothing is there to be rendered
-    key = _key(tool, target, tree, inputs)
+    key = _key(tool, target, tree, inputs, hide)
     kept = RenderedSide.objects.filter(key=key).first()
     if kept is not None:
         RenderedSide.objects.filter(pk=kept.pk).update(used_at=now())
         return _unpacked(kept)
     began = time.monotonic()
     rendered, unstable = _rendered(renderer, tree, target, inputs)
-    found = Side(_redacted(rendered), unstable, round((time.monotonic() - began) * 1000))
+    found = Side(_redacted(rendered, tree, hide), unstable, round((time.monotonic() - began) * 1000))
     _keep(key, found)
     return found
 
@@ -71,26 +72,33 @@ def _rendered(
     return settled(twice), named
 
 
-def _key(tool: ToolIdentity, target: Target, tree: GitTree, inputs: Iterable[str]) -> str:
+def _key(tool: ToolIdentity, target: Target, tree: GitTree, inputs: Iterable[str], hide: Fingerprint) -> str:
     entries = {entry.path: entry for path in inputs for entry in tree.entries(path.rstrip("/"))}
     facts = {
         "version": VERSION,
         "tool": [tool.name, tool.version, tool.sha256],
         "kind": target.kind.value,
         "options": target.options,
+        "secrets": hide.own.identity,
         "inputs": sorted(inputs),
         "blobs": [[path, entry.mode, entry.oid] for path, entry in sorted(entries.items())],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _redacted(rendered: Rendered) -> Rendered:
-    hide = fingerprint()
+def _redacted(rendered: Rendered, tree: GitTree, hide: Fingerprint) -> Rendered:
+    """Without secrets. What a tool says can quote those of its inputs, which are read only where it says anything."""
+    failures = [part.failure for part in rendered.parts if part.failure]
+    quotes = quotes_of((tree,), rendered.inputs if rendered.warnings or failures else (), hide)
+
+    def said(text: str) -> str:
+        return redact_text(quotes.without(text), hide)
+
     return replace(
         rendered,
         resources=tuple(redact(resource, hide) for resource in rendered.resources),
-        warnings=tuple(redact_text(text, hide) for text in rendered.warnings),
-        parts=tuple(replace(part, failure=redact_text(part.failure, hide)) for part in rendered.parts),
+        warnings=tuple(map(said, rendered.warnings)),
+        parts=tuple(replace(part, failure=said(part.failure)) for part in rendered.parts),
     )
 
 

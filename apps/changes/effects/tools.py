@@ -1,4 +1,4 @@
-"""What this portal renders with: the toolbox of its settings, and the key of its fingerprints."""
+"""What this portal renders with: the toolbox of its settings, the key of its fingerprints, and what a repository calls secret."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from pathlib import Path
 
 from django.conf import settings
 
+from apps.changes.models import Revision
 from apps.core.secrets import derived_key
+from apps.policies.queries import BROKEN, policy_at
 from apps.rendering.limits import Limits
+from apps.rendering.model import Failure, RenderError
+from apps.rendering.own_patterns import OwnPatterns
 from apps.rendering.redaction import Fingerprint, keyed
 from apps.rendering.toolbox import Toolbox
 
@@ -29,3 +33,18 @@ def toolbox() -> Toolbox:
 def fingerprint() -> Fingerprint:
     """Equal secrets have equal fingerprints in this portal, in every environment, and in no other portal."""
     return keyed(derived_key("fingerprints/v1"))
+
+
+def fingerprint_of(revision: Revision) -> Fingerprint:
+    """With the patterns of the policy that governs the revision, which is that of its target branch.
+
+    Raises ``REFUSED`` where that policy cannot be read and there was no earlier one: nobody then knows what is secret.
+    """
+    policy = policy_at(revision.change.repository, revision.target_branch, revision.target_oid)
+    if policy.governs == BROKEN:
+        text = "portal.yaml of the target branch cannot be read, so what it calls secret is not known. Repair it first."
+        raise RenderError(Failure.REFUSED, text)
+    found = policy.config.secrets
+    return fingerprint().knowing(
+        OwnPatterns((key for one in found for key in one.keys), (value for one in found for value in one.values))
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from apps.changes import access
 from apps.changes.effects.outcomes import Outcome, facts_of, outcome_of
 from apps.changes.effects.sides import packed
 from apps.changes.effects.targets import Found, reached_by, sides_of
-from apps.changes.effects.tools import fingerprint
+from apps.changes.effects.tools import fingerprint, fingerprint_of
 from apps.changes.models import ChangeRequest, RenderedSide, Rendering, RenderingPlan, Revision
 from apps.changes.transitions import Entry, announce, record
 from apps.core.clock import now
@@ -96,15 +97,21 @@ def render(rendering_id: int) -> None:
         sides = sides_of(row.revision)
         if sides is None:
             raise RenderError(Failure.UNSUPPORTED, "It conflicts with the target branch, so there is no result.")
-        _finish(row, fence, _done(outcome_of(_target(row), sides)))
+        _finish(row, fence, _done(outcome_of(_target(row), sides, fingerprint_of(row.revision))))
     except RenderError as error:
         _finish(row, fence, _failed(error))
     except PortalError as error:
         _finish(row, fence, _failed(RenderError(Failure.MISSING_INPUT, error.message)))
-    except Exception as error:
-        log.exception("rendering_failed", rendering=row.pk, target=row.label)
-        said = f"The portal itself failed here ({type(error).__name__}). Its log has more; render it again later."
-        _finish(row, fence, _failed(RenderError(Failure.DEFECT, said)))
+    except Exception as error:  # noqa: BLE001 - told on the page and in the log, without the words of the error
+        _finish(row, fence, _failed(_defect(row, error)))
+
+
+def _defect(row: Rendering, error: Exception) -> RenderError:
+    """Neither page nor log has the words of the error, or its values: they can be those of a repository."""
+    frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    log.error("rendering_failed", rendering=row.pk, target=row.label, error=type(error).__name__, frames=frames)
+    said = f"The portal itself failed here ({type(error).__name__}). Its log has more; render it again later."
+    return RenderError(Failure.DEFECT, said)
 
 
 def _target(row: Rendering) -> Target:
@@ -196,7 +203,7 @@ def hand_in_plan(
     if row.kind != Kind.TERRAFORM:
         raise InvalidInput("no_plan", f"{row.label} is of the kind {row.kind}: it is rendered here.", field="target")
     try:
-        planned = read_plan(plan, fingerprint())
+        planned = read_plan(plan, fingerprint_of(row.revision))
     except RenderError as error:
         raise InvalidInput("bad_plan", f"This plan cannot be read: {error.message}", field="plan") from None
     outcome = Outcome(planned.difference, planned.tool, planned.warnings, planned.parts)
@@ -212,7 +219,7 @@ def hand_in_plan(
 
 def _present(change: ChangeRequest, environment: str, target: str) -> Rendering:
     rows = Rendering.objects.filter(revision=change.revision_id, environment=environment, target=target)
-    row = rows.select_related("revision").first()
+    row = rows.select_related("revision__change__repository").first()
     if row is None:
         raise InvalidInput(
             "no_such_target", f"{change.label} reaches no target {environment}/{target} now.", field="target"

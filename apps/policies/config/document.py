@@ -9,10 +9,11 @@ from apps.policies.config.model import PortalConfig
 from apps.policies.config.nodes import Mapping, Node, Refused, read_nodes
 from apps.policies.config.reader import Reader
 from apps.policies.config.rules import read_emergency, read_rollback, read_rules, read_threads
+from apps.policies.config.secrets import read_secrets
 from apps.policies.config.windows import read_windows
 from apps.policies.problems import Problem, has_errors
 
-KEYS = ("apiVersion", "environments", "rules", "windows", "emergency", "rollback", "runbooks", "threads")
+KEYS = ("apiVersion", "environments", "rules", "windows", "emergency", "rollback", "runbooks", "threads", "secrets")
 API_VERSION = "portal/v1"
 MAX_PROBLEMS = 100
 _EXAMPLE = "Start the file with `apiVersion: portal/v1`; docs/portal-yaml.md has a whole example."
@@ -66,6 +67,7 @@ def _document(reader: Reader, root: Node) -> PortalConfig | None:
         read_windows(reader, fields.get("windows"), names),
         _runbooks(reader, fields.get("runbooks")),
         read_threads(reader, fields.get("threads")),
+        read_secrets(reader, fields.get("secrets")),
     )
 
 

@@ -170,6 +170,16 @@ class WindowConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretConfig:
+    """What the repository calls secret: globs on names of fields, and on words of texts, in which only ``*`` is special."""
+
+    name: str
+    keys: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PortalConfig:
     """The whole file. No environments in it means one named ``default`` without a pipeline."""
 
@@ -180,6 +190,7 @@ class PortalConfig:
     windows: tuple[WindowConfig, ...] = ()
     runbooks: str = ""
     threads: ThreadsConfig = field(default_factory=ThreadsConfig)
+    secrets: tuple[SecretConfig, ...] = ()
 
     def environment(self, name: str) -> EnvironmentConfig | None:
         """The environment of that name."""

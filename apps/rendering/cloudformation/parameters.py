@@ -8,7 +8,7 @@ from apps.rendering.cloudformation.markers import Marker, marker
 from apps.rendering.cloudformation.problems import placed, problem, shown
 from apps.rendering.cloudformation.templates import Template, read_document
 from apps.rendering.model import Failure, Json, RenderError
-from apps.rendering.redaction import MARK, Fingerprint, is_secret_name
+from apps.rendering.redaction import MARK, Fingerprint
 
 PREVIOUS = marker("Fn::Previous")
 """Stands for a value that the stack keeps from its last update (``UsePreviousValue``)."""
@@ -98,13 +98,13 @@ def _value(name: str, declared: Mapping[str, Json], given: Mapping[str, Json], f
     is_stored = kind.startswith("AWS::SSM::Parameter::Value<")
     is_list = not is_stored and (kind == "CommaDelimitedList" or kind.startswith("List<"))
     plain = _listed(value) if is_list else _text(value)
-    if is_secret(name, declared):
+    if is_secret(name, declared, fingerprint):
         plain = _hidden(plain, fingerprint)
     return marker(f"SSM::{plain}") if is_stored else plain
 
 
-def is_secret(name: str, declared: Mapping[str, Json]) -> bool:
-    return str(declared.get("NoEcho", False)).lower() == "true" or is_secret_name(name)
+def is_secret(name: str, declared: Mapping[str, Json], fingerprint: Fingerprint) -> bool:
+    return str(declared.get("NoEcho", False)).lower() == "true" or fingerprint.hides(name)
 
 
 def _check_allowed(name: str, declared: Mapping[str, Json], value: Json) -> None:

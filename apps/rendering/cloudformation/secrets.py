@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from apps.rendering.cloudformation.markers import Marker
 from apps.rendering.model import Json
-from apps.rendering.redaction import MARK, Fingerprint, is_secret_name, redact_value
+from apps.rendering.redaction import MARK, Fingerprint, redact_value
 
 _PROPERTIES = frozenset({"SecretString", "SecretBinary", "PreSharedKey", "SharedSecret", "AuthParameters"})
 _NAMED_BY = ("Name", "Key", "OptionName", "ParameterKey", "name", "key")
@@ -26,7 +26,7 @@ def _named(value: Json, fingerprint: Fingerprint, *, is_secret: bool) -> Json:
         return [_named(each, fingerprint, is_secret=is_secret) for each in value]
     if isinstance(value, Mapping):
         name = next((value[key] for key in _NAMED_BY if isinstance(value.get(key), str)), "")
-        secret_value = is_secret_name(name)
+        secret_value = fingerprint.hides(name)
         return {
             key: _named(
                 each, fingerprint, is_secret=is_secret or key in _PROPERTIES or (secret_value and key in _VALUES)
@@ -47,7 +47,8 @@ def _refers(value: Json) -> bool:
 
 def _restored(value: Json, without: Json) -> Json:
     if isinstance(value, Mapping) and isinstance(without, Mapping):
-        return {str(key): _restored(value[key], each) for key, each in without.items()}
+        pairs = zip(value.values(), without.items(), strict=True)  # names can be fingerprints by now; their order stays
+        return {str(key): _restored(old, each) for old, (key, each) in pairs}
     if isinstance(value, list) and isinstance(without, list):
         return [_restored(each, other) for each, other in zip(value, without, strict=True)]
     if _refers(value):

@@ -114,7 +114,7 @@ class Expansion:
         self.found.parts.append(Part(part))
         self.expand(template, given, inside, above)
         values = parameter_values(template, given, around.fingerprint)
-        secret = {key for key, declared in template.parameters.items() if is_secret(key, declared)}
+        secret = {key for key, declared in template.parameters.items() if is_secret(key, declared, around.fingerprint)}
         return {
             **properties,
             "Parameters": {key: values[key] if key in secret else each for key, each in given.items()},

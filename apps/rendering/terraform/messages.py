@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from apps.rendering.model import Failure, RenderError
 from apps.rendering.paths import joined
-from apps.rendering.redaction import MARK, Fingerprint, is_secret_name, redact_text
+from apps.rendering.redaction import MARK, Fingerprint, redact_text
 from apps.rendering.sandbox.messages import clean_message
 from apps.rendering.terraform import hcl
 
@@ -32,15 +32,15 @@ def failure(said: bytes, root: str, secrets: Iterable[str], fingerprint: Fingerp
     return RenderError(Failure.TEMPLATE, before + (message or "Terraform failed without a word."), path=path, line=line)
 
 
-def secret_texts(files: Iterable[hcl.Block]) -> Iterator[str]:
-    """The strings that files give to what is called, or marked as, secret: a message may quote them."""
+def secret_texts(files: Iterable[hcl.Block], hides: Callable[[str], bool]) -> Iterator[str]:
+    """The strings that files give to what is called, or marked as, secret (``hides`` tells of names): a message may quote them."""
     known = list(files)
     names = {
         label
         for file in known
         for block in file.named("variable")
         for label in block.labels
-        if is_secret_name(label) or [token.text for token in block.attributes.get("sensitive", [])] == ["true"]
+        if hides(label) or [token.text for token in block.attributes.get("sensitive", [])] == ["true"]
     }
     for file in known:
         left = [file]
@@ -49,17 +49,17 @@ def secret_texts(files: Iterable[hcl.Block]) -> Iterator[str]:
             left += block.blocks
             of_variable = block.name == "variable" and not names.isdisjoint(block.labels)
             for name, tokens in block.attributes.items():
-                is_secret = is_secret_name(name) or name in names or (of_variable and name == "default")
-                yield from _texts(tokens, is_secret=is_secret)
+                is_secret = hides(name) or name in names or (of_variable and name == "default")
+                yield from _texts(tokens, hides, is_secret=is_secret)
 
 
-def _texts(tokens: Iterable[hcl.Token], *, is_secret: bool) -> Iterator[str]:
+def _texts(tokens: Iterable[hcl.Token], hides: Callable[[str], bool], *, is_secret: bool) -> Iterator[str]:
     """All strings of a secret expression; of another one those that stand behind a secret name."""
     name = ""
     for token in tokens:
-        if token.kind == "word" or (token.kind == "text" and is_secret_name(token.text)):
+        if token.kind == "word" or (token.kind == "text" and hides(token.text)):
             name = token.text
         elif token.kind == "text":
-            if (is_secret or is_secret_name(name)) and len(token.text) >= _SHORTEST and not token.text.startswith(MARK):
+            if (is_secret or hides(name)) and len(token.text) >= _SHORTEST and not token.text.startswith(MARK):
                 yield token.text
             name = ""

@@ -148,7 +148,7 @@ def _run(side: _Side, state: str, workspace: Workspace, toolbox: Toolbox, finger
     )
     done = run(command, workspace, toolbox.limits, toolbox)
     if done.returncode:
-        raise failure(done.stderr, side.root, _secrets(side), fingerprint, side.words)
+        raise failure(done.stderr, side.root, _secrets(side, fingerprint), fingerprint, side.words)
     return load(done.stdout)
 
 
@@ -188,7 +188,7 @@ def _emptied(target: Target) -> _Side:
     return side
 
 
-def _secrets(side: _Side) -> set[str]:
+def _secrets(side: _Side, fingerprint: Fingerprint) -> set[str]:
     """What a message must not quote: strings with secret names in the code, in files of values, and in the state."""
     blocks = [file for files in side.reading.folders.values() for file in files]
     prefix = f"{side.root}/" if side.root else ""
@@ -198,7 +198,7 @@ def _secrets(side: _Side) -> set[str]:
             blocks.append(hcl.read(read_file(side.tree, rooted(path, "file")), path))
         except RenderError:
             continue
-    return set(secret_texts(blocks))
+    return set(secret_texts(blocks, fingerprint.hides))
 
 
 def _not_followed(side: _Side | None) -> list[str]:
