@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from apps.demo.story import current, finished
+from apps.demo.story import current, finished, fleet
 from apps.demo.story.plan import plans_of_the_pipeline
 from apps.demo.story.setting import set_the_scene
 from apps.demo.story.world import World
@@ -23,6 +23,8 @@ CHAPTERS: tuple[Callable[[World], None], ...] = (
     current.waiting_for_release,
     current.ready_to_merge,
     current.full_desks,
+    fleet.finer_metrics,
+    fleet.safer_backups,
     plans_of_the_pipeline,
 )
 
