@@ -10,6 +10,7 @@ from apps.api.views import (
     changes,
     deployments,
     desk,
+    gates,
     people,
     renderings,
     repositories,
@@ -106,6 +107,15 @@ urlpatterns = [
     path("changes/<int:number>/suggestions/", route(threads.apply_suggestions), name="change-suggestions"),
     path("changes/<int:number>/drafts/", route(threads.list_drafts, threads.save_draft), name="change-drafts"),
     path("changes/<int:number>/drafts/<int:draft>/", route(threads.delete_draft), name="change-draft-comment"),
+    path(
+        "changes/<int:number>/overrides/", route(gates.list_overrides, gates.override_window), name="change-overrides"
+    ),
+    path(
+        "changes/<int:number>/overrides/<int:override>/withdraw/",
+        route(gates.withdraw_override),
+        name="change-override-withdraw",
+    ),
+    path("changes/<int:number>/checks/", route(gates.list_checks, gates.report_check), name="change-checks"),
     # what it does
     path("changes/<int:number>/renderings/", route(renderings.list_renderings), name="change-renderings"),
     path("changes/<int:number>/renderings/again/", route(renderings.render_again), name="rendering-again"),

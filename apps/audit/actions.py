@@ -81,10 +81,13 @@ ACTIONS: dict[str, str] = {
     # reviews
     "review.submitted": "Review given",
     "review.withdrawn": "Review withdrawn",
+    "window.overridden": "Freeze or window overridden for one change",
+    "window.override_withdrawn": "Override of a freeze or window taken back",
     "file.viewed": "Files marked as viewed",
     "file.unviewed": "Files marked as not viewed",
     "resource.seen": "Resource marked as seen",
     "resource.unseen": "Resource marked as not seen",
+    "check.reported": "Check reported by a pipeline",
     "rendering.requested": "Rendering asked for again",
     "rendering.cancelled": "Rendering cancelled",
     "rendering.handed_in": "Plan handed in",

@@ -40,6 +40,21 @@ def can_render(user: User, change: ChangeRequest) -> Verdict:
     return repositories.can_write(user, change.repository)
 
 
+def can_report(user: User, change: ChangeRequest) -> Verdict:
+    """Reporting a check: service accounts that write here, and maintainers; nobody for a change of their own."""
+    may = repositories.can_write(user, change.repository)
+    if not may.allowed:
+        return may
+    if change.contributions.filter(user=user).exists() or user.pk in {change.requester_id, change.owner_id}:
+        return refused("contributor", f"You contributed to {change.label}, so somebody else reports its checks.")
+    if not user.is_human or repositories.can_maintain(user, change.repository).allowed:
+        return ALLOWED
+    return refused(
+        "not_a_pipeline",
+        f"Checks of {change.label} are reported by the service account of a pipeline, or by a maintainer.",
+    )
+
+
 def can_take(user: User, change: ChangeRequest) -> Verdict:
     """Taking a change upon oneself means to write it."""
     return repositories.can_write(user, change.repository)

@@ -192,6 +192,33 @@ class RenderedSide(models.Model):
     used_at = models.DateTimeField(db_index=True)
 
 
+class CheckReport(models.Model):
+    """What a pipeline reported of one merge result (a tree, on its way into a branch). The newest of a name counts."""
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        SUCCESS = "success"
+        FAILURE = "failure"
+
+    repository = models.ForeignKey("repositories.Repository", on_delete=models.PROTECT, related_name="check_reports")
+    change = models.ForeignKey(ChangeRequest, on_delete=models.PROTECT, related_name="check_reports")
+    tree = OidField()
+    target_branch = models.CharField(max_length=250)
+    name = models.CharField(max_length=100)
+    state = models.CharField(max_length=7, choices=State.choices)
+    summary = models.CharField(max_length=500, blank=True)
+    url = models.CharField(max_length=1000, blank=True)
+    reported_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("pk",)
+        indexes = [models.Index(fields=["repository", "tree", "name"], name="reports_by_tree")]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.state}"
+
+
 class Contribution(models.Model):
     """Somebody contributed to a change. Rows are only added: contributors never shrink (DESIGN §5)."""
 

@@ -11,7 +11,7 @@ from django.db.models import Q
 from apps.accounts.models import User
 from apps.accounts.queries import people_by_email
 from apps.changes.lifecycle import FOLLOWS_GIT, Status
-from apps.changes.models import ChangeRequest, Contribution, Revision
+from apps.changes.models import ChangeRequest, CheckReport, Contribution, Revision
 from apps.changes.querysets import ChangeQuerySet
 from apps.changes.search import Query, parse
 from apps.core.errors import NotVisible, PortalError
@@ -264,3 +264,15 @@ def is_earlier_state(change: ChangeRequest) -> bool:
         return commit_tree_oid(change.repository.mirror_path, undone.revision.target_oid) == tree
     except PortalError:
         return False
+
+
+def present_checks(change: ChangeRequest) -> list[CheckReport]:
+    """The newest report of each name for the present merge result, by name."""
+    revision = change.revision
+    if revision is None or not revision.result_tree:
+        return []
+    rows = CheckReport.objects.filter(
+        repository=change.repository_id, tree=revision.result_tree, target_branch=revision.target_branch
+    )
+    newest = {row.name: row for row in rows.select_related("reported_by").order_by("pk")}
+    return [newest[name] for name in sorted(newest)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from apps.accounts.models import User
 from apps.changes import queries as changes
 from apps.changes.models import ChangeRequest
+from apps.changes.queries import present_checks
 from apps.deployments import access as deployments
 from apps.deployments.models import Deployment
 from apps.presentation.change_menu import MenuEntry, menu_of
@@ -155,8 +156,16 @@ def _tabs(change: ChangeRequest, facts: ChangeFacts, current: str) -> tuple[Tab,
         wanted += [("Rendered", "rendered/", "rendered", is_rendered)] if is_rendered else []
         wanted += [("Plan", "plan/", "plan", is_planned)] if is_planned else []
         needed = f"{facts.met}/{facts.needed}" if facts.needed else None
+        checks = _checks(change)
+        wanted += [("Checks", "checks/", "checks", checks)] if checks else []
         wanted.append(("Approvals", "approvals/", "approvals", needed))
     if change.status in {"merging", "merged", "done"} or facts.deployments:
         wanted.append(("Deploys", "deployments/", "deployments", len(facts.deployments) or None))
     wanted.append(("History", "history/", "history", None))
     return tuple(Tab(title, url + path, name, count, name == current) for title, path, name, count in wanted)
+
+
+def _checks(change: ChangeRequest) -> str:
+    """``9/10`` succeeded; empty where no pipeline reported anything of the present result."""
+    rows = present_checks(change)
+    return f"{sum(row.state == 'success' for row in rows)}/{len(rows)}" if rows else ""

@@ -8,11 +8,12 @@ from apps.changes.lifecycle import Status, words
 from apps.changes.models import ChangeRequest
 from apps.core.verdict import ALLOWED, Verdict, refused
 from apps.policies.config import OPENER, WRITERS
+from apps.policies.evaluation import Facts, Ledger, may_override
 from apps.repositories import access as repositories
 from apps.repositories.models import Repository
 from apps.reviews.attention import CALLABLE
 from apps.reviews.facts import policy_of
-from apps.reviews.models import Assignment, Review, Thread
+from apps.reviews.models import Assignment, Review, Thread, WindowOverride
 
 NOT_A_REVIEWER = (
     "Reviewing {label} needs the role reviewer in {repository}; a maintainer of the repository can give it."
@@ -74,6 +75,27 @@ def can_approve(user: User, change: ChangeRequest) -> Verdict:
             "contributor", f"You asked for the roll-back {change.label}, so somebody else has to approve it."
         )
     return ALLOWED
+
+
+def can_override(user: User, change: ChangeRequest, facts: Facts) -> Verdict:
+    """Letting ``change`` through every window that holds it: for whom each of them names, and no contributor."""
+    own = can_approve(user, change)
+    if not own.allowed:
+        return own
+    ledger = Ledger(facts)
+    closed = [hold for hold in facts.holds if not may_override(ledger, hold, user.pk)]
+    if not closed:
+        return ALLOWED
+    names = " and ".join(f"“{name}”" for hold in closed for name in hold.windows)
+    whom = " or ".join(dict.fromkeys(name for hold in closed for name in hold.principals))
+    return refused("not_in_group", f"Only {whom} may let a change through {names}; portal.yaml says so.")
+
+
+def can_withdraw_override(user: User, change: ChangeRequest, override: WindowOverride) -> Verdict:
+    """Who gave it, and maintainers."""
+    if override.given_by_id == user.pk:
+        return repositories.can_ask(user, change.repository)
+    return repositories.can_maintain(user, change.repository)
 
 
 def _reviewable(change: ChangeRequest, stage: str) -> Verdict:

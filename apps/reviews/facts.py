@@ -12,12 +12,15 @@ from apps.changes.effects.reading import Effects
 from apps.changes.lifecycle import FOLLOWS_GIT, Status
 from apps.changes.models import ChangeRequest, Contribution, Revision
 from apps.changes.queries import Contributor
+from apps.core.clock import now
 from apps.policies import evaluation
 from apps.policies.queries import Policy, policy_at
 from apps.repositories.roles import REVIEW
 from apps.reviews.attestation import seen_keys
+from apps.reviews.circumstances import author_kinds, lasting, reported_checks
 from apps.reviews.content import parts_of
 from apps.reviews.effects import known_effects, lost_to_effect, rendering_facts
+from apps.reviews.holds import hold_facts, override_facts, override_principals
 from apps.reviews.models import Review, Thread
 from apps.reviews.people import People, people_of, principals
 from apps.reviews.resources import resource_parts
@@ -56,15 +59,18 @@ def approval_facts(
     owners = policy.path_owners(revision.paths) if revision else ()
     people = people_of(change.repository, [review.reviewer for review in reviews] + [change.requester])
     people.by_id.update({row.user.pk: row.user for row in contributors if row.user is not None})
-    known = principals([*ALWAYS, *_named(policy, owners)], people)
+    known = principals([*ALWAYS, *_named(policy, owners), *override_principals(policy)], people)
     effects = known_effects(policy, revision)
+    environments = _environments(change, policy, revision)
+    reached = [environment] if environment else [row.name for row in environments if row.affected]
+    holds = hold_facts(policy, str(stage), reached)
     facts = evaluation.Facts(
         stage=str(stage),
         status=str(change.status),
         environment=environment,
         kind=_kind(change),
         requester=change.requester_id,
-        environments=_environments(change, policy, revision),
+        environments=environments,
         owners=owners,
         principals=known,
         people=_people(people),
@@ -75,8 +81,16 @@ def approval_facts(
         policy=policy.fact(),
         rollback=policy.config.rollback,
         renderings=rendering_facts(effects),
+        holds=holds,
+        overrides=override_facts(change, revision, effects, str(stage), environment) if holds else (),
+        moment=int(now().timestamp()),
+        lasting=lasting(policy),
+        authors=author_kinds(change, policy, people),
     )
-    return facts if revision is None else _with_revision(_with_parts(facts, change, policy, effects), change, revision)
+    if revision is None:
+        return facts
+    facts = replace(facts, checks=reported_checks(change, revision, policy, str(stage)))
+    return _with_revision(_with_parts(facts, change, policy, effects), change, revision)
 
 
 def _with_parts(
@@ -108,6 +122,8 @@ def _with_revision(facts: evaluation.Facts, change: ChangeRequest, revision: Rev
         is_empty=not revision.paths and not revision.conflicts,
         conflicts=tuple(revision.conflicts),
         changed_paths=tuple(revision.paths),
+        files=revision.files_changed,
+        lines=revision.lines_added + revision.lines_removed,
     )
 
 
@@ -125,7 +141,7 @@ def _ids(rows: Iterable[Contributor]) -> frozenset[int]:
 
 
 def _named(policy: Policy, owners: Iterable[evaluation.PathOwners]) -> set[str]:
-    names = {name for rule in policy.config.rules for name in rule.needs.from_}
+    names = {name for rule in policy.config.rules for name in rule.needs.principals}
     for found in owners:
         for match in found.matches:
             names.update(match.owners)
@@ -170,6 +186,8 @@ def _review(row: Review, revision: Revision | None, effects: Effects | None) -> 
         why_not=WITHDRAWN if row.withdrawn_at else lost if same_branch else RETARGETED,
         id=row.pk,
         seen=seen_keys(row.shown),
+        at=int(row.created_at.timestamp()),
+        reauthenticated=row.reauthenticated,
     )
 
 

@@ -18,10 +18,16 @@ MOST_OUTLOOKS = 12
 
 
 def approval_worth(
-    user: User, change: ChangeRequest, seen: Sequence[str], *, stage: str = Review.Stage.MERGE, environment: str = ""
+    user: User,
+    change: ChangeRequest,
+    seen: Sequence[str],
+    *,
+    stage: str = Review.Stage.MERGE,
+    environment: str = "",
+    reauthenticated: bool = True,
 ) -> Worth:
     """What an approval by ``user`` would be worth now, who has viewed the parts with the keys ``seen``."""
-    return worth_of(*gate_of(change, stage, environment), user.pk, seen)
+    return worth_of(*gate_of(change, stage, environment), user.pk, seen, reauthenticated=reauthenticated)
 
 
 @dataclass(frozen=True, slots=True)

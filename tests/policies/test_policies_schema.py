@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from apps.policies.config import document, environments, parse_portal_yaml, rules, windows
+from apps.policies.config import document, environments, needs, parse_portal_yaml, rules, windows
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA: dict[str, Any] = json.loads((ROOT / "apps/policies/schema/portal.schema.json").read_text())
@@ -34,6 +34,11 @@ SAME = [
     HEAD + "rules: [{name: a, needs: {approvals: 1}}]",
     HEAD + "rules: [{name: a, stage: deploy, when: {paths: [a]}, needs: {approvals: 2, from: [team/a, code-owners]}}]",
     HEAD + "rollback: {protected: 0}",
+    HEAD + "rules: [{name: a, when: {size: {files: 5}, authors: [unknown]}, needs: {checks: [unit tests]}}]",
+    HEAD + "rules: [{name: a, needs: {all: [{from: [team/a]}, {approvals: 2, from: [team/b]}], distinct: false}}]",
+    HEAD + "rules: [{name: a, needs: {approvals: 1, expires: 7d, reauthenticate: true, checks: [a]}}]",
+    HEAD
+    + "windows: [{name: a, kind: allow, cron: '0 9 * * 1', duration: 8h, holds: [merge, deploy], override: [team/a]}]",
     HEAD + "emergency: {from: [team/a]}",
     HEAD + "secrets: [{name: a, keys: ['*_apikey'], values: ['acme-*', abc]}]",
     # refused by both
@@ -62,6 +67,17 @@ SAME = [
     HEAD + "rules: []",
     HEAD + "rules: [{name: a}]",
     HEAD + "rules: [{name: a, needs: {approvals: 0}}]",
+    HEAD + "rules: [{name: a, needs: {seen: all}}]",
+    HEAD + "rules: [{name: a, needs: {all: [{from: [code-owners]}]}}]",
+    HEAD + "rules: [{name: a, needs: {all: [{from: [team/a]}], approvals: 1}}]",
+    HEAD + "rules: [{name: a, needs: {approvals: 1, distinct: true}}]",
+    HEAD + "rules: [{name: a, needs: {from: [team/a], checks: [b]}}]",
+    HEAD + "rules: [{name: a, needs: {checks: ['']}}]",
+    HEAD + "rules: [{name: a, when: {size: {}}, needs: {approvals: 1}}]",
+    HEAD + "rules: [{name: a, when: {size: {lines: 0}}, needs: {approvals: 1}}]",
+    HEAD + "rules: [{name: a, when: {authors: [robots]}, needs: {approvals: 1}}]",
+    HEAD + "windows: [{name: a, kind: allow, cron: '0 9 * * 1', duration: 8h, holds: [review]}]",
+    HEAD + "windows: [{name: a, kind: allow, cron: '0 9 * * 1', duration: 8h, override: []}]",
     HEAD + "rules: [{name: a, needs: {approvals: 1, from: []}}]",
     HEAD + "rules: [{name: a, needs: {approvals: 1, from: [bob]}}]",
     HEAD + "rules: [{name: a, needs: {approvals: 1, from: [role/king]}}]",
@@ -92,7 +108,7 @@ def test_schema_knows_exactly_the_keys_of_the_loader() -> None:
     assert set(defs["step"]["properties"]) == set(environments.STEP_KEYS)
     assert set(defs["rule"]["properties"]) == set(rules.RULE_KEYS)
     assert set(defs["rule"]["properties"]["when"]["properties"]) == set(rules.WHEN_KEYS)
-    assert set(defs["rule"]["properties"]["needs"]["properties"]) == set(rules.NEEDS_KEYS)
+    assert set(defs["rule"]["properties"]["needs"]["properties"]) == set(needs.NEEDS_KEYS)
     assert set(defs["window"]["properties"]) == set(windows.WINDOW_KEYS)
     targets = {one["properties"]["kind"]["const"]: set(one["properties"]) for one in defs["target"]["oneOf"]}
     assert targets == {kind: set(environments.target_keys(kind)) for kind in environments.TARGET_KINDS}

@@ -6,6 +6,7 @@ new state afterwards, and is returned.
 """
 
 from apps.changes.services.attaching import attach_branch
+from apps.changes.services.checks import report_check
 from apps.changes.services.creating import create_change, create_inverse_change
 from apps.changes.services.following import follow_branches, restore_pins, take_update
 from apps.changes.services.moving import (
@@ -49,6 +50,7 @@ __all__ = [
     "render",
     "render_again",
     "reopen",
+    "report_check",
     "restore_pins",
     "retarget",
     "take_ownership",

@@ -1,6 +1,6 @@
 """What holds a pending deployment, each reason with a sentence (DESIGN §6). Reads only.
 
-Codes: ``promotion``, ``gate``, ``manual``, ``lock``. Rollbacks wait neither for the promotion
+Codes: ``promotion``, ``gate``, ``freeze``, ``window``, ``manual``, ``lock``. Rollbacks wait neither for the promotion
 order nor, when they restore an earlier state, for the gate: that was the review of the inverse change.
 """
 
@@ -13,10 +13,12 @@ from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment
 from apps.policies.config import DEPLOY, PortalConfig
 from apps.policies.queries import policy_at
+from apps.reviews.holds import windows_for
 from apps.reviews.queries import verdict_of
 from apps.vcs import history, refs
 
 LOCK = "lock"
+WINDOW_CODES = ("freeze", "window")
 RECENT = 50
 
 
@@ -81,14 +83,18 @@ def _promotion_text(deployment: Deployment, earlier: Environment | None, name: s
 
 
 def _gate(deployment: Deployment) -> list[Wait]:
-    if not deployment.environment.protected:
+    """The rules of the stage in a protected environment, and the windows of every one."""
+    config, environment = _config(deployment), deployment.environment
+    has_rules = environment.protected and any(rule.stage == DEPLOY for rule in config.rules)
+    if not has_rules and not windows_for(config.windows, environment.name, DEPLOY):
         return []
-    if not any(rule.stage == DEPLOY for rule in _config(deployment).rules):
-        return []
-    verdict = verdict_of(deployment.change, stage=DEPLOY, environment=deployment.environment.name)
-    if verdict.allowed:
-        return []
-    return [Wait("gate", verdict.text or verdict.summary)]
+    verdict = verdict_of(deployment.change, stage=DEPLOY, environment=environment.name)
+    unmet = [row for row in verdict.requirements if not row.is_satisfied]
+    held = [Wait(row.code, row.text) for row in unmet if row.code in WINDOW_CODES]
+    others = [row.text for row in unmet if row.code not in WINDOW_CODES]
+    if others and has_rules:
+        return [Wait("gate", " ".join(others)), *held]
+    return held
 
 
 def _lock(deployment: Deployment, *, is_ready: bool) -> list[Wait]:

@@ -59,12 +59,13 @@ def _document(reader: Reader, root: Node) -> PortalConfig | None:
     environments = read_environments(reader, fields.get("environments"))
     check_after(reader, environments, fields.get("environments") or root)
     names = tuple(environment.name for environment in environments)
+    windows = read_windows(reader, fields.get("windows"), names)
     return PortalConfig(
         environments,
-        read_rules(reader, fields.get("rules"), names),
+        read_rules(reader, fields.get("rules"), names, tuple(window.name for window in windows)),
         read_rollback(reader, fields.get("rollback")),
         read_emergency(reader, fields.get("emergency")),
-        read_windows(reader, fields.get("windows"), names),
+        windows,
         _runbooks(reader, fields.get("runbooks")),
         read_threads(reader, fields.get("threads")),
         read_secrets(reader, fields.get("secrets")),

@@ -15,8 +15,12 @@ REVIEWERS = "role/reviewer"
 EXPERTS = "experts"
 GROUP = "group"
 OPENER, WRITERS = "opener", "writers"
+ALLOW, FREEZE = "allow", "freeze"
 ACTIONS = ("create", "update", "replace", "delete")
 """What can happen to a rendered resource."""
+UNKNOWN_AUTHOR, SERVICE_AUTHOR, GUEST_AUTHOR = "unknown", "service", "guest"
+AUTHORS = (UNKNOWN_AUTHOR, SERVICE_AUTHOR, GUEST_AUTHOR)
+"""Contributors whom a rule can name: an address without an account, a service account, somebody without the role author."""
 SEEN_ALL = "all"
 SEEN = ("destroys", "rbac", SEEN_ALL)
 """What an approver can be asked to have viewed: what is destroyed, roles and bindings, every file."""
@@ -90,8 +94,18 @@ class ResourceClause:
 
 
 @dataclass(frozen=True, slots=True)
+class SizeClause:
+    """At least so many changed files, or so many changed lines; 0: not asked."""
+
+    files: int = 0
+    lines: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class When:
     """When a rule applies: every clause that is given must hold; within a clause one entry is enough.
+
+    ``authors``: kinds of contributors (:data:`AUTHORS`). ``windows``: names of windows of the file, while one of them lasts.
 
     ``unevaluated`` names clauses that are understood but cannot be judged yet: a rule with one of
     them fails where the other clauses hold, it is never skipped.
@@ -102,12 +116,27 @@ class When:
     unevaluated: tuple[str, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     resources: ResourceClause | None = None
+    size: SizeClause | None = None
+    authors: tuple[str, ...] = ()
+    windows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNeed:
+    """So many approvals out of these principals."""
+
+    approvals: int
+    from_: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
     """``approvals`` distinct people out of all the principals in ``from_`` together, each of whom must have viewed
     the parts of the change that ``seen`` names (some of :data:`SEEN`).
+
+    ``groups`` stand in place of these two: every one of them must be met, by different people if ``distinct``. ``checks``:
+    names that must have succeeded for exactly the merge result. ``expires_seconds``: how long an approval counts (0: for
+    ever). ``reauthenticate``: it counts only from somebody who had just signed in again.
 
     ``ask``: who is asked, ``experts`` whom the portal chooses, or the ``group``, out of which somebody claims it.
     """
@@ -118,6 +147,17 @@ class Needs:
     raw: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     ask: str = EXPERTS
     seen: tuple[str, ...] = ()
+    groups: tuple[GroupNeed, ...] = ()
+    distinct: bool = True
+    checks: tuple[str, ...] = ()
+    expires_seconds: int = 0
+    reauthenticate: bool = False
+
+    @property
+    def principals(self) -> tuple[str, ...]:
+        """Everybody who is named, each once."""
+        named = [name for group in self.groups for name in group.from_] if self.groups else self.from_
+        return tuple(dict.fromkeys(named))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +196,10 @@ class EmergencyConfig:
 
 @dataclass(frozen=True, slots=True)
 class WindowConfig:
-    """An ``allow`` window or a ``freeze``: one-off (``start``/``end``) or recurring (``cron``/``duration_seconds``)."""
+    """An ``allow`` window or a ``freeze``: one-off (``start``/``end``) or recurring (``cron``/``duration_seconds``).
+
+    ``holds``: which stages it holds. ``override``: principals one of whom may let a change through, with a reason.
+    """
 
     name: str
     kind: str
@@ -167,6 +210,8 @@ class WindowConfig:
     duration_seconds: int = 0
     timezone: str = "UTC"
     line: int = 0
+    holds: tuple[str, ...] = ("deploy",)
+    override: tuple[str, ...] = ("role/maintainer",)
 
 
 @dataclass(frozen=True, slots=True)

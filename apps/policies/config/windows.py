@@ -1,18 +1,20 @@
-"""The ``windows`` of the file: parsed and kept; calendars are judged by a later version."""
+"""The ``windows`` of the file: freezes and times at which something may happen."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 
-from apps.policies.config.model import WindowConfig
+from apps.policies.config.model import ALLOW, DEPLOY, FREEZE, MERGE, WindowConfig
+from apps.policies.config.needs import read_people
 from apps.policies.config.nodes import Mapping, Node, Scalar
-from apps.policies.config.reader import Reader
+from apps.policies.config.reader import Reader, nearest
 from apps.policies.config.rules import known_environments
 
-WINDOW_KEYS = ("name", "kind", "environments", "from", "to", "cron", "duration", "timezone")
+WINDOW_KEYS = ("name", "kind", "environments", "from", "to", "cron", "duration", "timezone", "holds", "override")
+OVERRIDE = ("role/maintainer",)
 CRON_FIELDS = 5
 EXAMPLE = "- {name: year end, kind: freeze, from: 2026-12-24T18:00+01:00, to: 2027-01-02T08:00+01:00}"
 
@@ -23,14 +25,11 @@ def read_windows(reader: Reader, node: Node | None, environments: tuple[str, ...
     for item, path in reader.entries(node, "windows", EXAMPLE):
         mapping = reader.mapping(item, path, EXAMPLE)
         if mapping is not None:
-            found.append(_window(reader, mapping, path, environments))
-    if found and node is not None:
-        reader.notice(
-            node,
-            "windows",
-            "Windows and freezes are kept, but not enforced yet.",
-            "Do not rely on them to hold a deployment.",
-        )
+            window = _window(reader, mapping, path, environments)
+            if window.name and any(other.name == window.name for other in found):
+                message = f"Two windows are named `{window.name}`."
+                reader.error(mapping, f"{path}.name", message, "Rename one of the two.")
+            found.append(window)
     return tuple(found)
 
 
@@ -48,7 +47,7 @@ def _window(reader: Reader, mapping: Mapping, path: str, environments: tuple[str
     kind = fields.get("kind")
     return WindowConfig(
         reader.text(fields.get("name"), f"{path}.name", "name: year end", limit=100),
-        reader.named(kind, f"{path}.kind", ("freeze", "allow"), "freeze") if kind else "freeze",
+        reader.named(kind, f"{path}.kind", (FREEZE, ALLOW), FREEZE) if kind else FREEZE,
         known_environments(reader, fields.get("environments"), f"{path}.environments", environments),
         start,
         end,
@@ -56,7 +55,21 @@ def _window(reader: Reader, mapping: Mapping, path: str, environments: tuple[str
         reader.duration(fields.get("duration"), f"{path}.duration", default=0, example="8h"),
         _timezone(reader, fields.get("timezone"), f"{path}.timezone"),
         mapping.line,
+        _holds(reader, fields.get("holds"), f"{path}.holds"),
+        read_people(reader, fields["override"], f"{path}.override") if "override" in fields else OVERRIDE,
     )
+
+
+def _holds(reader: Reader, node: Node | None, path: str) -> tuple[str, ...]:
+    """Stages; deployments where nothing is said."""
+    if node is None:
+        return (DEPLOY,)
+    found = reader.texts(node, path, "holds: [merge, deploy]")
+    for item, place in reader.entries(node, path, "") if found else ():
+        text = item.text if isinstance(item, Scalar) else ""
+        if text and text not in (MERGE, DEPLOY):
+            reader.error(item, place, f"`{text[:40]}` is nothing that a window holds.", nearest(text, (MERGE, DEPLOY)))
+    return found
 
 
 def _moment(reader: Reader, node: Node | None, path: str) -> datetime | None:
@@ -78,7 +91,20 @@ def _cron(reader: Reader, node: Node | None, path: str) -> str:
     if text and node is not None and (len(text.split()) != CRON_FIELDS or not croniter.is_valid(text)):
         message = f"`{text}` is no schedule of five fields (minute, hour, day, month, weekday)."
         reader.error(node, path, message, 'Write `"0 9 * * 1-4"` for 9:00 from Monday to Thursday.')
+        return ""
+    if text and node is not None and not _comes_ever(text):
+        reader.error(
+            node, path, f"`{text}` names a day that never comes.", 'Write a day that exists, as `"0 9 1 * *"`.'
+        )
     return text
+
+
+def _comes_ever(schedule: str) -> bool:
+    try:
+        croniter(schedule, datetime(2024, 1, 1)).get_next(datetime)  # noqa: DTZ001 - wall time
+    except CroniterBadDateError:
+        return False
+    return True
 
 
 def _timezone(reader: Reader, node: Node | None, path: str) -> str:

@@ -8,7 +8,9 @@ from apps.policies.evaluation.facts import (
     Contributor,
     EnvironmentFact,
     Facts,
+    HoldFact,
     OpenThread,
+    OverrideFact,
     Part,
     PathOwners,
     Person,
@@ -19,7 +21,7 @@ from apps.policies.evaluation.facts import (
 )
 from apps.policies.evaluation.judge import evaluate
 from apps.policies.evaluation.record import from_record, replay, to_record
-from apps.policies.evaluation.standing import SENTENCES, Standing
+from apps.policies.evaluation.standing import SENTENCES, Ledger, Standing
 from apps.policies.evaluation.verdict import (
     FAILED,
     MET,
@@ -30,6 +32,7 @@ from apps.policies.evaluation.verdict import (
     ReviewStanding,
     RuleRef,
 )
+from apps.policies.evaluation.windows import may_override
 
 __all__ = [
     "BROKEN",
@@ -44,7 +47,10 @@ __all__ = [
     "Contributor",
     "EnvironmentFact",
     "Facts",
+    "HoldFact",
+    "Ledger",
     "OpenThread",
+    "OverrideFact",
     "Part",
     "PathOwners",
     "Person",
@@ -59,6 +65,7 @@ __all__ = [
     "Standing",
     "evaluate",
     "from_record",
+    "may_override",
     "replay",
     "to_record",
 ]

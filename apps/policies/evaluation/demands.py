@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from apps.policies.config import Needs
 from apps.policies.evaluation.facts import Part
+from apps.policies.evaluation.quality import words as kind_words
 from apps.policies.evaluation.seeing import asks_to_see, unseen_parts, unseen_words, wanted_parts
 from apps.policies.evaluation.standing import Ledger, Standing
 from apps.policies.evaluation.verdict import FAILED, MET, WAITING, Requirement, ReviewStanding, RuleRef
 
 APPROVES = "approves"
+NO_NEEDS = Needs()
 _BARRED = {
     Standing.AUTHOR: "contributed",
     Standing.COMMITTER: "contributed",
@@ -28,19 +31,24 @@ _BARRED = {
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """``missing`` more acts are wanted from different people among ``candidates`` (ids)."""
+    """``missing`` more acts are wanted from different people among ``candidates`` (ids).
+
+    Of demands with the same ``apart`` a person can serve one only.
+    """
 
     candidates: frozenset[int]
     missing: int
     action: str = APPROVES
+    apart: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A requirement, and what would lift it if people can."""
+    """A requirement, and what would lift it if people can. ``opens``: it ends by itself, and when, in words."""
 
     requirement: Requirement
     demand: Demand | None = None
+    opens: str = ""
 
 
 def approvals(
@@ -53,14 +61,21 @@ def approvals(
     text: str,
     rule: RuleRef | None,
     paths: Sequence[str] = (),
-    seen: Sequence[str] = (),
+    needs: Needs = NO_NEEDS,
+    only: frozenset[int] | None = None,
 ) -> Judged:
-    """The requirement that ``count`` different people out of ``principals`` approve, having viewed what ``seen`` names."""
+    """The requirement that ``count`` different people out of ``principals`` approve.
+
+    ``needs`` says what else the rule asks of an approval; ``only``: these alone stand for it, others fill other places.
+    """
     members = {person for principal in principals for person in ledger.members(principal)}
-    unseen = _unseen(ledger, members & set(ledger.approvers), seen)
-    given = sorted((members & set(ledger.approvers)) - set(unseen), key=ledger.name)
+    approvers = members & set(ledger.approvers)
+    lacking = {person: lack for person in approvers if (lack := ledger.lacks(person, needs)) is not None}
+    unseen = _unseen(ledger, approvers - set(lacking), needs.seen)
+    fit = approvers - set(unseen) - set(lacking)
+    given = sorted(fit if only is None else fit & only, key=ledger.name)
     candidates = frozenset(person for person in members if person not in given and ledger.bar(person) is None)
-    text += asks_to_see(seen)
+    text += asks_to_see(needs.seen) + kind_words(needs)
     missing = max(0, count - len(given))
     state, words = WAITING, f"{text}: {len(given)} of {count}."
     if not missing:
@@ -79,7 +94,7 @@ def approvals(
         len(given),
         count,
         APPROVES,
-        _not_counted(ledger, members, unseen),
+        _not_counted(ledger, members, unseen, lacking),
         tuple(principals),
         tuple(paths),
     )
@@ -104,7 +119,10 @@ def _unseen(ledger: Ledger, approvers: set[int], seen: Sequence[str]) -> dict[in
 
 
 def _not_counted(
-    ledger: Ledger, members: set[int], unseen: dict[int, tuple[str, tuple[Part, ...]]]
+    ledger: Ledger,
+    members: set[int],
+    unseen: dict[int, tuple[str, tuple[Part, ...]]],
+    lacking: dict[int, Standing],
 ) -> tuple[ReviewStanding, ...]:
     """Every approval that does not count for this requirement, with the reason."""
     found = []
@@ -113,6 +131,8 @@ def _not_counted(
             found.append(standing)
         elif standing.person not in members:
             found.append(ledger.outside(standing))
+        elif standing.person in lacking:
+            found.append(ledger.weaker(standing, lacking[standing.person]))
         elif standing.person in unseen:
             found.append(ledger.without_seeing(standing, *unseen[standing.person]))
     return tuple(found)

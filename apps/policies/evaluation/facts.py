@@ -18,6 +18,8 @@ RENDERED = "rendered"
 WAITS = "waiting"
 BROKEN = "failed"
 """States of :class:`RenderingFact`."""
+CHECK_PASSED, CHECK_FAILED, CHECK_RUNS = "success", "failure", "pending"
+"""States of a reported check."""
 APPROVE = "approve"
 REQUEST_CHANGES = "request_changes"
 _NOBODY: Mapping[str, tuple[int, ...]] = MappingProxyType({})
@@ -41,7 +43,8 @@ class Review:
     ``subject_equal``: what was approved then is what would be merged or deployed now, or carries over.
     ``counts`` and ``why_not`` (a :class:`~apps.policies.evaluation.standing.Standing` code) let the caller
     rule it out for a reason that only it can know. ``seen`` are the keys of the parts that the reviewer had
-    marked as viewed at that moment; ``id`` tells two reviews of one person apart.
+    marked as viewed at that moment; ``id`` tells two reviews of one person apart. ``at``: seconds since 1970 (0: not known).
+    ``reauthenticated``: the person had just signed in again.
     """
 
     person: int
@@ -54,6 +57,8 @@ class Review:
     why_not: str = ""
     id: int = 0
     seen: tuple[str, ...] = ()
+    at: int = 0
+    reauthenticated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +159,31 @@ class RenderingFact:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldFact:
+    """A freeze that lasts, or allow windows of which none is open, in one environment (empty: at the merge).
+
+    ``until``: when it ends by itself, in words; ``principals`` may let a change through all the same.
+    """
+
+    kind: str
+    windows: tuple[str, ...]
+    environment: str = ""
+    until: str = ""
+    principals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideFact:
+    """A person let this change through ``windows``; ``counts``: for what would be merged or deployed now, and not too long ago."""
+
+    person: int
+    windows: tuple[str, ...]
+    environment: str = ""
+    counts: bool = True
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that the verdict of one gate depends on.
 
@@ -161,7 +191,11 @@ class Facts:
     ``role/x`` and the names of CODEOWNERS to ids of people; a name that is missing is unknown here.
     ``revision`` 0: there is none yet. ``changed_paths`` holds old and new path of a rename. ``parts`` is ``None`` while
     nobody has looked for them: then a rule that asks for what was seen cannot be evaluated. ``renderings`` is ``None``
-    where the policy names no targets; ``()``: it does, and the change reaches none.
+    where the policy names no targets; ``()``: it does, and the change reaches none. ``holds``: the windows that hold this gate
+    at the moment of judging. ``moment``: that moment in seconds since 1970 (0: not known). ``files`` and ``lines``: how much
+    changes. ``authors``: which kinds of contributors there are (:data:`apps.policies.config.AUTHORS`). ``lasting``: names of
+    the windows that last. ``checks``: name → state, as reported for exactly the merge result. Those that are ``None`` were
+    not looked for: a rule that asks cannot be evaluated.
     """
 
     stage: str
@@ -187,6 +221,14 @@ class Facts:
     rollback: RollbackConfig = field(default_factory=RollbackConfig)
     parts: tuple[Part, ...] | None = None
     renderings: tuple[RenderingFact, ...] | None = None
+    holds: tuple[HoldFact, ...] = ()
+    overrides: tuple[OverrideFact, ...] = ()
+    moment: int = 0
+    files: int | None = None
+    lines: int | None = None
+    authors: tuple[str, ...] | None = None
+    lasting: tuple[str, ...] | None = None
+    checks: Mapping[str, str] | None = None
 
 
 class CannotEvaluate(Exception):

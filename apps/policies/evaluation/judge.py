@@ -21,6 +21,7 @@ from apps.policies.evaluation.rules import not_evaluated, rule_requirements
 from apps.policies.evaluation.standing import Ledger
 from apps.policies.evaluation.unblock import Seat, shortest_way
 from apps.policies.evaluation.verdict import FAILED, NOT_NEEDED, PolicyVerdict, Requirement
+from apps.policies.evaluation.windows import window_gates
 
 _NAMED = 3
 
@@ -57,7 +58,7 @@ def _evaluate(rules: Sequence[Rule], facts: Facts) -> PolicyVerdict:
         reasons=tuple(Reason(found.code, found.text) for found in unmet),
         requirements=requirements,
         can_unblock=tuple(ledger.name(seat.person) for seat in seats),
-        summary=_summary(facts, requirements, unmet, _words(seats, demands, ledger)),
+        summary=_summary(facts, requirements, unmet, _with_time(_words(seats, demands, ledger), judged)),
         standings=ledger.standings,
     )
 
@@ -73,6 +74,7 @@ def _gates(rules: Sequence[Rule], facts: Facts) -> list[Callable[[Ledger], list[
     gates.append(change_request_gates)
     if facts.stage == MERGE:
         gates.append(lambda ledger: [thread_gate(ledger)])
+    gates.append(window_gates)
     return gates
 
 
@@ -87,7 +89,7 @@ def _safely(gate: Callable[[Ledger], list[Judged]], ledger: Ledger) -> list[Judg
 
 def _way(judged: Sequence[Judged], ledger: Ledger) -> tuple[Seat, ...]:
     """Nobody can help while one unmet requirement has nobody who could lift it."""
-    if any(found.demand is None and not found.requirement.is_satisfied for found in judged):
+    if any(found.demand is None and not found.opens and not found.requirement.is_satisfied for found in judged):
         return ()
     return shortest_way([found.demand for found in judged if found.demand is not None], ledger.name)
 
@@ -107,6 +109,14 @@ def _words(seats: Sequence[Seat], demands: Sequence[Demand], ledger: Ledger) -> 
     if approvers:
         acts.append(f"{approvers[0]} approves" if len(approvers) == 1 else f"{_list(approvers, 'and')} approve")
     return ", then ".join(acts)
+
+
+def _with_time(way: str, judged: Sequence[Judged]) -> str:
+    """What only time lifts comes last; nothing where somebody is missing who nobody is."""
+    if any(found.demand is None and not found.opens and not found.requirement.is_satisfied for found in judged):
+        return way
+    times = list(dict.fromkeys(found.opens for found in judged if found.opens))
+    return ", then ".join(filter(None, [way, " and ".join(times)]))
 
 
 def _either(ledger: Ledger, people: Sequence[int]) -> str:

@@ -8,9 +8,12 @@ from functools import lru_cache
 
 from apps.policies.codeowners import OwnerMatch
 from apps.policies.config import CODE_OWNERS, DEPLOY, MERGE, REVIEWERS, Needs, Rule
+from apps.policies.evaluation.checks import check_requirements
+from apps.policies.evaluation.clauses import when_not
 from apps.policies.evaluation.demands import Judged, approvals
 from apps.policies.evaluation.effects import not_touched
 from apps.policies.evaluation.facts import ROLLBACK, CannotEvaluate, Facts
+from apps.policies.evaluation.groups import group_requirements
 from apps.policies.evaluation.standing import Ledger
 from apps.policies.evaluation.verdict import FAILED, NOT_NEEDED, Requirement, RuleRef
 from apps.policies.patterns import Pattern, PatternError, compile_pattern
@@ -79,6 +82,9 @@ def _does_not_apply(rule: Rule, facts: Facts) -> str:
             return f"Only for {' and '.join(when.environments)}, which this does not reach."
     if when.paths and not any(_pattern(text).matches(path) for text in when.paths for path in facts.changed_paths):
         return f"Only for {' and '.join(when.paths)}, which this does not touch."
+    why_not = when_not(when, facts)
+    if why_not:
+        return why_not
     if when.resources is not None:
         reached = set(_reached(facts))
         return not_touched(when.resources, facts.renderings, reached & set(when.environments or reached))
@@ -107,26 +113,31 @@ def _pattern(text: str) -> Pattern:
 
 
 def _judge(rule: Rule, ledger: Ledger, ref: RuleRef) -> list[Judged]:
-    clauses = rule.when.unevaluated + rule.needs.unevaluated
+    needs = rule.needs
+    clauses = rule.when.unevaluated + needs.unevaluated
     if clauses:
         raise CannotEvaluate(f"{' and '.join(f'`{clause}`' for clause in clauses)} cannot be judged by this version")
-    if rule.needs.approvals < 1 or not rule.needs.from_:
+    judged = check_requirements(rule, ledger, ref)
+    if needs.groups:
+        return [*group_requirements(rule, ledger, ref), *judged]
+    if judged and needs.approvals == 0:
+        return judged
+    if needs.approvals < 1 or not needs.from_:
         raise CannotEvaluate("it asks for no approval of anybody")
-    if CODE_OWNERS in rule.needs.from_:
-        return _owners(rule, ledger, ref)
-    text = f"{_count(rule.needs.approvals)} from {' or '.join(rule.needs.from_)}"
-    return [
-        approvals(
-            ledger,
-            code="rule",
-            name=rule.name,
-            principals=rule.needs.from_,
-            count=rule.needs.approvals,
-            text=text,
-            rule=ref,
-            seen=rule.needs.seen,
-        )
-    ]
+    if CODE_OWNERS in needs.from_:
+        return [*_owners(rule, ledger, ref), *judged]
+    text = f"{_count(needs.approvals)} from {' or '.join(needs.from_)}"
+    one = approvals(
+        ledger,
+        code="rule",
+        name=rule.name,
+        principals=needs.from_,
+        count=needs.approvals,
+        text=text,
+        rule=ref,
+        needs=needs,
+    )
+    return [one, *judged]
 
 
 def _owners(rule: Rule, ledger: Ledger, ref: RuleRef) -> list[Judged]:
@@ -148,7 +159,7 @@ def _owners(rule: Rule, ledger: Ledger, ref: RuleRef) -> list[Judged]:
         count=rule.needs.approvals,
         text=f"{_count(rule.needs.approvals)} from {whom}",
         rule=ref,
-        seen=rule.needs.seen,
+        needs=rule.needs,
     )
     return [*judged, together]
 
@@ -165,7 +176,7 @@ def _owner_group(rule: Rule, group: OwnerGroup, others: tuple[str, ...], ledger:
         text=f"{_count(match.approvals)} for {_paths(group.paths)} from {' or '.join(principals)}",
         rule=RuleRef(rule.name, ledger.facts.policy.owners_path, match.line),
         paths=group.paths,
-        seen=rule.needs.seen,
+        needs=rule.needs,
     )
 
 

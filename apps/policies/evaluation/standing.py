@@ -1,8 +1,7 @@
 """Whether an approval counts, and if not, why: one fixed list (UX §2.7).
 
-:class:`Standing` is that list and :data:`SENTENCES` its words; no other place has either. Not given by anything yet, because what
-brings them is not there: ``expired`` and ``reauthentication_missing`` (the rule options ``expires`` and ``reauthenticate``), ``policy_changed`` (every approval is
-judged by the policy of now, so a changed policy shows as requirements that wait).
+:class:`Standing` is that list and :data:`SENTENCES` its words; no other place has either. ``policy_changed`` is given by nothing: every
+approval is judged by the policy of now, so a changed policy shows as requirements that wait.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
 
+from apps.policies.config import Needs
 from apps.policies.evaluation.facts import (
     APPROVE,
     REQUEST_CHANGES,
@@ -22,6 +22,8 @@ from apps.policies.evaluation.facts import (
     Person,
     Review,
 )
+from apps.policies.evaluation.quality import is_expired
+from apps.policies.evaluation.seeing import unseen_parts, wanted_parts
 from apps.policies.evaluation.verdict import ReviewStanding
 
 
@@ -88,6 +90,8 @@ _LISTS = (
     "contributors",
     "change_requests",
     "open_threads",
+    "holds",
+    "overrides",
 )
 _HOW = {
     "author": Standing.AUTHOR,
@@ -216,11 +220,31 @@ class Ledger:
         found = self.describe(self._review_of(standing), Standing.NOT_ALL_SEEN, unseen=words)
         return replace(found, unseen=unseen, reason=words)
 
-    def seen_by(self, person: int) -> frozenset[str]:
-        """Keys of the parts that this person had viewed when they gave the approval that counts."""
+    def weaker(self, standing: ReviewStanding, code: Standing) -> ReviewStanding:
+        """The same approval for a rule that asks for a younger or a surer one."""
+        return self.describe(self._review_of(standing), code)
+
+    def approval_of(self, person: int) -> Review:
+        """The approval of ``person`` that counts."""
         standing = self.approvers[person]
         given = [review for review in self.reviews if review.person == person and review.verdict == APPROVE]
-        return next((frozenset(review.seen) for review in reversed(given) if review.id == standing.review), frozenset())
+        return next(review for review in reversed(given) if review.id == standing.review)
+
+    def seen_by(self, person: int) -> frozenset[str]:
+        """Keys of the parts that this person had viewed when they gave the approval that counts."""
+        return frozenset(self.approval_of(person).seen)
+
+    def lacks(self, person: int, needs: Needs) -> Standing | None:
+        """Why the approval of ``person`` is not what a rule asks for, beside what was seen."""
+        review = self.approval_of(person)
+        if needs.reauthenticate and review.reauthenticated is not True:
+            return Standing.REAUTHENTICATION_MISSING
+        return Standing.EXPIRED if is_expired(review, needs, self.facts) else None
+
+    def is_fit(self, person: int, needs: Needs) -> bool:
+        """Whether the approval of ``person`` is all that a rule asks for."""
+        unseen = unseen_parts(wanted_parts(self.facts, needs.seen), self.seen_by(person))
+        return not unseen and self.lacks(person, needs) is None
 
     @staticmethod
     def _review_of(standing: ReviewStanding) -> Review:

@@ -35,6 +35,7 @@ class Review(models.Model):
         default=dict
     )  # what had been displayed and viewed: reviews.attestation says in which shape
     via = models.CharField(max_length=10, default="page")  # page | token
+    reauthenticated = models.BooleanField(default=False)  # the person had just signed in again
     created_at = models.DateTimeField()
     withdrawn_at = models.DateTimeField(null=True, blank=True)
 

@@ -6,6 +6,7 @@ from apps.reviews.services.declining import decline, swap
 from apps.reviews.services.desk import arrange_desk, choose_news
 from apps.reviews.services.inbox import mark_all_read, mark_news
 from apps.reviews.services.nudging import nudge
+from apps.reviews.services.overriding import override_window, withdraw_override
 from apps.reviews.services.rebalancing import rebalance
 from apps.reviews.services.reviewing import submit_review
 from apps.reviews.services.threads import open_thread, reply
@@ -32,6 +33,7 @@ __all__ = [
     "mark_viewed",
     "nudge",
     "open_thread",
+    "override_window",
     "publish_drafts",
     "rebalance",
     "release_claim",
@@ -47,5 +49,6 @@ __all__ = [
     "unassign",
     "unsettled_suggestions",
     "unsnooze",
+    "withdraw_override",
     "withdraw_review",
 ]

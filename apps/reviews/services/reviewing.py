@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -25,10 +27,22 @@ from apps.reviews.services.telling import review_given
 from apps.reviews.services.threads import lock_change
 from apps.reviews.services.threads_drafts import Published, has_pending, publish_drafts
 from apps.reviews.signals import review_submitted
+from apps.reviews.supposing import Worth
 from apps.reviews.transitions import end_turn, mark_stale
 
 MAX_BODY = 20_000
+RENEWABLE = timedelta(minutes=1)
+"""An approval that expires is given anew; within this time it is a double click."""
 APPROVE = Review.Verdict.APPROVE
+
+
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """What a review is for, and how sure it is who gave it."""
+
+    stage: str
+    environment: str
+    reauthenticated: bool
 
 
 @transaction.atomic
@@ -43,13 +57,15 @@ def submit_review(
     environment: str = "",
     displayed: Displayed | None = None,
     via: str = "page",
+    reauthenticated: bool = False,
 ) -> Review:
     """Record what ``actor`` says about revision number ``revision``.
 
     Guarantees: the review is bound to the revision that was current inside this
     transaction, or nothing is written (:class:`Conflict` ``stale_revision``); a
     contributor's approval is refused, and so is one for a rule whose parts ``actor`` has not
-    viewed; a repeated identical verdict is refused, so a double click makes one review. What was
+    viewed, or who has not just signed in again (``reauthenticated``) where a rule asks for that; a repeated identical
+    verdict is refused, so a double click makes one review. What was
     viewed is looked up here; ``displayed`` (what the page did) is only told along with it.
     The reviewer's pending comments are said with it, or stay drafts; a mere comment that has some needs no ``body``.
     """
@@ -59,8 +75,9 @@ def submit_review(
     access.can_review(actor, locked, verdict=verdict, stage=stage).require_or_conflict()
     current = require_current(locked, revision)
     shown = _attested(actor, locked, current, displayed, via)
-    _require_new(actor, locked, current, shown, verdict=verdict, stage=stage, environment=environment)
-    effects = _require_informed(actor, locked, current, shown, stage, environment) if verdict == APPROVE else {}
+    gate = _Gate(stage, environment, reauthenticated)
+    _require_new(actor, locked, current, shown, gate, verdict=verdict)
+    effects = _require_informed(actor, locked, current, shown, gate) if verdict == APPROVE else {}
     review = Review.objects.create(
         change=locked,
         revision=current,
@@ -73,6 +90,7 @@ def submit_review(
         effects=effects,
         shown=shown,
         via=via,
+        reauthenticated=reauthenticated,
         created_at=now(),
     )
     _record(actor, review, publish_drafts(locked, actor))
@@ -108,6 +126,7 @@ def _record(actor: User, review: Review, said: Published) -> None:
             "effects": review.effects,
             "stage": str(review.stage),
             "via": review.via,
+            "reauthenticated": review.reauthenticated,
             **said.as_data(),
             "viewed": len(review.shown["viewed"]),
             "not_displayed": len(review.shown["not_displayed"]),
@@ -148,43 +167,51 @@ def require_current(change: ChangeRequest, number: int) -> Revision:
 
 
 def _require_new(
-    actor: User,
-    change: ChangeRequest,
-    revision: Revision,
-    shown: dict[str, Any],
-    *,
-    verdict: str,
-    stage: str,
-    environment: str,
+    actor: User, change: ChangeRequest, revision: Revision, shown: dict[str, Any], gate: _Gate, *, verdict: str
 ) -> None:
-    """A second review that says the same is a double click; one after more was viewed, or after a withdrawal, is not."""
+    """A second review that says the same is a double click; one that is worth more, or follows a withdrawal, is not."""
     if verdict == Review.Verdict.COMMENT:
         return
     latest = (
-        Review.objects.filter(change=change, reviewer=actor, stage=stage, environment=environment)
+        Review.objects.filter(change=change, reviewer=actor, stage=gate.stage, environment=gate.environment)
         .exclude(verdict=Review.Verdict.COMMENT)
         .last()
     )
     if latest is None or latest.withdrawn_at is not None or latest.verdict != verdict:
         return
-    if latest.revision_id == revision.pk and seen_keys(latest.shown) == seen_keys(shown):
+    is_same = latest.revision_id == revision.pk and seen_keys(latest.shown) == seen_keys(shown)
+    is_worth_more = (gate.reauthenticated and not latest.reauthenticated) or now() - latest.created_at > RENEWABLE
+    if is_same and not is_worth_more:
         raise Conflict(
             "already_reviewed", f"You already {_past(verdict)} {change.label} {revision.label}.", review=latest.pk
         )
 
 
 def _require_informed(
-    actor: User, change: ChangeRequest, revision: Revision, shown: dict[str, Any], stage: str, environment: str
+    actor: User, change: ChangeRequest, revision: Revision, shown: dict[str, Any], gate: _Gate
 ) -> dict[str, str]:
-    """What an approval is bound to beside the source: target → digest. Refuses one of what is not known or not seen."""
+    """What an approval is bound to beside the source: target → digest. Refuses one that a rule would not take."""
     effects = require_known(known_effects(policy_of(change), revision), f"{change.label} {revision.label}")
-    _require_seen(actor, change, shown, stage=stage, environment=environment)
+    worth = approval_worth(
+        actor,
+        change,
+        seen_keys(shown),
+        stage=gate.stage,
+        environment=gate.environment,
+        reauthenticated=gate.reauthenticated,
+    )
+    if worth.must_sign_in:
+        raise InvalidInput(
+            "reauthenticate",
+            "A rule takes this approval only from somebody who has just signed in again, on the page and not with a "
+            "token. Confirm who you are at /accounts/reauthenticate/, then submit your review again; your text is kept.",
+        )
+    _require_seen(worth)
     return effects
 
 
-def _require_seen(actor: User, change: ChangeRequest, shown: dict[str, Any], *, stage: str, environment: str) -> None:
+def _require_seen(worth: Worth) -> None:
     """No approval by somebody who has not viewed what a rule asks for: it would not count."""
-    worth = approval_worth(actor, change, seen_keys(shown), stage=stage, environment=environment)
     if worth.unseen:
         raise InvalidInput(
             "not_all_seen",

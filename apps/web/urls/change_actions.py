@@ -10,6 +10,12 @@ urlpatterns = [
     path("changes/<int:number>/attach/", change_forms.attach, name="change_attach"),
     path("changes/<int:number>/retarget/", change_forms.retarget, name="change_retarget"),
     path("changes/<int:number>/withdraw/", change_forms.withdraw, name="change_withdraw"),
+    path("changes/<int:number>/override/", change_forms.override, name="change_override"),
+    path(
+        "changes/<int:number>/overrides/<int:override>/withdraw/",
+        change_actions.withdraw_override,
+        name="change_withdraw_override",
+    ),
     path("changes/<int:number>/close/", change_forms.close, name="change_close"),
     path("changes/<int:number>/ready/", change_actions.ready, name="change_ready"),
     path("changes/<int:number>/draft/", change_actions.draft, name="change_draft"),

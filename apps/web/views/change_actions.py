@@ -48,6 +48,14 @@ def merge(request: HttpRequest, number: int) -> HttpResponse:
 
 
 @writes
+def withdraw_override(request: HttpRequest, number: int, override: int) -> HttpResponse:
+    """Take back that the change was let through a freeze or a window."""
+    user = signed_in(request)
+    row = reviews.withdraw_override(user, change=changes.find(user, number), override=override)
+    return see_other(request, _url(number, "approvals/"), f"The override of {', '.join(row.windows)} is taken back.")
+
+
+@writes
 def deploy(request: HttpRequest, number: int) -> HttpResponse:
     user = signed_in(request)
     environment = request.POST.get("environment", "").strip()

@@ -209,3 +209,27 @@ def assignments(request: HttpRequest, number: int) -> HttpResponse:
             "people": choices.people_of(number),
         },
     )
+
+
+@page("GET", "HEAD", "POST")
+def override(request: HttpRequest, number: int) -> HttpResponse:
+    """Let the change through the freeze or the windows that hold it; ``?environment=`` for its deployment there."""
+    environment = request.GET.get("environment", "")
+    where = f" of the deployment to {environment}" if environment else ""
+    return _form_page(
+        request,
+        number,
+        may=review_access.can_comment,
+        make=lambda change: GiveReason(request.POST if request.method == "POST" else None),
+        act=lambda user, change, data: reviews.override_window(
+            user, change=change, stage="deploy" if environment else "merge", environment=environment, **data
+        ),
+        words={
+            "heading": "Let it through the window",
+            "button": "Override",
+            "done": "Overridden. It is recorded with your reason, and lasts a day.",
+            "danger": True,
+            "hint": f"Every freeze and window that holds the gate{where} now is overridden, for what the change is now. "
+            "portal.yaml names who may.",
+        },
+    )

@@ -6,9 +6,11 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.audit.queries import EntryFilter, entries
 from apps.changes.models import ChangeRequest
+from apps.changes.queries import present_checks
 from apps.presentation.approvals import approvals_page
 from apps.presentation.change_frame import change_frame
 from apps.presentation.change_history import history_rows
+from apps.presentation.overrides import override_rows
 from apps.presentation.overview import due_environments
 from apps.presentation.reviewers import EVERYBODY, reviewers_panel
 from apps.web.people import signed_in
@@ -26,6 +28,7 @@ def approvals(request: HttpRequest, number: int) -> HttpResponse:
         "verdict": page.verdict,
         "change": frame.change,
         "panel": reviewers_panel(user, frame.change),
+        "overrides": override_rows(user, frame.change),
     }
     return respond(request, "web/changes/approvals.html", context)
 
@@ -37,6 +40,13 @@ def reviewers(request: HttpRequest, number: int) -> HttpResponse:
     frame = change_frame(user, number, tab="approvals")
     context = {"frame": frame, "change": frame.change, "panel": reviewers_panel(user, frame.change, shown=EVERYBODY)}
     return respond(request, "web/changes/reviewers.html", context)
+
+
+@reads
+def checks(request: HttpRequest, number: int) -> HttpResponse:
+    """What pipelines reported of the present merge result."""
+    frame = change_frame(signed_in(request), number, tab="checks")
+    return respond(request, "web/changes/checks.html", {"frame": frame, "rows": present_checks(frame.change)})
 
 
 @reads

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 
 from apps.accounts.models import User
+from apps.accounts.sessions import has_just_signed_in
 from apps.changes import queries as changes
 from apps.changes.models import ChangeRequest
 from apps.core.errors import Conflict
@@ -36,7 +37,7 @@ def reviews(request: HttpRequest, number: int) -> HttpResponse:
     change = changes.find(user, number)
     form = review_form(change, data=request.POST)
     try:
-        url = attempt(form, lambda: act_once(request, lambda: _submit(user, change, form)))
+        url = attempt(form, lambda: act_once(request, lambda: _submit(request, user, change, form)))
     except Conflict as problem:
         if problem.code != "stale_revision":
             raise
@@ -47,7 +48,7 @@ def reviews(request: HttpRequest, number: int) -> HttpResponse:
     return see_other(request, url, SAID[data["verdict"]].format(data["revision"]))
 
 
-def _submit(user: User, change: ChangeRequest, form: Review) -> str:
+def _submit(request: HttpRequest, user: User, change: ChangeRequest, form: Review) -> str:
     data = form.cleaned_data
     services.submit_review(
         user,
@@ -60,6 +61,7 @@ def _submit(user: User, change: ChangeRequest, form: Review) -> str:
         displayed=displayed_by(
             change, data["revision"], view=data["view"], report=data["displayed"], compared=data["compared"]
         ),
+        reauthenticated=has_just_signed_in(request),
     )
     return f"/changes/{change.number}/{'deployments/' if data['stage'] == 'deploy' else ''}"
 

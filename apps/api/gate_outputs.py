@@ -1,0 +1,84 @@
+"""Shapes and answers of what opens or holds a gate beside reviews: overrides of windows, reported checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.api.answers import time
+from apps.api.fields import Text, maybe_moment, maybe_text, moment, string, texts, whole, word
+from apps.api.outputs import Out
+from apps.api.shapes import Shape, Stages
+from apps.changes.models import CheckReport
+from apps.reviews.models import Review, WindowOverride
+
+
+class OverrideIn(Shape):
+    reason = Text(max_length=500, help_text="Why it cannot wait; it stays on record.")
+    stage = Stages(required=False, default="merge")
+    environment = Text(required=False, allow_blank=True, allow_null=True, default="", max_length=63)
+
+
+class OverrideOut(Out):
+    id = whole()
+    windows = texts("Names of the windows that it lets the change through.")
+    stage = word(Review.Stage)
+    environment = maybe_text()
+    reason = string()
+    given_by = string()
+    revision = whole()
+    created_at = moment()
+    withdrawn_at = maybe_moment()
+
+
+class OverridesOut(Out):
+    results = OverrideOut(many=True)
+
+
+class CheckIn(Shape):
+    name = Text(max_length=100)
+    state = serializers.ChoiceField(choices=CheckReport.State.values)
+    tree = Text(max_length=64, help_text="The merge result that was checked: `result_tree` of the present revision.")
+    summary = Text(required=False, allow_blank=True, default="", max_length=500)
+    url = Text(required=False, allow_blank=True, default="", max_length=1000)
+
+
+class CheckOut(Out):
+    name = string()
+    state = word(CheckReport.State)
+    tree = string()
+    summary = string(allow_blank=True)
+    url = maybe_text()
+    reported_by = string()
+    created_at = moment()
+
+
+class ChecksOut(Out):
+    results = CheckOut(many=True)
+
+
+def override_json(row: WindowOverride) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "windows": row.windows,
+        "stage": row.stage,
+        "environment": row.environment or None,
+        "reason": row.reason,
+        "given_by": row.given_by.username,
+        "revision": row.revision.number,
+        "created_at": time(row.created_at),
+        "withdrawn_at": time(row.withdrawn_at),
+    }
+
+
+def check_json(row: CheckReport) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "state": row.state,
+        "tree": row.tree,
+        "summary": row.summary,
+        "url": row.url or None,
+        "reported_by": row.reported_by.username,
+        "created_at": time(row.created_at),
+    }
