@@ -61,16 +61,13 @@ def approval_facts(
     people.by_id.update({row.user.pk: row.user for row in contributors if row.user is not None})
     known = principals([*ALWAYS, *_named(policy, owners), *override_principals(policy)], people)
     effects = known_effects(policy, revision)
-    environments = _environments(change, policy, revision)
-    reached = [environment] if environment else [row.name for row in environments if row.affected]
-    holds = hold_facts(policy, str(stage), reached)
     facts = evaluation.Facts(
         stage=str(stage),
         status=str(change.status),
         environment=environment,
         kind=_kind(change),
         requester=change.requester_id,
-        environments=environments,
+        environments=_environments(change, policy, revision),
         owners=owners,
         principals=known,
         people=_people(people),
@@ -81,22 +78,28 @@ def approval_facts(
         policy=policy.fact(),
         rollback=policy.config.rollback,
         renderings=rendering_facts(effects),
-        holds=holds,
-        overrides=override_facts(change, revision, effects, str(stage), environment) if holds else (),
-        moment=int(now().timestamp()),
-        lasting=lasting(policy),
         authors=author_kinds(change, policy, people),
     )
-    if revision is None:
-        return facts
-    facts = replace(facts, checks=reported_checks(change, revision, policy, str(stage)))
-    return _with_revision(_with_parts(facts, change, policy, effects), change, revision)
+    facts = _with_time(facts, change, policy, effects)
+    return facts if revision is None else _with_revision(_with_parts(facts, change, policy, effects), change, revision)
+
+
+def _with_time(
+    facts: evaluation.Facts, change: ChangeRequest, policy: Policy, effects: Effects | None
+) -> evaluation.Facts:
+    """The moment of judging, which windows hold at it, and who let the change through them."""
+    reached = [facts.environment] if facts.environment else [row.name for row in facts.environments if row.affected]
+    holds = hold_facts(policy, facts.stage, reached)
+    overrides = override_facts(change, change.revision, effects, facts.stage, facts.environment) if holds else ()
+    return replace(facts, moment=int(now().timestamp()), lasting=lasting(policy), holds=holds, overrides=overrides)
 
 
 def _with_parts(
     facts: evaluation.Facts, change: ChangeRequest, policy: Policy, effects: Effects | None
 ) -> evaluation.Facts:
-    """What has to be seen, where a rule of this gate asks for it: looking into every file is not free."""
+    """What has to be seen and what pipelines reported, where a rule of this gate asks: looking into every file is not free."""
+    if change.revision is not None:
+        facts = replace(facts, checks=reported_checks(change, change.revision, policy, facts.stage))
     asks = any(rule.needs.seen and rule.stage == facts.stage for rule in policy.config.rules)
     if not asks or change.revision is None:
         return facts

@@ -77,27 +77,16 @@ def approvals(
     candidates = frozenset(person for person in members if person not in given and ledger.bar(person) is None)
     text += asks_to_see(needs.seen) + kind_words(needs)
     missing = max(0, count - len(given))
-    state, words = WAITING, f"{text}: {len(given)} of {count}."
-    if not missing:
-        state = MET
-    elif len(candidates) < missing:
-        state = FAILED
-        words = f"Nobody can satisfy this: {_why_nobody(ledger, principals, members, count)} {text}: {len(given)} of {count}."
+    words = f"{text}: {len(given)} of {count}."
+    state = MET if not missing else WAITING if len(candidates) >= missing else FAILED
+    if state == FAILED:
+        words = f"Nobody can satisfy this: {_why_nobody(ledger, principals, members, count)} {words}"
     requirement = Requirement(
-        code,
-        name,
-        state,
-        words,
-        _evidence(ledger, given, principals),
-        ledger.names(candidates) if missing and state == WAITING else (),
-        rule,
-        len(given),
-        count,
-        APPROVES,
-        _not_counted(ledger, members, unseen, lacking),
-        tuple(principals),
-        tuple(paths),
-    )
+        code, name, state, words, _evidence(ledger, given, principals),
+        ledger.names(candidates) if state == WAITING else (),
+        rule, len(given), count, APPROVES,
+        _not_counted(ledger, members, unseen, lacking), tuple(principals), tuple(paths),
+    )  # fmt: skip
     return Judged(requirement, Demand(candidates, missing) if state == WAITING else None)
 
 

@@ -61,12 +61,10 @@ def submit_review(
 ) -> Review:
     """Record what ``actor`` says about revision number ``revision``.
 
-    Guarantees: the review is bound to the revision that was current inside this
-    transaction, or nothing is written (:class:`Conflict` ``stale_revision``); a
-    contributor's approval is refused, and so is one for a rule whose parts ``actor`` has not
-    viewed, or who has not just signed in again (``reauthenticated``) where a rule asks for that; a repeated identical
-    verdict is refused, so a double click makes one review. What was
-    viewed is looked up here; ``displayed`` (what the page did) is only told along with it.
+    Guarantees: the review is bound to the revision that was current inside this transaction, or nothing is written
+    (:class:`Conflict` ``stale_revision``); refused are a contributor's approval, one for a rule whose parts ``actor``
+    has not viewed or that asks who signs in again (``reauthenticated``), and a repeated identical verdict, so a double
+    click makes one review. What was viewed is looked up here; ``displayed`` is only told along with it.
     The reviewer's pending comments are said with it, or stay drafts; a mere comment that has some needs no ``body``.
     """
     more = verdict == Review.Verdict.COMMENT and has_pending(actor, change)
@@ -79,20 +77,10 @@ def submit_review(
     _require_new(actor, locked, current, shown, gate, verdict=verdict)
     effects = _require_informed(actor, locked, current, shown, gate) if verdict == APPROVE else {}
     review = Review.objects.create(
-        change=locked,
-        revision=current,
-        reviewer=actor,
-        verdict=verdict,
-        body=body.strip(),
-        stage=stage,
-        environment=environment,
-        subject=current.subject,
-        effects=effects,
-        shown=shown,
-        via=via,
-        reauthenticated=reauthenticated,
-        created_at=now(),
-    )
+        change=locked, revision=current, reviewer=actor, verdict=verdict, body=body.strip(), stage=stage,
+        environment=environment, subject=current.subject, effects=effects, shown=shown, via=via,
+        reauthenticated=reauthenticated, created_at=now(),
+    )  # fmt: skip
     _record(actor, review, publish_drafts(locked, actor))
     end_turn(locked, actor)
     review_given(review)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 
 from apps.accounts.models import User
-from apps.accounts.sessions import has_just_signed_in
 from apps.changes import queries as changes
 from apps.changes.models import ChangeRequest
 from apps.core.errors import Conflict
@@ -20,6 +19,7 @@ from apps.web.forms.reviews import Review, review_form
 from apps.web.once import act_once
 from apps.web.people import signed_in
 from apps.web.responding import page, respond, see_other, writes
+from apps.web.sessions import has_just_signed_in
 
 SAID = {
     "approve": "Your approval of r{0} is recorded.",
