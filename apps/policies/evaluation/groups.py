@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from apps.policies.config import GroupNeed, Rule
-from apps.policies.evaluation.demands import Judged, approvals
+from apps.policies.evaluation.demands import Demand, Judged, approvals
 from apps.policies.evaluation.standing import Ledger
-from apps.policies.evaluation.verdict import FAILED, WAITING, RuleRef
+from apps.policies.evaluation.verdict import FAILED, MET, WAITING, RuleRef
 
 
 def group_requirements(rule: Rule, ledger: Ledger, ref: RuleRef) -> list[Judged]:
@@ -62,16 +62,29 @@ def _bound(
     most = matched(dict.fromkeys([*given, *able]), members, [group.approvals for group in rule.needs.groups])
     found = []
     for index, one in enumerate(judged):
-        if one.requirement.state == WAITING and len(most[index]) < rule.needs.groups[index].approvals:
-            text = f"Nobody can satisfy this: the groups of this rule have too few different people. {one.requirement.text}"
+        if one.requirement.state != MET and len(most[index]) < rule.needs.groups[index].approvals:
+            text = one.requirement.text.removeprefix("Nobody can satisfy this: ")
+            text = f"Nobody can satisfy this: the groups of this rule have too few different people. {text}"
             one = Judged(replace(one.requirement, state=FAILED, text=text, who_can_act=()))  # noqa: PLW2901
-        elif one.demand is not None:
-            candidates = one.demand.candidates - frozenset(given)
-            able_names = ledger.names(candidates)
-            demand = replace(one.demand, candidates=candidates, apart=rule.name)
-            one = Judged(replace(one.requirement, who_can_act=able_names), demand)  # noqa: PLW2901
+        elif one.requirement.state in (WAITING, FAILED):
+            candidates = frozenset(able) & _reaching(index, members, fill) - frozenset(given)
+            missing = rule.needs.groups[index].approvals - len(fill[index])
+            demand = Demand(candidates, missing, apart=rule.name)
+            requirement = replace(one.requirement, state=WAITING, who_can_act=ledger.names(candidates))
+            one = Judged(requirement, demand)  # noqa: PLW2901
         found.append(one)
     return found
+
+
+def _reaching(index: int, members: Sequence[frozenset[int]], fill: Sequence[frozenset[int]]) -> frozenset[int]:
+    """Whose approval can fill a place of this group: its members, and those who free somebody of it elsewhere."""
+    reached, new = {index}, [index]
+    while new:
+        group = members[new.pop()]
+        movable = [other for other, holders in enumerate(fill) if other not in reached and holders & group]
+        reached.update(movable)
+        new += movable
+    return frozenset().union(*(members[number] for number in reached))
 
 
 def matched(people: Iterable[int], groups: Sequence[frozenset[int]], places: Sequence[int]) -> list[frozenset[int]]:
@@ -85,8 +98,8 @@ def matched(people: Iterable[int], groups: Sequence[frozenset[int]], places: Seq
 def _place(
     person: int, groups: Sequence[frozenset[int]], places: Sequence[int], holders: list[set[int]], tried: set[int]
 ) -> bool:
-    for index, group in enumerate(groups):
-        if person not in group or index in tried:
+    for index in sorted(range(len(groups)), key=lambda number: len(groups[number])):  # the scarce ones first
+        if person not in groups[index] or index in tried:
             continue
         tried.add(index)
         if len(holders[index]) < places[index]:
