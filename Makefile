@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev test check format bench soak lock demo-reset tools screenshots clean
+.PHONY: help run setup setup-dev test check format bench soak lock demo-reset tools checks screenshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ demo-reset: setup ## throw the demo organisation away and tell it anew (asks fir
 
 tools: ## pinned helm and kubectl into .tools/
 	@$(PYTHON) scripts/get_tools.py
+
+checks: setup ## schemas of Kubernetes and cfn-lint into .tools/checks/ (270 MB)
+	@$(VENV) scripts/get_checks.py
 
 screenshots: setup-dev ## pictures of every page of a running portal into build/screenshots/
 	@$(VENV) scripts/screenshots.py

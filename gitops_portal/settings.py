@@ -203,6 +203,7 @@ PORTAL_STEP_GRACE_SECONDS = env.number("PORTAL_STEP_GRACE_SECONDS", 5)
 PORTAL_RUNS_KEEP_DAYS = env.number("PORTAL_RUNS_KEEP_DAYS", 7)
 # Rendering: pinned tools from `make tools` unless others are named; a run without isolation has to be allowed.
 PORTAL_TOOLS_DIR = env.text("PORTAL_TOOLS_DIR", str(BASE_DIR / ".tools"))
+PORTAL_CHECKS_DIR = env.text("PORTAL_CHECKS_DIR", str(Path(PORTAL_TOOLS_DIR) / "checks"))
 PORTAL_RENDER_PROGRAMS = {name: env.text(f"PORTAL_{name.upper()}") for name in ("helm", "kubectl", "terraform")}
 PORTAL_RENDER_SECONDS = env.number("PORTAL_RENDER_SECONDS", 60)
 PORTAL_RENDER_UNISOLATED = env.flag("PORTAL_RENDER_UNISOLATED")

@@ -49,6 +49,9 @@ def main() -> None:
     runtime, problems = pins(ROOT / "requirements.txt")
     dev, more = pins(ROOT / "requirements-dev.txt")
     problems += more
+    checks, more = pins(ROOT / "requirements-checks.txt")
+    problems += more
+    problems += unmet(ROOT / "requirements-checks.in", checks)
     problems += unmet(ROOT / "requirements.in", runtime)
     problems += unmet(ROOT / "requirements-dev.in", dev)
     problems += [

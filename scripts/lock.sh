@@ -9,4 +9,5 @@ lock() {
 UPGRADE=${UPGRADE:+--upgrade}
 lock requirements.in requirements.txt
 lock requirements-dev.in requirements-dev.txt
+lock requirements-checks.in requirements-checks.txt
 .venv/bin/python scripts/check_locks.py

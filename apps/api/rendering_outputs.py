@@ -10,6 +10,7 @@ from apps.api.answers import time
 from apps.api.fields import Flag, Number, Text, maybe_moment, maybe_text, string, texts, whole, word
 from apps.api.outputs import Out
 from apps.api.shapes import Shape
+from apps.changes.effects.reading import checked_of
 from apps.changes.models import Rendering
 from apps.rendering.comparing import RULES, words
 from apps.rendering.comparing.codec import encode_value
@@ -86,9 +87,33 @@ class ResourceOut(Out):
     risks = RiskOut(many=True)
 
 
+class FindingOut(Out):
+    """Something that a check has to say about the result; no value is quoted."""
+
+    check = string(help_text="The rule.")
+    level = word(["error", "warning"])
+    text = string()
+    resource = string(allow_blank=True)
+    field = string(allow_blank=True, help_text="The place in the resource.")
+    path = string(allow_blank=True)
+    line = whole()
+    is_new = serializers.BooleanField(help_text="It was not there before the change.")
+
+
+class ChecksOut(Out):
+    tool = maybe_text("What checked, with its version.")
+    against = maybe_text("The version of Kubernetes whose schemas were used.")
+    not_checked = maybe_text("Why nothing was checked: then no findings mean nothing.")
+    findings = FindingOut(many=True)
+    more = serializers.IntegerField(help_text="Findings that are not listed.")
+    unknown = texts("Kinds that no schema knows; they were not checked.")
+    holds_merge = serializers.BooleanField(help_text="portal.yaml requires the checks: an error holds the merge.")
+
+
 class RenderingDetailOut(RenderingOut):
     """With every resource that changes; bodies are redacted."""
 
+    checks = ChecksOut(allow_null=True, help_text="null: there is no check for this kind of target, or no result.")
     resources = ResourceOut(many=True)
 
 
@@ -119,7 +144,21 @@ def rendering_json(row: Rendering) -> dict[str, Any]:
 
 def detail_json(row: Rendering, difference: Difference | None) -> dict[str, Any]:
     changes = difference.changes if difference else ()
-    return {**rendering_json(row), "resources": [_resource(change) for change in changes]}
+    return {**rendering_json(row), "checks": _checks(row), "resources": [_resource(change) for change in changes]}
+
+
+def _checks(row: Rendering) -> dict[str, Any] | None:
+    checked = checked_of(row)
+    if checked is None:
+        return None
+    found = checked.to_json()
+    return {
+        **{name: found[name] or None for name in ("tool", "against", "not_checked")},
+        "findings": found["findings"],
+        "more": checked.more,
+        "unknown": list(checked.unknown),
+        "holds_merge": row.options.get("checks") == "required",
+    }
 
 
 def _resource(change: ResourceChange) -> dict[str, Any]:

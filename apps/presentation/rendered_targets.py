@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from apps.changes.effects.reading import Effects, State, effects_of
+from apps.changes.effects.reading import Effects, State, checked_of, effects_of
 from apps.changes.models import Rendering, Revision
+from apps.rendering.checks import Checked
 from apps.rendering.model import Action
 from apps.rendering.sandbox.isolation import Level
 from apps.reviews.effects import PLANS
@@ -14,6 +15,36 @@ from apps.reviews.effects import PLANS
 ACTIONS = tuple(action.value for action in Action)
 """What happens to a resource, the heaviest first."""
 RENDERING = "rendering"
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What the checks of the result found; ``summary`` names new errors, errors and warnings that there are."""
+
+    checked: Checked
+    required: bool
+    summary: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is shown without a click: what is new, or holds the merge."""
+        return any(one.is_new for one in self.checked.findings) or (self.required and bool(self.checked.errors))
+
+
+def checks_of(row: Rendering) -> Checks | None:
+    """``None`` where there is nothing to check, or no result."""
+    checked = checked_of(row)
+    if checked is None or row.state != State.RENDERED:
+        return None
+    new = sum(one.is_new for one in checked.findings)
+    warnings = len(checked.findings) - checked.errors
+    counted = ((checked.errors, "error", "errors"), (warnings, "warning", "warnings"))
+    parts = [f"{count} {one if count == 1 else many}" for count, one, many in counted if count]
+    if parts and new:
+        parts[-1] += f" ({new} new)"
+    if checked.more:
+        parts.append(f"{checked.more} more that are not listed")
+    return Checks(checked, row.options.get("checks") == "required", ", ".join(parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +68,7 @@ class TargetRow:
     seconds: float
     can_render: bool
     can_cancel: bool
+    checks: Checks | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +137,5 @@ def _target(row: Rendering, can_act: bool) -> TargetRow:
         seconds=facts.get("milliseconds", 0) / 1000,
         can_render=can_act and not queued,
         can_cancel=can_act and queued,
+        checks=checks_of(row),
     )  # fmt: skip

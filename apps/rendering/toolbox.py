@@ -43,7 +43,7 @@ class Toolbox:
 
     ``methods`` are tried in order; where none works, a run is refused unless ``allow_unisolated`` says otherwise.
     ``workspaces`` is the folder in which private directories are made (default: that of the system). ``chart_cache``
-    holds packed charts named ``NAME-VERSION.tgz``.
+    holds packed charts named ``NAME-VERSION.tgz``, ``checks`` the packages of checkers.
     """
 
     programs: Mapping[str, Path] = field(default_factory=dict)
@@ -55,6 +55,7 @@ class Toolbox:
     allow_unisolated: bool = False
     workspaces: Path | None = None
     chart_cache: Path | None = None
+    checks: Path | None = None
     surroundings: Surroundings = Surroundings()
 
     def find(self, name: str) -> Path:

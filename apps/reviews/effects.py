@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from apps.changes.effects.reading import Effects, State, both_effects, digest_of, effects_of
+from apps.changes.effects.reading import Effects, State, both_effects, checked_of, digest_of, effects_of
 from apps.changes.effects.targets import names_targets
 from apps.changes.models import Rendering, Revision
 from apps.core.errors import Conflict
 from apps.policies.evaluation import BROKEN, RENDERED, WAITS, RenderingFact, ResourceFact, Standing
 from apps.policies.queries import Policy
+from apps.rendering.checks import ERROR
 from apps.rendering.planners import PLANNERS
 
 PLANS = frozenset(kind.value for kind in PLANNERS)
@@ -41,7 +42,22 @@ def _fact(row: Rendering) -> RenderingFact:
         ResourceFact(kind, action, name, namespace, tuple(risks))
         for kind, action, namespace, name, risks in row.facts.get("resources", ())
     )
-    return RenderingFact(row.environment, row.target, state, text, row.optional, resources)
+    return RenderingFact(row.environment, row.target, state, text, row.optional, resources, _unmet(row))
+
+
+def _unmet(row: Rendering) -> str:
+    """Why the checks of a rendered target do not pass, where its policy requires them. What was not checked does not pass."""
+    if row.state != State.RENDERED or row.options.get("checks") != "required":
+        return ""
+    checked = checked_of(row)
+    if checked is None or checked.not_checked:
+        return f"not checked: {checked.not_checked if checked else 'it was rendered before there were checks'}"
+    found = checked.errors
+    if not found:
+        return ""
+    first = next(one for one in checked.findings if one.level == ERROR)
+    more = f" and {found - 1 + checked.more} more" if found + checked.more > 1 else ""
+    return f"{first.resource} {first.field}: {first.text}{more}".strip()
 
 
 def _state(row: Rendering) -> tuple[str, str]:

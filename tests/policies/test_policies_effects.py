@@ -175,3 +175,19 @@ rules: [{name: a, when: {resources: {kinds: [A, "b_*"], actions: [delete], names
     assert (web.optional, raw.optional) == (True, False)
     assert raw.options["namespace"] == "web"
     assert config.rules[0].when.resources == ResourceClause(("A", "b_*"), ("delete",), ("x/*",), ("rbac",))
+
+
+def test_checks_that_are_required_and_do_not_pass_hold_the_change_and_are_replayed_from_the_record() -> None:
+    fine, bad = (
+        rendered(WEB),
+        replace(rendered(WEB, target="db"), unmet="Deployment web spec.replicas: must be integer"),
+    )
+    given = reaching(fine, bad)
+    verdict = evaluate([rule(1, "team/sre")], given)
+    found = row(verdict, "checks")
+    assert (found.state, row(verdict, "effect").state) == ("failed", "met")
+    assert "The checks that portal.yaml requires of production/db do not pass" in found.text
+    assert found.evidence == ("production/db: Deployment web spec.replicas: must be integer",)
+    assert not verdict.allowed
+    assert from_record(to_record([rule(1, "team/sre")], given))[1] == given
+    assert evaluate([rule(1, "team/sre")], reaching(fine)).allowed

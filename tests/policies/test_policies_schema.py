@@ -41,7 +41,11 @@ SAME = [
     + "windows: [{name: a, kind: allow, cron: '0 9 * * 1', duration: 8h, holds: [merge, deploy], override: [team/a]}]",
     HEAD + "emergency: {from: [team/a]}",
     HEAD + "secrets: [{name: a, keys: ['*_apikey'], values: ['acme-*', abc]}]",
+    HEAD + "environments: {a: {targets: {t: {kind: flux, path: p, kubeVersion: '1.32', checks: required}}}}",
+    HEAD + "environments: {a: {targets: {t: {kind: cloudformation, template: p, checks: shown}}}}",
     # refused by both
+    HEAD + "environments: {a: {targets: {t: {kind: terraform, path: p, checks: required}}}}",
+    HEAD + "environments: {a: {targets: {t: {kind: helm, chart: p, checks: true}}}}",
     HEAD + "secrets: []",
     HEAD + "secrets: [{name: a}]",
     HEAD + "secrets: [{keys: [abc]}]",

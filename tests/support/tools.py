@@ -45,3 +45,11 @@ def system_python() -> str:
     if not found.exists():
         pytest.skip("NOT RUN: no Python that every user may run")
     return str(found)
+
+
+def checkers() -> Toolbox:
+    """A toolbox with the checkers of manifests and templates, shut in where that works."""
+    box = toolbox(checks=ROOT / ".tools" / "checks")
+    if not (ROOT / ".tools" / "checks" / ".version").exists():
+        pytest.skip("NOT RUN: the checkers are not installed (make checks)")
+    return box

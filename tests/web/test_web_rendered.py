@@ -13,7 +13,7 @@ from apps.changes.models import Rendering
 from tests.changes.test_changes_effects import CLAIM, DEPLOYMENT
 from tests.support.effects import render_all
 from tests.support.repositories import branch_with, pushed
-from tests.support.tools import toolbox
+from tests.support.tools import checkers, toolbox
 from tests.web.conftest import World
 
 AS = Callable[[str], Client]
@@ -193,3 +193,33 @@ def test_the_tab_is_there_only_where_there_is_something(world: World, propose: C
 def test_the_review_form_names_what_is_approved(propose: Callable[..., str], as_: AS) -> None:
     html = words(page(as_("bob"), propose(SIX) + "diff/"))
     assert re.search(r"rendered: staging/c0 [0-9a-f]{12}, staging/c1 [0-9a-f]{12}", html)
+
+
+def test_findings_of_checks_stand_on_their_target_and_what_was_not_checked_says_so(
+    propose: Callable[..., str], as_: AS
+) -> None:
+    checkers()
+    hostile = '    "<b>x": 1\n'
+    broken = {
+        "base/app.yaml": DEPLOYMENT.replace("replicas: 3", "replicas: <script>\n" + hostile.replace("    ", "  "))
+    }
+    bob, url = (
+        as_("bob"),
+        propose({**broken, "base/claim.yaml": CLAIM + "---\napiVersion: a.b/v1\nkind: Odd\nmetadata: {name: o}\n"}),
+    )
+    html = page(bob, f"{url}rendered/")
+    text = words(html)
+    assert "Checks: 2 errors (2 new)" in text
+    assert "New error Deployment app spec.replicas: must be integer, but is string" in text
+    assert "by kubernetes-validate 1.37.0, Kubernetes 1.37" in text
+    assert "1 kind is not known to the schemas, and not checkedOdd (a.b/v1)" in text
+    assert "<b>x" not in html
+    answer = bob.get(f"/api/v1{url}renderings/staging/c0/")
+    if answer.status_code == 200:
+        assert answer.json()["checks"]["holds_merge"] is False
+    row = Rendering.objects.get(revision__change__number=int(url.split("/")[2]), target="c1")
+    row.facts["checks"] |= {"not_checked": "kubernetes-validate is not installed on this server", "findings": []}
+    row.save(update_fields=["facts"])
+    text = words(page(bob, f"{url}rendered/"))
+    assert "Not checked: kubernetes-validate is not installed on this server" in text
+    assert "Checked, no findings" not in text

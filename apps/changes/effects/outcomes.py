@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -10,8 +10,9 @@ from apps.changes.effects.registry import reader_of, renderer_of
 from apps.changes.effects.sides import Side, side_of
 from apps.changes.effects.targets import Sides
 from apps.changes.effects.tools import toolbox
+from apps.rendering.checks import Checked, check_templates
 from apps.rendering.comparing import compare, difference_digest
-from apps.rendering.model import Difference, Part, RenderError, ToolIdentity
+from apps.rendering.model import Difference, Kind, Part, RenderError, ToolIdentity
 from apps.rendering.planners import PLANNERS
 from apps.rendering.protocol import Target
 from apps.rendering.quoted import quotes_of
@@ -31,6 +32,8 @@ class Outcome:
     waived: tuple[str, ...] = ()
     milliseconds: int = 0
     was_kept: bool = False
+    checked: Checked | None = None
+    """Findings about the result; ``None`` for systems that have no check."""
 
     @property
     def digest(self) -> str:
@@ -42,7 +45,10 @@ def outcome_of(target: Target, sides: Sides, hide: Fingerprint) -> Outcome:
     try:
         if target.kind in PLANNERS:
             planned = PLANNERS[target.kind].plan(sides.before, sides.after, target, toolbox(), hide)
-            return Outcome(planned.difference, planned.tool, planned.warnings, planned.parts)
+            found = Outcome(planned.difference, planned.tool, planned.warnings, planned.parts)
+            if target.kind is Kind.CLOUDFORMATION:
+                found = replace(found, checked=check_templates(sides.before, sides.after, target, toolbox(), hide))
+            return found
         return _compared(target, sides, hide)
     except RenderError as error:
         message = _unquoted(error.message, target, sides, hide)
@@ -76,6 +82,7 @@ def _compared(target: Target, sides: Sides, hide: Fingerprint) -> Outcome:
         waived=waived,
         milliseconds=before.milliseconds + after.milliseconds,
         was_kept=before.was_kept and after.was_kept,
+        checked=after.checked.compared(before.checked),
     )
 
 
@@ -118,6 +125,7 @@ def facts_of(outcome: Outcome) -> dict[str, Any]:
         "milliseconds": outcome.milliseconds,
         "kept": outcome.was_kept,
         "isolation": _isolation(),
+        "checks": outcome.checked.to_json() if outcome.checked is not None else None,
     }
 
 

@@ -10,6 +10,7 @@ from django.core.cache import cache
 
 from apps.changes.effects.sides import unpacked
 from apps.changes.models import Rendering, RenderingPlan, Revision
+from apps.rendering.checks import Checked
 from apps.rendering.comparing.codec import decode_difference
 from apps.rendering.model import Difference
 
@@ -99,6 +100,12 @@ def differences_of(rows: Iterable[Rendering]) -> dict[str, Difference]:
 def difference_of(row: Rendering) -> Difference | None:
     """What a rendering found; ``None`` where it found nothing yet, or could not."""
     return decode_difference(unpacked(row.document)) if row.document else None
+
+
+def checked_of(row: Rendering) -> Checked | None:
+    """What the checks of the result found; ``None`` for what has none, or was rendered before there were any."""
+    stored = row.facts.get("checks")
+    return Checked.of_json(stored) if stored else None
 
 
 def counts_of(rows: Iterable[Rendering]) -> dict[str, int]:

@@ -16,6 +16,7 @@ from apps.changes.effects.git_tree import GitTree
 from apps.changes.effects.tools import toolbox
 from apps.changes.models import RenderedSide
 from apps.core.clock import now
+from apps.rendering.checks import Checked, check_manifests, manifest_checker
 from apps.rendering.comparing import words
 from apps.rendering.comparing.codec import decode_rendered, encode_rendered
 from apps.rendering.model import Kind, Rendered, ToolIdentity
@@ -25,8 +26,11 @@ from apps.rendering.redaction import Fingerprint, redact, redact_text
 from apps.rendering.stability import asks_for_time, render_twice, settled
 
 CHARTS = frozenset({Kind.HELM, Kind.FLUX})
-VERSION = 2
+VERSION = 3
 """Grows when what a side holds changes its meaning; older ones are then rendered anew."""
+
+
+NOTHING_CHECKED = Checked()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class Side:
     unstable: tuple[str, ...] = ()
     milliseconds: int = 0
     was_kept: bool = False
+    checked: Checked = NOTHING_CHECKED
 
 
 def side_of(renderer: Renderer, tree: GitTree, target: Target, hide: Fingerprint) -> Side:
@@ -52,8 +57,11 @@ def side_of(renderer: Renderer, tree: GitTree, target: Target, hide: Fingerprint
         return _unpacked(kept)
     began = time.monotonic()
     rendered, unstable = _rendered(renderer, tree, target, inputs)
-    found = Side(_redacted(rendered, tree, hide), unstable, round((time.monotonic() - began) * 1000))
-    _keep(key, found)
+    checked = check_manifests(rendered.resources, target, toolbox()).said(lambda text: redact_text(text, hide))
+    milliseconds = round((time.monotonic() - began) * 1000)
+    found = Side(_redacted(rendered, tree, hide), unstable, milliseconds, checked=checked)
+    if not checked.passing:
+        _keep(key, found)
     return found
 
 
@@ -80,6 +88,7 @@ def _key(tool: ToolIdentity, target: Target, tree: GitTree, inputs: Iterable[str
         "kind": target.kind.value,
         "options": target.options,
         "secrets": hide.own.identity,
+        "checks": manifest_checker(toolbox()),
         "inputs": sorted(inputs),
         "blobs": [[path, entry.mode, entry.oid] for path, entry in sorted(entries.items())],
     }
@@ -113,7 +122,11 @@ def unpacked(data: bytes | memoryview) -> Any:
 
 
 def _keep(key: str, side: Side) -> None:
-    document = {"rendered": encode_rendered(side.rendered), "unstable": list(side.unstable)}
+    document = {
+        "rendered": encode_rendered(side.rendered),
+        "unstable": list(side.unstable),
+        "checked": side.checked.to_json(),
+    }
     moment = now()
     try:
         with transaction.atomic():
@@ -126,4 +139,10 @@ def _keep(key: str, side: Side) -> None:
 
 def _unpacked(row: RenderedSide) -> Side:
     document = unpacked(row.document)
-    return Side(decode_rendered(document["rendered"]), tuple(document["unstable"]), row.milliseconds, was_kept=True)
+    return Side(
+        decode_rendered(document["rendered"]),
+        tuple(document["unstable"]),
+        row.milliseconds,
+        was_kept=True,
+        checked=Checked.of_json(document["checked"]),
+    )

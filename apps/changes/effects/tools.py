@@ -25,6 +25,7 @@ def toolbox() -> Toolbox:
         folders=(Path(settings.PORTAL_TOOLS_DIR),),
         limits=Limits(wall=settings.PORTAL_RENDER_SECONDS, cpu=int(settings.PORTAL_RENDER_SECONDS)),
         allow_unisolated=settings.PORTAL_RENDER_UNISOLATED,
+        checks=Path(settings.PORTAL_CHECKS_DIR),
         chart_cache=Path(settings.PORTAL_CHART_CACHE) if settings.PORTAL_CHART_CACHE else None,
     )
 

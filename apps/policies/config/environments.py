@@ -14,13 +14,16 @@ ENVIRONMENT_KEYS = ("targets", "after", "protected", "deploy")
 # kind: (required inputs, other inputs, options)
 TARGET_KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "helm": (("chart",), ("values",), ("release", "namespace", "kubeVersion")),
-    "kustomize": (("path",), (), ("namespace",)),
-    "flux": (("path",), (), ()),
-    "manifests": (("path",), (), ("namespace",)),
+    "kustomize": (("path",), (), ("namespace", "kubeVersion")),
+    "flux": (("path",), (), ("kubeVersion",)),
+    "manifests": (("path",), (), ("namespace", "kubeVersion")),
     "terraform": (("path",), ("state", "variables"), ("workspace",)),
     "cloudformation": (("template",), ("parameters",), ("stack", "region")),
 }
 OPTIONAL = "optional"
+CHECKS, SHOWN, REQUIRED = "checks", "shown", "required"
+"""What the checks of the rendered result do: they are shown, or an error of theirs holds the merge."""
+CHECKED = ("helm", "kustomize", "flux", "manifests", "cloudformation")
 # Options of a kind that are not text: lists of text, and truth values.
 LISTS: dict[str, tuple[str, ...]] = {"helm": ("apiVersions", "unstable"), "flux": ("unstable",)}
 FLAGS: dict[str, tuple[str, ...]] = {"helm": ("includeCrds",)}
@@ -117,7 +120,11 @@ def _at(node: Node, line: int) -> Node:
 def target_keys(kind: str) -> tuple[str, ...]:
     """All keys that a target of this kind may have."""
     required, more, options = TARGET_KINDS[kind]
-    return ("kind", *required, *more, *options, *LISTS.get(kind, ()), *FLAGS.get(kind, ()), OPTIONAL)
+    return ("kind", *required, *more, *options, *LISTS.get(kind, ()), *FLAGS.get(kind, ()), *_checks(kind), OPTIONAL)
+
+
+def _checks(kind: str) -> tuple[str, ...]:
+    return (CHECKS,) if kind in CHECKED else ()
 
 
 def _target(reader: Reader, name: str, key: Scalar, node: Node, path: str) -> TargetConfig | None:
@@ -143,6 +150,8 @@ def _target(reader: Reader, name: str, key: Scalar, node: Node, path: str) -> Ta
     raw |= {field: plain(fields[field]) for field in (*required, *more) if field in fields}
     raw |= {field: list(reader.texts(fields[field], f"{path}.{field}", field)) for field in lists if field in fields}
     raw |= {field: reader.boolean(fields[field], f"{path}.{field}", default=True) for field in flags if field in fields}
+    if CHECKS in fields:
+        raw[CHECKS] = reader.named(fields[CHECKS], f"{path}.{CHECKS}", (REQUIRED, SHOWN), REQUIRED)
     optional = reader.boolean(fields.get(OPTIONAL), f"{path}.{OPTIONAL}", default=False)
     return TargetConfig(name, kind, tuple(inputs), MappingProxyType(raw), key.line, optional)
 

@@ -11,15 +11,30 @@ from apps.policies.evaluation.facts import BROKEN, RENDERED, WAITS, CannotEvalua
 from apps.policies.evaluation.standing import Ledger
 from apps.policies.evaluation.verdict import FAILED, MET, WAITING, Requirement
 
-NAME = "Effect is known"
+NAME, CHECKS = "Effect is known", "Checks pass"
 _SHOWN = 5
 
 
 def effect_gates(ledger: Ledger) -> list[Judged]:
-    """Every target that the change reaches was rendered; nothing where there is none."""
+    """Every target that the change reaches was rendered, and checks that are required pass; nothing where there is none."""
     found = ledger.facts.renderings
     if not found:
         return []
+    return [*_known(found), *_checked(found)]
+
+
+def _checked(found: Sequence[RenderingFact]) -> list[Judged]:
+    """Only where portal.yaml requires checks, and they do not pass; what is not known yet is told by the other gate."""
+    unmet = [one for one in found if one.unmet]
+    if not unmet:
+        return []
+    text = f"The checks that portal.yaml requires of {_targets(unmet)} do not pass. They hold the change until they do."
+    evidence = tuple(f"{one.label}: {one.unmet}" for one in unmet[:_SHOWN])
+    more = (f"and {len(unmet) - _SHOWN} more",) if len(unmet) > _SHOWN else ()
+    return [Judged(Requirement("checks", CHECKS, FAILED, text, (*evidence, *more)))]
+
+
+def _known(found: Sequence[RenderingFact]) -> list[Judged]:
     odd = [one.state for one in found if one.state not in (RENDERED, WAITS, BROKEN)]
     if odd:
         raise CannotEvaluate(f"`{odd[0]}` is no known state of a rendering")

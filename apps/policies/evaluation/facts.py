@@ -143,7 +143,7 @@ class RenderingFact:
     """What is known of the effect on one target that the change reaches.
 
     ``state``: ``rendered``, ``waiting`` or ``failed``; ``text`` says why it failed. Of an ``optional`` target a failure
-    holds nothing by itself.
+    holds nothing by itself. ``unmet``: why checks that the policy requires do not pass; empty where they do, or none are.
     """
 
     environment: str
@@ -152,6 +152,7 @@ class RenderingFact:
     text: str = ""
     optional: bool = False
     resources: tuple[ResourceFact, ...] = ()
+    unmet: str = ""
 
     @property
     def label(self) -> str:

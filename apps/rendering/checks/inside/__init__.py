@@ -1,0 +1,1 @@
+"""Runs shut in, apart from the portal, with the packages of the checkers."""
