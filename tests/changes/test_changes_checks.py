@@ -49,7 +49,7 @@ def test_errors_are_shown_and_hold_nothing_unless_it_is_asked_for(place: Place) 
     assert [(one.field, one.is_new, one.resource) for one in checked.findings] == [
         ("spec.replicas", True, "Deployment production/app")
     ]
-    assert requirement(change, "checks") == ""
+    assert requirement(change, "effect_checks") == ""
     assert approved(place, change)
 
 
@@ -57,8 +57,8 @@ def test_an_error_of_checks_that_are_required_holds_the_merge_with_a_sentence(pl
     policy(place, "path: clusters/production}", "path: clusters/production, checks: required}")
     change = place.propose("many", {"base/app.yaml": BROKEN})
     render_all(change)
-    assert requirement(change, "checks") == "failed"
-    found = next(one for one in verdict_of(change).requirements if one.code == "checks")
+    assert requirement(change, "effect_checks") == "failed"
+    found = next(one for one in verdict_of(change).requirements if one.code == "effect_checks")
     assert found.text == (
         "The checks that portal.yaml requires of production/app do not pass. They hold the change until they do."
     )
@@ -68,7 +68,7 @@ def test_an_error_of_checks_that_are_required_holds_the_merge_with_a_sentence(pl
     assert not approved(place, change)
     good = place.propose("five", {"base/app.yaml": DEPLOYMENT.replace("replicas: 3", "replicas: 5")})
     render_all(good)
-    assert requirement(good, "checks") == ""
+    assert requirement(good, "effect_checks") == ""
     assert approved(place, good)
 
 
@@ -85,7 +85,7 @@ def test_what_was_not_checked_does_not_pass_where_checks_are_required(
         portal_toolbox.cache_clear()
     assert row.state == "rendered"
     assert row.facts["checks"]["not_checked"].startswith("kubernetes-validate is not installed")
-    found = next(one for one in verdict_of(change).requirements if one.code == "checks")
+    found = next(one for one in verdict_of(change).requirements if one.code == "effect_checks")
     assert found.state == "failed"
     assert "not checked: kubernetes-validate is not installed" in found.evidence[0]
 
@@ -113,7 +113,7 @@ def test_templates_of_cloudformation_are_checked_by_cfn_lint(place: Place) -> No
     row = render_all(change)["production/net"]
     assert row.state == "rendered"
     assert [one["check"] for one in row.facts["checks"]["findings"]] == ["E3002"]
-    assert requirement(change, "checks") == "failed"
+    assert requirement(change, "effect_checks") == "failed"
 
 
 def test_e6_no_value_of_a_resource_is_quoted_by_a_finding(place: Place) -> None:

@@ -184,7 +184,7 @@ def test_checks_that_are_required_and_do_not_pass_hold_the_change_and_are_replay
     )
     given = reaching(fine, bad)
     verdict = evaluate([rule(1, "team/sre")], given)
-    found = row(verdict, "checks")
+    found = row(verdict, "effect_checks")
     assert (found.state, row(verdict, "effect").state) == ("failed", "met")
     assert "The checks that portal.yaml requires of production/db do not pass" in found.text
     assert found.evidence == ("production/db: Deployment web spec.replicas: must be integer",)

@@ -11,7 +11,7 @@ from apps.policies.evaluation.facts import BROKEN, RENDERED, WAITS, CannotEvalua
 from apps.policies.evaluation.standing import Ledger
 from apps.policies.evaluation.verdict import FAILED, MET, WAITING, Requirement
 
-NAME, CHECKS = "Effect is known", "Checks pass"
+NAME, CHECKS = "Effect is known", "Checks of the effect pass"
 _SHOWN = 5
 
 
@@ -31,7 +31,7 @@ def _checked(found: Sequence[RenderingFact]) -> list[Judged]:
     text = f"The checks that portal.yaml requires of {_targets(unmet)} do not pass. They hold the change until they do."
     evidence = tuple(f"{one.label}: {one.unmet}" for one in unmet[:_SHOWN])
     more = (f"and {len(unmet) - _SHOWN} more",) if len(unmet) > _SHOWN else ()
-    return [Judged(Requirement("checks", CHECKS, FAILED, text, (*evidence, *more)))]
+    return [Judged(Requirement("effect_checks", CHECKS, FAILED, text, (*evidence, *more)))]
 
 
 def _known(found: Sequence[RenderingFact]) -> list[Judged]:
