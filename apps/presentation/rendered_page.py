@@ -11,7 +11,7 @@ from apps.changes.effects.reading import differences_of
 from apps.changes.models import ChangeRequest, Rendering, Revision
 from apps.presentation.rendered_rows import ResourceRow, field_rows, leaves, raw_lines
 from apps.presentation.rendered_targets import ACTIONS, Targets, rows_of, targets_of
-from apps.rendering.comparing import TargetClass, classify, words
+from apps.rendering.comparing import Against, Deviation, TargetClass, classify, words
 from apps.rendering.model import Action, Difference, ResourceChange
 from apps.reviews.resources import change_key, seen_resources
 
@@ -57,13 +57,14 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Targets that change alike. ``deviations`` say how they differ from the largest group, ``most``, in words."""
+    """Targets that change alike. ``deviations`` say how they differ from the largest group, ``most``: each is a few words
+    and the places that they are said of."""
 
     letter: str
     most: str
     targets: tuple[str, ...]
     rows: tuple[ResourceRow, ...]
-    deviations: tuple[str, ...]
+    deviations: tuple[tuple[str, tuple[str, ...]], ...]
     more_deviations: int = 0
     is_alike: bool = False
     """Whether the same fields change, only with other names or values."""
@@ -232,15 +233,19 @@ def _groups(
     for place, (found, keyed) in enumerate(classes):
         mine = tuple(left.pop(key) for key, _ in keyed if key in left)
         if mine or found.deviations:
-            said = [_deviation(one.kind.value, f"{one.id}", words(one.path)) for one in found.deviations]
-            more = max(0, len(said) - SAID)
-            yield Group(_letter(place), most, found.targets, mine, tuple(said[:SAID]), more, found.same_fields)
+            more = max(0, len(found.deviations) - SAID)
+            said = tuple(_said(found.deviations[:SAID], most))
+            yield Group(_letter(place), most, found.targets, mine, said, more, found.same_fields)
 
 
 def _letter(place: int) -> str:
     return chr(ord("A") + place) if place < 26 else f"{place + 1}"
 
 
-def _deviation(kind: str, resource: str, path: str) -> str:
-    what = f"{resource} {path}".strip()
-    return {"more": f"also {what}", "fewer": f"not {what}", "other": f"{what} otherwise"}[kind]
+def _said(deviations: Iterable[Deviation], most: str) -> Iterable[tuple[str, tuple[str, ...]]]:
+    """Places under one heading each for what is otherwise, what is only here, and what is not."""
+    headings = {Against.OTHER: "Otherwise here", Against.MORE: "Only here", Against.FEWER: f"Only in {most}"}
+    found: dict[Against, list[str]] = {kind: [] for kind in headings}
+    for one in deviations:
+        found[one.kind].append(f"{one.id} {words(one.path)}".strip())
+    return [(headings[kind], tuple(places)) for kind, places in found.items() if places]

@@ -79,6 +79,11 @@ class ResourceRow:
         """Whether something is lost: shown first, and marked one by one."""
         return self.action in {"delete", "replace"}
 
+    @property
+    def names_kind(self) -> bool:
+        """Whether the name says the kind already, as addresses of Terraform do."""
+        return f".{self.kind}." in f".{self.name}"
+
 
 def field_rows(change: ResourceChange) -> tuple[tuple[FieldRow, ...], tuple[FieldRow, ...]]:
     """The fields that count, and those whose difference has no effect."""
@@ -125,10 +130,11 @@ def _as_text(value: Json) -> str:
 def difference(before: str, after: str, *, around: int = AROUND) -> tuple[Line, ...]:
     """The lines that differ, with ``around`` lines before and after each; a cut says how many are left out."""
     most = MOST_LINES if around == AROUND else MOST_WHOLE
+    is_one_sided = not before or not after  # one piece, about which a line number says nothing
     found = [
         Line(text[:1] if text[:1] in "+-@" else " ", plain(text[1:] if text[:1] != "@" else text))
         for text in unified_diff(before.splitlines(), after.splitlines(), n=around, lineterm="")
-        if not text.startswith(("--- ", "+++ "))
+        if not text.startswith(("--- ", "+++ ")) and not (is_one_sided and text.startswith("@@ "))
     ]
     if len(found) <= most:
         return tuple(found)

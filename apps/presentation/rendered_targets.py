@@ -14,7 +14,7 @@ from apps.reviews.effects import PLANS
 
 ACTIONS = tuple(action.value for action in Action)
 """What happens to a resource, the heaviest first."""
-RENDERING = "rendering"
+RENDERING, IN_PART = "rendering", "rendered_in_part"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Targets:
     @property
     def rendered(self) -> int:
         """How many targets were rendered."""
-        return sum(row.state == State.RENDERED for row in self.targets)
+        return sum(row.state in {State.RENDERED, IN_PART} for row in self.targets)
 
 
 def targets_of(revision: Revision, *, is_plan: bool, can_act: bool) -> Targets:
@@ -113,6 +113,12 @@ def _open_words(isolation: Sequence[str]) -> str:
     return isolation[1] if len(isolation) == 2 and isolation[0] == Level.OPEN else ""
 
 
+def _state(row: Rendering, *, has_problems: bool) -> str:
+    if row.state == State.QUEUED and row.started_at:
+        return RENDERING
+    return IN_PART if row.state == State.RENDERED and has_problems else row.state
+
+
 def _target(row: Rendering, can_act: bool) -> TargetRow:
     facts = row.facts
     name, version, sha256 = (*facts.get("tool", ()), "", "", "")[:3]
@@ -124,7 +130,7 @@ def _target(row: Rendering, can_act: bool) -> TargetRow:
         environment=row.environment,
         target=row.target,
         kind=row.kind,
-        state=RENDERING if queued and row.started_at else row.state,
+        state=_state(row, has_problems=bool(failed or unstable)),
         optional=row.optional,
         message=row.message,
         place=row.message_place,

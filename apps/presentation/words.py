@@ -121,6 +121,7 @@ ENVIRONMENT: dict[str, Word] = {
 RENDERING: dict[str, Word] = {
     "rendering": _running("Rendering"),
     "rendered": _met("Rendered"),
+    "rendered_in_part": _attention("Rendered in part"),
 }
 """Targets; those that wait, failed or were cancelled say so like deployments."""
 

@@ -180,6 +180,11 @@ class ByKeyboard(Person):
         self.page.keyboard.type(option)
         expect(self.page.get_by_label(label, exact=True).first.locator("option:checked")).to_have_text(option)
 
+    def open(self, name: str) -> None:
+        """Unfold what is folded under these words."""
+        self._tab_to(name, "summary")
+        self.page.keyboard.press("Enter")
+
     def pick(self, label: str) -> None:
         now = self._focused()
         if now is None or now["type"] != "radio":

@@ -73,7 +73,7 @@ def test_acceptance_31_equal_targets_are_one_row_and_an_extra_field_makes_an_out
     html = words(page(as_("bob"), propose({**SIX, "clusters/c2/kustomization.yaml": odd}) + "rendered/"))
     assert "Same in 3 of 4 targets" in html
     assert html.count("spec.replicas") >= 2
-    assert re.search(r"Unlike class A: .*also Deployment app .*odd", html)
+    assert re.search(r"Unlike class A .*Only here.*Deployment app .*odd", html)
     assert "Update 5" in html, "four deployments, and the claim of the outlier"
 
 

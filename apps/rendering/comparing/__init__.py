@@ -6,7 +6,7 @@
 """
 
 from apps.rendering.comparing.applying import apply_fields
-from apps.rendering.comparing.classes import Deviation, TargetClass, classify
+from apps.rendering.comparing.classes import Against, Deviation, TargetClass, classify
 from apps.rendering.comparing.digests import difference_digest
 from apps.rendering.comparing.paths import words
 from apps.rendering.comparing.resources import compare
@@ -15,6 +15,7 @@ from apps.rendering.comparing.rules import RULES
 
 __all__ = [
     "RULES",
+    "Against",
     "Deviation",
     "TargetClass",
     "apply_fields",

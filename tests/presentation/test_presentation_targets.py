@@ -1,0 +1,24 @@
+"""The state of a target in a word."""
+
+from __future__ import annotations
+
+import pytest
+
+from apps.changes.models import Rendering
+from apps.presentation.rendered_targets import _target
+from apps.presentation.words import word_of
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({}, ("Rendered", "ok")),
+        ({"parts": [["Kustomization flux-system/apps", ""]]}, ("Rendered", "ok")),
+        ({"parts": [["Kustomization flux-system/apps", "Its path is missing."]]}, ("Rendered in part", "warn")),
+        ({"unstable": ["Secret shop/token data.token"]}, ("Rendered in part", "warn")),
+    ],
+)
+def test_a_target_of_which_a_part_could_not_be_evaluated_is_not_called_rendered(facts, said):
+    row = _target(Rendering(environment="live", target="fleet", state="rendered", facts=facts), can_act=True)
+    word = word_of(row.state)
+    assert (word.text, word.tone) == said
