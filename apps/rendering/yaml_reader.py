@@ -112,7 +112,7 @@ class _Reader:
 
     def documents(self) -> Iterator[Document]:
         try:
-            yield from self._documents(yaml.parse(self.data, Loader=yaml.CSafeLoader))
+            yield from self._documents(iter(yaml.CSafeLoader(self.data).get_event, None))
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             what = getattr(error, "problem", None) or getattr(error, "reason", None) or "this is no YAML"

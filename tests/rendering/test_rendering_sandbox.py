@@ -15,6 +15,7 @@ import pytest
 
 from apps.rendering.limits import MIB, Limits
 from apps.rendering.model import Failure, RenderError
+from apps.rendering.sandbox import kernel
 from apps.rendering.sandbox.commands import Command
 from apps.rendering.sandbox.isolation import Level, isolation, run
 from apps.rendering.sandbox.messages import MOST, clean_message
@@ -308,3 +309,17 @@ def _processes_of(user: int) -> list[str]:
             return []
         time.sleep(0.1)
     return found
+
+
+def test_the_keeper_starts_without_the_modules_that_would_be_most_of_its_start():
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from apps.rendering.sandbox import enclosure; "
+        "print(*sorted({'json', 're', 'enum', 'pathlib', 'typing', 'contextlib', 'socket'} & sys.modules.keys()))"
+    )
+    line = [sys.executable, "-I", "-S", "-B", "-c", code, str(ROOT)]
+    assert subprocess.run(line, capture_output=True, check=True, text=True).stdout == "\n"
+
+
+def test_the_places_of_mounts_are_read_as_the_kernel_writes_them():
+    assert kernel._unescaped(rb"/a\040b\134\011c") == b"/a b\\\tc"
+    assert kernel._unescaped(b"/plain") == b"/plain"

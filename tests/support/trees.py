@@ -25,6 +25,8 @@ class MemoryTree:
             self.entry_of[path] = Entry(path, mode, hashlib.sha1(data).hexdigest(), len(data))
 
     def entries(self, under: str = ""):
+        if under in self.entry_of:
+            return [self.entry_of[under]]
         return [
             entry for path, entry in self.entry_of.items() if not under or path == under or path.startswith(f"{under}/")
         ]

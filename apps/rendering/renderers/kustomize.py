@@ -26,6 +26,8 @@ _FLAGS = (
     "--enable-helm=false",
     "--network=false",
 )
+_ORIGIN = re.compile(r"path: ([a-z./][\w./-]*\.ya?ml)\n?", re.ASCII)
+"""What almost every origin is; text in every reading of YAML."""
 _PLACE = re.compile(r"([\w./-]+\.(?:ya?ml|json))(?::? line |:)(\d+)")
 
 
@@ -118,8 +120,9 @@ def _without_origin(value: Json, tree: Tree, root: str) -> kubernetes.Placed:
 
 
 def _source(origin: Json, tree: Tree, root: str) -> Source | None:
+    plain = _ORIGIN.fullmatch(str(origin))
     try:
-        facts = next((each.value for each in documents(str(origin).encode())), None)
+        facts = {"path": plain[1]} if plain else next((each.value for each in documents(str(origin).encode())), None)
     except RenderError:
         return None
     named = (facts.get("path") or facts.get("configuredIn")) if isinstance(facts, Mapping) else None

@@ -1,47 +1,30 @@
-"""The keeper of one run, in a process of its own that gets a :class:`Plan` as JSON.
+"""The keeper of one run, in a process of its own that gets a :class:`~apps.rendering.sandbox.plans.Plan`.
 
-It shuts a command in, waits for it, ends everything that the command has started, and says on a pipe how that went:
-``{"code": …}``, or ``{"failed": …}`` where the enclosure could not be made, in which case the command never ran. It ends
-with its parent. It imports nothing but the standard library and :mod:`~apps.rendering.sandbox.kernel`: it starts often.
+It shuts a command in, waits for it, ends everything that the command has started, and says on a pipe how that went
+(``code 0``), or why the enclosure could not be made (``failed …``), in which case the command never ran. It ends with its
+parent. It starts often, and most of a start would be imports: it has only modules of Python that are written in C, and
+:mod:`~apps.rendering.sandbox.kernel`.
 """
 
 from __future__ import annotations
 
-import json
+import _signal as signal  # type: ignore[import-not-found]  # the public module makes enumerations of its numbers, which takes a third of a start
+import marshal
 import os
-import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
-from types import FrameType
-from typing import TypedDict
 
 from apps.rendering.sandbox import kernel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from apps.rendering.sandbox.plans import Plan
 
 NOBODY = 65534
 _REAPING_TRIES = 100_000
 _NO_GROUP = 1 << 30
-
-
-class Plan(TypedDict):
-    """``command`` is what runs in the end; ``binds`` and ``links`` make up its file system (namespaces only)."""
-
-    method: str
-    command: list[str]
-    environment: dict[str, str]
-    directory: str
-    root: str
-    binds: dict[str, str]
-    links: dict[str, str]
-    limits: dict[str, int]
-    scratch: int
-    scratch_files: int
-    host: str
-    home: str
-    user: int
-    status: int
-    parent: int
 
 
 class StopAsked(Exception):
@@ -61,11 +44,11 @@ def main(plan: Plan) -> None:
     try:
         child = _start(plan)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        _report(plan, {"code": code if code >= 0 else 128 - code})
+        _report(plan, f"code {code if code >= 0 else 128 - code}")
     except StopAsked:
         pass
     except OSError as error:
-        _report(plan, {"failed": str(error)})
+        _report(plan, f"failed {error}")
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         _end_all(child)
@@ -75,9 +58,11 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise StopAsked
 
 
-def _report(plan: Plan, facts: dict[str, object]) -> None:
-    with suppress(OSError):
-        os.write(plan["status"], json.dumps(facts).encode() + b"\n")
+def _report(plan: Plan, said: str) -> None:
+    try:
+        os.write(plan["status"], " ".join(said.split()).encode("utf-8", "replace") + b"\n")
+    except OSError:
+        return  # nobody listens any more
 
 
 def _start(plan: Plan) -> int:
@@ -96,13 +81,17 @@ def _start(plan: Plan) -> int:
 def _own_namespaces() -> bool:
     """The process namespace for the next child; whether a user namespace was needed for it."""
     if os.geteuid() == 0:
-        with suppress(PermissionError):
+        try:
             kernel.unshare(kernel.NEWPID)
+        except PermissionError:
+            pass
+        else:
             return False
     user, group = os.geteuid(), os.getegid()
     kernel.unshare(kernel.NEWUSER | kernel.NEWPID)
     for name, text in (("setgroups", "deny"), ("uid_map", f"{NOBODY} {user} 1"), ("gid_map", f"{NOBODY} {group} 1")):
-        Path("/proc/self", name).write_text(text, encoding="ascii")
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+            file.write(text)
     return True
 
 
@@ -114,7 +103,7 @@ def _run_child(plan: Plan, prepare: Callable[[], None]) -> None:
         prepare()
         os.execve(plan["command"][0], plan["command"], plan["environment"])  # noqa: S606
     except BaseException as error:  # noqa: BLE001 - whatever it was, this copy of the keeper must not go on
-        _report(plan, {"failed": f"{type(error).__name__}: {error}"})
+        _report(plan, f"failed {type(error).__name__}: {error}")
     os._exit(127)
 
 
@@ -152,12 +141,14 @@ def _first_process(plan: Plan, own: bool) -> None:
         return
     os.close(plan["status"])
     code = 0
-    with suppress(ChildProcessError):
+    try:
         while True:
             ended, status = os.waitpid(-1, 0)
             if ended == command:
                 code = os.waitstatus_to_exitcode(status)
                 break
+    except ChildProcessError:
+        pass
     os._exit(code if code >= 0 else 128 - code)
 
 
@@ -165,31 +156,41 @@ def _become(user: int) -> None:
     """A user that nobody else is, so that its limits and signals concern this run alone."""
     os.setgroups([])
     for number in (user, NOBODY):
-        with suppress(OSError):
+        try:
             os.setresgid(number, number, number)
             os.setresuid(number, number, number)
-            return
+        except OSError:
+            continue
+        return
     raise PermissionError("no other user to become")
 
 
 def _end_all(child: int) -> None:
     """Kill and collect the child, its session, and everything that came to us when its parent ended."""
-    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    children = f"/proc/self/task/{os.getpid()}/children"
     session = child or _NO_GROUP
     for _ in range(_REAPING_TRIES):
         found = {child} - {0}
-        with suppress(OSError):
-            found |= {int(number) for number in children.read_text(encoding="ascii").split()}
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(session, signal.SIGKILL)  # at once: what doubles itself is never caught one by one
+        try:
+            with open(children, encoding="ascii") as file:
+                found |= {int(number) for number in file.read().split()}
+        except OSError:
+            pass
+        _kill(os.killpg, session)  # at once: what doubles itself is never caught one by one
         for number in found:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(number, signal.SIGKILL)
+            _kill(os.kill, number)
         try:
             os.waitpid(-1, 0)
         except ChildProcessError:
             return
         child = 0
+
+
+def _kill(call: Callable[[int, int], None], number: int) -> None:
+    try:
+        call(number, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return  # it has ended, or is none of ours
 
 
 START = (
@@ -199,4 +200,4 @@ START = (
 
 def from_arguments() -> None:
     """For ``python -I -S -B -c START FOLDER PLAN``: isolated from the environment and from whatever is installed."""
-    main(json.loads(sys.argv[2]))
+    main(marshal.loads(bytes.fromhex(sys.argv[2])))  # noqa: S302 - written by the portal itself, for this process

@@ -1,17 +1,13 @@
-"""The few calls of Linux that the keeper needs and Python 3.11 does not have. Standard library only."""
+"""The few calls of Linux that the keeper needs and Python 3.11 does not have. It imports as little as the keeper does."""
 
 from __future__ import annotations
 
 import ctypes
 import fcntl
 import os
-import re
 import resource
-import socket
 import stat
 import struct
-from contextlib import suppress
-from pathlib import Path
 
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (
     0x00020000,
@@ -34,6 +30,7 @@ _KEPT = {  # flags of statvfs → of mount: a bind mount in a user namespace may
     4096: _RELATIME,
 }
 _DETACH = 2
+_INET, _DATAGRAM = 2, 2
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "s390x": 217, "ppc64le": 203}
 _CAPSET = {"x86_64": 126, "aarch64": 91, "riscv64": 91, "s390x": 185, "ppc64le": 184}
 _LAST_CAPABILITY = 63
@@ -76,8 +73,15 @@ def mount(source: str, target: str, kind: str | None, flags: int, data: str = ""
 
 def loopback_up() -> None:
     """Programs that talk to their own parts by 127.0.0.1 may do so; there is no other interface."""
-    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
+    made = _libc.socket(_INET, _DATAGRAM, 0)
+    if made < 0:
+        return
+    try:
         fcntl.ioctl(made, 0x8914, struct.pack("16sh22x", b"lo", 0x41))
+    except OSError:
+        return  # there is none, which tools bear
+    finally:
+        os.close(made)
 
 
 def bound_capabilities() -> None:
@@ -113,8 +117,11 @@ def limit(limits: dict[str, int]) -> None:
 
 def die_first() -> None:
     """Where the machine runs out of memory, this run ends before anything else does."""
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("1000")
+    except OSError:
+        return
 
 
 def build_root(root: str, binds: dict[str, str], links: dict[str, str]) -> None:
@@ -122,25 +129,27 @@ def build_root(root: str, binds: dict[str, str], links: dict[str, str]) -> None:
     mount("none", "/", None, _REC | _PRIVATE)
     mount("tmpfs", root, "tmpfs", _NOSUID | _NODEV, "mode=755,size=1m")
     for name in ("proc", "tmp", "dev"):
-        Path(root, name).mkdir()
+        os.mkdir(f"{root}/{name}")
     for place, source in {**binds, **{f"/dev/{name}": f"/dev/{name}" for name in _DEVICES}}.items():
         _bind(source, root + place)
     for place, target in links.items():
-        Path(root + place).symlink_to(target)
+        os.symlink(target, root + place)
 
 
 def mount_scratch(root: str, size: int, files: int, home: str) -> None:
     """Its ``/tmp``, in memory, with a home; the one place that can be written."""
     place = f"{root}/tmp"  # noqa: S108 - a name in the new file system
     mount("tmpfs", place, "tmpfs", _NOSUID | _NODEV, f"mode=1777,size={size},nr_inodes={files}")
-    Path(place, home).mkdir()
-    Path(place, home).chmod(0o1777)
+    os.mkdir(f"{place}/{home}")
+    os.chmod(f"{place}/{home}", 0o1777)  # noqa: S103 - in a file system of its own
 
 
 def enter_root(root: str) -> None:
     """Close it, make it the root of this process, and leave the old one behind for good."""
-    with suppress(OSError):  # inside a container it may be forbidden; then there is none, which tools bear
+    try:
         mount("proc", f"{root}/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
+    except OSError:
+        pass  # inside a container it may be forbidden; then there is none, which tools bear
     mount("none", root, None, _REMOUNT | _BIND | _RDONLY | _NOSUID | _NODEV)
     os.chdir(root)
     _checked(_libc.syscall(ctypes.c_long(_number(_PIVOT_ROOT)), b".", b"."), "pivot_root")
@@ -149,13 +158,13 @@ def enter_root(root: str) -> None:
 
 
 def _bind(source: str, target: str) -> None:
-    place = Path(target)
-    if Path(source).is_dir():
-        place.mkdir(parents=True, exist_ok=True)
+    mode = os.stat(source).st_mode
+    if stat.S_ISDIR(mode):
+        os.makedirs(target, exist_ok=True)
     else:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.touch()
-    device = stat.S_ISCHR(Path(source).stat().st_mode)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+    device = stat.S_ISCHR(mode)
     mount(source, target, None, _BIND | _REC)
     for mounted in _mounted_below(target):
         present = os.statvfs(mounted).f_flag
@@ -166,8 +175,12 @@ def _bind(source: str, target: str) -> None:
 
 def _mounted_below(target: str) -> list[str]:
     """Mounts of the bound folder come along, and each is made read-only by itself."""
-    with open("/proc/self/mountinfo", "rb") as lines:  # noqa: PTH123 - bytes
-        places = [line.split(b" ")[4] for line in lines]
-    plain = [re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match.group(1), 8)]), place) for place in places]
-    texts = [os.fsdecode(place) for place in plain]
+    with open("/proc/self/mountinfo", "rb") as lines:
+        texts = [os.fsdecode(_unescaped(line.split(b" ")[4])) for line in lines]
     return [text for text in texts if text == target or text.startswith(f"{target}/")]
+
+
+def _unescaped(place: bytes) -> bytes:
+    """The kernel writes white space and backslashes as a backslash and three octal digits."""
+    first, *rest = place.split(b"\\")
+    return first + b"".join(bytes([int(part[:3], 8)]) + part[3:] for part in rest)

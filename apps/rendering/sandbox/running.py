@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import marshal
 import os
 import re
 import secrets
@@ -21,6 +21,7 @@ from apps.rendering.limits import Limits
 from apps.rendering.model import Failure, RenderError
 from apps.rendering.sandbox import bubblewrap, enclosure, usage
 from apps.rendering.sandbox.commands import Command, World, in_the_open, shut_in
+from apps.rendering.sandbox.plans import Plan
 from apps.rendering.toolbox import Method, Toolbox
 from apps.rendering.workspace import Workspace
 
@@ -74,8 +75,8 @@ class _Facts:
     def read(cls, said: bytes) -> _Facts:
         """The keeper's first word counts; none at all is a failure."""
         for line in said.splitlines():
-            facts = json.loads(line)
-            return cls(int(facts.get("code", 127)), str(facts.get("failed", "")))
+            what, _, rest = line.decode("utf-8", "replace").partition(" ")
+            return cls(int(rest), "") if what == "code" else cls(127, rest or "the keeper failed")
         return cls(127, "the keeper ended without a word")
 
 
@@ -84,7 +85,7 @@ def _keeper(
     world: World, workspace: Workspace, limits: Limits, method: Method | None, toolbox: Toolbox
 ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     reader, writer = os.pipe()
-    plan = json.dumps(_plan(world, workspace, limits, method, toolbox, writer))
+    plan = marshal.dumps(dict(_plan(world, workspace, limits, method, toolbox, writer))).hex()
     line = [sys.executable, "-I", "-S", "-B", "-c", enclosure.START, str(ROOT), plan]
     with os.fdopen(reader, "rb") as status:
         try:
@@ -117,7 +118,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _plan(
     world: World, workspace: Workspace, limits: Limits, method: Method | None, toolbox: Toolbox, status: int
-) -> enclosure.Plan:
+) -> Plan:
     numbers = {"core": 0, "open_files": _OPEN_FILES, "cpu": limits.cpu, "file_size": limits.file_size}
     numbers["address_space"] = limits.address_space
     command, directory = world.command, world.directory
