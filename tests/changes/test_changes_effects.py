@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,7 @@ class Place:
         members = {"alice": "author", "bob": "reviewer", "kim": "reviewer", "dave": "auditor"}
         self.repository, self.work = connected(tmp_path, people.carol, files=FILES, members=members)
 
-    def propose(self, name: str, files: dict[str, str], *, remove: tuple[str, ...] = ()) -> ChangeRequest:
+    def propose(self, name: str, files: Mapping[str, str | bytes], *, remove: tuple[str, ...] = ()) -> ChangeRequest:
         self.work.run("checkout", "-q", "main")
         self.work.run("checkout", "-q", "-b", name)
         for path in remove:
