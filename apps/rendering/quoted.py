@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from apps.rendering.model import Json, RenderError
 from apps.rendering.protocol import FILES, Tree
 from apps.rendering.redaction import MARK, Fingerprint
+from apps.rendering.sandbox.messages import GAP, clean_message
 from apps.rendering.yaml_reader import Budget, documents
 
 _BUDGET = Budget(size=1 << 20, documents=2_000, nodes=100_000, depth=50)
@@ -42,7 +43,13 @@ class Quotes:
         def hidden(found: re.Match[str]) -> str:
             return self._fingerprint(self._plain[found.group()].encode("utf-8", "surrogatepass"))
 
-        return self._pattern.sub(hidden, text) if self._pattern else text
+        return self._pattern.sub(hidden, _whole_lines(text)) if self._pattern else text
+
+
+def _whole_lines(text: str) -> str:
+    """Without the lines that were cut where a long message lost its middle: a part of a secret is not known again."""
+    head, gap, tail = text.partition(GAP)
+    return "".join((head.rpartition("\n")[0], GAP, tail.partition("\n")[2])) if gap else text
 
 
 def quotes_of(trees: Iterable[Tree], inputs: Iterable[str], fingerprint: Fingerprint) -> Quotes:
@@ -123,6 +130,7 @@ def _texts(text: str) -> Iterator[str]:
 def _forms(text: str) -> Iterator[str]:
     """As it is, as programs quote it, and in base64."""
     yield text
+    yield clean_message(text) or text
     yield json.dumps(text)[1:-1]
     yield json.dumps(text, ensure_ascii=False)[1:-1]
     yield base64.b64encode(text.encode("utf-8", "surrogatepass")).decode()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from apps.rendering.own_patterns import OwnPatterns, glob
 from apps.rendering.quoted import quotes_of
 from apps.rendering.redaction import MARK, keyed, redact_text, redact_value
+from apps.rendering.sandbox.messages import clean_message
 from tests.support.trees import MemoryTree
 
 PLAIN = keyed(b"key of a test")
@@ -113,3 +114,13 @@ def test_e6_what_a_tool_says_has_no_secret_of_its_inputs_however_it_is_written()
         assert all("canary" not in quotes.without(form) for form in forms), text
     assert quotes.without("bad: Y2FuYXJ5LTQ=") == f"bad: {OWN(b'canary-4')}"
     assert quotes.without("user joe is not known at line 3") == "user joe is not known at line 3"
+
+
+def test_e6_a_secret_that_a_long_message_cuts_in_two_leaves_no_half_of_it() -> None:
+    quotes = quotes_of((MemoryTree({"values.yaml": b"password: canary-half-and-half\n"}),), ("./",), PLAIN)
+    for shift in range(0, 2_200, 7):
+        said = clean_message("a line\n" + "x" * shift + "\n" + "says canary-half-and-half here\n" * 400)
+        found = quotes.without(said)
+        assert "canary" not in found
+        assert "half" not in found
+        assert "a line" in found

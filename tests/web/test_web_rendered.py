@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
+from apps.accounts.services import create_token
 from apps.changes import services as changes
 from apps.changes.models import Rendering
 from tests.changes.test_changes_effects import CLAIM, DEPLOYMENT
@@ -196,7 +197,7 @@ def test_the_review_form_names_what_is_approved(propose: Callable[..., str], as_
 
 
 def test_findings_of_checks_stand_on_their_target_and_what_was_not_checked_says_so(
-    propose: Callable[..., str], as_: AS
+    propose: Callable[..., str], as_: AS, world: World
 ) -> None:
     checkers()
     hostile = '    "<b>x": 1\n'
@@ -214,9 +215,11 @@ def test_findings_of_checks_stand_on_their_target_and_what_was_not_checked_says_
     assert "by kubernetes-validate 1.37.0, Kubernetes 1.37" in text
     assert "1 kind is not known to the schemas, and not checkedOdd (a.b/v1)" in text
     assert "<b>x" not in html
-    answer = bob.get(f"/api/v1{url}renderings/staging/c0/")
-    if answer.status_code == 200:
-        assert answer.json()["checks"]["holds_merge"] is False
+    token = create_token(world.people.bob, user=world.people.bob, name="test")[1]
+    answer = Client().get(f"/api/v1{url}renderings/staging/c0/", headers={"Authorization": f"Bearer {token}"})
+    checks = answer.json()["checks"]
+    assert (checks["holds_merge"], checks["not_checked"], checks["unknown"]) == (False, None, ["Odd (a.b/v1)"])
+    assert {(one["field"], one["is_new"]) for one in checks["findings"]} == {("spec", True), ("spec.replicas", True)}
     row = Rendering.objects.get(revision__change__number=int(url.split("/")[2]), target="c1")
     row.facts["checks"] |= {"not_checked": "kubernetes-validate is not installed on this server", "findings": []}
     row.save(update_fields=["facts"])

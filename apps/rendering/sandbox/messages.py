@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Iterable
 
 MOST = 4_000
-_GAP = "\n[…]\n"
+GAP = "\n[…]\n"
+"""Stands for what was left out of a long message; the lines beside it are cut anywhere."""
 _ESCAPES = re.compile(r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|\[[0-?]*[ -/]*[@-~]?|[@-Z\\^_]?)")
 _HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 _KEPT = {"\n", "\t"}
@@ -28,8 +29,8 @@ def clean_message(said: bytes | str, places: Iterable[str] = ()) -> str:
     shown = "".join(each for each in text if each in _KEPT or unicodedata.category(each) not in _HIDDEN).strip()
     if len(shown) <= MOST:
         return shown
-    half = (MOST - len(_GAP)) // 2
-    return shown[:half] + _GAP + shown[-half:]
+    half = (MOST - len(GAP)) // 2
+    return shown[:half] + GAP + shown[-half:]
 
 
 def warnings_in(said: bytes) -> tuple[str, ...]:
