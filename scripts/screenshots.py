@@ -27,6 +27,8 @@ DOCS = {
     "diff": ("changes/11/diff", "light", "alice"),
     "rendered": ("changes/11/rendered", "light", "bob"),
     "chart": ("changes/9/rendered", "dark", "bob"),
+    "flux": ("changes/19/rendered", "light", "bob"),
+    "manifests": ("changes/20/rendered", "dark", "bob"),
     "plan": ("changes/10/plan", "light", "bob"),
     "stack": ("changes/15/plan", "light", "bob"),
     "deployment": ("deployments/8", "dark", "carol"),

@@ -21,6 +21,7 @@ from apps.rendering.model import Difference, Kind, RenderError, Resource, Resour
 from apps.rendering.protocol import Target
 from apps.rendering.registry import RENDERERS
 from apps.rendering.toolbox import Toolbox
+from tests.bench import real_cluster
 from tests.bench.measuring import ROOT, Plan, Result, rounds
 from tests.support.trees import MemoryTree
 
@@ -53,6 +54,10 @@ def run(plan: Plan) -> Result:
             _against_tool(result, plan, box, kind, options, files, alone, note)
         except RenderError as error:
             result.add(f"{alone[0]}: NOT RUN", 0.0, note=error.message)
+    try:
+        real_cluster.measure(result, plan, box)
+    except RenderError as error:
+        result.add("a real Flux repository: NOT RUN", 0.0, note=error.message)
     _comparing(result, plan)
     _grouping(result, plan)
     return result
