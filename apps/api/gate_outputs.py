@@ -11,7 +11,7 @@ from apps.api.fields import Text, maybe_moment, maybe_text, moment, string, text
 from apps.api.outputs import Out
 from apps.api.shapes import Shape, Stages
 from apps.changes.models import CheckReport
-from apps.reviews.models import Review, WindowOverride
+from apps.reviews.models import Emergency, Review, WindowOverride
 
 
 class OverrideIn(Shape):
@@ -56,6 +56,47 @@ class CheckOut(Out):
 
 class ChecksOut(Out):
     results = CheckOut(many=True)
+
+
+class EmergencyIn(Shape):
+    reason = Text(max_length=500, help_text="What happened; everybody reads it, and it stays on record.")
+    incident = Text(required=False, allow_blank=True, default="", max_length=500)
+
+
+class EmergencyOut(Out):
+    id = whole()
+    revision = whole()
+    reason = string()
+    incident = maybe_text()
+    declared_by = string()
+    confirmed_by = texts("Who confirmed it, in order.")
+    declared_at = moment()
+    expires_at = moment()
+    ended_at = maybe_moment()
+    used_for = texts("Gates that it opened: merge, or the names of environments.")
+    review_by = maybe_moment()
+    reviewed_at = maybe_moment()
+
+
+class EmergenciesOut(Out):
+    results = EmergencyOut(many=True)
+
+
+def emergency_json(row: Emergency) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "revision": row.revision.number,
+        "reason": row.reason,
+        "incident": row.incident or None,
+        "declared_by": row.declared_by.username,
+        "confirmed_by": [one.person.username for one in row.confirmations.select_related("person")],
+        "declared_at": time(row.declared_at),
+        "expires_at": time(row.expires_at),
+        "ended_at": time(row.ended_at),
+        "used_for": [environment or stage for stage, environment in row.uses],
+        "review_by": time(row.review_by),
+        "reviewed_at": time(row.paid_at),
+    }
 
 
 def override_json(row: WindowOverride) -> dict[str, Any]:

@@ -115,6 +115,13 @@ urlpatterns = [
         route(gates.withdraw_override),
         name="change-override-withdraw",
     ),
+    path(
+        "changes/<int:number>/emergency/",
+        route(gates.list_emergencies, gates.declare_emergency),
+        name="change-emergency",
+    ),
+    path("changes/<int:number>/emergency/confirm/", route(gates.confirm_emergency), name="emergency-confirm"),
+    path("changes/<int:number>/emergency/end/", route(gates.end_emergency), name="emergency-end"),
     path("changes/<int:number>/checks/", route(gates.list_checks, gates.report_check), name="change-checks"),
     # what it does
     path("changes/<int:number>/renderings/", route(renderings.list_renderings), name="change-renderings"),

@@ -8,12 +8,12 @@ from apps.changes.signals import change_changed
 from apps.core.work import work_requested
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment
-from apps.reviews.signals import review_submitted, window_overridden
+from apps.reviews.signals import gate_opened, review_submitted
 
 
 def connect() -> None:
     """Listen; receivers only wake the engine, they write nothing."""
-    for signal in (change_changed, review_submitted, window_overridden):
+    for signal in (change_changed, review_submitted, gate_opened):
         signal.connect(wake_change, dispatch_uid="deployments-wake-up")
 
 

@@ -17,7 +17,16 @@ from apps.repositories.queries import auditable
 
 LATELY = timedelta(days=30)
 ROWS = 10
-UNUSUAL = ("repository.outside_change", "policy.broken", "deployment.resolved", "deployment.unknown", "change.closed")
+UNUSUAL = (
+    "emergency.declared",
+    "emergency.used",
+    "window.overridden",
+    "repository.outside_change",
+    "policy.broken",
+    "deployment.resolved",
+    "deployment.unknown",
+    "change.closed",
+)
 """Entries that say that something went another way than the rules describe."""
 
 

@@ -13,6 +13,7 @@ from apps.deployments.models import Deployment
 from apps.presentation.change_menu import MenuEntry, menu_of
 from apps.presentation.change_state import ChangeFacts, DeploymentFact, Standing, standing_of
 from apps.presentation.effect_tabs import targets_of
+from apps.presentation.emergency_page import EmergencyBanner, emergency_banner
 from apps.presentation.next_step import Action, Viewer, next_step
 from apps.repositories.access import capabilities
 from apps.repositories.roles import MAINTAIN, REVIEW, WRITE
@@ -46,6 +47,7 @@ class ChangeFrame:
     turn: str
     deployments: tuple[Deployment, ...]
     own: Review | None = None
+    emergency: EmergencyBanner | None = None
 
     @property
     def url(self) -> str:
@@ -71,6 +73,7 @@ def change_frame(user: User, number: int, *, tab: str = "overview") -> ChangeFra
         turn=Attention.objects.filter(change=change, user=user).values_list("reason", flat=True).first() or "",
         deployments=newest,
         own=standing_reviews.get(user.pk),
+        emergency=emergency_banner(change),
     )
 
 

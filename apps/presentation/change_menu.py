@@ -24,13 +24,14 @@ _ATTACH = MenuEntry("Attach a branch…", "attach/", "branch")
 _RETARGET = MenuEntry("Merge into another branch…", "retarget/", "branch")
 _DRAFT = MenuEntry("Back to draft", "draft/", "undo", post=True)
 _WITHDRAW = MenuEntry("Withdraw…", "withdraw/", "trash")
+_EMERGENCY = MenuEntry("Emergency…", "emergency/", "octagon-x")
 _CLOSE = MenuEntry("Close…", "close/", "check-circle")
 
 _BY_STATUS: dict[str, tuple[MenuEntry, ...]] = {
     "requested": (_EDIT, _ATTACH, _ASK, _WITHDRAW),
     "draft": (_EDIT, _ASK, _RETARGET, _WITHDRAW),
-    "in_review": (_EDIT, _ASK, _RETARGET, _DRAFT, _WITHDRAW),
-    "merged": (_CLOSE,),
+    "in_review": (_EDIT, _ASK, _RETARGET, _DRAFT, _EMERGENCY, _WITHDRAW),
+    "merged": (_EMERGENCY, _CLOSE),
 }
 
 

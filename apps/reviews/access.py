@@ -8,12 +8,15 @@ from apps.changes.lifecycle import Status, words
 from apps.changes.models import ChangeRequest
 from apps.core.verdict import ALLOWED, Verdict, refused
 from apps.policies.config import OPENER, WRITERS
-from apps.policies.evaluation import Facts, Ledger, may_override
+from apps.policies.evaluation import Facts, Ledger, may_confirm, may_override
+from apps.policies.queries import Policy
 from apps.repositories import access as repositories
 from apps.repositories.models import Repository
 from apps.reviews.attention import CALLABLE
+from apps.reviews.emergencies import open_debt
 from apps.reviews.facts import policy_of
-from apps.reviews.models import Assignment, Review, Thread, WindowOverride
+from apps.reviews.models import Assignment, Emergency, Review, Thread, WindowOverride
+from apps.reviews.people import people_of, principals
 
 NOT_A_REVIEWER = (
     "Reviewing {label} needs the role reviewer in {repository}; a maintainer of the repository can give it."
@@ -98,7 +101,51 @@ def can_withdraw_override(user: User, change: ChangeRequest, override: WindowOve
     return repositories.can_maintain(user, change.repository)
 
 
+def can_declare(user: User, change: ChangeRequest, policy: Policy) -> Verdict:
+    """Whose change it is and writes here, who deploys, and whom ``emergency.from`` names; where the policy has emergencies."""
+    see = repositories.can_ask(user, change.repository)
+    if not see.allowed:
+        return see
+    config = policy.config.emergency
+    if config is None:
+        text = "portal.yaml on the target branch names nobody who could confirm an emergency (emergency.from)."
+        return refused("no_emergencies", text)
+    if change.status not in {Status.IN_REVIEW, Status.MERGED}:
+        return refused("wrong_state", f"{change.label} is {words(change.status)}; nothing of it could go now.")
+    if not user.is_human:
+        return refused("service_account", "Service accounts declare no emergency; a person has to.")
+    known = principals(config.from_, people_of(change.repository))
+    own = user.pk in {change.requester_id, change.owner_id} and repositories.can_write(user, change.repository).allowed
+    named = any(user.pk in people for people in known.values())
+    if own or named or repositories.can_deploy(user, change.repository).allowed:
+        return ALLOWED
+    return refused(
+        "not_in_group", f"Its owner, a deployer, or one of {' or '.join(config.from_)} declares an emergency."
+    )
+
+
+def can_confirm(user: User, change: ChangeRequest, facts: Facts) -> Verdict:
+    """Whom ``emergency.from`` names, but neither who declared it nor who contributed."""
+    own = can_approve(user, change)
+    if not own.allowed:
+        return own
+    if facts.emergency is None or may_confirm(Ledger(facts), user.pk):
+        return ALLOWED
+    if facts.emergency.declared_by == user.pk:
+        return refused("declared_it", "You declared this emergency, so somebody else has to confirm it.")
+    return refused("not_in_group", f"Only {' or '.join(facts.emergency.principals)} can confirm an emergency here.")
+
+
+def can_end_emergency(user: User, change: ChangeRequest, emergency: Emergency) -> Verdict:
+    """Who declared or confirmed it, and maintainers."""
+    if emergency.declared_by_id == user.pk or emergency.confirmations.filter(person=user).exists():
+        return repositories.can_ask(user, change.repository)
+    return repositories.can_maintain(user, change.repository)
+
+
 def _reviewable(change: ChangeRequest, stage: str) -> Verdict:
+    if open_debt(change) is not None:
+        return ALLOWED  # what went by an emergency is reviewed after
     if stage == Review.Stage.DEPLOY:
         possible = change.status in {Status.IN_REVIEW, Status.MERGING, Status.MERGED}
     else:

@@ -20,6 +20,7 @@ from apps.reviews.attestation import seen_keys
 from apps.reviews.circumstances import author_kinds, lasting, reported_checks
 from apps.reviews.content import parts_of
 from apps.reviews.effects import known_effects, lost_to_effect, rendering_facts
+from apps.reviews.emergencies import emergency_fact, emergency_in_force
 from apps.reviews.holds import hold_facts, override_facts, override_principals
 from apps.reviews.models import Review, Thread
 from apps.reviews.people import People, people_of, principals
@@ -36,6 +37,7 @@ HOW = {
 }
 RETARGETED = "retargeted"
 WITHDRAWN = "withdrawn"
+NORMAL = "normal"
 ALWAYS = ("role/reviewer", "role/maintainer")
 
 
@@ -59,7 +61,7 @@ def approval_facts(
     owners = policy.path_owners(revision.paths) if revision else ()
     people = people_of(change.repository, [review.reviewer for review in reviews] + [change.requester])
     people.by_id.update({row.user.pk: row.user for row in contributors if row.user is not None})
-    known = principals([*ALWAYS, *_named(policy, owners), *override_principals(policy)], people)
+    known = principals([*ALWAYS, *_named(policy, owners), *override_principals(policy), *_confirmers(policy)], people)
     effects = known_effects(policy, revision)
     facts = evaluation.Facts(
         stage=str(stage),
@@ -80,8 +82,17 @@ def approval_facts(
         renderings=rendering_facts(effects),
         authors=author_kinds(change, policy, people),
     )
+    facts = _with_emergency(facts, change, policy)
     facts = _with_time(facts, change, policy, effects)
     return facts if revision is None else _with_revision(_with_parts(facts, change, policy, effects), change, revision)
+
+
+def _with_emergency(facts: evaluation.Facts, change: ChangeRequest, policy: Policy) -> evaluation.Facts:
+    """The smaller gate of an emergency in force, where the policy knows any; a rollback has its own."""
+    if policy.config.emergency is None or facts.kind != NORMAL:
+        return facts
+    emergency = emergency_fact(emergency_in_force(change), policy)
+    return facts if emergency is None else replace(facts, kind=evaluation.EMERGENCY, emergency=emergency)
 
 
 def _with_time(
@@ -141,6 +152,10 @@ def _contributors(change: ChangeRequest, rows: Iterable[Contributor]) -> tuple[e
 
 def _ids(rows: Iterable[Contributor]) -> frozenset[int]:
     return frozenset(row.user.pk for row in rows if row.user is not None)
+
+
+def _confirmers(policy: Policy) -> tuple[str, ...]:
+    return policy.config.emergency.from_ if policy.config.emergency else ()
 
 
 def _named(policy: Policy, owners: Iterable[evaluation.PathOwners]) -> set[str]:

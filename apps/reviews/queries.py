@@ -11,13 +11,14 @@ from apps.policies import evaluation
 from apps.policies.config import Rule
 from apps.policies.evaluation import PolicyVerdict
 from apps.reviews.facts import approval_facts, policy_of
-from apps.reviews.models import Assignment, Review
+from apps.reviews.models import Assignment, Emergency, Review
 
 __all__ = [
     "approval_facts",
     "facts_and_verdict",
     "gate_of",
     "judge",
+    "owed_of",
     "policy_of",
     "request_of",
     "reviewers_panel",
@@ -31,12 +32,14 @@ class Judgement:
 
     verdict: PolicyVerdict
     record: dict[str, object]
+    is_emergency: bool = False
 
 
 def judge(change: ChangeRequest, *, stage: str = Review.Stage.MERGE, environment: str = "") -> Judgement:
     """Judge one gate of ``change`` now, and keep the inputs."""
     rules, facts = gate_of(change, stage, environment)
-    return Judgement(evaluation.evaluate(rules, facts), evaluation.to_record(rules, facts))
+    by_emergency = facts.kind == evaluation.EMERGENCY
+    return Judgement(evaluation.evaluate(rules, facts), evaluation.to_record(rules, facts), by_emergency)
 
 
 def verdict_of(change: ChangeRequest, *, stage: str = Review.Stage.MERGE, environment: str = "") -> PolicyVerdict:
@@ -98,3 +101,11 @@ def request_of(change: ChangeRequest, user: User) -> Assignment:
     if row is None:
         raise Conflict("not_assigned", f"{user.username} is not asked to review {change.label}; reload to see who is.")
     return row
+
+
+def owed_of(change: ChangeRequest, emergency: Emergency) -> list[evaluation.Requirement]:
+    """What the rules of the gates that ``emergency`` opened still miss."""
+    found: list[evaluation.Requirement] = []
+    for stage, environment in emergency.uses:
+        found += evaluation.owed_requirements(*gate_of(change, stage, environment))
+    return found

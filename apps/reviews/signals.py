@@ -11,5 +11,5 @@ attention_changed = Signal()
 verdict_changed = Signal()
 """``change_id``: requirements, reviewers or threads of this change are different now."""
 
-window_overridden = Signal()
-"""``change_id``: a freeze or a window does not hold it any more."""
+gate_opened = Signal()
+"""``change_id``: a freeze, a window or the rules do not hold it any more."""

@@ -113,6 +113,10 @@ ROWS = [
     Row("GET change-overrides", who(MEMBERS, 200), change("review")),
     Row("POST change-overrides", who(ASK, 409), change("review"), {"reason": "the shop is down"}),
     Row("POST change-override-withdraw", who(MEMBERS, 404), change("review", override=1)),
+    Row("GET change-emergency", who(MEMBERS, 200), change("review")),
+    Row("POST change-emergency", who(WRITE, 201), change("review"), {"reason": "the shop is down"}),
+    Row("POST emergency-confirm", who(MEMBERS, 409), change("review")),
+    Row("POST emergency-end", who(MEMBERS, 409), change("review")),
     Row("GET change-checks", who(MEMBERS, 200), change("review")),
     Row(
         "POST change-checks",

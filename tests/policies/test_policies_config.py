@@ -90,7 +90,6 @@ def test_what_is_not_evaluated_yet_is_told_but_no_error() -> None:
     notices = [p.path for p in parse_portal_yaml(WHOLE.encode()).problems]
     assert notices == [
         "environments.production.deploy.via",
-        "emergency",
     ]
 
 

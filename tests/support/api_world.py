@@ -47,6 +47,7 @@ environments:
     after: [staging]
     protected: true
     deploy: {via: local, start: manual, steps: [{name: apply, run: echo production, timeout: 60s}]}
+emergency: {from: [role/reviewer], approvals: 1, reviewWithin: 24h}
 rules:
   - {name: a reviewer, needs: {approvals: 1, from: [role/reviewer]}}
 """

@@ -14,6 +14,7 @@ PAGES: dict[str, list[str]] = {
         *("/queue/", "/changes/", "/changes/?q=no-such-word", "/changes/?q=state:nonsense", "/changes/new/"),
         *(f"/changes/{number}/{part}" for number in (1, 5, 12) for part in CHANGE),
         *("/changes/14/", "/changes/14/deployments/", "/changes/7/", "/changes/8/attach/", "/changes/11/assignments/"),
+        *("/changes/11/override/", "/changes/11/emergency/", "/changes/11/checks/"),
         *("/changes/11/withdraw/", "/changes/11/edit/", "/changes/11/retarget/", "/changes/14/close/"),
         *("/deployments/", "/deployments/1/", "/deployments/8/", "/deployments/12/", "/deployments/2/rollback/"),
         "/deployments/8/comment/?step=apply&line=2",

@@ -50,3 +50,33 @@ def report_check(request: Request, number: int) -> Response:
     """For service accounts of pipelines, and for maintainers who did not contribute; a rule can ask for it by name."""
     row = changes.report_check(caller(request), change=change_of(request, number), **read(shapes.CheckIn, request))
     return Response(shapes.check_json(row), status=201)
+
+
+@endpoint("GET", response=shapes.EmergenciesOut, summary="Emergencies of a change")
+def list_emergencies(request: Request, number: int) -> Response:
+    """All that were ever declared; at most one is in force."""
+    rows = change_of(request, number).emergencies.select_related("declared_by", "revision")
+    return Response({"results": [shapes.emergency_json(row) for row in rows]})
+
+
+@endpoint("POST", scope="deploy", request=shapes.EmergencyIn, response=shapes.EmergencyOut, status=201,
+          summary="Declare an emergency")  # fmt: skip
+def declare_emergency(request: Request, number: int) -> Response:
+    """The change can go without its rules for an hour, once others have confirmed it; the rules are owed afterwards."""
+    body = read(shapes.EmergencyIn, request)
+    row = reviews.declare_emergency(caller(request), change=change_of(request, number), **body)
+    return Response(shapes.emergency_json(row), status=201)
+
+
+@endpoint("POST", scope="review", request=EmptyIn, response=shapes.EmergencyOut, summary="Confirm an emergency")
+def confirm_emergency(request: Request, number: int) -> Response:
+    """For those whom portal.yaml names (`emergency.from`), not for who declared it or contributed."""
+    row = reviews.confirm_emergency(caller(request), change=change_of(request, number))
+    return Response(shapes.emergency_json(row))
+
+
+@endpoint("POST", scope="deploy", request=EmptyIn, response=shapes.EmergencyOut, summary="End an emergency")
+def end_emergency(request: Request, number: int) -> Response:
+    """The rules hold again at once; what is owed stays owed."""
+    row = reviews.end_emergency(caller(request), change=change_of(request, number))
+    return Response(shapes.emergency_json(row))

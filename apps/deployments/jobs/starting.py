@@ -12,7 +12,7 @@ from apps.deployments import plans
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
 from apps.deployments.queries import Wait, live_successor, waits_of
-from apps.deployments.transitions import append_event, end_deployment, move
+from apps.deployments.transitions import append_event, end_deployment, move, note_emergency
 
 LOOK_AGAIN = timedelta(seconds=15)
 """What could end a wait wakes the engine; this is for what nobody told us (roles, lost notices)."""
@@ -48,6 +48,8 @@ def _judge(pk: int) -> None:
         _hold(deployment, waits)
         return
     successor = live_successor(deployment)
+    if deployment.kind != Deployment.Kind.ROLLBACK:
+        note_emergency(deployment.change, deployment.environment.name)
     _claim(deployment)
     if successor is not None:
         _end_without_running(

@@ -14,6 +14,7 @@ from apps.core.errors import Conflict
 from apps.core.work import request_work
 from apps.deployments import access, messages
 from apps.deployments.models import MergeIntent
+from apps.deployments.transitions import note_emergency
 from apps.reviews.queries import Judgement, judge
 
 
@@ -72,5 +73,7 @@ def _write_intent(actor: User, change: ChangeRequest, judged: Judgement) -> Merg
         message=messages.merge_message(change, judged.verdict, merged_by=actor),
         created_at=now(),
     )
+    if judged.is_emergency:
+        note_emergency(change)
     request_work("deployments.carry_out_merges", intent.pk)
     return intent

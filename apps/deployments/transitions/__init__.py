@@ -6,6 +6,7 @@ from apps.deployments.transitions.creating import (
     refresh_environments,
     require_none_under_way,
 )
+from apps.deployments.transitions.emergencies import note_emergency
 from apps.deployments.transitions.ending import end_deployment
 from apps.deployments.transitions.events import LeaseLost, append_event
 from apps.deployments.transitions.moving import move, wake_pending
@@ -17,6 +18,7 @@ __all__ = [
     "end_deployment",
     "move",
     "next_number",
+    "note_emergency",
     "refresh_environments",
     "require_none_under_way",
     "wake_pending",

@@ -1,7 +1,7 @@
 """``.gitops/portal.yaml``: schema, loader and what it says. Pure: neither Django nor Git."""
 
 from apps.policies.config.document import Parsed, parse_portal_yaml
-from apps.policies.config.effects import affected_environments, is_documentation, targets_reading
+from apps.policies.config.effects import affected_environments, is_documentation, is_policy, targets_reading
 from apps.policies.config.model import (
     ALLOW,
     AUTHORS,
@@ -79,6 +79,7 @@ __all__ = [
     "affected_environments",
     "has_errors",
     "is_documentation",
+    "is_policy",
     "parse_duration",
     "parse_portal_yaml",
     "targets_reading",

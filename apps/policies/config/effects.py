@@ -35,6 +35,11 @@ def targets_reading(config: PortalConfig, changed_paths: Sequence[str]) -> tuple
     )
 
 
+def is_policy(path: str) -> bool:
+    """Whether a path holds the rules themselves: the folder of the policy, or a file of owners."""
+    return path.startswith(POLICY_FOLDER) or path in (*_OWNER_FILES, "docs/CODEOWNERS")
+
+
 def is_documentation(path: str) -> bool:
     """Whether a path holds policy or prose, which no target reads unless it says so."""
     folder = path.startswith((POLICY_FOLDER, "docs/"))

@@ -174,12 +174,11 @@ def read_threads(reader: Reader, node: Node | None) -> ThreadsConfig:
 
 
 def read_emergency(reader: Reader, node: Node | None) -> EmergencyConfig | None:
-    """Who may break the glass; kept, evaluated by a later version."""
+    """Who confirms an emergency, how many, and by when the rules have to be met after all."""
     mapping = reader.mapping(node, "emergency", "emergency: {from: [team/incident], approvals: 1, reviewWithin: 24h}")
     if mapping is None:
         return None
     fields = reader.fields(mapping, "emergency", ("from", "approvals", "reviewWithin"), ("from",))
-    reader.notice(mapping, "emergency", "`emergency` is kept, but not offered yet: the normal rules hold.")
     return EmergencyConfig(
         read_people(reader, fields.get("from"), "emergency.from"),
         reader.count(fields.get("approvals"), "emergency.approvals", default=1, low=1),

@@ -1,11 +1,15 @@
 """The verdict: ``evaluate(rules, facts)``. Pure: neither Django nor Git (DESIGN §5)."""
 
+from apps.policies.evaluation.emergency import SKIPPED as SKIPPED_CODES
+from apps.policies.evaluation.emergency import may_confirm, owed_requirements
 from apps.policies.evaluation.facts import (
     BROKEN,
+    EMERGENCY,
     RENDERED,
     WAITS,
     ChangeRequest,
     Contributor,
+    EmergencyFact,
     EnvironmentFact,
     Facts,
     HoldFact,
@@ -36,15 +40,18 @@ from apps.policies.evaluation.windows import may_override
 
 __all__ = [
     "BROKEN",
+    "EMERGENCY",
     "FAILED",
     "MET",
     "NOT_NEEDED",
     "RENDERED",
     "SENTENCES",
+    "SKIPPED_CODES",
     "WAITING",
     "WAITS",
     "ChangeRequest",
     "Contributor",
+    "EmergencyFact",
     "EnvironmentFact",
     "Facts",
     "HoldFact",
@@ -65,7 +72,9 @@ __all__ = [
     "Standing",
     "evaluate",
     "from_record",
+    "may_confirm",
     "may_override",
+    "owed_requirements",
     "replay",
     "to_record",
 ]

@@ -14,6 +14,7 @@ from apps.policies.config import MERGE, RollbackConfig
 
 NORMAL = "normal"
 ROLLBACK = "rollback"
+EMERGENCY = "emergency"
 RENDERED = "rendered"
 WAITS = "waiting"
 BROKEN = "failed"
@@ -185,6 +186,21 @@ class OverrideFact:
 
 
 @dataclass(frozen=True, slots=True)
+class EmergencyFact:
+    """An emergency in force: who declared it, who confirmed it, and how many of whom have to. ``until`` and ``owed``: when
+    it ends, and by when the rules have to be met after all, in words.
+    """
+
+    declared_by: int
+    reason: str = ""
+    confirmed: tuple[int, ...] = ()
+    approvals: int = 1
+    principals: tuple[str, ...] = ()
+    until: str = ""
+    owed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that the verdict of one gate depends on.
 
@@ -230,6 +246,7 @@ class Facts:
     authors: tuple[str, ...] | None = None
     lasting: tuple[str, ...] | None = None
     checks: Mapping[str, str] | None = None
+    emergency: EmergencyFact | None = None
 
 
 class CannotEvaluate(Exception):

@@ -8,7 +8,8 @@ from apps.core.verdict import Reason
 from apps.policies.config import DEPLOY, MERGE, Rule
 from apps.policies.evaluation.demands import APPROVES, Demand, Judged
 from apps.policies.evaluation.effects import effect_gates
-from apps.policies.evaluation.facts import NORMAL, ROLLBACK, CannotEvaluate, Facts
+from apps.policies.evaluation.emergency import emergency_gates, set_aside
+from apps.policies.evaluation.facts import EMERGENCY, NORMAL, ROLLBACK, CannotEvaluate, Facts
 from apps.policies.evaluation.gates import (
     change_request_gates,
     conflict_gate,
@@ -45,10 +46,12 @@ def evaluate(rules: Sequence[Rule], facts: Facts) -> PolicyVerdict:
 
 
 def _evaluate(rules: Sequence[Rule], facts: Facts) -> PolicyVerdict:
-    if facts.stage not in (MERGE, DEPLOY) or facts.kind not in (NORMAL, ROLLBACK):
+    if facts.stage not in (MERGE, DEPLOY) or facts.kind not in (NORMAL, ROLLBACK, EMERGENCY):
         raise CannotEvaluate(f"`{facts.stage}`/`{facts.kind}` is no known gate")
     ledger = Ledger(facts)
     judged = [found for gate in _gates(rules, facts) for found in _safely(gate, ledger)]
+    if facts.kind == EMERGENCY:
+        judged = [set_aside(found, facts) for found in judged]
     requirements = tuple(found.requirement for found in judged)
     unmet = tuple(found for found in requirements if not found.is_satisfied)
     seats = _way(judged, ledger)
@@ -68,6 +71,8 @@ def _gates(rules: Sequence[Rule], facts: Facts) -> list[Callable[[Ledger], list[
     gates: list[Callable[[Ledger], list[Judged]]] = [lambda ledger: [status_gate(ledger)]]
     if facts.stage == MERGE:
         gates += [lambda ledger: [revision_gate(ledger)], lambda ledger: [conflict_gate(ledger)], effect_gates]
+    if facts.kind == EMERGENCY:
+        gates.append(emergency_gates)
     gates.append(policy_gates)
     if facts.policy.governs != "broken":
         gates.append(lambda ledger: rule_requirements(rules, ledger))

@@ -1,6 +1,7 @@
 """Background work of the reviews context."""
 
 from apps.core.work import Job
+from apps.reviews.jobs.debts import debts_open, settle_debt
 from apps.reviews.jobs.learning import (
     LEARN_HISTORY,
     histories_due,
@@ -20,6 +21,7 @@ JOBS = [
     Job("reviews.end_snoozes", over_snoozes, wake, every=15.0),
     Job("reviews.call_authors_back", quiet_changes, call_author, every=300.0),
     Job("reviews.settle_suggestions", unsettled_suggestions, settle_suggestions, every=20.0, slow=True),
+    Job("reviews.settle_debts", debts_open, settle_debt, every=10.0),
     Job("reviews.forget_news", old_news, forget, every=3600.0),
 ]
 

@@ -2,6 +2,7 @@
 
 from apps.reviews.models.assignments import Assignment, Choice
 from apps.reviews.models.attention import Attention, Call, Opening
+from apps.reviews.models.emergencies import Emergency, EmergencyConfirmation
 from apps.reviews.models.expertise import Expertise, FolderHistory, HistoryReading, LearntChange
 from apps.reviews.models.inbox import Desk, News
 from apps.reviews.models.overrides import WindowOverride
@@ -17,6 +18,8 @@ __all__ = [
     "Comment",
     "Desk",
     "DraftComment",
+    "Emergency",
+    "EmergencyConfirmation",
     "Expertise",
     "FolderHistory",
     "HistoryReading",

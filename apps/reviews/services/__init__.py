@@ -4,6 +4,7 @@ from apps.reviews.services.assigning import assign, unassign
 from apps.reviews.services.claims import claim, release_claim
 from apps.reviews.services.declining import decline, swap
 from apps.reviews.services.desk import arrange_desk, choose_news
+from apps.reviews.services.emergencies import confirm_emergency, declare_emergency, end_emergency
 from apps.reviews.services.inbox import mark_all_read, mark_news
 from apps.reviews.services.nudging import nudge
 from apps.reviews.services.overriding import override_window, withdraw_override
@@ -23,9 +24,12 @@ __all__ = [
     "assign",
     "choose_news",
     "claim",
+    "confirm_emergency",
+    "declare_emergency",
     "decline",
     "delete_draft",
     "drop_thread",
+    "end_emergency",
     "hand_over",
     "mark_all_read",
     "mark_news",

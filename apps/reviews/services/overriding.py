@@ -13,7 +13,7 @@ from apps.reviews.effects import known_effects, require_known
 from apps.reviews.facts import approval_facts, policy_of
 from apps.reviews.models import Review, WindowOverride
 from apps.reviews.services.recording import record_act
-from apps.reviews.signals import window_overridden
+from apps.reviews.signals import gate_opened
 from apps.reviews.transitions import mark_stale
 
 LONGEST_REASON = 500
@@ -62,7 +62,7 @@ def override_window(
         _data(override),
     )
     mark_stale(row)
-    transaction.on_commit(lambda: window_overridden.send(sender=None, change_id=row.pk))
+    transaction.on_commit(lambda: gate_opened.send(sender=None, change_id=row.pk))
     return override
 
 

@@ -71,6 +71,16 @@ class GiveReason(forms.Form):
     reason = forms.CharField(required=False, max_length=500, widget=forms.Textarea(attrs={"rows": 2}))
 
 
+class DeclareEmergency(forms.Form):
+    reason = forms.CharField(
+        max_length=500,
+        label="What happened",
+        help_text="Everybody reads it, and it stays on record.",
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    incident = forms.CharField(required=False, max_length=500, label="Incident", help_text="Its address or its id.")
+
+
 class CloseChange(forms.Form):
     reason = forms.CharField(
         max_length=500, widget=forms.Textarea(attrs={"rows": 2}), help_text="Everybody can read it."

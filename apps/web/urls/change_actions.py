@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from apps.web.views import change_actions, change_forms, drafts, rendered, reviewer_forms, reviewing, threads, viewing
+from apps.web.views import (
+    change_actions,
+    change_forms,
+    drafts,
+    emergencies,
+    rendered,
+    reviewer_forms,
+    reviewing,
+    threads,
+    viewing,
+)
 
 urlpatterns = [
     path("changes/new/", change_forms.new, name="change_new"),
@@ -10,6 +20,9 @@ urlpatterns = [
     path("changes/<int:number>/attach/", change_forms.attach, name="change_attach"),
     path("changes/<int:number>/retarget/", change_forms.retarget, name="change_retarget"),
     path("changes/<int:number>/withdraw/", change_forms.withdraw, name="change_withdraw"),
+    path("changes/<int:number>/emergency/", emergencies.emergency, name="change_emergency"),
+    path("changes/<int:number>/emergency/confirm/", emergencies.confirm, name="change_confirm_emergency"),
+    path("changes/<int:number>/emergency/end/", emergencies.end, name="change_end_emergency"),
     path("changes/<int:number>/override/", change_forms.override, name="change_override"),
     path(
         "changes/<int:number>/overrides/<int:override>/withdraw/",

@@ -1,0 +1,50 @@
+"""Reading emergencies: which one is in force, what it means for a gate, and what is owed afterwards."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from apps.changes.models import ChangeRequest
+from apps.core.clock import now
+from apps.policies import calendar
+from apps.policies.config import EmergencyConfig
+from apps.policies.evaluation import EmergencyFact
+from apps.policies.queries import Policy
+from apps.reviews.models import Emergency
+
+LASTS = timedelta(hours=1)
+
+
+def emergency_in_force(change: ChangeRequest) -> Emergency | None:
+    """The newest one that was neither ended nor expired, and that is for the content of the present revision."""
+    row = change.emergencies.filter(ended_at=None, expires_at__gt=now()).select_related("declared_by").last()
+    if row is None or change.revision is None:
+        return None
+    same = row.subject == change.revision.subject and row.revision.target_branch == change.revision.target_branch
+    return row if same else None
+
+
+def emergency_fact(row: Emergency | None, policy: Policy) -> EmergencyFact | None:
+    """What the verdict is told; nothing where the policy knows no emergencies (any more)."""
+    config = policy.config.emergency
+    if row is None or config is None:
+        return None
+    return EmergencyFact(
+        declared_by=row.declared_by_id,
+        reason=row.reason if row.reason.endswith((".", "!", "?")) else f"{row.reason}.",
+        confirmed=tuple(row.confirmations.values_list("person", flat=True)),
+        approvals=config.approvals,
+        principals=config.from_,
+        until=calendar.words(row.expires_at, "UTC"),
+        owed=_owed(row, config),
+    )
+
+
+def _owed(row: Emergency, config: EmergencyConfig) -> str:
+    by = row.review_by or now() + timedelta(seconds=config.review_within_seconds)
+    return f"until {calendar.words(by, 'UTC')}"
+
+
+def open_debt(change: ChangeRequest) -> Emergency | None:
+    """An emergency of ``change`` that was used, and whose rules are not met yet."""
+    return change.emergencies.filter(paid_at=None).exclude(review_by=None).first()
