@@ -76,7 +76,7 @@ def emergency_banner(change: ChangeRequest) -> EmergencyBanner | None:
     if owed is not None:
         return EmergencyBanner(f"went by an emergency ({owed.reason}); the review of it is owed", owed.review_by)
     present = emergency_in_force(change)
-    if present is None:
+    if present is None or present.paid_at is not None:
         return None
     said = f"is declared an emergency by {present.declared_by.username} ({present.reason})"
     return EmergencyBanner(said, present.expires_at)

@@ -17,6 +17,7 @@ from apps.policies import evaluation
 from apps.policies.queries import Policy, policy_at
 from apps.repositories.roles import REVIEW
 from apps.reviews.attestation import seen_keys
+from apps.reviews.carry_over import carries_over
 from apps.reviews.circumstances import author_kinds, lasting, reported_checks
 from apps.reviews.content import parts_of
 from apps.reviews.effects import known_effects, lost_to_effect, rendering_facts
@@ -190,7 +191,9 @@ def _people(people: People) -> tuple[evaluation.Person, ...]:
 
 def _review(row: Review, revision: Revision | None, effects: Effects | None) -> evaluation.Review:
     """An approval is worth something only for the subject that the reviewer saw, on the branch that it was for."""
-    same_source = revision is not None and bool(row.subject) and row.subject == revision.subject
+    equal = revision is not None and bool(row.subject) and row.subject == revision.subject
+    carried = not equal and _is_carried(row, revision)
+    same_source = equal or carried
     lost = lost_to_effect(row.effects, effects) if same_source else ""
     same_branch = revision is not None and row.revision.target_branch == revision.target_branch
     return evaluation.Review(
@@ -206,7 +209,15 @@ def _review(row: Review, revision: Revision | None, effects: Effects | None) -> 
         seen=seen_keys(row.shown),
         at=int(row.created_at.timestamp()),
         reauthenticated=row.reauthenticated,
+        carried=carried,
     )
+
+
+def _is_carried(row: Review, revision: Revision | None) -> bool:
+    """Only approvals carry over; a request for changes needs no proof to stand."""
+    if revision is None or row.verdict != Review.Verdict.APPROVE or not row.subject:
+        return False
+    return carries_over(revision.change.repository.mirror_path, row.revision, revision)
 
 
 def _change_requests(

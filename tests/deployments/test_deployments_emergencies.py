@@ -33,7 +33,9 @@ def delivery(tmp_path: Path) -> Delivery:
 
 
 def actions() -> list[str]:
-    return list(AuditEntry.objects.filter(action__startswith="emergency.").order_by("seq").values_list("action", flat=True))
+    return list(
+        AuditEntry.objects.filter(action__startswith="emergency.").order_by("seq").values_list("action", flat=True)
+    )
 
 
 def test_two_people_take_a_change_past_rules_and_freeze_and_the_rules_are_owed(delivery: Delivery) -> None:

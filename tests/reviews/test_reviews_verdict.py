@@ -38,9 +38,12 @@ def allowed(change: ChangeRequest) -> bool:
     return queries.verdict_of(ChangeRequest.objects.select_related("repository", "revision").get(pk=change.pk)).allowed
 
 
-def push_to(delivery: Delivery, branch: str, files: dict[str, str], *, message: str = "more", author: str = "") -> None:
+def push_to(
+    delivery: Delivery, branch: str, files: dict[str, str], *, message: str = "more", author: str = "", at: str = ""
+) -> None:
+    """``at``: the commit on which the branch is written anew."""
     work: GitRepo = delivery.work
-    work.run("checkout", "-q", branch)
+    work.run("checkout", "-q", *(("-B", branch, at) if at else (branch,)))
     work.commit(message, files=files, **({"author": author} if author else {}))
     pushed(delivery.repository, work, f"HEAD:refs/heads/{branch}", force=True)
     from tests.support.delivery import run_jobs
@@ -110,18 +113,63 @@ def test_an_approval_survives_a_target_that_moved_elsewhere(delivery: Delivery) 
     assert allowed(change)
 
 
-def test_an_approval_is_lost_when_the_target_changed_the_same_file(delivery: Delivery) -> None:
-    content = "".join(f"line {number}\n" for number in range(40))
-    push_to(delivery, "main", {"app/long.txt": content})
+LONG = "".join(f"line {number}\n" for number in range(40))
+
+
+def test_an_approval_carries_over_when_the_same_change_lands_exactly_on_the_moved_target(delivery: Delivery) -> None:
+    push_to(delivery, "main", {"app/long.txt": LONG})
     delivery.work.run("fetch", "-q")
-    change = delivery.proposed("two", {"app/long.txt": content + "mine\n"})
+    change = delivery.proposed("two", {"app/long.txt": LONG + "mine\n"})
     approve(delivery, change)
-    assert allowed(change)
-    push_to(delivery, "main", {"app/long.txt": "theirs\n" + content})
+    push_to(delivery, "main", {"app/long.txt": "theirs\n" + LONG})
     change.refresh_from_db()
     assert change.revision is not None
-    assert not change.revision.conflicts
-    assert not allowed(change)
+    assert change.revision.number == 2
+    verdict = queries.verdict_of(ChangeRequest.objects.get(pk=change.pk))
+    assert verdict.allowed
+    assert "put on the target branch as it is now, it is exactly r2" in verdict.standings[0].text
+    assert any("carried over to r2" in line for row in verdict.requirements for line in row.evidence)
+
+
+def test_a_rebase_by_the_author_carries_the_approval_and_a_word_more_does_not(delivery: Delivery) -> None:
+    push_to(delivery, "main", {"app/long.txt": LONG})
+    delivery.work.run("fetch", "-q")
+    change = delivery.proposed("two", {"app/long.txt": LONG + "mine\n"})
+    approve(delivery, change)
+    push_to(delivery, "main", {"app/long.txt": "theirs\n" + LONG})
+    delivery.work.run("fetch", "-q")
+    rebased = {"app/long.txt": "theirs\n" + LONG + "mine\n"}
+    push_to(delivery, "two", rebased, at="origin/main", author="Alice <alice@example.org>")
+    assert allowed(ChangeRequest.objects.get(pk=change.pk))
+    push_to(delivery, "two", {"app/long.txt": "theirs\n" + LONG + "mine!\n"}, at="origin/main")
+    assert not allowed(ChangeRequest.objects.get(pk=change.pk))
+
+
+BLOCKS = "staging:\n  a: 1\n  b: 2\n  c: 3\n  debug: false\n  d: 4\n  e: 5\n  f: 6\nprod:\n  a: 1\n  b: 2\n  c: 3\n  debug: false\n  d: 4\n  e: 5\n  f: 6\n"
+NARROW = "spec:\n  ingress:\n    - from:\n        - namespaceSelector: {}\n      podSelector: {}\n"
+WIDE = "spec:\n  ingress:\n    - from:\n        - namespaceSelector: {}\n          podSelector: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("base", "approved", "pushed"),
+    [
+        (BLOCKS, BLOCKS.replace("false", "true", 1), BLOCKS[:50] + BLOCKS[50:].replace("false", "true")),
+        ("spec: {}\n", NARROW, WIDE),
+    ],
+    ids=["the same hunk in another block", "another indentation"],
+)
+def test_what_patch_id_calls_equal_does_not_carry_an_approval(
+    delivery: Delivery, base: str, approved: str, pushed: str
+) -> None:
+    """The two counter-examples: equal patch-ids, another meaning."""
+    push_to(delivery, "main", {"app/policy.yaml": base})
+    delivery.work.run("fetch", "-q")
+    change = delivery.proposed("two", {"app/policy.yaml": approved})
+    approve(delivery, change)
+    assert allowed(change)
+    assert approved != pushed
+    push_to(delivery, "two", {"app/policy.yaml": pushed}, at="origin/main")
+    assert not allowed(ChangeRequest.objects.get(pk=change.pk))
 
 
 def test_an_approval_of_somebody_who_lost_the_role_no_longer_counts(delivery: Delivery) -> None:

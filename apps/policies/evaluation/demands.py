@@ -91,8 +91,13 @@ def approvals(
 
 
 def _evidence(ledger: Ledger, given: Sequence[int], principals: Sequence[str]) -> tuple[str, ...]:
-    approved = tuple(f"{ledger.name(person)} approved r{ledger.approvers[person].revision}" for person in given)
+    approved = tuple(_approved(ledger, person) for person in given)
     return approved + tuple(f"{name} is not known here" for name in principals if not ledger.members(name))
+
+
+def _approved(ledger: Ledger, person: int) -> str:
+    carried = f", carried over to r{ledger.facts.revision}" if ledger.approval_of(person).carried else ""
+    return f"{ledger.name(person)} approved r{ledger.approvers[person].revision}{carried}"
 
 
 def _unseen(ledger: Ledger, approvers: set[int], seen: Sequence[str]) -> dict[int, tuple[str, tuple[Part, ...]]]:

@@ -45,7 +45,8 @@ class Review:
     ``counts`` and ``why_not`` (a :class:`~apps.policies.evaluation.standing.Standing` code) let the caller
     rule it out for a reason that only it can know. ``seen`` are the keys of the parts that the reviewer had
     marked as viewed at that moment; ``id`` tells two reviews of one person apart. ``at``: seconds since 1970 (0: not known).
-    ``reauthenticated``: the person had just signed in again.
+    ``reauthenticated``: the person had just signed in again. ``carried``: it was given on an earlier target branch, and what
+    was approved, put on the present one, is exactly what would be merged.
     """
 
     person: int
@@ -60,6 +61,7 @@ class Review:
     seen: tuple[str, ...] = ()
     at: int = 0
     reauthenticated: bool = False
+    carried: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,7 @@ SENTENCES = {
     Standing.NOT_ALL_SEEN: "{who} had not viewed everything that this rule asks for: {unseen}.",
     Standing.POLICY_CHANGED: "The policy changed since {who} approved r{revision}.",
 }
+CARRIED = "{who}'s approval of r{revision} counts: put on the target branch as it is now, it is exactly r{current}."
 _LISTS = (
     "conflicts",
     "changed_paths",
@@ -192,7 +193,8 @@ class Ledger:
     def describe(self, review: Review, code: Standing, *, unseen: str = "") -> ReviewStanding:
         """The standing of a review in words."""
         contributor = self.contributed.get(review.person)
-        text = SENTENCES[code].format(
+        carried = code is Standing.COUNTS and review.carried is True
+        text = (CARRIED if carried else SENTENCES[code]).format(
             who=self.name(review.person),
             revision=review.revision,
             current=self.facts.revision,

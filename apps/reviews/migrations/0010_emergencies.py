@@ -6,54 +6,82 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('changes', '0005_checks_and_overrides'),
-        ('reviews', '0009_checks_and_overrides'),
+        ("changes", "0005_checks_and_overrides"),
+        ("reviews", "0009_checks_and_overrides"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Emergency',
+            name="Emergency",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('subject', models.CharField(max_length=64)),
-                ('reason', models.CharField(max_length=500)),
-                ('incident', models.CharField(blank=True, max_length=500)),
-                ('declared_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('uses', models.JSONField(default=list)),
-                ('review_by', models.DateTimeField(blank=True, null=True)),
-                ('paid_at', models.DateTimeField(blank=True, null=True)),
-                ('change', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='emergencies', to='changes.changerequest')),
-                ('declared_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('revision', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='changes.revision')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("subject", models.CharField(max_length=64)),
+                ("reason", models.CharField(max_length=500)),
+                ("incident", models.CharField(blank=True, max_length=500)),
+                ("declared_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("uses", models.JSONField(default=list)),
+                ("review_by", models.DateTimeField(blank=True, null=True)),
+                ("paid_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "change",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="emergencies",
+                        to="changes.changerequest",
+                    ),
+                ),
+                (
+                    "declared_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "revision",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="changes.revision"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'emergencies',
-                'ordering': ('pk',),
+                "verbose_name_plural": "emergencies",
+                "ordering": ("pk",),
             },
         ),
         migrations.CreateModel(
-            name='EmergencyConfirmation',
+            name="EmergencyConfirmation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('confirmed_at', models.DateTimeField()),
-                ('emergency', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='confirmations', to='reviews.emergency')),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("confirmed_at", models.DateTimeField()),
+                (
+                    "emergency",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="confirmations",
+                        to="reviews.emergency",
+                    ),
+                ),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'ordering': ('pk',),
+                "ordering": ("pk",),
             },
         ),
         migrations.AddIndex(
-            model_name='emergency',
-            index=models.Index(condition=models.Q(('paid_at', None)), fields=['review_by'], name='emergencies_owed'),
+            model_name="emergency",
+            index=models.Index(condition=models.Q(("paid_at", None)), fields=["review_by"], name="emergencies_owed"),
         ),
         migrations.AddConstraint(
-            model_name='emergencyconfirmation',
-            constraint=models.UniqueConstraint(fields=('emergency', 'person'), name='a_person_confirms_once'),
+            model_name="emergencyconfirmation",
+            constraint=models.UniqueConstraint(fields=("emergency", "person"), name="a_person_confirms_once"),
         ),
     ]

@@ -1,0 +1,31 @@
+"""Whether what was approved on an earlier target branch is what would be merged now (DESIGN §5).
+
+The three-way merge of trees with the earlier target as base, the present target as ours and the approved result as theirs must be
+clean, and be *exactly* the present result. Gerrit calls that a trivial rebase. Never ``patch-id`` and never ``range-diff``: both
+call two changes equal whose hunks landed in different blocks.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from apps.changes.models import Revision
+from apps.core.errors import PortalError
+from apps.vcs import merging
+
+
+def carries_over(git_dir: Path, approved: Revision, present: Revision) -> bool:
+    """Whether an approval of ``approved`` stands for the source of ``present``. What cannot be told is no."""
+    if approved.target_branch != present.target_branch:
+        return False
+    oids = (approved.target_oid, approved.result_tree, present.target_oid, present.result_tree)
+    return all(oids) and _is_exact(git_dir, *oids)
+
+
+@lru_cache(maxsize=8192)
+def _is_exact(git_dir: Path, old_target: str, approved: str, new_target: str, present: str) -> bool:
+    try:
+        return merging.merge_trees(git_dir, old_target, new_target, approved).tree == present
+    except PortalError:
+        return False
