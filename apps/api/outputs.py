@@ -369,10 +369,6 @@ class EnvironmentOut(Out):
     live_deployment = maybe_number()
 
 
-class SecretOut(Out):
-    name = string()
-
-
 class AuditOut(Out):
     seq = whole()
     at = moment()

@@ -10,6 +10,7 @@ from rest_framework.serializers import Serializer
 from apps.accounts.models import Kind
 from apps.accounts.scopes import SCOPES
 from apps.api.fields import Address, Day, Flag, Number, Text, one_of
+from apps.deployments.models import EnvironmentSecret
 from apps.repositories.roles import Role
 from apps.reviews.models import Review, Thread
 
@@ -22,6 +23,7 @@ Sides = one_of("old", "new")
 Places = one_of(*Thread.Scope.values)
 Outcomes = one_of("succeeded", "failed")
 Scopes = one_of(*SCOPES)
+SecretUses = one_of(*EnvironmentSecret.Use.values)
 People = one_of(*Kind.values, checked=True)
 
 
@@ -255,6 +257,7 @@ class ResolveIn(Shape):
 
 class SecretIn(Shape):
     value = Text(trim_whitespace=False, max_length=65_536)
+    used_for = SecretUses(required=False, default="deploy")
 
 
 class TokenIn(Shape):

@@ -80,16 +80,26 @@ class DefinedEnvironments(models.Model):
 
 
 class EnvironmentSecret(models.Model):
-    """A value that steps get as an environment variable and that logs never show."""
+    """A value that steps, or plans, get as an environment variable and that logs never show.
+
+    What deploys never reaches a plan: a plan runs the code of a change that nobody has approved yet.
+    """
+
+    class Use(models.TextChoices):
+        DEPLOY = "deploy"
+        PLAN = "plan"
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="secrets")
     name = models.CharField(max_length=60)
+    used_for = models.CharField(max_length=6, choices=Use.choices, default=Use.DEPLOY)
     value = models.TextField()  # encrypted (core.secrets)
     updated_at = models.DateTimeField()
     updated_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["environment", "name"], name="secret_names_are_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["environment", "name", "used_for"], name="secret_names_are_unique")
+        ]
 
     def __str__(self) -> str:
         return self.name

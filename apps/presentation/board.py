@@ -137,7 +137,7 @@ def environment_page(user: User, repository: str, name: str, *, after: int | Non
     ended = row.deployments.exclude(ended_at=None).select_related("change", "requested_by")
     policy = policy_of(row)
     keeps = can_keep_secrets(user, row).allowed
-    secrets = row.secrets.select_related("updated_by").order_by("name") if keeps else ()
+    secrets = row.secrets.select_related("updated_by").order_by("name", "used_for") if keeps else ()
     return EnvironmentPage(
         place=_place(on_board, _behind([on_board.environment]).get(row.pk, set())),
         pending=on_board.pending,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
+from apps.audit.models import AuditEntry
 from apps.core.errors import Conflict, InvalidInput, NotAllowed
 from apps.deployments import queries, services
 from apps.deployments.dispatchers.local import LocalDispatcher, run_dir
@@ -214,6 +215,27 @@ def test_secrets_reach_the_step_and_never_the_log(start: Any) -> None:
     run_until_idle()
     assert "".join(queries.log_text(row)).splitlines() == ["token is •••• masked", "•••• masked"]
     assert not Attempt.objects.exclude(sealed_secrets="").exists()
+
+
+def test_secrets_for_plans_reach_no_step_and_have_the_same_names(start: Any) -> None:
+    delivery = start('echo "token is $TOKEN, reader is $READER"')
+    environment = Environment.objects.create(repository=delivery.repository, name="staging")
+    carol = delivery.people.carol
+    for name, value, used_for in (
+        ("TOKEN", "may-write-all", "deploy"), ("TOKEN", "may-read-only", "plan"), ("READER", "reads-only-this", "plan"),
+    ):  # fmt: skip
+        services.set_secret(carol, environment=environment, name=name, value=value, used_for=used_for)
+    with pytest.raises(InvalidInput, match="to deploy, or to plan"):
+        services.set_secret(carol, environment=environment, name="TOKEN", value="may-write-all", used_for="both")
+    row = delivery.deployment(delivery.merged())
+    run_until_idle()
+    assert "".join(queries.log_text(row)).splitlines() == ["token is •••• masked, reader is "]
+    services.remove_secret(carol, environment=environment, name="TOKEN", used_for="plan")
+    with pytest.raises(InvalidInput, match="has no secret TOKEN \\(for plans\\)"):
+        services.remove_secret(carol, environment=environment, name="TOKEN", used_for="plan")
+    assert queries.secret_names(environment) == ["READER", "TOKEN"]
+    entry = AuditEntry.objects.filter(action="environment.updated").latest("seq")
+    assert (entry.target, entry.data["used_for"]) == ("TOKEN", "plan")
 
 
 def test_long_output_is_taken_over_whole_and_in_order(start: Any) -> None:

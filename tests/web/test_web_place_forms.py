@@ -236,6 +236,11 @@ def test_secrets_of_an_environment_are_set_and_removed_and_never_shown(tmp_path:
     page = client.get("/environments/infra/staging/").content.decode()
     assert "TOKEN" in page
     assert "value-of-the-token" not in page
+    assert client.post(url, {"name": "TOKEN", "value": "value-for-plans", "used_for": "plan"}).status_code == 303
+    assert client.post(url, {"name": "TOKEN", "value": "value-for-all", "used_for": "all"}).status_code == 422
+    page = text_of(client.get("/environments/infra/staging/"))
+    assert "for plans" in page
+    assert client.post(f"{url}remove/", {"name": "TOKEN", "used_for": "plan"}).status_code == 303
     assert client.post(f"{url}remove/", {"name": "TOKEN"}).status_code == 303
     assert client.post(f"{url}remove/", {"name": "TOKEN"}).status_code == 422
 

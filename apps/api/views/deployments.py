@@ -18,6 +18,7 @@ from apps.api.answers import (
     event_json,
 )
 from apps.api.endpoints import endpoint, query, read
+from apps.api.environment_outputs import SecretOut
 from apps.api.lookups import caller, change_of, deployment_of, environment_of
 from apps.api.pages import AFTER, LIMIT, number_parameter, page, page_size, word_parameter
 from apps.core.paging import keyset_page
@@ -166,20 +167,22 @@ def list_environments(request: Request) -> Response:
     return page(request, rows, environment_json)
 
 
-@endpoint("PUT", scope="manage", request=shapes.SecretIn, response=outputs.SecretOut, summary="Set a secret")
+@endpoint("PUT", scope="manage", request=shapes.SecretIn, response=SecretOut, summary="Set a secret")
 def set_secret(request: Request, repository: str, environment: str, name: str) -> Response:
-    """Give the steps of an environment a secret variable; it is never shown again."""
+    """Give the steps of an environment, or its plans, a secret variable; it is never shown again."""
     row = environment_of(request, repository, environment)
-    deployments.set_secret(caller(request), environment=row, name=name, value=read(shapes.SecretIn, request)["value"])
-    return Response({"name": name})
+    done = deployments.set_secret(caller(request), environment=row, name=name, **read(shapes.SecretIn, request))
+    return Response({"name": name, "used_for": done.used_for})
 
 
-@endpoint("DELETE", scope="manage", response=outputs.SecretOut, summary="Remove a secret")
+@endpoint("DELETE", scope="manage", response=SecretOut, summary="Remove a secret",
+          parameters=[query("used_for", "Which of two with this name: deploy, the default, or plan.")])  # fmt: skip
 def remove_secret(request: Request, repository: str, environment: str, name: str) -> Response:
     """Take a secret variable away."""
     row = environment_of(request, repository, environment)
-    deployments.remove_secret(caller(request), environment=row, name=name)
-    return Response({"name": name})
+    used_for = request.query_params.get("used_for", "deploy")
+    deployments.remove_secret(caller(request), environment=row, name=name, used_for=used_for)
+    return Response({"name": name, "used_for": used_for})
 
 
 def _detail(row: Deployment) -> dict[str, Any]:

@@ -129,7 +129,9 @@ def _begin(deployment: Deployment, attempt: Attempt, fence: int) -> None:
 
 def _seal_secrets(deployment: Deployment) -> str:
     """The secrets of this attempt, frozen: what is replaced meanwhile is still masked in its log."""
-    rows = EnvironmentSecret.objects.filter(environment=deployment.environment_id)
+    rows = EnvironmentSecret.objects.filter(
+        environment=deployment.environment_id, used_for=EnvironmentSecret.Use.DEPLOY
+    )
     return encrypt(json.dumps({row.name: decrypt(row.value) for row in rows}))
 
 

@@ -119,5 +119,8 @@ def queue_position(deployment: Deployment) -> int | None:
 def secret_names(environment: Environment) -> list[str]:
     """The names of the environment's secrets; values are never read back."""
     return list(
-        EnvironmentSecret.objects.filter(environment=environment).order_by("name").values_list("name", flat=True)
+        EnvironmentSecret.objects.filter(environment=environment)
+        .order_by("name")
+        .values_list("name", flat=True)
+        .distinct()
     )

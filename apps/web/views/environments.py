@@ -45,7 +45,11 @@ def set_secret(request: HttpRequest, repository: str, name: str) -> HttpResponse
     done = attempt(form, lambda: services.set_secret(user, environment=row, **form.cleaned_data))
     if done is None:
         return _show(request, repository, name, form, status=422)
-    return see_other(request, url, f"The secret {done.name} is set; the next attempt gets it.")
+    return see_other(
+        request,
+        url,
+        f"The secret {done.name} is set; the next {'plan' if done.used_for == 'plan' else 'attempt'} gets it.",
+    )
 
 
 @writes
@@ -53,5 +57,5 @@ def remove_secret(request: HttpRequest, repository: str, name: str) -> HttpRespo
     user = signed_in(request)
     row = queries.find_environment(user, repository, name)
     secret = request.POST.get("name", "")
-    services.remove_secret(user, environment=row, name=secret)
+    services.remove_secret(user, environment=row, name=secret, used_for=request.POST.get("used_for", "deploy"))
     return see_other(request, f"/environments/{repository}/{name}/#secrets", f"The secret {secret} is removed.")
