@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -64,6 +65,31 @@ BOMBS = {
     "many large files": ("for i in 1 2 3 4 5 6; do head -c 7000000 /dev/zero > $TMPDIR/$i; done; exit 9", None),
     "many files": ("i=0; while i=$((i+1)); do : > $TMPDIR/$i || exit 9; done", None),
 }
+
+
+@pytest.mark.parametrize("way", SHUT_IN)
+def test_the_network_is_there_only_for_a_command_that_says_so(way):
+    ask = 'import socket; socket.create_connection(("127.0.0.1", {port}), 2).close(); print("reached")'
+    python = Path(system_python())
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        script = f"{python} -c '{ask.format(port=server.getsockname()[1])}'; test -s /etc/resolv.conf && echo names"
+        done = shell(script, only(way), network=True)
+        assert done.stdout.split() == [b"reached", b"names"]
+        done = shell(script, only(way))
+        assert (done.stdout, done.returncode) == (b"", 1)
+
+
+@pytest.mark.parametrize("way", SHUT_IN)
+def test_no_variable_of_a_command_stands_in_an_argument_that_the_machine_can_read(way):
+    secret = "in-no-argument-4711"
+    with subprocess.Popen(["/bin/sh", "-c", "for i in $(seq 60); do cat /proc/[0-9]*/cmdline; sleep 0.05; done"],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as looking:  # fmt: skip
+        done = shell('sleep 2; test -n "$SECRET" && echo had', only(way), environment={"SECRET": secret})
+        assert looking.stdout is not None
+        seen = looking.stdout.read()
+    assert done.stdout == b"had\n"
+    assert b"sleep" in seen
+    assert secret.encode() not in seen
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -13,18 +13,20 @@ def command_line(
     bwrap: str,
     command: Sequence[str],
     *,
-    environment: Mapping[str, str],
     directory: str,
     binds: Mapping[str, str],
     links: Mapping[str, str],
     scratch: int,
     around: Surroundings,
+    network: bool = False,
 ) -> list[str]:
-    """Nothing of the machine but what ``binds`` (place → folder or file here) names, and that read-only."""
+    """Nothing of the machine but what ``binds`` (place → folder or file here) names, and that read-only.
+
+    The environment of the command is that of ``bwrap`` itself: in a command line everybody on the machine could read it.
+    """
     line = [bwrap, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
-    line += ["--uid", "65534", "--gid", "65534", "--hostname", around.host, "--clearenv"]
-    for name, value in environment.items():
-        line += ["--setenv", name, value]
+    line += ["--share-net"] if network else []
+    line += ["--uid", "65534", "--gid", "65534", "--hostname", around.host]
     for place, source in binds.items():
         line += ["--ro-bind", source, place]
     for place, target in links.items():

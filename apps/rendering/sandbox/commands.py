@@ -13,6 +13,15 @@ from apps.rendering.workspace import Workspace
 
 INPUT = "/input"
 _SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_OF_NETWORK = (
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/ssl/certs",
+    "/etc/pki/tls",
+    "/etc/pki/ca-trust",
+)
+"""What programs read to find other machines and to know who they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +31,7 @@ class Command:
     ``directory`` is a folder of the input, in which it starts. ``environment`` is all that it gets beside HOME, PATH,
     TMPDIR, LANG and TZ. ``folders`` (name → folder or file of this machine) are seen, read-only, as ``{folders}/NAME``; where
     the portal runs as root, every user must be able to read them, because a tool is none that owns anything.
+    ``network``: it may reach the network as the portal can; names and certificates of the machine are then seen, too.
     In arguments and values ``{home}``, ``{input}`` and ``{folders}`` stand for the places in the tool's own world.
     """
 
@@ -30,6 +40,7 @@ class Command:
     directory: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     folders: Mapping[str, Path] = field(default_factory=dict)
+    network: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,7 @@ class World:
     directory: str
     binds: dict[str, str] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
+    network: bool = False
 
 
 def shut_in(command: Command, workspace: Workspace, around: Surroundings) -> World:
@@ -58,7 +70,9 @@ def shut_in(command: Command, workspace: Workspace, around: Surroundings) -> Wor
     binds |= {f"/folders/{name}": str(folder) for name, folder in command.folders.items()}
     line = [f"/tools/{command.program.name}", *_filled(command.arguments, places)]
     directory = os.path.join(INPUT, command.directory) if command.directory else INPUT  # noqa: PTH118 - text
-    return World(line, _environment(command, places, around), directory, binds, links)
+    if command.network:
+        binds |= {place: str(Path(place).resolve()) for place in _OF_NETWORK if Path(place).exists()}
+    return World(line, _environment(command, places, around), directory, binds, links, command.network)
 
 
 def in_the_open(command: Command, workspace: Workspace, around: Surroundings) -> World:

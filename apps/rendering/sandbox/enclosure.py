@@ -1,4 +1,4 @@
-"""The keeper of one run, in a process of its own that gets a :class:`~apps.rendering.sandbox.plans.Plan`.
+"""The keeper of one run, in a process of its own that reads a :class:`~apps.rendering.sandbox.plans.Plan` from its input.
 
 It shuts a command in, waits for it, ends everything that the command has started, and says on a pipe how that went
 (``code 0``), or why the enclosure could not be made (``failed …``), in which case the command never ran. It ends with its
@@ -122,9 +122,11 @@ def _first_process(plan: Plan, own: bool) -> None:
 
     When it ends, the kernel kills everything else in the namespace. Returns in the command's process.
     """
-    kernel.unshare(kernel.NEWNS | kernel.NEWNET | kernel.NEWIPC | kernel.NEWUTS)
+    alone = 0 if plan["network"] else kernel.NEWNET
+    kernel.unshare(kernel.NEWNS | alone | kernel.NEWIPC | kernel.NEWUTS)
     kernel.sethostname(plan["host"])
-    kernel.loopback_up()
+    if alone:
+        kernel.loopback_up()
     kernel.build_root(plan["root"], plan["binds"], plan["links"])
     kernel.mount_scratch(plan["root"], plan["scratch"], plan["scratch_files"], plan["home"])
     kernel.enter_root(plan["root"])
@@ -193,11 +195,16 @@ def _kill(call: Callable[[int, int], None], number: int) -> None:
         return  # it has ended, or is none of ours
 
 
-START = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from apps.rendering.sandbox import enclosure as e; e.from_arguments()"
-)
+START = "import sys; sys.path.insert(0, sys.argv[1]); from apps.rendering.sandbox import enclosure as e; e.from_input()"
 
 
-def from_arguments() -> None:
-    """For ``python -I -S -B -c START FOLDER PLAN``: isolated from the environment and from whatever is installed."""
-    main(marshal.loads(bytes.fromhex(sys.argv[2])))  # noqa: S302 - written by the portal itself, for this process
+def from_input() -> None:
+    """For ``python -I -S -B -c START FOLDER``: isolated from the environment and from whatever is installed.
+
+    The plan comes by the standard input, which is empty for whatever is started from here.
+    """
+    plan = marshal.loads(sys.stdin.buffer.read())  # noqa: S302 - written by the portal itself, for this process
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    main(plan)

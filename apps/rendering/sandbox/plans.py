@@ -15,6 +15,7 @@ class Plan(TypedDict):
     root: str
     binds: dict[str, str]
     links: dict[str, str]
+    network: bool
     limits: dict[str, int]
     scratch: int
     scratch_files: int

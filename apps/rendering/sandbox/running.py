@@ -85,20 +85,28 @@ def _keeper(
     world: World, workspace: Workspace, limits: Limits, method: Method | None, toolbox: Toolbox
 ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     reader, writer = os.pipe()
-    plan = marshal.dumps(dict(_plan(world, workspace, limits, method, toolbox, writer))).hex()
-    line = [sys.executable, "-I", "-S", "-B", "-c", enclosure.START, str(ROOT), plan]
+    plan = marshal.dumps(dict(_plan(world, workspace, limits, method, toolbox, writer)))
+    line = [sys.executable, "-I", "-S", "-B", "-c", enclosure.START, str(ROOT)]
     with os.fdopen(reader, "rb") as status:
         try:
             process = subprocess.Popen(
-                line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", env={},
+                line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", env={},
                 pass_fds=(writer,), start_new_session=True,
             )  # fmt: skip
         finally:
             os.close(writer)
         try:
+            _tell(process, plan)
             yield process, status
         finally:
             _end(process)
+
+
+def _tell(process: subprocess.Popen[bytes], plan: bytes) -> None:
+    """By a pipe: arguments are read by everybody on the machine, and the environment of a command may hold credentials."""
+    assert process.stdin is not None  # noqa: S101 - it was opened as a pipe
+    with suppress(BrokenPipeError), process.stdin:
+        process.stdin.write(plan)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -127,14 +135,15 @@ def _plan(
     elif method is Method.BUBBLEWRAP:
         counted = ["/usr/bin/prlimit", f"--nproc={limits.processes}", "--", *world.command]
         command = bubblewrap.command_line(
-            str(toolbox.find("bwrap")), counted, environment=world.environment, directory=directory,
+            str(toolbox.find("bwrap")), counted, directory=directory,
             binds=world.binds, links=world.links, scratch=limits.scratch, around=toolbox.surroundings,
+            network=world.network,
         )  # fmt: skip
         directory = "/"
     return {
         "method": "" if method is None else method.value, "command": command, "environment": world.environment,
         "directory": directory, "root": str(workspace.mount_point), "binds": world.binds, "links": world.links,
-        "limits": numbers, "scratch": limits.scratch, "scratch_files": limits.scratch_files,
+        "network": world.network, "limits": numbers, "scratch": limits.scratch, "scratch_files": limits.scratch_files,
         "host": toolbox.surroundings.host, "home": toolbox.surroundings.home, "user": 1_000_000_000 + secrets.randbelow(1_000_000_000), "status": status, "parent": os.getpid(),
     }  # fmt: skip
 
