@@ -208,6 +208,9 @@ PORTAL_RENDER_PROGRAMS = {name: env.text(f"PORTAL_{name.upper()}") for name in (
 PORTAL_RENDER_SECONDS = env.number("PORTAL_RENDER_SECONDS", 60)
 PORTAL_RENDER_UNISOLATED = env.flag("PORTAL_RENDER_UNISOLATED")
 PORTAL_CHART_CACHE = env.text("PORTAL_CHART_CACHE")
+# Plans of the runners of environments: how long one may take, and the one folder from which providers come (empty: anywhere).
+PORTAL_PLAN_SECONDS = env.number("PORTAL_PLAN_SECONDS", 600)
+PORTAL_TERRAFORM_PROVIDERS = env.text("PORTAL_TERRAFORM_PROVIDERS")
 PORTAL_QUEUE_PREFIX = env.text("PORTAL_QUEUE_PREFIX", "portal-")
 
 # --- people ------------------------------------------------------------------------------

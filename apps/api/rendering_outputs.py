@@ -51,6 +51,7 @@ class RenderingOut(Out):
     target = string()
     kind = word(Kind)
     state = word(Rendering.State.values)
+    planned_by = word(Rendering.Planner.values)
     revision = whole()
     attempt = whole()
     optional = serializers.BooleanField()
@@ -59,6 +60,7 @@ class RenderingOut(Out):
     path = maybe_text("The file that the tool names.")
     line = serializers.IntegerField(allow_null=True)
     digest = maybe_text("Names the difference and what rendered it; an approval is bound to it.")
+    saved_plan = maybe_text("The SHA-256 of the plan file of the environment's runner.")
     tool = maybe_text()
     counts = serializers.DictField(child=whole(), help_text="Resources by what happens to them.")
     unchanged = whole()
@@ -124,6 +126,7 @@ def rendering_json(row: Rendering) -> dict[str, Any]:
         "target": row.target,
         "kind": row.kind,
         "state": row.state,
+        "planned_by": row.planned_by,
         "revision": row.revision.number,
         "attempt": row.attempt,
         "optional": row.optional,
@@ -132,6 +135,7 @@ def rendering_json(row: Rendering) -> dict[str, Any]:
         "path": row.message_path or None,
         "line": row.message_line or None,
         "digest": row.digest or None,
+        "saved_plan": facts.get("saved_plan") or None,
         "tool": " ".join(facts.get("tool", ())[:2]) or None,
         "counts": facts.get("counts", {}),
         "unchanged": facts.get("unchanged", 0),

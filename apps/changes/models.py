@@ -139,12 +139,20 @@ class Rendering(Leased):
         FAILED = "failed"
         CANCELLED = "cancelled"
 
+    class Planner(models.TextChoices):
+        """Who finds the effect out, as the policy of the target branch says."""
+
+        HERE = "here"
+        PIPELINE = "pipeline"
+        RUNNER = "runner"
+
     revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="renderings")
     environment = models.CharField(max_length=63)
     target = models.CharField(max_length=100)
     kind = models.CharField(max_length=20)
     options = models.JSONField(default=dict)
     optional = models.BooleanField(default=False)
+    planned_by = models.CharField(max_length=8, choices=Planner.choices, default=Planner.HERE)
     position = models.PositiveIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
     attempt = models.PositiveIntegerField(default=1)
@@ -172,6 +180,17 @@ class Rendering(Leased):
     @property
     def label(self) -> str:
         return f"{self.environment}/{self.target}"
+
+    @property
+    def waits_for(self) -> str:
+        """Whom a queued rendering waits for when that is not the portal itself; empty: for nobody else."""
+        if self.state != self.State.QUEUED or self.started_at:
+            return ""
+        words = {
+            self.Planner.PIPELINE: "waiting for a plan from the pipeline",
+            self.Planner.RUNNER: f"waiting for the runner of {self.environment}",
+        }
+        return words.get(self.Planner(self.planned_by), "")
 
     @property
     def message_place(self) -> str:

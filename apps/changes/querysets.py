@@ -58,7 +58,7 @@ class RevisionQuerySet(models.QuerySet["Revision"]):
 
 
 class RenderingQuerySet(LeasedQuerySet["Rendering"]):
-    def waiting(self) -> RenderingQuerySet:
-        """Renderings of present revisions that nobody works on."""
-        rows = self.filter(state="queued", revision__change__revision=F("revision"))
+    def waiting(self, planned_by: str = "here") -> RenderingQuerySet:
+        """Renderings of present revisions that nobody works on, of those that are found out by ``planned_by``."""
+        rows = self.filter(state="queued", planned_by=planned_by, revision__change__revision=F("revision"))
         return rows.filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now()))

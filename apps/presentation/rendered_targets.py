@@ -66,6 +66,7 @@ class TargetRow:
     open_words: str
     problems: tuple[str, ...]
     seconds: float
+    waits_for: str
     can_render: bool
     can_cancel: bool
     checks: Checks | None
@@ -141,6 +142,7 @@ def _target(row: Rendering, can_act: bool) -> TargetRow:
         open_words=_open_words(facts.get("isolation", ())),
         problems=(*failed, *unstable),
         seconds=facts.get("milliseconds", 0) / 1000,
+        waits_for=row.waits_for,
         can_render=can_act and not queued,
         can_cancel=can_act and queued,
         checks=checks_of(row),

@@ -62,7 +62,7 @@ def _unmet(row: Rendering) -> str:
 
 def _state(row: Rendering) -> tuple[str, str]:
     if row.state == State.QUEUED:
-        return WAITS, ""
+        return WAITS, row.waits_for
     if row.state != State.RENDERED:
         return BROKEN, f"{row.message} ({row.message_place})" if row.message_path else row.message
     failed = [f"{name}: {failure}" for name, failure in row.facts.get("parts", ()) if failure]

@@ -21,6 +21,10 @@ SAME = [
     HEAD + "environments: {a: , b: {after: [a], protected: true}}",
     HEAD + "environments: {a: {targets: {t: {kind: helm, chart: c, values: [v], release: r}}}}",
     HEAD + "environments: {a: {targets: {t: {kind: terraform, path: p, workspace: w}}}}",
+    HEAD + "environments: {a: {targets: {t: {kind: terraform, path: p, plan: runner}}}}",
+    HEAD + "environments: {a: {targets: {t: {kind: terraform, path: p, plan: somebody}}}}",
+    HEAD + "environments: {a: {targets: {t: {kind: cloudformation, template: p, plan: pipeline}}}}",
+    HEAD + "environments: {a: {targets: {t: {kind: helm, chart: p, plan: runner}}}}",
     HEAD
     + "environments: {a: {targets: {t: {kind: helm, chart: c, apiVersions: [a/v1], includeCrds: true, optional: true}}}}",
     HEAD + "environments: {a: {targets: {t: {kind: manifests, path: p, namespace: n}}}}",

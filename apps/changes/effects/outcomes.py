@@ -14,6 +14,7 @@ from apps.rendering.checks import Checked, check_templates
 from apps.rendering.comparing import compare, difference_digest
 from apps.rendering.model import Difference, Kind, Part, RenderError, ToolIdentity
 from apps.rendering.planners import PLANNERS
+from apps.rendering.planning import Planned
 from apps.rendering.protocol import Target
 from apps.rendering.quoted import quotes_of
 from apps.rendering.redaction import Fingerprint, redact_text
@@ -34,10 +35,24 @@ class Outcome:
     was_kept: bool = False
     checked: Checked | None = None
     """Findings about the result; ``None`` for systems that have no check."""
+    saved_plan: str = ""
+    """SHA-256 of the plan file of the environment's runner: what is applied later must be it."""
 
     @property
     def digest(self) -> str:
         return difference_digest(self.difference, self.tool)
+
+
+def outcome_from(planned: Planned, *, saved_plan: str = "") -> Outcome:
+    """What a plan says, as everything else is kept."""
+    return Outcome(planned.difference, planned.tool, planned.warnings, planned.parts, saved_plan=saved_plan)
+
+
+def with_checks(outcome: Outcome, target: Target, sides: Sides, hide: Fingerprint) -> Outcome:
+    """With what is found in the templates of a stack, whoever has planned it."""
+    if target.kind is not Kind.CLOUDFORMATION:
+        return outcome
+    return replace(outcome, checked=check_templates(sides.before, sides.after, target, toolbox(), hide))
 
 
 def outcome_of(target: Target, sides: Sides, hide: Fingerprint) -> Outcome:
@@ -45,10 +60,7 @@ def outcome_of(target: Target, sides: Sides, hide: Fingerprint) -> Outcome:
     try:
         if target.kind in PLANNERS:
             planned = PLANNERS[target.kind].plan(sides.before, sides.after, target, toolbox(), hide)
-            found = Outcome(planned.difference, planned.tool, planned.warnings, planned.parts)
-            if target.kind is Kind.CLOUDFORMATION:
-                found = replace(found, checked=check_templates(sides.before, sides.after, target, toolbox(), hide))
-            return found
+            return with_checks(outcome_from(planned), target, sides, hide)
         return _compared(target, sides, hide)
     except RenderError as error:
         message = _unquoted(error.message, target, sides, hide)
@@ -126,6 +138,7 @@ def facts_of(outcome: Outcome) -> dict[str, Any]:
         "kept": outcome.was_kept,
         "isolation": _isolation(),
         "checks": outcome.checked.to_json() if outcome.checked is not None else None,
+        "saved_plan": outcome.saved_plan,
     }
 
 

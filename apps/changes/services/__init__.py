@@ -23,7 +23,9 @@ from apps.changes.services.moving import (
 from apps.changes.services.rendering import (
     KEEP_SIDES,
     RENDER,
+    RUN_PLANS,
     cancel_rendering,
+    carry_out_plan,
     forget_side,
     hand_in_plan,
     plan_renderings,
@@ -34,10 +36,12 @@ from apps.changes.services.rendering import (
 __all__ = [
     "KEEP_SIDES",
     "RENDER",
+    "RUN_PLANS",
     "assign_owner",
     "attach_branch",
     "back_to_draft",
     "cancel_rendering",
+    "carry_out_plan",
     "close_change",
     "create_change",
     "create_inverse_change",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +12,9 @@ from django.db import IntegrityError, transaction
 
 from apps.accounts.models import User
 from apps.changes import access
-from apps.changes.effects.outcomes import Outcome, facts_of, outcome_of
+from apps.changes.effects.outcomes import Outcome, facts_of, outcome_from, outcome_of
 from apps.changes.effects.sides import packed
-from apps.changes.effects.targets import Found, reached_by, sides_of
+from apps.changes.effects.targets import Found, Sides, reached_by, sides_of
 from apps.changes.effects.tools import fingerprint, fingerprint_of
 from apps.changes.models import ChangeRequest, RenderedSide, Rendering, RenderingPlan, Revision
 from apps.changes.transitions import Entry, announce, record
@@ -24,15 +25,20 @@ from apps.rendering.comparing.codec import encode_difference
 from apps.rendering.handed_in import read_plan
 from apps.rendering.model import Failure, Kind, RenderError
 from apps.rendering.protocol import Target
-from apps.rendering.redaction import redact_text
+from apps.rendering.redaction import Fingerprint, redact_text
 
 log = structlog.get_logger(__name__)
 RENDER = "changes.render"
+RUN_PLANS = "deployments.plan"
+"""The job of the context above that knows runners and their credentials; here it is only woken."""
 LEASE_SECONDS = 600
 MAX_TARGETS = 1_000
 MAX_NAME = 100
 KEEP_SIDES = timedelta(days=30)
 State = Rendering.State
+Planner = Rendering.Planner
+Make = Callable[[Rendering, Sides, Fingerprint], Outcome]
+"""Finds out what a row does, or raises :class:`~apps.rendering.model.RenderError`, whose message quotes no secret."""
 
 
 def plan_renderings(revision_id: int) -> None:
@@ -78,16 +84,42 @@ def _write_plan(revision: Revision, found: Found, problem: str) -> None:
             kind=reached.target.kind.value,
             options=dict(reached.target.options),
             optional=reached.optional,
+            planned_by=Planner.HERE if found.proposed else _planner(reached.target),
             position=position,
             created_at=moment,
         )
-        request_work(RENDER, row.pk)
+        _wake(row)
     announce(revision.change)
 
 
+def _planner(target: Target) -> Planner:
+    """The policy of the target branch says it, so no change says it of itself."""
+    return Planner(target.options.get("plan", Planner.HERE))
+
+
+def _wake(row: Rendering) -> None:
+    """Nothing here can hurry a pipeline."""
+    names = {Planner.HERE.value: RENDER, Planner.RUNNER.value: RUN_PLANS}
+    if row.planned_by in names:
+        request_work(names[row.planned_by], row.pk)
+
+
 def render(rendering_id: int) -> None:
-    """Do one rendering that waits. A lost lease, a cancellation or a new attempt lets the result be forgotten."""
-    fence = Rendering.objects.claim(rendering_id, seconds=LEASE_SECONDS, state=State.QUEUED)
+    """Do one rendering that waits for the portal itself. Idempotent."""
+    _carry_out(rendering_id, Planner.HERE, lambda row, sides, hide: outcome_of(_target(row), sides, hide))
+
+
+def carry_out_plan(rendering_id: int, *, make: Make, seconds: float) -> None:
+    """Let the environment's runner plan one rendering that waits for it, within ``seconds``. Idempotent.
+
+    ``make`` runs once among all workers; it is not called for a row that waits for somebody else.
+    """
+    _carry_out(rendering_id, Planner.RUNNER, make, seconds=seconds)
+
+
+def _carry_out(rendering_id: int, planner: Planner, make: Make, *, seconds: float = LEASE_SECONDS) -> None:
+    """A lost lease, a cancellation or a new attempt lets the result be forgotten."""
+    fence = Rendering.objects.claim(rendering_id, seconds=seconds, state=State.QUEUED, planned_by=planner)
     if fence is None:
         return
     row = Rendering.objects.select_related("revision__change__repository").get(pk=rendering_id)
@@ -97,7 +129,7 @@ def render(rendering_id: int) -> None:
         sides = sides_of(row.revision)
         if sides is None:
             raise RenderError(Failure.UNSUPPORTED, "It conflicts with the target branch, so there is no result.")
-        _finish(row, fence, _done(outcome_of(_target(row), sides, fingerprint_of(row.revision))))
+        _finish(row, fence, _done(make(row, sides, fingerprint_of(row.revision))))
     except RenderError as error:
         _finish(row, fence, _failed(error))
     except PortalError as error:
@@ -160,7 +192,7 @@ def render_again(actor: User, *, change: ChangeRequest, environment: str, target
     if row.state == State.QUEUED:
         raise Conflict("already_rendering", f"{row.label} is being rendered already.")
     _swap(row, state=State.QUEUED, attempt=row.attempt + 1, started_at=None, finished_at=None, lease_until=None)
-    request_work(RENDER, row.pk)
+    _wake(row)
     said = f"{actor.username} asked for {row.label} of {change.label} {row.revision.label} to be rendered again"
     record(change, actor, Entry("rendering.requested", said, _data(row), row.label, row.environment))
     return row
@@ -200,14 +232,16 @@ def hand_in_plan(
             current=row.revision.number,
             seen=revision,
         )
+    if row.planned_by == Planner.RUNNER:
+        said = f"{row.label} is planned by the runner of {row.environment}, so no other plan of it is taken."
+        raise InvalidInput("planned_by_runner", said, field="target")
     if row.kind != Kind.TERRAFORM:
         raise InvalidInput("no_plan", f"{row.label} is of the kind {row.kind}: it is rendered here.", field="target")
     try:
         planned = read_plan(plan, fingerprint_of(row.revision))
     except RenderError as error:
         raise InvalidInput("bad_plan", f"This plan cannot be read: {error.message}", field="plan") from None
-    outcome = Outcome(planned.difference, planned.tool, planned.warnings, planned.parts)
-    _swap(row, **_done(outcome), attempt=row.attempt + 1, finished_at=now(), lease_until=None)
+    _swap(row, **_done(outcome_from(planned)), attempt=row.attempt + 1, finished_at=now(), lease_until=None)
     said = f"{actor.username} handed in the plan of {row.label} for {change.label} {row.revision.label}"
     record(
         change,

@@ -24,6 +24,13 @@ OPTIONAL = "optional"
 CHECKS, SHOWN, REQUIRED = "checks", "shown", "required"
 """What the checks of the rendered result do: they are shown, or an error of theirs holds the merge."""
 CHECKED = ("helm", "kustomize", "flux", "manifests", "cloudformation")
+# Options of a kind that are one of a few words; the first is the default. Who makes the plan: the portal without the state,
+# a pipeline that hands it in, or the runner of the environment with its read-only credentials.
+PLANNED = ("here", "pipeline", "runner")
+WORDS: dict[str, dict[str, tuple[str, ...]]] = {
+    "terraform": {"plan": PLANNED},
+    "cloudformation": {"plan": ("here", "runner")},
+}
 # Options of a kind that are not text: lists of text, and truth values.
 LISTS: dict[str, tuple[str, ...]] = {"helm": ("apiVersions", "unstable"), "flux": ("unstable",)}
 FLAGS: dict[str, tuple[str, ...]] = {"helm": ("includeCrds",)}
@@ -120,7 +127,9 @@ def _at(node: Node, line: int) -> Node:
 def target_keys(kind: str) -> tuple[str, ...]:
     """All keys that a target of this kind may have."""
     required, more, options = TARGET_KINDS[kind]
-    return ("kind", *required, *more, *options, *LISTS.get(kind, ()), *FLAGS.get(kind, ()), *_checks(kind), OPTIONAL)
+    words = WORDS.get(kind, {})
+    lists, flags = LISTS.get(kind, ()), FLAGS.get(kind, ())
+    return ("kind", *required, *more, *options, *lists, *flags, *words, *_checks(kind), OPTIONAL)
 
 
 def _checks(kind: str) -> tuple[str, ...]:
@@ -152,6 +161,10 @@ def _target(reader: Reader, name: str, key: Scalar, node: Node, path: str) -> Ta
     raw |= {field: reader.boolean(fields[field], f"{path}.{field}", default=True) for field in flags if field in fields}
     if CHECKS in fields:
         raw[CHECKS] = reader.named(fields[CHECKS], f"{path}.{CHECKS}", (REQUIRED, SHOWN), REQUIRED)
+    words = WORDS.get(kind, {})
+    raw |= {
+        field: reader.named(fields[field], f"{path}.{field}", words[field], "") for field in words if field in fields
+    }
     optional = reader.boolean(fields.get(OPTIONAL), f"{path}.{OPTIONAL}", default=False)
     return TargetConfig(name, kind, tuple(inputs), MappingProxyType(raw), key.line, optional)
 

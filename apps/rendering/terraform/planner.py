@@ -24,9 +24,10 @@ from apps.rendering.sandbox.isolation import run
 from apps.rendering.terraform import hcl, modules
 from apps.rendering.terraform.documents import load
 from apps.rendering.terraform.hiding import secrets_in
-from apps.rendering.terraform.messages import failure, secret_texts
+from apps.rendering.terraform.messages import failure
 from apps.rendering.terraform.pair import as_one
 from apps.rendering.terraform.plan_json import planned
+from apps.rendering.terraform.quotable import quotable
 from apps.rendering.toolbox import Toolbox
 from apps.rendering.views import Nothing, WithFiles
 from apps.rendering.workspace import Workspace, private_workspace
@@ -148,7 +149,9 @@ def _run(side: _Side, state: str, workspace: Workspace, toolbox: Toolbox, finger
     )
     done = run(command, workspace, toolbox.limits, toolbox)
     if done.returncode:
-        raise failure(done.stderr, side.root, _secrets(side, fingerprint), fingerprint, side.words)
+        raise failure(
+            done.stderr, side.root, quotable(side.tree, side.target, side.reading, fingerprint), fingerprint, side.words
+        )
     return load(done.stdout)
 
 
@@ -186,19 +189,6 @@ def _emptied(target: Target) -> _Side:
     side = _side(WithFiles(Nothing(), {empty: b""}), replace(target, options=kept), "")
     assert side is not None  # noqa: S101 - it was just given a file
     return side
-
-
-def _secrets(side: _Side, fingerprint: Fingerprint) -> set[str]:
-    """What a message must not quote: strings with secret names in the code, in files of values, and in the state."""
-    blocks = [file for files in side.reading.folders.values() for file in files]
-    prefix = f"{side.root}/" if side.root else ""
-    paths = [entry.path for entry in side.tree.entries(side.root) if entry.path.endswith((".tfvars", ".tfvars.json"))]
-    for path in {*options.texts(side.target, "variables"), *(path for path in paths if "/" not in path[len(prefix) :])}:
-        try:
-            blocks.append(hcl.read(read_file(side.tree, rooted(path, "file")), path))
-        except RenderError:
-            continue
-    return set(secret_texts(blocks, fingerprint.hides))
 
 
 def _not_followed(side: _Side | None) -> list[str]:
