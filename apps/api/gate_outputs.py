@@ -36,6 +36,27 @@ class OverridesOut(Out):
     results = OverrideOut(many=True)
 
 
+class UpdateIn(Shape):
+    ref = Text(max_length=300)
+    old = Text(max_length=64)
+    new = Text(max_length=64)
+
+
+class ReceiveIn(Shape):
+    updates = UpdateIn(many=True, help_text="What a `pre-receive` hook is told: one for each ref.")
+
+
+class ReceivedOut(Out):
+    ref = string()
+    new = string()
+    allowed = serializers.BooleanField()
+    text = string()
+
+
+class ReceivedListOut(Out):
+    results = ReceivedOut(many=True)
+
+
 class CheckIn(Shape):
     name = Text(max_length=100)
     state = serializers.ChoiceField(choices=CheckReport.State.values)

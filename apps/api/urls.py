@@ -64,6 +64,7 @@ urlpatterns = [
         route(repositories.set_member, repositories.remove_member),
         name="repository-member",
     ),
+    path("repositories/<str:name>/receive/", route(gates.judge_push), name="repository-receive"),
     path("webhooks/<str:provider>/<str:name>/", repositories.accept_delivery, name="webhook"),
     # changes
     path("changes/", route(changes.list_changes, changes.create_change), name="changes"),

@@ -38,6 +38,7 @@ ACTIONS: dict[str, str] = {
     "repository.credentials_changed": "Credentials of a repository changed",
     "repository.webhook_secret_changed": "Webhook secret of a repository changed",
     "repository.webhook_received": "Webhook delivery accepted",
+    "repository.push_refused": "Push past the portal refused by the Git host",
     "repository.outside_change": "Target branch was moved past the portal",
     "repository.ref_moved": "Branch moved",
     # policies

@@ -67,6 +67,18 @@ def record(
     return entry
 
 
+def hold_log() -> None:
+    """Nothing else is recorded, so nothing else that matters is changed, until the caller's transaction ends.
+
+    Whatever takes a role, a membership, an account or an approval away records that in its own transaction. Who judges
+    under this lock therefore sees everything that was committed before, and what comes later comes after the act that was judged:
+    no check of a counter is needed, because the place in the log is the counter (RELIABILITY §3.3, T3).
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise AuditMisuse("audit.hold_log() outside a transaction holds nothing.")
+    _locked_head()
+
+
 def _locked_head() -> AuditHead:
     """The head, locked until the transaction ends (on SQLite the transaction itself is the lock)."""
     locked = AuditHead.objects.select_for_update().filter(pk=AuditHead.ONLY)

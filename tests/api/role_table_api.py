@@ -110,6 +110,12 @@ ROWS = [
     Row("POST change-viewed", who(MEMBERS, 200), change("review"), {"revision": "{revision}", "files": ["{file}"]}),
     Row("PUT change-viewed-file", who(MEMBERS, 200), change("review", file="{file}"), {"revision": "{revision}"}),
     Row("DELETE change-viewed-file", who(MEMBERS, 200), change("review", file="{file}")),
+    Row(
+        "POST repository-receive",
+        who(ASK, 200),
+        {"name": "{repository}"},
+        {"updates": [{"ref": "refs/heads/main", "old": "1" * 40, "new": "2" * 40}]},
+    ),
     Row("GET change-overrides", who(MEMBERS, 200), change("review")),
     Row("POST change-overrides", who(ASK, 409), change("review"), {"reason": "the shop is down"}),
     Row("POST change-override-withdraw", who(MEMBERS, 404), change("review", override=1)),

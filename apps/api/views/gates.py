@@ -7,10 +7,11 @@ from rest_framework.response import Response
 
 from apps.api import gate_outputs as shapes
 from apps.api.endpoints import endpoint, read
-from apps.api.lookups import caller, change_of
+from apps.api.lookups import caller, change_of, repository_of
 from apps.api.shapes import EmptyIn
 from apps.changes import services as changes
 from apps.changes.queries import present_checks
+from apps.deployments import services as deployments
 from apps.reviews import services as reviews
 
 
@@ -80,3 +81,15 @@ def end_emergency(request: Request, number: int) -> Response:
     """The rules hold again at once; what is owed stays owed."""
     row = reviews.end_emergency(caller(request), change=change_of(request, number))
     return Response(shapes.emergency_json(row))
+
+
+@endpoint("POST", scope="propose", request=shapes.ReceiveIn, response=shapes.ReceivedListOut,
+          summary="Ask whether a push may be taken")  # fmt: skip
+def judge_push(request: Request, name: str) -> Response:
+    """For the hook of a Git host (docs/connecting.md): target branches take only what the portal merges."""
+    body = read(shapes.ReceiveIn, request)
+    user = caller(request)
+    updates = [deployments.Update(**one) for one in body["updates"]]
+    found = deployments.judge_push(user, repository=repository_of(request, name), updates=updates)
+    rows = [{"ref": one.update.ref, "new": one.update.new, "allowed": one.allowed, "text": one.text} for one in found]
+    return Response({"results": rows})

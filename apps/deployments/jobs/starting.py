@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from django.db import IntegrityError, transaction
 
+from apps.audit import services as audit
+from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.deployments import plans
@@ -37,13 +39,18 @@ def start(pk: int) -> None:
 
 
 def _judge(pk: int) -> None:
-    rows = Deployment.objects.select_for_update(of=("self",)).select_related(
-        "change", "change__repository", "environment", "environment__repository", "environment__live_deployment"
-    )
-    deployment = rows.filter(pk=pk, status=Status.PENDING).first()
+    deployment = _pending(pk)
     if deployment is None:
         return
     waits = waits_of(deployment)
+    if not waits:
+        # It would start: judged again where nobody can take anything away until that is written.
+        ChangeRequest.objects.select_for_update().filter(pk=deployment.change_id).first()
+        audit.hold_log()
+        deployment = _pending(pk)
+        if deployment is None:
+            return
+        waits = waits_of(deployment)
     if waits:
         _hold(deployment, waits)
         return
@@ -64,6 +71,13 @@ def _judge(pk: int) -> None:
             f"Nothing to run: .gitops/portal.yaml defines no pipeline for {deployment.environment.name}. "
             "The merged commit is recorded as what is live there.",
         )
+
+
+def _pending(pk: int) -> Deployment | None:
+    rows = Deployment.objects.select_related(
+        "change", "change__repository", "environment", "environment__repository", "environment__live_deployment"
+    )
+    return rows.filter(pk=pk, status=Status.PENDING).first()
 
 
 def _hold(deployment: Deployment, waits: list[Wait]) -> None:

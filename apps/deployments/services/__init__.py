@@ -6,13 +6,16 @@ and is atomic; refusals are the errors of ``apps.core.errors``.
 
 from apps.deployments.services.commenting import comment_on_log
 from apps.deployments.services.merging import merge_change
+from apps.deployments.services.receiving import Update, judge_push
 from apps.deployments.services.rollback import roll_back
 from apps.deployments.services.running import cancel, release, resolve, retry, start_deployment
 from apps.deployments.services.secrets import remove_secret, set_secret
 
 __all__ = [
+    "Update",
     "cancel",
     "comment_on_log",
+    "judge_push",
     "merge_change",
     "release",
     "remove_secret",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from apps.accounts.models import User
+from apps.audit import services as audit
 from apps.audit.actors import Actor
 from apps.changes import transitions as changes
 from apps.changes.lifecycle import Status, words
@@ -54,6 +55,7 @@ def begin_merge(actor: User, change: ChangeRequest) -> MergeIntent:
             f"{change.label} is {words(change.status)}; only a change in review can be merged. Reload its page.",
             status=change.status,
         )
+    audit.hold_log()  # a demotion or a withdrawal is before this, and seen, or after the merge, and too late
     judged = judge(change)
     verdict = judged.verdict
     if not verdict.allowed or change.revision is None:

@@ -13,6 +13,7 @@ from apps.reviews.effects import known_effects, require_known
 from apps.reviews.facts import approval_facts, policy_of
 from apps.reviews.models import Review, WindowOverride
 from apps.reviews.services.recording import record_act
+from apps.reviews.services.threads import lock_change
 from apps.reviews.signals import gate_opened
 from apps.reviews.transitions import mark_stale
 
@@ -29,8 +30,7 @@ def override_window(
     ``nothing_holds`` when no window holds, ``verdict`` words for who may instead in the refusal.
     """
     reason = _checked(reason, stage, environment)
-    locked = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository", "revision")
-    row = locked.get(pk=change.pk)
+    row = lock_change(change)
     access.can_comment(actor, row).require()
     policy = policy_of(row)
     facts = approval_facts(row, stage=stage, environment=environment, policy=policy)
@@ -69,6 +69,7 @@ def override_window(
 @transaction.atomic
 def withdraw_override(actor: User, *, change: ChangeRequest, override: int) -> WindowOverride:
     """Take an own override back; maintainers take back those of others, too. It does not count from now on."""
+    lock_change(change)
     row = change.window_overrides.select_related("given_by").filter(pk=override).first()
     if row is None:
         raise NotVisible("unknown_override", f"{change.label} has no such override.")
