@@ -57,7 +57,7 @@ class ReceivedListOut(Out):
     results = ReceivedOut(many=True)
 
 
-class CheckIn(Shape):
+class CheckReportIn(Shape):
     name = Text(max_length=100)
     state = serializers.ChoiceField(choices=CheckReport.State.values)
     tree = Text(max_length=64, help_text="The merge result that was checked: `result_tree` of the present revision.")
@@ -65,7 +65,7 @@ class CheckIn(Shape):
     url = Text(required=False, allow_blank=True, default="", max_length=1000)
 
 
-class CheckOut(Out):
+class CheckReportOut(Out):
     name = string()
     state = word(CheckReport.State)
     tree = string()
@@ -75,8 +75,8 @@ class CheckOut(Out):
     created_at = moment()
 
 
-class ChecksOut(Out):
-    results = CheckOut(many=True)
+class CheckReportsOut(Out):
+    results = CheckReportOut(many=True)
 
 
 class EmergencyIn(Shape):

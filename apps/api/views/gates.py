@@ -39,17 +39,19 @@ def withdraw_override(request: Request, number: int, override: int) -> Response:
     return Response(shapes.override_json(row))
 
 
-@endpoint("GET", response=shapes.ChecksOut, summary="Checks of the present revision")
+@endpoint("GET", response=shapes.CheckReportsOut, summary="Checks of the present revision")
 def list_checks(request: Request, number: int) -> Response:
     """The newest report of each name, for exactly the present merge result."""
     return Response({"results": [shapes.check_json(row) for row in present_checks(change_of(request, number))]})
 
 
-@endpoint("POST", scope="propose", request=shapes.CheckIn, response=shapes.CheckOut, status=201,
+@endpoint("POST", scope="propose", request=shapes.CheckReportIn, response=shapes.CheckReportOut, status=201,
           summary="Report a check")  # fmt: skip
 def report_check(request: Request, number: int) -> Response:
     """For service accounts of pipelines, and for maintainers who did not contribute; a rule can ask for it by name."""
-    row = changes.report_check(caller(request), change=change_of(request, number), **read(shapes.CheckIn, request))
+    row = changes.report_check(
+        caller(request), change=change_of(request, number), **read(shapes.CheckReportIn, request)
+    )
     return Response(shapes.check_json(row), status=201)
 
 
