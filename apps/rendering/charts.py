@@ -139,6 +139,17 @@ def cached_chart(name: str, version: str, toolbox: Toolbox) -> bytes | None:
     return data
 
 
+def cache_identity(toolbox: Toolbox) -> list[tuple[str, int, int]]:
+    """What names the content of the chart cache: name, size and time of change of each packed chart.
+
+    A chart that is added or packed anew makes other results of the same commit, also where one was missing before.
+    """
+    if toolbox.chart_cache is None or not toolbox.chart_cache.is_dir():
+        return []
+    stats = ((place.name, place.stat()) for place in toolbox.chart_cache.glob("*.tgz"))
+    return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+
+
 def _check_packed(tree: Tree, chart: Chart, limits: InputLimits) -> None:
     for folder in {chart.folder, *chart.copied.values()}:
         for entry in tree.entries(folder):

@@ -16,6 +16,7 @@ from apps.changes.effects.git_tree import GitTree
 from apps.changes.effects.tools import toolbox
 from apps.changes.models import RenderedSide
 from apps.core.clock import now
+from apps.rendering.charts import cache_identity
 from apps.rendering.checks import Checked, check_manifests, manifest_checker
 from apps.rendering.comparing import words
 from apps.rendering.comparing.codec import decode_rendered, encode_rendered
@@ -89,6 +90,7 @@ def _key(tool: ToolIdentity, target: Target, tree: GitTree, inputs: Iterable[str
         "options": target.options,
         "secrets": hide.own.identity,
         "checks": manifest_checker(toolbox()),
+        "charts": cache_identity(toolbox()) if target.kind in CHARTS else [],
         "inputs": sorted(inputs),
         "blobs": [[path, entry.mode, entry.oid] for path, entry in sorted(entries.items())],
     }
