@@ -64,6 +64,7 @@ class EmergencyBanner:
     """What every page of the change says: an emergency is in force, or one is still owed its review."""
 
     words: str
+    deadline: str = ""
     by: datetime | None = None
 
 
@@ -74,9 +75,9 @@ def emergency_banner(change: ChangeRequest) -> EmergencyBanner | None:
         return None
     owed = next((row for row in rows if row.review_by and not row.paid_at), None)
     if owed is not None:
-        return EmergencyBanner(f"went by an emergency ({owed.reason}); the review of it is owed", owed.review_by)
+        return EmergencyBanner(f"went by an emergency ({owed.reason}). Its review is owed", "due", owed.review_by)
     present = emergency_in_force(change)
     if present is None or present.paid_at is not None:
         return None
-    said = f"is declared an emergency by {present.declared_by.username} ({present.reason})"
-    return EmergencyBanner(said, present.expires_at)
+    said = f"is declared one by {present.declared_by.username} ({present.reason})"
+    return EmergencyBanner(said, "it ends", present.expires_at)

@@ -81,7 +81,7 @@ class DeclareEmergency(forms.Form):
     incident = forms.CharField(required=False, max_length=500, label="Incident", help_text="Its address or its id.")
 
 
-class CloseChange(forms.Form):
+class SayWhy(forms.Form):
     reason = forms.CharField(
         max_length=500, widget=forms.Textarea(attrs={"rows": 2}), help_text="Everybody can read it."
     )

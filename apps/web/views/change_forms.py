@@ -23,11 +23,11 @@ from apps.web.forms.base import attempt
 from apps.web.forms.changes import (
     Assign,
     AttachBranch,
-    CloseChange,
     DescribeChange,
     GiveReason,
     NewChange,
     Retarget,
+    SayWhy,
 )
 from apps.web.once import act_once, new_key
 from apps.web.people import named, signed_in
@@ -181,7 +181,7 @@ def close(request: HttpRequest, number: int) -> HttpResponse:
         request,
         number,
         may=access.can_close,
-        make=lambda change: CloseChange(request.POST or None),
+        make=lambda change: SayWhy(request.POST or None),
         act=lambda user, change, data: services.close_change(user, change=change, **data),
         words={
             "heading": "Close this change",
@@ -220,7 +220,7 @@ def override(request: HttpRequest, number: int) -> HttpResponse:
         request,
         number,
         may=review_access.can_comment,
-        make=lambda change: GiveReason(request.POST if request.method == "POST" else None),
+        make=lambda change: SayWhy(request.POST or None),
         act=lambda user, change, data: reviews.override_window(
             user, change=change, stage="deploy" if environment else "merge", environment=environment, **data
         ),
