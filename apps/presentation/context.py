@@ -31,6 +31,7 @@ _ENTRIES = (
     ("changes", "Changes", "changes", "go-changes"),
     ("deployments", "Deploys", "rocket", "go-deploys"),
     ("environments", "Environments", "environments", "go-environments"),
+    ("calendar", "Calendar", "calendar", ""),
     ("timeline", "Timeline", "clock", "go-timeline"),
     ("repositories", "Repositories", "repository", ""),
     ("runbooks", "Runbooks", "book", ""),

@@ -197,6 +197,7 @@ DEPLOYMENTS = [
     Row("GET deployment_rollback", who(MERGE), number("succeeded")),
     Row("POST deployment_rollback", who(MERGE, DONE), number("succeeded"), {"confirm": "staging"}),
     Row("GET environments", anybody()),
+    Row("GET calendar", anybody()),
     Row("GET environment", who(MEMBERS), STAGING),
     Row("GET environment_secret", anybody(DONE), STAGING),
     Row("POST environment_secret", who(MAINTAIN, DONE), STAGING, {"name": "PASSWORD", "value": "a-long-value"}),

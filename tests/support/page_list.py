@@ -19,7 +19,7 @@ PAGES: dict[str, list[str]] = {
         *("/deployments/", "/deployments/1/", "/deployments/8/", "/deployments/12/", "/deployments/2/rollback/"),
         "/deployments/8/comment/?step=apply&line=2",
         *("/deployments/12/cancel/", "/deployments/12/resolve/"),
-        *("/environments/", "/environments/harbour/staging/", "/environments/harbour/production/"),
+        *("/environments/", "/environments/harbour/staging/", "/calendar/", "/environments/harbour/production/"),
         *("/repositories/", "/repositories/connect/", "/repositories/harbour/", "/repositories/harbour/policy/"),
         *(
             "/repositories/harbour/credentials/",

@@ -1,0 +1,179 @@
+"""A week of windows and freezes: what holds where and when, in one time zone that is always named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+from apps.accounts.models import User
+from apps.core.clock import now
+from apps.core.errors import InvalidInput
+from apps.deployments.models import Deployment
+from apps.policies import calendar
+from apps.policies.calendar import Span
+from apps.policies.config import FREEZE, MERGE, WindowConfig
+from apps.policies.queries import policy_at
+from apps.repositories.models import Repository
+from apps.vcs.errors import ObjectMissing
+
+DAYS = 7
+MOST_REPOSITORIES = 200
+_WEEK = re.compile(r"(\d{4})-W(\d{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A part of one day: ``freeze`` or ``window``, whose it is, and from when to when."""
+
+    kind: str
+    name: str
+    hours: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One environment in that week. ``state``: ``frozen``, ``waiting`` (no window is open) or ``open``, as of now.
+
+    ``until`` says until when, and ``waits`` which deployments wait for it.
+    """
+
+    repository: str
+    environment: str
+    state: str
+    until: str
+    days: tuple[tuple[date, tuple[Mark, ...]], ...]
+    waits: tuple[Deployment, ...]
+    merges: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarPage:
+    zone: str
+    week: str
+    previous: str
+    following: str
+    days: tuple[date, ...]
+    today: date
+    lanes: tuple[Lane, ...]
+    left_out: int
+
+
+def calendar_page(user: User, *, week: str, zone: str) -> CalendarPage:
+    """The week (``2026-W48``; empty: the present one) of every environment with windows that ``user`` may see.
+
+    :class:`InvalidInput` for what is no week or no time zone.
+    """
+    place = _zone(zone or user.time_zone or "UTC")
+    today = now().astimezone(place).date()
+    monday = _monday(week, today)
+    days = tuple(monday + timedelta(days=number) for number in range(DAYS))
+    repositories = list(Repository.objects.visible_to(user).order_by("name")[: MOST_REPOSITORIES + 1])
+    lanes = [lane for row in repositories[:MOST_REPOSITORIES] for lane in _lanes(row, days, place)]
+    return CalendarPage(
+        zone=place.key,
+        week=_name(monday),
+        previous=_name(monday - timedelta(days=DAYS)),
+        following=_name(monday + timedelta(days=DAYS)),
+        days=days,
+        today=today,
+        lanes=tuple(lanes),
+        left_out=max(0, len(repositories) - MOST_REPOSITORIES),
+    )
+
+
+def _zone(name: str) -> ZoneInfo:
+    if name not in available_timezones():
+        raise InvalidInput(
+            "unknown_zone", f"{name[:60]} is no time zone. Write a name such as Europe/Berlin.", field="tz"
+        )
+    return ZoneInfo(name)
+
+
+def _monday(week: str, today: date) -> date:
+    if not week:
+        return today - timedelta(days=today.weekday())
+    found = _WEEK.fullmatch(week)
+    try:
+        year, number = (int(found[1]), int(found[2])) if found else (0, 0)
+        monday = date.fromisocalendar(year, number, 1)
+    except ValueError:
+        monday = date.min
+    if not 2000 <= monday.year <= 2100:
+        raise InvalidInput("unknown_week", f"{week[:20]} is no week. Write one such as 2026-W48.", field="week")
+    return monday
+
+
+def _name(monday: date) -> str:
+    year, number, _ = monday.isocalendar()
+    return f"{year}-W{number:02}"
+
+
+def _lanes(repository: Repository, days: Sequence[date], zone: ZoneInfo) -> list[Lane]:
+    tip = repository.branch_tips.filter(name=repository.default_branch).values_list("oid", flat=True).first()
+    try:
+        config = policy_at(repository, repository.default_branch, tip or "").config
+    except ObjectMissing:
+        return []
+    if not config.windows:
+        return []
+    waiting = _waiting(repository)
+    found = []
+    for environment in config.environments:
+        windows = [one for one in config.windows if not one.environments or environment.name in one.environments]
+        if windows:
+            found.append(_lane(repository.name, environment.name, windows, days, zone, waiting))
+    return found
+
+
+def _lane(
+    repository: str,
+    environment: str,
+    windows: Sequence[WindowConfig],
+    days: Sequence[date],
+    zone: ZoneInfo,
+    waiting: Sequence[Deployment],
+) -> Lane:
+    moment = now()
+    holds = calendar.holds_at(windows, moment)
+    slot = calendar.next_slot(windows, moment) if holds else None
+    state = "open" if not holds else "frozen" if holds[0].kind == FREEZE else "waiting"
+    until = calendar.words(slot, zone.key) if slot is not None else "" if not holds else "nobody knows when"
+    return Lane(
+        repository,
+        environment,
+        state,
+        until,
+        tuple((day, _marks(windows, day, zone)) for day in days),
+        tuple(row for row in waiting if row.environment.name == environment),
+        merges=any(MERGE in window.holds for window in windows),
+    )
+
+
+def _waiting(repository: Repository) -> list[Deployment]:
+    rows = Deployment.objects.filter(environment__repository=repository, status="pending")
+    found = rows.select_related("change", "environment").order_by("number")[:100]
+    return [row for row in found if any(wait["code"] in ("freeze", "window") for wait in row.waits)]
+
+
+def _marks(windows: Sequence[WindowConfig], day: date, zone: ZoneInfo) -> tuple[Mark, ...]:
+    start = datetime.combine(day, time(0), zone).astimezone(UTC)
+    end = datetime.combine(day + timedelta(days=1), time(0), zone).astimezone(UTC)
+    found = [
+        (span.start, Mark("freeze" if window.kind == FREEZE else "window", window.name, _hours(span, start, end, zone)))
+        for window in windows
+        for span in calendar.spans_between(window, start, end)
+    ]
+    return tuple(mark for _, mark in sorted(found, key=lambda pair: (pair[1].kind, pair[0])))
+
+
+def _hours(span: Span, start: datetime, end: datetime, zone: ZoneInfo) -> str:
+    if span.start <= start and span.end >= end:
+        return "all day"
+    begins = "" if span.start <= start else f"{span.start.astimezone(zone):%H:%M}"
+    ends = "" if span.end >= end else f"{span.end.astimezone(zone):%H:%M}"
+    if not begins:
+        return f"until {ends}"
+    return f"{begins}–{ends}" if ends else f"from {begins}"
