@@ -15,6 +15,7 @@ from apps.presentation.change_state import ChangeFacts, DeploymentFact, Standing
 from apps.presentation.effect_tabs import targets_of
 from apps.presentation.emergency_page import EmergencyBanner, emergency_banner
 from apps.presentation.next_step import Action, Viewer, next_step
+from apps.presentation.policy_change import touches_policy
 from apps.repositories.access import capabilities
 from apps.repositories.roles import MAINTAIN, REVIEW, WRITE
 from apps.reviews import queries as reviews
@@ -159,6 +160,7 @@ def _tabs(change: ChangeRequest, facts: ChangeFacts, current: str) -> tuple[Tab,
         wanted += [("Rendered", "rendered/", "rendered", is_rendered)] if is_rendered else []
         wanted += [("Plan", "plan/", "plan", is_planned)] if is_planned else []
         needed = f"{facts.met}/{facts.needed}" if facts.needed else None
+        wanted += [("Policy", "policy/", "policy", None)] if touches_policy(change.revision) else []
         checks = _checks(change)
         wanted += [("Checks", "checks/", "checks", checks)] if checks else []
         wanted.append(("Approvals", "approvals/", "approvals", needed))

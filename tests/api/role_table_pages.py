@@ -131,6 +131,7 @@ CHANGES = [
     Row("POST change_emergency", who(WRITE, DONE), number("review"), {"reason": "the shop is down"}),
     Row("POST change_confirm_emergency", who(MEMBERS, 409), number("review")),
     Row("POST change_end_emergency", who(MEMBERS, 409), number("review")),
+    Row("GET change_policy", who(MEMBERS, 404), number("review")),
     Row("GET change_checks", who(MEMBERS), number("review")),
     Row("GET change_close", who(MAINTAIN), number("unstarted")),
     Row("POST change_close", who(MAINTAIN, DONE), number("unstarted"), {"reason": "superseded"}),

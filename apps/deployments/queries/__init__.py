@@ -1,5 +1,6 @@
 """Reads of the deployments context."""
 
+from apps.deployments.queries.dry_runs import DryRun, dry_run
 from apps.deployments.queries.reading import (
     EnvironmentRow,
     board,
@@ -14,9 +15,11 @@ from apps.deployments.queries.reading import (
 from apps.deployments.queries.waits import Wait, is_superseded, live_successor, waits_of
 
 __all__ = [
+    "DryRun",
     "EnvironmentRow",
     "Wait",
     "board",
+    "dry_run",
     "events",
     "find",
     "find_environment",

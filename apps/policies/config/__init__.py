@@ -38,6 +38,7 @@ from apps.policies.config.model import (
 )
 from apps.policies.config.nodes import MAX_BYTES
 from apps.policies.config.reader import parse_duration
+from apps.policies.config.words import Difference, differences, rule_words, window_words
 from apps.policies.problems import Problem, has_errors
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "UNKNOWN_AUTHOR",
     "WRITERS",
     "DeployConfig",
+    "Difference",
     "EmergencyConfig",
     "EnvironmentConfig",
     "GroupNeed",
@@ -77,10 +79,13 @@ __all__ = [
     "When",
     "WindowConfig",
     "affected_environments",
+    "differences",
     "has_errors",
     "is_documentation",
     "is_policy",
     "parse_duration",
     "parse_portal_yaml",
+    "rule_words",
     "targets_reading",
+    "window_words",
 ]

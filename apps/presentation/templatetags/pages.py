@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from django import template
 from django.utils.safestring import SafeString
 
+from apps.policies.config import Rule, WindowConfig, rule_words, window_words
 from apps.presentation import markdown as rich
 from apps.presentation import plain
 
@@ -35,6 +36,12 @@ def turn(reason: str) -> str:
 def of_somebody(reason: str) -> str:
     """A reason that was written to the person asked, as others read it: “you are …” becomes “is …”."""
     return plain.one_line(reason).replace("you are one of", "is one of")
+
+
+@register.filter
+def in_words(part: Rule | WindowConfig) -> str:
+    """A rule or a window of the policy in plain words."""
+    return rule_words(part) if isinstance(part, Rule) else window_words(part)
 
 
 @register.filter

@@ -28,6 +28,7 @@ urlpatterns = [
     path("changes/<int:number>/suggestions/", suggestions.suggestions, name="change_suggestions"),
     path("changes/<int:number>/reviewers/", change_tabs.reviewers, name="change_everybody"),
     path("changes/<int:number>/approvals/", change_tabs.approvals, name="change_approvals"),
+    path("changes/<int:number>/policy/", change_tabs.policy, name="change_policy"),
     path("changes/<int:number>/checks/", change_tabs.checks, name="change_checks"),
     path("changes/<int:number>/deployments/", change_tabs.deployments, name="change_deployments"),
     path("changes/<int:number>/history/", change_tabs.history, name="change_history"),

@@ -7,11 +7,13 @@ from django.http import HttpRequest, HttpResponse
 from apps.audit.queries import EntryFilter, entries
 from apps.changes.models import ChangeRequest
 from apps.changes.queries import present_checks
+from apps.core.errors import NotVisible
 from apps.presentation.approvals import approvals_page
 from apps.presentation.change_frame import change_frame
 from apps.presentation.change_history import history_rows
 from apps.presentation.overrides import override_rows
 from apps.presentation.overview import due_environments
+from apps.presentation.policy_change import policy_change
 from apps.presentation.reviewers import EVERYBODY, reviewers_panel
 from apps.web.people import signed_in
 from apps.web.responding import reads, respond
@@ -47,6 +49,16 @@ def checks(request: HttpRequest, number: int) -> HttpResponse:
     """What pipelines reported of the present merge result."""
     frame = change_frame(signed_in(request), number, tab="checks")
     return respond(request, "web/changes/checks.html", {"frame": frame, "rows": present_checks(frame.change)})
+
+
+@reads
+def policy(request: HttpRequest, number: int) -> HttpResponse:
+    """What a change of the policy says otherwise, and what it would have blocked."""
+    frame = change_frame(signed_in(request), number, tab="policy")
+    found = policy_change(frame.change)
+    if found is None:
+        raise NotVisible("no_policy", f"{frame.change.label} does not change the policy.")
+    return respond(request, "web/changes/policy.html", {"frame": frame, "page": found})
 
 
 @reads

@@ -1,0 +1,138 @@
+"""What a policy would have said of the changes that were merged: from their records, nothing is asked of Git hosts or people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from apps.deployments.models import MergeIntent
+from apps.policies.codeowners import CodeOwners
+from apps.policies.config import PortalConfig, affected_environments
+from apps.policies.evaluation import (
+    CannotEvaluate,
+    EnvironmentFact,
+    Facts,
+    PathOwners,
+    Person,
+    PolicyFact,
+    Requirement,
+    evaluate,
+    from_record,
+)
+from apps.repositories.models import Repository
+from apps.repositories.roles import REVIEW
+from apps.reviews.people import People, people_of, principals
+
+MOST = 500
+PASSES, BLOCKED, UNKNOWN = "passes", "blocked", "unknown"
+_UNTOLD = "This could not be evaluated"
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One merged change: ``blocked``, or ``unknown`` where its record does not hold what a rule asks for."""
+
+    number: int
+    title: str
+    outcome: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """``tried`` changes, the newest first; those that pass are only counted."""
+
+    tried: int
+    passes: int
+    blocked: tuple[Tried, ...]
+    unknown: tuple[Tried, ...]
+
+
+def dry_run(
+    repository: Repository, branch: str, config: PortalConfig, owners: CodeOwners, *, most: int = MOST
+) -> DryRun:
+    """Judge the last ``most`` merges into ``branch`` by ``config``, on the facts that were recorded when they were merged.
+
+    Who is in which team is what it is now; windows and freezes are not tried. As many queries, whatever the number.
+    """
+    rows = MergeIntent.objects.filter(
+        change__repository=repository, revision__target_branch=branch, state=MergeIntent.State.LANDED
+    )
+    intents = list(rows.select_related("change").order_by("-pk")[:most])
+    records = [_recorded(row) for row in intents]
+    trial = _trial(repository, config, owners, [facts for facts in records if isinstance(facts, Facts)])
+    found = []
+    for row, facts in zip(intents, records, strict=True):
+        outcome, reasons = _judged(facts, trial) if isinstance(facts, Facts) else (UNKNOWN, (facts,))
+        found.append(Tried(row.change.number, row.change.title, outcome, reasons))
+    return DryRun(
+        tried=len(found),
+        passes=sum(one.outcome == PASSES for one in found),
+        blocked=tuple(one for one in found if one.outcome == BLOCKED),
+        unknown=tuple(one for one in found if one.outcome == UNKNOWN),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """The policy that is tried, and who is who for it."""
+
+    config: PortalConfig
+    owners: CodeOwners
+    people: People
+    principals: Mapping[str, tuple[int, ...]]
+
+
+def _trial(repository: Repository, config: PortalConfig, owners: CodeOwners, facts: Sequence[Facts]) -> _Trial:
+    people = people_of(repository)
+    names = {name for rule in config.rules for name in rule.needs.principals} | {"role/reviewer", "role/maintainer"}
+    for path in {path for one in facts for path in one.changed_paths}:
+        names.update(name for match in owners.owners_of(path) for name in match.owners)
+    return _Trial(config, owners, people, principals(names, people))
+
+
+def _recorded(row: MergeIntent) -> Facts | str:
+    """The facts of that merge, or why they cannot be read."""
+    try:
+        return from_record(row.verdict.get("inputs", {}))[1]
+    except CannotEvaluate as problem:
+        return str(problem)
+
+
+def _judged(facts: Facts, trial: _Trial) -> tuple[str, tuple[str, ...]]:
+    verdict = evaluate(trial.config.rules, _facts(facts, trial))
+    unmet = [found for found in verdict.requirements if not found.is_satisfied]
+    untold = [found for found in unmet if found.text.startswith(_UNTOLD)]
+    definite = [found for found in unmet if found not in untold]
+    if definite:
+        return BLOCKED, tuple(map(_words, definite))
+    return (UNKNOWN, tuple(map(_words, untold))) if untold else (PASSES, ())
+
+
+def _words(found: Requirement) -> str:
+    return f"{found.name}: {found.text}"
+
+
+def _facts(facts: Facts, trial: _Trial) -> Facts:
+    """What was recorded, with the environments, owners and groups of the policy that is tried."""
+    paths, config = facts.changed_paths, trial.config
+    reached = affected_environments(config, paths)
+    recorded = {person.id for person in facts.people}
+    more = tuple(
+        Person(user.pk, user.username, user.is_active, user.is_human, trial.people.can(user.pk, REVIEW))
+        for user in trial.people.by_id.values()
+        if user.pk not in recorded
+    )
+    return replace(
+        facts,
+        status="in_review",
+        environments=tuple(
+            EnvironmentFact(one.name, one.protected, one.name in reached) for one in config.environments
+        ),
+        owners=tuple(PathOwners(path, trial.owners.owners_of(path)) for path in dict.fromkeys(paths)),
+        principals={**facts.principals, **trial.principals},
+        people=(*facts.people, *more),
+        policy=PolicyFact(),
+        rollback=config.rollback,
+        holds=(),
+    )

@@ -1,0 +1,169 @@
+"""Rules, windows and the rest of the file in plain words, and what one version says otherwise than another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, TypeVar
+
+from apps.policies.config.model import (
+    FREEZE,
+    EmergencyConfig,
+    EnvironmentConfig,
+    Needs,
+    PortalConfig,
+    ResourceClause,
+    Rule,
+    When,
+    WindowConfig,
+)
+
+T = TypeVar("T")
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing of the policy that is ``added``, ``removed`` or ``changed``; ``before`` and ``after`` in words."""
+
+    what: str
+    name: str
+    change: str
+    before: str = ""
+    after: str = ""
+
+
+def rule_words(rule: Rule) -> str:
+    """``2 approvals from team/sre or team/network to deploy, when it reaches production``."""
+    when = when_words(rule.when)
+    return f"{needs_words(rule.needs)} to {rule.stage}{f', {when}' if when else ''}"
+
+
+def needs_words(needs: Needs) -> str:
+    """What has to be there."""
+    if needs.groups:
+        asked = [f"{_count(group.approvals)} from {' or '.join(group.from_)}" for group in needs.groups]
+        found = [" and ".join(asked) + (", by different people" if needs.distinct and len(asked) > 1 else "")]
+    else:
+        found = [f"{_count(needs.approvals)} from {' or '.join(needs.from_)}"] if needs.approvals else []
+    if needs.seen:
+        found.append(f"having seen {' and '.join(needs.seen)}")
+    if needs.expires_seconds:
+        found.append(f"not older than {duration_words(needs.expires_seconds)}")
+    if needs.reauthenticate:
+        found.append("after signing in again")
+    found += [f"check {name} succeeded" for name in needs.checks]
+    return ", ".join(found)
+
+
+def when_words(when: When) -> str:
+    """When a rule applies; empty: always."""
+    found = [f"reaches {', '.join(when.environments)}"] if when.environments else []
+    found += [f"touches {', '.join(when.paths)}"] if when.paths else []
+    found += [f"changes {_resources(when.resources)}"] if when.resources is not None else []
+    if when.size is not None:
+        sizes = [f"{n} {word}" for n, word in ((when.size.files, "files"), (when.size.lines, "lines")) if n]
+        found.append(f"has at least {' or '.join(sizes)}")
+    found += [f"has {' or '.join(when.authors)} contributors"] if when.authors else []
+    found += [f"falls into {' or '.join(when.windows)}"] if when.windows else []
+    return f"when it {' and '.join(found)}" if found else ""
+
+
+def _resources(clause: ResourceClause) -> str:
+    parts = [" or ".join(clause.kinds) or "a resource"]
+    parts += [f"named {' or '.join(clause.names)}"] if clause.names else []
+    parts += [f"({' or '.join(clause.actions)})"] if clause.actions else []
+    parts += [f"with the risk {' or '.join(clause.risks)}"] if clause.risks else []
+    return " ".join(parts)
+
+
+def window_words(window: WindowConfig) -> str:
+    """``freeze of production, 2026-12-24 18:00 +01:00 to …``."""
+    where = ", ".join(window.environments) or "all environments"
+    span = f"{window.start} to {window.end}" if not window.cron else ""
+    often = f"“{window.cron}” for {duration_words(window.duration_seconds)} ({window.timezone})" if window.cron else ""
+    what = "freeze" if window.kind == FREEZE else "allowed only within"
+    return (
+        f"{what} {span or often}, in {where}, holds {' and '.join(window.holds)}; {' or '.join(window.override)} may "
+        "let a change through"
+    )
+
+
+def environment_words(environment: EnvironmentConfig) -> str:
+    """How an environment is reached and deployed."""
+    targets = ", ".join(f"{target.name} ({target.kind})" for target in environment.targets) or "no targets"
+    after = f" after {', '.join(environment.after)}" if environment.after else ""
+    protected = "protected" if environment.protected else "not protected"
+    return f"{protected}{after}, {targets}, {len(environment.deploy.steps)} steps via {environment.deploy.via}"
+
+
+def duration_words(seconds: int) -> str:
+    """``1d12h``, as the file writes it."""
+    found = ""
+    for size, name in _UNITS:
+        number, seconds = divmod(seconds, size)
+        found += f"{number}{name}" if number else ""
+    return found or "0s"
+
+
+def differences(before: PortalConfig, after: PortalConfig) -> tuple[Difference, ...]:
+    """What the later version says otherwise, in words; rules, windows and environments are the same by their names."""
+    found = [
+        *_named("rule", before.rules, after.rules, lambda rule: rule.name, rule_words),
+        *_named("window", before.windows, after.windows, lambda window: window.name, window_words),
+        *_named("environment", before.environments, after.environments, lambda one: one.name, environment_words),
+    ]
+    singles = (
+        ("emergency", _emergency(before.emergency), _emergency(after.emergency)),
+        ("rollback", _rollback(before), _rollback(after)),
+        ("threads", before.threads.resolve or "by kind", after.threads.resolve or "by kind"),
+        ("order of environments", _order(before), _order(after)),
+    )
+    found += [Difference(what, "", "changed", old, new) for what, old, new in singles if old != new]
+    return tuple(found)
+
+
+def _named(
+    what: str, before: Sequence[T], after: Sequence[T], name: Callable[[T], str], words: Callable[[T], str]
+) -> list[Difference]:
+    old, new = {name(one): one for one in before}, {name(one): one for one in after}
+    found = [Difference(what, key, "removed", words(one)) for key, one in old.items() if key not in new]
+    found += [Difference(what, key, "added", "", words(one)) for key, one in new.items() if key not in old]
+    for key, one in new.items():
+        if key in old and _essence(old[key]) != _essence(one):
+            said, says = words(old[key]), words(one)
+            # Nothing that differs may look equal, also where words leave out a detail.
+            found.append(Difference(what, key, "changed", said, says if said != says else f"{says} (in its details)"))
+    return found
+
+
+def _essence(value: Any) -> Any:
+    """A value without the lines on which it stands."""
+    if is_dataclass(value):
+        return tuple(
+            (field.name, _essence(getattr(value, field.name))) for field in fields(value) if field.name != "line"
+        )
+    if isinstance(value, Mapping):
+        return tuple(sorted((str(key), repr(_essence(item))) for key, item in value.items()))
+    if isinstance(value, (tuple, list)):
+        return tuple(_essence(item) for item in value)
+    return value
+
+
+def _emergency(config: EmergencyConfig | None) -> str:
+    if config is None:
+        return "none"
+    within = duration_words(config.review_within_seconds)
+    return f"confirmed by {config.approvals} of {' or '.join(config.from_)}, reviewed within {within}"
+
+
+def _rollback(config: PortalConfig) -> str:
+    return f"{config.rollback.protected} approvals in protected environments, {config.rollback.others} in others"
+
+
+def _order(config: PortalConfig) -> str:
+    return ", ".join(one.name for one in config.environments)
+
+
+def _count(number: int) -> str:
+    return "1 approval" if number == 1 else f"{number} approvals"
