@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import reduce
 
@@ -245,18 +245,21 @@ def _with_relations(rows: ChangeQuerySet) -> ChangeQuerySet:
     return rows.select_related("repository", "requester", "owner", "revision", "rolls_back", "merge_when_allowed_by")
 
 
-def is_earlier_state(change: ChangeRequest) -> bool:
+def is_earlier_state(change: ChangeRequest, *, but: Collection[int] = ()) -> bool:
     """Whether merging gives a tree that the target branch had before: by a landed change, or before ``rolls_back``.
 
     An inverse beneath later changes is a state that nobody approved and that never ran, and so is one
-    that was retargeted to a branch with another history.
+    that was retargeted to a branch with another history. ``but`` are keys of changes that landed without approval.
     """
     tree = change.revision.result_tree if change.revision else ""
     if not tree:
         return False
     same = ChangeRequest.objects.filter(repository=change.repository_id, target_branch=change.target_branch)
-    if same.exclude(merge_commit="").filter(revision__result_tree=tree).exclude(pk=change.pk).exists():
+    landed = same.exclude(merge_commit="").filter(revision__result_tree=tree).exclude(pk=change.pk)
+    if landed.exclude(pk__in=but).exists():
         return True
+    if but and landed.filter(pk__in=but).exists():
+        return False
     undone = change.rolls_back
     if undone is None or undone.revision is None or undone.target_branch != change.target_branch:
         return False

@@ -7,6 +7,7 @@ from apps.changes.models import ChangeRequest
 from apps.core.verdict import Verdict, refused
 from apps.deployments.models import Deployment, Environment
 from apps.repositories import access as repositories
+from apps.repositories.models import Repository
 
 
 def _is_owner(user: User, change: ChangeRequest) -> bool:
@@ -48,6 +49,14 @@ def can_resolve(user: User, deployment: Deployment) -> Verdict:
 
 def can_keep_secrets(user: User, environment: Environment) -> Verdict:
     return repositories.can_maintain(user, environment.repository)
+
+
+def can_guard(user: User, repository: Repository) -> Verdict:
+    """Asking what a Git host may take: its service account, and maintainers."""
+    see = repositories.can_ask(user, repository)
+    if not see.allowed or not user.is_human:
+        return see
+    return repositories.can_maintain(user, repository)
 
 
 def require_merge(user: User, change: ChangeRequest) -> None:

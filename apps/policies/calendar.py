@@ -23,6 +23,8 @@ HORIZON = timedelta(days=400)
 _SHIFT = timedelta(hours=3)
 """More than any change of the clocks: how far wall time and elapsed time can be apart."""
 _MOST_STEPS = 2_000
+_MOST_JUMPS = 450
+"""From the end of one hold to the next: a touching freeze of every day for :data:`HORIZON`, and some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def next_slot(windows: Iterable[WindowConfig], moment: datetime) -> datetime | N
     """The first moment from ``moment`` on at which nothing holds; ``None``: none within :data:`HORIZON`."""
     asked = tuple(windows)
     at, last = moment.astimezone(UTC), moment.astimezone(UTC) + HORIZON
-    for _ in range(_MOST_STEPS):
+    for _ in range(_MOST_JUMPS):
         holds = holds_at(asked, at)
         if not holds:
             return at

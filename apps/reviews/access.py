@@ -7,13 +7,13 @@ from apps.changes import queries as changes
 from apps.changes.lifecycle import Status, words
 from apps.changes.models import ChangeRequest
 from apps.core.verdict import ALLOWED, Verdict, refused
-from apps.policies.config import OPENER, WRITERS
+from apps.policies.config import OPENER, WRITERS, is_policy
 from apps.policies.evaluation import Facts, Ledger, may_confirm, may_override
 from apps.policies.queries import Policy
 from apps.repositories import access as repositories
 from apps.repositories.models import Repository
 from apps.reviews.attention import CALLABLE
-from apps.reviews.emergencies import open_debt
+from apps.reviews.emergencies import open_debt, restores_earlier_state
 from apps.reviews.facts import policy_of
 from apps.reviews.models import Assignment, Emergency, Review, Thread, WindowOverride
 from apps.reviews.people import people_of, principals
@@ -110,8 +110,9 @@ def can_declare(user: User, change: ChangeRequest, policy: Policy) -> Verdict:
     if config is None:
         text = "portal.yaml on the target branch names nobody who could confirm an emergency (emergency.from)."
         return refused("no_emergencies", text)
-    if change.status not in {Status.IN_REVIEW, Status.MERGED}:
-        return refused("wrong_state", f"{change.label} is {words(change.status)}; nothing of it could go now.")
+    possible = _could_go(change)
+    if not possible.allowed:
+        return possible
     if not user.is_human:
         return refused("service_account", "Service accounts declare no emergency; a person has to.")
     known = principals(config.from_, people_of(change.repository))
@@ -124,6 +125,21 @@ def can_declare(user: User, change: ChangeRequest, policy: Policy) -> Verdict:
     )
 
 
+def _could_go(change: ChangeRequest) -> Verdict:
+    """Whether an emergency could take ``change`` anywhere."""
+    if change.status not in {Status.IN_REVIEW, Status.MERGED}:
+        return refused("wrong_state", f"{change.label} is {words(change.status)}; nothing of it could go now.")
+    if change.status == Status.IN_REVIEW and change.revision and any(map(is_policy, change.revision.paths)):
+        return refused(
+            "touches_policy", f"{change.label} changes the policy itself, and that never goes by an emergency."
+        )
+    if change.kind == ChangeRequest.Kind.ROLLBACK and restores_earlier_state(change):
+        return refused(
+            "rollback", f"{change.label} goes back to what was live before: its own, smaller gate is the fast way."
+        )
+    return ALLOWED
+
+
 def can_confirm(user: User, change: ChangeRequest, facts: Facts) -> Verdict:
     """Whom ``emergency.from`` names, but neither who declared it nor who contributed."""
     own = can_approve(user, change)
@@ -133,7 +149,8 @@ def can_confirm(user: User, change: ChangeRequest, facts: Facts) -> Verdict:
         return ALLOWED
     if facts.emergency.declared_by == user.pk:
         return refused("declared_it", "You declared this emergency, so somebody else has to confirm it.")
-    return refused("not_in_group", f"Only {' or '.join(facts.emergency.principals)} can confirm an emergency here.")
+    whom = " or ".join(facts.emergency.principals)
+    return refused("not_in_group", f"Only {whom}, with a role that may review here, can confirm an emergency.")
 
 
 def can_end_emergency(user: User, change: ChangeRequest, emergency: Emergency) -> Verdict:

@@ -20,12 +20,12 @@ def carries_over(git_dir: Path, approved: Revision, present: Revision) -> bool:
     if approved.target_branch != present.target_branch:
         return False
     oids = (approved.target_oid, approved.result_tree, present.target_oid, present.result_tree)
-    return all(oids) and _is_exact(git_dir, *oids)
+    try:
+        return all(oids) and _is_exact(git_dir, *oids)
+    except PortalError:
+        return False
 
 
 @lru_cache(maxsize=8192)
 def _is_exact(git_dir: Path, old_target: str, approved: str, new_target: str, present: str) -> bool:
-    try:
-        return merging.merge_trees(git_dir, old_target, new_target, approved).tree == present
-    except PortalError:
-        return False
+    return merging.merge_trees(git_dir, old_target, new_target, approved).tree == present

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.changes.access import can_report
 from apps.changes.models import ChangeRequest, CheckReport, Revision
 from apps.core.clock import now
 from apps.policies import calendar
@@ -37,7 +38,10 @@ def author_kinds(change: ChangeRequest, policy: Policy, people: People) -> tuple
 
 
 def reported_checks(change: ChangeRequest, revision: Revision, policy: Policy, stage: str) -> dict[str, str] | None:
-    """Name → state of the newest report for exactly this merge result; ``None``: no rule of this stage asks."""
+    """Name → state of the newest report for exactly this merge result, by somebody who may report it now.
+
+    ``None``: no rule of this stage asks.
+    """
     asked = {name for rule in policy.config.rules if rule.stage == stage for name in rule.needs.checks}
     if not asked:
         return None
@@ -46,4 +50,7 @@ def reported_checks(change: ChangeRequest, revision: Revision, policy: Policy, s
     rows = CheckReport.objects.filter(
         repository=change.repository_id, tree=revision.result_tree, target_branch=revision.target_branch, name__in=asked
     )
-    return {row.name: row.state for row in rows.order_by("pk")}
+    known = list(rows.select_related("reported_by").order_by("pk"))
+    may = {row.reported_by_id: row.reported_by for row in known}
+    trusted = {pk for pk, user in may.items() if can_report(user, change).allowed}
+    return {row.name: row.state for row in known if row.reported_by_id in trusted}

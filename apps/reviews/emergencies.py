@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from apps.changes.models import ChangeRequest
+from apps.changes.queries import is_earlier_state
 from apps.core.clock import now
 from apps.policies import calendar
 from apps.policies.config import EmergencyConfig
@@ -43,6 +44,12 @@ def emergency_fact(row: Emergency | None, policy: Policy) -> EmergencyFact | Non
 def _owed(row: Emergency, config: EmergencyConfig) -> str:
     by = row.review_by or now() + timedelta(seconds=config.review_within_seconds)
     return f"until {calendar.words(by, 'UTC')}"
+
+
+def restores_earlier_state(change: ChangeRequest) -> bool:
+    """Whether a rollback goes back to what was approved and live before; what went by an emergency is neither until reviewed."""
+    owed = Emergency.objects.filter(change__repository=change.repository_id, paid_at=None).exclude(review_by=None)
+    return is_earlier_state(change, but=list(owed.values_list("change", flat=True)))
 
 
 def open_debt(change: ChangeRequest) -> Emergency | None:

@@ -21,12 +21,13 @@ from apps.reviews.carry_over import carries_over
 from apps.reviews.circumstances import author_kinds, lasting, reported_checks
 from apps.reviews.content import parts_of
 from apps.reviews.effects import known_effects, lost_to_effect, rendering_facts
-from apps.reviews.emergencies import emergency_fact, emergency_in_force
+from apps.reviews.emergencies import emergency_fact, emergency_in_force, restores_earlier_state
 from apps.reviews.holds import hold_facts, override_facts, override_principals
 from apps.reviews.models import Review, Thread
 from apps.reviews.people import People, people_of, principals
 from apps.reviews.resources import resource_parts
 from apps.reviews.thread_states import UNSETTLED
+from apps.vcs import refs
 
 HOW = {
     Contribution.How.OPENED: "author",
@@ -43,8 +44,15 @@ ALWAYS = ("role/reviewer", "role/maintainer")
 
 
 def policy_of(change: ChangeRequest) -> Policy:
-    """The policy that governs ``change``: the one on the target tip of its present revision, never its own."""
+    """The policy that governs ``change``: the one on the target tip of its present revision, never its own.
+
+    Once it is merged, what is left are its deployments, and they are judged by the tip as it is now: a freeze or a rule that
+    came later holds them too.
+    """
     branch = change.target_branch
+    if change.status in {Status.MERGED, Status.DONE}:
+        tip = refs.branch_tip(change.repository.mirror_path, branch)
+        return policy_at(change.repository, branch, tip or change.merge_commit)
     if change.revision is not None:
         return policy_at(change.repository, branch, change.revision.target_oid)
     tip = change.repository.branch_tips.filter(name=branch).values_list("oid", flat=True).first()
@@ -100,7 +108,10 @@ def _with_time(
     facts: evaluation.Facts, change: ChangeRequest, policy: Policy, effects: Effects | None
 ) -> evaluation.Facts:
     """The moment of judging, which windows hold at it, and who let the change through them."""
-    reached = [facts.environment] if facts.environment else [row.name for row in facts.environments if row.affected]
+    # At the merge, a window without environments holds also what reaches none.
+    reached = (
+        [facts.environment] if facts.environment else [*(row.name for row in facts.environments if row.affected), ""]
+    )
     holds = hold_facts(policy, facts.stage, reached)
     overrides = override_facts(change, change.revision, effects, facts.stage, facts.environment) if holds else ()
     return replace(facts, moment=int(now().timestamp()), lasting=lasting(policy), holds=holds, overrides=overrides)
@@ -121,7 +132,7 @@ def _with_parts(
 
 def _kind(change: ChangeRequest) -> str:
     """The smaller gate of a rollback is for going back to a state that was there before, and for nothing else."""
-    restores = change.kind == ChangeRequest.Kind.ROLLBACK and changes.is_earlier_state(change)
+    restores = change.kind == ChangeRequest.Kind.ROLLBACK and restores_earlier_state(change)
     return str(ChangeRequest.Kind.ROLLBACK if restores else ChangeRequest.Kind.NORMAL)
 
 

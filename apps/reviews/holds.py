@@ -59,6 +59,7 @@ def override_facts(
 ) -> tuple[OverrideFact, ...]:
     """Every override of this gate; it counts for the same content and effect only, and for a day."""
     rows = WindowOverride.objects.filter(change=change, stage=stage, environment=environment, withdrawn_at=None)
+    rows = rows.select_related("revision")
     moment = now()
     return tuple(
         OverrideFact(
@@ -67,6 +68,7 @@ def override_facts(
             row.environment,
             counts=revision is not None
             and row.subject == revision.subject
+            and row.revision.target_branch == revision.target_branch
             and moment < row.created_at + OVERRIDE_LASTS
             and not lost_to_effect(row.effects, effects),
             reason=row.reason,

@@ -38,8 +38,9 @@ class Judgement:
 def judge(change: ChangeRequest, *, stage: str = Review.Stage.MERGE, environment: str = "") -> Judgement:
     """Judge one gate of ``change`` now, and keep the inputs."""
     rules, facts = gate_of(change, stage, environment)
-    by_emergency = facts.kind == evaluation.EMERGENCY
-    return Judgement(evaluation.evaluate(rules, facts), evaluation.to_record(rules, facts), by_emergency)
+    verdict = evaluation.evaluate(rules, facts)
+    by_emergency = bool(evaluation.skipped_by_emergency(verdict))
+    return Judgement(verdict, evaluation.to_record(rules, facts), by_emergency)
 
 
 def verdict_of(change: ChangeRequest, *, stage: str = Review.Stage.MERGE, environment: str = "") -> PolicyVerdict:
@@ -106,6 +107,10 @@ def request_of(change: ChangeRequest, user: User) -> Assignment:
 def owed_of(change: ChangeRequest, emergency: Emergency) -> list[evaluation.Requirement]:
     """What the rules of the gates that ``emergency`` opened still miss."""
     found: list[evaluation.Requirement] = []
+    config = policy_of(change).config
     for stage, environment in emergency.uses:
+        known = config.environment(environment)
+        if environment and (known is None or not known.protected):
+            continue  # rules of that stage hold protected environments only
         found += evaluation.owed_requirements(*gate_of(change, stage, environment))
     return found

@@ -112,7 +112,7 @@ ROWS = [
     Row("DELETE change-viewed-file", who(MEMBERS, 200), change("review", file="{file}")),
     Row(
         "POST repository-receive",
-        who(ASK, 200),
+        who(MAINTAIN, 200),
         {"name": "{repository}"},
         {"updates": [{"ref": "refs/heads/main", "old": "1" * 40, "new": "2" * 40}]},
     ),

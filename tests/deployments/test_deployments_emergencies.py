@@ -12,7 +12,8 @@ from apps.audit.models import AuditEntry
 from apps.core.errors import Conflict, InvalidInput, NotAllowed
 from apps.deployments import services
 from apps.presentation.emergency_page import emergency_banner, emergency_page
-from apps.reviews.emergencies import emergency_in_force, open_debt
+from apps.reviews.emergencies import emergency_in_force, open_debt, restores_earlier_state
+from apps.reviews.jobs.debts import settle_debt
 from apps.reviews.models import Emergency, News
 from apps.reviews.queries import judge, verdict_of
 from apps.reviews.services import confirm_emergency, declare_emergency, end_emergency, submit_review
@@ -133,14 +134,55 @@ def test_an_emergency_ends_by_hand_by_time_and_with_other_content(delivery: Deli
 
 
 def test_an_emergency_cannot_change_the_policy(delivery: Delivery) -> None:
+    change = delivery.proposed("policy", {".gitops/portal.yaml": pipeline("true", "true")})
+    with pytest.raises(NotAllowed) as refused:
+        declare_emergency(delivery.people.alice, change=change, reason="the shop is down")
+    assert refused.value.code == "touches_policy"
+
+
+def test_an_emergency_that_nobody_confirmed_opens_nothing_and_holds_nothing(delivery: Delivery) -> None:
+    """Neither a freeze on the way to an environment, nor is what is approved held by it; and nothing of it is on record."""
     people = delivery.people
-    loose = {".gitops/portal.yaml": pipeline("true", "true")}
-    change = delivery.proposed("policy", loose)
+    change = delivery.proposed()
+    submit_review(people.bob, change=change, revision=1, verdict="approve")
+    submit_review(people.kim, change=change, revision=1, verdict="approve")
+    declare_emergency(people.alice, change=change, reason="the shop is down")
+    assert verdict_of(change).allowed
+    assert not judge(change).is_emergency
+    services.merge_change(people.alice, change=change)
+    run_until_idle()
+    change.refresh_from_db()
+    assert {row.status for row in change.deployments.all()} == {"pending"}
+    assert all(row.waits[0]["code"] == "freeze" for row in change.deployments.filter(environment__name="staging"))
+    assert open_debt(change) is None
+    assert actions() == ["emergency.declared"]
+    confirm_emergency(people.carol, change=change)
+    run_until_idle()
+    assert {row.status for row in change.deployments.all()} == {"succeeded"}
+    assert actions()[1] == "emergency.confirmed"
+    assert actions().count("emergency.used") == 2  # the freeze of two environments
+    assert open_debt(change) is None  # no rule was skipped
+
+
+def test_what_went_by_an_emergency_is_no_approved_state_to_go_back_to(delivery: Delivery) -> None:
+    people = delivery.people
+    change = delivery.proposed()
     declare_emergency(people.alice, change=change, reason="the shop is down")
     confirm_emergency(people.kim, change=change)
-    verdict = verdict_of(change)
-    assert not verdict.allowed
-    assert any("cannot change the policy itself" in row.text for row in verdict.requirements)
+    services.merge_change(people.alice, change=change)
+    run_until_idle()
+    inverse = services.roll_back(people.carol, deployment=delivery.deployment(change))
+    assert restores_earlier_state(inverse)  # away from it is the fast way
+    submit_review(people.bob, change=inverse, revision=1, verdict="approve")
+    run_until_idle()
+    inverse.refresh_from_db()
+    assert inverse.merge_commit
+    again = services.roll_back(people.carol, deployment=delivery.deployment(inverse))
+    assert not restores_earlier_state(again)  # back to it is not
+
+
+def test_the_debt_is_paid_in_a_transaction_with_its_entry(delivery: Delivery) -> None:
+    assert getattr(settle_debt, "__wrapped__", None) is not None  # transaction.atomic: the log refuses anything else
 
 
 def test_what_is_no_declaration_is_refused_and_leaves_nothing(delivery: Delivery) -> None:

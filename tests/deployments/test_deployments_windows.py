@@ -84,6 +84,49 @@ def test_a_freeze_that_begins_between_queueing_and_start_holds(tmp_path: Path, m
     assert "freeze" in [wait["code"] for wait in waiting.waits]
 
 
+def test_a_freeze_that_comes_into_the_policy_later_holds_what_was_merged_before(tmp_path: Path) -> None:
+    yaml = pipeline("true", "true").replace(
+        "protected: true\n    deploy: {", "protected: true\n    deploy: {start: manual, "
+    )
+    delivery = Delivery.start(tmp_path, yaml)
+    change = delivery.merged()
+    run_until_idle()
+    frozen = delivery.merged("freeze", {".gitops/portal.yaml": yaml + lasting(**IN_PRODUCTION)})
+    run_until_idle()
+    assert frozen.merge_commit
+    services.release(delivery.people.carol, deployment=delivery.deployment(change, "production"))
+    run_until_idle()
+    held = delivery.deployment(change, "production")
+    assert held.status == "pending"
+    assert "freeze" in [wait["code"] for wait in held.waits]
+
+
+def test_a_defect_while_judging_a_window_holds_the_deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from apps.policies.evaluation import windows
+
+    delivery = begun(tmp_path, lasting(environments="[staging]"))
+    change = delivery.merged()
+    monkeypatch.setattr(windows, "_text", lambda *_: 1 / 0)
+    run_jobs("deployments.start")
+    held = delivery.deployment(change)
+    assert held.status == "pending"
+    assert "could not be evaluated" in held.waits[0]["text"]
+
+
+def test_a_report_counts_while_its_reporter_may_report(tmp_path: Path) -> None:
+    delivery = asking(tmp_path, "{approvals: 1, from: [role/reviewer], checks: [unit tests]}")
+    change = delivery.approved()
+    robot = person("robot")
+    robot.kind = Kind.SERVICE
+    robot.save()
+    role = delivery.repository.roles.create(user=robot, role="author")
+    tree = change.revision.result_tree if change.revision else ""
+    report_check(robot, change=change, name="unit tests", state="success", tree=tree)
+    assert verdict_of(change).allowed
+    role.delete()
+    assert not verdict_of(change).allowed
+
+
 def test_who_may_not_override_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     delivery = begun(tmp_path, lasting(**IN_PRODUCTION))
     change = delivery.merged()
@@ -99,6 +142,9 @@ def test_who_may_not_override_is_refused_and_nothing_is_written(tmp_path: Path) 
         override_window(delivery.people.carol, **{**deploy, "reason": "  "})
     with pytest.raises(InvalidInput):
         override_window(delivery.people.carol, **{**deploy, "stage": "merge"})
+    with pytest.raises(InvalidInput) as typo:
+        override_window(delivery.people.carol, **{**deploy, "environment": "prodution"})
+    assert typo.value.code == "unknown_environment"
     with pytest.raises(Conflict) as idle:
         override_window(delivery.people.carol, change=change, reason="nothing holds the merge")
     assert idle.value.code == "nothing_holds"

@@ -176,6 +176,9 @@ def test_occurrences_that_touch_are_shown_as_one() -> None:
     ("window", "said"),
     [
         ("{name: w, kind: allow, cron: '0 0 30 2 *', duration: 1h}", "a day that never comes"),
+        ("{name: w, kind: allow, cron: 'R R * * *', duration: 1h}", "no schedule"),
+        ("{name: w, kind: freeze, from: 2026-01-01T00:00Z, to: '9999-12-31T23:59Z'}", "calendars here know"),
+        ("{name: w, kind: freeze, from: 0001-01-01T00:00+01:00, to: 2026-01-01T00:00Z}", "calendars here know"),
         ("{name: w, kind: allow, cron: '61 0 * * *', duration: 1h}", "no schedule"),
         ("{name: w, kind: allow, cron: '0 0 * * *', duration: 1h, holds: [deploys]}", "nothing that a window holds"),
         ("{name: w, kind: allow, cron: '0 0 * * *', duration: 1h, override: [code-owners]}", "cannot stand here"),

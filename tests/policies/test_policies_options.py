@@ -120,16 +120,17 @@ def test_groups_ask_the_same_of_each_approval() -> None:
 )
 def test_a_check_that_is_asked_for_must_have_succeeded(checks: dict[str, str] | None, state: str) -> None:
     rule = Rule("ci", needs=Needs(0, checks=("unit",)), line=1)
-    verdict = evaluate([rule], facts(checks=checks))
+    verdict = evaluate([rule], facts(checks=checks, reviews=approvals(BOB)))
     found = next(one for one in verdict.requirements if one.code in ("check", "rule"))
     assert found.state == state
     assert verdict.allowed is (state == "met")
 
 
-def test_a_rule_of_checks_alone_asks_for_no_approval_and_the_default_stays_out() -> None:
-    """The rule applies, so the default rule does not: who writes it knows that nobody has to look."""
+def test_a_rule_of_checks_alone_leaves_the_default_rule_in_force() -> None:
+    """Nothing is merged without a second person, whatever pipelines say."""
     rule = Rule("ci", needs=Needs(0, checks=("unit",)), line=1)
-    assert evaluate([rule], facts(checks={"unit": "success"})).allowed
+    assert not evaluate([rule], facts(checks={"unit": "success"})).allowed
+    assert evaluate([rule], facts(checks={"unit": "success"}, reviews=approvals(BOB))).allowed
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,8 @@ SAME = [
     HEAD + "rules: [{name: a, needs: {approvals: 1, distinct: true}}]",
     HEAD + "rules: [{name: a, needs: {from: [team/a], checks: [b]}}]",
     HEAD + "rules: [{name: a, needs: {checks: ['']}}]",
+    HEAD + "rules: [{name: a, needs: {checks: [b], expires: 7d}}]",
+    HEAD + "rules: [{name: a, needs: {checks: [b], seen: all}}]",
     HEAD + "rules: [{name: a, when: {size: {}}, needs: {approvals: 1}}]",
     HEAD + "rules: [{name: a, when: {size: {lines: 0}}, needs: {approvals: 1}}]",
     HEAD + "rules: [{name: a, when: {authors: [robots]}, needs: {approvals: 1}}]",

@@ -20,7 +20,7 @@ def guarded(stage: Stage, name: str) -> Scene:
     shutil.copy(ROOT / "scripts" / "git-hooks" / "pre-receive", hook)
     hook.chmod(0o755)
     token = scene.bare.path / "receive-token"
-    token.write_text(scene.server.manage("create_token", "alice", "--scope", "propose").splitlines()[-1] + "\n")
+    token.write_text(scene.server.manage("create_token", "carol", "--scope", "propose").splitlines()[-1] + "\n")
     for key, value in (("url", scene.server.url), ("repository", name), ("tokenFile", str(token))):
         scene.bare.run("config", f"portal.{key}", value)
     return scene
@@ -47,7 +47,7 @@ def test_the_target_branch_takes_the_portals_merge_and_no_other_push(stage: Stag
     assert scene.bare.run("branch", "--list", "free").strip() == ""  # one refused, all refused
     entries = scene.api("dave").get("/audit/?action=repository.push_refused&repository=guarded")["results"]
     assert len(entries) == 3
-    assert entries[0]["data"]["new"] == outside
+    assert entries[0]["data"]["updates"][0]["new"] == outside
     scene.approve(number)
     scene.api("alice").post(f"/changes/{number}/merge/", status=202)
     body = scene.api("alice").until(f"/changes/{number}/", lambda found: found["state"] in ("merged", "done"))

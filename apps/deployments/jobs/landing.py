@@ -138,6 +138,8 @@ def _land(intent: MergeIntent, fence: int, commit: str, *, tip: str) -> None:
     change, revision = intent.change, intent.revision
     repository = change.repository
     with transaction.atomic():
+        if change.rolls_back_id:  # rows before the log, which the first entry locks
+            list(Deployment.objects.select_for_update().filter(change=change.rolls_back_id, status=Status.PENDING))
         _write(intent, fence, state=MergeIntent.State.LANDED, ended_at=now(), lease_until=None, outcome={})
         change.refresh_from_db()
         changes.land(change, commit=commit, actor=Actor.of(intent.requested_by))

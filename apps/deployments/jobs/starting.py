@@ -13,7 +13,7 @@ from apps.core.errors import Conflict
 from apps.deployments import plans
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
-from apps.deployments.queries import Wait, live_successor, waits_of
+from apps.deployments.queries import Wait, is_by_emergency, live_successor, waits_of
 from apps.deployments.transitions import append_event, end_deployment, move, note_emergency
 
 LOOK_AGAIN = timedelta(seconds=15)
@@ -45,7 +45,9 @@ def _judge(pk: int) -> None:
     waits = waits_of(deployment)
     if not waits:
         # It would start: judged again where nobody can take anything away until that is written.
+        # Locks in the order of everybody else: change, deployment, log.
         ChangeRequest.objects.select_for_update().filter(pk=deployment.change_id).first()
+        Deployment.objects.select_for_update().filter(pk=pk).first()
         audit.hold_log()
         deployment = _pending(pk)
         if deployment is None:
@@ -55,7 +57,7 @@ def _judge(pk: int) -> None:
         _hold(deployment, waits)
         return
     successor = live_successor(deployment)
-    if deployment.kind != Deployment.Kind.ROLLBACK:
+    if is_by_emergency(deployment):
         note_emergency(deployment.change, deployment.environment.name)
     _claim(deployment)
     if successor is not None:

@@ -12,7 +12,7 @@ from apps.deployments.queries.reading import (
     secret_names,
     steps_of,
 )
-from apps.deployments.queries.waits import Wait, is_superseded, live_successor, waits_of
+from apps.deployments.queries.waits import Wait, is_by_emergency, is_superseded, live_successor, waits_of
 
 __all__ = [
     "DryRun",
@@ -23,6 +23,7 @@ __all__ = [
     "events",
     "find",
     "find_environment",
+    "is_by_emergency",
     "is_superseded",
     "live_successor",
     "log_text",

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from apps.changes.queries import is_earlier_state
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment
 from apps.policies.config import DEPLOY, PortalConfig
+from apps.policies.evaluation import skipped_by_emergency
 from apps.policies.queries import policy_at
+from apps.reviews.emergencies import emergency_in_force, restores_earlier_state
 from apps.reviews.holds import windows_for
 from apps.reviews.queries import verdict_of
 from apps.vcs import history, refs
 
 LOCK = "lock"
 WINDOW_CODES = ("freeze", "window")
+RULE_CODES = frozenset({"rule", "code_owners", "check", "change_requests", "rollback", "emergency"})
+"""What only holds where an environment has rules of its own. Everything else that is not met always holds, also what is new here."""
 RECENT = 50
 
 
@@ -35,7 +38,7 @@ def waits_of(deployment: Deployment) -> list[Wait]:
     """Everything that holds ``deployment`` now; empty: it can start."""
     is_rollback = deployment.kind == Deployment.Kind.ROLLBACK
     found = [] if is_rollback else _promotion(deployment)
-    if not (is_rollback and is_earlier_state(deployment.change)):
+    if not (is_rollback and restores_earlier_state(deployment.change)):
         found += _gate(deployment)
     if deployment.manual_start:
         found.append(Wait("manual", "Starts by hand: somebody who may deploy presses Start."))
@@ -89,12 +92,21 @@ def _gate(deployment: Deployment) -> list[Wait]:
     if not has_rules and not windows_for(config.windows, environment.name, DEPLOY):
         return []
     verdict = verdict_of(deployment.change, stage=DEPLOY, environment=environment.name)
-    unmet = [row for row in verdict.requirements if not row.is_satisfied]
+    unmet = [row for row in verdict.requirements if not row.is_satisfied and (has_rules or row.code not in RULE_CODES)]
     held = [Wait(row.code, row.text) for row in unmet if row.code in WINDOW_CODES]
-    others = [row.text for row in unmet if row.code not in WINDOW_CODES]
-    if others and has_rules:
-        return [Wait("gate", " ".join(others)), *held]
-    return held
+    others = " ".join(row.text for row in unmet if row.code not in WINDOW_CODES)
+    return [Wait("gate", others), *held] if others else held
+
+
+def is_by_emergency(deployment: Deployment) -> bool:
+    """Whether nothing but a confirmed emergency lets ``deployment`` through its gate."""
+    change, environment = deployment.change, deployment.environment
+    is_rollback = deployment.kind == Deployment.Kind.ROLLBACK
+    if emergency_in_force(change) is None or (is_rollback and restores_earlier_state(change)):
+        return False
+    has_rules = environment.protected and any(rule.stage == DEPLOY for rule in _config(deployment).rules)
+    skipped = skipped_by_emergency(verdict_of(change, stage=DEPLOY, environment=environment.name))
+    return any(has_rules or row.code not in RULE_CODES for row in skipped)
 
 
 def _lock(deployment: Deployment, *, is_ready: bool) -> list[Wait]:

@@ -12,8 +12,8 @@ from apps.accounts.models import User
 from apps.audit import services as audit
 from apps.audit.actors import Actor
 from apps.core.errors import InvalidInput
+from apps.deployments import access
 from apps.deployments.models import MergeIntent
-from apps.repositories import access as repositories
 from apps.repositories.models import Repository
 
 MOST_UPDATES = 500
@@ -43,19 +43,20 @@ class Received:
 def judge_push(actor: User, *, repository: Repository, updates: Sequence[Update]) -> list[Received]:
     """Judge each update of one push. Branches into which changes are merged take only the portal's own merges.
 
-    A refused update is one entry of the log, with the name of the account that asked (the Git host's). Who pushed is not
+    For service accounts that see the repository, and maintainers. A refused push is one entry of the log, with the name of
+    the account that asked (the Git host's). Who pushed is not
     believed and not asked: nothing but a decision of the portal opens a target branch.
     """
-    repositories.require_ask(actor, repository)
+    access.can_guard(actor, repository).require()
     if not 1 <= len(updates) <= MOST_UPDATES:
         raise InvalidInput("bad_updates", f"A push has 1 to {MOST_UPDATES} updates.", field="updates")
     if any(not _OID.fullmatch(oid) for one in updates for oid in (one.old, one.new)):
         raise InvalidInput("bad_updates", "Give whole object ids, in lower case.", field="updates")
     guarded = guarded_branches(repository)
     found = [_judge(repository, update, guarded) for update in updates]
-    for one in found:
-        if not one.allowed:
-            _record(actor, repository, one)
+    refused = [one for one in found if not one.allowed]
+    if refused:
+        _record(actor, repository, refused)
     return found
 
 
@@ -81,12 +82,16 @@ def _judge(repository: Repository, update: Update, guarded: frozenset[str]) -> R
     return Received(update, allowed=False, text=text)
 
 
-def _record(actor: User, repository: Repository, one: Received) -> None:
+def _record(actor: User, repository: Repository, refused: Sequence[Received]) -> None:
+    first = refused[0]
+    more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
     audit.record(
         Actor.of(actor),
         "repository.push_refused",
-        target=one.update.ref,
+        target=first.update.ref,
         repository=repository.name,
-        summary=f"A push to {one.update.ref} of {repository.name} was refused: {one.text}",
-        data={"ref": one.update.ref, "old": one.update.old, "new": one.update.new},
+        summary=f"A push to {first.update.ref}{more} of {repository.name} was refused: {first.text}",
+        data={
+            "updates": [{"ref": one.update.ref, "old": one.update.old, "new": one.update.new} for one in refused[:50]]
+        },
     )

@@ -54,6 +54,10 @@ def _check_shape(reader: Reader, mapping: Mapping, fields: dict[str, Node], path
     if "approvals" not in fields and ("from" in fields or not {"all", "checks"} & set(fields)) and "all" not in fields:
         text = f"`{path}` lacks the key `approvals`."
         reader.error(mapping, path, text, "Add `approvals: 1`; or ask for groups with `all`, or for `checks`.")
+    alone = [key for key in ("seen", "expires", "reauthenticate", "ask") if key in fields]
+    if alone and not {"approvals", "from", "all"} & set(fields) and "checks" in fields:
+        text = f"`{path}.{alone[0]}` speaks of approvals, and this rule asks for none."
+        reader.error(fields[alone[0]], f"{path}.{alone[0]}", text, "Add `approvals: 1`, or remove it.")
     if "all" in fields and {"approvals", "from"} & set(fields):
         text = f"`{path}` has `all` beside `approvals` or `from`: `all` stands in their place."
         reader.error(fields["all"], f"{path}.all", text, f"Write `{_GROUP_EXAMPLE}` alone.")

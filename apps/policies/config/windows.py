@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,9 @@ from apps.policies.config.rules import known_environments
 WINDOW_KEYS = ("name", "kind", "environments", "from", "to", "cron", "duration", "timezone", "holds", "override")
 OVERRIDE = ("role/maintainer",)
 CRON_FIELDS = 5
+FIRST_YEAR, LAST_YEAR = 2000, 2200
+_PART = r"(\*|[0-9]{1,2}|[A-Za-z]{3})(-([0-9]{1,2}|[A-Za-z]{3}))?(/[0-9]{1,2})?"
+_FIELD = re.compile(rf"{_PART}(,{_PART})*")
 EXAMPLE = "- {name: year end, kind: freeze, from: 2026-12-24T18:00+01:00, to: 2027-01-02T08:00+01:00}"
 
 
@@ -79,6 +83,12 @@ def _moment(reader: Reader, node: Node | None, path: str) -> datetime | None:
         moment = datetime.fromisoformat(node.text if isinstance(node, Scalar) else "")
     except ValueError:
         moment = None
+    if moment is not None and not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        message = f"`{path}` lies in the year {moment.year}; calendars here know {FIRST_YEAR} to {LAST_YEAR}."
+        reader.error(
+            node, path, message, f"Write a moment in these years; for one without end {LAST_YEAR}-01-01T00:00Z."
+        )
+        return None
     if moment is None or moment.tzinfo is None:
         message = f"`{path}` must be a moment with its offset from UTC."
         reader.error(node, path, message, "Write it as `2026-12-24T18:00+01:00`.")
@@ -88,7 +98,7 @@ def _moment(reader: Reader, node: Node | None, path: str) -> datetime | None:
 
 def _cron(reader: Reader, node: Node | None, path: str) -> str:
     text = reader.text(node, path, 'cron: "0 9 * * 1-4"', limit=100)
-    if text and node is not None and (len(text.split()) != CRON_FIELDS or not croniter.is_valid(text)):
+    if text and node is not None and (not _is_schedule(text)):
         message = f"`{text}` is no schedule of five fields (minute, hour, day, month, weekday)."
         reader.error(node, path, message, 'Write `"0 9 * * 1-4"` for 9:00 from Monday to Thursday.')
         return ""
@@ -97,6 +107,12 @@ def _cron(reader: Reader, node: Node | None, path: str) -> str:
             node, path, f"`{text}` names a day that never comes.", 'Write a day that exists, as `"0 9 1 * *"`.'
         )
     return text
+
+
+def _is_schedule(text: str) -> bool:
+    """Five plain fields: croniter also knows random and hashed ones, which are another moment at every look."""
+    fields = text.split()
+    return len(fields) == CRON_FIELDS and all(map(_FIELD.fullmatch, fields)) and bool(croniter.is_valid(text))
 
 
 def _comes_ever(schedule: str) -> bool:

@@ -1,7 +1,7 @@
 """The verdict: ``evaluate(rules, facts)``. Pure: neither Django nor Git (DESIGN §5)."""
 
 from apps.policies.evaluation.emergency import SKIPPED as SKIPPED_CODES
-from apps.policies.evaluation.emergency import may_confirm, owed_requirements
+from apps.policies.evaluation.emergency import may_confirm, owed_requirements, skipped_by_emergency
 from apps.policies.evaluation.facts import (
     BROKEN,
     EMERGENCY,
@@ -78,5 +78,6 @@ __all__ = [
     "may_override",
     "owed_requirements",
     "replay",
+    "skipped_by_emergency",
     "to_record",
 ]

@@ -10,10 +10,11 @@ from apps.policies.evaluation.demands import Demand, Judged
 from apps.policies.evaluation.facts import NORMAL, CannotEvaluate, Facts
 from apps.policies.evaluation.rules import rule_requirements
 from apps.policies.evaluation.standing import Ledger
-from apps.policies.evaluation.verdict import FAILED, MET, NOT_NEEDED, WAITING, Requirement
+from apps.policies.evaluation.verdict import FAILED, MET, NOT_NEEDED, WAITING, PolicyVerdict, Requirement
 
 CONFIRMS = "confirms the emergency"
 NAME = "Emergency"
+SKIPPED_WORDS = "Skipped in the emergency"
 OWED = frozenset({"rule", "code_owners", "check"})
 """Codes of requirements that an emergency sets aside, and that have to be met afterwards."""
 SKIPPED = OWED | {"effect", "freeze", "window", "threads", "change_requests"}
@@ -40,8 +41,13 @@ def set_aside(judged: Judged, facts: Facts) -> Judged:
     if found.code not in SKIPPED or found.is_satisfied:
         return judged
     owed = facts.emergency.owed if facts.emergency is not None and found.code in OWED else ""
-    text = f"Skipped in the emergency{f', and owed {owed}' if owed else ''}: {found.text}"
+    text = f"{SKIPPED_WORDS}{f', and owed {owed}' if owed else ''}: {found.text}"
     return Judged(replace(found, state=NOT_NEEDED, text=text, who_can_act=()))
+
+
+def skipped_by_emergency(verdict: PolicyVerdict) -> tuple[Requirement, ...]:
+    """The requirements that an emergency set aside; empty where none did, so that nothing is owed."""
+    return tuple(found for found in verdict.requirements if found.text.startswith(SKIPPED_WORDS))
 
 
 def owed_requirements(rules: Sequence[Rule], facts: Facts) -> tuple[Requirement, ...]:

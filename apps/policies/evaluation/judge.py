@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from apps.core.verdict import Reason
 from apps.policies.config import DEPLOY, MERGE, Rule
 from apps.policies.evaluation.demands import APPROVES, Demand, Judged
 from apps.policies.evaluation.effects import effect_gates
-from apps.policies.evaluation.emergency import emergency_gates, set_aside
+from apps.policies.evaluation.emergency import SKIPPED, emergency_gates, set_aside
 from apps.policies.evaluation.facts import EMERGENCY, NORMAL, ROLLBACK, CannotEvaluate, Facts
 from apps.policies.evaluation.gates import (
     change_request_gates,
@@ -48,20 +49,26 @@ def evaluate(rules: Sequence[Rule], facts: Facts) -> PolicyVerdict:
 def _evaluate(rules: Sequence[Rule], facts: Facts) -> PolicyVerdict:
     if facts.stage not in (MERGE, DEPLOY) or facts.kind not in (NORMAL, ROLLBACK, EMERGENCY):
         raise CannotEvaluate(f"`{facts.stage}`/`{facts.kind}` is no known gate")
+    if facts.kind == EMERGENCY:
+        plain = _evaluate(rules, replace(facts, kind=NORMAL))
+        if plain.allowed:
+            return plain  # it needs no emergency, so none stands in its way and nothing is owed
     ledger = Ledger(facts)
     judged = [found for gate in _gates(rules, facts) for found in _safely(gate, ledger)]
-    if facts.kind == EMERGENCY:
+    is_confirmed = all(found.requirement.is_satisfied for found in judged if found.requirement.code == "emergency")
+    if facts.kind == EMERGENCY and is_confirmed:
         judged = [set_aside(found, facts) for found in judged]
     requirements = tuple(found.requirement for found in judged)
     unmet = tuple(found for found in requirements if not found.is_satisfied)
-    seats = _way(judged, ledger)
-    demands = [found.demand for found in judged if found.demand is not None]
+    steps = judged if facts.kind != EMERGENCY else [found for found in judged if found.requirement.code not in SKIPPED]
+    seats = _way(steps, ledger)
+    demands = [found.demand for found in steps if found.demand is not None]
     return PolicyVerdict(
         allowed=not unmet,
         reasons=tuple(Reason(found.code, found.text) for found in unmet),
         requirements=requirements,
         can_unblock=tuple(ledger.name(seat.person) for seat in seats),
-        summary=_summary(facts, requirements, unmet, _with_time(_words(seats, demands, ledger), judged)),
+        summary=_summary(facts, requirements, unmet, _with_time(_words(seats, demands, ledger), steps)),
         standings=ledger.standings,
     )
 

@@ -43,10 +43,15 @@ def rule_requirements(rules: Sequence[Rule], ledger: Ledger) -> list[Judged]:
         elif rule.stage == facts.stage:
             found, applies = _safely(rule, ledger)
             judged += found
-            one_applies = one_applies or applies
+            # A rule that asks pipelines only leaves it open who has to look.
+            one_applies = one_applies or (applies and _asks_people(rule.needs))
     if facts.stage == MERGE and not one_applies:
         judged += _safely(DEFAULT_RULE, ledger)[0]
     return judged
+
+
+def _asks_people(needs: object) -> bool:
+    return not isinstance(needs, Needs) or bool(needs.approvals or needs.groups)
 
 
 def not_evaluated(code: str, name: str, why: str, rule: RuleRef | None = None) -> Judged:

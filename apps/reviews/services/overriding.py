@@ -33,6 +33,11 @@ def override_window(
     row = lock_change(change)
     access.can_comment(actor, row).require()
     policy = policy_of(row)
+    if environment and policy.config.environment(environment) is None:
+        known = ", ".join(one.name for one in policy.config.environments)
+        raise InvalidInput(
+            "unknown_environment", f"There is no environment {environment}; there are {known}.", field="environment"
+        )
     facts = approval_facts(row, stage=stage, environment=environment, policy=policy)
     if not facts.holds or row.revision is None:
         raise Conflict(
