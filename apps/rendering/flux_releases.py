@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -36,6 +37,9 @@ class Rendering:
     resources: tuple[Resource, ...]
     warnings: tuple[str, ...]
     inputs: frozenset[str]
+
+
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})")  # as Helm reads --set: 007 stays a text
 
 
 def render(
@@ -136,7 +140,12 @@ def _at(path: str, value: str) -> dict[str, Json]:
         raise RenderError(Failure.UNSUPPORTED, f"The targetPath {path[:80]} is more than a row of names.")
     found: Json
     found = value
-    if value.isdigit() or value in {"true", "false", "null"}:
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        found = value[1:-1]
+    elif set(value) & set(",{}\\"):
+        text_ = f"The value for the targetPath {path[:80]} has , {{ }} or a backslash, which Helm reads as more than one value."
+        raise RenderError(Failure.UNSUPPORTED, text_)
+    elif (_INTEGER.fullmatch(value) and -(2**63) <= int(value) < 2**63) or value in {"true", "false", "null"}:
         found = next((document.value for document in documents(value.encode())), None)
     for part in reversed(parts):
         found = {part: found}

@@ -23,7 +23,8 @@ from apps.rendering.own_patterns import NO_PATTERNS, OwnPatterns
 MARK = "\u2022\u2022\u2022\u2022"
 _DIGITS = 12
 _NAMES = re.compile(
-    r"(?:^|[._-]|(?<=[a-z0-9]))(?:pass(?:word|wd|phrase)|pwd|secret[_-]?key|client[_-]?secret|api[_-]?key|"
+    r"(?:^|[._-]|(?<=[a-z0-9]))(?:pass(?:word|wd|phrase)|pwd|secret[_-]?key(?:[_-]?base)?|(?:client|jwt|app|signing|session|shared|webhook)[_-]?secret|"
+    r"(?:encryption|signing)[_-]?key|(?<=[_-])pass|api[_-]?key|"
     r"access[_-]?key(?![_-]?id)|private[_-]?key|(?:auth|access|bearer|refresh|api|bot|deploy|admin|root)?[_-]?token|"
     r"credentials?|connection[_-]?string|dsn)s?$",
     re.IGNORECASE,
@@ -38,7 +39,12 @@ _SHAPES = (
     r"\bsk_(?:live|test)_[A-Za-z0-9]{16,}",
     r"\bAIza[A-Za-z0-9_-]{30,}",
     r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+",
-    r"(?<=://)[^\s/:@]{0,200}:[^\s/@]{1,200}(?=@)",
+    r"\bnpm_[A-Za-z0-9]{30,}",
+    r"(?<=hooks\.slack\.com/services/)[A-Za-z0-9/]{10,}",
+    r"\bLS0tLS1CRUdJTiB(?:QUklWQVRF|SU0EgUFJJVkFURS|FQyBQUklWQVRF|PUEVOU1NIIFBSSVZBVE)[A-Za-z0-9+/=]*",
+    r"(?<==)(?:(?<=[Pp]assword=)|(?<=PASSWORD=)|(?<=[Pp]asswd=)|(?<=[Tt]oken=)|(?<=TOKEN=))[^\s&;,\"'<>(){}$]{3,}",
+    r"(?<= )(?<=[Bb]earer )[A-Za-z0-9._~+/-]{16,}=*",
+    r"(?<=://)[^\s/:@]{0,200}:[^\s/]{1,200}(?=@)",
 )
 _LOOKS = re.compile("|".join(_SHAPES), re.DOTALL)
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -103,6 +109,8 @@ def _once(text: str, fingerprint: Fingerprint) -> str:
 
 def _value(value: Json, fingerprint: Fingerprint, *, is_secret: bool = False) -> Json:
     if isinstance(value, Mapping):
+        if value.get("kind") == "Secret" and value.get("apiVersion") == "v1":
+            value = _secret(dict(value), fingerprint)  # one that another resource carries
         return _mapping(value, fingerprint, is_secret=is_secret)
     if isinstance(value, (list, tuple)):
         return [_value(item, fingerprint, is_secret=is_secret) for item in value]

@@ -32,7 +32,9 @@ def test_words_that_a_pattern_means_are_hidden_wherever_they_stand(text: str) ->
     found = redact_text(text, OWN)
     assert MARK in found
     assert not any(secret in found for secret in ("acme-", "internal-key", "k1-abc"))
-    assert redact_text(text, PLAIN) == text or "@host" in text, "others take nothing of it for secret"
+    assert redact_text(text, PLAIN) == text or "@host" in text or text.startswith("token="), (
+        "others take nothing of it for secret"
+    )
 
 
 @pytest.mark.parametrize("text", ["acme", "xacme-1", "k1-abc-zz", "internal-key", "my.internal-keys", "acmé-1", ""])

@@ -68,11 +68,15 @@ class _Cluster:
     parts: list[Part] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     inputs: set[str] = field(default_factory=set)
+    clashes: dict[str, str] = field(default_factory=dict)
 
     def build_root(self) -> None:
         """The folder of the cluster itself; nothing can be shown without it."""
         if next(iter(self.tree.entries(self.root)), None) is None:
             raise RenderError(Failure.MISSING_INPUT, f"There is no folder {as_folder(self.root)}.", path=self.root)
+        ignoring = [entry.path for entry in self.tree.entries("") if entry.path.rpartition("/")[2] == ".sourceignore"]
+        if ignoring:
+            self.warnings.append(f"{ignoring[0]} is not followed: what it leaves out is shown here all the same.")
         view = flux_kustomizations.prepared(self.tree, self.root, {})
         built = kustomize.build(view, self.root, self.toolbox, anywhere=True)
         self.parts.append(Part(as_folder(self.root)))
@@ -96,7 +100,7 @@ class _Cluster:
             self.parts.append(Part(str(part.id), error.message))
             return
         if is_part:
-            self.parts.append(Part(str(part.id)))
+            self.parts.append(Part(str(part.id), self.clashes.get(str(part.id), "")))
 
     def _waits(self, part: Resource) -> bool:
         needed = mappings(mapping(part.body.get("spec")).get("dependsOn"))
@@ -152,10 +156,15 @@ class _Cluster:
                 if each.source
                 else each
             )
-            if resource.id in self.found:
+            twin = self.found.get(resource.id)
+            if twin is not None:
                 self.warnings.append(
                     f"{resource.id} of {part} is in another part, too; what was applied last would win."
                 )
+                if twin.body != resource.body:
+                    self.clashes[part] = (
+                        f"Its {resource.id} differs from the one of another part: nobody can say which stays."
+                    )
                 continue
             self.found[resource.id] = resource
             if flux_releases.is_release(resource) or is_a(resource, KUSTOMIZE_GROUP, "Kustomization"):

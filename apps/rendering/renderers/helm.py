@@ -28,6 +28,7 @@ ENVIRONMENT = {
 _SOURCE = re.compile(rb"^(?:---|# Source: (.*))\r?$", re.MULTILINE)
 _PLACE = re.compile(r"([\w][\w./-]*\.(?:ya?ml|tpl|txt|json)):(\d+)")
 _FILE = re.compile(r"(?:error on|in) ([\w][\w./-]*\.(?:ya?ml|tpl|txt|json))")
+_VALUES = re.compile(r"(?:failed to parse \./([\w./-]+)|cannot load (values\.yaml)):.*?line (\d+)", re.DOTALL)
 _API = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[\w.-]+){0,2}")
 _KUBE = re.compile(r"v?\d+(?:\.\d+){0,2}[\w.+-]*")
 
@@ -150,6 +151,10 @@ def run_helm(release: Release, workspace: Workspace, toolbox: Toolbox) -> Comple
 
 def _failure(said: str, release: Release, code: int) -> RenderError:
     said = re.sub(r"\n\nUse --debug flag to render out invalid YAML$", "", said) or f"helm ended with {code}."
+    values = _VALUES.search(said)
+    if values:
+        own = joined(release.chart, values.group(2)) if values.group(2) else None
+        return RenderError(Failure.TEMPLATE, said, path=own or values.group(1) or "", line=int(values.group(3)))
     place, file = _PLACE.search(said), _FILE.search(said)
     named = place.group(1) if place else file.group(1) if file else ""
     inner = named.partition("/")[2]

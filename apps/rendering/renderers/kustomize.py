@@ -31,6 +31,9 @@ _ORIGIN = re.compile(r"path: ([a-z./][\w./-]*\.ya?ml)\n?", re.ASCII)
 _PLACE = re.compile(r"([\w./-]+\.(?:ya?ml|json))(?::? line |:)(\d+)")
 
 
+_INSIDE = re.compile(r"yaml: line (\d+): .* in File: ([\w./-]+)")
+
+
 class Kustomize:
     """Option: ``path``, the folder of the kustomization; ``namespace`` of what names none."""
 
@@ -85,16 +88,23 @@ def run_kustomize(root: str, workspace: Workspace, toolbox: Toolbox, *, anywhere
     if done.returncode == 0:
         return done
     said = clean_message(done.stderr, (str(workspace.input), "/input")) or f"kubectl ended with {done.returncode}."
-    place = _PLACE.search(said)
-    path = (joined("", place.group(1)) or "") if place else ""
-    raise RenderError(Failure.TEMPLATE, said, path=path, line=int(place.group(2)) if place else 0)
+    path, line = _place_in(said, root)
+    raise RenderError(Failure.TEMPLATE, said, path=path, line=line)
+
+
+def _place_in(said: str, root: str) -> tuple[str, int]:
+    """The file and line of a message, in the ways in which the tool names them."""
+    place, inside = _PLACE.search(said), _INSIDE.search(said)
+    if place:
+        return joined("", place.group(1)) or "", int(place.group(2))
+    return (joined(root, inside.group(2)) or "", int(inside.group(1))) if inside else ("", 0)
 
 
 def _ask_for_origins(tree: Tree, root: str, workspace: Workspace) -> bool:
     """Let the copy of the root name the file of every resource, where that changes nothing else; whether it will."""
     path = kustomizations.file_of(tree, root)
-    if path is None or "buildMetadata" in (before := kustomizations.content(tree, path)):
-        return False
+    if path is None or not (before := kustomizations.content(tree, path)) or "buildMetadata" in before:
+        return False  # an empty one stays the error that it is
     longer = read_file(tree, path).rstrip() + b"\nbuildMetadata: [originAnnotations]\n"
     try:
         after = [document.value for document in documents(longer)]

@@ -17,6 +17,7 @@ from apps.rendering.terraform.values import canonical, sensitive_parts
 
 SHORTEST, SHORTEST_INSIDE = 4, 8
 """Shorter texts are hidden where they are marked only; those in between where they are a whole value, too."""
+_SHORTEST_NUMBER = 4  # digits
 _MOST_INSIDE = 1_000
 
 
@@ -56,10 +57,19 @@ def _texts(value: Json) -> Iterator[str]:
         item = left.pop()
         if isinstance(item, str):
             yield item
+        elif (number := _number(item)) is not None:
+            yield number
         elif isinstance(item, Mapping):
             left += item.values()
         elif isinstance(item, list):
             left += item
+
+
+def _number(value: Json) -> str | None:
+    """A number as text, where it is long enough to be a secret: hiding every 1 and 80 would hide the plan."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return text if len(text := str(value)) >= _SHORTEST_NUMBER else None
 
 
 class Cleaner:
@@ -85,6 +95,9 @@ class Cleaner:
             return self._text(value)
         if isinstance(value, Mapping):
             return {self._text(key): self._known(item) for key, item in value.items()}
+        number = _number(value)
+        if number is not None and number in self.secrets:
+            return self.fingerprint(canonical(number))
         return [self._known(item) for item in value] if isinstance(value, list) else value
 
     def _text(self, text: str) -> str:

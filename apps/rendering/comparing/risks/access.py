@@ -53,11 +53,29 @@ def _gained(before: _Body, after: _Body) -> Iterator[Risk]:
     gained = [one for one in new if not _is_covered(one, old)]
     yield from _said([one for one in gained if _is_strong(one)], Weight.HIGH)
     yield from _said([one for one in gained if not _is_strong(one)], Weight.MEDIUM)
+    yield from _taken_over(before, after)
     labels = mapping_at(before, "metadata", "labels")
     for label, value in mapping_at(after, "metadata", "labels").items():
         if label.startswith(_AGGREGATES) and value == "true" and labels.get(label) != "true":
             role = shown(label.removeprefix(_AGGREGATES))
             yield Risk("rbac", f"All who have the cluster role {role} get these rules, too.", Weight.HIGH)
+
+
+def _taken_over(before: _Body, after: _Body) -> Iterator[Risk]:
+    """Selectors by which a cluster role takes over the rules of others."""
+    known = mappings_at(mapping_at(before, "aggregationRule"), "clusterRoleSelectors")
+    for selector in mappings_at(mapping_at(after, "aggregationRule"), "clusterRoleSelectors"):
+        if selector in known:
+            continue
+        labels = ", ".join(f"{key}={value}" for key, value in mapping_at(selector, "matchLabels").items())
+        some = (
+            f"all cluster roles that {shown(labels)} selects" if labels else "all cluster roles that a selector names"
+        )
+        yield Risk(
+            "rbac",
+            f"It takes over the rules of {some if any(selector.values()) else 'every cluster role'}.",
+            Weight.HIGH,
+        )
 
 
 def _permissions(body: _Body) -> dict[Permission, None] | None:
