@@ -119,6 +119,12 @@ def redis() -> Iterator[str]:
         yield ""
 
 
+def ensure_checks() -> None:
+    """The checkers of rendered effects: large, so the portal does without them, but its tests do not."""
+    if subprocess.run([sys.executable, str(ROOT / "scripts" / "get_checks.py")], check=False).returncode != 0:
+        not_run("tests of the checks of rendered effects", "their packages could not be installed (make checks)")
+
+
 def ensure_browser() -> None:
     if any(shutil.which(name) for name in BROWSERS):
         return
@@ -179,6 +185,7 @@ def main() -> int:
         if options.only:
             return pytest(options.only, [*options.paths, "-s"], env, parallel=False)
         ensure_browser()
+        ensure_checks()
         services = with_services(options.paths, env)
         rest = steady(pytest(REST, options.paths, env), REST, env)
         if services:
