@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import reduce
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from apps.accounts.models import User
 from apps.accounts.queries import people_by_email
@@ -269,13 +269,18 @@ def is_earlier_state(change: ChangeRequest, *, but: Collection[int] = ()) -> boo
         return False
 
 
-def present_checks(change: ChangeRequest) -> list[CheckReport]:
-    """The newest report of each name for the present merge result, by name."""
+def check_reports(change: ChangeRequest) -> QuerySet[CheckReport]:
+    """All reports of the present merge result on its way into its branch, the oldest first."""
     revision = change.revision
     if revision is None or not revision.result_tree:
-        return []
+        return CheckReport.objects.none()
     rows = CheckReport.objects.filter(
         repository=change.repository_id, tree=revision.result_tree, target_branch=revision.target_branch
     )
-    newest = {row.name: row for row in rows.select_related("reported_by").order_by("pk")}
+    return rows.select_related("reported_by").order_by("pk")
+
+
+def present_checks(change: ChangeRequest) -> list[CheckReport]:
+    """The newest report of each name for the present merge result, by name."""
+    newest = {row.name: row for row in check_reports(change)}
     return [newest[name] for name in sorted(newest)]

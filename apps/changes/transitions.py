@@ -105,6 +105,12 @@ def announce(change: ChangeRequest) -> None:
     transaction.on_commit(lambda: change_changed.send(sender=None, change_id=pk))
 
 
+def lock_change(change: ChangeRequest) -> ChangeRequest:
+    """The row as it is now, locked until the transaction ends."""
+    rows = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository", "revision")
+    return rows.get(pk=change.pk)
+
+
 # --- revisions ---------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
-from apps.policies.evaluation import SKIPPED_CODES, Requirement, evaluate
+from apps.policies.evaluation import NORMAL, SKIPPED_CODES, Requirement, evaluate
 from apps.reviews import access
 from apps.reviews.emergencies import emergency_in_force, open_debt
 from apps.reviews.models import Emergency
@@ -40,7 +40,7 @@ def emergency_page(user: User, change: ChangeRequest) -> EmergencyPage:
     facts = approval_facts(change, policy=policy)
     present, debt = emergency_in_force(change), open_debt(change)
     now = evaluate(policy.config.rules, facts)
-    plain = evaluate(policy.config.rules, replace(facts, kind="normal")) if facts.emergency else now
+    plain = evaluate(policy.config.rules, replace(facts, kind=NORMAL)) if facts.emergency else now
     gate = next((row for row in now.requirements if row.code == "emergency"), None)
     return EmergencyPage(
         present=present,

@@ -15,6 +15,11 @@ from apps.core.errors import PortalError
 from apps.vcs import merging
 
 
+def is_same(subject: str, given: Revision, present: Revision | None) -> bool:
+    """Whether what was given for ``subject`` in revision ``given`` is for exactly what ``present`` is, on the same branch."""
+    return present is not None and subject == present.subject and given.target_branch == present.target_branch
+
+
 def carries_over(git_dir: Path, approved: Revision, present: Revision) -> bool:
     """Whether an approval of ``approved`` stands for the source of ``present``. What cannot be told is no."""
     if approved.target_branch != present.target_branch:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from apps.changes.access import can_report
-from apps.changes.models import ChangeRequest, CheckReport, Revision
+from apps.changes.models import ChangeRequest
+from apps.changes.queries import check_reports
 from apps.core.clock import now
 from apps.policies import calendar
 from apps.policies.config import GUEST_AUTHOR, SERVICE_AUTHOR, UNKNOWN_AUTHOR
@@ -37,7 +38,7 @@ def author_kinds(change: ChangeRequest, policy: Policy, people: People) -> tuple
     return tuple(sorted(kinds))
 
 
-def reported_checks(change: ChangeRequest, revision: Revision, policy: Policy, stage: str) -> dict[str, str] | None:
+def reported_checks(change: ChangeRequest, policy: Policy, stage: str) -> dict[str, str] | None:
     """Name → state of the newest report for exactly this merge result, by somebody who may report it now.
 
     ``None``: no rule of this stage asks.
@@ -45,12 +46,7 @@ def reported_checks(change: ChangeRequest, revision: Revision, policy: Policy, s
     asked = {name for rule in policy.config.rules if rule.stage == stage for name in rule.needs.checks}
     if not asked:
         return None
-    if not revision.result_tree:
-        return {}
-    rows = CheckReport.objects.filter(
-        repository=change.repository_id, tree=revision.result_tree, target_branch=revision.target_branch, name__in=asked
-    )
-    known = list(rows.select_related("reported_by").order_by("pk"))
+    known = list(check_reports(change).filter(name__in=asked))
     may = {row.reported_by_id: row.reported_by for row in known}
     trusted = {pk for pk, user in may.items() if can_report(user, change).allowed}
     return {row.name: row.state for row in known if row.reported_by_id in trusted}

@@ -11,6 +11,7 @@ from apps.policies import calendar
 from apps.policies.config import EmergencyConfig
 from apps.policies.evaluation import EmergencyFact
 from apps.policies.queries import Policy
+from apps.reviews.carry_over import is_same
 from apps.reviews.models import Emergency
 
 LASTS = timedelta(hours=1)
@@ -18,11 +19,9 @@ LASTS = timedelta(hours=1)
 
 def emergency_in_force(change: ChangeRequest) -> Emergency | None:
     """The newest one that was neither ended nor expired, and that is for the content of the present revision."""
-    row = change.emergencies.filter(ended_at=None, expires_at__gt=now()).select_related("declared_by").last()
-    if row is None or change.revision is None:
-        return None
-    same = row.subject == change.revision.subject and row.revision.target_branch == change.revision.target_branch
-    return row if same else None
+    rows = change.emergencies.filter(ended_at=None, expires_at__gt=now())
+    row = rows.select_related("declared_by", "revision").last()
+    return row if row is not None and is_same(row.subject, row.revision, change.revision) else None
 
 
 def emergency_fact(row: Emergency | None, policy: Policy) -> EmergencyFact | None:
@@ -48,10 +47,10 @@ def _owed(row: Emergency, config: EmergencyConfig) -> str:
 
 def restores_earlier_state(change: ChangeRequest) -> bool:
     """Whether a rollback goes back to what was approved and live before; what went by an emergency is neither until reviewed."""
-    owed = Emergency.objects.filter(change__repository=change.repository_id, paid_at=None).exclude(review_by=None)
+    owed = Emergency.objects.owed().filter(change__repository=change.repository_id)
     return is_earlier_state(change, but=list(owed.values_list("change", flat=True)))
 
 
 def open_debt(change: ChangeRequest) -> Emergency | None:
     """An emergency of ``change`` that was used, and whose rules are not met yet."""
-    return change.emergencies.filter(paid_at=None).exclude(review_by=None).first()
+    return change.emergencies.owed().first()

@@ -39,7 +39,6 @@ HOW = {
 }
 RETARGETED = "retargeted"
 WITHDRAWN = "withdrawn"
-NORMAL = "normal"
 ALWAYS = ("role/reviewer", "role/maintainer")
 
 
@@ -98,7 +97,7 @@ def approval_facts(
 
 def _with_emergency(facts: evaluation.Facts, change: ChangeRequest, policy: Policy) -> evaluation.Facts:
     """The smaller gate of an emergency in force, where the policy knows any; a rollback has its own."""
-    if policy.config.emergency is None or facts.kind != NORMAL:
+    if policy.config.emergency is None or facts.kind != evaluation.NORMAL:
         return facts
     emergency = emergency_fact(emergency_in_force(change), policy)
     return facts if emergency is None else replace(facts, kind=evaluation.EMERGENCY, emergency=emergency)
@@ -122,7 +121,7 @@ def _with_parts(
 ) -> evaluation.Facts:
     """What has to be seen and what pipelines reported, where a rule of this gate asks: looking into every file is not free."""
     if change.revision is not None:
-        facts = replace(facts, checks=reported_checks(change, change.revision, policy, facts.stage))
+        facts = replace(facts, checks=reported_checks(change, policy, facts.stage))
     asks = any(rule.needs.seen and rule.stage == facts.stage for rule in policy.config.rules)
     if not asks or change.revision is None:
         return facts

@@ -12,6 +12,7 @@ from apps.policies import calendar
 from apps.policies.config import FREEZE, MERGE, WindowConfig
 from apps.policies.evaluation import HoldFact, OverrideFact
 from apps.policies.queries import Policy
+from apps.reviews.carry_over import is_same
 from apps.reviews.effects import lost_to_effect
 from apps.reviews.models import WindowOverride
 
@@ -66,9 +67,7 @@ def override_facts(
             row.given_by_id,
             tuple(row.windows),
             row.environment,
-            counts=revision is not None
-            and row.subject == revision.subject
-            and row.revision.target_branch == revision.target_branch
+            counts=is_same(row.subject, row.revision, revision)
             and moment < row.created_at + OVERRIDE_LASTS
             and not lost_to_effect(row.effects, effects),
             reason=row.reason,

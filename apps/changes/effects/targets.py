@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from apps.changes.effects.git_tree import GitTree
 from apps.changes.effects.registry import reader_of
-from apps.changes.models import Revision
+from apps.changes.models import Rendering, Revision
 from apps.policies.config import EnvironmentConfig, PortalConfig, TargetConfig
 from apps.policies.queries import policy_at
 from apps.rendering.detection import detect
@@ -47,6 +47,11 @@ class Sides:
         """Paths that differ, of a rename both."""
         rows = trees.diff_trees(self.before.git_dir, self.before.oid, self.after.oid)
         return frozenset(path for row in rows for path in (row.old_path, row.new_path) if path)
+
+
+def rendered_target(row: Rendering) -> Target:
+    """The target that a rendering is of, as the policy named it when it was planned."""
+    return Target(row.target, row.environment, Kind(row.kind), row.options)
 
 
 def sides_of(revision: Revision) -> Sides | None:

@@ -9,7 +9,7 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.changes import access
 from apps.changes.models import ChangeRequest, CheckReport
-from apps.changes.transitions import Entry, announce, record
+from apps.changes.transitions import Entry, announce, lock_change, record
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput
 
@@ -29,8 +29,7 @@ def report_check(
     """
     access.require_visible(access.can_report(actor, change))
     _check_shape(name, state, summary, url)
-    locked = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository", "revision")
-    row = locked.get(pk=change.pk)
+    row = lock_change(change)
     revision = row.revision
     if revision is None or not revision.result_tree or revision.result_tree != tree:
         present = revision.result_tree if revision is not None else ""

@@ -14,7 +14,7 @@ from apps.accounts.models import User
 from apps.changes import access
 from apps.changes.effects.outcomes import Outcome, facts_of, outcome_from, outcome_of
 from apps.changes.effects.sides import packed
-from apps.changes.effects.targets import Found, Sides, reached_by, sides_of
+from apps.changes.effects.targets import Found, Sides, reached_by, rendered_target, sides_of
 from apps.changes.effects.tools import fingerprint, fingerprint_of
 from apps.changes.models import ChangeRequest, RenderedSide, Rendering, RenderingPlan, Revision
 from apps.changes.transitions import Entry, announce, record
@@ -106,7 +106,7 @@ def _wake(row: Rendering) -> None:
 
 def render(rendering_id: int) -> None:
     """Do one rendering that waits for the portal itself. Idempotent."""
-    _carry_out(rendering_id, Planner.HERE, lambda row, sides, hide: outcome_of(_target(row), sides, hide))
+    _carry_out(rendering_id, Planner.HERE, lambda row, sides, hide: outcome_of(rendered_target(row), sides, hide))
 
 
 def carry_out_plan(rendering_id: int, *, make: Make, seconds: float) -> None:
@@ -144,10 +144,6 @@ def _defect(row: Rendering, error: Exception) -> RenderError:
     log.error("rendering_failed", rendering=row.pk, target=row.label, error=type(error).__name__, frames=frames)
     said = f"The portal itself failed here ({type(error).__name__}). Its log has more; render it again later."
     return RenderError(Failure.DEFECT, said)
-
-
-def _target(row: Rendering) -> Target:
-    return Target(row.target, row.environment, Kind(row.kind), row.options)
 
 
 def _done(outcome: Outcome) -> dict[str, Any]:

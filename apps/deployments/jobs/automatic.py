@@ -8,10 +8,11 @@ from apps.audit.actors import SYSTEM
 from apps.changes import transitions as changes
 from apps.changes.lifecycle import Status
 from apps.changes.models import ChangeRequest
+from apps.changes.transitions import lock_change
 from apps.core.errors import Conflict
 from apps.deployments import access
 from apps.deployments.models import Deployment
-from apps.deployments.services.merging import begin_merge, lock_change
+from apps.deployments.services.merging import begin_merge
 from apps.deployments.transitions.ending import all_succeeded
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 from apps.changes.effects.outcomes import Outcome, outcome_from, with_checks
-from apps.changes.effects.targets import Sides
+from apps.changes.effects.targets import Sides, rendered_target
 from apps.changes.effects.tools import toolbox
 from apps.changes.models import Rendering
 from apps.core.secrets import decrypt
@@ -31,7 +31,7 @@ def make_plan(row: Rendering, sides: Sides, hide: Fingerprint) -> Outcome:
     environment = _environment(row)
     variables = variables_of(environment)
     mask = SecretMask(value for name, value in variables.items() if name not in READABLE)
-    target = Target(row.target, row.environment, Kind(row.kind), row.options)
+    target = rendered_target(row)
     try:
         if target.kind is Kind.TERRAFORM:
             return _terraform(target, sides, hide, Credentials(variables, mask.apply, _providers()))

@@ -18,6 +18,7 @@ from apps.policies.evaluation import (
     Requirement,
     evaluate,
     from_record,
+    is_untold,
 )
 from apps.repositories.models import Repository
 from apps.repositories.roles import REVIEW
@@ -25,7 +26,6 @@ from apps.reviews.people import People, people_of, principals
 
 MOST = 500
 PASSES, BLOCKED, UNKNOWN = "passes", "blocked", "unknown"
-_UNTOLD = "This could not be evaluated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def _recorded(row: MergeIntent) -> Facts | str:
 def _judged(facts: Facts, trial: _Trial) -> tuple[str, tuple[str, ...]]:
     verdict = evaluate(trial.config.rules, _facts(facts, trial))
     unmet = [found for found in verdict.requirements if not found.is_satisfied]
-    untold = [found for found in unmet if found.text.startswith(_UNTOLD)]
+    untold = [found for found in unmet if is_untold(found)]
     definite = [found for found in unmet if found not in untold]
     if definite:
         return BLOCKED, tuple(map(_words, definite))

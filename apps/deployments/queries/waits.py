@@ -88,7 +88,7 @@ def _promotion_text(deployment: Deployment, earlier: Environment | None, name: s
 def _gate(deployment: Deployment) -> list[Wait]:
     """The rules of the stage in a protected environment, and the windows of every one."""
     config, environment = _config(deployment), deployment.environment
-    has_rules = environment.protected and any(rule.stage == DEPLOY for rule in config.rules)
+    has_rules = _has_rules(environment, config)
     if not has_rules and not windows_for(config.windows, environment.name, DEPLOY):
         return []
     verdict = verdict_of(deployment.change, stage=DEPLOY, environment=environment.name)
@@ -98,13 +98,18 @@ def _gate(deployment: Deployment) -> list[Wait]:
     return [Wait("gate", others), *held] if others else held
 
 
+def _has_rules(environment: Environment, config: PortalConfig) -> bool:
+    """Rules of the stage hold protected environments only."""
+    return environment.protected and any(rule.stage == DEPLOY for rule in config.rules)
+
+
 def is_by_emergency(deployment: Deployment) -> bool:
     """Whether nothing but a confirmed emergency lets ``deployment`` through its gate."""
     change, environment = deployment.change, deployment.environment
     is_rollback = deployment.kind == Deployment.Kind.ROLLBACK
     if emergency_in_force(change) is None or (is_rollback and restores_earlier_state(change)):
         return False
-    has_rules = environment.protected and any(rule.stage == DEPLOY for rule in _config(deployment).rules)
+    has_rules = _has_rules(environment, _config(deployment))
     skipped = skipped_by_emergency(verdict_of(change, stage=DEPLOY, environment=environment.name))
     return any(has_rules or row.code not in RULE_CODES for row in skipped)
 

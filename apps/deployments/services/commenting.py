@@ -8,6 +8,7 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
+from apps.changes.transitions import lock_change
 from apps.core.errors import InvalidInput
 from apps.core.text import visible
 from apps.deployments.models import Deployment, DeploymentEvent
@@ -32,7 +33,7 @@ def comment_on_log(
     if place is None:
         raise InvalidInput("bad_locator", "This does not name a line of a log.", field="locator")
     found = Found(snippet=_printed(change, place))
-    locked = threads.lock_change(change)
+    locked = lock_change(change)
     thread = threads.write_thread(
         actor, change=locked, anchor=anchor, revision=locked.revision, body=body, kind=kind, found=found
     )

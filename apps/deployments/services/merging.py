@@ -10,6 +10,7 @@ from apps.audit.actors import Actor
 from apps.changes import transitions as changes
 from apps.changes.lifecycle import Status, words
 from apps.changes.models import ChangeRequest
+from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.core.work import request_work
@@ -39,12 +40,6 @@ def merge_change(actor: User, *, change: ChangeRequest) -> MergeIntent:
         f"{locked.label} is being merged already ({intent.requested_by.shown_name} asked for it). Watch it on its page.",
         change=locked.number,
     )
-
-
-def lock_change(change: ChangeRequest) -> ChangeRequest:
-    """The row as it is now, locked until the transaction ends."""
-    rows = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository")
-    return rows.get(pk=change.pk)
 
 
 def begin_merge(actor: User, change: ChangeRequest) -> MergeIntent:

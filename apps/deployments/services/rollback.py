@@ -10,13 +10,13 @@ from apps.changes import transitions
 from apps.changes.lifecycle import OPEN
 from apps.changes.lifecycle import Status as ChangeStatus
 from apps.changes.models import ChangeRequest
+from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.core.work import request_work
 from apps.deployments import access, messages
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment
-from apps.deployments.services.merging import lock_change
 from apps.vcs import history, merging, objects, refs
 from apps.vcs.history import Signature
 

@@ -10,6 +10,7 @@ from apps.audit.actors import Actor
 from apps.changes import transitions as changes
 from apps.changes.lifecycle import Status as ChangeStatus
 from apps.changes.models import ChangeRequest
+from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput
 from apps.core.work import request_work
@@ -44,7 +45,7 @@ def start_deployment(actor: User, *, change: ChangeRequest, environment: str) ->
     ``other_branch`` (only the default branch is deployed), ``superseded`` (something newer is live);
     :class:`InvalidInput` ``unknown_environment`` names those that exist.
     """
-    locked = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository").get(pk=change.pk)
+    locked = lock_change(change)
     access.require_deploy(actor, locked)
     if locked.status not in {ChangeStatus.MERGED, ChangeStatus.DONE}:
         raise Conflict(

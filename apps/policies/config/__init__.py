@@ -38,7 +38,14 @@ from apps.policies.config.model import (
 )
 from apps.policies.config.nodes import MAX_BYTES
 from apps.policies.config.reader import parse_duration
-from apps.policies.config.words import Difference, differences, rule_words, window_words
+from apps.policies.config.words import (
+    Difference,
+    approvals_words,
+    differences,
+    duration_parts,
+    rule_words,
+    window_words,
+)
 from apps.policies.problems import Problem, has_errors
 
 __all__ = [
@@ -79,7 +86,9 @@ __all__ = [
     "When",
     "WindowConfig",
     "affected_environments",
+    "approvals_words",
     "differences",
+    "duration_parts",
     "has_errors",
     "is_documentation",
     "is_policy",

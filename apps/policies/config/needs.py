@@ -97,12 +97,7 @@ def _seen(reader: Reader, node: Node | None, path: str) -> tuple[str, ...]:
     """``all``, or a list of what has to be seen."""
     if isinstance(node, Scalar):
         return (SEEN_ALL,) if reader.named(node, path, (SEEN_ALL,), SEEN_ALL) else ()
-    found = reader.texts(node, path, "seen: [destroys, rbac]")
-    for item, place in reader.entries(node, path, "") if found else ():
-        text = item.text if isinstance(item, Scalar) else ""
-        if text and text not in SEEN:
-            reader.error(item, place, f"`{text[:40]}` is nothing that can be seen.", nearest(text, SEEN))
-    return found
+    return reader.listed(node, path, SEEN, "nothing that can be seen", "seen: [destroys, rbac]")
 
 
 def read_people(reader: Reader, node: Node | None, path: str) -> tuple[str, ...]:

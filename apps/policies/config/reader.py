@@ -201,6 +201,15 @@ class Reader:
                 found.append(value)
         return tuple(found)
 
+    def listed(self, node: Node | None, path: str, known: tuple[str, ...], what: str, example: str) -> tuple[str, ...]:
+        """A list of known words; another one is an error that says ``what`` it is not."""
+        found = self.texts(node, path, example)
+        for item, place in self.entries(node, path, "") if found else ():
+            text = item.text if isinstance(item, Scalar) else ""
+            if text and text not in known:
+                self.error(item, place, f"`{text[:40]}` is {what}.", nearest(text, known or ("(none)",)))
+        return found
+
     def members(
         self, node: Node | None, path: str, example: str, read: Callable[[str, Scalar, Node, str], T | None]
     ) -> tuple[T, ...]:

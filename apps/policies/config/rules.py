@@ -72,8 +72,12 @@ def _when(
         known_environments(reader, fields.get("environments"), f"{path}.environments", environments),
         resources=_resources(reader, fields.get("resources"), f"{path}.resources"),
         size=_size(reader, fields.get("size"), f"{path}.size"),
-        authors=_listed(reader, fields.get("authors"), f"{path}.authors", AUTHORS, "no kind of author"),
-        windows=_listed(reader, fields.get("windows"), f"{path}.windows", windows, "not a window of this file"),
+        authors=reader.listed(
+            fields.get("authors"), f"{path}.authors", AUTHORS, "no kind of author", "authors: [unknown]"
+        ),
+        windows=reader.listed(
+            fields.get("windows"), f"{path}.windows", windows, "not a window of this file", "windows: [year end]"
+        ),
     )
 
 
@@ -92,16 +96,6 @@ def _size(reader: Reader, node: Node | None, path: str) -> SizeClause | None:
     return SizeClause(**counts)
 
 
-def _listed(reader: Reader, node: Node | None, path: str, known: tuple[str, ...], what: str) -> tuple[str, ...]:
-    """A list of known words; others are errors."""
-    found = reader.texts(node, path, f"[{known[0] if known else 'name'}]")
-    for item, place in reader.entries(node, path, "") if found else ():
-        text = item.text if isinstance(item, Scalar) else ""
-        if text and text not in known:
-            reader.error(item, place, f"`{text[:40]}` is {what}.", nearest(text, known or ("(none)",)))
-    return found
-
-
 def _resources(reader: Reader, node: Node | None, path: str) -> ResourceClause | None:
     example = "resources: {kinds: [PersistentVolumeClaim, aws_db_*], actions: [delete, replace]}"
     mapping = reader.mapping(node, path, example)
@@ -110,7 +104,13 @@ def _resources(reader: Reader, node: Node | None, path: str) -> ResourceClause |
     fields = reader.fields(mapping, path, RESOURCE_KEYS)
     if not mapping.pairs:
         reader.error(mapping, path, f"`{path}` is empty.", f"Write `{example}`, or remove the key.")
-    actions = _listed(reader, fields.get("actions"), f"{path}.actions", ACTIONS, "nothing that happens to a resource")
+    actions = reader.listed(
+        fields.get("actions"),
+        f"{path}.actions",
+        ACTIONS,
+        "nothing that happens to a resource",
+        "actions: [delete, replace]",
+    )
     return ResourceClause(
         reader.texts(fields.get("kinds"), f"{path}.kinds", "kinds: [PersistentVolumeClaim]"),
         actions,

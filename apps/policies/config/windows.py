@@ -11,7 +11,7 @@ from croniter import CroniterBadDateError, croniter
 from apps.policies.config.model import ALLOW, DEPLOY, FREEZE, MERGE, WindowConfig
 from apps.policies.config.needs import read_people
 from apps.policies.config.nodes import Mapping, Node, Scalar
-from apps.policies.config.reader import Reader, nearest
+from apps.policies.config.reader import Reader
 from apps.policies.config.rules import known_environments
 
 WINDOW_KEYS = ("name", "kind", "environments", "from", "to", "cron", "duration", "timezone", "holds", "override")
@@ -68,12 +68,7 @@ def _holds(reader: Reader, node: Node | None, path: str) -> tuple[str, ...]:
     """Stages; deployments where nothing is said."""
     if node is None:
         return (DEPLOY,)
-    found = reader.texts(node, path, "holds: [merge, deploy]")
-    for item, place in reader.entries(node, path, "") if found else ():
-        text = item.text if isinstance(item, Scalar) else ""
-        if text and text not in (MERGE, DEPLOY):
-            reader.error(item, place, f"`{text[:40]}` is nothing that a window holds.", nearest(text, (MERGE, DEPLOY)))
-    return found
+    return reader.listed(node, path, (MERGE, DEPLOY), "nothing that a window holds", "holds: [merge, deploy]")
 
 
 def _moment(reader: Reader, node: Node | None, path: str) -> datetime | None:

@@ -42,10 +42,10 @@ def rule_words(rule: Rule) -> str:
 def needs_words(needs: Needs) -> str:
     """What has to be there."""
     if needs.groups:
-        asked = [f"{_count(group.approvals)} from {' or '.join(group.from_)}" for group in needs.groups]
+        asked = [f"{approvals_words(group.approvals)} from {' or '.join(group.from_)}" for group in needs.groups]
         found = [" and ".join(asked) + (", by different people" if needs.distinct and len(asked) > 1 else "")]
     else:
-        found = [f"{_count(needs.approvals)} from {' or '.join(needs.from_)}"] if needs.approvals else []
+        found = [f"{approvals_words(needs.approvals)} from {' or '.join(needs.from_)}"] if needs.approvals else []
     if needs.seen:
         found.append(f"having seen {' and '.join(needs.seen)}")
     if needs.expires_seconds:
@@ -99,11 +99,16 @@ def environment_words(environment: EnvironmentConfig) -> str:
 
 def duration_words(seconds: int) -> str:
     """``1d12h``, as the file writes it."""
-    found = ""
+    return "".join(f"{number}{name}" for number, name in duration_parts(seconds)) or "0s"
+
+
+def duration_parts(seconds: int) -> list[tuple[int, str]]:
+    """``[(1, "d"), (12, "h")]``: the units of the file that are not zero, the longest first."""
+    found = []
     for size, name in _UNITS:
         number, seconds = divmod(seconds, size)
-        found += f"{number}{name}" if number else ""
-    return found or "0s"
+        found.append((number, name))
+    return [part for part in found if part[0]]
 
 
 def differences(before: PortalConfig, after: PortalConfig) -> tuple[Difference, ...]:
@@ -165,5 +170,6 @@ def _order(config: PortalConfig) -> str:
     return ", ".join(one.name for one in config.environments)
 
 
-def _count(number: int) -> str:
+def approvals_words(number: int) -> str:
+    """``1 approval``, ``2 approvals``."""
     return "1 approval" if number == 1 else f"{number} approvals"

@@ -5,6 +5,7 @@ from apps.policies.evaluation.emergency import may_confirm, owed_requirements, s
 from apps.policies.evaluation.facts import (
     BROKEN,
     EMERGENCY,
+    NORMAL,
     RENDERED,
     WAITS,
     CannotEvaluate,
@@ -26,6 +27,7 @@ from apps.policies.evaluation.facts import (
 )
 from apps.policies.evaluation.judge import evaluate
 from apps.policies.evaluation.record import from_record, replay, to_record
+from apps.policies.evaluation.rules import is_untold
 from apps.policies.evaluation.standing import SENTENCES, Ledger, Standing
 from apps.policies.evaluation.verdict import (
     FAILED,
@@ -44,6 +46,7 @@ __all__ = [
     "EMERGENCY",
     "FAILED",
     "MET",
+    "NORMAL",
     "NOT_NEEDED",
     "RENDERED",
     "SENTENCES",
@@ -74,6 +77,7 @@ __all__ = [
     "Standing",
     "evaluate",
     "from_record",
+    "is_untold",
     "may_confirm",
     "may_override",
     "owed_requirements",

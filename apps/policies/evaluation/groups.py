@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from apps.policies.config import GroupNeed, Rule
+from apps.policies.config import GroupNeed, Rule, approvals_words
 from apps.policies.evaluation.demands import Demand, Judged, approvals
 from apps.policies.evaluation.standing import Ledger
 from apps.policies.evaluation.verdict import FAILED, MET, WAITING, RuleRef
@@ -41,9 +41,8 @@ def group_requirements(rule: Rule, ledger: Ledger, ref: RuleRef) -> list[Judged]
 
 
 def _text(rule: Rule, group: GroupNeed) -> str:
-    number = "1 approval" if group.approvals == 1 else f"{group.approvals} approvals"
     others = ", not by somebody who fills another place of this rule" if rule.needs.distinct else ""
-    return f"{number} from {' or '.join(group.from_)}{others}"
+    return f"{approvals_words(group.approvals)} from {' or '.join(group.from_)}{others}"
 
 
 def _filled(rule: Rule, ledger: Ledger, members: Sequence[frozenset[int]]) -> list[frozenset[int]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from apps.policies.config import Needs
+from apps.policies.config import Needs, duration_parts
 from apps.policies.evaluation.facts import CannotEvaluate, Facts, Review
 
-_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+_UNITS = {"d": "day", "h": "hour", "m": "minute", "s": "second"}
 
 
 def is_expired(review: Review, needs: Needs, facts: Facts) -> bool:
@@ -26,9 +26,4 @@ def words(needs: Needs) -> str:
 
 def duration_words(seconds: int) -> str:
     """``7 days``, ``1 day 12 hours``."""
-    found = []
-    for size, name in _UNITS:
-        number, seconds = divmod(seconds, size)
-        if number:
-            found.append(f"{number} {name}{'' if number == 1 else 's'}")
-    return " ".join(found)
+    return " ".join(f"{number} {_UNITS[unit]}{'' if number == 1 else 's'}" for number, unit in duration_parts(seconds))

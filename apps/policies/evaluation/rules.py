@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from apps.policies.codeowners import OwnerMatch
-from apps.policies.config import CODE_OWNERS, DEPLOY, MERGE, REVIEWERS, Needs, Rule
+from apps.policies.config import CODE_OWNERS, DEPLOY, MERGE, REVIEWERS, Needs, Rule, approvals_words
 from apps.policies.evaluation.checks import check_requirements
 from apps.policies.evaluation.clauses import when_not
 from apps.policies.evaluation.demands import Judged, approvals
@@ -18,6 +18,7 @@ from apps.policies.evaluation.standing import Ledger
 from apps.policies.evaluation.verdict import FAILED, NOT_NEEDED, Requirement, RuleRef
 from apps.policies.patterns import Pattern, PatternError, compile_pattern
 
+_UNTOLD = "This could not be evaluated"
 DEFAULT_RULE = Rule("An owner", needs=Needs(1, (CODE_OWNERS,)))
 """What holds for a merge when no rule of the file applies to it (DESIGN §4)."""
 
@@ -56,8 +57,13 @@ def _asks_people(needs: object) -> bool:
 
 def not_evaluated(code: str, name: str, why: str, rule: RuleRef | None = None) -> Judged:
     """The requirement that stands for "we do not know": failed, never met."""
-    text = f"This could not be evaluated: {why}. It holds the change until it can be."
+    text = f"{_UNTOLD}: {why}. It holds the change until it can be."
     return Judged(Requirement(code, name, FAILED, text, rule=rule))
+
+
+def is_untold(requirement: Requirement) -> bool:
+    """Whether it failed because nobody knows, and not because something is missing."""
+    return requirement.text.startswith(_UNTOLD)
 
 
 def _ref(rule: Rule, facts: Facts) -> RuleRef:
@@ -131,7 +137,7 @@ def _judge(rule: Rule, ledger: Ledger, ref: RuleRef) -> list[Judged]:
         raise CannotEvaluate("it asks for no approval of anybody")
     if CODE_OWNERS in needs.from_:
         return [*_owners(rule, ledger, ref), *judged]
-    text = f"{_count(needs.approvals)} from {' or '.join(needs.from_)}"
+    text = f"{approvals_words(needs.approvals)} from {' or '.join(needs.from_)}"
     one = approvals(
         ledger,
         code="rule",
@@ -162,7 +168,7 @@ def _owners(rule: Rule, ledger: Ledger, ref: RuleRef) -> list[Judged]:
         name=rule.name,
         principals=tuple(dict.fromkeys((*names, *others))),
         count=rule.needs.approvals,
-        text=f"{_count(rule.needs.approvals)} from {whom}",
+        text=f"{approvals_words(rule.needs.approvals)} from {whom}",
         rule=ref,
         needs=rule.needs,
     )
@@ -178,7 +184,7 @@ def _owner_group(rule: Rule, group: OwnerGroup, others: tuple[str, ...], ledger:
         name=_owners_of(match),
         principals=principals,
         count=match.approvals,
-        text=f"{_count(match.approvals)} for {_paths(group.paths)} from {' or '.join(principals)}",
+        text=f"{approvals_words(match.approvals)} for {_paths(group.paths)} from {' or '.join(principals)}",
         rule=RuleRef(rule.name, ledger.facts.policy.owners_path, match.line),
         paths=group.paths,
         needs=rule.needs,
@@ -236,14 +242,10 @@ def _rollback(ledger: Ledger) -> Judged:
     if count < 1:
         text = f"Going back in {where} to what was approved and live before needs no approval."
         return Judged(Requirement("rollback", "Rollback", NOT_NEEDED, text, rule=rule))
-    text = f"{_count(count)} for going back in {where}, by someone else than who asked for it"
+    text = f"{approvals_words(count)} for going back in {where}, by someone else than who asked for it"
     return approvals(
         ledger, code="rollback", name="Rollback", principals=(REVIEWERS,), count=count, text=text, rule=rule
     )
-
-
-def _count(number: int) -> str:
-    return "1 approval" if number == 1 else f"{number} approvals"
 
 
 def _paths(paths: Sequence[str]) -> str:

@@ -9,6 +9,12 @@ from django.db.models import Q
 USER = settings.AUTH_USER_MODEL
 
 
+class EmergencyQuerySet(models.QuerySet["Emergency"]):
+    def owed(self) -> EmergencyQuerySet:
+        """Those that opened a gate whose rules are not met yet."""
+        return self.filter(paid_at=None).exclude(review_by=None)
+
+
 class Emergency(models.Model):
     """One change goes without its rules, for what it is now, until ``expires_at``.
 
@@ -28,6 +34,8 @@ class Emergency(models.Model):
     uses = models.JSONField(default=list)
     review_by = models.DateTimeField(null=True, blank=True)
     paid_at = models.DateTimeField(null=True, blank=True)
+
+    objects = EmergencyQuerySet.as_manager()
 
     class Meta:
         ordering = ("pk",)

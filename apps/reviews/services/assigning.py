@@ -12,6 +12,7 @@ from apps.audit.actors import Actor
 from apps.changes import transitions as changes
 from apps.changes.lifecycle import Status
 from apps.changes.models import ChangeRequest
+from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput
 from apps.repositories import access as repositories
@@ -28,7 +29,7 @@ def assign(actor: User, *, change: ChangeRequest, user: User, reason: str = "") 
     The person must be able to do it: write or review in the repository, and for a
     review not be a contributor. Asking the same person twice is a conflict.
     """
-    locked = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository").get(pk=change.pk)
+    locked = lock_change(change)
     access.can_assign(actor, locked).require_or_conflict()
     duty = Assignment.Duty.WRITE if locked.status == Status.REQUESTED else Assignment.Duty.REVIEW
     require_able(user, locked, duty)
@@ -66,7 +67,7 @@ def assign(actor: User, *, change: ChangeRequest, user: User, reason: str = "") 
 @transaction.atomic
 def unassign(actor: User, *, change: ChangeRequest, user: User) -> None:
     """Take back that ``user`` was asked; the person may do that too."""
-    locked = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository").get(pk=change.pk)
+    locked = lock_change(change)
     if actor.pk != user.pk:
         access.can_assign(actor, locked).require_or_conflict()
     rows = list(Assignment.objects.filter(change=locked, user=user, ended_at=None))

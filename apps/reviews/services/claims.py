@@ -6,6 +6,7 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
+from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.reviews import access
@@ -18,7 +19,7 @@ from apps.reviews.transitions import end_turn, give_turn, mark_stale
 @transaction.atomic
 def claim(actor: User, *, change: ChangeRequest) -> Assignment:
     """Take the review of ``change`` for one's group. Of two who claim at once one wins, the other gets a conflict."""
-    locked = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository").get(pk=change.pk)
+    locked = lock_change(change)
     access.can_claim(actor, locked).require_or_conflict()
     needs = list(Opening.objects.filter(change=locked, user=actor).order_by("pk").values_list("need", flat=True))
     if not needs:
@@ -43,7 +44,7 @@ def claim(actor: User, *, change: ChangeRequest) -> Assignment:
 @transaction.atomic
 def release_claim(actor: User, *, change: ChangeRequest) -> None:
     """Give a claim back, so that the group sees it again."""
-    locked = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository").get(pk=change.pk)
+    locked = lock_change(change)
     rows = Assignment.objects.filter(change=locked, user=actor, origin=Assignment.Origin.CLAIM, ended_at=None)
     if not rows.update(ended_at=now(), ending=Assignment.Ending.WITHDRAWN, ended_reason="gave the claim back"):
         raise Conflict("not_claimed", f"You hold no claim on {locked.label}.")

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
+from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput
 from apps.reviews import access
@@ -16,7 +17,6 @@ from apps.reviews.facts import approval_facts, policy_of
 from apps.reviews.models import Emergency, EmergencyConfirmation, News
 from apps.reviews.people import people_of, principals
 from apps.reviews.services.recording import record_act
-from apps.reviews.services.threads import lock_change
 from apps.reviews.signals import gate_opened
 from apps.reviews.transitions import mark_stale, tell
 

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
+from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, NotVisible
 from apps.policies.queries import Policy
@@ -14,7 +15,6 @@ from apps.reviews.effects import known_effects, require_known
 from apps.reviews.facts import approval_facts, policy_of
 from apps.reviews.models import Review, WindowOverride
 from apps.reviews.services.recording import record_act
-from apps.reviews.services.threads import lock_change
 from apps.reviews.signals import gate_opened
 from apps.reviews.transitions import mark_stale
 

@@ -12,6 +12,7 @@ from apps.accounts.models import User
 from apps.audit import services as audit
 from apps.audit.actors import Actor
 from apps.changes.models import ChangeRequest, Revision
+from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput
 from apps.reviews import access
@@ -24,7 +25,6 @@ from apps.reviews.models import Review
 from apps.reviews.prospects import approval_worth
 from apps.reviews.resources import seen_resources
 from apps.reviews.services.telling import review_given
-from apps.reviews.services.threads import lock_change
 from apps.reviews.services.threads_drafts import Published, has_pending, publish_drafts
 from apps.reviews.signals import review_submitted
 from apps.reviews.supposing import Worth

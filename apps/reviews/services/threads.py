@@ -11,6 +11,7 @@ from apps.accounts.models import User
 from apps.audit import services as audit
 from apps.audit.actors import Actor
 from apps.changes.models import ChangeRequest, Revision
+from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import InvalidInput
 from apps.reviews import access
@@ -61,12 +62,6 @@ def open_thread(
         {"kind": kind, "path": anchor.path, "line": anchor.line, "place": anchor.place},
     )
     return thread
-
-
-def lock_change(change: ChangeRequest) -> ChangeRequest:
-    """The row as it is now, locked until the transaction ends: numbers of threads are given under this lock."""
-    rows = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository", "revision")
-    return rows.get(pk=change.pk)
 
 
 def require_revision(change: ChangeRequest, number: int | None) -> Revision | None:

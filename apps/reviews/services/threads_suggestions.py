@@ -20,13 +20,13 @@ from apps.changes import contributions
 from apps.changes.lifecycle import FOLLOWS_GIT, words
 from apps.changes.models import ChangeRequest, Contribution, Revision
 from apps.changes.services import follow_branches
+from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, PortalError, Unavailable
 from apps.repositories import mirrors
 from apps.repositories.services import expect_push, note_push
 from apps.reviews import access
 from apps.reviews.models import Comment, SuggestionCommit
-from apps.reviews.services.threads import lock_change
 from apps.reviews.suggested_edits import edited_files
 from apps.reviews.suggestions import suggested_lines
 from apps.reviews.transitions import mark_stale

@@ -13,6 +13,7 @@ from apps.audit.actors import Actor
 from apps.changes import transitions as changes
 from apps.changes.lifecycle import Status
 from apps.changes.models import ChangeRequest
+from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput
 from apps.repositories import access as repositories
@@ -36,7 +37,7 @@ def hand_over(actor: User, *, change: ChangeRequest, user: User, note: str = "")
     A request to review or to write goes along when ``user`` can meet it; otherwise the actor is
     asked again as soon as ``user`` has acted. Handing over twice is a conflict.
     """
-    locked = _locked(change)
+    locked = lock_change(change)
     access.can_hand_over(actor, locked).require_or_conflict()
     text = _checked(actor, locked, user, note)
     had_turn = end_turn(locked, actor)
@@ -68,7 +69,7 @@ def snooze(actor: User, *, change: ChangeRequest, until: str, zone: str = "UTC")
             "bad_until", "Snooze for an hour (1h), until tomorrow or until a new revision.", field="until"
         )
     at = _moment(until, zone)
-    locked = _locked(change)
+    locked = lock_change(change)
     row = _own_turn(actor, locked)
     row.snoozed_until = at
     row.snoozed_revision = _present(locked) if until == REVISION else None
@@ -85,7 +86,7 @@ def snooze(actor: User, *, change: ChangeRequest, until: str, zone: str = "UTC")
 @transaction.atomic
 def unsnooze(actor: User, *, change: ChangeRequest) -> None:
     """Take the change back before the snooze ends."""
-    locked = _locked(change)
+    locked = lock_change(change)
     row = _own_turn(actor, locked)
     if not row.sleeps(now(), _present(locked)):
         raise Conflict("not_snoozed", f"{locked.label} is not snoozed.")
@@ -98,7 +99,7 @@ def unsnooze(actor: User, *, change: ChangeRequest) -> None:
 @transaction.atomic
 def settle_turn(actor: User, *, change: ChangeRequest) -> None:
     """Say that what one was called for needs nothing more. What the change itself waits for stays one's turn."""
-    locked = _locked(change)
+    locked = lock_change(change)
     row = _own_turn(actor, locked)
     if row.kind not in SETTLED_BY_SEEING:
         raise Conflict("still_waits", f"{locked.label} waits for you: {row.reason}. Do that, or hand it over.")
@@ -146,11 +147,6 @@ def _can_meet(user: User, change: ChangeRequest, duty: str) -> bool:
     if duty == Assignment.Duty.WRITE:
         return repositories.can_write(user, change.repository).allowed
     return access.can_approve(user, change).allowed and repositories.can_review(user, change.repository).allowed
-
-
-def _locked(change: ChangeRequest) -> ChangeRequest:
-    rows = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository", "revision")
-    return rows.get(pk=change.pk)
 
 
 def _own_turn(actor: User, change: ChangeRequest) -> Attention:

@@ -8,6 +8,7 @@ from apps.accounts.models import User
 from apps.audit import services as audit
 from apps.audit.actors import Actor
 from apps.changes.models import ChangeRequest
+from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import Conflict, NotVisible
 from apps.reviews import access
@@ -22,9 +23,7 @@ def withdraw_review(actor: User, *, change: ChangeRequest, review: int) -> Revie
     Guarantees: only the person who gave it, and not once the change is merged or being merged; a second withdrawal
     is a :class:`Conflict`. :class:`NotVisible` for a review of another change.
     """
-    locked = (
-        ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository", "revision").get(pk=change.pk)
-    )
+    locked = lock_change(change)
     row = locked.reviews.select_related("reviewer", "revision").filter(pk=review).first()
     if row is None:
         raise NotVisible("unknown_review", f"{locked.label} has no such review.")
