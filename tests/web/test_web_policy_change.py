@@ -10,10 +10,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apps.changes.models import ChangeRequest
+from apps.deployments import services
 from apps.deployments.models import MergeIntent
 from apps.policies.config import differences, parse_portal_yaml
 from apps.presentation.policy_change import policy_change
-from tests.support.delivery import Delivery, pipeline
+from tests.support.delivery import Delivery, pipeline, run_until_idle
 from tests.support.people import team
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +44,22 @@ def test_it_is_tried_on_what_was_merged_and_names_what_it_would_have_blocked(del
     assert "1 approval from team/dba" in page.run.blocked[0].reasons[0]
     assert [(row.what, row.name, row.change) for row in page.differences] == [("rule", "long", "added")]
     assert "to merge, when it touches app/**" in page.differences[0].after
+
+
+def test_a_rollback_is_tried_where_it_went_and_not_where_its_paths_would_reach(tmp_path: Path) -> None:
+    delivery = Delivery.start(tmp_path, pipeline("true", "true"))
+    first = delivery.merged("one")
+    run_until_idle()
+    inverse = services.roll_back(delivery.people.carol, deployment=delivery.deployment(first))
+    ChangeRequest.objects.filter(pk=inverse.pk).update(rollback_environments=["staging"])
+    run_until_idle()
+    inverse.refresh_from_db()
+    assert inverse.merge_commit
+    change = delivery.proposed("policy", {".gitops/portal.yaml": pipeline("true", "true") + "# as it was\n"})
+    page = policy_change(change)
+    assert page is not None
+    assert page.run is not None
+    assert (page.run.tried, page.run.blocked) == (2, ())
 
 
 def test_what_the_record_does_not_hold_cannot_be_told_and_passes_nobody(delivery: Delivery) -> None:

@@ -9,6 +9,7 @@ from apps.deployments.models import MergeIntent
 from apps.policies.codeowners import CodeOwners
 from apps.policies.config import PortalConfig, affected_environments
 from apps.policies.evaluation import (
+    ROLLBACK,
     CannotEvaluate,
     EnvironmentFact,
     Facts,
@@ -117,6 +118,8 @@ def _facts(facts: Facts, trial: _Trial) -> Facts:
     """What was recorded, with the environments, owners and groups of the policy that is tried."""
     paths, config = facts.changed_paths, trial.config
     reached = affected_environments(config, paths)
+    if facts.kind == ROLLBACK:  # it goes back where the change was, whatever its paths would reach
+        reached = tuple(one.name for one in facts.environments if one.affected)
     recorded = {person.id for person in facts.people}
     more = tuple(
         Person(user.pk, user.username, user.is_active, user.is_human, trial.people.can(user.pk, REVIEW))
