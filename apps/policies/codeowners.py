@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from apps.policies.patterns import Pattern, PatternError, compile_pattern
+from apps.core.patterns import Pattern, PatternError, compile_pattern
 from apps.policies.problems import ERROR, NOTICE, Problem, has_errors
 
 LOCATIONS = (".github/CODEOWNERS", ".gitlab/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")

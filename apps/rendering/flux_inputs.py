@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from apps.rendering import charts, kustomizations
+from apps.rendering import charts, flux_charts, flux_ignoring, kustomizations
 from apps.rendering.export import with_link_targets
 from apps.rendering.flux_sources import (
     GENERATOR_GROUP,
@@ -47,7 +47,7 @@ def of_cluster(tree: Tree, root: str) -> tuple[str, ...]:
                 found = {path for path in _named(tree, body) if _is_there(tree, path)}
                 wanted |= found
                 left += [each.removesuffix("/").removesuffix(".") for each in found if each.endswith("/")]
-    return listed(with_link_targets(tree, wanted))
+    return listed(with_link_targets(tree, wanted | set(flux_ignoring.files(tree))))
 
 
 def _is_there(tree: Tree, path: str) -> bool:
@@ -97,6 +97,6 @@ def _of_chart(tree: Tree, wanted: Mapping[str, Json]) -> set[str]:
     if mapping(wanted.get("sourceRef")).get("kind") == "HelmRepository":
         return set()
     chart = joined("", text(wanted.get("chart")))
-    files = [joined("", each) for each in wanted.get("valuesFiles") or () if isinstance(each, str)]
+    files = [joined("", each) for each in flux_charts.values_files(wanted)]
     found = charts.read_chart(tree, chart, None).inputs if chart else set()
     return found | {each for each in files if each}

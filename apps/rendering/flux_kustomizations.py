@@ -15,8 +15,6 @@ from apps.rendering.views import WithFiles
 from apps.rendering.yaml_reader import documents
 
 SWITCH = "kustomize.toolkit.fluxcd.io/substitute"
-_IGNORED = re.compile(r"(?:^|/)(?:\.github|\.circleci|\.git)/|(?:^|/)\.(?:travis|gitlab-ci|drone|sops|flux|goreleaser)\.ya?ml$|"
-                      r"(?:^|/)(?:appveyor|cloudbuild|codeship-(?:services|steps))\.ya?ml$")  # fmt: skip
 _SEPARATOR = re.compile(rb"^---\r?\n", re.MULTILINE)
 _VARIABLE = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 
@@ -74,12 +72,7 @@ def collected(tree: Tree, folder: str) -> list[str]:
     for entry in sorted(tree.entries(folder)):
         place = entry.path[len(folder) :].lstrip("/") if folder else entry.path
         is_inside = any(place.startswith(f"{each}/") for each in known)
-        if (
-            place.endswith((".yaml", ".yml"))
-            and entry.mode != GITLINK
-            and not is_inside
-            and not _IGNORED.search(entry.path)
-        ):
+        if place.endswith((".yaml", ".yml")) and entry.mode != GITLINK and not is_inside:
             found.append(f"./{place}")
     return sorted([*found, *(f"./{each}" for each in known)])
 

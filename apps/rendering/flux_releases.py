@@ -9,13 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from apps.rendering import charts, kubernetes, packed
+from apps.rendering.flux_charts import Chart, chart_of, merged
 from apps.rendering.flux_kustomizations import prepared
-from apps.rendering.flux_sources import HELM_GROUP, SOURCE_GROUP, Sources, is_a, mapping, mappings, text
+from apps.rendering.flux_sources import HELM_GROUP, Sources, is_a, mapping, mappings, text
 from apps.rendering.model import Failure, Json, RenderError, Resource
-from apps.rendering.paths import rooted
 from apps.rendering.protocol import Tree
 from apps.rendering.renderers import helm, kustomize
-from apps.rendering.sandbox.messages import clean_message
 from apps.rendering.toolbox import Toolbox
 from apps.rendering.views import Nothing, WithFiles
 from apps.rendering.yaml_reader import documents
@@ -47,24 +46,29 @@ def render(
 ) -> Rendering:
     """What the release installs. Raises ``RenderError`` where its chart or its values are not here."""
     spec, known = mapping(release.body.get("spec")), list(resources)
-    tree, chart, files = _chart(spec, release, known, sources, toolbox)
+    chart = chart_of(release, known, sources, toolbox)
     values, warnings = _values(spec, release, known)
     asked = helm.Release(
-        chart=chart,
+        chart=chart.place,
         name=_name(spec, release),
         namespace=text(spec.get("targetNamespace")) or release.id.namespace,
-        values=files,
         given=json.dumps(values).encode() if values else b"",
         kube_version=rules.kube_version,
         api_versions=rules.api_versions,
         include_crds=mapping(spec.get("install")).get("crds") != "Skip",
     )
-    placed, said = helm.template(tree, asked, toolbox)
+    placed, said = helm.template(chart.tree, asked, toolbox)
+    if chart.source:
+        placed = tuple(replace(each, source=chart.source) for each in placed)
     for renderer in mappings(spec.get("postRenderers")):
         placed = _post_rendered(placed, mapping(renderer.get("kustomize")), toolbox)
     found = kubernetes.resources(placed, asked.namespace)
-    read = set() if chart.endswith(packed.SUFFIXES) else charts.read_chart(tree, chart, None).inputs | set(files)
-    return Rendering(tree, found, (*warnings, *said), frozenset(read))
+    read = charts.read_chart(chart.tree, chart.place, None).inputs if _is_of_repository(chart) else set()
+    return Rendering(chart.tree, found, (*warnings, *said), chart.read | read)
+
+
+def _is_of_repository(chart: Chart) -> bool:
+    return chart.source is None and not chart.place.endswith(packed.SUFFIXES)
 
 
 def _name(spec: Mapping[str, Json], release: Resource) -> str:
@@ -75,39 +79,6 @@ def _name(spec: Mapping[str, Json], release: Resource) -> str:
     if len(name) <= _LONGEST_NAME:
         return name
     return f"{name[: _LONGEST_NAME - 13]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
-
-
-def _chart(
-    spec: Mapping[str, Json], release: Resource, resources: list[Resource], sources: Sources, toolbox: Toolbox
-) -> tuple[Tree, str, tuple[str, ...]]:
-    """The tree with the chart, its place there, and the values files."""
-    wanted, space = mapping(mapping(spec.get("chart")).get("spec")), release.id.namespace
-    reference = mapping(spec.get("chartRef"))
-    if reference.get("kind") == "HelmChart":
-        place = (text(reference.get("namespace")) or space, text(reference.get("name")))
-        named = next(
-            (
-                each
-                for each in resources
-                if is_a(each, SOURCE_GROUP, "HelmChart") and (each.id.namespace, each.id.name) == place
-            ),
-            None,
-        )
-        wanted, space = (mapping(named.body.get("spec")), place[0]) if named else ({}, space)
-    elif reference:
-        return sources.tree_of(reference, space), "", ()
-    name, version, source = text(wanted.get("chart")), text(wanted.get("version")), mapping(wanted.get("sourceRef"))
-    if source.get("kind") == "HelmRepository":
-        data = charts.cached_chart(name, version, toolbox)
-        if data is not None:
-            file = f"{name}-{version}.tgz"
-            return WithFiles(Nothing(), {file: data}), file, ()
-        what = f"Its chart {name} {version or '(newest)'} comes from HelmRepository {text(source.get('name'))}, another server"
-        raise RenderError(
-            Failure.UNSUPPORTED, clean_message(f"{what}; charts are not fetched, and the cache does not have it.")
-        )
-    named_files = [each for each in wanted.get("valuesFiles") or () if isinstance(each, str)]
-    return sources.tree_of(source, space), rooted(name, "chart"), tuple(helm.values_path(each) for each in named_files)
 
 
 def _values(
@@ -157,15 +128,6 @@ def _mapping_of(value: str, name: str) -> dict[str, Json]:
     if not isinstance(found, dict):
         raise RenderError(Failure.TEMPLATE, f"The values in ConfigMap {name} are no mapping.")
     return found
-
-
-def merged(under: Mapping[str, Json], over: Mapping[str, Json]) -> dict[str, Json]:
-    """Mappings are merged, everything else is replaced."""
-    result = dict(under)
-    for key, value in over.items():
-        below = result.get(key)
-        result[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return result
 
 
 def _post_rendered(

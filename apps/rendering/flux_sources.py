@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from apps.rendering.flux_ignoring import Ignoring
 from apps.rendering.kubernetes import group_of
 from apps.rendering.model import Failure, Json, RenderError, Resource
 from apps.rendering.paths import joined
@@ -39,8 +40,8 @@ def is_a(resource: Resource, group: str, kind: str) -> bool:
 class Sources:
     """Looks sources up among the resources that a cluster has."""
 
-    def __init__(self, tree: Tree, resources: Iterable[Resource]) -> None:
-        self.tree = tree
+    def __init__(self, ignoring: Ignoring, resources: Iterable[Resource]) -> None:
+        self.ignoring = ignoring
         self.found = {(each.id.kind, each.id.namespace, each.id.name): each for each in resources if _is_source(each)}
 
     def tree_of(self, reference: Json, namespace: str) -> Tree:
@@ -49,15 +50,24 @@ class Sources:
         kind, name = text(named.get("kind")), text(named.get("name"))
         place = text(named.get("namespace")) or namespace
         if kind == "GitRepository" and self._is_this(place, name):
-            return self.tree
+            return self._view(place, name)
         if kind == "ExternalArtifact":
             rules = self._rules(place, name)
             if rules:
-                return Moved(self.tree, rules)
+                return Moved(self.own_tree(), rules)
         what = clean_message(f"{kind or 'source'} {place}/{name}")
         raise RenderError(
             Failure.UNSUPPORTED, f"Its source, {what}, is not this repository; nothing is fetched from elsewhere."
         )
+
+    def own_tree(self) -> Tree:
+        """What the source of the cluster itself leaves of this repository."""
+        own = self._own()
+        return self._view(own.id.namespace if own else "", OWN_NAME)
+
+    def _view(self, namespace: str, name: str) -> Tree:
+        named = self.found.get(("GitRepository", namespace, name)) or (self._own() if name == OWN_NAME else None)
+        return self.ignoring.view(text(mapping(named.body.get("spec")).get("ignore")) if named else "")
 
     def _is_this(self, namespace: str, name: str) -> bool:
         if name == OWN_NAME:

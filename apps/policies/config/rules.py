@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.core.patterns import PatternError, compile_pattern
 from apps.policies.config.model import (
     ACTIONS,
     AUTHORS,
@@ -20,7 +21,6 @@ from apps.policies.config.model import (
 from apps.policies.config.needs import read_needs, read_people
 from apps.policies.config.nodes import Mapping, Node, Scalar
 from apps.policies.config.reader import Reader, nearest
-from apps.policies.patterns import PatternError, compile_pattern
 
 RULE_KEYS = ("name", "stage", "when", "needs")
 WHEN_KEYS = ("paths", "environments", "resources", "size", "authors", "windows")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from apps.core.patterns import Pattern, PatternError, compile_pattern
 from apps.policies.codeowners import OwnerMatch
 from apps.policies.config import CODE_OWNERS, DEPLOY, MERGE, REVIEWERS, Needs, Rule, approvals_words
 from apps.policies.evaluation.checks import check_requirements
@@ -16,7 +17,6 @@ from apps.policies.evaluation.facts import ROLLBACK, CannotEvaluate, Facts
 from apps.policies.evaluation.groups import group_requirements
 from apps.policies.evaluation.standing import Ledger
 from apps.policies.evaluation.verdict import FAILED, NOT_NEEDED, Requirement, RuleRef
-from apps.policies.patterns import Pattern, PatternError, compile_pattern
 
 _UNTOLD = "This could not be evaluated"
 DEFAULT_RULE = Rule("An owner", needs=Needs(1, (CODE_OWNERS,)))

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from apps.rendering import flux_inputs, flux_kustomizations, flux_releases, kubernetes, options
+from apps.rendering.flux_ignoring import Ignoring
 from apps.rendering.flux_sources import KUSTOMIZE_GROUP, Sources, is_a, mapping, mappings, text
 from apps.rendering.identity import identity_of
 from apps.rendering.model import Failure, Kind, Part, Rendered, RenderError, Resource, ResourceId, ToolIdentity
@@ -45,7 +46,8 @@ class Flux:
     def render(self, tree: Tree, target: Target, toolbox: Toolbox) -> Rendered:
         tool, root = self.tool(toolbox), options.path(target, "path")
         rules = flux_releases.Rules(options.text(target, "kubeVersion"), options.texts(target, "apiVersions"))
-        cluster = _Cluster(tree, root, rules, toolbox)
+        ignoring = Ignoring(tree)
+        cluster = _Cluster(ignoring, ignoring.view(), root, rules, toolbox)
         cluster.build_root()
         while cluster.pending:
             cluster.take_next()
@@ -57,8 +59,9 @@ class Flux:
 
 @dataclass
 class _Cluster:
-    """What was found so far; ``pending`` are parts that wait for their turn."""
+    """What was found so far; ``tree`` is what Flux sees of the repository, ``pending`` are parts that wait for their turn."""
 
+    ignoring: Ignoring
     tree: Tree
     root: str
     rules: flux_releases.Rules
@@ -72,15 +75,23 @@ class _Cluster:
 
     def build_root(self) -> None:
         """The folder of the cluster itself; nothing can be shown without it."""
-        if next(iter(self.tree.entries(self.root)), None) is None:
-            raise RenderError(Failure.MISSING_INPUT, f"There is no folder {as_folder(self.root)}.", path=self.root)
-        ignoring = [entry.path for entry in self.tree.entries("") if entry.path.rpartition("/")[2] == ".sourceignore"]
-        if ignoring:
-            self.warnings.append(f"{ignoring[0]} is not followed: what it leaves out is shown here all the same.")
-        view = flux_kustomizations.prepared(self.tree, self.root, {})
-        built = kustomize.build(view, self.root, self.toolbox, anywhere=True)
+        built = self._built_root()
+        resources = kubernetes.resources(built.placed)
+        own = Sources(self.ignoring, resources).own_tree()
+        if own is not self.tree:  # the source that the folder brings leaves out more than its files say
+            self.tree = own
+            built = self._built_root()
+            resources = kubernetes.resources(built.placed)
         self.parts.append(Part(as_folder(self.root)))
-        self._keep(kubernetes.resources(built.placed), self.tree, built.inputs, built.warnings, as_folder(self.root))
+        self.warnings += self.ignoring.warnings
+        self._keep(resources, self.tree, built.inputs, built.warnings, as_folder(self.root))
+
+    def _built_root(self) -> kustomize.Built:
+        if next(iter(self.tree.entries(self.root)), None) is None:
+            text_ = f"There is no folder {as_folder(self.root)}.{self.ignoring.hint}"
+            raise RenderError(Failure.MISSING_INPUT, text_, path=self.root)
+        view = flux_kustomizations.prepared(self.tree, self.root, {})
+        return kustomize.build(view, self.root, self.toolbox, anywhere=True)
 
     def take_next(self) -> None:
         """Build the first part of which everything that it depends on was built."""
@@ -97,7 +108,8 @@ class _Cluster:
         try:
             is_part = self._build(part)
         except RenderError as error:
-            self.parts.append(Part(str(part.id), error.message))
+            hint = self.ignoring.hint if error.failure is Failure.MISSING_INPUT else ""
+            self.parts.append(Part(str(part.id), f"{error.message}{hint}"))
             return
         if is_part:
             self.parts.append(Part(str(part.id), self.clashes.get(str(part.id), "")))
@@ -113,7 +125,7 @@ class _Cluster:
         if mapping(part.body.get("spec")).get("suspend") is True:
             self.warnings.append(f"{part.id} is suspended: Flux does not apply it until it is resumed.")
         if flux_releases.is_release(part):
-            sources = Sources(self.tree, self.found.values())
+            sources = Sources(self.ignoring, self.found.values())
             done = flux_releases.render(part, self.found.values(), sources, self.rules, self.toolbox)
             self._keep(done.resources, done.tree, done.inputs, done.warnings, str(part.id))
             return True
@@ -121,7 +133,7 @@ class _Cluster:
 
     def _build_kustomization(self, part: Resource) -> bool:
         spec = mapping(part.body.get("spec"))
-        tree = Sources(self.tree, self.found.values()).tree_of(spec.get("sourceRef"), part.id.namespace)
+        tree = Sources(self.ignoring, self.found.values()).tree_of(spec.get("sourceRef"), part.id.namespace)
         folder = joined("", text(spec.get("path")).removeprefix("/"))
         if folder is None:
             raise RenderError(Failure.REFUSED, "Its path leads out of the repository.")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from apps.policies.patterns import PatternError, compile_pattern
+from apps.core.patterns import PatternError, compile_pattern
 from tests.support.git import ENVIRONMENT, GitRepo
 
 
