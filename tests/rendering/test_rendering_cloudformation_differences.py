@@ -311,11 +311,77 @@ def test_the_policy_of_a_resource_speaks_of_that_resource_alone():
     assert [(risk.code, risk.weight) for risk in opened] == [("exposure", Weight.HIGH)]
 
 
-def test_exports_that_go_or_change_are_told():
-    def exported(value, name="shop-vpc"):
-        return f"Resources: {{A: {{Type: Custom::A}}}}\nOutputs: {{V: {{Value: {value}, Export: {{Name: {name}}}}}}}\n"
+def exported(value, name="shop-vpc", output="V"):
+    return (
+        f"Resources: {{A: {{Type: Custom::A}}}}\nOutputs: {{{output}: {{Value: {value}, Export: {{Name: {name}}}}}}}\n"
+    )
 
-    assert plan(exported("!Ref A"), exported("!Ref A")).warnings == ()
-    assert plan(exported("!Ref A"), exported("other")).warnings == ("The value of the export shop-vpc changes.",)
-    (told,) = plan(exported("!Ref A"), exported("!Ref A", "new")).warnings
-    assert told.startswith("The export shop-vpc is taken away")
+
+def test_an_export_that_goes_or_changes_is_a_risk_for_the_stacks_that_import_it():
+    assert plan(exported("!Ref A"), exported("!Ref A")).difference.changes == ()
+    (moved,) = plan(exported("!Ref A"), exported("other")).difference.changes
+    assert (moved.id.kind, moved.id.name, moved.action) == ("Export", "shop-vpc", Action.UPDATE)
+    assert apply_fields(moved.before, moved.fields) == moved.after
+    (gone,) = plan(exported("!Ref A"), exported("!Ref A", "new")).difference.changes
+    assert (gone.id.name, gone.action, gone.source.line) == ("shop-vpc", Action.DELETE, 2)
+    for change in (moved, gone):
+        ((code, weight),) = [(risk.code, risk.weight) for risk in change.risks]
+        assert (code, weight) == ("destroy", Weight.HIGH)
+    assert plan({}, {"t.yaml": exported("!Ref A")}).difference.counts["create"] == 1, "a new export is only a note"
+
+
+def test_what_becomes_of_outputs_is_a_note():
+    def noted(before, after):
+        return plan(before, after).warnings
+
+    plain = "Resources: {A: {Type: Custom::A}}\nOutputs: {V: {Value: one}}\n"
+    assert noted(plain, plain) == ()
+    assert noted(plain, plain.replace("one", "two")) == ("The output V changes from one to two.",)
+    assert noted(plain, plain.replace("V:", "W:")) == (
+        "The output V goes away; it was one.",
+        "The output W is new: one.",
+    )
+    assert plan(plain, plain.replace("one", "two")).difference.changes == ()
+    assert noted(plain, plain.replace("one", "!GetAtt A.Id")) == ("The output V changes from one to ${A.Id}.",)
+    many = "Outputs: {" + ", ".join(f"O{count}: {{Value: x}}" for count in range(120)) + "}\n"
+    told = noted(plain, plain.partition("Outputs")[0] + many)
+    assert len(told) == 51
+    assert told[-1] == "71 more outputs change."
+    assert "hunter22" not in repr(noted(plain, plain.replace("V: {Value: one}", "DbPassword: {Value: hunter22}")))
+
+
+TYPED = """
+Resources:
+  A:
+    Type: AWS::ECS::TaskDefinition
+    DeletionPolicy: Retain
+    Metadata: {Flag: true}
+    Properties: {Cpu: 256, Essential: true, Ports: [80, 443], Tags: [{Key: a, Value: 1}], Rate: 30}
+  Listen:
+    Type: AWS::Events::Rule
+    Properties: {EventPattern: {detail: {deep: [true]}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("Cpu: 256", 'Cpu: "256"'), ("Essential: true", 'Essential: "true"'), ("[80, 443]", '["80", 443]'),
+     ("Value: 1", 'Value: "1"'), ("Rate: 30", "Rate: 30.0")],
+)  # fmt: skip
+def test_another_type_of_the_same_value_is_counted_as_a_difference_without_effect(old, new):
+    found = plan(TYPED, TYPED.replace(old, new)).difference
+    assert found.changes == ()
+    ((field,),) = [change.fields for change in found.silent]
+    assert field.rule == "text"
+    assert plan(TYPED.replace(old, new), TYPED).difference.changes == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("Cpu: 256", 'Cpu: "257"'), ("Essential: true", 'Essential: "True"'), ("Flag: true", 'Flag: "true"'),
+     ("deep: [true]", 'deep: ["true"]'), ("Rate: 30", 'Rate: ""')],
+)  # fmt: skip
+def test_another_value_and_another_type_where_it_counts_stay_changes(old, new):
+    found = plan(TYPED, TYPED.replace(old, new)).difference
+    assert len(found.changes) == 1
+    assert found.silent == ()

@@ -240,7 +240,7 @@ def test_a_silent_difference_beside_one_that_counts_stays_in_its_place():
 
 
 def test_every_rule_has_its_sentence_and_is_used():
-    assert {rule for *_, rule in SILENT} == set(RULES)
+    assert {rule for *_, rule in SILENT} | {"text"} == set(RULES), "that of texts is CloudFormation's own"
 
 
 @pytest.mark.parametrize(

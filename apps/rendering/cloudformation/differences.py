@@ -13,7 +13,7 @@ from apps.rendering.comparing.equality import same, within_limits
 from apps.rendering.comparing.fields import field_changes
 from apps.rendering.comparing.paths import words
 from apps.rendering.comparing.resources import gathered
-from apps.rendering.comparing.shapes import UNKNOWN, Ordering, Shape, listed
+from apps.rendering.comparing.shapes import Ordering, Shape, listed
 from apps.rendering.model import (
     ABSENT,
     Action,
@@ -30,37 +30,55 @@ from apps.rendering.model import (
 Path = tuple[Step, ...]
 _MARKER = re.compile(r"\$\{([^{}]*)\}")
 _ELEMENTS = {
-    "Tags": listed(UNKNOWN, "Key", order=Ordering.FREE, empty=False),
-    "AttributeDefinitions": Shape(keys=("AttributeName",)),
-    "KeySchema": Shape(keys=("AttributeName",)),
-    "GlobalSecondaryIndexes": Shape(keys=("IndexName",)),
-    "LocalSecondaryIndexes": Shape(keys=("IndexName",)),
-    "Statement": Shape(keys=("Sid",)),
-    "Rules": Shape(keys=("Id",)),
-    "Policies": Shape(keys=("PolicyName",)),
+    "AttributeDefinitions": ("AttributeName",),
+    "KeySchema": ("AttributeName",),
+    "GlobalSecondaryIndexes": ("IndexName",),
+    "LocalSecondaryIndexes": ("IndexName",),
+    "Statement": ("Sid",),
+    "Rules": ("Id",),
+    "Policies": ("PolicyName",),
 }
+_DOCUMENTS = frozenset({"Body", "Content", "Definition", "EventPattern", "Schema"})
+"""Properties whose JSON goes to a service as it is: there ``true`` and ``"true"`` are two values."""
 
 
 class _Body(Shape):
-    """Lists are keyed by ``Name`` or by what the table says; there are no rules but that the order of tags is free."""
+    """Lists are keyed by ``Name`` or by what the table says; the order of tags is free. ``alike`` as :class:`Shape` has it."""
 
     __slots__ = ()
 
     def of(self, key: str) -> Shape:
-        known = _ELEMENTS.get(key)
-        return BODY if known is None else known if known.typed else _Body(keys=known.keys)
+        inside = self.element() if key not in _DOCUMENTS else BODY
+        if key == "Tags":
+            return listed(inside, "Key", order=Ordering.FREE, empty=False)
+        return replace(inside, keys=_ELEMENTS[key]) if key in _ELEMENTS else inside
 
     def element(self) -> Shape:
-        return BODY
+        return PROPERTY if self.alike else BODY
+
+
+class _Resource(_Body):
+    """Properties reach CloudFormation as texts; what stands beside them says what it is."""
+
+    __slots__ = ()
+
+    def of(self, key: str) -> Shape:
+        return PROPERTY if key == "Properties" else BODY.of(key)
 
 
 BODY = _Body(keys=("Name",))
+PROPERTY = _Body(keys=("Name",), alike=True)
+RESOURCE = _Resource(keys=("Name",))
 
 
-def compare(before: Iterable[Resource], after: Iterable[Resource]) -> Difference:
-    """The difference of two sides, the heaviest actions first, then by id. A type that changes is one replacement."""
+def compare(before: Iterable[Resource], after: Iterable[Resource], beside: Iterable[ResourceChange] = ()) -> Difference:
+    """The difference of two sides, the heaviest actions first, then by id. A type that changes is one replacement.
+
+    ``beside``: changes of what is no resource of the stack.
+    """
     old, new = ({each.id.name: each for each in side} for side in (before, after))
-    found = gathered(_change(old.get(name), new.get(name)) for name in old.keys() | new.keys())
+    compared = (_change(old.get(name), new.get(name)) for name in old.keys() | new.keys())
+    found = gathered((*compared, *beside))
     dependents = _dependents(new.values())
     return replace(found, changes=tuple(_with_dependents(change, dependents) for change in found.changes))
 
@@ -84,7 +102,7 @@ def _change(old: Resource | None, new: Resource | None) -> ResourceChange | None
 
 
 def _update(old: Resource, new: Resource) -> ResourceChange:
-    fields = field_changes(old.body, new.body, BODY)
+    fields = field_changes(old.body, new.body, RESOURCE)
     counting = [field for field in fields if not field.rule]
     if old.id.kind != new.id.kind:
         paths: tuple[Path, ...] = (("Type",),)

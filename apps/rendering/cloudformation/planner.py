@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from apps.rendering import options
 from apps.rendering.cloudformation.differences import compare
+from apps.rendering.cloudformation.outputs import export_changes, notes
 from apps.rendering.cloudformation.parameters import parameters_of, read_parameters
 from apps.rendering.cloudformation.problems import placed, problem
 from apps.rendering.cloudformation.scopes import Surroundings
@@ -19,7 +20,7 @@ from apps.rendering.protocol import Target, Tree
 from apps.rendering.redaction import Fingerprint
 from apps.rendering.toolbox import Toolbox
 
-COMPARER = ToolIdentity("gitops-portal-cloudformation", "1")
+COMPARER = ToolIdentity("gitops-portal-cloudformation", "2")
 
 
 class CloudFormation:
@@ -39,9 +40,10 @@ class CloudFormation:
         new = _side(after, target, fingerprint)
         missing = [path for path in _files(target) if not _has(before, path)]
         old = Found() if missing else _old_side(before, target, fingerprint)
-        difference = compare(old.resources, new.resources)
+        exported = export_changes(old.outputs, new.outputs, options.text(target, "stack"))
+        difference = compare(old.resources, new.resources, exported)
         inputs = {*self.inputs(before, target), *self.inputs(after, target)}
-        warnings = [*dict.fromkeys(new.warnings), *_of_exports(old.exports, new.exports)]
+        warnings = [*dict.fromkeys((*new.warnings, *new.outputs.warnings)), *notes(old.outputs, new.outputs)]
         if missing and _has(before, options.path(target, "template")):
             warnings.append(f"Before the change there is no {missing[0]}: everything counts as created.")
         return Planned(difference, COMPARER, listed(inputs), tuple(warnings), _parts(old.parts, new.parts))
@@ -88,15 +90,6 @@ def _given(tree: Tree, target: Target) -> Mapping[str, Json]:
     for path in _parameters_paths(target):
         return read_parameters(read_file(tree, path), path)
     return parameters_of(given) if given else {}
-
-
-def _of_exports(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """Exports are no resources, but other stacks depend on them."""
-    found = [
-        f"The export {name} is taken away; where a stack imports it, the update fails." for name in old.keys() - new
-    ]
-    found += [f"The value of the export {name} changes." for name in old.keys() & new.keys() if old[name] != new[name]]
-    return sorted(found)
 
 
 def _parts(old: Iterable[Part], new: Iterable[Part]) -> tuple[Part, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from apps.rendering.cloudformation.markers import inner
+from apps.rendering.cloudformation.outputs import Outputs
 from apps.rendering.cloudformation.parameters import is_secret, parameter_values
 from apps.rendering.cloudformation.problems import placed, problem, shown
 from apps.rendering.cloudformation.scopes import Scope, Surroundings
@@ -28,12 +28,12 @@ _BODY = (
 
 @dataclass(slots=True)
 class Found:
-    """One side. ``exports``: the values of exported outputs, by the names of the exports."""
+    """One side of a stack."""
 
     resources: list[Resource] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    exports: dict[str, str] = field(default_factory=dict)
+    outputs: Outputs = field(default_factory=Outputs)
     stacks: int = 0
 
 
@@ -80,7 +80,7 @@ class Expansion:
             with placed(template.path, template.line("Resources", name), f"resource {name}"):
                 if scope.has(name):
                     self._resource(scope, name, (*above, template.path))
-        self._exports(scope)
+        self.found.outputs.read(scope)
 
     def _resource(self, scope: Scope, name: str, above: tuple[str, ...]) -> None:
         declared, template = scope.template.resources[name], scope.template
@@ -119,18 +119,6 @@ class Expansion:
             **properties,
             "Parameters": {key: values[key] if key in secret else each for key, each in given.items()},
         }
-
-    def _exports(self, scope: Scope) -> None:
-        for name, output in scope.template.outputs.items():
-            export = output.get("Export") if isinstance(output, Mapping) else None
-            if not isinstance(export, Mapping) or "Name" not in export:
-                continue
-            with placed(scope.template.path, scope.template.line("Outputs", name), f"output {shown(name)}"):
-                if "Condition" in output and not scope.conditions.holds(output["Condition"]):
-                    continue
-                exported = _clean(scope.resolve(export["Name"]), scope.around.fingerprint)
-                value = _clean(scope.resolve(output.get("Value")), scope.around.fingerprint)
-                self.found.exports[inner(exported)] = inner(value)
 
 
 def _clean(value: Json, fingerprint: Fingerprint) -> Json:

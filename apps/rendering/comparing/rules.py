@@ -10,7 +10,7 @@ from apps.rendering.comparing.quantities import quantity
 from apps.rendering.comparing.shapes import Shape
 from apps.rendering.model import ABSENT, Json
 
-DEFAULT, EMPTY, ORDER, QUANTITY, WHOLE_NUMBER = "default", "empty", "order", "quantity", "whole number"
+DEFAULT, EMPTY, ORDER, QUANTITY, TEXT, WHOLE_NUMBER = "default", "empty", "order", "quantity", "text", "whole number"
 
 RULES: Mapping[str, str] = MappingProxyType({
     DEFAULT: "The field is left out on one side, and the other side says what Kubernetes fills in for it.",
@@ -18,6 +18,8 @@ RULES: Mapping[str, str] = MappingProxyType({
     ORDER: "The same elements in another order. The order of this list has no meaning, but where it is part of a pod "
            "template, Kubernetes may still replace the pods.",
     QUANTITY: "The same amount, written in another way (1 and 1000m, 1Gi and 1024Mi).",
+    TEXT: "The same value, written as a text and as a number or a truth value (30 and \"30\"). CloudFormation takes all of "
+          "them as text.",
     WHOLE_NUMBER: "The same number, written with and without a decimal point (1 and 1.0).",
 })  # fmt: skip
 
@@ -29,6 +31,8 @@ _NOTHING: Mapping[str, Json] = MappingProxyType({})
 
 def rule_for_values(before: Json, after: Json, shape: Shape) -> str:
     """The rule by which two values that are not the same have the same effect; empty where there is none."""
+    if shape.alike and _text(before) is not None and _text(before) == _text(after):
+        return TEXT
     if not shape.typed or isinstance(before, bool) or isinstance(after, bool):
         return ""
     if isinstance(before, int | float) and isinstance(after, int | float) and before == after:
@@ -36,6 +40,15 @@ def rule_for_values(before: Json, after: Json, shape: Shape) -> str:
     if shape.amount and quantity(before) is not None and quantity(before) == quantity(after):
         return QUANTITY
     return ""
+
+
+def _text(value: Json) -> str | None:
+    """A scalar as it is sent to an API that takes texts; a whole number without a decimal point."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, str | int | float) else None
 
 
 def rule_for_presence(key: str, before: Mapping[str, Json], after: Mapping[str, Json], shape: Shape) -> str:

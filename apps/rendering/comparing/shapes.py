@@ -27,7 +27,7 @@ class Shape:
 
     ``fields`` and ``defaults`` make a mapping a record: its keys are fields, and one that is ``null`` is absent.
     ``each`` is the shape of the values of a free mapping or of the elements of a list. ``empty``: absent, ``null`` and
-    empty are alike here.
+    empty are alike here. ``alike``: so are a number or a truth value and its text.
     """
 
     typed: bool = False
@@ -38,6 +38,7 @@ class Shape:
     order: Ordering = Ordering.COUNTS
     empty: bool = False
     amount: bool = False
+    alike: bool = False
 
     @property
     def record(self) -> bool:
