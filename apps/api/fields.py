@@ -90,8 +90,8 @@ def whole(**options: Any) -> serializers.IntegerField:
     return serializers.IntegerField(**options)
 
 
-def maybe_number() -> serializers.IntegerField:
-    return serializers.IntegerField(allow_null=True)
+def maybe_number(about: str = "") -> serializers.IntegerField:
+    return serializers.IntegerField(allow_null=True, help_text=about or None)
 
 
 def moment() -> serializers.DateTimeField:

@@ -6,8 +6,9 @@ from rest_framework.request import Request
 
 from apps.accounts.models import User
 from apps.accounts.queries import users_by_handle
+from apps.changes import outside
 from apps.changes import queries as changes
-from apps.changes.models import ChangeRequest
+from apps.changes.models import ChangeRequest, OutsideChange
 from apps.core.errors import InvalidInput, NotVisible
 from apps.deployments import queries as deployments
 from apps.deployments.models import Deployment, Environment
@@ -44,6 +45,10 @@ def environment_of(request: Request, repository: str, name: str) -> Environment:
     if row is None:
         raise NotVisible("not_found", f"{repository} has no environment {name}.")
     return row
+
+
+def outside_change_of(request: Request, name: str, key: int) -> OutsideChange:
+    return outside.find(caller(request), name, key)
 
 
 def thread_of(request: Request, number: int, thread: int) -> Thread:

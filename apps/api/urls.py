@@ -11,6 +11,7 @@ from apps.api.views import (
     deployments,
     desk,
     gates,
+    outside,
     people,
     renderings,
     repositories,
@@ -65,6 +66,21 @@ urlpatterns = [
         name="repository-member",
     ),
     path("repositories/<str:name>/receive/", route(gates.judge_push), name="repository-receive"),
+    path(
+        "repositories/<str:name>/outside-changes/",
+        route(outside.list_outside_changes),
+        name="repository-outside-changes",
+    ),
+    path(
+        "repositories/<str:name>/outside-changes/<int:outside>/adopt/",
+        route(outside.adopt),
+        name="outside-change-adopt",
+    ),
+    path(
+        "repositories/<str:name>/outside-changes/<int:outside>/revert/",
+        route(outside.revert),
+        name="outside-change-revert",
+    ),
     path("webhooks/<str:provider>/<str:name>/", repositories.accept_delivery, name="webhook"),
     # changes
     path("changes/", route(changes.list_changes, changes.create_change), name="changes"),

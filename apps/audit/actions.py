@@ -40,6 +40,9 @@ ACTIONS: dict[str, str] = {
     "repository.webhook_received": "Webhook delivery accepted",
     "repository.push_refused": "Push past the portal refused by the Git host",
     "repository.outside_change": "Target branch was moved past the portal",
+    "outside_change.adoption_proposed": "Adoption of an outside change proposed",
+    "outside_change.revert_proposed": "Revert of an outside change proposed",
+    "change.adopted": "Outside change adopted",
     "repository.ref_moved": "Branch moved",
     # policies
     "policy.changed": "Policy on the target branch changed",

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from apps.changes.lifecycle import Status
-from apps.changes.querysets import ChangeQuerySet, RenderingQuerySet, RevisionQuerySet
+from apps.changes.querysets import ChangeQuerySet, OutsideChangeQuerySet, RenderingQuerySet, RevisionQuerySet
 from apps.core.fields import OidField
 from apps.core.leases import Leased
 
@@ -26,6 +26,7 @@ class ChangeRequest(models.Model):
     class Kind(models.TextChoices):
         NORMAL = "normal"
         ROLLBACK = "rollback"
+        ADOPTION = "adoption"  # of what was pushed to the target branch past the portal: it is there already
 
     number = models.PositiveIntegerField(unique=True)
     repository = models.ForeignKey("repositories.Repository", on_delete=models.PROTECT, related_name="changes")
@@ -90,6 +91,7 @@ class Revision(models.Model):
         RETARGETED = "retargeted"
         REOPENED = "reopened"
         INVERSE = "inverse"
+        OUTSIDE = "outside"
 
     change = models.ForeignKey(ChangeRequest, on_delete=models.PROTECT, related_name="revisions")
     number = models.PositiveIntegerField()
@@ -269,3 +271,33 @@ class Contribution(models.Model):
                 name="an_unknown_contributor_is_recorded_once",
             ),
         ]
+
+
+class OutsideChange(models.Model):
+    """A target branch went from ``old_oid`` to ``new_oid`` past the portal: nobody approved that here.
+
+    ``change`` is the one that adopts or reverts it, as long as that was not withdrawn; ``settled_at`` is written when it
+    landed, or when the branch no longer contains ``new_oid``.
+    """
+
+    class Outcome(models.TextChoices):
+        ADOPTED = "adopted"
+        REVERTED = "reverted"
+        GONE = "gone"
+
+    repository = models.ForeignKey("repositories.Repository", on_delete=models.PROTECT, related_name="outside_changes")
+    branch = models.CharField(max_length=250)
+    kind = models.CharField(max_length=10)  # a kind of repositories.RefUpdate
+    old_oid = OidField()
+    new_oid = OidField()  # empty: the branch was deleted
+    pusher = models.ForeignKey(USER, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    seen_at = models.DateTimeField()
+    change = models.ForeignKey(ChangeRequest, on_delete=models.PROTECT, null=True, blank=True, related_name="settles")
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    objects = OutsideChangeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-pk",)
+        indexes = [models.Index(fields=["repository", "settled_at"], name="outside_changes_by_repository")]

@@ -21,6 +21,7 @@ from apps.core.reading import once_per_read
 from apps.core.verdict import Reason
 from apps.repositories.access import can_see
 from apps.repositories.models import BranchTip
+from apps.vcs.history import is_ancestor
 from apps.vcs.objects import commit_tree_oid
 
 MAX_PAGE = 100
@@ -201,6 +202,8 @@ def git_facts(change: ChangeRequest) -> GitFacts:
     source, target = tips.get(change.source_branch, ""), tips.get(change.target_branch, "")
     follows = change.status in FOLLOWS_GIT
     has_tree = bool(latest.result_tree)
+    if change.kind == ChangeRequest.Kind.ADOPTION:
+        return _adoption_facts(change, latest, target, follows=follows)
     facts = GitFacts(
         source_gone=bool(change.source_branch) and not source,
         target_gone=not target,
@@ -212,6 +215,18 @@ def git_facts(change: ChangeRequest) -> GitFacts:
     )
     return GitFacts(**{name: getattr(facts, name) for name in GitFacts.__dataclass_fields__ if name != "reasons"},
                     reasons=tuple(_reasons(change, facts)))  # fmt: skip
+
+
+def _adoption_facts(change: ChangeRequest, latest: Revision, tip: str, *, follows: bool) -> GitFacts:
+    """What is adopted happened already, so it is not followed; it has to be on its branch still."""
+    if not follows:
+        return GitFacts()
+    try:
+        is_there = bool(tip) and is_ancestor(change.repository.mirror_path, latest.head_oid, tip)
+    except PortalError:
+        is_there = False
+    gone = Reason("gone", f"{change.target_branch} does not contain it any more. Withdraw the change.")
+    return GitFacts(is_current=is_there, reasons=() if is_there else (gone,))
 
 
 def _reasons(change: ChangeRequest, facts: GitFacts) -> Iterable[Reason]:

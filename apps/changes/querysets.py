@@ -14,7 +14,7 @@ from apps.core.querysets import CasQuerySet
 from apps.repositories.models import BranchTip, RefUpdate, Repository
 
 if TYPE_CHECKING:
-    from apps.changes.models import ChangeRequest, Rendering, Revision  # noqa: F401
+    from apps.changes.models import ChangeRequest, OutsideChange, Rendering, Revision  # noqa: F401
 
 
 class ChangeQuerySet(CasQuerySet["ChangeRequest"]):
@@ -26,8 +26,8 @@ class ChangeQuerySet(CasQuerySet["ChangeRequest"]):
         return self.filter(status__in=[str(status) for status in OPEN])
 
     def following(self) -> ChangeQuerySet:
-        """Changes of which a push makes a new revision."""
-        return self.filter(status__in=[str(status) for status in FOLLOWS_GIT])
+        """Changes of which a push makes a new revision; what is adopted happened already, and stays what it was."""
+        return self.filter(status__in=[str(status) for status in FOLLOWS_GIT]).exclude(kind="adoption")
 
     def behind_git(self) -> ChangeQuerySet:
         """Changes whose branches are not where the latest revision says, and no recorded movement waits."""
@@ -62,3 +62,9 @@ class RenderingQuerySet(LeasedQuerySet["Rendering"]):
         """Renderings of present revisions that nobody works on, of those that are found out by ``planned_by``."""
         rows = self.filter(state="queued", planned_by=planned_by, revision__change__revision=F("revision"))
         return rows.filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now()))
+
+
+class OutsideChangeQuerySet(models.QuerySet["OutsideChange"]):
+    def open(self) -> OutsideChangeQuerySet:
+        """What is still on its branch, neither adopted nor reverted."""
+        return self.filter(settled_at=None)

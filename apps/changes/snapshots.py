@@ -58,6 +58,16 @@ def take(git_dir: Path, *, head: str, target: str) -> Snapshot:
         if error.code != "unrelated_histories":
             raise
         merged = merging.MergeResult(None)
+    return _between(git_dir, head, target, merged)
+
+
+def take_move(git_dir: Path, *, old: str, new: str) -> Snapshot:
+    """What came of a branch that went from commit ``old`` to ``new``, forward or not: the result is what ``new`` holds."""
+    bases = history.merge_bases(git_dir, old, new)
+    return _between(git_dir, new, old, merging.MergeResult(objects.commit_tree_oid(git_dir, new), (), bases))
+
+
+def _between(git_dir: Path, head: str, target: str, merged: merging.MergeResult) -> Snapshot:
     tree = merged.tree or ""
     changes, stats = [], []
     if tree:

@@ -261,7 +261,8 @@ def _latest(change: ChangeRequest) -> Revision:
 
 
 def _is_made_by_portal(change: ChangeRequest, source: str) -> bool:
-    return change.kind == ChangeRequest.Kind.ROLLBACK and not source
+    """Without a branch there are only the portal's own commits, but for what others pushed past it."""
+    return not source and change.kind != ChangeRequest.Kind.ADOPTION
 
 
 def _why_not(change: ChangeRequest, source: str, target: str) -> Conflict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from apps.accounts.models import User
-from apps.changes.models import ChangeRequest
+from apps.changes.models import ChangeRequest, OutsideChange
 from apps.core.clock import now
 from apps.policies.evaluation import PolicyVerdict
 from apps.vcs.history import Signature
@@ -28,6 +28,12 @@ def revert_message(change: ChangeRequest, *, asked_by: User) -> str:
     """What ``git revert`` would write, with who asked."""
     body = [f"This reverts commit {change.merge_commit} ({change.label})."]
     return _message(f'Revert "{_line(change.title)}"', body, [f"Requested-by: {person(asked_by)}"])
+
+
+def outside_revert_message(row: OutsideChange, *, asked_by: User) -> str:
+    """The same for what was pushed past the portal."""
+    body = [f"This takes {row.old_oid}..{row.new_oid} back, which went to {row.branch} past the portal."]
+    return _message(f"Revert {row.new_oid[:10]}", body, [f"Requested-by: {person(asked_by)}"])
 
 
 def _message(subject: str, body: list[str], trailers: list[str]) -> str:

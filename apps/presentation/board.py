@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from apps.accounts.models import User
+from apps.changes.outside import open_counts
 from apps.core.paging import Page, keyset_page
 from apps.deployments import queries
 from apps.deployments.access import can_keep_secrets
@@ -41,9 +42,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class BoardRow:
-    """One repository; ``cells`` follow the board's columns, ``None`` where it has no such environment."""
+    """One repository; ``cells`` follow the board's columns, ``None`` where it has no such environment.
+
+    ``outside``: how many pushes past the portal are neither adopted nor reverted.
+    """
 
     repository: str
+    outside: int
     cells: tuple[Place | None, ...]
 
 
@@ -62,7 +67,12 @@ def board_page(user: User) -> Board:
     by_repository: dict[str, dict[str, Place]] = {}
     for place in places:
         by_repository.setdefault(place.environment.repository.name, {})[place.environment.name] = place
-    rows = (BoardRow(name, tuple(cells.get(column) for column in columns)) for name, cells in by_repository.items())
+    counts = open_counts({row.environment.repository for row in found})
+    outside = {row.environment.repository.name: counts.get(row.environment.repository_id, 0) for row in found}
+    rows = (
+        BoardRow(name, outside[name], tuple(cells.get(column) for column in columns))
+        for name, cells in by_repository.items()
+    )
     return Board(columns, tuple(rows))
 
 

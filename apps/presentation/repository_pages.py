@@ -9,6 +9,7 @@ from django.db.models import Count, Q
 from django.utils.dateparse import parse_datetime
 
 from apps.accounts.models import Team, User
+from apps.changes.outside import open_counts
 from apps.core.clock import now
 from apps.policies.config import Rule
 from apps.policies.queries import Policy, policy_at
@@ -63,6 +64,7 @@ class RepositoryPage:
     asks: bool
     webhooks: tuple[tuple[str, str], ...]
     has_ssh_key: bool
+    outside: int
 
     @property
     def repository(self) -> Repository:
@@ -107,6 +109,7 @@ def repository_page(user: User, name: str) -> RepositoryPage:
         asks=ASK in detail.capabilities,
         webhooks=tuple((one, f"{settings.PORTAL_URL}/api/v1/webhooks/{one}/{repository.name}/") for one in PROVIDERS),
         has_ssh_key=bool(repository.ssh_key),
+        outside=open_counts([repository]).get(repository.pk, 0),
     )
 
 

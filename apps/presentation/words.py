@@ -153,6 +153,14 @@ REPOSITORY: dict[str, Word] = {
     "never_synced": _neutral("Not fetched yet"),
 }
 
+OUTSIDE: dict[str, Word] = {
+    "proposed": _waiting("Being settled"),
+    "adopted": _met("Adopted"),
+    "reverted": _met("Reverted"),
+    "gone": _neutral("Gone from the branch"),
+}
+"""What went past the portal; while it is open it is an outside change."""
+
 AUDIT: dict[str, Word] = {
     "verified": _met("Verified"),
     "not_verified": _unknown("Not verified"),
@@ -170,6 +178,7 @@ ACCESS: dict[str, Word] = {
 WORDS: dict[str, Word] = {
     **ACCESS,
     **AUDIT,
+    **OUTSIDE,
     **REPOSITORY,
     **THREAD,
     **REVIEW,

@@ -63,7 +63,7 @@ READS = [
     "me/", "me/keyboard/", "users/", "users/kim/", "users/maintainer/absences/", "teams/", "teams/network/", "tokens/", "repositories/", "repositories/infra/",
     "changes/", "changes/{backlog}/", "changes/{review}/", "changes/{approved}/", "changes/{done}/",
     "changes/{merged}/", "changes/{review}/diff/", "changes/{backlog}/diff/", "changes/{review}/revisions/1/",
-    "changes/{approved}/reviews/", "changes/{review}/assignments/", "changes/{review}/reviewers/", "repositories/infra/rebalance/", "me/absences/",
+    "changes/{approved}/reviews/", "changes/{review}/assignments/", "changes/{review}/reviewers/", "repositories/infra/rebalance/", "repositories/infra/outside-changes/", "me/absences/",
     "changes/{review}/renderings/", "changes/{review}/renderings/staging/broken/", "changes/{review}/overrides/", "changes/{review}/emergency/", "changes/{review}/checks/", "changes/{review}/threads/", "changes/{review}/drafts/", "changes/{review}/viewed/", "changes/{review}/attention/",
     "queue/", "queue/arrangement/", "inbox/", "deployments/",
     "deployments/{failed}/", "deployments/{waiting}/", "deployments/{succeeded}/events/", "environments/", "audit/",
@@ -75,6 +75,7 @@ WRITES = [
     ("changes/{approved}/merge/", {}, 202),
     ("deployments/{succeeded}/rollback/", {}, 201),
     ("deployments/", {"change": "{merged}", "environment": "staging"}, 201),
+    ("repositories/infra/outside-changes/{outside}/adopt/", {}, 201),
     ("tokens/", {"name": "nightly", "scopes": ["read"]}, 201),
     ("audit/verify/", {}, 200),
 ]

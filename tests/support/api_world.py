@@ -13,7 +13,7 @@ from apps.accounts.models import User
 from apps.accounts.services import create_token, create_user
 from apps.audit.models import AuditEntry
 from apps.changes import services as changes
-from apps.changes.models import ChangeRequest, Rendering, RenderingPlan
+from apps.changes.models import ChangeRequest, OutsideChange, Rendering, RenderingPlan
 from apps.core.clock import now
 from apps.deployments import services as deployments
 from apps.deployments.models import Deployment
@@ -79,10 +79,17 @@ class World:
         team("network", people["kim"])
         repository, work = connected(tmp_path, people["maintainer"], files=FILES, members=MEMBERS)
         world = cls(repository, work, people, data_dir, tmp_path)
+        world._push_past_the_portal()
         world._finished_changes()
         world._open_changes()
         world._things_beside_changes()
         return world
+
+    def _push_past_the_portal(self) -> None:
+        self.work.commit("Straight to main", files={"app/outside.yaml": "a: 1\n"}, author="Zoe <zoe@example.org>")
+        pushed(self.repository, self.work, "main:refs/heads/main")
+        run_jobs("changes.take_ref_updates")
+        self.names["outside"] = OutsideChange.objects.get().pk
 
     def propose(self, name: str, content: dict[str, str] | None = None, **options: Any) -> ChangeRequest:
         """A change of alice from a branch of that name."""

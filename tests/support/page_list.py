@@ -21,6 +21,7 @@ PAGES: dict[str, list[str]] = {
         *("/deployments/12/cancel/", "/deployments/12/resolve/"),
         *("/environments/", "/environments/harbour/staging/", "/calendar/", "/environments/harbour/production/"),
         *("/repositories/", "/repositories/connect/", "/repositories/harbour/", "/repositories/harbour/policy/"),
+        "/repositories/harbour/outside/",
         *(
             "/repositories/harbour/credentials/",
             "/runbooks/",

@@ -7,7 +7,12 @@ new state afterwards, and is returned.
 
 from apps.changes.services.attaching import attach_branch
 from apps.changes.services.checks import report_check
-from apps.changes.services.creating import create_change, create_inverse_change
+from apps.changes.services.creating import (
+    create_adoption,
+    create_change,
+    create_inverse_change,
+    create_restoring_change,
+)
 from apps.changes.services.following import follow_branches, restore_pins, take_update
 from apps.changes.services.moving import (
     assign_owner,
@@ -43,8 +48,10 @@ __all__ = [
     "cancel_rendering",
     "carry_out_plan",
     "close_change",
+    "create_adoption",
     "create_change",
     "create_inverse_change",
+    "create_restoring_change",
     "edit_change",
     "follow_branches",
     "forget_side",

@@ -11,8 +11,8 @@ from django.db.models import F
 from apps.accounts.models import User
 from apps.changes import branches
 from apps.changes.lifecycle import Status
-from apps.changes.models import ChangeNumber, ChangeRequest, Revision
-from apps.changes.snapshots import Snapshot, pin, take
+from apps.changes.models import ChangeNumber, ChangeRequest, OutsideChange, Revision
+from apps.changes.snapshots import Snapshot, pin, take, take_move
 from apps.changes.transitions import Entry, record, require_free_pair, write_revision
 from apps.core.clock import now
 from apps.core.errors import InvalidInput
@@ -124,6 +124,65 @@ def create_inverse_change(
         )
         _first_revision(inverse, snapshot, Revision.Cause.INVERSE, actor, said)
     return inverse
+
+
+def create_adoption(actor: User, *, outside: OutsideChange, title: str) -> ChangeRequest:
+    """A change in review of what was pushed past the portal, frozen as it happened; landing it pushes nothing.
+
+    Everybody in its commits, who pushed it and who asks contributed, and cannot approve. To be called in a transaction that
+    holds ``outside``; one entry of the log.
+    """
+    repository = outside.repository
+    repositories.require(actor, repository, WRITE)
+    snapshot = take_move(repository.mirror_path, old=outside.old_oid, new=outside.new_oid)
+    with transaction.atomic():
+        change = _insert(
+            actor,
+            repository=repository,
+            kind=ChangeRequest.Kind.ADOPTION,
+            title=check_title(title),
+            description=f"{outside.branch} was moved from {outside.old_oid} to {outside.new_oid} past the portal. "
+            "Approve it to let what it brought be deployed, or revert it.",
+            status=str(Status.IN_REVIEW),
+            target_branch=outside.branch,
+            owner=actor,
+        )
+        said = Entry(
+            "outside_change.adoption_proposed",
+            f"{actor.username} proposed to adopt what was pushed to {outside.branch} past the portal, with {change.label}",
+            {"old": outside.old_oid, "new": outside.new_oid, "kind": outside.kind},
+        )
+        _first_revision(change, snapshot, Revision.Cause.OUTSIDE, actor, said, pusher=outside.pusher)
+    return change
+
+
+def create_restoring_change(
+    actor: User,
+    *,
+    repository: Repository,
+    target_branch: str,
+    title: str,
+    description: str,
+    head_oid: str,
+    entry: Entry,
+) -> ChangeRequest:
+    """A change in review whose commit ``head_oid`` the portal wrote; the ordinary gate, and only who asks contributes."""
+    repositories.require(actor, repository, WRITE)
+    target, tip = branches.resolve_target(repository, target_branch)
+    snapshot = take(repository.mirror_path, head=head_oid, target=tip)
+    branches.require_something(snapshot, "The inverse commit", target)
+    with transaction.atomic():
+        change = _insert(
+            actor,
+            repository=repository,
+            title=check_title(title),
+            description=check_description(description),
+            status=str(Status.IN_REVIEW),
+            target_branch=target,
+            owner=actor,
+        )
+        _first_revision(change, snapshot, Revision.Cause.INVERSE, actor, entry)
+    return change
 
 
 def check_title(title: str) -> str:

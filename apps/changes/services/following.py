@@ -9,8 +9,8 @@ from django.db import transaction
 
 from apps.audit.actors import SYSTEM
 from apps.changes import contributions
-from apps.changes.lifecycle import FOLLOWS_GIT
 from apps.changes.models import ChangeRequest, Contribution, Revision
+from apps.changes.outside import is_outside, prepare_outside_change
 from apps.changes.services.attaching import prepare_attachment, wanted_by_push, write_attachment
 from apps.changes.snapshots import Person, people_between, pin, take
 from apps.changes.transitions import Entry, LostRace, announce, follow_fact, is_latest, prepare, swap, write_revision
@@ -54,8 +54,8 @@ def take_update(update_id: int) -> bool:
 
 def follow_branches(change_id: int) -> None:
     """Bring one change to the recorded tips of its branches: what a push during a merge left behind."""
-    change = ChangeRequest.objects.select_related("repository", "revision").filter(pk=change_id).first()
-    if change is None or change.status not in FOLLOWS_GIT:
+    change = ChangeRequest.objects.following().select_related("repository", "revision").filter(pk=change_id).first()
+    if change is None:
         return
     step = _source_step(change, None) or _target_step(change)
     if step is not None:
@@ -95,7 +95,7 @@ def _note_policy(update: RefUpdate) -> None:
 def _steps(update: RefUpdate) -> Iterator[Step]:
     """What has to be written because of ``update``, with everything from Git already computed."""
     repository = update.repository
-    following = ChangeRequest.objects.filter(repository=repository, status__in=[str(s) for s in FOLLOWS_GIT])
+    following = ChangeRequest.objects.following().filter(repository=repository)
     for change in following.filter(source_branch=update.branch).select_related("repository", "revision"):
         yield from _guarded(change, lambda change=change: _source_step(change, update))  # type: ignore[misc]
         yield from _people_step(change, update)
@@ -104,6 +104,8 @@ def _steps(update: RefUpdate) -> Iterator[Step]:
     head = tip(repository, update.branch)
     if update.new_oid and head:
         yield from _attach_step(update, head)
+    if is_outside(update):
+        yield prepare_outside_change(update)
 
 
 def _guarded(change: ChangeRequest, make: Callable[[], Step | None]) -> Iterator[Step]:

@@ -72,6 +72,7 @@ def reopen(actor: User, *, change: ChangeRequest) -> ChangeRequest:
         entry = Entry("change.reopened", f"{actor.username} put {change.label} back into the backlog")
         apply_event(change, Event.REOPEN_REQUEST, actor=actor, entry=entry, closed_reason="")
         return change
+    _require_not_adopted(change)
     status = next_status(change.status, Event.REOPEN)
     branches.look(change.repository)
     head, columns = _reopened_head(change)
@@ -97,6 +98,7 @@ def retarget(actor: User, *, change: ChangeRequest, target_branch: str) -> Chang
     """Propose the same branch for another target: a new revision, under that target's rules."""
     _begin(change, access.can_retarget(actor, change))
     require_following(change)
+    _require_not_adopted(change)
     branches.look(change.repository)
     change.refresh_from_db()
     target, oid = branches.resolve_target(change.repository, target_branch)
@@ -180,6 +182,12 @@ def close_change(actor: User, *, change: ChangeRequest, reason: str) -> ChangeRe
 def _begin(change: ChangeRequest, verdict: Verdict) -> None:
     access.require_visible(verdict)
     change.refresh_from_db()
+
+
+def _require_not_adopted(change: ChangeRequest) -> None:
+    if change.kind == ChangeRequest.Kind.ADOPTION:
+        message = f"{change.label} is about what happened on {change.target_branch}; propose that again among the outside changes."
+        raise Conflict("adoption", message)
 
 
 def _checked_reason(reason: str) -> str:

@@ -16,6 +16,7 @@ from django.db import transaction
 from apps.audit.actors import Actor
 from apps.changes import transitions as changes
 from apps.changes.models import ChangeRequest
+from apps.changes.outside import settle_outside
 from apps.changes.signals import change_changed
 from apps.core.clock import now
 from apps.core.errors import PortalError, Unavailable
@@ -73,6 +74,9 @@ def lease_seconds() -> float:
 
 def _try(intent: MergeIntent, fence: int) -> None:
     repository, revision = intent.change.repository, intent.revision
+    if intent.change.kind == ChangeRequest.Kind.ADOPTION:
+        _adopt(intent, fence)
+        return
     git_dir = repository.mirror_path
     commit = merging.write_commit(
         git_dir,
@@ -101,6 +105,17 @@ def _try(intent: MergeIntent, fence: int) -> None:
     else:
         what = "moved" if tip else "was deleted"
         _return(intent, fence, MOVED, f"{revision.target_branch} {what} before the merge arrived.")
+
+
+def _adopt(intent: MergeIntent, fence: int) -> None:
+    """What was pushed past the portal is there already: it lands if the remote still has it, and nothing is pushed."""
+    repository, revision = intent.change.repository, intent.revision
+    ref = f"refs/heads/{revision.target_branch}"
+    tip = remotes.remote_tip(mirrors.source_of(repository), ref, limits=mirrors.limits())
+    if tip and (tip == revision.head_oid or _has_arrived(intent, revision.head_oid, tip)):
+        _land(intent, fence, revision.head_oid, tip=tip)
+    else:
+        _return(intent, fence, "gone", f"{revision.target_branch} does not contain {revision.head_oid[:10]} any more.")
 
 
 def _has_arrived(intent: MergeIntent, commit: str, tip: str) -> bool:
@@ -137,23 +152,37 @@ def _land(intent: MergeIntent, fence: int, commit: str, *, tip: str) -> None:
     """The merge happened: change, environments, deployments and branch tip in one transaction."""
     change, revision = intent.change, intent.revision
     repository = change.repository
+    is_adoption = change.kind == ChangeRequest.Kind.ADOPTION
     with transaction.atomic():
         if change.rolls_back_id:  # rows before the log, which the first entry locks
             list(Deployment.objects.select_for_update().filter(change=change.rolls_back_id, status=Status.PENDING))
         _write(intent, fence, state=MergeIntent.State.LANDED, ended_at=now(), lease_until=None, outcome={})
         change.refresh_from_db()
-        changes.land(change, commit=commit, actor=Actor.of(intent.requested_by))
+        entry = _adopted(change, commit) if is_adoption else None
+        changes.land(change, commit=commit, actor=Actor.of(intent.requested_by), entry=entry)
+        settle_outside(change)
         people = (change.owner_id or 0, change.requester_id)
-        text = f"Merged into {revision.target_branch} by {intent.requested_by.username}"
+        done = "Adopted on" if is_adoption else "Merged into"
+        text = f"{done} {revision.target_branch} by {intent.requested_by.username}"
         tell(change, people, kind=News.Kind.MERGED, text=text, by=intent.requested_by_id)
         change.refresh_from_db()
-        note_push(
-            repository, branch=revision.target_branch, old=revision.target_oid, new=commit, pusher=intent.requested_by
-        )
+        if not is_adoption:
+            note_push(
+                repository,
+                branch=revision.target_branch,
+                old=revision.target_oid,
+                new=commit,
+                pusher=intent.requested_by,
+            )
         if change.kind == ChangeRequest.Kind.ROLLBACK:
             _cancel_what_is_undone(intent)
         if not (deploys_from(revision.target_branch, repository) and _create_deployments(intent, commit, tip)):
             changes.finish(change, actor=Actor.of(intent.requested_by))
+
+
+def _adopted(change: ChangeRequest, commit: str) -> changes.Entry:
+    said = f"{change.label} adopted {commit[:12]}, which went to {change.target_branch} past the portal"
+    return changes.Entry("change.adopted", said, {"commit": commit})
 
 
 def _create_deployments(intent: MergeIntent, commit: str, tip: str) -> bool:

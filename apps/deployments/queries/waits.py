@@ -1,6 +1,6 @@
 """What holds a pending deployment, each reason with a sentence (DESIGN §6). Reads only.
 
-Codes: ``promotion``, ``gate``, ``freeze``, ``window``, ``manual``, ``lock``. Rollbacks wait neither for the promotion
+Codes: ``promotion``, ``outside``, ``gate``, ``freeze``, ``window``, ``manual``, ``lock``. Rollbacks wait neither for the promotion
 order nor, when they restore an earlier state, for the gate: that was the review of the inverse change.
 """
 
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from apps.changes.models import OutsideChange
+from apps.changes.outside import is_on
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment
-from apps.policies.config import DEPLOY, PortalConfig
+from apps.policies.config import DEPLOY, HOLD, PortalConfig
 from apps.policies.evaluation import skipped_by_emergency
 from apps.policies.queries import policy_at
 from apps.reviews.emergencies import emergency_in_force, restores_earlier_state
@@ -39,7 +41,7 @@ def waits_of(deployment: Deployment) -> list[Wait]:
     is_rollback = deployment.kind == Deployment.Kind.ROLLBACK
     found = [] if is_rollback else _promotion(deployment)
     if not (is_rollback and restores_earlier_state(deployment.change)):
-        found += _gate(deployment)
+        found += _outside(deployment) + _gate(deployment)
     if deployment.manual_start:
         found.append(Wait("manual", "Starts by hand: somebody who may deploy presses Start."))
     return found + _lock(deployment, is_ready=not found)
@@ -83,6 +85,20 @@ def _promotion_text(deployment: Deployment, earlier: Environment | None, name: s
     if there is None:
         return f"{name} must come first, and {deployment.change.label} was not deployed there. Deploy it to {name}."
     return f"{name} must come first; {there.label} there is {there.status}."
+
+
+def _outside(deployment: Deployment) -> list[Wait]:
+    """What went past the portal and is in the commit, where the policy holds that until it is adopted or reverted."""
+    if _config(deployment).outside_changes != HOLD:
+        return []
+    repository, branch = deployment.environment.repository, deployment.change.target_branch
+    rows = OutsideChange.objects.open().filter(repository=repository, branch=branch).select_related("repository")
+    within = [row for row in rows if is_on(row, deployment.commit)]
+    if not within:
+        return []
+    commits = ", ".join(row.new_oid[:10] for row in within[:5]) + (" …" if len(within) > 5 else "")
+    text = f"{branch} was moved past the portal ({commits}), and this commit contains it. Adopt or revert it first."
+    return [Wait("outside", text)]
 
 
 def _gate(deployment: Deployment) -> list[Wait]:

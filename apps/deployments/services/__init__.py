@@ -6,6 +6,7 @@ and is atomic; refusals are the errors of ``apps.core.errors``.
 
 from apps.deployments.services.commenting import comment_on_log
 from apps.deployments.services.merging import merge_change
+from apps.deployments.services.outside import adopt_outside_change, revert_outside_change
 from apps.deployments.services.receiving import Update, judge_push
 from apps.deployments.services.rollback import roll_back
 from apps.deployments.services.running import cancel, release, resolve, retry, start_deployment
@@ -13,6 +14,7 @@ from apps.deployments.services.secrets import remove_secret, set_secret
 
 __all__ = [
     "Update",
+    "adopt_outside_change",
     "cancel",
     "comment_on_log",
     "judge_push",
@@ -21,6 +23,7 @@ __all__ = [
     "remove_secret",
     "resolve",
     "retry",
+    "revert_outside_change",
     "roll_back",
     "set_secret",
     "start_deployment",

@@ -77,10 +77,16 @@ def _environments(change: ChangeRequest) -> list[str]:
 def _told_if_new(change: ChangeRequest, head: str) -> str:
     """Which gate will be asked, in words for the people at it."""
     git_dir = change.repository.mirror_path
-    merged = history.read_commit(git_dir, change.merge_commit)
-    if objects.commit_tree_oid(git_dir, head) == objects.commit_tree_oid(git_dir, merged.parents[0]):
+    if objects.commit_tree_oid(git_dir, head) == objects.commit_tree_oid(git_dir, _before(change)):
         return ""
     return " Later changes stay, so this makes a state that was not live before: the ordinary rules apply."
+
+
+def _before(change: ChangeRequest) -> str:
+    """The commit onto which ``change`` landed: a merge is made on exactly the tip that its revision names."""
+    if change.revision is None:
+        raise Conflict("no_revision", f"{change.label} has no code, so there is nothing to undo.")
+    return change.revision.target_oid
 
 
 def _write_inverse(actor: User, change: ChangeRequest) -> str:
@@ -91,7 +97,7 @@ def _write_inverse(actor: User, change: ChangeRequest) -> str:
         raise Conflict("target_gone", f"The branch {change.target_branch} is gone, so nothing can be merged into it.")
     merged = history.read_commit(git_dir, change.merge_commit)
     present = objects.commit_tree_oid(git_dir, tip)
-    before = objects.commit_tree_oid(git_dir, merged.parents[0])
+    before = objects.commit_tree_oid(git_dir, _before(change))
     result = merging.merge_trees(git_dir, merged.tree, present, before)
     if result.tree is None:
         files = list(result.conflicts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from apps.policies.config.environments import check_after, is_plain_path, read_environments
-from apps.policies.config.model import PortalConfig
+from apps.policies.config.model import HOLD, SHOW, PortalConfig
 from apps.policies.config.nodes import Mapping, Node, Refused, read_nodes
 from apps.policies.config.reader import Reader
 from apps.policies.config.rules import read_emergency, read_rollback, read_rules, read_threads
@@ -13,7 +13,10 @@ from apps.policies.config.secrets import read_secrets
 from apps.policies.config.windows import read_windows
 from apps.policies.problems import Problem, has_errors
 
-KEYS = ("apiVersion", "environments", "rules", "windows", "emergency", "rollback", "runbooks", "threads", "secrets")
+KEYS = (
+    "apiVersion", "environments", "rules", "windows", "emergency", "rollback", "runbooks", "threads", "secrets",
+    "outsideChanges",
+)  # fmt: skip
 API_VERSION = "portal/v1"
 MAX_PROBLEMS = 100
 _EXAMPLE = "Start the file with `apiVersion: portal/v1`; docs/portal-yaml.md has a whole example."
@@ -69,6 +72,7 @@ def _document(reader: Reader, root: Node) -> PortalConfig | None:
         _runbooks(reader, fields.get("runbooks")),
         read_threads(reader, fields.get("threads")),
         read_secrets(reader, fields.get("secrets")),
+        _outside_changes(reader, fields.get("outsideChanges")),
     )
 
 
@@ -79,6 +83,10 @@ def _api_version(reader: Reader, root: Mapping, node: Node | None) -> None:
         )
     else:
         reader.named(node, "apiVersion", (API_VERSION,), API_VERSION)
+
+
+def _outside_changes(reader: Reader, node: Node | None) -> str:
+    return SHOW if node is None else reader.named(node, "outsideChanges", (SHOW, HOLD), HOLD)
 
 
 def _runbooks(reader: Reader, node: Node | None) -> str:

@@ -16,6 +16,7 @@ EXPERTS = "experts"
 GROUP = "group"
 OPENER, WRITERS = "opener", "writers"
 ALLOW, FREEZE = "allow", "freeze"
+SHOW, HOLD = "show", "hold"
 ACTIONS = ("create", "update", "replace", "delete")
 """What can happen to a rendered resource."""
 UNKNOWN_AUTHOR, SERVICE_AUTHOR, GUEST_AUTHOR = "unknown", "service", "guest"
@@ -236,6 +237,8 @@ class PortalConfig:
     runbooks: str = ""
     threads: ThreadsConfig = field(default_factory=ThreadsConfig)
     secrets: tuple[SecretConfig, ...] = ()
+    outside_changes: str = SHOW
+    """Whether a push past the portal holds what contains it (``hold``) until it is adopted or reverted."""
 
     def environment(self, name: str) -> EnvironmentConfig | None:
         """The environment of that name."""

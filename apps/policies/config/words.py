@@ -122,6 +122,7 @@ def differences(before: PortalConfig, after: PortalConfig) -> tuple[Difference, 
         ("emergency", _emergency(before.emergency), _emergency(after.emergency)),
         ("rollback", _rollback(before), _rollback(after)),
         ("threads", before.threads.resolve or "by kind", after.threads.resolve or "by kind"),
+        ("outside changes", before.outside_changes, after.outside_changes),
         ("order of environments", _order(before), _order(after)),
     )
     found += [Difference(what, "", "changed", old, new) for what, old, new in singles if old != new]

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.web.views import repositories, repository_history, repository_settings, reviewer_forms
+from apps.web.views import outside, repositories, repository_history, repository_settings, reviewer_forms
 
 urlpatterns = [
     path("repositories/", repositories.index, name="repositories"),
@@ -12,6 +12,9 @@ urlpatterns = [
     path("repositories/<str:name>/history/", repository_history.history, name="repository_history"),
     path("repositories/<str:name>/blame/", repository_history.blame, name="repository_blame"),
     path("repositories/<str:name>/_blame/", repository_history.blame_rows, name="repository_blame_rows"),
+    path("repositories/<str:name>/outside/", outside.index, name="repository_outside"),
+    path("repositories/<str:name>/outside/<int:outside>/adopt/", outside.adopt, name="outside_adopt"),
+    path("repositories/<str:name>/outside/<int:outside>/revert/", outside.revert, name="outside_revert"),
     path("repositories/<str:name>/sync/", repositories.sync, name="repository_sync"),
     path("repositories/<str:name>/members/", repository_settings.set_member, name="repository_member"),
     path("repositories/<str:name>/members/remove/", repository_settings.remove_member, name="repository_member_remove"),
