@@ -108,4 +108,4 @@ def _undoes(update: RefUpdate, gone: list[OutsideChange]) -> bool:
     at, by_start = update.new_oid, {row.old_oid: row for row in gone}
     while at in by_start:
         at = by_start.pop(at).new_oid
-    return at == update.old_oid and at != update.new_oid
+    return bool(at == update.old_oid and at != update.new_oid)

@@ -86,7 +86,7 @@ def _before(change: ChangeRequest) -> str:
     """The commit onto which ``change`` landed: a merge is made on exactly the tip that its revision names."""
     if change.revision is None:
         raise Conflict("no_revision", f"{change.label} has no code, so there is nothing to undo.")
-    return change.revision.target_oid
+    return str(change.revision.target_oid)
 
 
 def _write_inverse(actor: User, change: ChangeRequest) -> str:
