@@ -55,6 +55,7 @@ _EXCEPT: Mapping[tuple[str, str], str] = {
     ("apps", "StatefulSet"): "spec.replicas spec.ordinals spec.template spec.updateStrategy spec.revisionHistoryLimit "
     "spec.persistentVolumeClaimRetentionPolicy spec.minReadySeconds",
 }
+_ASKED = ("spec", "resources", "requests", "storage")
 _SEALED = "data binaryData stringData immutable"
 
 
@@ -74,7 +75,11 @@ def replacing_paths(
         change.path
         for change in fields
         if not change.rule
-        and ((_within(change.path, fixed) and not _inside(change.path, free)) or _shrinks(identity, change))
+        and (
+            (_within(change.path, fixed) and not _inside(change.path, free))
+            or _shrinks(identity, change)
+            or _moves_family(kind, before, after, change)
+        )
     )
 
 
@@ -96,17 +101,30 @@ def _agree(path: Path, pattern: list[str]) -> bool:
 
 
 def _shrinks(identity: ResourceId, change: FieldChange) -> bool:
-    """Whether a claim would ask for less than it has: volumes grow only."""
-    if (identity.api, identity.kind) != ("", "PersistentVolumeClaim"):
+    """Whether a claim would ask for less than it has, or for nothing: volumes grow only."""
+    if (identity.api, identity.kind) != ("", "PersistentVolumeClaim") or change.path != _ASKED[: len(change.path)]:
         return False
-    if change.path != ("spec", "resources", "requests", "storage"):
-        return False
-    old, new = quantity(change.before), quantity(change.after)
+    inside = _ASKED[len(change.path) :]
+    old, new = quantity(_value_at(change.before, *inside)), quantity(_value_at(change.after, *inside))
     return old is not None and (new is None or new < old)
 
 
-def _at(body: Mapping[str, Json], *keys: str) -> Json:
-    value: Json = body
+def _moves_family(
+    kind: tuple[str, str], before: Mapping[str, Json], after: Mapping[str, Json], change: FieldChange
+) -> bool:
+    """Whether a service would have another first family of addresses; the second one may come and go."""
+    if kind != ("", "Service") or change.path[:2] != ("spec", "ipFamilies"):
+        return False
+    was, now = (_value_at(side, "spec", "ipFamilies") for side in (before, after))
+    return isinstance(was, list) and isinstance(now, list) and was[:1] != now[:1] and bool(was and now)
+
+
+def _value_at(value: Json, *keys: Step) -> Json:
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _at(body: Mapping[str, Json], *keys: str) -> Json:
+    value = _value_at(body, *keys)
     return value if isinstance(value, str) else None

@@ -11,9 +11,11 @@ from types import MappingProxyType
 
 from apps.rendering.comparing.risks.access import access_risks
 from apps.rendering.comparing.risks.actions import action_risks
+from apps.rendering.comparing.risks.admission import admission_guards
 from apps.rendering.comparing.risks.lifetime import lifetime_facts, lifetime_guards, lifetime_risks
 from apps.rendering.comparing.risks.network import network_facts, network_guards
 from apps.rendering.comparing.risks.pods import image_risks, pod_facts, pod_guards
+from apps.rendering.comparing.risks.policies import policy_risks
 from apps.rendering.model import Json, ResourceChange, Risk, Weight
 
 CODES: Mapping[str, str] = MappingProxyType({
@@ -24,6 +26,7 @@ CODES: Mapping[str, str] = MappingProxyType({
     "exposure": "something is reachable, or no longer shielded",
     "privilege": "a container may do more on its node",
     "image": "an image can change without a change here",
+    "admission": "what refused or changed objects does so no longer, or for fewer of them",
     "hook": "a tool runs or deletes something beside the change itself",
     "scale": "nothing is left running",
     "disruption": "maintenance of nodes stops too much, or cannot go on",
@@ -33,12 +36,18 @@ CODES: Mapping[str, str] = MappingProxyType({
 
 _Body = Mapping[str, Json]
 _FACTS: tuple[Callable[[_Body], Iterable[Risk]], ...] = (pod_facts, network_facts, lifetime_facts)
-_GUARDS: tuple[Callable[[_Body, _Body], Iterable[Risk]], ...] = (pod_guards, network_guards, lifetime_guards)
+_GUARDS: tuple[Callable[[_Body, _Body], Iterable[Risk]], ...] = (
+    pod_guards,
+    network_guards,
+    lifetime_guards,
+    admission_guards,
+)
 _OF_CHANGES: tuple[Callable[[ResourceChange], Iterable[Risk]], ...] = (
     action_risks,
     access_risks,
     lifetime_risks,
     image_risks,
+    policy_risks,
 )
 
 

@@ -21,6 +21,7 @@ _HEAVY: Mapping[tuple[str, str], str] = {
     ("gateway.networking.k8s.io", "Gateway"): "Everything behind it becomes unreachable.",
     ("storage.k8s.io", "StorageClass"): "Claims that name it are not served.",
     ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): "What it refused is allowed.",
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): "What it refused or changed is let in as it is.",
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): "What it refused is allowed.",
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"): "What it refused is allowed.",
     ("kustomize.toolkit.fluxcd.io", "Kustomization"): "Everything that it applied may be deleted, too.",

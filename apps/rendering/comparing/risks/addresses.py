@@ -20,8 +20,23 @@ def is_many(address: str) -> bool:
     return length is not None and 0 < length < _MANY
 
 
-def _length(address: str) -> int | None:
+def is_inside(address: str, other: str) -> bool:
+    """Whether all of a range is in another one; what is no range is in itself only."""
+    small, large = _network(address), _network(other)
+    if isinstance(small, ipaddress.IPv4Network) and isinstance(large, ipaddress.IPv4Network):
+        return small.subnet_of(large)
+    if isinstance(small, ipaddress.IPv6Network) and isinstance(large, ipaddress.IPv6Network):
+        return small.subnet_of(large)
+    return address.strip() == other.strip()
+
+
+def _network(address: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
     try:
-        return ipaddress.ip_network(address.strip(), strict=False).prefixlen
+        return ipaddress.ip_network(address.strip(), strict=False)
     except ValueError:
         return None
+
+
+def _length(address: str) -> int | None:
+    network = _network(address)
+    return None if network is None else network.prefixlen

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 
-from apps.rendering.comparing.risks.addresses import is_everybody, is_many
+from apps.rendering.comparing.risks.addresses import is_everybody, is_inside, is_many
 from apps.rendering.comparing.risks.reading import at, mapping_at, mappings_at, shown, text_at, texts_at
 from apps.rendering.model import Json, Risk, Weight
 
 _Body = Mapping[str, Json]
 _ROUTES = frozenset({"HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute"})
-_DIRECTIONS = {"Ingress": ("ingress", "from", "lets in"), "Egress": ("egress", "to", "lets out")}
+_WITH_HOSTS = frozenset({"HTTPRoute", "GRPCRoute", "TLSRoute"})
+"""Routes that take every host name of their gateway where they name none."""
+_ITS_HOSTS = "the hosts of the rules"
+_ALLOWED = ("whitelist-source-range", "allowlist-source-range", "/inbound-cidrs", "/allow-list", "/whitelist")
+_ASKS = ("/auth-type", "/auth-url", "/auth-tls-secret")
+_Path = tuple[str, bool]
+"""A path, and whether only exactly this one is meant."""
 
 
 def network_facts(body: _Body) -> Iterator[Risk]:
@@ -20,12 +25,10 @@ def network_facts(body: _Body) -> Iterator[Risk]:
         yield from _service(body)
     elif kind == "Ingress":
         yield from _ingress(body)
-    elif kind == "NetworkPolicy":
-        yield from _policy(body)
     elif kind == "Gateway":
         yield from _gateway(body)
     elif kind in _ROUTES:
-        yield from _hosts(texts_at(body, "spec", "hostnames"))
+        yield from _hosts(texts_at(body, "spec", "hostnames") or ([""] if kind in _WITH_HOSTS else []))
     elif kind == "VirtualService":
         yield from _hosts(texts_at(body, "spec", "hosts"))
     elif kind == "Route" and text_at(body, "spec", "host"):
@@ -67,75 +70,89 @@ def _gateway(body: _Body) -> Iterator[Risk]:
         yield from _hosts(texts_at(server, "hosts"))
 
 
-def _policy(body: _Body) -> Iterator[Risk]:
-    for rules, peers, verb in _DIRECTIONS.values():
-        for rule in mappings_at(body, "spec", rules):
-            ports = at(rule, "ports")
-            where = f" on {_ports(rule)}" if ports else ""
-            if not at(rule, peers):
-                yield Risk("exposure", f"The network policy {verb} all traffic{where}.", Weight.HIGH)
-            for peer in mappings_at(rule, peers):
-                cidr = text_at(peer, "ipBlock", "cidr")
-                weight = Weight.HIGH if is_everybody(cidr) or is_many(cidr) else Weight.MEDIUM
-                yield Risk("exposure", f"The network policy {verb} {_peer(peer)}{where}.", weight)
-
-
-def _ports(rule: _Body) -> str:
-    """``TCP 8080, UDP 53``; a range with its end."""
-    named = []
-    for port in mappings_at(rule, "ports"):
-        end = f"-{port['endPort']}" if "endPort" in port else ""
-        named.append(f"{port.get('protocol', 'TCP')} {port.get('port', 'every port')}{end}")
-    return shown(", ".join(named))
-
-
-def _peer(peer: _Body) -> str:
-    """Whose traffic, in words: the addresses, or the pods and their namespaces."""
-    cidr = text_at(peer, "ipBlock", "cidr")
-    if cidr:
-        excepted = ", ".join(texts_at(peer, "ipBlock", "except"))
-        return f"traffic of the addresses {shown(cidr)}{f' except {shown(excepted)}' if excepted else ''}"
-    pods = _selected(peer, "podSelector", "pods")
-    namespaces = _selected(peer, "namespaceSelector", "namespaces")
-    return f"traffic of {' in '.join(part for part in (pods, namespaces) if part) or 'something unknown'}"
-
-
-def _selected(peer: _Body, key: str, what: str) -> str:
-    """``namespaces with team=web``; empty where the peer does not say."""
-    if at(peer, key) is None:
-        return ""
-    selector = mapping_at(peer, key)
-    labels = mapping_at(selector, "matchLabels")
-    rest = {name: value for name, value in selector.items() if name != "matchLabels" and value}
-    named = [f"{name}={value}" for name, value in sorted(labels.items())]
-    named += [json.dumps(rest, sort_keys=True)] if rest else []
-    return f"{what} with {shown(', '.join(named))}" if named else f"all {what}"
-
-
 def network_guards(before: _Body, after: _Body) -> Iterator[Risk]:
     kind = text_at(after, "kind")
-    if kind == "NetworkPolicy":
-        yield from _lost_isolation(before, after)
-    elif kind == "Service":
-        if at(before, "spec", "loadBalancerSourceRanges") and not at(after, "spec", "loadBalancerSourceRanges"):
-            yield Risk("exposure", "The load balancer accepts every address (loadBalancerSourceRanges).", Weight.HIGH)
+    if kind == "Service":
+        yield from _ranges(before, after)
     elif kind == "Ingress":
-        lost = _encrypted(before) - _encrypted(after)
-        for host in sorted(lost):
-            yield Risk("exposure", f"TLS for {shown(host)} is taken away.", Weight.HIGH)
+        yield from _lost_encryption(before, after)
+        yield from _wider_paths(before, after)
+        yield from _annotations(before, after)
 
 
-def _lost_isolation(before: _Body, after: _Body) -> Iterator[Risk]:
-    for direction in sorted(_isolated(before) - _isolated(after)):
-        yield Risk("exposure", f"The network policy no longer restricts {direction.lower()}.", Weight.HIGH)
-    if mapping_at(before, "spec", "podSelector") != mapping_at(after, "spec", "podSelector"):
-        yield Risk("exposure", "The network policy shields other pods than before.", Weight.HIGH)
+def _ranges(before: _Body, after: _Body) -> Iterator[Risk]:
+    if at(after, "spec", "type") != "LoadBalancer":
+        return
+    was, now = (texts_at(body, "spec", "loadBalancerSourceRanges") for body in (before, after))
+    if was and not now:
+        yield Risk("exposure", "The load balancer accepts every address (loadBalancerSourceRanges).", Weight.HIGH)
+    for address in _gained(was, now):
+        if not is_everybody(address):  # told already
+            text = f"The load balancer accepts {shown(address)}, too (loadBalancerSourceRanges)."
+            yield Risk("exposure", text, Weight.HIGH if is_many(address) else Weight.MEDIUM)
 
 
-def _isolated(body: _Body) -> set[str]:
-    named = texts_at(body, "spec", "policyTypes")
-    return set(named) if named else {"Ingress", *(["Egress"] if at(body, "spec", "egress") else [])}
+def _gained(was: list[str], now: list[str]) -> list[str]:
+    """Ranges that are in none of those before, where there were some."""
+    return [each for each in now if was and not any(is_inside(each, old) for old in was)]
+
+
+def _lost_encryption(before: _Body, after: _Body) -> Iterator[Risk]:
+    for host in sorted(_encrypted(before) - _encrypted(after)):
+        yield Risk("exposure", f"TLS for {shown(host)} is taken away.", Weight.HIGH)
 
 
 def _encrypted(body: _Body) -> set[str]:
-    return {host for entry in mappings_at(body, "spec", "tls") for host in texts_at(entry, "hosts")}
+    """The hosts of ``tls``; an entry without hosts is for those of the rules."""
+    entries = mappings_at(body, "spec", "tls")
+    found = {host for entry in entries for host in texts_at(entry, "hosts")}
+    return found | ({_ITS_HOSTS} if any(not texts_at(entry, "hosts") for entry in entries) else set())
+
+
+def _wider_paths(before: _Body, after: _Body) -> Iterator[Risk]:
+    """Paths of hosts that were there before; new hosts are told whole."""
+    known = _paths(before)
+    for host, paths in _paths(after).items():
+        for path, is_exact in paths:
+            if host in known and not any(_holds(old, (path, is_exact)) for old in known[host]):
+                named = shown(host) if host else "every host name"
+                what = f"Every path of {named}" if path == "/" and not is_exact else f"{shown(path)} of {named}"
+                weight = Weight.HIGH if path == "/" and not is_exact else Weight.MEDIUM
+                yield Risk("exposure", f"{what} becomes reachable.", weight)
+
+
+def _paths(body: _Body) -> dict[str, list[_Path]]:
+    found: dict[str, list[_Path]] = {}
+    for rule in mappings_at(body, "spec", "rules"):
+        paths = mappings_at(rule, "http", "paths") or [{}]
+        found.setdefault(text_at(rule, "host"), []).extend(
+            (text_at(each, "path") or "/", each.get("pathType") == "Exact") for each in paths
+        )
+    return found
+
+
+def _holds(old: _Path, new: _Path) -> bool:
+    (path, is_exact), (other, _) = old, new
+    if is_exact:
+        return old == new
+    return other == path or other.startswith(f"{path.rstrip('/')}/")
+
+
+def _annotations(before: _Body, after: _Body) -> Iterator[Risk]:
+    old, new = (mapping_at(body, "metadata", "annotations") for body in (before, after))
+    was, now = _allowed(old), _allowed(new)
+    if was and not now:
+        yield Risk("exposure", "Requests are let in from every address: the list of allowed ones is gone.", Weight.HIGH)
+    for address in _gained(was, now):
+        weight = Weight.HIGH if is_everybody(address) or is_many(address) else Weight.MEDIUM
+        yield Risk("exposure", f"Requests are let in from {shown(address)}, too.", weight)
+    for name in sorted(old):
+        if name.endswith(_ASKS) and old[name] and not new.get(name):
+            text = f"Who sends requests is no longer asked for ({shown(name)})."
+            yield Risk("exposure", text, Weight.HIGH)
+
+
+def _allowed(annotations: _Body) -> list[str]:
+    """The addresses of whatever annotation the controller reads them from."""
+    texts = [str(value) for name, value in annotations.items() if name.endswith(_ALLOWED)]
+    return [each.strip() for text in texts for each in text.split(",") if each.strip()]

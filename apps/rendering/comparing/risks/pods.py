@@ -10,6 +10,7 @@ from apps.rendering.comparing.risks.reading import (
     containers,
     mapping_at,
     mappings_at,
+    pod_annotations,
     pod_spec,
     shown,
     text_at,
@@ -28,7 +29,17 @@ _STRONG = frozenset(
     "ALL SYS_ADMIN NET_ADMIN SYS_PTRACE SYS_MODULE SYS_RAWIO SYS_BOOT DAC_READ_SEARCH DAC_OVERRIDE BPF PERFMON MAC_ADMIN "
     "SYSLOG".split()
 )
-
+_SAFE_SYSCTLS = frozenset(
+    "kernel.shm_rmid_forced net.ipv4.ip_local_port_range net.ipv4.tcp_syncookies net.ipv4.ping_group_range "
+    "net.ipv4.ip_unprivileged_port_start net.ipv4.ip_local_reserved_ports net.ipv4.tcp_keepalive_time "
+    "net.ipv4.tcp_fin_timeout net.ipv4.tcp_keepalive_intvl net.ipv4.tcp_keepalive_probes net.ipv4.tcp_rmem "
+    "net.ipv4.tcp_wmem".split()
+)
+_CONFINED = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
+"""SELinux types of the level ``baseline``."""
+_OF_HOSTS = 1_000
+"""Groups below this are those of nodes themselves, such as those of their disks and of their container runtime."""
+_APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 
 _SETTINGS: tuple[tuple[tuple[str, ...], Json, str, Weight], ...] = (
     (("privileged",), True, "is privileged", Weight.HIGH),
@@ -48,9 +59,32 @@ def pod_facts(body: _Body) -> Iterator[Risk]:
             path = shown(at(volume, "hostPath", "path"))
             yield Risk("privilege", f"The pods see {path} of their node (hostPath).", Weight.HIGH)
     yield from _identity_facts(spec)
+    yield from _shared_facts(spec)
+    annotations = pod_annotations(body)
     for name, container in containers(spec):
         yield from _container_facts(name, container)
         yield from _effective_facts(name, container, spec)
+        if annotations.get(f"{_APPARMOR}{name}") == "unconfined":
+            yield _without_profile(name, "AppArmor unconfined")
+
+
+def _shared_facts(spec: _Body) -> Iterator[Risk]:
+    """What all containers of a pod have together."""
+    if spec.get("shareProcessNamespace") is True:
+        yield Risk(
+            "privilege", "The containers of a pod see and may stop each other's processes (shareProcessNamespace)."
+        )
+    own = mapping_at(spec, "securityContext")
+    groups = own.get("supplementalGroups")
+    named = [("supplementalGroups", each) for each in groups] if isinstance(groups, list) else []
+    for field, group in (*named, ("fsGroup", own.get("fsGroup"))):
+        if isinstance(group, int) and not isinstance(group, bool) and 0 <= group < _OF_HOSTS:
+            what = "the group of root" if group == 0 else f"group {group}, which nodes have, too"
+            yield Risk("privilege", f"The containers are in {what} ({field}).")
+    for sysctl in mappings_at(own, "sysctls"):
+        if text_at(sysctl, "name") not in _SAFE_SYSCTLS:
+            text = f"The pods set {shown(sysctl.get('name'))}, a setting of the kernel that is not safe (sysctls)."
+            yield Risk("privilege", text, Weight.HIGH)
 
 
 def _identity_facts(spec: _Body) -> Iterator[Risk]:
@@ -80,7 +114,15 @@ def _effective_facts(name: str, container: _Body, spec: _Body) -> Iterator[Risk]
         yield Risk("privilege", f"Container {name} runs as root (runAsUser 0).")
     for profile in ("seccompProfile", "appArmorProfile"):
         if at(_effective(own, spec, profile), "type") == "Unconfined":
-            yield Risk("privilege", f"Container {name} runs without a profile ({profile} Unconfined).", Weight.HIGH)
+            yield _without_profile(name, f"{profile} Unconfined")
+    options = mapping_at({"of": _effective(own, spec, "seLinuxOptions")}, "of")
+    if text_at(options, "type") not in _CONFINED or options.get("user") or options.get("role"):
+        named = text_at(options, "type") or options.get("user") or options.get("role")
+        yield Risk("privilege", f"Container {name} runs as {shown(named)} (seLinuxOptions).", Weight.HIGH)
+
+
+def _without_profile(name: str, why: str) -> Risk:
+    return Risk("privilege", f"Container {name} runs without a profile ({why}).", Weight.HIGH)
 
 
 def _effective(own: _Body, spec: _Body, field: str) -> Json:
@@ -115,6 +157,8 @@ def _guards(container: _Body, spec: _Body) -> set[str]:
         "allowPrivilegeEscalation: false": own.get("allowPrivilegeEscalation") is False,
         "dropping all capabilities": "ALL" in texts_at(own, "capabilities", "drop"),
         "a seccomp profile": text_at(_effective(own, spec, "seccompProfile"), "type")
+        in {"RuntimeDefault", "Localhost"},
+        "an AppArmor profile": text_at(_effective(own, spec, "appArmorProfile"), "type")
         in {"RuntimeDefault", "Localhost"},
     }
     return {guard for guard, holds in found.items() if holds}

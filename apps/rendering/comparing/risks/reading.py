@@ -59,6 +59,14 @@ def pod_spec(body: Mapping[str, Json]) -> Mapping[str, Json]:
     return {}
 
 
+def pod_annotations(body: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The annotations of the pods of a workload, which stand beside what they are made from."""
+    for way in _PODS:
+        if isinstance(mapping_at(body, *way).get("containers"), list):
+            return mapping_at(body, *way[:-1], "metadata", "annotations")
+    return {}
+
+
 def containers(spec: Mapping[str, Json]) -> list[tuple[str, Mapping[str, Json]]]:
     """All containers of a pod, also those that run before the others, by name."""
     kinds = ("initContainers", "containers", "ephemeralContainers")
