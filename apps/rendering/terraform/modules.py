@@ -73,6 +73,12 @@ def follow(tree: Tree, root: str) -> Reading:
 
 def source_of(reading: Reading, root: str, address: str) -> Source | None:
     """The place of the block that makes the resource at an address, where it is in one of the files that were read."""
+    found = block_of(reading, root, address)
+    return Source(found[0].name, found[1].line) if found else None
+
+
+def block_of(reading: Reading, root: str, address: str) -> tuple[hcl.Block, hcl.Block] | None:
+    """The file and the block that makes the resource at an address."""
     parts = _INDEX.sub("", address.partition(" ")[0]).split(".")
     folder = root
     while len(parts) > 2 and parts[0] == "module":
@@ -81,7 +87,7 @@ def source_of(reading: Reading, root: str, address: str) -> Source | None:
             return None
         folder, parts = place, parts[2:]
     found = (
-        Source(file.name, block.line)
+        (file, block)
         for file in reading.folders.get(folder, [])
         for block in file.named("resource")
         if list(block.labels) == parts

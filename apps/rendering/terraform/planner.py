@@ -21,7 +21,7 @@ from apps.rendering.protocol import Target, Tree
 from apps.rendering.redaction import Fingerprint
 from apps.rendering.sandbox.commands import Command
 from apps.rendering.sandbox.isolation import run
-from apps.rendering.terraform import hcl, modules
+from apps.rendering.terraform import modules, offline
 from apps.rendering.terraform.documents import load
 from apps.rendering.terraform.hiding import secrets_in
 from apps.rendering.terraform.messages import failure
@@ -51,15 +51,6 @@ _ENVIRONMENT: Mapping[str, str] = {
 _OVERRIDE = "portal_state_override.tf"
 """No backend that the code names is used; workspaces need a place that can be written."""
 _NO_STATE = "{home}/none.tfstate"
-_UNKNOWN_STATE = (
-    "The state of the environment is not known here: what the code says before and after the change is compared. What was "
-    "changed elsewhere, and what follows from values known only after it is applied, is not shown."
-)
-_NOT_FOLLOWED = {
-    "moved": "moved blocks need the state: what moves is shown as deleted and created.",
-    "removed": "removed blocks need the state: what is only forgotten is shown as deleted.",
-    "import": "import blocks need the state: what is imported is shown as created.",
-}
 _STATE_PROVIDER = f'provider["{modules.BUILT_IN}"]'
 
 
@@ -99,7 +90,8 @@ class Terraform:
             found = _with_state(before, new or _emptied(target), toolbox, fingerprint)
         else:
             found = _without_state(old, new, toolbox, fingerprint)
-            found = replace(found, warnings=(_UNKNOWN_STATE, *_not_followed(new), *found.warnings))
+            told = offline.notes(new.reading if new else None, options.path(target, "path"), found.difference)
+            found = replace(found, warnings=(*told, *found.warnings))
         inputs = {path for tree in (before, after) for path in self.inputs(tree, target)}
         return replace(_with_sources(found, old, new), tool=tool, inputs=listed(inputs))
 
@@ -189,21 +181,6 @@ def _emptied(target: Target) -> _Side:
     side = _side(WithFiles(Nothing(), {empty: b""}), replace(target, options=kept), "")
     assert side is not None  # noqa: S101 - it was just given a file
     return side
-
-
-def _not_followed(side: _Side | None) -> list[str]:
-    if side is None:
-        return []
-    found = {block.name for block in side.reading.blocks(*_NOT_FOLLOWED)}
-    told = [text for name, text in _NOT_FOLLOWED.items() if name in found]
-    words = {token.text for block in side.reading.blocks("resource") for token in _lifecycle(block)}
-    return [*told, *(["Replacements by replace_triggered_by need the state and are not shown."] if words else [])]
-
-
-def _lifecycle(resource: hcl.Block) -> list[hcl.Token]:
-    return [
-        token for block in resource.named("lifecycle") for token in block.attributes.get("replace_triggered_by", [])
-    ]
 
 
 def _with_sources(found: Planned, old: _Side | None, new: _Side | None) -> Planned:
