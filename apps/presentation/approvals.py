@@ -54,9 +54,10 @@ class ApprovalsPage:
     objections: tuple[str, ...]
 
 
-_LOST = frozenset(
-    {"source_changed", "rendered_changed", "plan_changed", "base_moved", "retargeted", "expired", "policy_changed"}
-)
+_LOST = frozenset({
+    "source_changed", "rendered_changed", "plan_changed", "base_moved", "retargeted", "reopened", "expired",
+    "policy_changed",
+})  # fmt: skip
 _OF_ONE_RULE = frozenset({Standing.NOT_IN_GROUP, Standing.NOT_ALL_SEEN})
 
 

@@ -7,6 +7,7 @@ call two changes equal whose hunks landed in different blocks.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,8 +17,21 @@ from apps.vcs import merging
 
 
 def is_same(subject: str, given: Revision, present: Revision | None) -> bool:
-    """Whether what was given for ``subject`` in revision ``given`` is for exactly what ``present`` is, on the same branch."""
-    return present is not None and subject == present.subject and given.target_branch == present.target_branch
+    """Whether what was given for ``subject`` in revision ``given`` is for exactly what ``present`` is, on the same branch.
+
+    And the change was not given up and taken up again since: nothing that let it through survives that.
+    """
+    if present is None or subject != present.subject or given.target_branch != present.target_branch:
+        return False
+    return given.number >= last_reopening((given,), present)
+
+
+def last_reopening(given: Iterable[Revision], present: Revision | None) -> int:
+    """The number of the revision by which the change was reopened last, or 0. Asked only where something older was ``given``."""
+    if present is None or all(revision.number >= present.number for revision in given):
+        return 0
+    reopened = Revision.objects.filter(change=present.change_id, cause=Revision.Cause.REOPENED)
+    return reopened.order_by("-number").values_list("number", flat=True).first() or 0
 
 
 def carries_over(git_dir: Path, approved: Revision, present: Revision) -> bool:

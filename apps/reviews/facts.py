@@ -17,7 +17,7 @@ from apps.policies import evaluation
 from apps.policies.queries import Policy, policy_at
 from apps.repositories.roles import REVIEW
 from apps.reviews.attestation import seen_keys
-from apps.reviews.carry_over import carries_over
+from apps.reviews.carry_over import carries_over, last_reopening
 from apps.reviews.circumstances import author_kinds, lasting, reported_checks
 from apps.reviews.content import parts_of
 from apps.reviews.effects import known_effects, lost_to_effect, rendering_facts
@@ -39,6 +39,7 @@ HOW = {
 }
 RETARGETED = "retargeted"
 WITHDRAWN = "withdrawn"
+REOPENED = "reopened"
 ALWAYS = ("role/reviewer", "role/maintainer")
 
 
@@ -71,6 +72,7 @@ def approval_facts(
     people.by_id.update({row.user.pk: row.user for row in contributors if row.user is not None})
     known = principals([*ALWAYS, *_named(policy, owners), *override_principals(policy), *_confirmers(policy)], people)
     effects = known_effects(policy, revision)
+    reopened = last_reopening([row.revision for row in reviews], revision)
     facts = evaluation.Facts(
         stage=str(stage),
         status=str(change.status),
@@ -81,7 +83,9 @@ def approval_facts(
         owners=owners,
         principals=known,
         people=_people(people),
-        reviews=tuple(_review(row, revision, effects) for row in reviews if row.verdict != Review.Verdict.COMMENT),
+        reviews=tuple(
+            _review(row, revision, effects, reopened) for row in reviews if row.verdict != Review.Verdict.COMMENT
+        ),
         contributors=_contributors(change, contributors),
         change_requests=_change_requests(reviews, stage, environment, people, _ids(contributors)),
         open_threads=_open_threads(change),
@@ -199,13 +203,18 @@ def _people(people: People) -> tuple[evaluation.Person, ...]:
     )
 
 
-def _review(row: Review, revision: Revision | None, effects: Effects | None) -> evaluation.Review:
-    """An approval is worth something only for the subject that the reviewer saw, on the branch that it was for."""
+def _review(row: Review, revision: Revision | None, effects: Effects | None, reopened: int) -> evaluation.Review:
+    """An approval is worth something only for the subject that the reviewer saw, on the branch that it was for.
+
+    ``reopened``: what was said before the revision of this number is about a change that was given up.
+    """
     equal = revision is not None and bool(row.subject) and row.subject == revision.subject
     carried = not equal and _is_carried(row, revision)
     same_source = equal or carried
     lost = lost_to_effect(row.effects, effects) if same_source else ""
     same_branch = revision is not None and row.revision.target_branch == revision.target_branch
+    is_given_up = row.revision.number < reopened
+    why_lost = REOPENED if is_given_up else lost if same_branch else RETARGETED
     return evaluation.Review(
         person=row.reviewer_id,
         verdict=str(row.verdict),
@@ -213,8 +222,8 @@ def _review(row: Review, revision: Revision | None, effects: Effects | None) -> 
         stage=str(row.stage),
         environment=row.environment,
         subject_equal=same_source and not lost,
-        counts=same_branch and row.withdrawn_at is None,
-        why_not=WITHDRAWN if row.withdrawn_at else lost if same_branch else RETARGETED,
+        counts=same_branch and not is_given_up and row.withdrawn_at is None,
+        why_not=WITHDRAWN if row.withdrawn_at else why_lost,
         id=row.pk,
         seen=seen_keys(row.shown),
         at=int(row.created_at.timestamp()),

@@ -153,6 +153,7 @@ REASONS: dict[str, tuple[list[Rule], Facts, str]] = {
     "source_changed": (RULE, facts(reviews=(Review(BOB, "approve", 2, subject_equal=False),)), "r3 changed the source since bob approved r2"),
     "base_moved": (RULE, facts(reviews=(approved(BOB, subject_equal=False),)), "The target branch moved and the result differs"),
     "retargeted": (RULE, facts(reviews=(approved(BOB, counts=False, why_not="retargeted"),)), "bob approved r3 for another target branch"),
+    "reopened": (RULE, facts(reviews=(approved(BOB, counts=False, why_not="reopened"),)), "bob approved r3 before the change was withdrawn and reopened"),
     "superseded": (RULE, facts(reviews=(approved(BOB), Review(BOB, "request_changes", 3))), "bob has since given another verdict"),
     "withdrawn": (RULE, facts(reviews=(approved(BOB, counts=False, why_not="withdrawn"),)), "bob withdrew the approval of r3"),
     "not_all_seen": ([sees("destroys")], facts(reviews=(approved(BOB),), parts=PARTS), "1 of 1 destroy not seen (a.yaml: PVC db)"),

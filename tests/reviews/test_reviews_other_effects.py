@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from apps.changes.models import ChangeRequest
-from apps.changes.services import create_change, retarget
+from apps.changes.services import create_change, mark_ready, reopen, retarget, withdraw
 from apps.deployments.models import Deployment, MergeIntent
 from apps.deployments.services import roll_back
 from apps.repositories.services import remove_member
@@ -42,6 +42,20 @@ def test_an_approval_does_not_follow_to_another_target_branch_and_counts_again_w
     assert not verdict.allowed
     assert [(found.counts, found.code) for found in verdict.standings] == [(False, "retargeted")]
     retarget(delivery.people.alice, change=fresh(change), target_branch="main")
+    assert queries.verdict_of(fresh(change)).allowed
+
+
+def test_no_approval_survives_that_a_change_is_given_up_and_taken_up_again(delivery: Delivery) -> None:
+    change = delivery.approved()
+    people = delivery.people
+    withdraw(people.alice, change=fresh(change), reason="Not now")
+    reopen(people.alice, change=fresh(change))
+    mark_ready(people.alice, change=fresh(change))
+    verdict = queries.verdict_of(fresh(change))
+    assert not verdict.allowed
+    assert [(found.counts, found.code) for found in verdict.standings] == [(False, "reopened")]
+    assert verdict.standings[0].text == "bob approved r1 before the change was withdrawn and reopened."
+    delivery.approve(fresh(change))
     assert queries.verdict_of(fresh(change)).allowed
 
 

@@ -49,6 +49,7 @@ class Standing(StrEnum):
     PLAN_CHANGED = "plan_changed"
     BASE_MOVED = "base_moved"
     RETARGETED = "retargeted"
+    REOPENED = "reopened"
     EXPIRED = "expired"
     REAUTHENTICATION_MISSING = "reauthentication_missing"
     NOT_ALL_SEEN = "not_all_seen"
@@ -75,6 +76,7 @@ SENTENCES = {
     Standing.PLAN_CHANGED: "r{current} changed the plan since {who} approved r{revision}.",
     Standing.BASE_MOVED: "The target branch moved and the result differs from what {who} approved.",
     Standing.RETARGETED: "{who} approved r{revision} for another target branch.",
+    Standing.REOPENED: "{who} approved r{revision} before the change was withdrawn and reopened.",
     Standing.EXPIRED: "{who}'s approval of r{revision} has expired.",
     Standing.REAUTHENTICATION_MISSING: "{who} did not sign in again for this approval, which the rule asks for.",
     Standing.NOT_ALL_SEEN: "{who} had not viewed everything that this rule asks for: {unseen}.",
