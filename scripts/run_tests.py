@@ -125,16 +125,17 @@ def ensure_checks() -> None:
         not_run("tests of the checks of rendered effects", "their packages could not be installed (make checks)")
 
 
-def ensure_browser() -> None:
-    if any(shutil.which(name) for name in BROWSERS):
+def ensure_package(package: str, commands: tuple[str, ...], what: str) -> None:
+    """One of ``commands`` on PATH, from the Debian package where that may be installed; else say what does not run."""
+    if any(shutil.which(name) for name in commands):
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        print("Installing Chromium for the browser tests (once) …", flush=True)
+        print(f"Installing {package} for the {what} (once) …", flush=True)
         subprocess.run(["apt-get", "update", "-qq"], check=False)
-        apt = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"]
+        apt = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", package]
         subprocess.run(apt, check=False, stdout=subprocess.DEVNULL)
-    if not any(shutil.which(name) for name in BROWSERS):
-        not_run("browser tests", "there is no Chromium, and it could not be installed (apt-get install chromium)")
+    if not any(shutil.which(name) for name in commands):
+        not_run(what, f"there is no {commands[0]}, and it could not be installed (apt-get install {package})")
 
 
 def pytest(marks: str, paths: list[str], env: dict[str, str], *, parallel: bool = True) -> int:
@@ -184,7 +185,9 @@ def main() -> int:
         env = {"PORTAL_DATA_DIR": data, "DATABASE_URL": "", "REDIS_URL": ""}
         if options.only:
             return pytest(options.only, [*options.paths, "-s"], env, parallel=False)
-        ensure_browser()
+        ensure_package("chromium", BROWSERS, "browser tests")
+        ensure_package("spin", ("spin",), "model of approval to dispatch")
+        ensure_package("gcc", ("gcc",), "model of approval to dispatch")
         ensure_checks()
         services = with_services(options.paths, env)
         rest = steady(pytest(REST, options.paths, env), REST, env)
