@@ -84,6 +84,7 @@ ACTIONS: dict[str, str] = {
     "attention.released": "Claim given back",
     # reviews
     "review.submitted": "Review given",
+    "review.refused": "Review refused",
     "review.withdrawn": "Review withdrawn",
     "window.overridden": "Freeze or window overridden for one change",
     "window.override_withdrawn": "Override of a freeze or window taken back",

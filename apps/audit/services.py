@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -14,7 +16,10 @@ from apps.audit.models import AuditEntry, AuditHead
 from apps.audit.sanitising import clean_data, clean_text
 from apps.core.clock import now
 from apps.core.context import request_id
-from apps.core.errors import Conflict
+from apps.core.errors import Conflict, PortalError
+
+REFUSED_AGAIN = timedelta(minutes=1)
+"""Within this time the same refusal of the same person is one entry, or a loop would fill the log."""
 
 
 class AuditMisuse(RuntimeError):
@@ -65,6 +70,37 @@ def record(
     entry.save(force_insert=True)
     AuditHead.objects.filter(pk=AuditHead.ONLY).update(seq=entry.seq, hash=entry.hash)
     return entry
+
+
+@contextmanager
+def refusals_on_record(
+    actor: Actor, action: str, *codes: str, target: str, repository: str, change: int
+) -> Iterator[None]:
+    """What is done inside may be refused; with one of ``codes`` that is recorded, once its own transaction is undone.
+
+    The refusal goes on to the caller. Others (what is not visible, bad shapes, lost races) say nothing about a gate.
+    """
+    try:
+        yield
+    except PortalError as refusal:
+        if refusal.code in codes:
+            with transaction.atomic():
+                _record_refusal(actor, action, refusal, target=target, repository=repository, change=change)
+        raise
+
+
+def _record_refusal(
+    actor: Actor, action: str, refusal: PortalError, *, target: str, repository: str, change: int
+) -> None:
+    latest = AuditEntry.objects.filter(
+        action=action, actor_name=actor.name, change_number=change, at__gt=now() - REFUSED_AGAIN
+    )
+    if any(entry.data.get("code") == refusal.code for entry in latest):
+        return
+    summary = f"{ACTIONS[action]} for {actor.name}: {refusal.message}"
+    record(
+        actor, action, target=target, repository=repository, change=change, summary=summary, data={"code": refusal.code}
+    )
 
 
 def hold_log() -> None:

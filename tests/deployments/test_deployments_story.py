@@ -59,15 +59,16 @@ def test_events_are_numbered_without_gap(delivery: Delivery) -> None:
     assert numbers == list(range(1, row.last_event + 1))
 
 
-def test_merging_without_approval_is_refused_and_writes_nothing(delivery: Delivery) -> None:
+def test_merging_without_approval_is_refused_on_record_and_changes_nothing(delivery: Delivery) -> None:
     change = delivery.proposed()
     before = AuditEntry.objects.count()
     with pytest.raises(Conflict) as refusal:
         services.merge_change(delivery.people.alice, change=change)
     assert refusal.value.code == "verdict"
+    assert AuditEntry.objects.latest("seq").action == "merge.refused"
     assert refusal.value.details["verdict"]["allowed"] is False
     change.refresh_from_db()
-    assert (change.status, AuditEntry.objects.count()) == ("in_review", before)
+    assert (change.status, AuditEntry.objects.count()) == ("in_review", before + 1)
     assert not MergeIntent.objects.exists()
 
 

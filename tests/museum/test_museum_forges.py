@@ -144,6 +144,7 @@ def test_who_may_only_ask_does_not_merge_and_a_stranger_finds_nothing(museum: Mu
     museum.post("mallory", f"changes/{asked}/merge/", status=404)
     assert museum.browser("mallory").post(f"/changes/{asked}/merge/").status_code == 404
     museum.nothing_happened(asked, before)
+    assert [entry["actor"]["name"] for entry in museum.told(asked, "merge.refused")] == ["viewer"]
 
 
 @exhibit("GH merge queue 2026-04-23")

@@ -12,13 +12,15 @@ CHANGED = {VALUES: "replicas: 2\n"}
 
 
 def contributor_is_refused(museum: Museum, number: int, who: str) -> None:
-    """403 with the reason on the API, the same on the page, no review on record, and nothing merges."""
+    """403 with the reason on the API, the same on the page, a refusal on record and no review, and nothing merges."""
     before = museum.told(number, "review.submitted")
     refusal = museum.review(number, who, status=403)
     assert refusal["code"] == "contributor"
     form = {"revision": museum.revision(number), "verdict": "approve", "body": "because"}
     assert museum.browser(who).post(f"/changes/{number}/reviews/", form).status_code == 403
     assert museum.told(number, "review.submitted") == before
+    entry = museum.told(number, "review.refused")[0]
+    assert (entry["actor"]["name"], entry["data"]["code"]) == (who, "contributor")
     assert who in museum.change(number)["contributors"]
     museum.merge_is_refused(number, "rule")
 
@@ -136,6 +138,7 @@ def test_an_administrator_has_no_approval_to_give(museum: Museum) -> None:
     assert museum.post("erin", f"changes/{number}/merge/", status=403)["code"] == "not_deployer"
     assert "role reviewer" in museum.review(number, "erin", status=403)["detail"]
     museum.merge_is_refused(number, "rule")
+    assert {entry["actor"]["name"] for entry in museum.told(number, "review.refused")} == {"erin"}
 
 
 @exhibit("B8")

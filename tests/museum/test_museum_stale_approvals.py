@@ -129,7 +129,7 @@ def test_a_branch_that_was_deleted_and_made_anew_under_its_name_begins_without_a
     museum.post("alice", f"changes/{number}/ready/", status=200)
     assert "evil: true" in museum.shown(number)
     museum.merge_is_refused(number, "rule")
-    assert museum.standing(number) == "source_changed"
+    assert museum.standing(number) == "reopened"
     assert museum.told(number, "change.reopened")
 
 

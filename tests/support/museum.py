@@ -181,6 +181,8 @@ class Museum:
         assert set(codes) <= unmet, (codes, unmet)
         assert self.browser(who).post(f"/changes/{number}/merge/").status_code == 409
         self.nothing_happened(number, before)
+        entry = self.told(number, "merge.refused")[0]
+        assert (entry["actor"]["name"], entry["data"]["code"]) == (who, "verdict")
         return json.dumps(refusal, ensure_ascii=False)
 
     def nothing_happened(self, number: int, main: str) -> None:
@@ -190,7 +192,6 @@ class Museum:
         assert body["state"] not in ("merging", "merged", "done")
         assert body["deployments"] == []
         assert self.tip(body["target_branch"]) == main
-        assert self.told(number, "merge") == []
         assert self.told(number, "change.merging") == []
 
     def merge(self, number: int, *, who: str = "alice") -> str:

@@ -20,14 +20,27 @@ from apps.deployments.transitions import note_emergency
 from apps.reviews.queries import Judgement, judge
 
 
-@transaction.atomic
 def merge_change(actor: User, *, change: ChangeRequest) -> MergeIntent:
     """Merge ``change`` if its verdict, judged again here and now, allows it.
 
-    Refusals write nothing: :class:`NotAllowed` for a wrong role, :class:`Conflict` ``verdict`` with
-    the whole verdict in ``details``, ``already_merging``, ``wrong_state``. A roll-back whose automatic
-    merge is under way answers that one's intent.
+    Refusals change nothing: :class:`NotAllowed` for a wrong role, :class:`Conflict` ``verdict`` with
+    the whole verdict in ``details``, ``already_merging``, ``wrong_state``. The first two are on record. A roll-back
+    whose automatic merge is under way answers that one's intent.
     """
+    with audit.refusals_on_record(
+        Actor.of(actor),
+        "merge.refused",
+        "verdict",
+        "not_deployer",
+        target=change.label,
+        repository=change.repository.name,
+        change=change.number,
+    ):
+        return _merge(actor, change)
+
+
+@transaction.atomic
+def _merge(actor: User, change: ChangeRequest) -> MergeIntent:
     locked = lock_change(change)
     access.require_merge(actor, locked)
     intent = MergeIntent.objects.pending().filter(change=locked).first()

@@ -34,6 +34,8 @@ MAX_BODY = 20_000
 RENEWABLE = timedelta(minutes=1)
 """An approval that expires is given anew; within this time it is a double click."""
 APPROVE = Review.Verdict.APPROVE
+WHO_MAY_NOT = ("contributor", "service_account", "not_reviewer")
+"""Refusals that are on record: somebody tried what their part in the change, or their role, does not allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,6 @@ class _Gate:
     reauthenticated: bool
 
 
-@transaction.atomic
 def submit_review(
     actor: User,
     *,
@@ -65,21 +66,45 @@ def submit_review(
     (:class:`Conflict` ``stale_revision``); refused are a contributor's approval, one for a rule whose parts ``actor``
     has not viewed or that asks who signs in again (``reauthenticated``), and a repeated identical verdict, so a double
     click makes one review. What was viewed is looked up here; ``displayed`` is only told along with it.
+    Who may not give one at all is refused on record, everything else that is refused writes nothing.
     The reviewer's pending comments are said with it, or stay drafts; a mere comment that has some needs no ``body``.
     """
+    gate = _Gate(stage, environment, reauthenticated)
+    with audit.refusals_on_record(
+        Actor.of(actor),
+        "review.refused",
+        *WHO_MAY_NOT,
+        target=change.label,
+        repository=change.repository.name,
+        change=change.number,
+    ):
+        return _submit(actor, change, revision, gate, verdict=verdict, body=body, displayed=displayed, via=via)
+
+
+@transaction.atomic
+def _submit(
+    actor: User,
+    change: ChangeRequest,
+    revision: int,
+    gate: _Gate,
+    *,
+    verdict: str,
+    body: str,
+    displayed: Displayed | None,
+    via: str,
+) -> Review:
     more = verdict == Review.Verdict.COMMENT and has_pending(actor, change)
-    check_shape(verdict=verdict, stage=stage, environment=environment, body=body, says_more=more)
+    check_shape(verdict=verdict, stage=gate.stage, environment=gate.environment, body=body, says_more=more)
     locked = lock_change(change)
-    access.can_review(actor, locked, verdict=verdict, stage=stage).require_or_conflict()
+    access.can_review(actor, locked, verdict=verdict, stage=gate.stage).require_or_conflict()
     current = require_current(locked, revision)
     shown = _attested(actor, locked, current, displayed, via)
-    gate = _Gate(stage, environment, reauthenticated)
     _require_new(actor, locked, current, shown, gate, verdict=verdict)
     effects = _require_informed(actor, locked, current, shown, gate) if verdict == APPROVE else {}
     review = Review.objects.create(
-        change=locked, revision=current, reviewer=actor, verdict=verdict, body=body.strip(), stage=stage,
-        environment=environment, subject=current.subject, effects=effects, shown=shown, via=via,
-        reauthenticated=reauthenticated, created_at=now(),
+        change=locked, revision=current, reviewer=actor, verdict=verdict, body=body.strip(), stage=gate.stage,
+        environment=gate.environment, subject=current.subject, effects=effects, shown=shown, via=via,
+        reauthenticated=gate.reauthenticated, created_at=now(),
     )  # fmt: skip
     _record(actor, review, publish_drafts(locked, actor))
     end_turn(locked, actor)
