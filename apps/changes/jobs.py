@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from apps.changes.models import ChangeRequest, RenderedSide, Rendering, Revision
+from django.db.models import F
+
+from apps.changes.lifecycle import FOLLOWS_GIT
+from apps.changes.models import ChangeRequest, Overlap, RenderedSide, Rendering, RenderingPlan, Revision
 from apps.changes.services import (
     KEEP_SIDES,
     RENDER,
@@ -13,6 +16,7 @@ from apps.changes.services import (
     restore_pins,
     take_update,
 )
+from apps.changes.services.overlaps import COMPARE, compare_overlap, find_overlaps
 from apps.changes.transitions import PLAN_RENDERINGS
 from apps.core.clock import now
 from apps.core.work import Job
@@ -49,6 +53,20 @@ def renderings_waiting(limit: int) -> list[int]:
     return list(Rendering.objects.waiting().order_by("pk").values_list("pk", flat=True)[:limit])
 
 
+def plans_uncompared(limit: int) -> list[int]:
+    """Plans of present revisions whose targets are all done, and for which nobody looked what else touches the same."""
+    following = [str(status) for status in FOLLOWS_GIT]
+    busy = Rendering.objects.filter(state=Rendering.State.QUEUED, planned_by=Rendering.Planner.HERE)
+    rows = RenderingPlan.objects.filter(
+        compared_at=None, revision__change__revision=F("revision"), revision__change__status__in=following
+    ).exclude(revision__change__kind=ChangeRequest.Kind.ADOPTION)
+    return list(rows.exclude(revision__in=busy.values("revision")).order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def overlaps_waiting(limit: int) -> list[int]:
+    return list(Overlap.objects.waiting().order_by("pk").values_list("pk", flat=True)[:limit])
+
+
 def sides_unused(limit: int) -> list[int]:
     rows = RenderedSide.objects.filter(used_at__lt=now() - KEEP_SIDES)
     return list(rows.order_by("used_at").values_list("pk", flat=True)[:limit])
@@ -59,6 +77,8 @@ JOBS = (
     Job(name="changes.follow_branches", due=changes_behind, run=follow_branches, every=10.0),
     Job(name=PLAN_RENDERINGS, due=revisions_without_plan, run=plan_renderings, every=5.0),
     Job(name=RENDER, due=renderings_waiting, run=render, every=5.0, slow=True),
+    Job(name="changes.find_overlaps", due=plans_uncompared, run=find_overlaps, every=5.0),
+    Job(name=COMPARE, due=overlaps_waiting, run=compare_overlap, every=10.0, slow=True),
     Job(name="changes.forget_sides", due=sides_unused, run=forget_side, every=3600.0),
     Job(name="changes.restore_pins", due=repositories_without_pins, run=restore_pins, every=30.0, slow=True),
 )

@@ -7,7 +7,13 @@ from django.db import models
 from django.db.models import Q
 
 from apps.changes.lifecycle import Status
-from apps.changes.querysets import ChangeQuerySet, OutsideChangeQuerySet, RenderingQuerySet, RevisionQuerySet
+from apps.changes.querysets import (
+    ChangeQuerySet,
+    OutsideChangeQuerySet,
+    OverlapQuerySet,
+    RenderingQuerySet,
+    RevisionQuerySet,
+)
 from apps.core.fields import OidField
 from apps.core.leases import Leased
 
@@ -130,6 +136,9 @@ class RenderingPlan(models.Model):
     proposed = models.BooleanField(default=False)  # found in the repository, not named by the policy
     problem = models.CharField(max_length=1000, blank=True)  # why it could not be found out
     created_at = models.DateTimeField()
+    compared_at = models.DateTimeField(
+        null=True, blank=True
+    )  # other open changes were looked for, once all was rendered
 
 
 class Rendering(Leased):
@@ -301,3 +310,47 @@ class OutsideChange(models.Model):
     class Meta:
         ordering = ("-pk",)
         indexes = [models.Index(fields=["repository", "settled_at"], name="outside_changes_by_repository")]
+
+
+class TouchedThing(models.Model):
+    """Something that a revision changes: a rendered resource in an environment, or a path. ``key`` is its digest."""
+
+    revision = models.ForeignKey(Revision, on_delete=models.CASCADE, related_name="touched")
+    key = models.CharField(max_length=40, db_index=True)
+    label = models.CharField(max_length=300)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["revision", "key"], name="a_thing_is_touched_once")]
+
+
+class Overlap(Leased):
+    """Two present revisions of one target branch that touch the same; ``first`` is of the lower number.
+
+    ``conflicts``: displayable paths for which one of the two orders has no clean merge. ``same_end``: both orders end in the
+    same state. ``first_stays``: the effect of the first is what was approved also after the second landed, and so approvals
+    carry over; ``second_stays`` the other way round. ``None``: it cannot be told before.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        KNOWN = "known"
+        FAILED = "failed"
+
+    first = models.ForeignKey(Revision, on_delete=models.CASCADE, related_name="overlaps_with_later")
+    second = models.ForeignKey(Revision, on_delete=models.CASCADE, related_name="overlaps_with_earlier")
+    things = models.JSONField(default=list)  # labels of what both touch, the first of them
+    count = models.PositiveIntegerField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
+    conflicts = models.JSONField(default=list)
+    same_end = models.BooleanField(null=True)
+    first_stays = models.BooleanField(null=True)
+    second_stays = models.BooleanField(null=True)
+    differs = models.JSONField(default=list)  # paths or targets in which the two orders end differently
+    message = models.CharField(max_length=500, blank=True)  # why it could not be told
+    created_at = models.DateTimeField()
+
+    objects = OverlapQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = [models.UniqueConstraint(fields=["first", "second"], name="two_revisions_overlap_once")]

@@ -14,7 +14,7 @@ from apps.core.querysets import CasQuerySet
 from apps.repositories.models import BranchTip, RefUpdate, Repository
 
 if TYPE_CHECKING:
-    from apps.changes.models import ChangeRequest, OutsideChange, Rendering, Revision  # noqa: F401
+    from apps.changes.models import ChangeRequest, OutsideChange, Overlap, Rendering, Revision  # noqa: F401
 
 
 class ChangeQuerySet(CasQuerySet["ChangeRequest"]):
@@ -51,6 +51,12 @@ def _tip(branch: str) -> Subquery:
 
 
 class RevisionQuerySet(models.QuerySet["Revision"]):
+    def beside(self, repository_id: int, target_branch: str) -> RevisionQuerySet:
+        """Present revisions of open changes that go to this branch; what is adopted is there already."""
+        alive = [str(status) for status in (*FOLLOWS_GIT, Status.MERGING)]
+        rows = self.filter(change__repository=repository_id, change__status__in=alive, change__revision=F("pk"))
+        return rows.filter(target_branch=target_branch).exclude(change__kind="adoption")
+
     def without_rendering_plan(self) -> RevisionQuerySet:
         """Present revisions of changes on their way of which it is not known which targets they reach."""
         alive = [str(status) for status in (*FOLLOWS_GIT, Status.MERGING, Status.MERGED)]
@@ -68,3 +74,16 @@ class OutsideChangeQuerySet(models.QuerySet["OutsideChange"]):
     def open(self) -> OutsideChangeQuerySet:
         """What is still on its branch, neither adopted nor reverted."""
         return self.filter(settled_at=None)
+
+
+class OverlapQuerySet(LeasedQuerySet["Overlap"]):
+    def present(self) -> OverlapQuerySet:
+        """Of the present revisions of changes that are not merged or given up."""
+        sides = ("first", "second")
+        rows = self.filter(**{f"{side}__change__revision": F(side) for side in sides})
+        return rows.filter(**{f"{side}__change__status__in": [str(status) for status in OPEN] for side in sides})
+
+    def waiting(self) -> OverlapQuerySet:
+        """Those that nobody compares, and that can be compared: both go onto one and the same tip."""
+        rows = self.present().filter(state="queued", first__target_oid=F("second__target_oid"))
+        return rows.filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now()))

@@ -112,17 +112,19 @@ def pin(git_dir: Path, number: int, revision: int, snapshot: Snapshot) -> None:
     """
     oids = [snapshot.head, snapshot.target]
     if snapshot.tree:
-        oids.append(result_commit(git_dir, number, revision, snapshot))
+        oids.append(
+            result_commit(git_dir, number, revision, tree=snapshot.tree, target=snapshot.target, head=snapshot.head)
+        )
     for oid in oids:
         refs.pin(git_dir, f"refs/portal/changes/{number}/r{revision}/{oid}", oid)
 
 
-def result_commit(git_dir: Path, number: int, revision: int, snapshot: Snapshot) -> str:
+def result_commit(git_dir: Path, number: int, revision: int, *, tree: str, target: str, head: str) -> str:
     """A commit of the merge result, equal for equal input; only the pin names it, no branch ever does."""
     return merging.write_commit(
         git_dir,
-        tree=snapshot.tree,
-        parents=(snapshot.target, snapshot.head),
+        tree=tree,
+        parents=(target, head),
         message=f"Merge result of CHG-{number} r{revision}",
         author=merging.SYNTHETIC,
         committer=merging.SYNTHETIC,

@@ -9,7 +9,7 @@ from django.db.models import Q
 from apps.core.fields import OidField
 from apps.core.leases import Leased
 from apps.deployments.lifecycle import Status
-from apps.deployments.querysets import DeploymentQuerySet, MergeIntentQuerySet
+from apps.deployments.querysets import DeploymentQuerySet, MergeIntentQuerySet, MergeScheduleQuerySet
 
 USER = settings.AUTH_USER_MODEL
 LOCK_HOLDERS = [str(Status.DISPATCHING), str(Status.RUNNING), str(Status.UNKNOWN)]
@@ -141,6 +141,8 @@ class Deployment(Leased):
     retry_from = models.PositiveIntegerField(default=0)  # the step at which the next attempt begins
     queued_at = models.DateTimeField()
     check_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    start_at = models.DateTimeField(null=True, blank=True)  # scheduled: not before this
+    scheduled_by = models.ForeignKey(USER, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
@@ -253,3 +255,34 @@ class DeploymentEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq}: {self.kind}"
+
+
+class MergeSchedule(models.Model):
+    """A merge that was asked for at a time: tried from ``at`` to ``until``, for the head of ``revision``."""
+
+    class Outcome(models.TextChoices):
+        MERGED = "merged"
+        CANCELLED = "cancelled"
+        REPLACED = "replaced"
+        OVERTAKEN = "overtaken"
+        LAPSED = "lapsed"
+
+    change = models.ForeignKey("changes.ChangeRequest", on_delete=models.PROTECT, related_name="merge_schedules")
+    revision = models.ForeignKey("changes.Revision", on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+    until = models.DateTimeField()
+    scheduled_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    check_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = MergeScheduleQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-pk",)
+        indexes = [models.Index(fields=["at"], name="open_schedules", condition=Q(ended_at=None))]
+        constraints = [
+            models.UniqueConstraint(fields=["change"], condition=Q(ended_at=None), name="one_schedule_per_change")
+        ]

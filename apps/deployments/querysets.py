@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.db import models
+
 from apps.core.leases import LeasedQuerySet
 from apps.repositories.models import Repository
 
 if TYPE_CHECKING:
-    from apps.deployments.models import Deployment, MergeIntent  # noqa: F401
+    from apps.deployments.models import Deployment, MergeIntent, MergeSchedule  # noqa: F401
 
 
 class MergeIntentQuerySet(LeasedQuerySet["MergeIntent"]):
@@ -20,3 +22,9 @@ class DeploymentQuerySet(LeasedQuerySet["Deployment"]):
     def visible_to(self, user: Any) -> DeploymentQuerySet:
         """Deployments of the repositories that ``user`` may see."""
         return self.filter(environment__repository__in=Repository.objects.visible_to(user))
+
+
+class MergeScheduleQuerySet(models.QuerySet["MergeSchedule"]):
+    def open(self) -> MergeScheduleQuerySet:
+        """Those that have not ended."""
+        return self.filter(ended_at=None)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from django.utils.safestring import SafeString
 
 from apps.changes.effects.targets import names_targets
+from apps.changes.lifecycle import FOLLOWS_GIT
 from apps.changes.models import ChangeRequest
+from apps.changes.overlaps import Overlapping, overlaps_of
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.plans import deploys_from
 from apps.policies.config import affected_environments
@@ -39,6 +41,7 @@ class Overview:
     conflicts: tuple[str, ...]
     policy_problems: tuple[str, ...]
     effect: EffectSummary | None = None
+    overlaps: tuple[Overlapping, ...] = ()
 
 
 def overview(change: ChangeRequest) -> Overview:
@@ -59,6 +62,7 @@ def overview(change: ChangeRequest) -> Overview:
         more_paths=max(len(paths) - SHOWN_PATHS, 0),
         conflicts=tuple(visible(path) for path in revision.conflicts) if revision else (),
         policy_problems=tuple(str(problem) for problem in policy.problems),
+        overlaps=tuple(overlaps_of(change)) if change.status in FOLLOWS_GIT else (),
         effect=effect_summary(revision) if revision and names_targets(policy.config) else None,
     )
 

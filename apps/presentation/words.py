@@ -81,6 +81,7 @@ CHANGE_FACTS: dict[str, Word] = {
     "closed": Word("check-circle", "Closed", "neu"),
     "rolled_back": Word("undo", "Rolled back", "done"),
     "superseded": _neutral("Superseded"),
+    "order_matters": _attention("Order matters"),
 }
 """What is said of a change beside its status: computed, never stored."""
 

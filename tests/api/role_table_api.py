@@ -119,6 +119,7 @@ ROWS = [
     Row("GET repository-outside-changes", who(MEMBERS, 200), {"name": "{repository}"}),
     Row("POST outside-change-adopt", who(WRITE, 201), {"name": "{repository}", "outside": "{outside}"}),
     Row("POST outside-change-revert", who(WRITE, 201), {"name": "{repository}", "outside": "{outside}"}),
+    Row("GET change-overlaps", who(MEMBERS, 200), change("review")),
     Row("GET change-overrides", who(MEMBERS, 200), change("review")),
     Row("POST change-overrides", who(ASK, 409), change("review"), {"reason": "the shop is down"}),
     Row("POST change-override-withdraw", who(MEMBERS, 404), change("review", override=1)),

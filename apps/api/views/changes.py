@@ -12,10 +12,12 @@ from apps.api.answers import change_json, change_row_json, intent_json, revision
 from apps.api.diff_outputs import DiffOut
 from apps.api.endpoints import endpoint, query, read
 from apps.api.lookups import caller, change_of, repository_of
+from apps.api.overlap_outputs import OverlapsOut, overlap_json
 from apps.api.pages import AFTER, LIMIT, number_parameter, page, page_size, word_parameter
 from apps.changes import queries
 from apps.changes import services as changes
 from apps.changes.models import ChangeRequest
+from apps.changes.overlaps import overlaps_of
 from apps.changes.search import STATES
 from apps.core.errors import NotVisible
 from apps.deployments import services as deployments
@@ -180,3 +182,9 @@ def show_revision(request: Request, number: int, revision: int) -> Response:
 def _detail(change: ChangeRequest) -> dict[str, Any]:
     row = ChangeRequest.objects.select_related(*RELATED).get(pk=change.pk)
     return change_json(row, reviews.verdict_of(row).to_dict())
+
+
+@endpoint("GET", response=OverlapsOut, summary="Other open changes that touch the same")
+def list_overlaps(request: Request, number: int) -> Response:
+    """Resources or paths that other open changes touch too, and whether the order in which they are merged matters."""
+    return Response({"results": [overlap_json(found) for found in overlaps_of(change_of(request, number))]})

@@ -2,7 +2,7 @@
 
 from apps.changes.services import RUN_PLANS
 from apps.core.work import Job
-from apps.deployments.jobs import automatic, environments, following, landing, planning, starting, tidying
+from apps.deployments.jobs import automatic, environments, following, landing, planning, scheduled, starting, tidying
 
 JOBS = (
     Job(name="deployments.carry_out_merges", due=landing.merges_due, run=landing.carry_out_merge, every=1.0, slow=True),
@@ -16,6 +16,7 @@ JOBS = (
     Job(name="deployments.follow", due=following.runs_due, run=following.follow, every=0.25, slow=True),
     Job(name=RUN_PLANS, due=planning.plans_due, run=planning.plan, every=5.0, slow=True),
     Job(name="deployments.merge_when_allowed", due=automatic.merges_due, run=automatic.merge_when_allowed, every=5.0),
+    Job(name="deployments.merge_scheduled", due=scheduled.schedules_due, run=scheduled.merge_scheduled, every=2.0),
     Job(name="deployments.finish_changes", due=automatic.changes_due, run=automatic.finish_change, every=30.0),
     Job(name="deployments.tidy_workspaces", due=tidying.attempts_due, run=tidying.tidy, every=60.0, slow=True),
 )

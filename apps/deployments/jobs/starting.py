@@ -84,7 +84,9 @@ def _pending(pk: int) -> Deployment | None:
 
 def _hold(deployment: Deployment, waits: list[Wait]) -> None:
     found = [wait.to_dict() for wait in waits]
-    columns: dict[str, object] = {"check_at": now() + LOOK_AGAIN}
+    soon = now() + LOOK_AGAIN
+    scheduled = deployment.start_at
+    columns: dict[str, object] = {"check_at": min(soon, scheduled) if scheduled and scheduled > now() else soon}
     if found != deployment.waits:
         columns["waits"] = found
         append_event(

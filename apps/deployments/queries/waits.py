@@ -1,15 +1,17 @@
 """What holds a pending deployment, each reason with a sentence (DESIGN §6). Reads only.
 
-Codes: ``promotion``, ``outside``, ``gate``, ``freeze``, ``window``, ``manual``, ``lock``. Rollbacks wait neither for the promotion
+Codes: ``schedule``, ``promotion``, ``outside``, ``gate``, ``freeze``, ``window``, ``manual``, ``lock``. Rollbacks wait neither for the promotion
 order nor, when they restore an earlier state, for the gate: that was the review of the inverse change.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
 
 from apps.changes.models import OutsideChange
 from apps.changes.outside import is_on
+from apps.core.clock import now
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment
 from apps.policies.config import DEPLOY, HOLD, PortalConfig
@@ -39,12 +41,19 @@ class Wait:
 def waits_of(deployment: Deployment) -> list[Wait]:
     """Everything that holds ``deployment`` now; empty: it can start."""
     is_rollback = deployment.kind == Deployment.Kind.ROLLBACK
-    found = [] if is_rollback else _promotion(deployment)
+    found = _schedule(deployment) + ([] if is_rollback else _promotion(deployment))
     if not (is_rollback and restores_earlier_state(deployment.change)):
         found += _outside(deployment) + _gate(deployment)
     if deployment.manual_start:
         found.append(Wait("manual", "Starts by hand: somebody who may deploy presses Start."))
     return found + _lock(deployment, is_ready=not found)
+
+
+def _schedule(deployment: Deployment) -> list[Wait]:
+    if deployment.start_at is None or now() >= deployment.start_at:
+        return []
+    by = f" by {deployment.scheduled_by.shown_name}" if deployment.scheduled_by else ""
+    return [Wait("schedule", f"Scheduled for {deployment.start_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC{by}.")]
 
 
 def _config(deployment: Deployment) -> PortalConfig:

@@ -10,6 +10,7 @@ from apps.deployments.services.outside import adopt_outside_change, revert_outsi
 from apps.deployments.services.receiving import Update, judge_push
 from apps.deployments.services.rollback import roll_back
 from apps.deployments.services.running import cancel, release, resolve, retry, start_deployment
+from apps.deployments.services.scheduling import schedule_deployment, schedule_merge, unschedule_merge
 from apps.deployments.services.secrets import remove_secret, set_secret
 
 __all__ = [
@@ -25,6 +26,9 @@ __all__ = [
     "retry",
     "revert_outside_change",
     "roll_back",
+    "schedule_deployment",
+    "schedule_merge",
     "set_secret",
     "start_deployment",
+    "unschedule_merge",
 ]

@@ -171,6 +171,7 @@ def retry(actor: User, *, deployment: Deployment, from_step: int | None = None) 
         problem="",
         cancel_requested_by=None,
         manual_start=False,
+        start_at=None,
         waits=[],
         retry_from=start,
         ended_at=None,

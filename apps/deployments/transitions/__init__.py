@@ -10,12 +10,14 @@ from apps.deployments.transitions.emergencies import note_emergency
 from apps.deployments.transitions.ending import end_deployment
 from apps.deployments.transitions.events import LeaseLost, append_event
 from apps.deployments.transitions.moving import move, wake_pending
+from apps.deployments.transitions.scheduling import end_schedule
 
 __all__ = [
     "LeaseLost",
     "append_event",
     "create_deployment",
     "end_deployment",
+    "end_schedule",
     "move",
     "next_number",
     "note_emergency",

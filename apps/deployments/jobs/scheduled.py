@@ -1,0 +1,59 @@
+"""Merges whose time has come: judged now, tried until their patience ends."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Q
+
+from apps.changes.lifecycle import Status
+from apps.changes.models import ChangeRequest
+from apps.changes.transitions import lock_change
+from apps.core.clock import now
+from apps.core.errors import Conflict
+from apps.deployments import access
+from apps.deployments.models import MergeSchedule
+from apps.deployments.services.merging import begin_merge
+from apps.deployments.transitions import end_schedule
+
+LOOK_AGAIN = timedelta(seconds=15)
+Outcome = MergeSchedule.Outcome
+
+
+def schedules_due(limit: int) -> list[int]:
+    """Open schedules whose time has come, and those that cannot come any more."""
+    moment = now()
+    due = Q(at__lte=moment) | ~Q(change__status=Status.IN_REVIEW)
+    rows = MergeSchedule.objects.open().filter(due).exclude(check_at__gt=moment)
+    return list(rows.order_by("at").values_list("pk", flat=True)[:limit])
+
+
+@transaction.atomic
+def merge_scheduled(pk: int) -> None:
+    """One look at one schedule. Idempotent: the change is locked, and a schedule ends once."""
+    row = MergeSchedule.objects.open().select_related("change", "revision", "scheduled_by").filter(pk=pk).first()
+    if row is None:
+        return
+    change = lock_change(row.change)
+    if change.status != Status.IN_REVIEW:
+        end_schedule(row, Outcome.OVERTAKEN, f"{change.label} is {change.status.replace('_', ' ')} already.")
+    elif change.revision is None or change.revision.head_oid != row.revision.head_oid:
+        end_schedule(row, Outcome.LAPSED, f"{change.label} was pushed to after it was scheduled. Schedule it again.")
+    elif not (may := access.can_merge(row.scheduled_by, change)).allowed:
+        end_schedule(row, Outcome.LAPSED, may.text)
+    else:
+        _try(row, change)
+
+
+def _try(row: MergeSchedule, change: ChangeRequest) -> None:
+    try:
+        with transaction.atomic():
+            begin_merge(row.scheduled_by, change)
+    except Conflict as refused:
+        if now() >= row.until:
+            end_schedule(row, Outcome.LAPSED, refused.message)
+        else:
+            MergeSchedule.objects.filter(pk=row.pk).update(check_at=min(now() + LOOK_AGAIN, row.until))
+    else:
+        end_schedule(row, Outcome.MERGED)
