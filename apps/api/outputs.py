@@ -242,6 +242,7 @@ class DeploymentOut(Out):
     requested_by = string()
     last_event = whole()
     queued_at = maybe_moment()
+    start_at = maybe_moment()
     started_at = maybe_moment()
     ended_at = maybe_moment()
 

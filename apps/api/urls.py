@@ -17,6 +17,7 @@ from apps.api.views import (
     repositories,
     reviewers,
     reviews,
+    schedules,
     teams,
     threads,
 )
@@ -93,6 +94,12 @@ urlpatterns = [
     path("changes/<int:number>/reopen/", route(changes.reopen), name="change-reopen"),
     path("changes/<int:number>/close/", route(changes.close_change), name="change-close"),
     path("changes/<int:number>/merge/", route(changes.merge_change), name="change-merge"),
+    path(
+        "changes/<int:number>/schedule/",
+        route(schedules.list_schedules, schedules.schedule_merge, schedules.unschedule_merge),
+        name="change-schedule",
+    ),
+    path("deployments/<int:number>/schedule/", route(schedules.schedule_deployment), name="deployment-schedule"),
     path("changes/<int:number>/overlaps/", route(changes.list_overlaps), name="change-overlaps"),
     path("changes/<int:number>/diff/", route(changes.show_diff), name="change-diff"),
     path("changes/<int:number>/revisions/<int:revision>/", route(changes.show_revision), name="change-revision"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Q
@@ -40,6 +40,12 @@ def overlaps_of(change: ChangeRequest) -> list[Overlapping]:
         return []
     rows = Overlap.objects.present().filter(Q(first=change.revision_id) | Q(second=change.revision_id))
     return [_seen_from(change, row) for row in rows.select_related(*RELATED)]
+
+
+def overlapping_pairs(revisions: Collection[int]) -> dict[frozenset[int], int]:
+    """How much each two of these revisions (keys) both touch; one query."""
+    rows = Overlap.objects.filter(first__in=revisions, second__in=revisions)
+    return {frozenset(pair): count for *pair, count in rows.values_list("first", "second", "count")}
 
 
 def _seen_from(change: ChangeRequest, row: Overlap) -> Overlapping:

@@ -16,6 +16,7 @@ from apps.policies import calendar
 from apps.policies.calendar import Span
 from apps.policies.config import FREEZE, MERGE, WindowConfig
 from apps.policies.queries import policy_at
+from apps.presentation.schedules import Planned, planned_between
 from apps.repositories.models import Repository
 from apps.vcs.errors import ObjectMissing
 
@@ -59,6 +60,7 @@ class CalendarPage:
     today: date
     lanes: tuple[Lane, ...]
     left_out: int
+    planned: tuple[Planned, ...]
 
 
 def calendar_page(user: User, *, week: str, zone: str) -> CalendarPage:
@@ -81,7 +83,12 @@ def calendar_page(user: User, *, week: str, zone: str) -> CalendarPage:
         today=today,
         lanes=tuple(lanes),
         left_out=max(0, len(repositories) - MOST_REPOSITORIES),
+        planned=planned_between(user, _midnight(monday, place), _midnight(monday + timedelta(days=DAYS), place)),
     )
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(0), zone).astimezone(UTC)
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -159,8 +166,7 @@ def _waiting(repository: Repository) -> list[Deployment]:
 
 
 def _marks(windows: Sequence[WindowConfig], day: date, zone: ZoneInfo) -> tuple[Mark, ...]:
-    start = datetime.combine(day, time(0), zone).astimezone(UTC)
-    end = datetime.combine(day + timedelta(days=1), time(0), zone).astimezone(UTC)
+    start, end = _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
     found = [
         (span.start, Mark("freeze" if window.kind == FREEZE else "window", window.name, _hours(span, start, end, zone)))
         for window in windows

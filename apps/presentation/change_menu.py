@@ -25,12 +25,13 @@ _RETARGET = MenuEntry("Merge into another branch…", "retarget/", "branch")
 _DRAFT = MenuEntry("Back to draft", "draft/", "undo", post=True)
 _WITHDRAW = MenuEntry("Withdraw…", "withdraw/", "trash")
 _EMERGENCY = MenuEntry("Emergency…", "emergency/", "octagon-x")
+_SCHEDULE = MenuEntry("Schedule the merge…", "schedule/", "calendar")
 _CLOSE = MenuEntry("Close…", "close/", "check-circle")
 
 _BY_STATUS: dict[str, tuple[MenuEntry, ...]] = {
     "requested": (_EDIT, _ATTACH, _ASK, _WITHDRAW),
     "draft": (_EDIT, _ASK, _RETARGET, _WITHDRAW),
-    "in_review": (_EDIT, _ASK, _RETARGET, _DRAFT, _EMERGENCY, _WITHDRAW),
+    "in_review": (_EDIT, _ASK, _SCHEDULE, _RETARGET, _DRAFT, _EMERGENCY, _WITHDRAW),
     "merged": (_EMERGENCY, _CLOSE),
 }
 
@@ -44,6 +45,8 @@ def menu_of(change: ChangeRequest, viewer: Viewer) -> tuple[MenuEntry, ...]:
 def _offered(entry: MenuEntry, viewer: Viewer) -> bool:
     if entry is _CLOSE:
         return viewer.maintains
+    if entry is _SCHEDULE:
+        return viewer.merges
     if entry in {_ATTACH, _RETARGET, _DRAFT}:
         return viewer.writes
     if entry is _WITHDRAW:

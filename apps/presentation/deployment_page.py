@@ -39,6 +39,7 @@ class Actions:
     """What this person can do now; ``why_not`` says why nothing of it is theirs."""
 
     start: bool = False
+    schedule: bool = False
     cancel: bool = False
     cancelling: bool = False
     retry: bool = False
@@ -155,6 +156,7 @@ def actions_of(user: User, row: Deployment) -> Actions:
     retries = row.status in {Status.FAILED, Status.CANCELLED}
     return Actions(
         start=row.status == Status.PENDING and row.manual_start,
+        schedule=row.status == Status.PENDING,
         cancel=row.status in {Status.PENDING, Status.DISPATCHING, Status.RUNNING}
         and row.cancel_requested_by_id is None,
         cancelling=row.status not in ENDED and row.cancel_requested_by_id is not None,

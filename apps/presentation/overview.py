@@ -11,12 +11,13 @@ from apps.changes.effects.targets import names_targets
 from apps.changes.lifecycle import FOLLOWS_GIT
 from apps.changes.models import ChangeRequest
 from apps.changes.overlaps import Overlapping, overlaps_of
-from apps.deployments.models import Deployment, Environment
+from apps.deployments.models import Deployment, Environment, MergeSchedule
 from apps.deployments.plans import deploys_from
 from apps.policies.config import affected_environments
 from apps.presentation.effect_tabs import EffectSummary, effect_summary
 from apps.presentation.markdown import to_html
 from apps.presentation.plain import visible
+from apps.presentation.schedules import schedule_of
 from apps.reviews.queries import policy_of
 
 SHOWN_PATHS = 8
@@ -42,6 +43,7 @@ class Overview:
     policy_problems: tuple[str, ...]
     effect: EffectSummary | None = None
     overlaps: tuple[Overlapping, ...] = ()
+    schedule: MergeSchedule | None = None
 
 
 def overview(change: ChangeRequest) -> Overview:
@@ -63,6 +65,7 @@ def overview(change: ChangeRequest) -> Overview:
         conflicts=tuple(visible(path) for path in revision.conflicts) if revision else (),
         policy_problems=tuple(str(problem) for problem in policy.problems),
         overlaps=tuple(overlaps_of(change)) if change.status in FOLLOWS_GIT else (),
+        schedule=schedule_of(change),
         effect=effect_summary(revision) if revision and names_targets(policy.config) else None,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 ROLES = ("anonymous", "mallory", "viewer", "alice", "bob", "carol", "maintainer", "dave", "erin")
@@ -42,6 +43,9 @@ def who(names: str, status: int, *, others: int = 403, outsider: int = 404, anon
     cells = [str(anonymous), str(outsider)]
     return " ".join(cells + [str(status if role in allowed else others) for role in ROLES[2:]])
 
+
+TOMORROW = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%dT%H:%M}"
+"""A time to which something can be scheduled, on the clock of UTC."""
 
 MEMBERS = "viewer alice bob carol maintainer dave erin"
 ASK = "viewer alice bob carol maintainer erin"

@@ -19,6 +19,11 @@ pytestmark = pytest.mark.django_db
 CLOCKS = ("apps.deployments.jobs.scheduled.now", "apps.deployments.queries.waits.now")
 
 
+@pytest.fixture
+def delivery(tmp_path: Path) -> Delivery:
+    return Delivery.start(tmp_path, pipeline("true", "true"))
+
+
 def later(hours: float = 2) -> datetime:
     return datetime.now(UTC) + timedelta(hours=hours)
 

@@ -10,6 +10,7 @@ from apps.web.views import (
     rendered,
     reviewer_forms,
     reviewing,
+    schedules,
     threads,
     viewing,
 )
@@ -34,6 +35,8 @@ urlpatterns = [
     path("changes/<int:number>/draft/", change_actions.draft, name="change_draft"),
     path("changes/<int:number>/reopen/", change_actions.reopen, name="change_reopen"),
     path("changes/<int:number>/merge/", change_actions.merge, name="change_merge"),
+    path("changes/<int:number>/schedule/", schedules.merge, name="change_schedule"),
+    path("changes/<int:number>/schedule/cancel/", schedules.unschedule_merge, name="change_unschedule"),
     path("changes/<int:number>/deploy/", change_actions.deploy, name="change_deploy"),
     path("changes/<int:number>/assignments/", change_forms.assignments, name="change_assignments"),
     path("changes/<int:number>/assignments/end/", change_actions.unassign, name="change_unassign"),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.web.views import deployment_actions, deployments, log_comments
+from apps.web.views import deployment_actions, deployments, log_comments, schedules
 
 urlpatterns = [
     path("deployments/", deployments.deployment_rows, name="deployments"),
@@ -16,6 +16,8 @@ urlpatterns = [
     path("deployments/<int:number>/comment/", log_comments.comment, name="deployment_comment"),
     path("deployments/<int:number>/start/", deployment_actions.start, name="deployment_start"),
     path("deployments/<int:number>/cancel/", deployment_actions.cancel, name="deployment_cancel"),
+    path("deployments/<int:number>/schedule/", schedules.deployment, name="deployment_schedule"),
+    path("deployments/<int:number>/schedule/cancel/", schedules.unschedule_deployment, name="deployment_unschedule"),
     path("deployments/<int:number>/retry/", deployment_actions.retry, name="deployment_retry"),
     path("deployments/<int:number>/resolve/", deployment_actions.resolve, name="deployment_resolve"),
     path("deployments/<int:number>/rollback/", deployment_actions.rollback, name="deployment_rollback"),

@@ -1,0 +1,134 @@
+"""What is scheduled, as pages show it: the schedule of a change, and all of a week with what could get into each other's way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from apps.accounts.models import User
+from apps.changes.models import ChangeRequest
+from apps.changes.overlaps import overlapping_pairs
+from apps.core.clock import now
+from apps.deployments.models import Deployment, MergeSchedule
+from apps.deployments.services.scheduling import DEFAULT_PATIENCE, open_schedule
+from apps.policies import calendar
+from apps.policies.config import affected_environments
+from apps.policies.queries import policy_at
+from apps.repositories.models import Repository
+from apps.vcs.errors import ObjectMissing
+
+NEAR = timedelta(hours=1)
+"""What begins so soon after another ends, or at the same time, is named beside it."""
+MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A merge, or a deployment (then ``deployment`` is set), from ``at`` to ``until``. ``clashes`` are sentences."""
+
+    change: ChangeRequest
+    deployment: Deployment | None
+    at: datetime
+    until: datetime
+    by: User | None
+    environments: tuple[str, ...]
+    clashes: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return self.deployment.label if self.deployment else f"Merge of {self.change.label}"
+
+    @property
+    def url(self) -> str:
+        return f"/deployments/{self.deployment.number}/" if self.deployment else f"/changes/{self.change.number}/"
+
+
+def zone_of(user: User) -> ZoneInfo:
+    """In whose clock times are typed and read."""
+    return ZoneInfo(user.time_zone or "UTC")
+
+
+def schedule_of(change: ChangeRequest) -> MergeSchedule | None:
+    """What waits, while the change can still be merged."""
+    return open_schedule(change) if change.status == "in_review" else None
+
+
+def first_proposal(change: ChangeRequest, environment: str = "") -> datetime:
+    """The next full hour at which no window of the policy holds the change, or the deployment to ``environment``."""
+    hour = now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    tip = change.revision.target_oid if change.revision else ""
+    try:
+        config = policy_at(change.repository, change.target_branch, tip).config
+    except ObjectMissing:
+        return hour
+    stage = "deploy" if environment else "merge"
+    names = (
+        (environment,)
+        if environment
+        else affected_environments(config, change.revision.paths if change.revision else ())
+    )
+    windows = [one for one in config.windows if any(calendar.concerns(one, name, stage) for name in (*names, ""))]
+    return calendar.next_slot(windows, hour) or hour if windows and calendar.holds_at(windows, hour) else hour
+
+
+def planned_between(user: User, start: datetime, end: datetime) -> tuple[Planned, ...]:
+    """All that ``user`` may see of what is scheduled to begin in that time, in its order, with its clashes."""
+    visible = Repository.objects.visible_to(user)
+    merges = MergeSchedule.objects.open().filter(change__repository__in=visible, change__status="in_review")
+    merges = merges.filter(at__gte=start, at__lt=end).select_related(
+        "change__repository", "change__revision", "scheduled_by"
+    )
+    deployments = Deployment.objects.visible_to(user).filter(status="pending", start_at__gte=start, start_at__lt=end)
+    found = [_merge(row) for row in merges.order_by("at")[:MOST]]
+    related = ("change__repository", "change__revision", "environment", "scheduled_by")
+    found += [_deployment(row) for row in deployments.select_related(*related).order_by("start_at")[:MOST]]
+    found.sort(key=lambda one: (one.at, one.label))
+    pairs = overlapping_pairs({one.change.revision_id for one in found if one.change.revision_id})
+    return tuple(replace(one, clashes=tuple(_clashes(one, found, pairs))) for one in found)
+
+
+def _merge(row: MergeSchedule) -> Planned:
+    return Planned(row.change, None, row.at, row.until, row.scheduled_by, _reached(row.change))
+
+
+def _deployment(row: Deployment) -> Planned:
+    at = row.start_at or now()
+    return Planned(row.change, row, at, at + DEFAULT_PATIENCE, row.scheduled_by, (row.environment.name,))
+
+
+def _reached(change: ChangeRequest) -> tuple[str, ...]:
+    if change.revision is None:
+        return ()
+    try:
+        config = policy_at(change.repository, change.target_branch, change.revision.target_oid).config
+    except ObjectMissing:
+        return ()
+    return tuple(affected_environments(config, change.revision.paths))
+
+
+def _clashes(one: Planned, rows: Sequence[Planned], pairs: dict[frozenset[int], int]) -> Iterable[str]:
+    for other in rows:
+        if other is one or other.change == one.change or not _meet(one, other):
+            continue
+        why = list(_reasons(one, other, pairs))
+        if why:
+            yield f"{other.label} is near it: {'; '.join(why)}."
+
+
+def _meet(one: Planned, other: Planned) -> bool:
+    return one.at <= other.until + NEAR and other.at <= one.until + NEAR
+
+
+def _reasons(one: Planned, other: Planned, pairs: dict[frozenset[int], int]) -> Iterable[str]:
+    both = [name for name in one.environments if name in other.environments]
+    if both and one.change.repository_id == other.change.repository_id:
+        yield f"the same environment, {', '.join(both)}"
+    keys = frozenset({one.change.revision_id or 0, other.change.revision_id or 0})
+    if keys in pairs:
+        yield f"both touch the same ({pairs[keys]})"
+    people = {one.by, one.change.owner} & {other.by, other.change.owner} - {None}
+    names = sorted(person.username for person in people if person is not None)
+    if names:
+        yield f"the same people, {', '.join(names)}"
