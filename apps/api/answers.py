@@ -143,6 +143,7 @@ def change_json(change: ChangeRequest, verdict: dict[str, Any] | None) -> dict[s
     return change_row_json(change) | {
         "description": change.description,
         "version": change.version,
+        "change_class": _class(verdict),
         # One that arrives while this is read belongs to the next answer, like everything else about it.
         "revisions": [revision_json(row) for row in change.revisions.filter(number__lte=last)],
         "verdict": verdict,
@@ -166,6 +167,14 @@ def change_json(change: ChangeRequest, verdict: dict[str, Any] | None) -> dict[s
         "closed_reason": change.closed_reason or None,
         "deployments": [deployment_json(row) for row in change.deployments.select_related(*DEPLOYMENT_RELATED)],
     }
+
+
+def _class(verdict: dict[str, Any] | None) -> str:
+    """Which gate it has: approved beforehand as a standard change, past its rules in an emergency, or the normal one."""
+    rows = verdict["requirements"] if verdict else []
+    if any(row["code"] == "standard" and row["state"] == "met" for row in rows):
+        return "standard"
+    return "emergency" if any(row["code"] == "emergency" for row in rows) else "normal"
 
 
 def assignment_json(row: Assignment) -> dict[str, Any]:

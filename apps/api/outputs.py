@@ -270,6 +270,7 @@ class DeploymentDetailOut(DeploymentOut):
 class ChangeOut(ChangeRowOut):
     description = string(allow_blank=True)
     version = whole()
+    change_class = serializers.ChoiceField(choices=("standard", "normal", "emergency"))
     revisions = RevisionOut(many=True)
     verdict = VerdictOut()
     contributors = texts("Who cannot approve: usernames, or addresses that belong to no account.")

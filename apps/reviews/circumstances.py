@@ -24,8 +24,8 @@ def lasting(policy: Policy) -> tuple[str, ...] | None:
 
 
 def author_kinds(change: ChangeRequest, policy: Policy, people: People) -> tuple[str, ...] | None:
-    """Which kinds of contributors there are, over all revisions; ``None``: no rule asks."""
-    if not any(rule.when.authors for rule in policy.config.rules):
+    """Which kinds of contributors there are, over all revisions; ``None``: no rule and no standard change asks."""
+    if not policy.config.standards and not any(rule.when.authors for rule in policy.config.rules):
         return None
     kinds: set[str] = set()
     for row in change.contributions.select_related("user"):

@@ -38,9 +38,11 @@ def rendering_facts(effects: Effects | None) -> tuple[RenderingFact, ...] | None
 
 def _fact(row: Rendering) -> RenderingFact:
     state, text = _state(row)
+    found = row.facts.get("resources", ())
+    fields = row.facts.get("fields") or [None] * len(found)
     resources = tuple(
-        ResourceFact(kind, action, name, namespace, tuple(risks))
-        for kind, action, namespace, name, risks in row.facts.get("resources", ())
+        ResourceFact(kind, action, name, namespace, tuple(risks), None if names is None else tuple(names))
+        for (kind, action, namespace, name, risks), names in zip(found, fields, strict=True)
     )
     return RenderingFact(row.environment, row.target, state, text, row.optional, resources, _unmet(row))
 

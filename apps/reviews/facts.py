@@ -91,6 +91,7 @@ def approval_facts(
         open_threads=_open_threads(change),
         policy=policy.fact(),
         rollback=policy.config.rollback,
+        standards=policy.config.standards,
         renderings=rendering_facts(effects),
         authors=author_kinds(change, policy, people),
     )
@@ -175,6 +176,7 @@ def _confirmers(policy: Policy) -> tuple[str, ...]:
 
 def _named(policy: Policy, owners: Iterable[evaluation.PathOwners]) -> set[str]:
     names = {name for rule in policy.config.rules for name in rule.needs.principals}
+    names.update(name for standard in policy.config.standards for name in standard.by)
     for found in owners:
         for match in found.matches:
             names.update(match.owners)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from apps.accounts.models import User
 from apps.core.errors import NotVisible
+from apps.policies.config import StandardConfig
 from apps.policies.queries import policy_at
 from apps.repositories import queries as repositories
 from apps.repositories.models import Repository
@@ -33,12 +34,16 @@ class Runbook:
 
 @dataclass(frozen=True, slots=True)
 class RunbookText:
-    """``source`` is Markdown; ``changed`` the last commit that touched it, if it can be told."""
+    """``source`` is Markdown; ``changed`` the last commit that touched it, if it can be told.
+
+    ``standards``: the standard changes of the policy that name this runbook.
+    """
 
     runbook: Runbook
     source: str
     commit: str
     changed: history.Commit | None
+    standards: tuple[StandardConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,9 @@ def read_runbook(user: User, repository: str, slug: str) -> RunbookText:
     commit = repositories.tip(row, row.default_branch)
     data = objects.read_file(row.mirror_path, commit, found.path, max_bytes=LARGEST) or b""
     changed = history.log(row.mirror_path, commit, path=found.path, limit=1)
-    return RunbookText(found, data.decode("utf-8", "replace"), commit, changed[0] if changed else None)
+    config = policy_at(row, row.default_branch, commit).config
+    standards = tuple(one for one in config.standards if one.runbook in {found.slug, found.path.removesuffix(".md")})
+    return RunbookText(found, data.decode("utf-8", "replace"), commit, changed[0] if changed else None, standards)
 
 
 def _shelf(repository: Repository) -> Shelf:

@@ -58,7 +58,9 @@ def test_a_time_that_nobody_can_mean_comes_back_with_the_form(delivery: Delivery
 
 def test_the_form_proposes_a_time_after_the_freeze(tmp_path: Path) -> None:
     end = (datetime.now(UTC) + timedelta(days=3)).replace(hour=11, minute=0, second=0, microsecond=0)
-    freeze = f"windows: [{{name: fair, kind: freeze, holds: [merge], from: 2026-01-01T00:00Z, to: {end.isoformat()}}}]\n"
+    freeze = (
+        f"windows: [{{name: fair, kind: freeze, holds: [merge], from: 2026-01-01T00:00Z, to: {end.isoformat()}}}]\n"
+    )
     delivery = Delivery.start(tmp_path, pipeline("true", "true") + freeze)
     page = client_of("alice").get(f"/changes/{delivery.approved().number}/schedule/").content.decode()
     assert f"{end:%Y-%m-%dT%H:%M}" in page

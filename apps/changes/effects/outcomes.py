@@ -11,14 +11,17 @@ from apps.changes.effects.sides import Side, side_of
 from apps.changes.effects.targets import Sides
 from apps.changes.effects.tools import toolbox
 from apps.rendering.checks import Checked, check_templates
-from apps.rendering.comparing import compare, difference_digest
-from apps.rendering.model import Difference, Kind, Part, RenderError, ToolIdentity
+from apps.rendering.comparing import compare, difference_digest, words
+from apps.rendering.model import Action, Difference, Kind, Part, RenderError, ResourceChange, ToolIdentity
 from apps.rendering.planners import PLANNERS
 from apps.rendering.planning import Planned
 from apps.rendering.protocol import Target
 from apps.rendering.quoted import quotes_of
 from apps.rendering.redaction import Fingerprint, redact_text
 from apps.rendering.sandbox.isolation import isolation
+
+MOST_FIELDS = 50
+"""Names of fields that are kept of one resource, for standard changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +115,8 @@ def _parts(before: Side, after: Side) -> tuple[Part, ...]:
 def facts_of(outcome: Outcome) -> dict[str, Any]:
     """The part of an outcome that is read without its document: JSON-ready.
 
-    ``resources``: one ``[kind, action, namespace, name, [risk codes]]`` for each that changes; ``risks``: ``[code,
-    weight, text, resource]``.
+    ``resources``: one ``[kind, action, namespace, name, [risk codes]]`` for each that changes; ``fields``: for each of these
+    what of it changes, ``null`` where that is too much to list; ``risks``: ``[code, weight, text, resource]``.
     """
     changes = outcome.difference.changes
     return {
@@ -124,6 +127,7 @@ def facts_of(outcome: Outcome) -> dict[str, Any]:
             [one.id.kind, one.action.value, one.id.namespace, one.id.name, [risk.code for risk in one.risks]]
             for one in changes
         ],
+        "fields": [_field_names(one) for one in changes],
         "risks": [
             [risk.code, risk.weight.value, risk.text, str(one.id)]
             for one in (*changes, *outcome.difference.silent)
@@ -140,6 +144,12 @@ def facts_of(outcome: Outcome) -> dict[str, Any]:
         "checks": outcome.checked.to_json() if outcome.checked is not None else None,
         "saved_plan": outcome.saved_plan,
     }
+
+
+def _field_names(change: ResourceChange) -> list[str] | None:
+    """The paths of the fields that differ and count; ``None`` for a resource that is not updated, or in too many places."""
+    names = list(dict.fromkeys(words(field.path) for field in change.fields if not field.rule))
+    return names if change.action is Action.UPDATE and len(names) <= MOST_FIELDS else None
 
 
 def _isolation() -> list[str]:

@@ -31,6 +31,7 @@ from apps.policies.config.model import (
     Rule,
     SecretConfig,
     SizeClause,
+    StandardConfig,
     StepConfig,
     TargetConfig,
     ThreadsConfig,
@@ -45,6 +46,7 @@ from apps.policies.config.words import (
     differences,
     duration_parts,
     rule_words,
+    standard_words,
     window_words,
 )
 from apps.policies.problems import Problem, has_errors
@@ -82,6 +84,7 @@ __all__ = [
     "Rule",
     "SecretConfig",
     "SizeClause",
+    "StandardConfig",
     "StepConfig",
     "TargetConfig",
     "ThreadsConfig",
@@ -97,6 +100,7 @@ __all__ = [
     "parse_duration",
     "parse_portal_yaml",
     "rule_words",
+    "standard_words",
     "targets_reading",
     "window_words",
 ]

@@ -10,12 +10,13 @@ from apps.policies.config.nodes import Mapping, Node, Refused, read_nodes
 from apps.policies.config.reader import Reader
 from apps.policies.config.rules import read_emergency, read_rollback, read_rules, read_threads
 from apps.policies.config.secrets import read_secrets
+from apps.policies.config.standard import read_standards
 from apps.policies.config.windows import read_windows
 from apps.policies.problems import Problem, has_errors
 
 KEYS = (
     "apiVersion", "environments", "rules", "windows", "emergency", "rollback", "runbooks", "threads", "secrets",
-    "outsideChanges",
+    "outsideChanges", "standard",
 )  # fmt: skip
 API_VERSION = "portal/v1"
 MAX_PROBLEMS = 100
@@ -72,6 +73,7 @@ def _document(reader: Reader, root: Node) -> PortalConfig | None:
         _runbooks(reader, fields.get("runbooks")),
         read_threads(reader, fields.get("threads")),
         read_secrets(reader, fields.get("secrets")),
+        read_standards(reader, fields.get("standard")),
         _outside_changes(reader, fields.get("outsideChanges")),
     )
 

@@ -173,6 +173,27 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class StandardConfig:
+    """A standard change: what fits this template entirely was approved with the policy, and goes without its rules' approvals.
+
+    Every changed path matches one of ``paths``; every changed resource is as ``resources`` says (none of its lists given:
+    no resource is deleted or replaced), has no risk but those named there, and changes only ``fields`` (globs in which only
+    ``*`` is special; empty: any). ``size`` is the most that may change. Every contributor is among ``by`` (empty: everybody
+    with the role author). ``covers``: the stages whose rules it replaces. ``runbook``: where the procedure is written.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    fields: tuple[str, ...] = ()
+    resources: ResourceClause | None = None
+    size: SizeClause | None = None
+    by: tuple[str, ...] = ()
+    covers: tuple[str, ...] = (MERGE,)
+    runbook: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RollbackConfig:
     """Approvals for going back to a state that was approved and live before."""
 
@@ -237,6 +258,7 @@ class PortalConfig:
     runbooks: str = ""
     threads: ThreadsConfig = field(default_factory=ThreadsConfig)
     secrets: tuple[SecretConfig, ...] = ()
+    standards: tuple[StandardConfig, ...] = ()
     outside_changes: str = SHOW
     """Whether a push past the portal holds what contains it (``hold``) until it is adopted or reverted."""
 

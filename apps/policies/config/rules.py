@@ -68,10 +68,10 @@ def _when(
     if not mapping.pairs:
         reader.error(mapping, path, f"`{path}` is empty.", "Remove it: a rule without `when` always applies.")
     return When(
-        _paths(reader, fields.get("paths"), f"{path}.paths"),
+        read_paths(reader, fields.get("paths"), f"{path}.paths"),
         known_environments(reader, fields.get("environments"), f"{path}.environments", environments),
-        resources=_resources(reader, fields.get("resources"), f"{path}.resources"),
-        size=_size(reader, fields.get("size"), f"{path}.size"),
+        resources=read_resources(reader, fields.get("resources"), f"{path}.resources"),
+        size=read_size(reader, fields.get("size"), f"{path}.size"),
         authors=reader.listed(
             fields.get("authors"), f"{path}.authors", AUTHORS, "no kind of author", "authors: [unknown]"
         ),
@@ -81,7 +81,8 @@ def _when(
     )
 
 
-def _size(reader: Reader, node: Node | None, path: str) -> SizeClause | None:
+def read_size(reader: Reader, node: Node | None, path: str) -> SizeClause | None:
+    """Counts of files and lines; what they mean is up to the key above."""
     mapping = reader.mapping(node, path, "size: {files: 50, lines: 1000}")
     if mapping is None:
         return None
@@ -96,7 +97,8 @@ def _size(reader: Reader, node: Node | None, path: str) -> SizeClause | None:
     return SizeClause(**counts)
 
 
-def _resources(reader: Reader, node: Node | None, path: str) -> ResourceClause | None:
+def read_resources(reader: Reader, node: Node | None, path: str) -> ResourceClause | None:
+    """What a rendered resource has to be."""
     example = "resources: {kinds: [PersistentVolumeClaim, aws_db_*], actions: [delete, replace]}"
     mapping = reader.mapping(node, path, example)
     if mapping is None:
@@ -119,7 +121,8 @@ def _resources(reader: Reader, node: Node | None, path: str) -> ResourceClause |
     )
 
 
-def _paths(reader: Reader, node: Node | None, path: str) -> tuple[str, ...]:
+def read_paths(reader: Reader, node: Node | None, path: str) -> tuple[str, ...]:
+    """Patterns as in .gitignore; those that cannot be read, and exclusions, are errors."""
     found = reader.texts(node, path, "paths: [infra/**]")
     for item, place in reader.entries(node, path, "") if found else ():
         text = item.text if isinstance(item, Scalar) else ""

@@ -14,6 +14,7 @@ from apps.policies.config.model import (
     PortalConfig,
     ResourceClause,
     Rule,
+    StandardConfig,
     When,
     WindowConfig,
 )
@@ -89,6 +90,18 @@ def window_words(window: WindowConfig) -> str:
     )
 
 
+def standard_words(standard: StandardConfig) -> str:
+    """What fits the template, and which rules it replaces."""
+    parts = [f"only {' and '.join(standard.paths)}"]
+    parts += [f"only the fields {', '.join(standard.fields)}"] if standard.fields else []
+    parts += [f"only {_resources(standard.resources)}"] if standard.resources is not None else ["nothing destroyed"]
+    if standard.size is not None:
+        sizes = [f"{n} {word}" for n, word in ((standard.size.files, "files"), (standard.size.lines, "lines")) if n]
+        parts.append(f"at most {' and '.join(sizes)}")
+    parts += [f"by {' or '.join(standard.by)}"] if standard.by else []
+    return f"needs no approval to {' and '.join(standard.covers)}: {', '.join(parts)}"
+
+
 def environment_words(environment: EnvironmentConfig) -> str:
     """How an environment is reached and deployed."""
     targets = ", ".join(f"{target.name} ({target.kind})" for target in environment.targets) or "no targets"
@@ -116,6 +129,7 @@ def differences(before: PortalConfig, after: PortalConfig) -> tuple[Difference, 
     found = [
         *_named("rule", before.rules, after.rules, lambda rule: rule.name, rule_words),
         *_named("window", before.windows, after.windows, lambda window: window.name, window_words),
+        *_named("standard change", before.standards, after.standards, lambda one: one.name, standard_words),
         *_named("environment", before.environments, after.environments, lambda one: one.name, environment_words),
     ]
     singles = (

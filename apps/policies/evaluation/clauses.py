@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from apps.core.patterns import Pattern, PatternError, compile_pattern
 from apps.policies.config import GUEST_AUTHOR, SERVICE_AUTHOR, UNKNOWN_AUTHOR, When
 from apps.policies.evaluation.facts import CannotEvaluate, Facts
 
@@ -10,6 +13,15 @@ _AUTHORS = {
     SERVICE_AUTHOR: "a service account",
     GUEST_AUTHOR: "somebody without the role author",
 }
+
+
+@lru_cache(maxsize=4096)
+def pattern_of(text: str) -> Pattern:
+    """A path pattern; :class:`CannotEvaluate` for what is none."""
+    try:
+        return compile_pattern(text)
+    except PatternError as error:
+        raise CannotEvaluate(f"`{text}` is no path pattern: {error}") from None
 
 
 def when_not(when: When, facts: Facts) -> str:

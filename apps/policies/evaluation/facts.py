@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from apps.policies.codeowners import OwnerMatch
-from apps.policies.config import MERGE, RollbackConfig
+from apps.policies.config import MERGE, RollbackConfig, StandardConfig
 
 NORMAL = "normal"
 ROLLBACK = "rollback"
@@ -132,13 +132,17 @@ class PolicyFact:
 
 @dataclass(frozen=True, slots=True)
 class ResourceFact:
-    """What happens to one rendered resource; ``risks`` are codes such as ``rbac``."""
+    """What happens to one rendered resource; ``risks`` are codes such as ``rbac``.
+
+    ``fields``: what of it changes, as ``spec.replicas``; ``None``: not known.
+    """
 
     kind: str
     action: str
     name: str
     namespace: str = ""
     risks: tuple[str, ...] = ()
+    fields: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +217,8 @@ class Facts:
     where the policy names no targets; ``()``: it does, and the change reaches none. ``holds``: the windows that hold this gate
     at the moment of judging. ``moment``: that moment in seconds since 1970 (0: not known). ``files`` and ``lines``: how much
     changes. ``authors``: which kinds of contributors there are (:data:`apps.policies.config.AUTHORS`). ``lasting``: names of
-    the windows that last. ``checks``: name → state, as reported for exactly the merge result. Those that are ``None`` were
+    the windows that last. ``checks``: name → state, as reported for exactly the merge result. ``standards``: the templates of the
+    policy for standard changes. Those that are ``None`` were
     not looked for: a rule that asks cannot be evaluated.
     """
 
@@ -249,6 +254,7 @@ class Facts:
     lasting: tuple[str, ...] | None = None
     checks: Mapping[str, str] | None = None
     emergency: EmergencyFact | None = None
+    standards: tuple[StandardConfig, ...] = ()
 
 
 class CannotEvaluate(Exception):

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 
-from apps.core.patterns import Pattern, PatternError, compile_pattern
 from apps.policies.codeowners import OwnerMatch
-from apps.policies.config import CODE_OWNERS, DEPLOY, MERGE, REVIEWERS, Needs, Rule, approvals_words
+from apps.policies.config import CODE_OWNERS, DEPLOY, MERGE, REVIEWERS, Needs, Rule, StandardConfig, approvals_words
 from apps.policies.evaluation.checks import check_requirements
-from apps.policies.evaluation.clauses import when_not
+from apps.policies.evaluation.clauses import pattern_of, when_not
 from apps.policies.evaluation.demands import Judged, approvals
 from apps.policies.evaluation.effects import not_touched
 from apps.policies.evaluation.facts import ROLLBACK, CannotEvaluate, Facts
 from apps.policies.evaluation.groups import group_requirements
+from apps.policies.evaluation.standard import fitting_standard, near_standards, standard_requirement
 from apps.policies.evaluation.standing import Ledger
 from apps.policies.evaluation.verdict import FAILED, NOT_NEEDED, Requirement, RuleRef
 
@@ -36,7 +35,10 @@ def rule_requirements(rules: Sequence[Rule], ledger: Ledger) -> list[Judged]:
     facts = ledger.facts
     if facts.kind == ROLLBACK:
         return [*_replaced(rules, facts), _rollback(ledger)]
-    judged: list[Judged] = []
+    standard = fitting_standard(ledger)
+    if standard is not None:
+        return [standard_requirement(standard, facts), *_preapproved(rules, standard, ledger)]
+    judged = near_standards(ledger)
     one_applies = False
     for rule in rules:
         if rule.stage not in (MERGE, DEPLOY):
@@ -91,7 +93,7 @@ def _does_not_apply(rule: Rule, facts: Facts) -> str:
         _known_environments(when.environments, facts)
         if not set(when.environments) & set(_reached(facts)):
             return f"Only for {' and '.join(when.environments)}, which this does not reach."
-    if when.paths and not any(_pattern(text).matches(path) for text in when.paths for path in facts.changed_paths):
+    if when.paths and not any(pattern_of(text).matches(path) for text in when.paths for path in facts.changed_paths):
         return f"Only for {' and '.join(when.paths)}, which this does not touch."
     why_not = when_not(when, facts)
     if why_not:
@@ -113,14 +115,6 @@ def _reached(facts: Facts) -> list[str]:
     if facts.stage == DEPLOY:
         return [facts.environment]
     return [environment.name for environment in facts.environments if environment.affected]
-
-
-@lru_cache(maxsize=4096)
-def _pattern(text: str) -> Pattern:
-    try:
-        return compile_pattern(text)
-    except PatternError as error:
-        raise CannotEvaluate(f"`{text}` is no path pattern: {error}") from None
 
 
 def _judge(rule: Rule, ledger: Ledger, ref: RuleRef) -> list[Judged]:
@@ -225,6 +219,21 @@ def _replaced(rules: Sequence[Rule], facts: Facts) -> list[Judged]:
         for rule in rules
         if rule.stage == facts.stage
     ]
+
+
+def _preapproved(rules: Sequence[Rule], standard: StandardConfig, ledger: Ledger) -> list[Judged]:
+    """The rules whose people approved the template with the policy; what they ask of pipelines still holds."""
+    judged: list[Judged] = []
+    for rule in rules:
+        if rule.stage != ledger.facts.stage:
+            continue
+        ref = _ref(rule, ledger.facts)
+        text = f"Approved beforehand, as the standard change “{standard.name}”."
+        judged.append(Judged(Requirement("rule", rule.name, NOT_NEEDED, text, rule=ref)))
+        if rule.needs.checks:
+            alone = replace(rule, needs=Needs(0, checks=rule.needs.checks))
+            judged += [one for one in _safely(alone, ledger)[0] if one.requirement.state != NOT_NEEDED]
+    return judged
 
 
 def _rollback(ledger: Ledger) -> Judged:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
+from apps.policies.config import standard_words
 from apps.presentation import markdown
 from apps.runbooks import queries
 from apps.web.people import signed_in
@@ -18,5 +19,6 @@ def index(request: HttpRequest) -> HttpResponse:
 @reads
 def show(request: HttpRequest, repository: str, slug: str) -> HttpResponse:
     found = queries.read_runbook(signed_in(request), repository, slug)
-    context = {"page": found, "html": markdown.to_html(found.source)}
+    standards = [(one.name, standard_words(one)) for one in found.standards]
+    context = {"page": found, "html": markdown.to_html(found.source), "standards": standards}
     return respond(request, "web/runbooks/show.html", context)
