@@ -83,6 +83,7 @@ def prepare_database() -> None:
     except OperationalError as problem:
         stop(f"the database cannot be used: {problem}. Is PORTAL_DATA_DIR ({settings.PORTAL_DATA_DIR}) writable?")
     call_command("demo", "--if-empty")
+    call_command("demo", "--guard")
     call_command("demo", "--sign-in")
     connections.close_all()  # the server opens its own: none may be carried into its threads
 

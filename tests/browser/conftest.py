@@ -37,6 +37,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalServer]:
     data.mkdir()
     server.manage("migrate", "--verbosity", "0")
     server.manage("demo", "--if-empty")
+    server.manage("demo", "--guard")  # as `make run` does: every merge of the stories goes through the hook
     server.serve()
     yield server
     server.stop()

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.accounts.models import User
 from apps.demo.cast import CAST, PASSWORD
+from apps.demo.guard import guard
 from apps.demo.story import tell
 
 
@@ -20,11 +21,17 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--if-empty", action="store_true", help="do nothing when there are people already")
+        parser.add_argument(
+            "--guard", action="store_true", help="only let the demo's Git host ask this portal about pushes"
+        )
         parser.add_argument("--sign-in", action="store_true", help="only print how to sign in")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         if options["sign_in"]:
             self._print_sign_in()
+            return
+        if options["guard"]:
+            guard()
             return
         telling = Path(settings.PORTAL_DATA_DIR) / "demo.telling"  # scripts/data_dir.py looks for it
         if User.objects.exists():
