@@ -11,7 +11,8 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from apps.rendering.model import Json, RenderError
+from apps.rendering import embedded
+from apps.rendering.model import ABSENT, Json, RenderError
 from apps.rendering.protocol import FILES, Tree
 from apps.rendering.redaction import MARK, Fingerprint
 from apps.rendering.sandbox.messages import GAP, clean_message
@@ -90,6 +91,8 @@ def _in_value(value: Json, fingerprint: Fingerprint) -> Iterator[str]:
     left = [value]
     while left:
         item = left.pop()
+        if isinstance(item, str) and (inside := embedded.parsed(item)) is not ABSENT:
+            item = inside
         if isinstance(item, list):
             left += item
         if not isinstance(item, Mapping):
@@ -99,7 +102,12 @@ def _in_value(value: Json, fingerprint: Fingerprint) -> Iterator[str]:
         for key, inner in item.items():
             name = str(key)
             is_value = name == "value" and named and fingerprint.hides(named)
-            if is_value or fingerprint.hides(name) or name == _GENERATOR or (of_secret and name in _OF_SECRETS):
+            if (
+                is_value
+                or fingerprint.hides_value(name, inner)
+                or name == _GENERATOR
+                or (of_secret and name in _OF_SECRETS)
+            ):
                 yield from _below(inner)
             else:
                 left.append(inner)

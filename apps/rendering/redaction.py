@@ -2,7 +2,7 @@
 
 What counts as secret: the data of a Kubernetes Secret; text under a name that says so (``password``, ``client_secret``,
 ``API_TOKEN``), also as the value of an environment variable; and text that looks like a key wherever it stands (private
-keys in PEM, tokens of known makers, passwords in addresses); and what the repository itself calls so. A name that only
+keys in PEM, tokens of known makers, passwords in addresses), and all of that in JSON that stands as text; and what the repository itself calls so. A name that only
 *refers* to a secret stays readable.
 """
 
@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from apps.rendering.model import Json, Resource
+from apps.rendering import embedded
+from apps.rendering.model import ABSENT, Json, Resource
 from apps.rendering.own_patterns import NO_PATTERNS, OwnPatterns
 
 MARK = "\u2022\u2022\u2022\u2022"
@@ -29,8 +30,16 @@ _NAMES = re.compile(
     r"credentials?|connection[_-]?string|dsn)s?$",
     re.IGNORECASE,
 )
+_WHOLE_NAMES = re.compile(r"(?i:secrets?|pass|\.?dockerconfigjson|\.?dockercfg|auths)|(?:[A-Z0-9]+_)+(?:SECRETS?|PASS)")
+"""Names that say so as a whole; the end of one would be that of too many that only refer to a secret."""
+_HOLDERS = frozenset({"secret", "secrets"})
+"""Names that hold a secret if their value is a text; a mapping or a list says where it is."""
+_ENCODED_KEYS = (
+    r"\bLS0tLS1CRUdJTiB(?:QUklWQVRF|SU0EgUFJJVkFURS|FQyBQUklWQVRF|PUEVOU1NIIFBSSVZBVE|FTkNSWVBURUQgUFJJVkFURS|"
+    r"EU0EgUFJJVkFURS|QR1AgUFJJVkFURS)[A-Za-z0-9+/=]*"
+)
 _SHAPES = (
-    r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----.*?(?:-----END (?:[A-Z0-9]+ )*PRIVATE KEY-----|\Z)",
+    r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----|\Z)",
     r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
     r"\bgh[pousr]_[A-Za-z0-9]{30,}\b",
     r"\bgithub_pat_[A-Za-z0-9_]{30,}",
@@ -41,7 +50,7 @@ _SHAPES = (
     r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+",
     r"\bnpm_[A-Za-z0-9]{30,}",
     r"(?<=hooks\.slack\.com/services/)[A-Za-z0-9/]{10,}",
-    r"\bLS0tLS1CRUdJTiB(?:QUklWQVRF|SU0EgUFJJVkFURS|FQyBQUklWQVRF|PUEVOU1NIIFBSSVZBVE)[A-Za-z0-9+/=]*",
+    _ENCODED_KEYS,
     r"(?<==)(?:(?<=[Pp]assword=)|(?<=PASSWORD=)|(?<=[Pp]asswd=)|(?<=[Tt]oken=)|(?<=TOKEN=))[^\s&;,\"'<>(){}$]{3,}",
     r"(?<= )(?<=[Bb]earer )[A-Za-z0-9._~+/-]{16,}=*",
     r"(?<=://)[^\s/:@]{0,200}:[^\s/]{1,200}(?=@)",
@@ -66,8 +75,13 @@ class Fingerprint:
         return f"{MARK}{hmac.new(self._key, value, hashlib.sha256).hexdigest()[:_DIGITS]}"
 
     def hides(self, name: str) -> bool:
-        """Whether a value under this name is taken for secret."""
+        """Whether a text under this name is taken for secret."""
         return is_secret_name(name) or self.own.names(name)
+
+    def hides_value(self, name: str, value: Json) -> bool:
+        """Whether this value is, under this name."""
+        is_holder = isinstance(value, Mapping | list | tuple) and name.lower() in _HOLDERS
+        return self.own.names(name) if is_holder else self.hides(name)
 
     def knowing(self, own: OwnPatterns) -> Fingerprint:
         """The same fingerprints, with the patterns of a repository."""
@@ -100,7 +114,7 @@ def redact_text(text: str, fingerprint: Fingerprint) -> str:
 
 def is_secret_name(name: str) -> bool:
     """Whether everybody takes a value under this name for secret."""
-    return _NAMES.search(name) is not None
+    return _NAMES.search(name) is not None or _WHOLE_NAMES.fullmatch(name) is not None
 
 
 def _once(text: str, fingerprint: Fingerprint) -> str:
@@ -115,17 +129,31 @@ def _value(value: Json, fingerprint: Fingerprint, *, is_secret: bool = False) ->
     if isinstance(value, (list, tuple)):
         return [_value(item, fingerprint, is_secret=is_secret) for item in value]
     if isinstance(value, str) and value:
-        return _once(value, fingerprint) if is_secret else redact_text(value, fingerprint)
+        return _once(value, fingerprint) if is_secret else redact_text(_embedded(value, fingerprint), fingerprint)
     if is_secret and isinstance(value, (int, float)) and not isinstance(value, bool):
         return fingerprint(str(value).encode())
     return value
+
+
+def _embedded(text: str, fingerprint: Fingerprint) -> str:
+    """A text that is JSON, or in which some stands, without the secrets that its names tell."""
+    inside = embedded.parsed(text)
+    if inside is ABSENT:
+        return embedded.with_pairs(
+            text, lambda name, value: _once(value, fingerprint) if value and fingerprint.hides(name) else value
+        )
+    try:
+        hidden = _value(inside, fingerprint)
+        return text if hidden == inside else embedded.rewritten(text, inside, hidden)
+    except (RecursionError, ValueError):
+        return fingerprint(text.encode("utf-8", "surrogatepass"))
 
 
 def _mapping(value: Mapping[str, Any], fingerprint: Fingerprint, *, is_secret: bool) -> dict[str, Any]:
     """Below a secret name everything is secret, except what only says where the secret is."""
     found = {
         _key(key, fingerprint): _value(
-            item, fingerprint, is_secret=fingerprint.hides(str(key)) or (is_secret and key not in _NAMING)
+            item, fingerprint, is_secret=fingerprint.hides_value(str(key), item) or (is_secret and key not in _NAMING)
         )
         for key, item in value.items()
     }

@@ -54,7 +54,8 @@ def test_without_the_key_of_the_portal_a_fingerprint_tells_nothing() -> None:
     [
         "password", "DB_PASSWORD", "dbPassword", "spring.datasource.password", "client_secret", "clientSecret",
         "API_KEY", "apiKey", "GITHUB_TOKEN", "accessToken", "private_key", "AWS_SECRET_ACCESS_KEY", "admin-password",
-        "REDIS_DSN", "credentials",
+        "REDIS_DSN", "credentials", "SECRET", "secret", "TOKEN", "PASSWORD", "PASSWD", "pass", "OAUTH_SECRET", "DB_PASS",
+        ".dockerconfigjson", ".dockercfg", "dockerConfigJson",
     ],
 )  # fmt: skip
 def test_names_that_say_so_hide_their_value(name: str) -> None:
@@ -104,6 +105,68 @@ def test_what_looks_like_a_key_is_hidden_wherever_it_stands(text: str) -> None:
         assert MARK in found or "\\u2022" in found
 
 
+def test_a_secret_that_a_volume_or_a_list_only_names_stays_readable() -> None:
+    volume = {"name": "tls", "secret": {"secretName": "web", "defaultMode": 420, "items": [{"key": "a", "path": "b"}]}}
+    body = {"volumes": [volume], "Secrets": [{"Name": "X", "ValueFrom": "arn"}]}
+    assert redact_value(body, FINGERPRINT) == body
+    assert CANARY not in json.dumps(redact_value({"secret": CANARY}, FINGERPRINT))
+
+
+DOCKER = json.dumps({"auths": {"registry.example.org": {"username": "ci", "auth": encoded(f"ci:{CANARY}")}}})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"db": {"password": CANARY}, "n": 1}),
+        json.dumps([{"name": "DB_PASSWORD", "value": CANARY}]),
+        json.dumps({"outer": json.dumps({"token": CANARY})}),
+        json.dumps({"credentials": {"deep": [1, {"x": CANARY}]}}),
+        '{"password": "x", "password": "' + CANARY + '"}',
+        '{"password": "x\\u0063' + CANARY[1:] + '"}',
+        'var config = {"apiKey": "' + CANARY + '", };',
+        '{"secret": "' + CANARY + '", "n": ' + "9" * 5000 + "}",
+        '{"a": 1}\n{"token": "' + CANARY + '"}',
+        'run --config={"db": {"password": "' + CANARY + '"}}',
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----\n" + CANARY + "\n-----END PGP PRIVATE KEY BLOCK-----",
+    ],
+)
+def test_secrets_in_json_and_keys_that_stand_in_texts_are_hidden(text: str) -> None:
+    found = redact(resource("ConfigMap", data={"app.json": text}), FINGERPRINT)
+    assert CANARY not in json.dumps(found.body)
+    assert CANARY[1:] not in json.dumps(found.body)
+    assert redact(found, FINGERPRINT) == found
+
+
+def test_logins_of_registries_are_hidden_wherever_they_stand() -> None:
+    for value in (DOCKER, json.loads(DOCKER), f"x\n{json.dumps({'.dockerconfigjson': DOCKER})}"):
+        found = json.dumps(redact_value({"anything": value}, FINGERPRINT), ensure_ascii=False)
+        assert CANARY not in found
+        assert encoded(f"ci:{CANARY}") not in found
+        assert MARK in found
+    hidden = redact(resource("ConfigMap", data={".dockerconfigjson": encoded(DOCKER)}), FINGERPRINT)
+    assert encoded(DOCKER) not in json.dumps(hidden.body)
+
+
+@pytest.mark.parametrize("kind", ["", "RSA ", "EC ", "DSA ", "OPENSSH ", "ENCRYPTED "])
+def test_private_keys_in_config_maps_are_hidden_also_in_base64(kind: str) -> None:
+    key = f"-----BEGIN {kind}PRIVATE KEY-----\n{CANARY}\n-----END {kind}PRIVATE KEY-----\n"
+    body = {
+        "data": {"a": f"# a key\n{key}", "b": encoded(key), "c": json.dumps({"x": key})},
+        "binaryData": {"d": encoded(key)},
+    }
+    found = json.dumps(redact(resource("ConfigMap", **body), FINGERPRINT).body)
+    assert CANARY not in found
+    assert encoded(key)[24:60] not in found
+
+
+def test_json_without_a_secret_stays_as_it_is_written_and_other_json_keeps_its_layout() -> None:
+    plain = '{ "a": [1, 2.50, "x"],\n  "é": "\\u00e9", "url": "https://example.org" }'
+    assert redact_value({"x": plain}, FINGERPRINT) == {"x": plain}
+    text = '{ "a": 1,\n  "password": "one" }'
+    assert redact_value({"x": text}, FINGERPRINT) == {"x": text.replace("one", FINGERPRINT(b"one"))}
+
+
 def test_ordinary_text_stays_as_it_is() -> None:
     body = {"image": "nginx@sha256:" + "a" * 64, "url": "https://example.org/a:b", "args": ["--key", "value"], "n": 1}
     assert redact_value(body, FINGERPRINT) == body
@@ -128,3 +191,14 @@ def test_whatever_stands_below_a_secret_name_or_in_a_secret_the_canary_is_gone(v
     assert CANARY not in json.dumps(hidden)
     found = redact(resource("Secret", data={"a": value, "b": CANARY}), FINGERPRINT)
     assert CANARY not in json.dumps(found.body)
+
+
+@settings(max_examples=150, deadline=None)
+@given(JSON, st.booleans(), st.sampled_from([None, 1]))
+def test_whatever_stands_below_a_secret_name_in_json_in_a_text_is_gone(
+    value: object, ascii_: bool, indent: int | None
+) -> None:
+    text = json.dumps({"a": {"password": value}, "b": 1}, ensure_ascii=ascii_, indent=indent)
+    hidden = redact_value({"x": text}, FINGERPRINT)["x"]
+    assert CANARY not in hidden
+    assert json.loads(hidden)["b"] == 1

@@ -98,9 +98,17 @@ def files(name: str, own: str) -> dict[str, str]:
     secret = f"apiVersion: v1\nkind: Secret\nmetadata: {{name: NAME}}\ndata: {{a: {encoded('data')}}}\n"
     variables = f"env: [{{name: DB_PASSWORD, value: {text('env')}}}, {{name: NOTE, value: {own}}}]"
     container = DEPLOYMENT.replace('image: "app:1"', f'image: "app:1", {variables}')
+    carried = {
+        "SECRET": planted(f"{name}bare"),
+        "app.json": json.dumps({"db": {"password": planted(f"{name}inside")}, "note": own}),
+        ".dockerconfigjson": json.dumps({"auths": {"registry.example.org": {"auth": encoded("login")}}}),
+        "key.pem": f"-----BEGIN EC PRIVATE KEY-----\n{planted(name + 'pem')}\n-----END EC PRIVATE KEY-----\n",
+    }
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "carried"}, "data": carried}
     hcl = text("hcl").replace("${", "$${")
     return {
-        "raw/all.yaml": secret.replace("NAME", "raw") + f"stringData: {{b: {text('string')}}}\n---\n{container}",
+        "raw/all.yaml": secret.replace("NAME", "raw")
+        + f"stringData: {{b: {text('string')}}}\n---\n{container}\n---\n{json.dumps(config)}\n",
         "app/kustomization.yaml": f"resources: [app.yaml]\nsecretGenerator: [{{name: made, literals: [{json.dumps('a=' + planted(name + 'literal'))}]}}]\n",
         "app/app.yaml": container,
         "charts/web/Chart.yaml": CHART,

@@ -27,7 +27,7 @@ from apps.rendering.redaction import Fingerprint, redact, redact_text
 from apps.rendering.stability import asks_for_time, render_twice, settled
 
 CHARTS = frozenset({Kind.HELM, Kind.FLUX})
-VERSION = 3
+VERSION = 4
 """Grows when what a side holds changes its meaning; older ones are then rendered anew."""
 
 
