@@ -224,6 +224,16 @@ def test_a_secret_is_seen_to_change_and_stands_nowhere(place: Place) -> None:
         assert CANARY not in value
 
 
+def test_a_config_that_only_gets_the_hash_of_its_new_content_is_one_update(place: Place) -> None:
+    generated = FILES[OVERLAY] + "configMapGenerator: [{name: settings, literals: [mode=on]}]\n"
+    place.work.commit("settings", files={OVERLAY: generated})
+    pushed(place.repository, place.work, "main")
+    row = render_all(place.propose("mode", {OVERLAY: generated.replace("=on", "=off")}))["staging/app"]
+    difference = difference_of(row)
+    assert difference is not None
+    assert [(change.id.kind, change.action) for change in difference.changes] == [("ConfigMap", Action.UPDATE)]
+
+
 def test_a_conflict_has_no_effect_and_is_said_as_a_conflict(place: Place) -> None:
     change = place.propose("mine", {"env/staging.yaml": "colour: red\n"})
     place.work.run("checkout", "-q", "main")

@@ -84,7 +84,8 @@ def _unquoted(message: str, target: Target, sides: Sides, hide: Fingerprint) -> 
 def _compared(target: Target, sides: Sides, hide: Fingerprint) -> Outcome:
     renderer = renderer_of(target.kind)
     before, after = (side_of(renderer, tree, target, hide) for tree in (sides.before, sides.after))
-    difference = compare(before.rendered.resources, after.rendered.resources)
+    with_generators = target.kind in {Kind.KUSTOMIZE, Kind.FLUX}
+    difference = compare(before.rendered.resources, after.rendered.resources, with_generators=with_generators)
     unstable = tuple(dict.fromkeys((*before.unstable, *after.unstable)))
     allowed = target.options.get("unstable", ())
     waived = tuple(words for words in unstable if any(fnmatchcase(words, pattern) for pattern in allowed))

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from apps.rendering.comparing.equality import same, within_limits
 from apps.rendering.comparing.fields import field_changes
+from apps.rendering.comparing.generated import renamed
 from apps.rendering.comparing.kinds import shape_of
 from apps.rendering.comparing.replacing import replacing_paths
 from apps.rendering.comparing.risks import risks_of
@@ -15,14 +16,18 @@ from apps.rendering.model import Action, Difference, Failure, RenderError, Resou
 _ORDER = {action: at for at, action in enumerate(Action)}
 
 
-def compare(before: Iterable[Resource], after: Iterable[Resource]) -> Difference:
+def compare(before: Iterable[Resource], after: Iterable[Resource], *, with_generators: bool = False) -> Difference:
     """The difference of two sides, the heaviest actions first, then by id.
 
+    ``with_generators``: of two objects whose names differ by the suffix of a generator alone, one is the other's update.
     ``RenderError``: ``REFUSED`` where one side has two resources with the same id, ``TOO_LARGE`` for a body with too many
     levels.
     """
     old, new = _by_id(before), _by_id(after)
-    return gathered(_change(old.get(identity), new.get(identity)) for identity in old.keys() | new.keys())
+    pairs = renamed(old.keys() - new.keys(), new.keys() - old.keys()) if with_generators else {}
+    alone = (old.keys() | new.keys()) - pairs.keys() - set(pairs.values())
+    changes = (_change(old.get(identity), new.get(identity)) for identity in alone)
+    return gathered((*changes, *(_renamed(old[gone], new[identity]) for identity, gone in pairs.items())))
 
 
 def gathered(found: Iterable[ResourceChange | None]) -> Difference:
@@ -74,6 +79,12 @@ def _change(old: Resource | None, new: Resource | None) -> ResourceChange | None
         change = ResourceChange(old.id, Action.DELETE, before=old.body, source=old.source)
     else:
         return None
+    return replace(change, risks=risks_of(change))
+
+
+def _renamed(old: Resource, new: Resource) -> ResourceChange:
+    """Nothing of it is refused: it is another object for the cluster, and the fields tell its other name."""
+    change = replace(_update(old, new), action=Action.UPDATE, replace_paths=())
     return replace(change, risks=risks_of(change))
 
 

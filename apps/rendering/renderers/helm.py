@@ -172,10 +172,20 @@ def placed(output: bytes, tree: Tree, chart: charts.Chart) -> Iterator[kubernete
         lines.append(line + 1)
         names.append(match.group(1))
     known = {name: _source(name.decode("utf-8", "replace"), tree, chart) for name in set(filter(None, names))}
-    for value, at in documents(output):
+
+    def source_at(at: int) -> Source | None:
         index = bisect_right(lines, at) - 1
         name = names[index] if index >= 0 else None
-        yield kubernetes.Placed(value, known[name] if name else None)
+        return known[name] if name else None
+
+    try:
+        for value, at in documents(output):
+            yield kubernetes.Placed(value, source_at(at))
+    except RenderError as error:
+        source = source_at(error.line) if error.line else None
+        if source is None:
+            raise
+        raise RenderError(error.failure, f"What {source.path} gives: {error.message}", path=source.path) from None
 
 
 def _source(name: str, tree: Tree, chart: charts.Chart) -> Source | None:
