@@ -8,7 +8,7 @@ from apps.core.fields import OidField
 
 
 class PolicyVersion(models.Model):
-    """One version of ``portal.yaml`` and CODEOWNERS that stood at the tip of ``branch``.
+    """One version of ``portal.yaml``, CODEOWNERS and the modules of Rego (a tree) that stood at the tip of ``branch``.
 
     A row is written when the files at a tip differ from the newest row of the branch. An empty blob
     means that there was no such file; ``problems`` holds ``Located.to_dict()`` entries. Only
@@ -21,6 +21,7 @@ class PolicyVersion(models.Model):
     portal_blob = OidField()
     owners_blob = OidField()
     owners_path = models.CharField(max_length=40, blank=True)
+    rego_tree = OidField()
     valid = models.BooleanField()
     problems = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

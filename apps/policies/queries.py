@@ -10,6 +10,7 @@ from apps.policies.config import DEFAULT_CONFIG, PortalConfig, affected_environm
 from apps.policies.evaluation import EnvironmentFact, PathOwners, PolicyFact
 from apps.policies.models import PolicyVersion
 from apps.policies.reading import NO_OWNERS, PORTAL_PATH, Located, PolicyFiles, files_at, files_of
+from apps.policies.rego.modules import Modules
 from apps.repositories.models import Repository
 from apps.vcs.errors import ObjectMissing
 
@@ -26,7 +27,7 @@ class Policy:
     ``governs``: ``file`` (the files at the tip), ``default`` (there is no portal.yaml), ``last_valid``
     (the tip is broken: an earlier version holds, ``problems`` say why), ``broken`` (and there is no
     earlier one: only two maintainers can approve). ``oid`` is the tip that was asked for;
-    ``portal_blob`` and ``owners_blob`` are the files that govern.
+    ``portal_blob`` and ``owners_blob`` are the files that govern, ``modules`` those of Rego (``None``: it names none).
     """
 
     config: PortalConfig
@@ -37,11 +38,14 @@ class Policy:
     portal_blob: str = ""
     owners_blob: str = ""
     owners_path: str = ""
+    modules: Modules | None = None
 
     def fact(self) -> PolicyFact:
         """What the verdict says about the policy."""
         problems = tuple(str(found) for found in self.problems if found.problem.severity == "error")
-        return PolicyFact(self.governs, PORTAL_PATH, self.owners_path or "CODEOWNERS", problems)
+        return PolicyFact(
+            self.governs, PORTAL_PATH, self.owners_path or "CODEOWNERS", problems, self.config.rego.directory
+        )
 
     def environment_facts(self, changed_paths: Sequence[str]) -> tuple[EnvironmentFact, ...]:
         """All environments in promotion order, and whether the paths reach them."""
@@ -80,6 +84,7 @@ def _policy(files: PolicyFiles, governs: str, oid: str, problems: tuple[Located,
         files.portal_blob,
         files.owners_blob,
         files.owners_path,
+        files.modules,
     )
 
 
@@ -92,7 +97,7 @@ def _last_valid(repository: Repository, branch: str) -> PolicyFiles | None:
     if row is None:
         return None
     try:
-        found = files_of(repository.mirror_path, row.portal_blob, row.owners_blob, row.owners_path)
+        found = files_of(repository.mirror_path, row.portal_blob, row.owners_blob, row.owners_path, row.rego_tree)
     except ObjectMissing:
         return None
     return found if found.is_valid else None

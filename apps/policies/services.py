@@ -33,6 +33,7 @@ def note_policy(repository: Repository, branch: str, commit_oid: str) -> PolicyV
             "portal_blob": found.portal_blob,
             "owners_blob": found.owners_blob,
             "owners_path": found.owners_path,
+            "rego_tree": found.rego_tree,
             "valid": found.is_valid,
             "problems": [problem.to_dict() for problem in found.problems],
             "noted_at": now(),
@@ -47,8 +48,8 @@ def note_policy(repository: Repository, branch: str, commit_oid: str) -> PolicyV
 
 
 def _is_same(row: PolicyVersion, found: PolicyFiles) -> bool:
-    known = (row.portal_blob, row.owners_blob, row.owners_path, row.valid)
-    return known == (found.portal_blob, found.owners_blob, found.owners_path, found.is_valid)
+    known = (row.portal_blob, row.owners_blob, row.owners_path, row.rego_tree, row.valid)
+    return known == (found.portal_blob, found.owners_blob, found.owners_path, found.rego_tree, found.is_valid)
 
 
 def _tell(row: PolicyVersion, found: PolicyFiles) -> None:
@@ -63,6 +64,7 @@ def _tell(row: PolicyVersion, found: PolicyFiles) -> None:
             "commit": row.commit_oid,
             "portal_blob": row.portal_blob,
             "owners_blob": row.owners_blob,
+            "rego_tree": row.rego_tree,
             "problems": [str(problem) for problem in found.problems][:20],
         },
     )

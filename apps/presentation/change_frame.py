@@ -160,7 +160,7 @@ def _tabs(change: ChangeRequest, facts: ChangeFacts, current: str) -> tuple[Tab,
         wanted += [("Rendered", "rendered/", "rendered", is_rendered)] if is_rendered else []
         wanted += [("Plan", "plan/", "plan", is_planned)] if is_planned else []
         needed = f"{facts.met}/{facts.needed}" if facts.needed else None
-        wanted += [("Policy", "policy/", "policy", None)] if touches_policy(change.revision) else []
+        wanted += [("Policy", "policy/", "policy", None)] if touches_policy(change) else []
         checks = _checks(change)
         wanted += [("Checks", "checks/", "checks", checks)] if checks else []
         wanted.append(("Approvals", "approvals/", "approvals", needed))

@@ -129,7 +129,9 @@ def _could_go(change: ChangeRequest) -> Verdict:
     """Whether an emergency could take ``change`` anywhere."""
     if change.status not in {Status.IN_REVIEW, Status.MERGED}:
         return refused("wrong_state", f"{change.label} is {words(change.status)}; nothing of it could go now.")
-    if change.status == Status.IN_REVIEW and change.revision and any(map(is_policy, change.revision.paths)):
+    rego = policy_of(change).config.rego.directory
+    paths = change.revision.paths if change.revision is not None else ()
+    if change.status == Status.IN_REVIEW and any(is_policy(path, rego) for path in paths):
         return refused(
             "touches_policy", f"{change.label} changes the policy itself, and that never goes by an emergency."
         )

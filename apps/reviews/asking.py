@@ -5,17 +5,16 @@ Done by a job after everything that happens to a change, inside its transaction 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from apps.accounts.models import User
 from apps.audit import services as audit
 from apps.audit.actors import SYSTEM
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
-from apps.policies.config import GROUP
-from apps.policies.evaluation import Facts, PolicyVerdict, Requirement
+from apps.policies.config import GROUP, Rule
+from apps.policies.evaluation import Facts, PolicyVerdict, Requirement, required_rules
 from apps.policies.evaluation.standing import Ledger
-from apps.policies.queries import Policy
 from apps.reviews.choosing import Chosen, Need, choose
 from apps.reviews.considering import Considered, consider, why_barred
 from apps.reviews.explaining import explain
@@ -34,17 +33,17 @@ def keep_reviewers_right(change: ChangeRequest, facts: Facts, verdict: PolicyVer
     released = _release(change, seen, Ledger(facts), asked)
     for name in released:
         del asked[name]
-    policy = policy_of(change)
-    needs = [need for need in seen.needs() if not asks_group(seen.questions[int(need.why)].requirement, policy)]
+    rules = (*policy_of(change).config.rules, *required_rules(facts))
+    needs = [need for need in seen.needs() if not asks_group(seen.questions[int(need.why)].requirement, rules)]
     chosen = choose(needs, asked=frozenset(asked), people=seen.candidates)
     asked |= _ask(change, seen, chosen)
     _store(change, seen, chosen, asked)
 
 
-def asks_group(row: Requirement, policy: Policy) -> bool:
+def asks_group(row: Requirement, rules: Sequence[Rule]) -> bool:
     """Whether the rule behind a requirement leaves it to the group who takes it."""
     name = row.rule.name if row.rule is not None else ""
-    return any(rule.name == name and rule.needs.ask == GROUP for rule in policy.config.rules)
+    return any(rule.name == name and rule.needs.ask == GROUP for rule in rules)
 
 
 def _asked(change: ChangeRequest) -> dict[str, Assignment]:

@@ -25,6 +25,7 @@ from apps.reviews.emergencies import emergency_fact, emergency_in_force, restore
 from apps.reviews.holds import hold_facts, override_facts, override_principals
 from apps.reviews.models import Review, Thread
 from apps.reviews.people import People, people_of, principals
+from apps.reviews.rego import with_rego
 from apps.reviews.resources import resource_parts
 from apps.reviews.thread_states import UNSETTLED
 from apps.vcs import refs
@@ -97,7 +98,11 @@ def approval_facts(
     )
     facts = _with_emergency(facts, change, policy)
     facts = _with_time(facts, change, policy, effects)
-    return facts if revision is None else _with_revision(_with_parts(facts, change, policy, effects), change, revision)
+    return (
+        facts
+        if revision is None
+        else _with_rules(_with_revision(facts, change, revision), change, policy, people, effects)
+    )
 
 
 def _with_emergency(facts: evaluation.Facts, change: ChangeRequest, policy: Policy) -> evaluation.Facts:
@@ -119,6 +124,14 @@ def _with_time(
     holds = hold_facts(policy, facts.stage, reached)
     overrides = override_facts(change, change.revision, effects, facts.stage, facts.environment) if holds else ()
     return replace(facts, moment=int(now().timestamp()), lasting=lasting(policy), holds=holds, overrides=overrides)
+
+
+def _with_rules(
+    facts: evaluation.Facts, change: ChangeRequest, policy: Policy, people: People, effects: Effects | None
+) -> evaluation.Facts:
+    """What modules of Rego answer, and then what the rules, theirs among them, ask for beside approvals."""
+    facts, policy = with_rego(facts, change, policy, people)
+    return _with_parts(replace(facts, people=_people(people)), change, policy, effects)
 
 
 def _with_parts(

@@ -97,6 +97,12 @@ SAME = [
     HEAD + "rollback: {protected: -1}",
     HEAD + "windows: [{name: a, kind: freeze}]",
     HEAD + "emergency: {}",
+    HEAD + "rego: policies/merge",
+    HEAD + "rego: ''",
+    HEAD + "rego: [policies]",
+    HEAD + "rego: /policies",
+    HEAD + "rego: a/../b",
+    HEAD + "rego: .",
 ]
 
 

@@ -21,6 +21,7 @@ from apps.policies.evaluation import (
     from_record,
     is_untold,
 )
+from apps.policies.reading import PolicyFiles
 from apps.repositories.models import Repository
 from apps.repositories.roles import REVIEW
 from apps.reviews.people import People, people_of, principals
@@ -49,10 +50,8 @@ class DryRun:
     unknown: tuple[Tried, ...]
 
 
-def dry_run(
-    repository: Repository, branch: str, config: PortalConfig, owners: CodeOwners, *, most: int = MOST
-) -> DryRun:
-    """Judge the last ``most`` merges into ``branch`` by ``config``, on the facts that were recorded when they were merged.
+def dry_run(repository: Repository, branch: str, tried: PolicyFiles, *, most: int = MOST) -> DryRun:
+    """Judge the last ``most`` merges into ``branch`` by the files that are ``tried``, on the facts that were recorded when they were merged.
 
     Who is in which team is what it is now; windows and freezes are not tried. As many queries, whatever the number.
     """
@@ -61,7 +60,7 @@ def dry_run(
     )
     intents = list(rows.select_related("change").order_by("-pk")[:most])
     records = [_recorded(row) for row in intents]
-    trial = _trial(repository, config, owners, [facts for facts in records if isinstance(facts, Facts)])
+    trial = _trial(repository, tried, [facts for facts in records if isinstance(facts, Facts)])
     found = []
     for row, facts in zip(intents, records, strict=True):
         outcome, reasons = _judged(facts, trial) if isinstance(facts, Facts) else (UNKNOWN, (facts,))
@@ -82,14 +81,17 @@ class _Trial:
     owners: CodeOwners
     people: People
     principals: Mapping[str, tuple[int, ...]]
+    modules: str
 
 
-def _trial(repository: Repository, config: PortalConfig, owners: CodeOwners, facts: Sequence[Facts]) -> _Trial:
+def _trial(repository: Repository, tried: PolicyFiles, facts: Sequence[Facts]) -> _Trial:
+    config, owners = tried.config, tried.owners
     people = people_of(repository)
     names = {name for rule in config.rules for name in rule.needs.principals} | {"role/reviewer", "role/maintainer"}
     for path in {path for one in facts for path in one.changed_paths}:
         names.update(name for match in owners.owners_of(path) for name in match.owners)
-    return _Trial(config, owners, people, principals(names, people))
+    modules = tried.modules.digest if tried.modules is not None else ""
+    return _Trial(config, owners, people, principals(names, people), modules)
 
 
 def _recorded(row: MergeIntent) -> Facts | str:
@@ -135,7 +137,8 @@ def _facts(facts: Facts, trial: _Trial) -> Facts:
         owners=tuple(PathOwners(path, trial.owners.owners_of(path)) for path in dict.fromkeys(paths)),
         principals={**facts.principals, **trial.principals},
         people=(*facts.people, *more),
-        policy=PolicyFact(),
+        policy=PolicyFact(rego=config.rego.directory),
+        rego=facts.rego if facts.rego is not None and facts.rego.modules == trial.modules else None,
         rollback=config.rollback,
         holds=(),
     )

@@ -24,7 +24,7 @@ from apps.vcs import history, refs
 
 LOCK = "lock"
 WINDOW_CODES = ("freeze", "window")
-RULE_CODES = frozenset({"rule", "code_owners", "check", "change_requests", "rollback", "emergency"})
+RULE_CODES = frozenset({"rule", "rego", "code_owners", "check", "change_requests", "rollback", "emergency"})
 """What only holds where an environment has rules of its own. Everything else that is not met always holds, also what is new here."""
 RECENT = 50
 
@@ -125,7 +125,7 @@ def _gate(deployment: Deployment) -> list[Wait]:
 
 def _has_rules(environment: Environment, config: PortalConfig) -> bool:
     """Rules of the stage hold protected environments only."""
-    return environment.protected and any(rule.stage == DEPLOY for rule in config.rules)
+    return environment.protected and (bool(config.rego.directory) or any(rule.stage == DEPLOY for rule in config.rules))
 
 
 def is_by_emergency(deployment: Deployment) -> bool:

@@ -1,7 +1,7 @@
 """``.gitops/portal.yaml``: schema, loader and what it says. Pure: neither Django nor Git."""
 
 from apps.policies.config.document import Parsed, parse_portal_yaml
-from apps.policies.config.effects import affected_environments, is_documentation, is_policy, targets_reading
+from apps.policies.config.effects import affected_environments, is_documentation, is_module, is_policy, targets_reading
 from apps.policies.config.model import (
     ALLOW,
     AUTHORS,
@@ -26,6 +26,7 @@ from apps.policies.config.model import (
     GroupNeed,
     Needs,
     PortalConfig,
+    RegoConfig,
     ResourceClause,
     RollbackConfig,
     Rule,
@@ -79,6 +80,7 @@ __all__ = [
     "Parsed",
     "PortalConfig",
     "Problem",
+    "RegoConfig",
     "ResourceClause",
     "RollbackConfig",
     "Rule",
@@ -96,6 +98,7 @@ __all__ = [
     "duration_parts",
     "has_errors",
     "is_documentation",
+    "is_module",
     "is_policy",
     "parse_duration",
     "parse_portal_yaml",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from apps.policies.config.environments import check_after, is_plain_path, read_environments
-from apps.policies.config.model import HOLD, SHOW, PortalConfig
+from apps.policies.config.model import HOLD, SHOW, PortalConfig, RegoConfig
 from apps.policies.config.nodes import Mapping, Node, Refused, read_nodes
 from apps.policies.config.reader import Reader
 from apps.policies.config.rules import read_emergency, read_rollback, read_rules, read_threads
@@ -16,7 +16,7 @@ from apps.policies.problems import Problem, has_errors
 
 KEYS = (
     "apiVersion", "environments", "rules", "windows", "emergency", "rollback", "runbooks", "threads", "secrets",
-    "outsideChanges", "standard",
+    "outsideChanges", "standard", "rego",
 )  # fmt: skip
 API_VERSION = "portal/v1"
 MAX_PROBLEMS = 100
@@ -70,11 +70,12 @@ def _document(reader: Reader, root: Node) -> PortalConfig | None:
         read_rollback(reader, fields.get("rollback")),
         read_emergency(reader, fields.get("emergency")),
         windows,
-        _runbooks(reader, fields.get("runbooks")),
+        _folder(reader, fields.get("runbooks"), "runbooks", "runbooks: docs/runbooks"),
         read_threads(reader, fields.get("threads")),
         read_secrets(reader, fields.get("secrets")),
         read_standards(reader, fields.get("standard")),
         _outside_changes(reader, fields.get("outsideChanges")),
+        _rego(reader, fields.get("rego")),
     )
 
 
@@ -91,10 +92,18 @@ def _outside_changes(reader: Reader, node: Node | None) -> str:
     return SHOW if node is None else reader.named(node, "outsideChanges", (SHOW, HOLD), HOLD)
 
 
-def _runbooks(reader: Reader, node: Node | None) -> str:
-    value = reader.text(node, "runbooks", "runbooks: docs/runbooks")
-    if value and not is_plain_path(value) and node is not None:
+def _rego(reader: Reader, node: Node | None) -> RegoConfig:
+    value = _folder(reader, node, "rego", "rego: policies")
+    directory = "/".join(part for part in value.split("/") if part not in ("", "."))
+    if value and not directory and node is not None:
         reader.error(
-            node, "runbooks", "`runbooks` must be a folder inside the repository.", "Write `runbooks: docs/runbooks`."
+            node, "rego", "`rego` must be a folder of its own, not the whole repository.", "Write `rego: policies`."
         )
+    return RegoConfig(directory, node.line if node is not None else 0) if directory else RegoConfig()
+
+
+def _folder(reader: Reader, node: Node | None, path: str, example: str) -> str:
+    value = reader.text(node, path, example)
+    if value and not is_plain_path(value) and node is not None:
+        reader.error(node, path, f"`{path}` must be a folder inside the repository.", f"Write `{example}`.")
     return value.strip("/")

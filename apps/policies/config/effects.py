@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from apps.policies.config.model import EnvironmentConfig, PortalConfig
 
 POLICY_FOLDER = ".gitops/"
+MODULE_SUFFIX = ".rego"
 _OWNER_FILES = (".github/CODEOWNERS", ".gitlab/CODEOWNERS", "CODEOWNERS")
 _TEXT_SUFFIXES = (".md", ".rst", ".adoc")
 
@@ -20,7 +21,8 @@ def affected_environments(config: PortalConfig, changed_paths: Sequence[str]) ->
     because leaving one out would switch off the rules that guard it.
     """
     claimed = {path: _claims(config, path) for path in dict.fromkeys(changed_paths)}
-    shared = any(not names and not is_documentation(path) for path, names in claimed.items())
+    prose = {path for path in claimed if is_documentation(path) or is_module(path, config.rego.directory)}
+    shared = any(not names and path not in prose for path, names in claimed.items())
     reached = {name for names in claimed.values() for name in names}
     return tuple(found.name for found in config.environments if shared or not found.targets or found.name in reached)
 
@@ -35,9 +37,14 @@ def targets_reading(config: PortalConfig, changed_paths: Sequence[str]) -> tuple
     )
 
 
-def is_policy(path: str) -> bool:
-    """Whether a path holds the rules themselves: the folder of the policy, or a file of owners."""
-    return path.startswith(POLICY_FOLDER) or path in (*_OWNER_FILES, "docs/CODEOWNERS")
+def is_policy(path: str, rego: str = "") -> bool:
+    """Whether a path holds the rules themselves: the folder of the policy, a file of owners, a module below ``rego``."""
+    return path.startswith(POLICY_FOLDER) or path in (*_OWNER_FILES, "docs/CODEOWNERS") or is_module(path, rego)
+
+
+def is_module(path: str, rego: str) -> bool:
+    """Whether a path is a module of Rego below the folder that the policy names (empty: none)."""
+    return bool(rego) and path.startswith(f"{rego}/") and path.endswith(MODULE_SUFFIX)
 
 
 def is_documentation(path: str) -> bool:

@@ -163,13 +163,14 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of the file (``line`` 0: the portal's own default)."""
+    """One rule of the file (``line`` 0: the portal's own default). ``file``: the module of Rego that asks for it."""
 
     name: str
     stage: str = MERGE
     when: When = field(default_factory=When)
     needs: Needs = field(default_factory=Needs)
     line: int = 0
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +248,14 @@ class SecretConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RegoConfig:
+    """Rules in Rego: every ``*.rego`` below ``directory``, as it stands on the target branch. Empty: there are none."""
+
+    directory: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PortalConfig:
     """The whole file. No environments in it means one named ``default`` without a pipeline."""
 
@@ -261,6 +270,7 @@ class PortalConfig:
     standards: tuple[StandardConfig, ...] = ()
     outside_changes: str = SHOW
     """Whether a push past the portal holds what contains it (``hold``) until it is adopted or reverted."""
+    rego: RegoConfig = field(default_factory=RegoConfig)
 
     def environment(self, name: str) -> EnvironmentConfig | None:
         """The environment of that name."""

@@ -138,6 +138,7 @@ def differences(before: PortalConfig, after: PortalConfig) -> tuple[Difference, 
         ("threads", before.threads.resolve or "by kind", after.threads.resolve or "by kind"),
         ("outside changes", before.outside_changes, after.outside_changes),
         ("order of environments", _order(before), _order(after)),
+        ("rules in Rego", _rego(before), _rego(after)),
     )
     found += [Difference(what, "", "changed", old, new) for what, old, new in singles if old != new]
     return tuple(found)
@@ -179,6 +180,10 @@ def _emergency(config: EmergencyConfig | None) -> str:
 
 def _rollback(config: PortalConfig) -> str:
     return f"{config.rollback.protected} approvals in protected environments, {config.rollback.others} in others"
+
+
+def _rego(config: PortalConfig) -> str:
+    return f"modules of {config.rego.directory}/ are asked" if config.rego.directory else "none"
 
 
 def _order(config: PortalConfig) -> str:

@@ -9,12 +9,14 @@ from apps.policies.evaluation.facts import (
     RENDERED,
     ROLLBACK,
     WAITS,
+    AboutFact,
     CannotEvaluate,
     ChangeRequest,
     Contributor,
     EmergencyFact,
     EnvironmentFact,
     Facts,
+    FileFact,
     HoldFact,
     OpenThread,
     OverrideFact,
@@ -22,12 +24,14 @@ from apps.policies.evaluation.facts import (
     PathOwners,
     Person,
     PolicyFact,
+    RegoFact,
     RenderingFact,
     ResourceFact,
     Review,
 )
 from apps.policies.evaluation.judge import evaluate
 from apps.policies.evaluation.record import from_record, replay, to_record
+from apps.policies.evaluation.rego import is_asked, rego_input, required_rules
 from apps.policies.evaluation.rules import is_untold
 from apps.policies.evaluation.standing import SENTENCES, Ledger, Standing
 from apps.policies.evaluation.verdict import (
@@ -55,12 +59,14 @@ __all__ = [
     "SKIPPED_CODES",
     "WAITING",
     "WAITS",
+    "AboutFact",
     "CannotEvaluate",
     "ChangeRequest",
     "Contributor",
     "EmergencyFact",
     "EnvironmentFact",
     "Facts",
+    "FileFact",
     "HoldFact",
     "Ledger",
     "OpenThread",
@@ -70,6 +76,7 @@ __all__ = [
     "Person",
     "PolicyFact",
     "PolicyVerdict",
+    "RegoFact",
     "RenderingFact",
     "Requirement",
     "ResourceFact",
@@ -79,11 +86,14 @@ __all__ = [
     "Standing",
     "evaluate",
     "from_record",
+    "is_asked",
     "is_untold",
     "may_confirm",
     "may_override",
     "owed_requirements",
+    "rego_input",
     "replay",
+    "required_rules",
     "skipped_by_emergency",
     "to_record",
 ]

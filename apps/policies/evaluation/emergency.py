@@ -17,7 +17,7 @@ NAME = "Emergency"
 SKIPPED_WORDS = "Skipped in the emergency"
 OWED = frozenset({"rule", "code_owners", "check"})
 """Codes of requirements that an emergency sets aside, and that have to be met afterwards."""
-SKIPPED = OWED | {"effect", "freeze", "window", "threads", "change_requests"}
+SKIPPED = OWED | {"effect", "freeze", "window", "threads", "change_requests", "rego"}
 """All that it sets aside. State, revision, conflicts and a broken policy hold all the same."""
 
 
@@ -27,7 +27,7 @@ def emergency_gates(ledger: Ledger) -> list[Judged]:
     emergency = facts.emergency
     if emergency is None:
         raise CannotEvaluate("nobody declared the emergency")
-    policy = [path for path in facts.changed_paths if is_policy(path)]
+    policy = [path for path in facts.changed_paths if is_policy(path, facts.policy.rego)]
     judged = [_confirmed(ledger)]
     if policy:
         text = f"An emergency cannot change the policy itself ({', '.join(policy[:3])}). Put that into a change of its own."

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from apps.policies.codeowners import OwnerMatch
-from apps.policies.config import MERGE, RollbackConfig, StandardConfig
+from apps.policies.config import MERGE, RollbackConfig, Rule, StandardConfig
 
 NORMAL = "normal"
 ROLLBACK = "rollback"
@@ -122,12 +122,16 @@ class OpenThread:
 
 @dataclass(frozen=True, slots=True)
 class PolicyFact:
-    """Which version of the policy files governs: ``file``, ``default``, ``last_valid`` or ``broken``."""
+    """Which version of the policy files governs: ``file``, ``default``, ``last_valid`` or ``broken``.
+
+    ``rego``: the folder of modules that have to be asked, too (empty: there are none).
+    """
 
     governs: str = "file"
     path: str = ".gitops/portal.yaml"
     owners_path: str = "CODEOWNERS"
     problems: tuple[str, ...] = ()
+    rego: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +211,46 @@ class EmergencyFact:
 
 
 @dataclass(frozen=True, slots=True)
+class FileFact:
+    """What happens to one file: ``added``, ``changed``, ``deleted``, ``renamed`` and the like; ``old_path`` where it was another."""
+
+    path: str
+    action: str
+    old_path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AboutFact:
+    """What nothing but modules of Rego asks of a change. ``strangers``: how each contributor without an account took part."""
+
+    number: int
+    title: str
+    author: str
+    kind: str
+    target_branch: str
+    files: tuple[FileFact, ...] = ()
+    strangers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RegoFact:
+    """What modules of Rego answered; with it a verdict is replayed without asking them again.
+
+    ``modules`` and ``given`` are digests (SHA-256) of what was asked and of the input. ``required``: rules that hold beside
+    those of the file. ``problem``: why there is no answer, which holds the change. ``file`` and ``line``: where ``deny`` stands.
+    """
+
+    modules: str
+    given: str = ""
+    denied: tuple[str, ...] = ()
+    warned: tuple[str, ...] = ()
+    required: tuple[Rule, ...] = ()
+    problem: str = ""
+    file: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that the verdict of one gate depends on.
 
@@ -218,8 +262,8 @@ class Facts:
     at the moment of judging. ``moment``: that moment in seconds since 1970 (0: not known). ``files`` and ``lines``: how much
     changes. ``authors``: which kinds of contributors there are (:data:`apps.policies.config.AUTHORS`). ``lasting``: names of
     the windows that last. ``checks``: name → state, as reported for exactly the merge result. ``standards``: the templates of the
-    policy for standard changes. Those that are ``None`` were
-    not looked for: a rule that asks cannot be evaluated.
+    policy for standard changes. ``rego``: what the modules that the policy names answered, told of it what stands here and in
+    ``about``. Those that are ``None`` were not looked for: a rule that asks cannot be evaluated.
     """
 
     stage: str
@@ -255,6 +299,8 @@ class Facts:
     checks: Mapping[str, str] | None = None
     emergency: EmergencyFact | None = None
     standards: tuple[StandardConfig, ...] = ()
+    about: AboutFact | None = None
+    rego: RegoFact | None = None
 
 
 class CannotEvaluate(Exception):

@@ -19,6 +19,7 @@ from apps.policies.evaluation.gates import (
     status_gate,
     thread_gate,
 )
+from apps.policies.evaluation.rego import denials
 from apps.policies.evaluation.rules import not_evaluated, rule_requirements
 from apps.policies.evaluation.standing import Ledger
 from apps.policies.evaluation.unblock import Seat, shortest_way
@@ -82,7 +83,7 @@ def _gates(rules: Sequence[Rule], facts: Facts) -> list[Callable[[Ledger], list[
         gates.append(emergency_gates)
     gates.append(policy_gates)
     if facts.policy.governs != "broken":
-        gates.append(lambda ledger: rule_requirements(rules, ledger))
+        gates += [lambda ledger: rule_requirements(rules, ledger), denials]
     gates.append(change_request_gates)
     if facts.stage == MERGE:
         gates.append(lambda ledger: [thread_gate(ledger)])

@@ -13,6 +13,8 @@ from apps.policies.evaluation.demands import Judged, approvals
 from apps.policies.evaluation.effects import not_touched
 from apps.policies.evaluation.facts import ROLLBACK, CannotEvaluate, Facts
 from apps.policies.evaluation.groups import group_requirements
+from apps.policies.evaluation.rego import NAME as REGO
+from apps.policies.evaluation.rego import required_rules, why_unanswered
 from apps.policies.evaluation.standard import fitting_standard, near_standards, standard_requirement
 from apps.policies.evaluation.standing import Ledger
 from apps.policies.evaluation.verdict import FAILED, NOT_NEEDED, Requirement, RuleRef
@@ -31,14 +33,16 @@ class OwnerGroup:
 
 
 def rule_requirements(rules: Sequence[Rule], ledger: Ledger) -> list[Judged]:
-    """One requirement or more for every rule of this stage, in the order of the file."""
+    """One requirement or more for every rule of this stage, in the order of the file; then what modules of Rego ask for."""
     facts = ledger.facts
     if facts.kind == ROLLBACK:
         return [*_replaced(rules, facts), _rollback(ledger)]
+    rules = (*rules, *required_rules(facts))
+    judged = _unanswered(facts)
     standard = fitting_standard(ledger)
     if standard is not None:
-        return [standard_requirement(standard, facts), *_preapproved(rules, standard, ledger)]
-    judged = near_standards(ledger)
+        return [*judged, standard_requirement(standard, facts), *_preapproved(rules, standard, ledger)]
+    judged += near_standards(ledger)
     one_applies = False
     for rule in rules:
         if rule.stage not in (MERGE, DEPLOY):
@@ -51,6 +55,12 @@ def rule_requirements(rules: Sequence[Rule], ledger: Ledger) -> list[Judged]:
     if facts.stage == MERGE and not one_applies:
         judged += _safely(DEFAULT_RULE, ledger)[0]
     return judged
+
+
+def _unanswered(facts: Facts) -> list[Judged]:
+    """Modules of Rego that are asked and have not answered: what they would deny or require is not known."""
+    why = why_unanswered(facts)
+    return [not_evaluated("rule", REGO, why, RuleRef(REGO, f"{facts.policy.rego}/"))] if why else []
 
 
 def _asks_people(needs: object) -> bool:
@@ -69,7 +79,7 @@ def is_untold(requirement: Requirement) -> bool:
 
 
 def _ref(rule: Rule, facts: Facts) -> RuleRef:
-    return RuleRef(rule.name, facts.policy.path if rule.line else "", rule.line)
+    return RuleRef(rule.name, rule.file or (facts.policy.path if rule.line else ""), rule.line)
 
 
 def _safely(rule: Rule, ledger: Ledger) -> tuple[list[Judged], bool]:

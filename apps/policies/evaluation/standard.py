@@ -35,7 +35,7 @@ def near_standards(ledger: Ledger) -> list[Judged]:
     return [
         Judged(_requirement(one, facts, NOT_NEEDED, f"Not the standard change “{one.name}”: {_why_not(one, ledger)}"))
         for one in facts.standards
-        if facts.stage in one.covers and not _other_path(one.paths, facts.changed_paths)
+        if facts.stage in one.covers and not _other_path(one.paths, facts)
     ]
 
 
@@ -54,17 +54,18 @@ def _why_not(standard: StandardConfig, ledger: Ledger) -> str:
     """What stands in the way of ``standard``, as a sentence; empty: it fits."""
     facts = ledger.facts
     return (
-        _other_path(standard.paths, facts.changed_paths)
+        _other_path(standard.paths, facts)
         or _too_large(standard, facts)
         or _others_wrote(standard, ledger)
         or _other_effect(standard, facts)
     )
 
 
-def _other_path(patterns: Sequence[str], paths: Sequence[str]) -> str:
+def _other_path(patterns: Sequence[str], facts: Facts) -> str:
+    paths = facts.changed_paths
     if not paths:
         return "it changes no file."
-    policy = next((path for path in paths if is_policy(path)), "")
+    policy = next((path for path in paths if is_policy(path, facts.policy.rego)), "")
     if policy:
         return f"it changes the policy itself ({policy})."
     other = next((path for path in paths if not any(pattern_of(text).matches(path) for text in patterns)), "")

@@ -1,0 +1,136 @@
+"""What modules answer, as the fact that the verdict is told. Any surprise becomes the fact's problem, which holds the change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from typing import Any
+
+from apps.core.text import is_storable
+from apps.policies.config import Rule
+from apps.policies.config.needs import NEEDS_KEYS, read_needs
+from apps.policies.config.nodes import Mapping, Node, Refused, Sequence, read_nodes
+from apps.policies.config.reader import Reader
+from apps.policies.evaluation import CannotEvaluate, Facts, RegoFact, rego_input
+from apps.policies.rego.asking import RegoFailed, ask
+from apps.policies.rego.modules import Modules
+
+MOST_ENTRIES = 100
+MOST_TEXT = 500
+EXAMPLE = '{"name": "two of network", "approvals": 2, "from": ["team/network"]}'
+_KEPT = 1024
+
+
+class _Odd(Exception):
+    """The answer has not the shape that is asked for; the message says where."""
+
+
+def answer(modules: Modules, facts: Facts) -> RegoFact:
+    """What ``modules`` say of the gate that ``facts`` are about. Equal input gives an equal answer; never raises."""
+    digest = modules.digest
+    names = modules.asked(facts.stage)
+    if modules.places is None:
+        words = next((found.problem.message for found in modules.problems), "the modules were not checked")
+        return RegoFact(digest, problem=words.rstrip("."))
+    if not names:
+        return RegoFact(digest)
+    named = ""
+    try:
+        given = _given(facts, modules)
+        named = hashlib.sha256(given.encode()).hexdigest()
+        return _read(modules, facts.stage, digest, named, _asked(modules.texts, facts.stage, names, given))
+    except (CannotEvaluate, RegoFailed, _Odd) as problem:
+        return RegoFact(digest, named, problem=str(problem))
+
+
+def _given(facts: Facts, modules: Modules) -> str:
+    given = json.dumps(rego_input(facts, modules.reads), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        raise _Odd("a path of the change is no UTF-8, and Rego knows no other text") from None
+    return given
+
+
+def _asked(texts: tuple[tuple[str, str], ...], stage: str, names: tuple[str, ...], given: str) -> str:
+    found = _kept(texts, tuple(f"data.portal.{stage}.{name}" for name in names), given)
+    if isinstance(found, RegoFailed):
+        raise found
+    return found
+
+
+@lru_cache(maxsize=_KEPT)
+def _kept(texts: tuple[tuple[str, str], ...], rules: tuple[str, ...], given: str) -> str | RegoFailed:
+    """Kept by content, in this process alone: nobody else can put an answer there. What may be otherwise next time is raised."""
+    try:
+        return ask(texts, rules, given)
+    except RegoFailed as failed:
+        if not failed.is_theirs:
+            raise
+        return failed
+
+
+def _read(modules: Modules, stage: str, digest: str, given: str, said: str) -> RegoFact:
+    values: dict[str, Any] = {name.rpartition(".")[2]: value for name, value in json.loads(said).items()}
+    for name, value in values.items():
+        if not isinstance(value, list):
+            raise _Odd(f"`{name}` is no set")
+        if len(value) > MOST_ENTRIES:
+            raise _Odd(f"`{name}` has {len(value):,} entries; at most {MOST_ENTRIES} are read")
+    places = modules.places or {}
+    file, line = places.get(f"{stage}.deny", ("", 0))
+    return RegoFact(
+        digest,
+        given,
+        _texts("deny", values.get("deny", [])),
+        _texts("warn", values.get("warn", [])),
+        _rules(values.get("require", []), stage, *places.get(f"{stage}.require", ("", 0))),
+        file=file,
+        line=line,
+    )
+
+
+def _texts(name: str, entries: list[Any]) -> tuple[str, ...]:
+    """Each a text, or an object with nothing but ``msg``."""
+    found = []
+    for entry in entries:
+        text = entry.get("msg") if isinstance(entry, dict) and set(entry) == {"msg"} else entry
+        if not isinstance(text, str) or not is_storable(text) or not text.strip() or len(text) > MOST_TEXT:
+            raise _Odd(f'an entry of `{name}` is neither a text of 1 to {MOST_TEXT} characters nor {{"msg": "…"}}')
+        found.append(" ".join(text.split()))
+    return tuple(found)
+
+
+def _rules(entries: list[Any], stage: str, file: str, line: int) -> tuple[Rule, ...]:
+    """The entries of ``require``, read as ``needs`` of a rule of portal.yaml is read, with a ``name``."""
+    if not entries:
+        return ()
+    try:
+        root = read_nodes(json.dumps(entries, ensure_ascii=False).encode())
+    except (Refused, UnicodeEncodeError) as refused:
+        raise _Odd(f"`require` cannot be read ({refused})") from None
+    reader = Reader()
+    items = root.items if isinstance(root, Sequence) else []
+    found = tuple(_rule(reader, item, f"require[{index}]", stage, file, line) for index, item in enumerate(items))
+    names = [rule.name for rule in found]
+    if reader.problems:
+        raise _Odd(f"{reader.problems[0].message} {reader.problems[0].fix}".strip())
+    if len(set(names)) != len(names):
+        raise _Odd("two entries of `require` have the same name")
+    return found
+
+
+def _rule(reader: Reader, node: Node, path: str, stage: str, file: str, line: int) -> Rule:
+    mapping = reader.mapping(node, path, EXAMPLE)
+    if mapping is None:
+        return Rule("")
+    fields = reader.fields(mapping, path, ("name", *NEEDS_KEYS), ("name",))
+    asks = Mapping(mapping.line, mapping.column, pairs=[pair for pair in mapping.pairs if pair[0].text != "name"])
+    return Rule(
+        reader.text(fields.get("name"), f"{path}.name", EXAMPLE, limit=100),
+        stage,
+        needs=read_needs(reader, asks, path),
+        line=line,
+        file=file,
+    )
