@@ -19,8 +19,13 @@ LASTS = timedelta(hours=1)
 
 def emergency_in_force(change: ChangeRequest) -> Emergency | None:
     """The newest one that was neither ended nor expired, and that is for the content of the present revision."""
-    rows = change.emergencies.filter(ended_at=None, expires_at__gt=now())
-    row = rows.select_related("declared_by", "revision").last()
+    row = emergency_that_opened(change)
+    return row if row is not None and row.expires_at > now() else None
+
+
+def emergency_that_opened(change: ChangeRequest) -> Emergency | None:
+    """The same, for a gate that was just judged to be open by it: its hour may have ended between the verdict and its note."""
+    row = change.emergencies.filter(ended_at=None).select_related("declared_by", "revision").last()
     return row if row is not None and is_same(row.subject, row.revision, change.revision) else None
 
 

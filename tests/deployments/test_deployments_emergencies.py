@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from apps.accounts.models import Kind
 from apps.audit.models import AuditEntry
+from apps.changes import transitions as changes
 from apps.core.errors import Conflict, InvalidInput, NotAllowed
 from apps.deployments import services
+from apps.deployments.jobs import starting
+from apps.deployments.models import Deployment
 from apps.presentation.emergency_page import emergency_banner, emergency_page
 from apps.reviews.emergencies import emergency_in_force, open_debt, restores_earlier_state
 from apps.reviews.jobs.debts import settle_debt
@@ -85,6 +89,32 @@ def test_the_debt_is_paid_when_the_rules_are_met_and_not_before(delivery: Delive
     assert emergency_banner(change) is None
     with pytest.raises(Conflict):
         submit_review(people.carol, change=change, revision=1, verdict="approve")  # nothing is owed any more
+
+
+def test_the_rules_are_owed_also_when_the_hour_ends_at_that_moment(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the verdict that it opened and the note that it did."""
+    change = delivery.proposed()
+    row = declare_emergency(delivery.people.alice, change=change, reason="the shop is down")
+    confirm_emergency(delivery.people.kim, change=change)
+    begin, expiry = changes.begin_merge, row.expires_at
+
+    def too_slow(*args: Any, **more: Any) -> None:
+        Emergency.objects.update(expires_at=row.declared_at)
+        begin(*args, **more)
+
+    monkeypatch.setattr(changes, "begin_merge", too_slow)
+    services.merge_change(delivery.people.alice, change=change)
+    assert Emergency.objects.get().uses == [["merge", ""]]
+    Emergency.objects.update(expires_at=expiry)
+    run_jobs("deployments.carry_out_merges")
+    monkeypatch.setattr(
+        starting, "live_successor", lambda _: Emergency.objects.update(expires_at=row.declared_at) and None
+    )
+    Deployment.objects.update(check_at=None)
+    run_jobs("deployments.start")
+    assert ["deploy", "staging"] in Emergency.objects.get().uses
 
 
 def test_nobody_confirms_their_own_emergency_or_their_own_change(delivery: Delivery) -> None:

@@ -149,6 +149,9 @@ def test_a_time_that_is_past_or_too_far_is_refused(delivery: Delivery, hours: fl
         services.schedule_merge(delivery.people.alice, change=change, at=later(hours))
     with pytest.raises(InvalidInput, match="7 days"):
         services.schedule_merge(delivery.people.alice, change=change, at=later(), until=later(1))
+    for at in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
+        with pytest.raises(InvalidInput, match="still to come"):
+            services.schedule_merge(delivery.people.alice, change=change, at=at)
     assert not MergeSchedule.objects.exists()
 
 

@@ -22,6 +22,7 @@ from apps.policies.evaluation import (
     EMERGENCY,
     ROLLBACK,
     ChangeRequest,
+    EnvironmentFact,
     Facts,
     HoldFact,
     OpenThread,
@@ -45,6 +46,7 @@ def rendered(*resources: ResourceFact, state: str = "rendered") -> RenderingFact
 def change(*resources: ResourceFact, paths: tuple[str, ...] = PATHS, **more: Any) -> Facts:
     given: dict[str, Any] = {
         "renderings": (rendered(*resources),), "standards": (SCALE,), "authors": (), "files": 1, "lines": 2,
+        "environments": (EnvironmentFact("staging", affected=False), EnvironmentFact("production", protected=True)),
     }  # fmt: skip
     return facts(paths=paths, **{**given, **more})
 
@@ -102,6 +104,11 @@ def test_another_effect_does_not_fit_and_the_reason_is_told(resource: ResourceFa
         ({"renderings": None}, "no environment names targets"),
         ({"renderings": (rendered(REPLICAS), rendered(state="waiting"))}, "not known"),
         ({"renderings": (rendered(state="failed"),)}, "not known"),
+        ({"renderings": ()}, "no target reads what it changes"),
+        (
+            {"environments": (EnvironmentFact("production"), EnvironmentFact("dark"))},
+            "nothing says what it does in dark",
+        ),
     ],
 )
 def test_what_is_not_known_does_not_fit(more: dict[str, Any], why: str) -> None:

@@ -46,7 +46,18 @@ def test_a_time_is_read_on_the_clock_of_the_person(delivery: Delivery) -> None:
     assert MergeSchedule.objects.get().outcome == "cancelled"
 
 
-@pytest.mark.parametrize("typed", ["2027-03-28T02:30", "2026-10-25T02:30", "tomorrow", "", "2020-01-01T10:00"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "2027-03-28T02:30",
+        "2026-10-25T02:30",
+        "tomorrow",
+        "",
+        "2020-01-01T10:00",
+        "0001-01-01T00:00",
+        "9999-12-31T23:59",
+    ],
+)
 def test_a_time_that_nobody_can_mean_comes_back_with_the_form(delivery: Delivery, typed: str) -> None:
     change = delivery.approved()
     set_time_zone(delivery.people.alice, time_zone="Europe/Berlin")

@@ -42,7 +42,7 @@ def _judge(pk: int) -> None:
     deployment = _pending(pk)
     if deployment is None:
         return
-    waits = waits_of(deployment)
+    waits, by_emergency = waits_of(deployment), False
     if not waits:
         # It would start: judged again where nobody can take anything away until that is written.
         # Locks in the order of everybody else: change, deployment, log.
@@ -52,12 +52,13 @@ def _judge(pk: int) -> None:
         deployment = _pending(pk)
         if deployment is None:
             return
+        by_emergency = is_by_emergency(deployment)  # before the look that counts: its hour may end in between
         waits = waits_of(deployment)
     if waits:
         _hold(deployment, waits)
         return
     successor = live_successor(deployment)
-    if is_by_emergency(deployment):
+    if by_emergency:
         note_emergency(deployment.change, deployment.environment.name)
     _claim(deployment)
     if successor is not None:

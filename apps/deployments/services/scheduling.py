@@ -38,8 +38,8 @@ def schedule_merge(actor: User, *, change: ChangeRequest, at: datetime, until: d
     if locked.status != ChangeStatus.IN_REVIEW or locked.revision is None:
         message = f"{locked.label} is {words(locked.status)}; only a change in review can be scheduled."
         raise Conflict("wrong_state", message, status=locked.status)
-    end = until or at + DEFAULT_PATIENCE
     _check_time(at)
+    end = until or at + DEFAULT_PATIENCE
     if not at < end <= at + LONGEST_PATIENCE:
         raise InvalidInput("bad_time", "Give up after the time of the merge, and at most 7 days later.", field="until")
     before = open_schedule(locked)

@@ -100,13 +100,25 @@ def _others_wrote(standard: StandardConfig, ledger: Ledger) -> str:
 
 
 def _other_effect(standard: StandardConfig, facts: Facts) -> str:
+    asks = bool(standard.fields) or standard.resources is not None
     if facts.renderings is None:
-        asks = standard.fields or standard.resources is not None
         return "no environment names targets, so nothing says what it does." if asks else ""
     unknown = next((one.label for one in facts.renderings if one.state != RENDERED), "")
     if unknown:
         return f"its effect on {unknown} is not known."
+    if asks and (unseen := _unseen(facts)):
+        return unseen
     return next(filter(None, (_odd(standard, one) for row in facts.renderings for one in row.resources)), "")
+
+
+def _unseen(facts: Facts) -> str:
+    """Where no target shows what the change does, although the template speaks of what it may do."""
+    shown = {one.environment for one in facts.renderings or ()}
+    reached = [one.name for one in facts.environments if one.affected]
+    if not shown:
+        return "no target reads what it changes, so nothing says what it does."
+    dark = next((name for name in reached if name not in shown), "")
+    return f"nothing says what it does in {dark}." if dark else ""
 
 
 def _odd(standard: StandardConfig, resource: ResourceFact) -> str:
