@@ -8,11 +8,14 @@ GitLab: ``docs/*`` names the files directly in ``docs``, not those deeper; and `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from typing import Any
 
 MAX_LENGTH = 4_096
+DEPTH = 4
+"""So many folders deep are paths arranged; below it a pattern is tried on each."""
 
 
 class PatternError(ValueError):
@@ -55,6 +58,27 @@ class Pattern:
         if self.head and self.head != segments[0]:
             return False
         return _glob(self.tokens, segments, _token_is_star, _token_accepts)
+
+
+class PathIndex:
+    """Paths by the folders above them, so that a pattern that begins with plain folders is tried on those below them only."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._below: dict[tuple[str, ...], list[list[str]]] = {}
+        for path in paths:
+            segments = path.split("/")
+            for depth in range(min(len(segments), DEPTH) + 1):
+                self._below.setdefault(tuple(segments[:depth]), []).append(segments)
+
+    def has_match(self, pattern: Pattern) -> bool:
+        """Whether one of the paths is meant."""
+        return any(pattern.matches_segments(one) for one in self._below.get(_plain_start(pattern), ()))
+
+
+def _plain_start(pattern: Pattern) -> tuple[str, ...]:
+    """The segments that every path that is meant begins with."""
+    plain = takewhile(lambda token: token[0] == "" and isinstance(token[1], str), pattern.tokens)
+    return tuple(str(segment) for _, segment in islice(plain, DEPTH))
 
 
 def compile_pattern(text: str) -> Pattern:

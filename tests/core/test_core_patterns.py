@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from apps.core.patterns import PatternError, compile_pattern
+from apps.core.patterns import PathIndex, PatternError, compile_pattern
 from tests.support.git import ENVIRONMENT, GitRepo
 
 
@@ -117,3 +117,18 @@ def test_no_pattern_is_slow() -> None:
     assert not compile_pattern("a*" * 200 + "b").matches("a" * 4000)
     assert not compile_pattern("**/a/" * 100 + "b").matches("/".join(["a"] * 500))
     assert time.monotonic() - started < 3
+
+
+SEGMENT = st.sampled_from(["a", "b", "a.tf", "b.yaml"])
+PATHS = st.lists(st.lists(SEGMENT, min_size=1, max_size=6).map("/".join), max_size=8)
+WILD = st.lists(st.sampled_from(["a", "b", "*", "**", "*.tf", "?", "[ab]", "\\a"]), min_size=1, max_size=6).map(
+    "/".join
+)
+
+
+@given(WILD, st.sampled_from(["", "/"]), st.sampled_from(["", "/"]), PATHS)
+def test_an_index_of_paths_finds_what_trying_every_path_finds(
+    wild: str, before: str, after: str, paths: list[str]
+) -> None:
+    pattern = compile_pattern(before + wild + after)
+    assert PathIndex(paths).has_match(pattern) == any(pattern.matches(path) for path in paths)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
 import pytest
 
@@ -191,3 +192,24 @@ def test_checks_that_are_required_and_do_not_pass_hold_the_change_and_are_replay
     assert not verdict.allowed
     assert from_record(to_record([rule(1, "team/sre")], given))[1] == given
     assert evaluate([rule(1, "team/sre")], reaching(fine)).allowed
+
+
+def test_a_resource_that_matches_only_in_another_environment_or_by_two_halves_does_not_ask() -> None:
+    clause = ResourceClause(kinds=("Persistent*",), names=("web",))
+    assert verdict_of(clause, rendered(VOLUME, WEB)) == "not_needed"
+    there = rendered(VOLUME, environment="staging")
+    assert verdict_of(ResourceClause(kinds=("Persistent*",)), there, environments=("production",)) == "not_needed"
+
+
+def test_a_rule_looks_only_at_resources_of_the_kinds_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every rule at every resource took seconds for 1,000 rules and 5,000 resources."""
+    tried: list[str] = []
+
+    def counted(value: str, pattern: str) -> bool:
+        tried.append(pattern)
+        return fnmatchcase(value, pattern)
+
+    monkeypatch.setattr("apps.policies.evaluation.touched.fnmatchcase", counted)
+    many = tuple(ResourceFact("ConfigMap", "update", f"map-{number}") for number in range(1_000))
+    assert verdict_of(ResourceClause(kinds=("Role",), names=("web",)), rendered(*many)) == "not_needed"
+    assert tried == ["Role"]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Collection, Sequence
 
 from apps.policies.config import ResourceClause
 from apps.policies.evaluation.demands import Judged
-from apps.policies.evaluation.facts import BROKEN, RENDERED, WAITS, CannotEvaluate, RenderingFact, ResourceFact
+from apps.policies.evaluation.facts import BROKEN, RENDERED, WAITS, CannotEvaluate, RenderingFact
 from apps.policies.evaluation.standing import Ledger
 from apps.policies.evaluation.verdict import FAILED, MET, WAITING, Requirement
 
@@ -54,32 +53,20 @@ def _known(found: Sequence[RenderingFact]) -> list[Judged]:
     return [Judged(Requirement("effect", NAME, MET, text, _evidence(skipped)))]
 
 
-def not_touched(clause: ResourceClause, renderings: tuple[RenderingFact, ...] | None, reached: Iterable[str]) -> str:
+def not_touched(clause: ResourceClause, ledger: Ledger, reached: Collection[str]) -> str:
     """Why a rule about resources is not needed here; ``""`` when one resource of a reached environment is meant.
 
     Raises :class:`CannotEvaluate` while that cannot be told: an effect that is not known may be the one that is meant.
     """
+    renderings = ledger.facts.renderings
     if renderings is None:
         raise CannotEvaluate("no environment names targets, so nothing says which resources change")
-    names = set(reached)
-    asked = [one for one in renderings if one.environment in names]
-    if any(matches(clause, resource) for one in asked for resource in one.resources):
+    if ledger.touched.has_resource(clause, reached):
         return ""
-    unknown = [one for one in asked if one.state != RENDERED]
+    unknown = [one for one in renderings if one.environment in reached and one.state != RENDERED]
     if unknown:
         raise CannotEvaluate(f"the effect on {_targets(unknown)} is not known")
     return f"Only for {words(clause)}, of which nothing changes."
-
-
-def matches(clause: ResourceClause, resource: ResourceFact) -> bool:
-    """Whether all lists of the clause hold for this one resource."""
-    names = (resource.name, f"{resource.namespace}/{resource.name}")
-    return (
-        _any(clause.kinds, (resource.kind,))
-        and (not clause.actions or resource.action in clause.actions)
-        and _any(clause.names, names)
-        and _any(clause.risks, resource.risks)
-    )
 
 
 def words(clause: ResourceClause) -> str:
@@ -91,10 +78,6 @@ def words(clause: ResourceClause) -> str:
     if clause.risks:
         parts.append(f"with the risk {' or '.join(clause.risks)}")
     return " ".join(parts)
-
-
-def _any(patterns: Sequence[str], values: Sequence[str]) -> bool:
-    return not patterns or any(fnmatchcase(value, pattern) for pattern in patterns for value in values)
 
 
 def _targets(found: Sequence[RenderingFact]) -> str:

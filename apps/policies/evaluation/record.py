@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -51,7 +52,7 @@ def _build(wanted: Any, value: Any) -> Any:
     """``value`` as the annotated type ``wanted`` (the few kinds that facts and rules use)."""
     origin = get_origin(wanted)
     if is_dataclass(wanted):
-        hints = get_type_hints(wanted)
+        hints = _hints(wanted if isinstance(wanted, type) else type(wanted))
         unknown = set(value) - set(hints)
         if unknown:
             raise ValueError(f"unknown keys {sorted(unknown)}")
@@ -65,3 +66,9 @@ def _build(wanted: Any, value: Any) -> Any:
     if wanted in (str, int, bool) and type(value) is not wanted:
         raise TypeError(f"{value!r} is no {wanted.__name__}")
     return value
+
+
+@cache
+def _hints(wanted: type) -> dict[str, Any]:
+    """Reading the annotations of a class costs more than building a thousand of its objects."""
+    return get_type_hints(wanted)

@@ -86,7 +86,7 @@ def _safely(rule: Rule, ledger: Ledger) -> tuple[list[Judged], bool]:
     """What the rule asks for, and whether it applies. Whatever goes wrong inside is a failed requirement."""
     ref = _ref(rule, ledger.facts)
     try:
-        why_not = _does_not_apply(rule, ledger.facts)
+        why_not = _does_not_apply(rule, ledger)
         if why_not:
             return [Judged(Requirement("rule", rule.name, NOT_NEEDED, why_not, rule=ref))], False
         return _judge(rule, ledger, ref), True
@@ -96,21 +96,21 @@ def _safely(rule: Rule, ledger: Ledger) -> tuple[list[Judged], bool]:
         return [not_evaluated("rule", rule.name, f"{type(error).__name__} inside the rule", ref)], True
 
 
-def _does_not_apply(rule: Rule, facts: Facts) -> str:
+def _does_not_apply(rule: Rule, ledger: Ledger) -> str:
     """Why the rule is not needed here; ``""`` when it applies."""
-    when = rule.when
+    when, facts = rule.when, ledger.facts
     if when.environments:
         _known_environments(when.environments, facts)
         if not set(when.environments) & set(_reached(facts)):
             return f"Only for {' and '.join(when.environments)}, which this does not reach."
-    if when.paths and not any(pattern_of(text).matches(path) for text in when.paths for path in facts.changed_paths):
+    if when.paths and not any(ledger.touched.paths.has_match(pattern_of(text)) for text in when.paths):
         return f"Only for {' and '.join(when.paths)}, which this does not touch."
     why_not = when_not(when, facts)
     if why_not:
         return why_not
     if when.resources is not None:
         reached = set(_reached(facts))
-        return not_touched(when.resources, facts.renderings, reached & set(when.environments or reached))
+        return not_touched(when.resources, ledger, reached & set(when.environments or reached))
     return ""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
+from functools import cached_property
 
 from apps.policies.config import Needs
 from apps.policies.evaluation.facts import (
@@ -24,6 +25,7 @@ from apps.policies.evaluation.facts import (
 )
 from apps.policies.evaluation.quality import is_expired
 from apps.policies.evaluation.seeing import unseen_parts, wanted_parts
+from apps.policies.evaluation.touched import Touched
 from apps.policies.evaluation.verdict import ReviewStanding
 
 
@@ -135,6 +137,13 @@ class Ledger:
             if review.verdict == APPROVE
         )
         self.approvers: dict[int, ReviewStanding] = {found.person: found for found in self.standings if found.counts}
+        self._approvals: dict[int, Review] = {}
+        self._outside: dict[tuple[int, int, int], ReviewStanding] = {}
+
+    @cached_property
+    def touched(self) -> Touched:
+        """What the change touches, arranged for rules."""
+        return Touched(self.facts)
 
     def _belongs(self, review: Review) -> bool:
         """Approvals never cross a stage or an environment; a rollback is deployed on the approval of its merge."""
@@ -217,7 +226,10 @@ class Ledger:
 
     def outside(self, standing: ReviewStanding) -> ReviewStanding:
         """The same approval for a rule whose groups the person is not in."""
-        return self.describe(self._review_of(standing), Standing.NOT_IN_GROUP)
+        key = (standing.person, standing.revision, standing.review)  # asked by every rule of other groups
+        if key not in self._outside:
+            self._outside[key] = self.describe(self._review_of(standing), Standing.NOT_IN_GROUP)
+        return self._outside[key]
 
     def without_seeing(self, standing: ReviewStanding, words: str, unseen: tuple[Part, ...]) -> ReviewStanding:
         """The same approval for a rule that asks for more than had been viewed."""
@@ -230,9 +242,11 @@ class Ledger:
 
     def approval_of(self, person: int) -> Review:
         """The approval of ``person`` that counts."""
-        standing = self.approvers[person]
-        given = [review for review in self.reviews if review.person == person and review.verdict == APPROVE]
-        return next(review for review in reversed(given) if review.id == standing.review)
+        if person not in self._approvals:
+            standing = self.approvers[person]
+            given = [review for review in self.reviews if review.person == person and review.verdict == APPROVE]
+            self._approvals[person] = next(review for review in reversed(given) if review.id == standing.review)
+        return self._approvals[person]
 
     def seen_by(self, person: int) -> frozenset[str]:
         """Keys of the parts that this person had viewed when they gave the approval that counts."""
