@@ -98,11 +98,8 @@ def approval_facts(
     )
     facts = _with_emergency(facts, change, policy)
     facts = _with_time(facts, change, policy, effects)
-    return (
-        facts
-        if revision is None
-        else _with_rules(_with_revision(facts, change, revision), change, policy, people, effects)
-    )
+    facts = facts if revision is None else _with_revision(facts, change, revision)
+    return _with_rules(facts, change, policy, people, effects)
 
 
 def _with_emergency(facts: evaluation.Facts, change: ChangeRequest, policy: Policy) -> evaluation.Facts:
