@@ -119,7 +119,7 @@ def located_modules(modules: Modules, line: int) -> tuple[Located, ...]:
     )
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _contents(git_dir: Path, tree: str, directory: str) -> Mapping[str, bytes | str]:
     """Modules by their paths; of what is no file, or too large, what it is."""
     entries = [entry for entry in list_tree(git_dir, tree) if entry.path.endswith(MODULE_SUFFIX)]

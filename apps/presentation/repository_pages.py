@@ -150,6 +150,13 @@ class PolicyPage:
     def rules(self) -> tuple[Rule, ...]:
         return self.policy.config.rules if self.policy else ()
 
+    @property
+    def asked(self) -> list[tuple[str, str, int]]:
+        """What modules of Rego are asked for, at which gate, and where it stands first."""
+        modules = self.policy.modules if self.policy else None
+        places = (modules.places if modules else None) or {}
+        return [(name.replace(".", ": "), file, line) for name, (file, line) in sorted(places.items())]
+
     def _problems(self) -> tuple[Located, ...]:
         return self.policy.problems if self.policy else ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def test_a_module_requires_two_of_a_team_and_with_them_it_merges_and_replays(
     assert [rule.name for rule in facts.rego.required] == ["two of the database people"]
     modules = policy_of(change).modules
     assert modules is not None
-    answers._kept.cache_clear()
+    answers._kept.clear()
     assert answer(modules, facts) == facts.rego, "asked again, they say the same of what was recorded"
     monkeypatch.setattr(asking, "_run", lambda _question: pytest.fail("a replay asks nobody"))
     again = replay(record)
@@ -167,13 +168,23 @@ def test_modules_that_cannot_be_evaluated_hold_the_change_until_they_can(
 ) -> None:
     change = delivery.approved("one")
     assert verdict_of(change).allowed
-    answers._kept.cache_clear()
+    answers._kept.clear()
     monkeypatch.setattr(asking, "WALL_SECONDS", 0.0)
     with pytest.raises(Conflict) as held:
         services.merge_change(delivery.people.alice, change=change)
     assert "could not be evaluated: it did not end within" in held.value.message
     monkeypatch.undo()
     assert verdict_of(change).allowed
+
+
+def test_the_page_of_the_policy_names_the_modules_and_what_they_are_asked_for(
+    delivery: Delivery, client: Client
+) -> None:
+    client.force_login(delivery.people.bob)
+    text = client.get("/repositories/infra/policy/").content.decode()
+    assert "1 module in" in text
+    assert re.findall(r"<b>(merge: \w+)</b>", text) == ["merge: deny", "merge: require", "merge: warn"]
+    assert "policies/merge.rego</bdi>:3" in text
 
 
 def test_a_change_of_a_module_is_a_change_of_the_policy_with_its_difference(delivery: Delivery, client: Client) -> None:

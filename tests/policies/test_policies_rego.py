@@ -246,7 +246,7 @@ def test_modules_that_were_not_asked_hold_the_change() -> None:
 def test_without_the_library_every_change_is_held_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     asking._libraries.cache_clear()
     modules._inspect.cache_clear()
-    answers._kept.cache_clear()
+    answers._kept.clear()
     monkeypatch.setattr(asking, "find_spec", lambda _name: None)
     found = module('deny contains "without it"')
     assert "gordon-to-regorus is not installed" in problem_of(found)
@@ -300,7 +300,7 @@ def test_a_verdict_with_an_answer_replays_without_rego_and_asking_again_says_the
     assert judged.rego.denied == ("never on a Saturday",)
     record = json.loads(json.dumps(to_record([rule()], judged)))
     again = answer(found, from_record(record)[1])
-    answers._kept.cache_clear()
+    answers._kept.clear()
     assert answer(found, from_record(record)[1]) == again == judged.rego
     monkeypatch.setattr(asking, "_run", lambda _question: pytest.fail("a replay asks nobody"))
     assert replay(record).to_dict() == evaluate([rule()], judged).to_dict()
@@ -328,7 +328,7 @@ def test_whatever_a_module_answers_becomes_a_fact_that_is_recorded_and_never_ope
     found = replace(module('deny contains "x"'), places={f"merge.{name}": ("policies/a.rego", 2) for name in values})
     with pytest.MonkeyPatch.context() as patch:
         body = json.dumps({f"data.portal.merge.{name}": value for name, value in values.items()})
-        patch.setattr(answers, "_kept", lambda *_: body)
+        patch.setattr(answers, "_asked", lambda *_: body)
         fact = answer(found, told())
     judged = told(rego=fact, reviews=approvals(BOB))
     verdict = evaluate([rule()], judged)

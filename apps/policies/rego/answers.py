@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import lru_cache
+import threading
+from collections.abc import Sequence
 from typing import Any
 
 from apps.core.text import is_storable
-from apps.policies.config import Rule
+from apps.policies.config import Rule, nodes
 from apps.policies.config.needs import NEEDS_KEYS, read_needs
-from apps.policies.config.nodes import Mapping, Node, Refused, Sequence, read_nodes
+from apps.policies.config.nodes import Mapping, Node, Refused, read_nodes
 from apps.policies.config.reader import Reader
 from apps.policies.evaluation import CannotEvaluate, Facts, RegoFact, rego_input
 from apps.policies.rego.asking import RegoFailed, ask
@@ -19,7 +20,9 @@ from apps.policies.rego.modules import Modules
 MOST_ENTRIES = 100
 MOST_TEXT = 500
 EXAMPLE = '{"name": "two of network", "approvals": 2, "from": ["team/network"]}'
-_KEPT = 1024
+_MOST_KEPT = 256
+_kept: dict[tuple[str, ...], str | RegoFailed] = {}
+_lock = threading.Lock()
 
 
 class _Odd(Exception):
@@ -39,7 +42,9 @@ def answer(modules: Modules, facts: Facts) -> RegoFact:
     try:
         given = _given(facts, modules)
         named = hashlib.sha256(given.encode()).hexdigest()
-        return _read(modules, facts.stage, digest, named, _asked(modules.texts, facts.stage, names, given))
+        rules = [f"data.portal.{facts.stage}.{name}" for name in names]
+        said = _asked(digest, modules.texts, rules, given, named)
+        return _read(modules, facts.stage, digest, named, said)
     except (CannotEvaluate, RegoFailed, _Odd) as problem:
         return RegoFact(digest, named, problem=str(problem))
 
@@ -53,22 +58,25 @@ def _given(facts: Facts, modules: Modules) -> str:
     return given
 
 
-def _asked(texts: tuple[tuple[str, str], ...], stage: str, names: tuple[str, ...], given: str) -> str:
-    found = _kept(texts, tuple(f"data.portal.{stage}.{name}" for name in names), given)
+def _asked(modules: str, texts: Sequence[tuple[str, str]], rules: Sequence[str], given: str, named: str) -> str:
+    """Kept by content, in this process alone: nobody else can put an answer there. What may be otherwise next time is not kept."""
+    key = (modules, *rules, named)
+    with _lock:
+        found = _kept.get(key)
+    if found is None:
+        try:
+            found = ask(texts, rules, given)
+        except RegoFailed as failed:
+            if not failed.is_theirs:
+                raise
+            found = failed
+        with _lock:
+            _kept[key] = found
+            while len(_kept) > _MOST_KEPT:
+                del _kept[next(iter(_kept))]
     if isinstance(found, RegoFailed):
-        raise found
+        raise RegoFailed(found.message, is_theirs=True, file=found.file, line=found.line, column=found.column)
     return found
-
-
-@lru_cache(maxsize=_KEPT)
-def _kept(texts: tuple[tuple[str, str], ...], rules: tuple[str, ...], given: str) -> str | RegoFailed:
-    """Kept by content, in this process alone: nobody else can put an answer there. What may be otherwise next time is raised."""
-    try:
-        return ask(texts, rules, given)
-    except RegoFailed as failed:
-        if not failed.is_theirs:
-            raise
-        return failed
 
 
 def _read(modules: Modules, stage: str, digest: str, given: str, said: str) -> RegoFact:
@@ -111,7 +119,7 @@ def _rules(entries: list[Any], stage: str, file: str, line: int) -> tuple[Rule, 
     except (Refused, UnicodeEncodeError) as refused:
         raise _Odd(f"`require` cannot be read ({refused})") from None
     reader = Reader()
-    items = root.items if isinstance(root, Sequence) else []
+    items = root.items if isinstance(root, nodes.Sequence) else []
     found = tuple(_rule(reader, item, f"require[{index}]", stage, file, line) for index, item in enumerate(items))
     names = [rule.name for rule in found]
     if reader.problems:
