@@ -14,6 +14,7 @@ from typing import Any
 from apps.policies.codeowners import parse
 from apps.policies.config import Needs, ResourceClause, Rule, When
 from apps.policies.evaluation import (
+    AboutFact,
     Contributor,
     EnvironmentFact,
     Facts,
@@ -26,9 +27,21 @@ from apps.policies.evaluation import (
     replay,
     to_record,
 )
+from apps.policies.rego.answers import answer
+from apps.policies.rego.modules import modules_of
 from tests.bench.measuring import Plan, Result, rounds
 
 LINEAR = 1.0
+REGO_AIM = 50
+MODULE = """\
+package portal.merge
+
+deny contains "no" if {
+	some r in input.resources
+	r.action in {"create", "delete"}
+	input.change.number >= 0
+}
+"""
 TEAMS, PEOPLE = 20, 400
 KINDS = ("Deployment", "ConfigMap", "Service", "Role", "PersistentVolumeClaim")
 ACTIONS = ("create", "update", "replace", "delete")
@@ -54,7 +67,27 @@ def run(plan: Plan) -> Result:
     took = rounds(plan.rounds, {"all": whole, "replay": lambda _: replay(record)})
     result.add("all at once, with 200 approvals", took["all"])
     result.add("the same, replayed from its record", took["replay"])
+    small, large = _asking(plan, many * 5).items()
+    result.add(*small, aim=REGO_AIM)
+    result.add(*large)
     return result
+
+
+def _asking(plan: Plan, many: int) -> dict[str, float]:
+    """What a module of Rego adds where nobody asked the same before: each round is another change."""
+    modules = modules_of({"policies/merge.rego": MODULE.encode()})
+    assert not modules.problems, modules.problems
+
+    def ask(known: Facts, number: int) -> None:
+        found = answer(modules, replace(known, about=AboutFact(number, "Another", "alice", "normal", "main")))
+        assert found.denied == ("no",), found
+
+    few, lots = facts(resources=1, files=1), facts(resources=many, files=1)
+    calls: dict[str, Callable[[int], object]] = {
+        "a module of Rego, asked anew": partial(ask, few),
+        f"the same, with {many:,} resources": partial(ask, lots),
+    }
+    return rounds(plan.rounds, calls)
 
 
 def _cases(few: int, many: int) -> dict[str, tuple[Callable[[int], object], Callable[[int], object]]]:
