@@ -13,6 +13,7 @@ from apps.api.views import (
     gates,
     outside,
     people,
+    policies,
     renderings,
     repositories,
     reviewers,
@@ -148,6 +149,7 @@ urlpatterns = [
     path("changes/<int:number>/emergency/confirm/", route(gates.confirm_emergency), name="emergency-confirm"),
     path("changes/<int:number>/emergency/end/", route(gates.end_emergency), name="emergency-end"),
     path("changes/<int:number>/checks/", route(gates.list_checks, gates.report_check), name="change-checks"),
+    path("changes/<int:number>/policy/", route(policies.show_policy_change), name="change-policy"),
     # what it does
     path("changes/<int:number>/renderings/", route(renderings.list_renderings), name="change-renderings"),
     path("changes/<int:number>/renderings/again/", route(renderings.render_again), name="rendering-again"),
@@ -184,6 +186,7 @@ urlpatterns = [
     path("deployments/<int:number>/retry/", route(deployments.retry), name="deployment-retry"),
     path("deployments/<int:number>/rollback/", route(deployments.roll_back), name="deployment-rollback"),
     path("deployments/<int:number>/resolve/", route(deployments.resolve), name="deployment-resolve"),
+    path("calendar/", route(policies.show_calendar), name="calendar"),
     path("environments/", route(deployments.list_environments), name="environments"),
     path(
         "environments/<str:repository>/<str:environment>/secrets/<str:name>/",

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, time, timedelta
-
-from django.utils.dateparse import parse_date, parse_datetime
 
 from apps.accounts.models import User
 from apps.audit import queries as audit
 from apps.audit.models import AuditEntry
 from apps.core.errors import InvalidInput, NotAllowed
 from apps.core.paging import Page
+from apps.presentation.moments import moment_of
 from apps.repositories.queries import auditable
 
 FILTERS = ("actor", "action", "change", "repository", "environment", "from", "to", "q")
@@ -38,8 +36,8 @@ def entry_filter(user: User, parameters: Mapping[str, str]) -> audit.EntryFilter
         repositories=names,
         change=_change(parameters.get("change", "")),
         environment=parameters.get("environment", "").strip(),
-        after=_moment(parameters, "from"),
-        before=_moment(parameters, "to"),
+        after=moment_of(parameters, "from"),
+        before=moment_of(parameters, "to"),
         text=parameters.get("q", "").strip(),
     )
 
@@ -51,21 +49,3 @@ def _change(raw: str) -> int | None:
     if not (text.isascii() and text.isdecimal()) or len(text) > 9:
         raise InvalidInput("bad_change", "Write a change as CHG-42 or 42.", field="change")
     return int(text)
-
-
-def _moment(parameters: Mapping[str, str], name: str) -> datetime | None:
-    """A date (``to`` includes its whole day) or a date with time; without a zone it is UTC."""
-    raw = parameters.get(name, "").strip()
-    if not raw:
-        return None
-    try:
-        day = parse_date(raw)
-        moment = parse_datetime(raw.replace(" ", "+")) if day is None else None
-    except ValueError:
-        day = moment = None
-    if day is not None:
-        start = datetime.combine(day, time.min, UTC)
-        return start + timedelta(days=1) if name == "to" else start
-    if moment is None:
-        raise InvalidInput(f"bad_{name}", "Write a day as 2026-11-23 or a time as 2026-11-23T14:00Z.", field=name)
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

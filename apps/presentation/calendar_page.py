@@ -72,8 +72,8 @@ def calendar_page(user: User, *, week: str, zone: str) -> CalendarPage:
     today = now().astimezone(place).date()
     monday = _monday(week, today)
     days = tuple(monday + timedelta(days=number) for number in range(DAYS))
-    repositories = list(Repository.objects.visible_to(user).order_by("name")[: MOST_REPOSITORIES + 1])
-    lanes = [lane for row in repositories[:MOST_REPOSITORIES] for lane in _lanes(row, days, place)]
+    repositories, left_out = shown_repositories(user)
+    lanes = [lane for row in repositories for lane in _lanes(row, days, place)]
     return CalendarPage(
         zone=place.key,
         week=_name(monday),
@@ -82,7 +82,7 @@ def calendar_page(user: User, *, week: str, zone: str) -> CalendarPage:
         days=days,
         today=today,
         lanes=tuple(lanes),
-        left_out=max(0, len(repositories) - MOST_REPOSITORIES),
+        left_out=left_out,
         planned=planned_between(user, _midnight(monday, place), _midnight(monday + timedelta(days=DAYS), place)),
     )
 
@@ -119,20 +119,39 @@ def _name(monday: date) -> str:
 
 
 def _lanes(repository: Repository, days: Sequence[date], zone: ZoneInfo) -> list[Lane]:
+    windows = windows_of(repository)
+    waiting = waiting_for_windows(repository) if windows else []
+    return [_lane(repository.name, name, found, days, zone, waiting) for name, found in windows.items()]
+
+
+def windows_of(repository: Repository) -> dict[str, tuple[WindowConfig, ...]]:
+    """The windows of every environment that has any, by the policy on the tip of the default branch."""
     tip = repository.branch_tips.filter(name=repository.default_branch).values_list("oid", flat=True).first()
     try:
         config = policy_at(repository, repository.default_branch, tip or "").config
     except ObjectMissing:
-        return []
-    if not config.windows:
-        return []
-    waiting = _waiting(repository)
-    found = []
-    for environment in config.environments:
-        windows = [one for one in config.windows if not one.environments or environment.name in one.environments]
-        if windows:
-            found.append(_lane(repository.name, environment.name, windows, days, zone, waiting))
-    return found
+        return {}
+    found = {
+        environment.name: tuple(
+            one for one in config.windows if not one.environments or environment.name in one.environments
+        )
+        for environment in config.environments
+    }
+    return {name: windows for name, windows in found.items() if windows}
+
+
+def state_of(windows: Sequence[WindowConfig], moment: datetime) -> tuple[str, datetime | None]:
+    """``open``, ``frozen`` or ``waiting`` (no window is open), and the next moment at which nothing holds (``None``: not known)."""
+    holds = calendar.holds_at(windows, moment)
+    if not holds:
+        return "open", None
+    return "frozen" if holds[0].kind == FREEZE else "waiting", calendar.next_slot(windows, moment)
+
+
+def shown_repositories(user: User) -> tuple[list[Repository], int]:
+    """Of those that ``user`` sees the first :data:`MOST_REPOSITORIES`, and whether (1) or not (0) some are left out."""
+    found = list(Repository.objects.visible_to(user).order_by("name")[: MOST_REPOSITORIES + 1])
+    return found[:MOST_REPOSITORIES], max(0, len(found) - MOST_REPOSITORIES)
 
 
 def _lane(
@@ -143,11 +162,8 @@ def _lane(
     zone: ZoneInfo,
     waiting: Sequence[Deployment],
 ) -> Lane:
-    moment = now()
-    holds = calendar.holds_at(windows, moment)
-    slot = calendar.next_slot(windows, moment) if holds else None
-    state = "open" if not holds else "frozen" if holds[0].kind == FREEZE else "waiting"
-    until = calendar.words(slot, zone.key) if slot is not None else "" if not holds else "nobody knows when"
+    state, slot = state_of(windows, now())
+    until = calendar.words(slot, zone.key) if slot is not None else "" if state == "open" else "nobody knows when"
     return Lane(
         repository,
         environment,
@@ -159,7 +175,8 @@ def _lane(
     )
 
 
-def _waiting(repository: Repository) -> list[Deployment]:
+def waiting_for_windows(repository: Repository) -> list[Deployment]:
+    """Deployments that a freeze or a window holds now."""
     rows = Deployment.objects.filter(environment__repository=repository, status="pending")
     found = rows.select_related("change", "environment").order_by("number")[:100]
     return [row for row in found if any(wait["code"] in ("freeze", "window") for wait in row.waits)]
@@ -168,11 +185,16 @@ def _waiting(repository: Repository) -> list[Deployment]:
 def _marks(windows: Sequence[WindowConfig], day: date, zone: ZoneInfo) -> tuple[Mark, ...]:
     start, end = _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
     found = [
-        (span.start, Mark("freeze" if window.kind == FREEZE else "window", window.name, _hours(span, start, end, zone)))
+        (span.start, Mark(kind_of(window), window.name, _hours(span, start, end, zone)))
         for window in windows
         for span in calendar.spans_between(window, start, end)
     ]
     return tuple(mark for _, mark in sorted(found, key=lambda pair: (pair[1].kind, pair[0])))
+
+
+def kind_of(window: WindowConfig) -> str:
+    """``freeze``, or ``window`` for one that allows."""
+    return "freeze" if window.kind == FREEZE else "window"
 
 
 def _hours(span: Span, start: datetime, end: datetime, zone: ZoneInfo) -> str:

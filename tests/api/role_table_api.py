@@ -123,6 +123,7 @@ ROWS = [
     Row("GET repository-outside-changes", who(MEMBERS, 200), {"name": "{repository}"}),
     Row("POST outside-change-adopt", who(WRITE, 201), {"name": "{repository}", "outside": "{outside}"}),
     Row("POST outside-change-revert", who(WRITE, 201), {"name": "{repository}", "outside": "{outside}"}),
+    Row("GET change-policy", who(MEMBERS, 200), change("review")),
     Row("GET change-overlaps", who(MEMBERS, 200), change("review")),
     Row("GET change-overrides", who(MEMBERS, 200), change("review")),
     Row("POST change-overrides", who(ASK, 409), change("review"), {"reason": "the shop is down"}),
@@ -204,6 +205,7 @@ ROWS = [
     Row("POST deployment-retry", who(MERGE, 202), change("failed")),
     Row("POST deployment-rollback", who(MERGE, 201), change("succeeded")),
     Row("POST deployment-resolve", who(DEPLOY, 200), change("unknown"), {"outcome": "failed", "reason": "I looked"}),
+    Row("GET calendar", signed_in(200)),
     Row("GET environments", signed_in(200)),
     Row(
         "PUT environment-secret",

@@ -1,6 +1,6 @@
 """Reads of the deployments context."""
 
-from apps.deployments.queries.dry_runs import DryRun, dry_run
+from apps.deployments.queries.dry_runs import DryRun, Tried, dry_run
 from apps.deployments.queries.reading import (
     EnvironmentRow,
     board,
@@ -17,6 +17,7 @@ from apps.deployments.queries.waits import Wait, is_by_emergency, is_superseded,
 __all__ = [
     "DryRun",
     "EnvironmentRow",
+    "Tried",
     "Wait",
     "board",
     "dry_run",
