@@ -102,6 +102,14 @@ def test_modules_share_functions_and_tests_stay_on_the_desk() -> None:
     assert answer(found, told(about=replace(ABOUT, title="bad"))).denied == ("x",)
 
 
+def test_an_import_gives_no_way_to_a_refused_function() -> None:
+    texts = {
+        "policies/a.rego": b"package portal.merge\nimport data.lib as time\ndeny contains time.now_ns()",
+        "policies/lib.rego": b"package lib\nnow_ns() := 1",
+    }
+    assert "policies/a.rego:3 `time.now_ns` is refused" in problem_of(modules_of(texts))
+
+
 def test_every_field_that_modules_may_read_is_told_and_the_other_way_round() -> None:
     assert set(FIELDS) == set(INPUT)
     given = rego_input(told(renderings=()), FIELDS)

@@ -79,12 +79,13 @@ class Inspection:
 
     def _reference(self, module: _Module, chain: Chain, *, is_call: bool) -> None:
         root, rest, is_whole, place = chain
+        written = ".".join([root, *rest])
         imported = module.aliases.get(root)
         if imported is not None:
             root, rest = imported[0], [*imported[1:], *rest]
         name = ".".join([root, *rest])
-        if imported is None and name in REFUSED:
-            self._problem(module, place, f"`{name}` is refused.", REFUSED[name])
+        if written in REFUSED:  # also of an import with such a name: which of the two the library takes is its affair
+            self._problem(module, place, f"`{written}` is refused.", REFUSED[written])
         elif root == "input":
             self._input(module, rest, place)
         elif root == "data":

@@ -108,7 +108,9 @@ def _inspect(texts: tuple[tuple[str, str], ...]) -> Modules:
     except RegoFailed as failed:
         if not failed.is_theirs:
             raise
-        problem = Problem(failed.line, failed.column, "", f"It is no valid Rego: {failed.message}.", _REMEDY)
+        problem = Problem(
+            failed.line, failed.column, "", f"It is no valid Rego: {failed.message.rstrip('.')}.", _REMEDY
+        )
         return Modules(texts, (FileProblem(failed.file, problem),))
     problems = [
         FileProblem(row["file"], Problem(row["line"], row["column"], "", row["message"], row["fix"]))
