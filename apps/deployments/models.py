@@ -186,6 +186,9 @@ class Attempt(models.Model):
     key = models.CharField(max_length=64, unique=True)
     from_step = models.PositiveIntegerField(default=0)
     external_run = models.JSONField(default=dict, blank=True)
+    verdict = models.JSONField(
+        default=dict, blank=True
+    )  # of the gate that opened, with its inputs; empty: there was none
     outcome = models.CharField(max_length=11, blank=True)
     has_workspace = models.BooleanField(default=False)
     sealed_secrets = models.TextField(blank=True)  # encrypted; what the steps got, until the workspace is removed

@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
+from apps.deployments.queries.verdicts import PastVerdict, past_verdicts
 from apps.policies.evaluation import PolicyVerdict, ReviewStanding, Standing, evaluate
 from apps.presentation.markdown import to_html
 from apps.reviews.access import can_withdraw_review
@@ -52,6 +53,7 @@ class ApprovalsPage:
     rows: tuple[ReviewRow, ...]
     outlooks: tuple[Outlook, ...]
     objections: tuple[str, ...]
+    past: tuple[PastVerdict, ...] = ()
 
 
 _LOST = frozenset({
@@ -74,6 +76,7 @@ def approvals_page(user: User, change: ChangeRequest) -> ApprovalsPage:
         rows=rows,
         outlooks=tuple(outlooks(rules, facts, verdict)) if waiting else (),
         objections=tuple(names.get(row.person, "") for row in facts.change_requests),
+        past=tuple(past_verdicts(change)) if change.status not in {"requested", "draft"} else (),
     )
 
 

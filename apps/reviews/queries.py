@@ -34,6 +34,10 @@ class Judgement:
     record: dict[str, object]
     is_emergency: bool = False
 
+    def to_stored(self) -> dict[str, object]:
+        """The verdict as JSON types, with its ``inputs``."""
+        return {**self.verdict.to_dict(), "inputs": self.record}
+
 
 def judge(change: ChangeRequest, *, stage: str = Review.Stage.MERGE, environment: str = "") -> Judgement:
     """Judge one gate of ``change`` now, and keep the inputs."""

@@ -124,6 +124,7 @@ ROWS = [
     Row("POST outside-change-adopt", who(WRITE, 201), {"name": "{repository}", "outside": "{outside}"}),
     Row("POST outside-change-revert", who(WRITE, 201), {"name": "{repository}", "outside": "{outside}"}),
     Row("GET change-policy", who(MEMBERS, 200), change("review")),
+    Row("GET change-verdicts", who(MEMBERS, 200), change("done")),
     Row("GET change-overlaps", who(MEMBERS, 200), change("review")),
     Row("GET change-overrides", who(MEMBERS, 200), change("review")),
     Row("POST change-overrides", who(ASK, 409), change("review"), {"reason": "the shop is down"}),

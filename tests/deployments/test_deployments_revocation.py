@@ -167,18 +167,18 @@ def test_an_approval_that_is_lost_between_two_looks_at_a_deployment_holds_it(
         time.sleep(0.05)
     waiting = delivery.deployment(change, "production")
     assert waiting.status == "pending"
-    looks, real = [], starting.waits_of
+    looks, real = [], starting.look_at
 
     def look(deployment: Any) -> Any:
         found = real(deployment)
-        looks.append(len(found))
+        looks.append(len(found.waits))
         if len(looks) == 1:
             from apps.accounts.models import TeamMembership
 
             TeamMembership.objects.filter(user=delivery.people.bob).delete()
         return found
 
-    monkeypatch.setattr(starting, "waits_of", look)
+    monkeypatch.setattr(starting, "look_at", look)
     starting.start(waiting.pk)
     waiting.refresh_from_db()
     assert looks == [0, 1]

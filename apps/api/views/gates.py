@@ -9,9 +9,11 @@ from apps.api import gate_outputs as shapes
 from apps.api.endpoints import endpoint, read
 from apps.api.lookups import caller, change_of, repository_of
 from apps.api.shapes import EmptyIn
+from apps.api.verdict_outputs import PastVerdictsOut, past_verdict_json
 from apps.changes import services as changes
 from apps.changes.queries import present_checks
 from apps.deployments import services as deployments
+from apps.deployments.queries.verdicts import past_verdicts
 from apps.reviews import services as reviews
 
 
@@ -95,3 +97,10 @@ def judge_push(request: Request, name: str) -> Response:
     found = deployments.judge_push(user, repository=repository_of(request, name), updates=updates)
     rows = [{"ref": one.update.ref, "new": one.update.new, "allowed": one.allowed, "text": one.text} for one in found]
     return Response({"results": rows})
+
+
+@endpoint("GET", response=PastVerdictsOut, summary="Verdicts on record")
+def list_verdicts(request: Request, number: int) -> Response:
+    """Every gate of this change that opened, each judged again from its record."""
+    found = past_verdicts(change_of(request, number))
+    return Response({"results": [past_verdict_json(one) for one in found]})

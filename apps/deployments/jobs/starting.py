@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
@@ -13,7 +14,8 @@ from apps.core.errors import Conflict
 from apps.deployments import plans
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
-from apps.deployments.queries import Wait, is_by_emergency, live_successor, waits_of
+from apps.deployments.queries import Wait, live_successor, look_at
+from apps.deployments.queries.gates import Gate
 from apps.deployments.transitions import append_event, end_deployment, move, note_emergency
 
 LOOK_AGAIN = timedelta(seconds=15)
@@ -42,8 +44,8 @@ def _judge(pk: int) -> None:
     deployment = _pending(pk)
     if deployment is None:
         return
-    waits, by_emergency = waits_of(deployment), False
-    if not waits:
+    look = look_at(deployment)
+    if not look.waits:
         # It would start: judged again where nobody can take anything away until that is written.
         # Locks in the order of everybody else: change, deployment, log.
         ChangeRequest.objects.select_for_update().filter(pk=deployment.change_id).first()
@@ -52,15 +54,14 @@ def _judge(pk: int) -> None:
         deployment = _pending(pk)
         if deployment is None:
             return
-        by_emergency = is_by_emergency(deployment)  # before the look that counts: its hour may end in between
-        waits = waits_of(deployment)
-    if waits:
-        _hold(deployment, waits)
+        look = look_at(deployment)
+    if look.waits:
+        _hold(deployment, look.waits)
         return
     successor = live_successor(deployment)
-    if by_emergency:
+    if look.gate is not None and look.gate.is_by_emergency:
         note_emergency(deployment.change, deployment.environment.name)
-    _claim(deployment)
+    _claim(deployment, look.gate)
     if successor is not None:
         _end_without_running(
             deployment,
@@ -83,7 +84,7 @@ def _pending(pk: int) -> Deployment | None:
     return rows.filter(pk=pk, status=Status.PENDING).first()
 
 
-def _hold(deployment: Deployment, waits: list[Wait]) -> None:
+def _hold(deployment: Deployment, waits: Sequence[Wait]) -> None:
     found = [wait.to_dict() for wait in waits]
     soon = now() + LOOK_AGAIN
     scheduled = deployment.start_at
@@ -99,7 +100,7 @@ def _hold(deployment: Deployment, waits: list[Wait]) -> None:
     Deployment.objects.filter(pk=deployment.pk, status=Status.PENDING).update(**columns)
 
 
-def _claim(deployment: Deployment) -> None:
+def _claim(deployment: Deployment, gate: Gate | None) -> None:
     """Take the environment's lock and write the attempt with its steps, all in one transaction."""
     number = deployment.attempts + 1
     move(
@@ -119,6 +120,7 @@ def _claim(deployment: Deployment) -> None:
         number=number,
         key=f"{deployment.label}-{number}",
         from_step=deployment.retry_from,
+        verdict=gate.judged.to_stored() if gate is not None else {},
         started_at=now(),
     )
     Step.objects.bulk_create(

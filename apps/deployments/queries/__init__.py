@@ -12,22 +12,23 @@ from apps.deployments.queries.reading import (
     secret_names,
     steps_of,
 )
-from apps.deployments.queries.waits import Wait, is_by_emergency, is_superseded, live_successor, waits_of
+from apps.deployments.queries.waits import Look, Wait, is_superseded, live_successor, look_at, waits_of
 
 __all__ = [
     "DryRun",
     "EnvironmentRow",
     "Tried",
+    "Look",
     "Wait",
     "board",
     "dry_run",
     "events",
     "find",
     "find_environment",
-    "is_by_emergency",
     "is_superseded",
     "live_successor",
     "log_text",
+    "look_at",
     "queue_position",
     "secret_names",
     "steps_of",

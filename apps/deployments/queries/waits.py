@@ -14,18 +14,13 @@ from apps.changes.outside import is_on
 from apps.core.clock import now
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment
-from apps.policies.config import DEPLOY, HOLD, PortalConfig
-from apps.policies.evaluation import skipped_by_emergency
-from apps.policies.queries import policy_at
-from apps.reviews.emergencies import emergency_in_force, restores_earlier_state
-from apps.reviews.holds import windows_for
-from apps.reviews.queries import verdict_of
-from apps.vcs import history, refs
+from apps.deployments.queries.gates import Gate, gate_of, present_config
+from apps.policies.config import HOLD
+from apps.reviews.emergencies import restores_earlier_state
+from apps.vcs import history
 
 LOCK = "lock"
 WINDOW_CODES = ("freeze", "window")
-RULE_CODES = frozenset({"rule", "rego", "code_owners", "check", "change_requests", "rollback", "emergency"})
-"""What only holds where an environment has rules of its own. Everything else that is not met always holds, also what is new here."""
 RECENT = 50
 
 
@@ -38,15 +33,29 @@ class Wait:
         return {"code": self.code, "text": self.text}
 
 
-def waits_of(deployment: Deployment) -> list[Wait]:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a pending deployment: what holds it, and its gate as it was judged (``None``: it has none)."""
+
+    waits: tuple[Wait, ...]
+    gate: Gate | None
+
+
+def waits_of(deployment: Deployment) -> tuple[Wait, ...]:
     """Everything that holds ``deployment`` now; empty: it can start."""
+    return look_at(deployment).waits
+
+
+def look_at(deployment: Deployment) -> Look:
+    """The same, with the judgement that it rests on."""
     is_rollback = deployment.kind == Deployment.Kind.ROLLBACK
+    gate = gate_of(deployment)
     found = _schedule(deployment) + ([] if is_rollback else _promotion(deployment))
     if not (is_rollback and restores_earlier_state(deployment.change)):
-        found += _outside(deployment) + _gate(deployment)
+        found += _outside(deployment) + _gate(gate)
     if deployment.manual_start:
         found.append(Wait("manual", "Starts by hand: somebody who may deploy presses Start."))
-    return found + _lock(deployment, is_ready=not found)
+    return Look((*found, *_lock(deployment, is_ready=not found)), gate)
 
 
 def _schedule(deployment: Deployment) -> list[Wait]:
@@ -54,14 +63,6 @@ def _schedule(deployment: Deployment) -> list[Wait]:
         return []
     by = f" by {deployment.scheduled_by.shown_name}" if deployment.scheduled_by else ""
     return [Wait("schedule", f"Scheduled for {deployment.start_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC{by}.")]
-
-
-def _config(deployment: Deployment) -> PortalConfig:
-    """The configuration at the tip of the target branch now: what governs is judged at use."""
-    repository = deployment.environment.repository
-    branch = deployment.change.target_branch
-    tip = refs.branch_tip(repository.mirror_path, branch)
-    return policy_at(repository, branch, tip or deployment.commit).config
 
 
 def _promotion(deployment: Deployment) -> list[Wait]:
@@ -98,7 +99,7 @@ def _promotion_text(deployment: Deployment, earlier: Environment | None, name: s
 
 def _outside(deployment: Deployment) -> list[Wait]:
     """What went past the portal and is in the commit, where the policy holds that until it is adopted or reverted."""
-    if _config(deployment).outside_changes != HOLD:
+    if present_config(deployment).outside_changes != HOLD:
         return []
     repository, branch = deployment.environment.repository, deployment.change.target_branch
     rows = OutsideChange.objects.open().filter(repository=repository, branch=branch).select_related("repository")
@@ -110,33 +111,12 @@ def _outside(deployment: Deployment) -> list[Wait]:
     return [Wait("outside", text)]
 
 
-def _gate(deployment: Deployment) -> list[Wait]:
+def _gate(gate: Gate | None) -> list[Wait]:
     """The rules of the stage in a protected environment, and the windows of every one."""
-    config, environment = _config(deployment), deployment.environment
-    has_rules = _has_rules(environment, config)
-    if not has_rules and not windows_for(config.windows, environment.name, DEPLOY):
-        return []
-    verdict = verdict_of(deployment.change, stage=DEPLOY, environment=environment.name)
-    unmet = [row for row in verdict.requirements if not row.is_satisfied and (has_rules or row.code not in RULE_CODES)]
+    unmet = gate.unmet if gate is not None else []
     held = [Wait(row.code, row.text) for row in unmet if row.code in WINDOW_CODES]
     others = " ".join(row.text for row in unmet if row.code not in WINDOW_CODES)
     return [Wait("gate", others), *held] if others else held
-
-
-def _has_rules(environment: Environment, config: PortalConfig) -> bool:
-    """Rules of the stage hold protected environments only."""
-    return environment.protected and (bool(config.rego.directory) or any(rule.stage == DEPLOY for rule in config.rules))
-
-
-def is_by_emergency(deployment: Deployment) -> bool:
-    """Whether nothing but a confirmed emergency lets ``deployment`` through its gate."""
-    change, environment = deployment.change, deployment.environment
-    is_rollback = deployment.kind == Deployment.Kind.ROLLBACK
-    if emergency_in_force(change) is None or (is_rollback and restores_earlier_state(change)):
-        return False
-    has_rules = _has_rules(environment, _config(deployment))
-    skipped = skipped_by_emergency(verdict_of(change, stage=DEPLOY, environment=environment.name))
-    return any(has_rules or row.code not in RULE_CODES for row in skipped)
 
 
 def _lock(deployment: Deployment, *, is_ready: bool) -> list[Wait]:

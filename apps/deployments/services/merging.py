@@ -79,7 +79,7 @@ def _write_intent(actor: User, change: ChangeRequest, judged: Judgement) -> Merg
         change=change,
         revision=change.revision,
         requested_by=actor,
-        verdict={**judged.verdict.to_dict(), "inputs": judged.record},
+        verdict=judged.to_stored(),
         message=messages.merge_message(change, judged.verdict, merged_by=actor),
         created_at=now(),
     )

@@ -1,0 +1,62 @@
+"""The gate of a deployment, judged once: what is unmet holds it, and what was judged is kept with the attempt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apps.deployments.models import Deployment, Environment
+from apps.policies.config import DEPLOY, PortalConfig
+from apps.policies.evaluation import Requirement, skipped_by_emergency
+from apps.policies.queries import policy_at
+from apps.reviews.emergencies import restores_earlier_state
+from apps.reviews.holds import windows_for
+from apps.reviews.queries import Judgement, judge
+from apps.vcs import refs
+
+RULE_CODES = frozenset({"rule", "code_owners", "check", "change_requests", "rollback", "emergency"})
+"""What only holds where an environment has rules of its own. Everything else that is not met always holds, also what is new here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """``has_rules``: rules of the stage hold this environment; otherwise only what is not among :data:`RULE_CODES`."""
+
+    judged: Judgement
+    has_rules: bool
+
+    @property
+    def unmet(self) -> list[Requirement]:
+        """What holds the deployment."""
+        return [row for row in self.judged.verdict.requirements if not row.is_satisfied and self._holds(row)]
+
+    @property
+    def is_by_emergency(self) -> bool:
+        """Whether something that would hold it was set aside by a confirmed emergency."""
+        return any(self._holds(row) for row in skipped_by_emergency(self.judged.verdict))
+
+    def _holds(self, row: Requirement) -> bool:
+        return self.has_rules or row.code not in RULE_CODES
+
+
+def present_config(deployment: Deployment) -> PortalConfig:
+    """The configuration at the tip of the target branch now: what governs is judged at use."""
+    repository = deployment.environment.repository
+    branch = deployment.change.target_branch
+    tip = refs.branch_tip(repository.mirror_path, branch)
+    return policy_at(repository, branch, tip or deployment.commit).config
+
+
+def gate_of(deployment: Deployment) -> Gate | None:
+    """Judged now; ``None`` where nothing is asked: no rules, no windows, or a rollback to what was approved and live before."""
+    if deployment.kind == Deployment.Kind.ROLLBACK and restores_earlier_state(deployment.change):
+        return None
+    config, environment = present_config(deployment), deployment.environment
+    has_rules = _has_rules(environment, config)
+    if not has_rules and not windows_for(config.windows, environment.name, DEPLOY):
+        return None
+    return Gate(judge(deployment.change, stage=DEPLOY, environment=environment.name), has_rules)
+
+
+def _has_rules(environment: Environment, config: PortalConfig) -> bool:
+    """Rules of the stage hold protected environments only."""
+    return environment.protected and (bool(config.rego.directory) or any(rule.stage == DEPLOY for rule in config.rules))
