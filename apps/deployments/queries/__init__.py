@@ -17,8 +17,8 @@ from apps.deployments.queries.waits import Look, Wait, is_superseded, live_succe
 __all__ = [
     "DryRun",
     "EnvironmentRow",
-    "Tried",
     "Look",
+    "Tried",
     "Wait",
     "board",
     "dry_run",
