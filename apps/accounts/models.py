@@ -23,7 +23,7 @@ class Kind(models.TextChoices):
 class User(AbstractUser):
     """An account. ``username`` is the handle; ``(issuer, subject)`` is who the identity provider says it is.
 
-    ``shortcut_keys``: shortcut → keys, only where they differ from the table in ``accounts.shortcuts``.
+    ``sponsor``: the person who answers for a service account; what it writes, they wrote. ``shortcut_keys``: shortcut → keys, only where they differ from the table in ``accounts.shortcuts``.
     """
 
     username = models.CharField(
@@ -41,6 +41,7 @@ class User(AbstractUser):
     shortcuts_on = models.BooleanField(default=True)
     shortcut_keys = models.JSONField(default=dict, blank=True, editable=False)
     time_zone = models.CharField(max_length=64, blank=True)  # of the IANA list; empty: not told
+    sponsor = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="sponsored")
 
     class Meta:
         ordering = ["username"]

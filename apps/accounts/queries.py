@@ -29,6 +29,7 @@ class PersonRow:
     can_connect_repositories: bool
     issuer: str
     teams: tuple[str, ...]
+    sponsor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,11 @@ def people(
         rows = rows.filter(is_active=True)
     if text:
         rows = rows.filter(Q(username__icontains=text) | Q(display_name__icontains=text) | Q(email__icontains=text))
-    found = rows.order_by("username").prefetch_related(Prefetch("teams", Team.objects.order_by("name")))[:limit]
+    found = (
+        rows.order_by("username")
+        .select_related("sponsor")
+        .prefetch_related(Prefetch("teams", Team.objects.order_by("name")))[:limit]
+    )
     return tuple(_person(user) for user in found)
 
 
@@ -226,6 +231,7 @@ def _person(user: User) -> PersonRow:
         can_connect_repositories=user.can_connect_repositories,
         issuer=user.issuer,
         teams=tuple(row.name for row in user.teams.all()),
+        sponsor=user.sponsor.username if user.sponsor else "",
     )
 
 

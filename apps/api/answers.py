@@ -23,7 +23,13 @@ def time(value: Any) -> str | None:
 
 
 def user_json(user: User) -> dict[str, Any]:
-    return {"username": user.username, "display_name": user.display_name, "kind": user.kind, "active": user.is_active}
+    return {
+        "username": user.username,
+        "display_name": user.display_name,
+        "kind": user.kind,
+        "sponsor": user.sponsor.username if user.sponsor else None,
+        "active": user.is_active,
+    }
 
 
 def me_json(user: User, scopes: Iterable[str] | None) -> dict[str, Any]:

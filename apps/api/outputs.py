@@ -36,6 +36,7 @@ class UserOut(Out):
     username = string()
     display_name = string(allow_blank=True)
     kind = word(Kind)
+    sponsor = maybe_text("Who answers for a service account.")
     active = serializers.BooleanField()
 
 

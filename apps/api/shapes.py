@@ -111,6 +111,15 @@ class UserIn(Shape):
     kind = People(required=False, default="human")
     can_connect_repositories = Flag(required=False, default=False)
     administrator = Flag(required=False, default=False)
+    sponsor = Text(
+        required=False, allow_blank=True, default="", max_length=150, help_text="Who answers for a service account."
+    )
+
+
+class SponsorIn(Shape):
+    sponsor = Text(
+        allow_blank=True, allow_null=True, max_length=150, help_text="A handle; null: nobody answers for it."
+    )
 
 
 class UserPatchIn(Shape):

@@ -41,6 +41,7 @@ urlpatterns = [
         name="user-absences",
     ),
     path("users/<str:username>/absences/<int:absence>/", route(reviewers.end_absence_of), name="user-absence"),
+    path("users/<str:username>/sponsor/", route(people.set_sponsor), name="user-sponsor"),
     path("users/<str:username>/deactivate/", route(people.deactivate_user), name="user-deactivate"),
     path("users/<str:username>/reactivate/", route(people.reactivate_user), name="user-reactivate"),
     path("teams/", route(teams.list_teams, teams.create_team), name="teams"),

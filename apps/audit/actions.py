@@ -17,6 +17,7 @@ ACTIONS: dict[str, str] = {
     "user.permission_changed": "Permission of an account changed",
     "user.groups_synced": "Teams taken over from the identity provider",
     "user.password_changed": "Password changed",
+    "user.sponsor_set": "Who answers for a service account set",
     "user.preferences_changed": "Preferences changed",
     "user.absence_declared": "Absence declared",
     "user.absence_ended": "Absence taken back or ended early",

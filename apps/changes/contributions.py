@@ -28,6 +28,8 @@ def add_people(change: ChangeRequest, people: Iterable[Person], *, revision: int
         for person in named
     ]
     _add(change, rows)
+    for account in accounts.values():
+        _add_sponsor(change, account, revision=revision)
 
 
 def add_account(change: ChangeRequest, user: User | None, how: str, *, revision: int) -> None:
@@ -42,6 +44,13 @@ def add_account(change: ChangeRequest, user: User | None, how: str, *, revision:
             how=how,
         )
         _add(change, [row])
+        _add_sponsor(change, user, revision=revision)
+
+
+def _add_sponsor(change: ChangeRequest, account: User, *, revision: int) -> None:
+    """What a programme writes was written for somebody: who answers for it then contributed, and cannot approve it."""
+    if account.sponsor is not None:
+        add_account(change, account.sponsor, How.SPONSORED, revision=revision)
 
 
 def _add(change: ChangeRequest, rows: list[Contribution]) -> None:

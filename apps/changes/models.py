@@ -259,6 +259,7 @@ class Contribution(models.Model):
         CO_AUTHORED = "co_authored"
         PUSHED = "pushed"
         SUGGESTED = "suggested"
+        SPONSORED = "sponsored"  # answers for a service account that did any of these
 
     change = models.ForeignKey(ChangeRequest, on_delete=models.PROTECT, related_name="contributions")
     revision_number = models.PositiveIntegerField(default=0)

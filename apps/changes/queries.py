@@ -40,6 +40,7 @@ HOW: dict[str, str] = {
     Contribution.How.CO_AUTHORED: "is named as co-author",
     Contribution.How.PUSHED: "pushed to it",
     Contribution.How.SUGGESTED: "suggested code that was applied",
+    Contribution.How.SPONSORED: "answers for a service account that contributed",
 }
 """How somebody contributed, as it is said after their name."""
 

@@ -29,6 +29,7 @@ BARRED = {
     Standing.PUSHER: "pushed {revision}",
     Standing.CO_AUTHOR: "co-author of {revision}",
     Standing.SUGGESTION: "suggested code that is in {revision}",
+    Standing.SPONSOR: "answers for a service account in {revision}",
     Standing.REQUESTER: "asked for this roll-back",
     Standing.DISABLED: "account disabled",
     Standing.SERVICE_ACCOUNT: "a service account; only people approve",

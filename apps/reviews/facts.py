@@ -37,6 +37,7 @@ HOW = {
     Contribution.How.CO_AUTHORED: "co_author",
     Contribution.How.PUSHED: "pusher",
     Contribution.How.SUGGESTED: "suggestion",
+    Contribution.How.SPONSORED: "sponsor",
 }
 RETARGETED = "retargeted"
 WITHDRAWN = "withdrawn"

@@ -48,6 +48,7 @@ ROWS = [
         {"first_day": "2099-01-04", "last_day": "2099-01-09"},
     ),
     Row("DELETE user-absence", who(ADMINISTER, 404, outsider=403), {"username": "kim", "absence": 1}),
+    Row("PUT user-sponsor", who(ADMINISTER, 200, outsider=403), {"username": "robot"}, {"sponsor": "kim"}),
     Row("POST user-deactivate", who(ADMINISTER, 200, outsider=403), {"username": "kim"}),
     Row("POST user-reactivate", who(ADMINISTER, 409, outsider=403), {"username": "kim"}),
     Row("PATCH user", who(ADMINISTER, 200, outsider=403), {"username": "kim"}, {"can_connect_repositories": True}),

@@ -257,6 +257,7 @@ PEOPLE = [
         hidden(DONE),
         body={"username": "newcomer", "email": "", "password": "", "kind": "human"},
     ),
+    Row("POST person_sponsor", hidden(DONE), {"handle": "robot"}, {"sponsor": "kim"}),
     Row("POST person_deactivate", hidden(DONE), {"handle": "kim"}),
     Row("POST person_reactivate", hidden(409), {"handle": "kim"}),
     Row("GET person_away", hidden(200), {"handle": "kim"}),

@@ -246,6 +246,7 @@ def standing(
         ("pusher", Standing.PUSHER),
         ("co_author", Standing.CO_AUTHOR),
         ("suggestion", Standing.SUGGESTION),
+        ("sponsor", Standing.SPONSOR),
         ("some other way", Standing.AUTHOR),
     ],
 )

@@ -144,6 +144,7 @@ REASONS: dict[str, tuple[list[Rule], Facts, str]] = {
     "committer": (RULE, facts(reviews=(approved(BOB),), contributors=(Contributor(BOB, "committer", 3),)), "bob committed to r3"),
     "pusher": (RULE, facts(reviews=(approved(BOB),), contributors=(Contributor(BOB, "pusher", 2),)), "bob pushed r2"),
     "co_author": (RULE, facts(reviews=(approved(BOB),), contributors=(Contributor(BOB, "co_author", 1),)), "bob is named as co-author in r1"),
+    "sponsor": (RULE, facts(reviews=(approved(BOB),), contributors=(Contributor(BOB, "sponsor", 2),)), "bob answers for a service account"),
     "suggestion": (RULE, facts(reviews=(approved(BOB),), contributors=(Contributor(BOB, "suggestion", 2),)), "bob's suggestion is part of r2"),
     "requester": (RULE, facts(reviews=(approved(KIM),), kind="rollback", requester=KIM, contributors=()), "kim asked for this rollback"),
     "not_in_group": (RULE, facts(reviews=(approved(CAROL),)), "carol is not in a group"),

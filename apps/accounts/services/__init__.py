@@ -7,6 +7,7 @@ from apps.accounts.services.people import (
     deactivate_user,
     reactivate_user,
     set_connect_permission,
+    set_sponsor,
 )
 from apps.accounts.services.signing_in import (
     record_refused_sign_in,
@@ -44,6 +45,7 @@ __all__ = [
     "remove_team_member",
     "revoke_token",
     "set_connect_permission",
+    "set_sponsor",
     "set_team_members",
     "set_time_zone",
     "sync_idp_groups",

@@ -25,8 +25,11 @@ def create_user(
     kind: str = Kind.HUMAN,
     can_connect_repositories: bool = False,
     is_administrator: bool = False,
+    sponsor: User | None = None,
 ) -> User:
     """Create a local account; ``actor`` is ``None`` only for the operator at the command line.
+
+    ``sponsor`` is the person who answers for a service account: InvalidInput ``bad_sponsor``.
 
     ``email`` is recorded as verified, because the administrator vouches for it. Without a
     password nobody can sign in to it until one is set. InvalidInput ``bad_handle``,
@@ -39,6 +42,7 @@ def create_user(
         display_name=display_name.strip(),
         kind=Kind(kind),
         can_connect_repositories=can_connect_repositories,
+        sponsor=_checked_sponsor(kind, sponsor),
         is_superuser=is_administrator,
         is_staff=is_administrator,
     )
@@ -53,9 +57,41 @@ def create_user(
         "user.created",
         target=f"user/{user.username}",
         summary=f"Account {user.username} created",
-        data={"kind": str(user.kind), "administrator": is_administrator, "email": user.email},
+        data={
+            "kind": str(user.kind),
+            "administrator": is_administrator,
+            "email": user.email,
+            "sponsor": sponsor.username if sponsor else "",
+        },
     )
     return user
+
+
+@transaction.atomic
+def set_sponsor(actor: User, *, user: User, sponsor: User | None) -> User:
+    """Who answers for a service account from now on, ``None``: nobody. What it wrote before stays with who answered then."""
+    can_manage_people(actor).require()
+    locked = User.objects.select_for_update().get(pk=user.pk)
+    locked.sponsor = _checked_sponsor(locked.kind, sponsor)
+    locked.save(update_fields=["sponsor"])
+    record(
+        Actor.of(actor),
+        "user.sponsor_set",
+        target=f"user/{locked.username}",
+        summary=f"{sponsor.username if sponsor else 'Nobody'} answers for {locked.username} now",
+        data={"sponsor": sponsor.username if sponsor else ""},
+    )
+    return locked
+
+
+def _checked_sponsor(kind: str, sponsor: User | None) -> User | None:
+    if sponsor is not None and kind != Kind.SERVICE:
+        raise InvalidInput("bad_sponsor", "Only a service account has somebody who answers for it.", field="sponsor")
+    if sponsor is not None and not (sponsor.is_human and sponsor.is_active):
+        raise InvalidInput(
+            "bad_sponsor", "Who answers for a service account is a person with an active account.", field="sponsor"
+        )
+    return sponsor
 
 
 def _save_new(user: User) -> None:

@@ -14,7 +14,7 @@ from apps.accounts.services import TokenSession
 from apps.api import outputs, shapes
 from apps.api.answers import keyboard_json, me_json, token_json, user_json
 from apps.api.endpoints import endpoint, read
-from apps.api.lookups import caller
+from apps.api.lookups import caller, person_named
 from apps.api.pages import AFTER_NAME, LIMIT, names_page, page
 from apps.core.errors import InvalidInput, NotAllowed, NotVisible
 
@@ -42,7 +42,7 @@ def choose_keyboard(request: Request) -> Response:
 @endpoint("GET", response=outputs.page_of(outputs.UserOut), summary="People", parameters=[AFTER_NAME, LIMIT])
 def list_users(request: Request) -> Response:
     """Everybody with an account, by handle."""
-    return names_page(request, User.objects.all(), user_json, key="username")
+    return names_page(request, User.objects.select_related("sponsor"), user_json, key="username")
 
 
 @endpoint(
@@ -54,7 +54,10 @@ def create_user(request: Request) -> Response:
     password, is_administrator = body.pop("password"), body.pop("administrator")
     if password:
         _require_good(password)
-    user = accounts.create_user(caller(request), password=password or None, is_administrator=is_administrator, **body)
+    sponsor = person_named(named) if (named := body.pop("sponsor")) else None
+    user = accounts.create_user(
+        caller(request), password=password or None, is_administrator=is_administrator, sponsor=sponsor, **body
+    )
     return Response(user_json(user), status=201)
 
 
@@ -77,6 +80,16 @@ def edit_user(request: Request, username: str) -> Response:
     allowed = read(shapes.UserPatchIn, request)["can_connect_repositories"]
     user = queries.user_by_handle(username)
     return Response(user_json(accounts.set_connect_permission(caller(request), user=user, allowed=allowed)))
+
+
+@endpoint("PUT", scope="admin", request=shapes.SponsorIn, response=outputs.UserOut,
+          summary="Set who answers for a service account")  # fmt: skip
+def set_sponsor(request: Request, username: str) -> Response:
+    """What the account writes from now on counts as written by this person too, who then cannot approve it."""
+    named = read(shapes.SponsorIn, request)["sponsor"]
+    user = queries.user_by_handle(username)
+    sponsor = person_named(named) if named else None
+    return Response(user_json(accounts.set_sponsor(caller(request), user=user, sponsor=sponsor)))
 
 
 @endpoint("POST", scope="admin", request=shapes.ReasonIn, response=outputs.UserOut, summary="Deactivate an account")

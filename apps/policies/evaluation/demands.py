@@ -21,6 +21,7 @@ _BARRED = {
     Standing.PUSHER: "contributed",
     Standing.CO_AUTHOR: "contributed",
     Standing.SUGGESTION: "contributed",
+    Standing.SPONSOR: "contributed",
     Standing.REQUESTER: "asked for the rollback",
     Standing.DISABLED: "disabled",
     Standing.SERVICE_ACCOUNT: "a service account",

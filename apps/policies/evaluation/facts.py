@@ -80,7 +80,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Contributor:
-    """``how``: author, committer, pusher, co_author or suggestion, in revision ``revision``."""
+    """``how``: author, committer, pusher, co_author, suggestion or sponsor, in revision ``revision``."""
 
     person: int
     how: str = "author"

@@ -38,6 +38,7 @@ class Standing(StrEnum):
     PUSHER = "pusher"
     CO_AUTHOR = "co_author"
     SUGGESTION = "suggestion"
+    SPONSOR = "sponsor"
     REQUESTER = "requester"
     NOT_IN_GROUP = "not_in_group"
     ROLE_REMOVED = "role_removed"
@@ -65,6 +66,7 @@ SENTENCES = {
     Standing.PUSHER: "{who} pushed r{contributed}, and nobody approves their own change.",
     Standing.CO_AUTHOR: "{who} is named as co-author in r{contributed}, and nobody approves their own change.",
     Standing.SUGGESTION: "{who}'s suggestion is part of r{contributed}, and nobody approves their own change.",
+    Standing.SPONSOR: "{who} answers for a service account that contributed to r{contributed}, and nobody approves their own change.",
     Standing.REQUESTER: "{who} asked for this rollback, so another person must approve it.",
     Standing.NOT_IN_GROUP: "{who} is not in a group that this rule asks for.",
     Standing.ROLE_REMOVED: "{who} no longer has a role that may approve here.",
@@ -104,6 +106,7 @@ _HOW = {
     "pusher": Standing.PUSHER,
     "co_author": Standing.CO_AUTHOR,
     "suggestion": Standing.SUGGESTION,
+    "sponsor": Standing.SPONSOR,
 }
 
 

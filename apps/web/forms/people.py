@@ -64,6 +64,13 @@ class NewPerson(forms.Form):
     kind = forms.ChoiceField(
         choices=(("human", "Person"), ("service", "Service account: a programme; it never approves"))
     )
+    sponsor = forms.CharField(
+        required=False,
+        max_length=150,
+        label="Who answers for it",
+        help_text="For a service account: the handle of a person. What it writes, they cannot approve.",
+        widget=forms.TextInput(attrs=QUIET),
+    )
     can_connect_repositories = forms.BooleanField(required=False, label="May connect repositories and create teams")
     is_administrator = forms.BooleanField(
         required=False, label="Administrator: manages people, teams and every repository"

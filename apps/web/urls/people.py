@@ -17,6 +17,7 @@ urlpatterns = [
     path("people/<str:handle>/reactivate/", people.reactivate, name="person_reactivate"),
     path("people/<str:handle>/away/", absences.of_person, name="person_away"),
     path("people/<str:handle>/away/<int:absence>/end/", absences.end_of_person, name="person_away_end"),
+    path("people/<str:handle>/sponsor/", people.sponsor, name="person_sponsor"),
     path("people/<str:handle>/connecting/", people.connecting, name="person_connecting"),
     path("settings/", own_settings.settings, name="settings"),
     path("settings/keyboard/", own_settings.keyboard, name="keyboard"),

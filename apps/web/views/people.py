@@ -8,10 +8,11 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.accounts import queries, services
 from apps.accounts.models import User
+from apps.core.errors import InvalidInput
 from apps.web.forms.base import attempt
 from apps.web.forms.people import NewPerson
 from apps.web.once import act_once, new_key
-from apps.web.people import administrator
+from apps.web.people import administrator, named
 from apps.web.responding import page, reads, respond, see_other, writes
 
 PAGE_SIZE = 50
@@ -43,8 +44,28 @@ def new(request: HttpRequest) -> HttpResponse:
 
 def _create(user: User, form: NewPerson) -> str:
     data = {name: value for name, value in form.cleaned_data.items() if name != "idempotency_key"}
-    made = services.create_user(user, **data)
+    sponsor = _sponsor(data.pop("sponsor"))
+    made = services.create_user(user, sponsor=sponsor, **data)
     return f"/people/?{urlencode({'q': made.username})}"
+
+
+def _sponsor(handle: str) -> User | None:
+    """Nobody for an empty handle; an unknown one is said at its field."""
+    if not handle.strip():
+        return None
+    try:
+        return named(handle)
+    except InvalidInput as problem:
+        raise InvalidInput(problem.code, problem.message, field="sponsor") from problem
+
+
+@writes
+def sponsor(request: HttpRequest, handle: str) -> HttpResponse:
+    """Who answers for a service account; an empty handle: nobody."""
+    user = administrator(request)
+    found = _sponsor(request.POST.get("sponsor", ""))
+    services.set_sponsor(user, user=queries.user_by_handle(handle), sponsor=found)
+    return see_other(request, "/people/", f"{found.username if found else 'Nobody'} answers for {handle} now.")
 
 
 @writes
