@@ -23,6 +23,7 @@ BENCHMARKS = (
     "browser_cost",
     "history_pages",
     "list_pages",
+    "open_changes",
     "verdict",
     "log_fan_out",
     "expert_choice",

@@ -1,7 +1,7 @@
 """Rows for benchmarks: many changes, and a deployment that runs for ever. Written in bulk, into a database of its own.
 
-``python -m tests.bench.seeding changes N`` fills the portal of ``PORTAL_DATA_DIR`` with N changes and prints, as JSON,
-how many queries each list page then makes for carol; ``… deployment`` makes one running deployment and prints its id.
+``python -m tests.bench.seeding changes N`` fills the portal of ``PORTAL_DATA_DIR`` with N changes (``open N``: all of them in
+review) and prints, as JSON, how many queries each list page then makes for carol; ``… deployment`` makes one running deployment and prints its id.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ OID = "%040x"
 
 def main() -> None:
     django.setup()
-    if sys.argv[1] == "changes":
-        _changes(int(sys.argv[2]))
+    if sys.argv[1] in ("changes", "open"):
+        _changes(int(sys.argv[2]), STATES if sys.argv[1] == "changes" else ("in_review",))
         print(json.dumps({path: _queries(path) for path in PAGES}))
     else:
         print(_running_deployment())
@@ -48,7 +48,7 @@ def _repository() -> tuple[Any, Any, list[Any]]:
     return repository, carol, people
 
 
-def _changes(count: int) -> None:
+def _changes(count: int, states: tuple[str, ...]) -> None:
     from apps.changes.models import ChangeNumber, ChangeRequest, Revision
     from apps.core.clock import now
 
@@ -56,7 +56,7 @@ def _changes(count: int) -> None:
     start = now() - timedelta(minutes=10 * count)
     rows = []
     for number in range(1, count + 1):
-        status, at = STATES[number % len(STATES)], start + timedelta(minutes=10 * number)
+        status, at = states[number % len(states)], start + timedelta(minutes=10 * number)
         rows.append(
             ChangeRequest(
                 number=number, repository=repository, title=f"Raise the replicas of service {number} for ingress",
