@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -50,25 +50,35 @@ def _plain(value: Any) -> Any:
 
 def _build(wanted: Any, value: Any) -> Any:
     """``value`` as the annotated type ``wanted`` (the few kinds that facts and rules use)."""
-    origin = get_origin(wanted)
-    if is_dataclass(wanted):
-        hints = _hints(wanted if isinstance(wanted, type) else type(wanted))
-        unknown = set(value) - set(hints)
-        if unknown:
-            raise ValueError(f"unknown keys {sorted(unknown)}")
-        return wanted(**{name: _build(hints[name], item) for name, item in value.items()})  # type: ignore[operator]
-    if origin is tuple:
-        return tuple(_build(get_args(wanted)[0], item) for item in value)
-    if origin is Mapping:
-        return MappingProxyType({key: _build(get_args(wanted)[1], item) for key, item in value.items()})
-    if origin in (Union, types.UnionType):
-        return None if value is None else _build(next(arg for arg in get_args(wanted) if arg is not type(None)), value)
-    if wanted in (str, int, bool) and type(value) is not wanted:
-        raise TypeError(f"{value!r} is no {wanted.__name__}")
-    return value
+    return _builder(wanted)(value)
 
 
 @cache
-def _hints(wanted: type) -> dict[str, Any]:
-    """Reading the annotations of a class costs more than building a thousand of its objects."""
-    return get_type_hints(wanted)
+def _builder(wanted: Any) -> Callable[[Any], Any]:
+    """How values of that type are built: found out once, because a record holds thousands of them."""
+    origin = get_origin(wanted)
+    if is_dataclass(wanted) and isinstance(wanted, type):
+        return partial(_object, wanted, {name: _builder(hint) for name, hint in get_type_hints(wanted).items()})
+    if origin is tuple:
+        item = _builder(get_args(wanted)[0])
+        return lambda value: tuple(map(item, value))
+    if origin is Mapping:
+        item = _builder(get_args(wanted)[1])
+        return lambda value: MappingProxyType({key: item(one) for key, one in value.items()})
+    if origin in (Union, types.UnionType):
+        item = _builder(next(arg for arg in get_args(wanted) if arg is not type(None)))
+        return lambda value: None if value is None else item(value)
+    return partial(_exactly, wanted) if wanted in (str, int, bool) else lambda value: value
+
+
+def _object(wanted: type, builders: Mapping[str, Callable[[Any], Any]], value: Mapping[str, Any]) -> Any:
+    unknown = set(value) - set(builders)
+    if unknown:
+        raise ValueError(f"unknown keys {sorted(unknown)}")
+    return wanted(**{name: builders[name](item) for name, item in value.items()})
+
+
+def _exactly(wanted: type, value: Any) -> Any:
+    if type(value) is not wanted:
+        raise TypeError(f"{value!r} is no {wanted.__name__}")
+    return value
