@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from apps.core.errors import Conflict, NotAllowed
 
 WRONG_STATE = "wrong_state"
-"""The one refusal code that depends on the object's state, not on the person."""
+OF_THE_STATE = {WRONG_STATE, "too_late"}
+"""The refusal codes that depend on the state of the object, not on the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Verdict:
 
     def require_or_conflict(self) -> None:
         """Like :meth:`require`, but a refusal because of the object's state is a :class:`Conflict`."""
-        if not self.allowed and self.code == WRONG_STATE:
+        if not self.allowed and self.code in OF_THE_STATE:
             raise Conflict(self.code, self.text)
         self.require()
 

@@ -19,6 +19,12 @@ def can_merge(user: User, change: ChangeRequest) -> Verdict:
     return _owner_or_deployer(user, change, "merging it")
 
 
+def can_abort(user: User, change: ChangeRequest) -> Verdict:
+    """Stopping a merge before it is pushed: who may merge, and who may review; it only closes what they opened."""
+    may = can_merge(user, change)
+    return may if may.allowed or may.code == "not_visible" else repositories.can_review(user, change.repository)
+
+
 def can_deploy(user: User, change: ChangeRequest) -> Verdict:
     """Start, cancel, retry and roll back deployments of ``change``."""
     return _owner_or_deployer(user, change, "deploying it")

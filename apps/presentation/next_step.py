@@ -83,6 +83,10 @@ def _ready(facts: ChangeFacts, viewer: Viewer) -> Action | None:
     return _in_review(facts, viewer)
 
 
+def _merging(facts: ChangeFacts, viewer: Viewer) -> Action | None:
+    return Action("Abort the merge", "post", "merge/abort/", "Aborting…") if viewer.merges or viewer.reviews else None
+
+
 def _first(facts: ChangeFacts, *statuses: str) -> DeploymentFact | None:
     return next((row for row in facts.deployments if row.status in statuses), None)
 
@@ -121,6 +125,7 @@ _STEPS: dict[str, Callable[[ChangeFacts, Viewer], Action | None]] = {
     "changes_requested": _changes_requested,
     "conflict": _conflict,
     "ready": _ready,
+    "merging": _merging,
     "merged": _merged,
     "queued": _to_deployment("See what {0} waits for", "pending"),
     "deploying": _to_deployment("Watch {0}", "running", "dispatching"),

@@ -60,10 +60,12 @@ def can_withdraw_review(user: User, change: ChangeRequest, review: Review) -> Ve
         possible = change.status in {Status.DRAFT, Status.IN_REVIEW}
     if possible:
         return ALLOWED
-    return refused(
-        "wrong_state",
-        f"{change.label} is {words(change.status)}; what led to that stays on record and cannot be withdrawn.",
-    )
+    text = f"{change.label} is {words(change.status)}; what led to that stays on record and cannot be withdrawn."
+    if change.status == Status.MERGING:
+        return refused("too_late", f"Too late: {text} Until it is pushed, you can abort the merge.")
+    if change.status in {Status.MERGED, Status.DONE}:
+        return refused("too_late", f"Too late: {text} Roll its deployments back, or open a change that reverts it.")
+    return refused("wrong_state", text)
 
 
 def can_approve(user: User, change: ChangeRequest) -> Verdict:

@@ -92,6 +92,7 @@ ROWS = [
     Row("POST change-close", who(MAINTAIN, 200), change("unstarted"), {"reason": "superseded"}),
     Row("POST change-merge", who(MERGE, 202), change("approved")),
     Row("POST change-merge", who(MERGE, 409), change("review")),
+    Row("POST change-merge-abort", who("alice bob carol maintainer", 409), change("review")),
     Row("GET change-schedule", who(MEMBERS, 200), change("review")),
     Row("POST change-schedule", who(MERGE, 201), change("review"), {"at": f"{TOMORROW}Z"}),
     Row("DELETE change-schedule", who(MERGE, 409), change("review")),

@@ -141,6 +141,7 @@ CHANGES = [
     Row("POST change_reopen", who(OWN, DONE), number("gone")),
     Row("POST change_merge", who(MERGE, DONE), number("approved")),
     Row("POST change_merge", who(MERGE, 409), number("review")),
+    Row("POST change_abort_merge", who("alice bob carol maintainer", 409), number("review")),
     Row("GET change_schedule", who(MERGE), number("review")),
     Row("POST change_schedule", who(MERGE, DONE), number("review"), {"at": TOMORROW}),
     Row("POST change_unschedule", who(MERGE, 409), number("review")),

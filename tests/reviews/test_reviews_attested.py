@@ -199,7 +199,7 @@ def test_nobody_else_withdraws_a_verdict_and_nobody_after_merging(tmp_path: Path
     merged = delivery.merged("three", {"three.yaml": "a: 1\n"})
     with pytest.raises(Conflict) as late:
         services.withdraw_review(delivery.people.bob, change=merged, review=merged.reviews.get().pk)
-    assert late.value.code == "wrong_state"
+    assert late.value.code == "too_late"
 
 
 def test_service_accounts_contributors_and_old_revisions_approve_nothing(tmp_path: Path) -> None:

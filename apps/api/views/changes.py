@@ -140,6 +140,12 @@ def merge_change(request: Request, number: int) -> Response:
     return Response(intent_json(intent), status=202)
 
 
+@endpoint("POST", scope="review", request=shapes.EmptyIn, response=outputs.IntentOut, summary="Abort a merge")
+def abort_merge(request: Request, number: int) -> Response:
+    """Before it is pushed; later answers 409 `too_late`. For who may merge, and for reviewers."""
+    return Response(intent_json(deployments.abort_merge(caller(request), change=change_of(request, number))))
+
+
 @endpoint(
     "GET",
     response=DiffOut,

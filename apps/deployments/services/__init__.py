@@ -5,7 +5,7 @@ and is atomic; refusals are the errors of ``apps.core.errors``.
 """
 
 from apps.deployments.services.commenting import comment_on_log
-from apps.deployments.services.merging import merge_change
+from apps.deployments.services.merging import abort_merge, merge_change
 from apps.deployments.services.outside import adopt_outside_change, revert_outside_change
 from apps.deployments.services.receiving import Update, judge_push
 from apps.deployments.services.rollback import roll_back
@@ -15,6 +15,7 @@ from apps.deployments.services.secrets import remove_secret, set_secret
 
 __all__ = [
     "Update",
+    "abort_merge",
     "adopt_outside_change",
     "cancel",
     "comment_on_log",

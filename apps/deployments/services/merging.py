@@ -72,6 +72,34 @@ def begin_merge(actor: User, change: ChangeRequest) -> MergeIntent:
     return _write_intent(actor, change, judged)
 
 
+@transaction.atomic
+def abort_merge(actor: User, *, change: ChangeRequest) -> MergeIntent:
+    """Take the decision back while nothing was sent to the Git host: the change is in review again.
+
+    :class:`Conflict` ``not_merging``, or ``too_late`` once the merge may have been pushed: a revert goes through the gate.
+    """
+    locked = lock_change(change)
+    access.can_abort(actor, locked).require()
+    intent = MergeIntent.objects.pending().filter(change=locked).first()
+    if intent is None:
+        raise Conflict("not_merging", f"{locked.label} is {words(locked.status)}, so there is no merge to abort.")
+    said = f"{actor.username} aborted it before it was pushed."
+    # The worker writes the commit before it pushes, and only on an intent that is pending: one of the two wins.
+    rows = MergeIntent.objects.pending().filter(pk=intent.pk, merge_commit="")
+    outcome = {"code": "aborted", "message": said}
+    if not rows.update(state=MergeIntent.State.RETURNED, ended_at=now(), lease_until=None, outcome=outcome):
+        message = (
+            f"Too late: the merge of {locked.label} is being pushed. When it has landed, roll its deployments back, or "
+            "open a change that reverts it."
+        )
+        raise Conflict("too_late", message)
+    summary = f"{actor.username} aborted the merge of {locked.label} before it was pushed"
+    entry = changes.Entry("merge.cancelled", summary, {"revision": intent.revision.number})
+    changes.return_to_review(locked, said, actor=Actor.of(actor), entry=entry)
+    intent.refresh_from_db()
+    return intent
+
+
 def _write_intent(actor: User, change: ChangeRequest, judged: Judgement) -> MergeIntent:
     if change.revision is None:
         raise Conflict("verdict", f"{change.label} has no revision yet. Push to its branch first.")

@@ -35,6 +35,7 @@ urlpatterns = [
     path("changes/<int:number>/draft/", change_actions.draft, name="change_draft"),
     path("changes/<int:number>/reopen/", change_actions.reopen, name="change_reopen"),
     path("changes/<int:number>/merge/", change_actions.merge, name="change_merge"),
+    path("changes/<int:number>/merge/abort/", change_actions.abort_merge, name="change_abort_merge"),
     path("changes/<int:number>/schedule/", schedules.merge, name="change_schedule"),
     path("changes/<int:number>/schedule/cancel/", schedules.unschedule_merge, name="change_unschedule"),
     path("changes/<int:number>/deploy/", change_actions.deploy, name="change_deploy"),

@@ -48,6 +48,13 @@ def merge(request: HttpRequest, number: int) -> HttpResponse:
 
 
 @writes
+def abort_merge(request: HttpRequest, number: int) -> HttpResponse:
+    user = signed_in(request)
+    deployments.abort_merge(user, change=changes.find(user, number))
+    return see_other(request, _url(number), f"Aborted before anything was pushed. CHG-{number} is in review again.")
+
+
+@writes
 def withdraw_override(request: HttpRequest, number: int, override: int) -> HttpResponse:
     """Take back that the change was let through a freeze or a window."""
     user = signed_in(request)
