@@ -52,6 +52,11 @@ def create_user(
     _save_new(user)
     if email:
         add_verified_address(user, email)
+    _record_creation(actor, user)
+    return user
+
+
+def _record_creation(actor: User | None, user: User) -> None:
     record(
         Actor.of(actor) if actor else SYSTEM,
         "user.created",
@@ -59,12 +64,11 @@ def create_user(
         summary=f"Account {user.username} created",
         data={
             "kind": str(user.kind),
-            "administrator": is_administrator,
+            "administrator": user.is_superuser,
             "email": user.email,
-            "sponsor": sponsor.username if sponsor else "",
+            "sponsor": user.sponsor.username if user.sponsor else "",
         },
     )
-    return user
 
 
 @transaction.atomic
