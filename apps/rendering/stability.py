@@ -11,9 +11,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from apps.rendering.model import Json, Rendered, ResourceId, Step
+from apps.rendering.parallel import in_parallel
 from apps.rendering.protocol import FILES, Renderer, Target, Tree
 from apps.rendering.toolbox import ELSEWHERE, Toolbox
 
@@ -31,16 +33,34 @@ class Twice:
 
 
 def render_twice(
-    renderer: Renderer, tree: Tree, target: Target, toolbox: Toolbox, *, in_another_second: bool = True
+    renderer: Renderer,
+    tree: Tree,
+    target: Target,
+    toolbox: Toolbox,
+    *,
+    in_another_second: bool = True,
+    at_once: bool = False,
 ) -> Twice:
     """Render, wait for the next second, render elsewhere, compare. At most :data:`MOST` places are named.
 
-    Without ``in_another_second`` nothing is waited for: for inputs that :func:`asks_for_time` says cannot tell.
+    Without ``in_another_second`` nothing is waited for: for inputs that :func:`asks_for_time` says cannot tell; both may
+    then be done ``at_once``.
     """
-    first = renderer.render(tree, target, toolbox)
+
+    def rendered(box: Toolbox) -> Rendered:
+        return renderer.render(tree, target, box)
+
+    elsewhere = replace(toolbox, surroundings=ELSEWHERE)
+    if at_once and not in_another_second:
+        runs = in_parallel([partial(rendered, toolbox), partial(rendered, elsewhere)])
+        return _compared(*(run.result() for run in runs))
+    first = rendered(toolbox)
     if in_another_second:
         time.sleep(1.05 - time.time() % 1)
-    second = renderer.render(tree, target, replace(toolbox, surroundings=ELSEWHERE))
+    return _compared(first, rendered(elsewhere))
+
+
+def _compared(first: Rendered, second: Rendered) -> Twice:
     return Twice(first, tuple(place for place, _ in zip(differing(first, second), range(MOST), strict=False)))
 
 

@@ -50,6 +50,18 @@ def test_a_stable_chart_has_no_unstable_place():
     assert render_twice(RENDERERS[Kind.HELM], MemoryTree(files), target, toolbox("helm")).unstable == ()
 
 
+def test_both_runs_at_once_name_the_same_places():
+    files = {name: text for name, text in CHART.items() if name != "web/templates/b.yaml"}
+    target, box = Target("web", "e", Kind.HELM, {"chart": "web"}), toolbox("helm")
+    found = [
+        render_twice(RENDERERS[Kind.HELM], MemoryTree(files), target, box, in_another_second=False, at_once=at_once)
+        for at_once in (False, True)
+    ]
+    one_after_the_other, together = [{(each.kind, path) for each, path in twice.unstable} for twice in found]
+    assert together == one_after_the_other
+    assert ("Secret", ("stringData", "random")) in together
+
+
 def test_every_kind_of_difference_is_a_place():
     def rendered(body):
         return Rendered((Resource(ResourceId("", "A", "", "a"), body),), ToolIdentity("t", "1"))

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from apps.changes.effects.making import Side
 from apps.changes.effects.registry import reader_of, renderer_of
-from apps.changes.effects.sides import Side, side_of
+from apps.changes.effects.sides import both_sides
 from apps.changes.effects.targets import Sides
 from apps.changes.effects.tools import toolbox
 from apps.rendering.checks import Checked, check_templates
@@ -83,7 +84,7 @@ def _unquoted(message: str, target: Target, sides: Sides, hide: Fingerprint) -> 
 
 def _compared(target: Target, sides: Sides, hide: Fingerprint) -> Outcome:
     renderer = renderer_of(target.kind)
-    before, after = (side_of(renderer, tree, target, hide) for tree in (sides.before, sides.after))
+    before, after = both_sides(renderer, sides, target, hide)
     with_generators = target.kind in {Kind.KUSTOMIZE, Kind.FLUX}
     difference = compare(before.rendered.resources, after.rendered.resources, with_generators=with_generators)
     unstable = tuple(dict.fromkeys((*before.unstable, *after.unstable)))
