@@ -13,7 +13,7 @@ from apps.rendering.identity import identity_of
 from apps.rendering.model import Failure, Kind, Rendered, RenderError, Source, ToolIdentity
 from apps.rendering.paths import joined, listed, rooted
 from apps.rendering.protocol import FILES, GITLINK, Target, Tree
-from apps.rendering.sandbox.commands import Command
+from apps.rendering.sandbox.commands import Command, for_go
 from apps.rendering.sandbox.isolation import run
 from apps.rendering.sandbox.messages import clean_message, warnings_in
 from apps.rendering.sandbox.running import Completed
@@ -141,7 +141,9 @@ def run_helm(release: Release, workspace: Workspace, toolbox: Toolbox) -> Comple
     arguments += [f"--kube-version={release.kube_version}"] if release.kube_version else []
     arguments += ["--include-crds"] if release.include_crds else []
     command = Command(
-        toolbox.find("helm"), (*arguments, "--", release.name, f"./{release.chart}"), environment=ENVIRONMENT
+        toolbox.find("helm"),
+        (*arguments, "--", release.name, f"./{release.chart}"),
+        environment={**ENVIRONMENT, **for_go(toolbox.limits)},
     )
     done = run(command, workspace, toolbox.limits, toolbox)
     if done.returncode == 0:

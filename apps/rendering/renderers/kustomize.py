@@ -12,7 +12,7 @@ from apps.rendering.identity import identity_of
 from apps.rendering.model import Failure, Json, Kind, Rendered, RenderError, Source, ToolIdentity
 from apps.rendering.paths import joined, listed
 from apps.rendering.protocol import Target, Tree
-from apps.rendering.sandbox.commands import Command
+from apps.rendering.sandbox.commands import Command, for_go
 from apps.rendering.sandbox.isolation import run
 from apps.rendering.sandbox.messages import clean_message, warnings_in
 from apps.rendering.sandbox.running import Completed
@@ -83,7 +83,8 @@ def build(
 def run_kustomize(root: str, workspace: Workspace, toolbox: Toolbox, *, anywhere: bool = False) -> Completed:
     """What the tool prints for a folder of the workspace. Raises ``TEMPLATE`` with its message."""
     restricted = "LoadRestrictionsNone" if anywhere else "LoadRestrictionsRootOnly"
-    command = Command(toolbox.find("kubectl"), ("kustomize", f"--load-restrictor={restricted}", *_FLAGS, f"./{root}"))
+    arguments = ("kustomize", f"--load-restrictor={restricted}", *_FLAGS, f"./{root}")
+    command = Command(toolbox.find("kubectl"), arguments, environment=for_go(toolbox.limits))
     done = run(command, workspace, toolbox.limits, toolbox)
     if done.returncode == 0:
         return done

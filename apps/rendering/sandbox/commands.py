@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from apps.rendering.limits import Limits
 from apps.rendering.sandbox.bubblewrap import TEMPORARY
 from apps.rendering.toolbox import Surroundings
 from apps.rendering.workspace import Workspace
@@ -41,6 +42,14 @@ class Command:
     environment: Mapping[str, str] = field(default_factory=dict)
     folders: Mapping[str, Path] = field(default_factory=dict)
     network: bool = False
+
+
+def for_go(limits: Limits) -> dict[str, str]:
+    """Variables with which a short run of a program in Go collects garbage less often, a third of its work otherwise.
+
+    It then holds up to five times what it uses, but as soon as that is half of its memory only what it must.
+    """
+    return {"GOGC": "400", "GOMEMLIMIT": str(limits.memory // 2)}
 
 
 @dataclass(frozen=True, slots=True)
