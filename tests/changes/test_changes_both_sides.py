@@ -149,9 +149,9 @@ def test_a_side_that_passes_its_limit_is_ended_and_harms_the_other_one_not() -> 
     def in_the_sandbox(text: str, _: Toolbox) -> None:
         with private_workspace(box) as workspace:
             shell = Command(SHELL, ("-c", f"echo {text}; sleep {text}"))
-            assert run(shell, workspace, Limits(wall=3), box).stdout == f"{text}\n".encode()
+            assert run(shell, workspace, Limits(wall=5), box).stdout == f"{text}\n".encode()
 
-    ended, began = f"{SHELL.name} did not finish within 3 seconds and was ended.", time.monotonic()
+    ended, began = f"{SHELL.name} did not finish within 5 seconds and was ended.", time.monotonic()
     assert failure(Fake(in_the_sandbox), "0", "600") == ended
     assert failure(Fake(in_the_sandbox), "500", "600") == ended
     assert time.monotonic() - began < TOGETHER_SECONDS
