@@ -114,6 +114,9 @@ class Revision(models.Model):
     files_changed = models.PositiveIntegerField(default=0)
     lines_added = models.PositiveIntegerField(default=0)
     lines_removed = models.PositiveIntegerField(default=0)
+    uncounted_files = models.PositiveIntegerField(
+        default=0
+    )  # binary, links, submodules, other modes: no lines tell them
     commit_count = models.PositiveIntegerField(default=0)
     pusher = models.ForeignKey(USER, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField()

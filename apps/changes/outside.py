@@ -27,28 +27,31 @@ def target_branches(repository: Repository) -> frozenset[str]:
 
 
 def is_outside(update: RefUpdate) -> bool:
-    """Whether ``update`` moved, or deleted, a target branch past the portal."""
-    if update.cause in OUR_DOING or not update.old_oid:
+    """Whether ``update`` moved, deleted, or made anew a target branch past the portal."""
+    if update.cause in OUR_DOING or update.branch not in target_branches(update.repository):
         return False
-    return update.branch in target_branches(update.repository)
+    return bool(update.old_oid) or _deleted(update) is not None
 
 
 def prepare_outside_change(update: RefUpdate) -> Callable[[], None]:
     """Pin both ends and find what the move took away; the answer writes the rows, in the caller's transaction."""
     git_dir = update.repository.mirror_path
-    for oid in filter(None, (update.old_oid, update.new_oid)):
+    deleted = _deleted(update) if not update.old_oid else None
+    old = deleted.old_oid if deleted is not None else update.old_oid
+    kind = update.kind if deleted is None else RefUpdate.Kind.FORCED  # a branch that is made anew took everything away
+    for oid in filter(None, (old, update.new_oid)):
         refs.pin(git_dir, f"refs/portal/outside/{oid}", oid)
-    before = list(OutsideChange.objects.open().filter(repository=update.repository_id, branch=update.branch))
-    gone = [row for row in before if not is_on(row, update.new_oid)] if update.kind != RefUpdate.Kind.ADVANCED else []
+    before = list(_open_ones(update))
+    gone = [row for row in before if not is_on(row, update.new_oid)] if kind != RefUpdate.Kind.ADVANCED else []
 
     def write() -> None:
         _settle(gone, OutsideChange.Outcome.GONE)
-        if not _undoes(update, gone):
+        if old != update.new_oid and not _undoes(update, gone):
             OutsideChange.objects.create(
                 repository=update.repository,
                 branch=update.branch,
-                kind=update.kind,
-                old_oid=update.old_oid,
+                kind=kind,
+                old_oid=old,
                 new_oid=update.new_oid,
                 pusher=update.pusher,
                 seen_at=update.seen_at,
@@ -68,10 +71,24 @@ def is_on(row: OutsideChange, tip: str) -> bool:
 
 
 def settle_outside(change: ChangeRequest) -> None:
-    """``change`` landed: what it adopts or reverts is settled. The caller's entry of the log tells it."""
+    """``change`` landed: what it adopts or reverts is settled, on the branch where it is. The caller's entry of the log tells it."""
     is_adoption = change.kind == ChangeRequest.Kind.ADOPTION
     outcome = OutsideChange.Outcome.ADOPTED if is_adoption else OutsideChange.Outcome.REVERTED
-    _settle(OutsideChange.objects.open().filter(change=change), outcome)
+    _settle(OutsideChange.objects.open().filter(change=change, branch=change.target_branch), outcome)
+
+
+def beneath(row: OutsideChange) -> OutsideChange | None:
+    """An older open one of the branch on which ``row`` stands: what it says of the policy is not believed yet."""
+    older = OutsideChange.objects.open().filter(repository=row.repository_id, branch=row.branch, pk__lt=row.pk)
+    rows = older.select_related("repository").order_by("pk")
+    return next((one for one in rows if is_on(one, row.old_oid)), None)
+
+
+def unapproved_within(repository: Repository, branch: str, commit: str) -> OutsideChange | None:
+    """Something pushed past the portal and never adopted that commit ``commit`` contains."""
+    rows = OutsideChange.objects.filter(repository=repository, branch=branch).exclude(new_oid="")
+    rows = rows.exclude(outcome=OutsideChange.Outcome.ADOPTED).select_related("repository")
+    return next((row for row in rows if is_on(row, commit)), None)
 
 
 def rows_of(repository: Repository) -> OutsideChangeQuerySet:
@@ -96,6 +113,16 @@ def open_counts(rows: Iterable[Repository]) -> dict[int, int]:
 def proposal_of(row: OutsideChange) -> ChangeRequest | None:
     """The open change that is to settle ``row``."""
     return row.change if row.change is not None and row.change.status in OPEN else None
+
+
+def _open_ones(update: RefUpdate) -> OutsideChangeQuerySet:
+    rows = OutsideChange.objects.open().filter(repository=update.repository_id, branch=update.branch)
+    return rows.select_related("repository")
+
+
+def _deleted(update: RefUpdate) -> OutsideChange | None:
+    """The deletion of the branch that ``update`` makes anew."""
+    return _open_ones(update).filter(new_oid="").first()
 
 
 def _settle(rows: Iterable[OutsideChange], outcome: str) -> None:

@@ -12,6 +12,7 @@ from apps.accounts.models import User
 from apps.accounts.queries import people_by_email
 from apps.changes.lifecycle import FOLLOWS_GIT, Status
 from apps.changes.models import ChangeRequest, CheckReport, Contribution, Revision
+from apps.changes.outside import unapproved_within
 from apps.changes.querysets import ChangeQuerySet
 from apps.changes.search import Query, parse
 from apps.core.errors import NotVisible, PortalError
@@ -272,7 +273,7 @@ def is_earlier_state(change: ChangeRequest, *, but: Collection[int] = ()) -> boo
         return False
     same = ChangeRequest.objects.filter(repository=change.repository_id, target_branch=change.target_branch)
     landed = same.exclude(merge_commit="").filter(revision__result_tree=tree).exclude(pk=change.pk)
-    if landed.exclude(pk__in=but).exists():
+    if any(_is_approved_state(change, row.merge_commit) for row in landed.exclude(pk__in=but)):
         return True
     if but and landed.filter(pk__in=but).exists():
         return False
@@ -280,9 +281,15 @@ def is_earlier_state(change: ChangeRequest, *, but: Collection[int] = ()) -> boo
     if undone is None or undone.revision is None or undone.target_branch != change.target_branch:
         return False
     try:
-        return commit_tree_oid(change.repository.mirror_path, undone.revision.target_oid) == tree
+        before = commit_tree_oid(change.repository.mirror_path, undone.revision.target_oid)
     except PortalError:
         return False
+    return before == tree and _is_approved_state(change, undone.revision.target_oid)
+
+
+def _is_approved_state(change: ChangeRequest, commit: str) -> bool:
+    """Nothing that went past the portal and was never adopted is in it."""
+    return unapproved_within(change.repository, change.target_branch, commit) is None
 
 
 def check_reports(change: ChangeRequest) -> QuerySet[CheckReport]:

@@ -15,6 +15,10 @@ from apps.vcs import history, merging, objects, refs, trees
 from apps.vcs.paths import display
 
 How = Contribution.How
+ABSENT = "000000"
+UNLIKE_FILES = {"120000", "160000"}
+"""Modes of symbolic links and of submodules."""
+NOBODY = "(nobody is named)"
 PERSON = re.compile(r"(?P<name>[^<]*?)\s*<(?P<email>[^<>]*)>.*|(?P<bare>[^\s<>]+@[^\s<>]+)", re.DOTALL)
 
 
@@ -46,6 +50,7 @@ class Snapshot:
     files_changed: int
     lines_added: int
     lines_removed: int
+    uncounted_files: int
     commit_count: int
     people: tuple[Person, ...]
 
@@ -87,9 +92,16 @@ def _between(git_dir: Path, head: str, target: str, merged: merging.MergeResult)
         files_changed=len(changes),
         lines_added=sum(stat.added or 0 for stat in stats),
         lines_removed=sum(stat.deleted or 0 for stat in stats),
+        uncounted_files=sum(map(_is_uncounted, changes, stats)),
         commit_count=history.count_between(git_dir, target, head),
         people=people_between(git_dir, target, head),
     )
+
+
+def _is_uncounted(change: trees.TreeChange, stat: trees.FileStat) -> bool:
+    """Whether lines do not tell what changes: binary files, links, submodules, and files that get another mode."""
+    modes = {change.old_mode, change.new_mode} - {ABSENT}
+    return stat.added is None or bool(modes & UNLIKE_FILES) or len(modes) > 1
 
 
 def people_between(git_dir: Path, target: str, head: str) -> tuple[Person, ...]:
@@ -101,7 +113,7 @@ def people_between(git_dir: Path, target: str, head: str) -> tuple[Person, ...]:
         for value in named.co_authors:
             if match := PERSON.fullmatch(value.strip()):
                 found[_person(match["name"] or "", match["email"] or match["bare"] or "", How.CO_AUTHORED)] = None
-    return tuple(person for person in found if person.email or person.name)
+    return tuple(found)
 
 
 def pin(git_dir: Path, number: int, revision: int, snapshot: Snapshot) -> None:
@@ -132,7 +144,9 @@ def result_commit(git_dir: Path, number: int, revision: int, *, tree: str, targe
 
 
 def _person(name: str, email: str, how: str) -> Person:
-    return Person(_storable(name)[:200], _storable(email).lower()[:254], how)
+    """A commit can name nobody at all: that is somebody whom nobody knows."""
+    named, address = _storable(name)[:200], _storable(email).lower()[:254]
+    return Person(named or ("" if address else NOBODY), address, how)
 
 
 def _storable(text: str) -> str:

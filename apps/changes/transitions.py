@@ -250,6 +250,7 @@ def _facts(snapshot: Snapshot) -> dict[str, Any]:
         "files_changed": snapshot.files_changed,
         "lines_added": snapshot.lines_added,
         "lines_removed": snapshot.lines_removed,
+        "uncounted_files": snapshot.uncounted_files,
         "commit_count": snapshot.commit_count,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from apps.core.errors import PortalError
 from apps.policies.codeowners import CodeOwners
 from apps.policies.config import DEFAULT_CONFIG, PortalConfig, affected_environments
 from apps.policies.evaluation import EnvironmentFact, PathOwners, PolicyFact
@@ -13,6 +14,7 @@ from apps.policies.reading import NO_OWNERS, PORTAL_PATH, Located, PolicyFiles, 
 from apps.policies.rego.modules import Modules
 from apps.repositories.models import Repository
 from apps.vcs.errors import ObjectMissing
+from apps.vcs.history import is_ancestor
 
 FILE = "file"
 DEFAULT = "default"
@@ -68,7 +70,7 @@ def policy_at(repository: Repository, branch: str, commit_oid: str) -> Policy:
     found = files_at(repository.mirror_path, commit_oid)
     if found.is_valid:
         return _policy(found, FILE if found.portal_blob else DEFAULT, commit_oid)
-    earlier = _last_valid(repository, branch)
+    earlier = _last_valid(repository, branch, commit_oid)
     if earlier is not None:
         return _policy(earlier, LAST_VALID, commit_oid, found.problems)
     return Policy(DEFAULT_CONFIG, NO_OWNERS, found.problems, BROKEN, commit_oid)
@@ -88,12 +90,10 @@ def _policy(files: PolicyFiles, governs: str, oid: str, problems: tuple[Located,
     )
 
 
-def _last_valid(repository: Repository, branch: str) -> PolicyFiles | None:
-    row = (
-        PolicyVersion.objects.filter(repository=repository, branch=branch, valid=True)
-        .order_by("-noted_at", "-id")
-        .first()
-    )
+def _last_valid(repository: Repository, branch: str, commit_oid: str) -> PolicyFiles | None:
+    """The newest valid version that ``commit_oid`` comes after: what was pushed later does not govern what is judged by it."""
+    rows = PolicyVersion.objects.filter(repository=repository, branch=branch, valid=True).order_by("-noted_at", "-id")
+    row = next((one for one in rows if _is_before(repository, one.commit_oid, commit_oid)), None)
     if row is None:
         return None
     try:
@@ -101,3 +101,10 @@ def _last_valid(repository: Repository, branch: str) -> PolicyFiles | None:
     except ObjectMissing:
         return None
     return found if found.is_valid else None
+
+
+def _is_before(repository: Repository, earlier: str, later: str) -> bool:
+    try:
+        return is_ancestor(repository.mirror_path, earlier, later)
+    except PortalError:  # its commit is gone: nothing shows that it came before
+        return False

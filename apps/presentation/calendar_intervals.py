@@ -14,6 +14,7 @@ from apps.policies.config import WindowConfig
 from apps.presentation.calendar_page import kind_of, shown_repositories, state_of, waiting_for_windows, windows_of
 from apps.presentation.schedules import Planned, planned_between
 
+EARLIEST, LATEST = 2000, 2100
 USUAL = timedelta(days=7)
 LONGEST = timedelta(days=92)
 
@@ -58,6 +59,8 @@ def calendar_intervals(
     :class:`InvalidInput` ``bad_to`` for an end that is not after the start, or more than 92 days later.
     """
     first = start or now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if not EARLIEST <= first.year <= LATEST:
+        raise InvalidInput("bad_from", f"`from` lies in the years {EARLIEST} to {LATEST}.", field="from")
     last = end or first + USUAL
     if not first < last <= first + LONGEST:
         raise InvalidInput("bad_to", f"`to` lies after `from`, by {LONGEST.days} days at most.", field="to")

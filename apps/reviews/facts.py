@@ -164,6 +164,7 @@ def _with_revision(facts: evaluation.Facts, change: ChangeRequest, revision: Rev
         conflicts=tuple(revision.conflicts),
         changed_paths=tuple(revision.paths),
         files=revision.files_changed,
+        uncounted=revision.uncounted_files,
         lines=revision.lines_added + revision.lines_removed,
     )
 

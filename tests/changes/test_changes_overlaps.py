@@ -115,6 +115,17 @@ def test_two_files_of_one_resource_overlap_although_no_path_does(tmp_path: Path)
     assert row.second_stays is not True
 
 
+def test_whether_approvals_stay_is_not_said_beside_a_change_of_the_policy(tmp_path: Path) -> None:
+    delivery = begun(tmp_path)
+    text = "1\n2\n3\n4\n5\n6\n7\n8\n9\n"
+    other = YAML.replace("path: raw}}}", "path: raw}, docs: {kind: manifests, path: docs}}}")
+    one = propose(delivery, "one", {"docs/a.md": text.replace("1\n", "one\n"), ".gitops/portal.yaml": other})
+    two = propose(delivery, "two", {"docs/a.md": text.replace("9\n", "nine\n")})
+    assert Overlap.objects.get().second_stays is None
+    assert "stay" not in seen_by(two)[0][1].replace("Whether approvals stay", "").replace("of one of them stay", "")
+    assert one.number < two.number
+
+
 def test_changes_that_touch_different_things_are_not_named(tmp_path: Path) -> None:
     delivery = begun(tmp_path)
     one = propose(delivery, "one", {"raw/config.yaml": FIRST.replace("a: '1'", "a: '2'")})

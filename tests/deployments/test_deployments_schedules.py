@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from apps.audit.models import AuditEntry
+from apps.changes.services import mark_ready, reopen, retarget, withdraw
 from apps.core.errors import Conflict, InvalidInput, NotAllowed
 from apps.deployments import services
 from apps.deployments.models import MergeSchedule
@@ -212,6 +213,40 @@ def test_a_window_that_is_closed_at_the_time_holds_a_scheduled_deployment(
     run_until_idle()
     row.refresh_from_db()
     assert [wait["code"] for wait in row.waits] == ["freeze"]
+
+
+def test_a_retargeted_or_reopened_change_is_not_what_was_scheduled(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery.work.run("push", "-q", "origin", "main:refs/heads/other")
+    synchronise(delivery.repository.pk)
+    one, two = delivery.proposed("one"), delivery.proposed("two", {"b.yaml": "b: 1\n"})
+    for change in (one, two):
+        services.schedule_merge(delivery.people.carol, change=change, at=later())
+    retarget(delivery.people.alice, change=one, target_branch="other")
+    withdraw(delivery.people.alice, change=two)
+    reopen(delivery.people.alice, change=two)
+    mark_ready(delivery.people.alice, change=two)
+    for change in (one, two):
+        delivery.approve(change)
+    at_clock(monkeypatch, 2.1)
+    run_jobs("deployments.merge_scheduled")
+    assert [row.outcome for row in MergeSchedule.objects.all()] == ["lapsed", "lapsed"]
+    one.refresh_from_db()
+    assert one.status == "in_review"
+
+
+def test_a_deployment_whose_scheduler_left_waits_for_somebody_else(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = delivery.deployment(delivery.merged())
+    services.schedule_deployment(delivery.people.alice, deployment=row, at=later())
+    remove_member(delivery.people.carol, repository=delivery.repository, member="alice")
+    at_clock(monkeypatch, 2.1)
+    run_until_idle()
+    row.refresh_from_db()
+    assert (row.status, [wait["code"] for wait in row.waits]) == ("pending", ["manual"])
+    assert "may not deploy here any more" in str(list(row.events.values_list("text", flat=True)))
 
 
 def test_strangers_and_reviewers_schedule_no_deployment(delivery: Delivery) -> None:

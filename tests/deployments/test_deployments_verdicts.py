@@ -68,6 +68,8 @@ def test_facts_that_were_changed_afterwards_are_found(delivery: Delivery, what: 
 
 
 def test_a_damaged_record_differs_and_stops_nothing(delivery: Delivery) -> None:
+    MergeIntent.objects.update(verdict={"allowed": True, "inputs": ["no", "mapping"]})
+    assert "no mapping" in replayed()[1]
     MergeIntent.objects.update(verdict={"allowed": True})
     out, err = replayed()
     assert (out, err.count("DIFFERS")) == ("", 1)

@@ -101,6 +101,7 @@ def test_another_effect_does_not_fit_and_the_reason_is_told(resource: ResourceFa
         ({"authors": ("service",)}, "service account"),
         ({"authors": ("guest",)}, "no role as author"),
         ({"authors": None}, "not known"),
+        ({"uncounted": 1}, "lines do not tell what changes"),
         ({"renderings": None}, "no environment names targets"),
         ({"renderings": (rendered(REPLICAS), rendered(state="waiting"))}, "not known"),
         ({"renderings": (rendered(state="failed"),)}, "not known"),

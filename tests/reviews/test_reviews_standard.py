@@ -8,6 +8,7 @@ import pytest
 
 from apps.audit.models import AuditEntry
 from apps.changes.models import ChangeRequest
+from apps.changes.services import create_change
 from apps.core.errors import Conflict
 from apps.deployments import services
 from apps.deployments.models import MergeIntent
@@ -16,6 +17,7 @@ from apps.reviews.models import Assignment
 from apps.reviews.queries import verdict_of
 from apps.reviews.services import submit_review
 from tests.support.delivery import Delivery, run_jobs, run_until_idle
+from tests.support.repositories import pushed
 
 pytestmark = pytest.mark.django_db
 YAML = """\
@@ -103,6 +105,38 @@ def test_nobody_is_asked_to_review_a_standard_change(delivery: Delivery) -> None
     change = proposed(delivery, "replicas: 2", "replicas: 5")
     run_until_idle()
     assert not Assignment.objects.filter(change=change, ended_at=None).exists()
+
+
+@pytest.mark.parametrize("odd", ["binary", "link", "mode", "nobody"])
+def test_what_no_line_tells_and_what_nobody_wrote_is_no_standard_change(tmp_path: Path, odd: str) -> None:
+    template = "standard: [{name: notes, paths: ['notes/*'], size: {lines: 4}}]\n"
+    yaml = (
+        YAML[: YAML.index("standard:")].replace("    targets: {shop: {kind: manifests, path: shop}}\n", "") + template
+    )
+    delivery = Delivery.start(tmp_path, yaml, {"notes/a": "1\n"})
+    work = delivery.work
+    work.run("checkout", "-q", "-B", "odd", "origin/main")
+    place = work.path / "notes" / "a"
+    if odd == "binary":
+        place.write_bytes(b"\0" + b"line\n" * 5000)
+    elif odd == "link":
+        place.unlink()
+        place.symlink_to("/etc/passwd")
+    elif odd == "mode":
+        place.chmod(0o755)
+    else:
+        place.write_text("2\n")
+    work.run("add", "-A")
+    tree = work.run("write-tree")
+    who = "" if odd == "nobody" else "Alice"
+    mail = "" if odd == "nobody" else "alice@example.org"
+    raw = f"tree {tree}\nparent {work.rev_parse('HEAD')}\nauthor {who} <{mail}> 1700000000 +0000\ncommitter {who} <{mail}> 1700000000 +0000\n\nOdd\n"
+    oid = work.run("hash-object", "-t", "commit", "-w", "--stdin", "--literally", stdin=raw.encode())
+    pushed(delivery.repository, work, f"{oid}:refs/heads/odd")
+    change = create_change(delivery.people.alice, repository=delivery.repository, title="Odd", source_branch="odd")
+    assert not verdict_of(change).allowed
+    [said] = [row.text for row in verdict_of(change).requirements if row.code == "standard"]
+    assert ("somebody contributed who has no account" if odd == "nobody" else "lines do not tell") in said
 
 
 def test_an_objection_holds_it(delivery: Delivery) -> None:

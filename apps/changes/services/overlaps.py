@@ -25,6 +25,7 @@ from apps.changes.transitions import announce
 from apps.core.clock import now
 from apps.core.errors import PortalError
 from apps.core.work import request_work
+from apps.policies.config import is_policy
 from apps.rendering.model import RenderError
 from apps.repositories.models import Repository
 from apps.vcs import merging, objects, trees
@@ -179,6 +180,8 @@ def _differences(git_dir: Path, revisions: tuple[Revision, Revision], tree: str,
 
 def _stays(git_dir: Path, change: Revision, landed: Revision, ends: _Ends) -> bool | None:
     """Whether approvals of ``change`` carry over once ``landed`` is merged (DESIGN §5); ``None`` where a plan is needed."""
+    if any(is_policy(path) for path in landed.paths):
+        return None  # the rules and targets by which it is judged are others then
     before = objects.commit_tree_oid(git_dir, change.target_oid)
     if merging.merge_trees(git_dir, before, ends.alone, change.result_tree).tree != ends.both:
         return False

@@ -8,10 +8,10 @@ from django.db import transaction
 from django.db.models import Q
 
 from apps.changes.lifecycle import Status
-from apps.changes.models import ChangeRequest
+from apps.changes.models import ChangeRequest, Revision
 from apps.changes.transitions import lock_change
 from apps.core.clock import now
-from apps.core.errors import Conflict
+from apps.core.errors import Conflict, NotAllowed, NotVisible
 from apps.deployments import access
 from apps.deployments.models import MergeSchedule
 from apps.deployments.services.merging import begin_merge
@@ -38,19 +38,29 @@ def merge_scheduled(pk: int) -> None:
     change = lock_change(row.change)
     if change.status != Status.IN_REVIEW:
         end_schedule(row, Outcome.OVERTAKEN, f"{change.label} is {change.status.replace('_', ' ')} already.")
-    elif change.revision is None or change.revision.head_oid != row.revision.head_oid:
-        end_schedule(row, Outcome.LAPSED, f"{change.label} was pushed to after it was scheduled. Schedule it again.")
+    elif (moved := _moved(row, change)) != "":
+        end_schedule(row, Outcome.LAPSED, f"{change.label} {moved} after it was scheduled. Schedule it again.")
     elif not (may := access.can_merge(row.scheduled_by, change)).allowed:
         end_schedule(row, Outcome.LAPSED, may.text)
     else:
         _try(row, change)
 
 
+def _moved(row: MergeSchedule, change: ChangeRequest) -> str:
+    """What the change is now is not what was scheduled, and why; a target branch that moved is no reason."""
+    if change.revision is None or change.revision.head_oid != row.revision.head_oid:
+        return "was pushed to"
+    if change.revision.target_branch != row.revision.target_branch:
+        return "was retargeted"
+    later = change.revisions.filter(number__gt=row.revision.number)
+    return "was withdrawn and reopened" if later.filter(cause=Revision.Cause.REOPENED).exists() else ""
+
+
 def _try(row: MergeSchedule, change: ChangeRequest) -> None:
     try:
         with transaction.atomic():
             begin_merge(row.scheduled_by, change)
-    except Conflict as refused:
+    except (Conflict, NotAllowed, NotVisible) as refused:
         if now() >= row.until:
             end_schedule(row, Outcome.LAPSED, refused.message)
         else:

@@ -12,9 +12,10 @@ from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.deployments import plans
+from apps.deployments.access import can_run
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
-from apps.deployments.queries import Wait, live_successor, look_at
+from apps.deployments.queries import Wait, goes_back, live_successor, look_at
 from apps.deployments.queries.gates import Gate
 from apps.deployments.transitions import append_event, end_deployment, move, note_emergency
 
@@ -42,26 +43,33 @@ def start(pk: int) -> None:
 
 def _judge(pk: int) -> None:
     deployment = _pending(pk)
-    if deployment is None:
+    if deployment is None or _is_scheduled_by_nobody(deployment):
         return
     look = look_at(deployment)
-    if not look.waits:
-        # It would start: judged again where nobody can take anything away until that is written.
-        # Locks in the order of everybody else: change, deployment, log.
-        ChangeRequest.objects.select_for_update().filter(pk=deployment.change_id).first()
-        Deployment.objects.select_for_update().filter(pk=pk).first()
-        audit.hold_log()
-        deployment = _pending(pk)
-        if deployment is None:
-            return
-        look = look_at(deployment)
     if look.waits:
         _hold(deployment, look.waits)
         return
-    successor = live_successor(deployment)
-    if look.gate is not None and look.gate.is_by_emergency:
+    # It would start: judged again where nobody can take anything away until that is written.
+    # Locks in the order of everybody else: change, deployment, log.
+    ChangeRequest.objects.select_for_update(no_key=True).filter(pk=deployment.change_id).first()
+    Deployment.objects.select_for_update(no_key=True).filter(pk=pk).first()
+    audit.hold_log()
+    deployment = _pending(pk)
+    if deployment is None:
+        return
+    look = look_at(deployment)
+    if look.waits:
+        _hold(deployment, look.waits)
+    else:
+        _start(deployment, look.gate)
+
+
+def _start(deployment: Deployment, gate: Gate | None) -> None:
+    """Nothing holds it, and the log is held: take the environment, or end at once where there is nothing to run."""
+    successor = None if goes_back(deployment) else live_successor(deployment)
+    if gate is not None and gate.is_by_emergency:
         note_emergency(deployment.change, deployment.environment.name)
-    _claim(deployment, look.gate)
+    _claim(deployment, gate)
     if successor is not None:
         _end_without_running(
             deployment,
@@ -77,9 +85,30 @@ def _judge(pk: int) -> None:
         )
 
 
+def _is_scheduled_by_nobody(deployment: Deployment) -> bool:
+    """Whether who scheduled it may not start it any more: then it waits for somebody who may, and that is told."""
+    scheduler = deployment.scheduled_by
+    if deployment.start_at is None or scheduler is None or can_run(scheduler, deployment).allowed:
+        return False
+    rows = Deployment.objects.filter(pk=deployment.pk, status=Status.PENDING, start_at=deployment.start_at)
+    if rows.update(start_at=None, scheduled_by=None, manual_start=True, check_at=now()):
+        append_event(
+            deployment,
+            kind=DeploymentEvent.Kind.STATE,
+            text=f"{scheduler.shown_name}, who scheduled it, may not deploy here any more. Somebody who may presses Start.",
+            data={"status": deployment.status},
+        )
+    return True
+
+
 def _pending(pk: int) -> Deployment | None:
     rows = Deployment.objects.select_related(
-        "change", "change__repository", "environment", "environment__repository", "environment__live_deployment"
+        "change",
+        "change__repository",
+        "environment",
+        "environment__repository",
+        "environment__live_deployment",
+        "scheduled_by",
     )
     return rows.filter(pk=pk, status=Status.PENDING).first()
 

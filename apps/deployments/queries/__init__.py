@@ -12,7 +12,7 @@ from apps.deployments.queries.reading import (
     secret_names,
     steps_of,
 )
-from apps.deployments.queries.waits import Look, Wait, is_superseded, live_successor, look_at, waits_of
+from apps.deployments.queries.waits import Look, Wait, goes_back, is_superseded, live_successor, look_at, waits_of
 
 __all__ = [
     "DryRun",
@@ -25,6 +25,7 @@ __all__ = [
     "events",
     "find",
     "find_environment",
+    "goes_back",
     "is_superseded",
     "live_successor",
     "log_text",

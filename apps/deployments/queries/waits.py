@@ -16,8 +16,10 @@ from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.gates import Gate, gate_of, present_config
 from apps.policies.config import HOLD
+from apps.policies.queries import policy_at
 from apps.reviews.emergencies import restores_earlier_state
 from apps.vcs import history
+from apps.vcs.errors import ObjectMissing
 
 LOCK = "lock"
 WINDOW_CODES = ("freeze", "window")
@@ -99,16 +101,25 @@ def _promotion_text(deployment: Deployment, earlier: Environment | None, name: s
 
 def _outside(deployment: Deployment) -> list[Wait]:
     """What went past the portal and is in the commit, where the policy holds that until it is adopted or reverted."""
-    if present_config(deployment).outside_changes != HOLD:
-        return []
     repository, branch = deployment.environment.repository, deployment.change.target_branch
     rows = OutsideChange.objects.open().filter(repository=repository, branch=branch).select_related("repository")
-    within = [row for row in rows if is_on(row, deployment.commit)]
-    if not within:
+    within = [row for row in rows.order_by("pk") if is_on(row, deployment.commit)]
+    if not within or not _holds_outside(deployment, within[0]):
         return []
     commits = ", ".join(row.new_oid[:10] for row in within[:5]) + (" …" if len(within) > 5 else "")
     text = f"{branch} was moved past the portal ({commits}), and this commit contains it. Adopt or revert it first."
     return [Wait("outside", text)]
+
+
+def _holds_outside(deployment: Deployment, oldest: OutsideChange) -> bool:
+    """What governs now, or what governed before the push: it must not switch off what holds it."""
+    if present_config(deployment).outside_changes == HOLD:
+        return True
+    try:
+        before = policy_at(deployment.environment.repository, oldest.branch, oldest.old_oid)
+    except ObjectMissing:
+        return True
+    return before.config.outside_changes == HOLD
 
 
 def _gate(gate: Gate | None) -> list[Wait]:
@@ -145,6 +156,11 @@ def live_successor(deployment: Deployment) -> Deployment | None:
     """What runs there already and contains this commit: deploying the older one would undo the newer."""
     live = deployment.environment.live_deployment
     return live if live is not None and is_superseded(deployment.environment, deployment.commit) else None
+
+
+def goes_back(deployment: Deployment) -> bool:
+    """Whether it deploys an adopted push that took commits away: what is live contains it, and is not wanted any more."""
+    return OutsideChange.objects.filter(change=deployment.change, kind="forced", outcome="adopted").exists()
 
 
 def is_superseded(environment: Environment, commit: str) -> bool:

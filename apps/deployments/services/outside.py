@@ -7,7 +7,7 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.changes import services as changes
 from apps.changes.models import ChangeRequest, OutsideChange
-from apps.changes.outside import is_on, proposal_of
+from apps.changes.outside import beneath, is_on, proposal_of
 from apps.changes.transitions import Entry
 from apps.core.clock import now
 from apps.core.errors import Conflict
@@ -24,9 +24,14 @@ def adopt_outside_change(actor: User, *, outside: OutsideChange) -> ChangeReques
     """Propose what was pushed as a change of its own, judged by the policy from before the push.
 
     Landing it pushes nothing; what it brought is then deployed like any change. :class:`Conflict` ``settled``,
-    ``outside_proposed`` with the open change, or ``gone`` when the branch no longer has it.
+    ``outside_proposed`` with the open change, ``older_first`` while it stands on another one, or ``gone`` when the branch
+    no longer has it.
     """
     row, _ = _begin(actor, outside)
+    older = beneath(row)
+    if older is not None:
+        message = f"{older.new_oid[:10]} was pushed before it and is open still: settle that one first. It may have changed the rules."
+        raise Conflict("older_first", message, outside_change=older.pk)
     change = changes.create_adoption(actor, outside=row, title=f"Adopt {_what(row)}")
     OutsideChange.objects.filter(pk=row.pk).update(change=change)
     return change

@@ -35,6 +35,8 @@ def _too_small(when: When, facts: Facts) -> str:
         return ""
     if facts.files is None or facts.lines is None:
         raise CannotEvaluate("the size of the change is not known")
+    if size.lines and facts.uncounted:
+        return ""  # how many lines a binary file or a submodule stands for, nobody knows
     if (size.files and facts.files >= size.files) or (size.lines and facts.lines >= size.lines):
         return ""
     asked = [f"{number:,} {word}" for number, word in ((size.files, "files"), (size.lines, "lines")) if number]

@@ -260,7 +260,7 @@ class Facts:
     nobody has looked for them: then a rule that asks for what was seen cannot be evaluated. ``renderings`` is ``None``
     where the policy names no targets; ``()``: it does, and the change reaches none. ``holds``: the windows that hold this gate
     at the moment of judging. ``moment``: that moment in seconds since 1970 (0: not known). ``files`` and ``lines``: how much
-    changes. ``authors``: which kinds of contributors there are (:data:`apps.policies.config.AUTHORS`). ``lasting``: names of
+    changes; ``uncounted``: files of which lines do not tell it (binary, links, submodules, modes). ``authors``: which kinds of contributors there are (:data:`apps.policies.config.AUTHORS`). ``lasting``: names of
     the windows that last. ``checks``: name → state, as reported for exactly the merge result. ``standards``: the templates of the
     policy for standard changes. ``rego``: what the modules that the policy names answered, told of it what stands here and in
     ``about``. Those that are ``None`` were not looked for: a rule that asks cannot be evaluated.
@@ -294,6 +294,7 @@ class Facts:
     moment: int = 0
     files: int | None = None
     lines: int | None = None
+    uncounted: int = 0
     authors: tuple[str, ...] | None = None
     lasting: tuple[str, ...] | None = None
     checks: Mapping[str, str] | None = None

@@ -24,6 +24,8 @@ def to_record(rules: Sequence[Rule], facts: Facts) -> dict[str, Any]:
 
 def from_record(record: Mapping[str, Any]) -> tuple[tuple[Rule, ...], Facts]:
     """The way back. Raises :class:`CannotEvaluate` for a record of another version or shape."""
+    if not isinstance(record, Mapping):
+        raise CannotEvaluate("the record is damaged (no mapping)")
     if record.get("version") != RECORD_VERSION:
         raise CannotEvaluate(f"records of version {record.get('version')} are not understood")
     try:

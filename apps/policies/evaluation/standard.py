@@ -73,6 +73,8 @@ def _other_path(patterns: Sequence[str], facts: Facts) -> str:
 
 
 def _too_large(standard: StandardConfig, facts: Facts) -> str:
+    if facts.uncounted:
+        return "it changes files of which lines do not tell what changes (binary, links, submodules or modes)."
     size = standard.size
     if size is None:
         return ""
