@@ -119,13 +119,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One side of a target. ``inputs``: the paths that were read, folders with a ``/`` at the end."""
+    """One side of a target. ``inputs``: the paths that were read, folders with a ``/`` at the end.
+
+    ``has_charts``: functions of a chart had a part in it, so that another run may give something else. Not kept.
+    """
 
     resources: tuple[Resource, ...]
     tool: ToolIdentity
     inputs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
+    has_charts: bool = field(default=False, compare=False)
 
 
 class Failure(StrEnum):

@@ -43,8 +43,8 @@ def render_twice(
 ) -> Twice:
     """Render, wait for the next second, render elsewhere, compare. At most :data:`MOST` places are named.
 
-    Without ``in_another_second`` nothing is waited for: for inputs that :func:`asks_for_time` says cannot tell; both may
-    then be done ``at_once``.
+    Where no chart had a part in the first, there is no second one. Without ``in_another_second`` nothing is waited for: for
+    inputs that :func:`asks_for_time` says cannot tell; both may then be done ``at_once``.
     """
 
     def rendered(box: Toolbox) -> Rendered:
@@ -55,6 +55,8 @@ def render_twice(
         runs = in_parallel([partial(rendered, toolbox), partial(rendered, elsewhere)])
         return _compared(*(run.result() for run in runs))
     first = rendered(toolbox)
+    if not first.has_charts:
+        return Twice(first, ())
     if in_another_second:
         time.sleep(1.05 - time.time() % 1)
     return _compared(first, rendered(elsewhere))

@@ -40,6 +40,7 @@ class Fake:
 
     doing: Callable[[str, Toolbox], None] = lambda text, box: None
     kind: Kind = Kind.MANIFESTS
+    has_charts: bool = True
     runs: list[str] = field(default_factory=list)
     running: int = 0
     most: int = 0
@@ -65,7 +66,8 @@ class Fake:
             with self.lock:
                 self.running -= 1
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"text": text}}
-        return Rendered((Resource(ResourceId("", "ConfigMap", "", "a"), body),), self.tool(box), ("file",))
+        resource = Resource(ResourceId("", "ConfigMap", "", "a"), body)
+        return Rendered((resource,), self.tool(box), ("file",), has_charts=self.has_charts)
 
 
 def rendered(fake: Fake, before: str | None, after: str) -> tuple[str, ...]:
@@ -116,6 +118,15 @@ def test_a_chart_that_asks_for_the_time_is_never_rendered_twice_at_once() -> Non
     assert fake.most == 1
     assert [elsewhere for elsewhere, _ in moments] == [False, True]
     assert moments[0][1] < moments[1][1]
+
+
+def test_a_cluster_without_charts_is_rendered_once_and_one_with_charts_twice() -> None:
+    plain, with_charts = (Fake(kind=Kind.FLUX, has_charts=has) for has in (False, True))
+    rendered(plain, "{{ now }}", "plain")
+    rendered(with_charts, None, "with charts")
+    assert sorted(plain.runs) == ["plain", "{{ now }}"]
+    assert with_charts.runs == ["with charts", "with charts"]
+    assert with_charts.most == 1
 
 
 def test_sides_of_equal_content_are_rendered_once() -> None:

@@ -228,6 +228,7 @@ def test_charts_of_the_repository_are_rendered_with_their_values():
     }
     found = render(files)
     assert failure_of(found, "shop/shop") == ""
+    assert found.has_charts
     made = named(found, "shop-cm")
     assert made.id.namespace == "shop"
     assert made.source == Source("charts/web/templates/cm.yaml")
@@ -259,12 +260,14 @@ def test_charts_that_are_elsewhere_are_a_part_with_a_reason_and_the_object_stays
     files = {**CLUSTER, "clusters/prod/shop.yaml": remote}
     found = render(files)
     assert "HelmRepository bitnami, another server" in failure_of(found, "shop/shop")
+    assert not found.has_charts
     assert named(found, "shop").id.kind == "HelmRelease" or found.resources
     assert any(each.id.kind == "HelmRelease" for each in found.resources)
     (tmp_path / "redis-1.0.0.tgz").write_bytes(GOOD)
     cached = render(files, toolbox("kubectl", "helm", chart_cache=tmp_path))
     assert failure_of(cached, "shop/shop") == ""
     assert named(cached, "redis").id.kind == "ConfigMap"
+    assert cached.has_charts
 
 
 def test_a_server_without_helm_builds_everything_but_charts():

@@ -58,7 +58,8 @@ class Making:
         if self.target.kind not in CHARTS:
             return self.renderer.render(self.tree, self.target, toolbox()), ()
         waits = asks_for_time(self.tree, self.inputs)
-        twice = render_twice(self.renderer, self.tree, self.target, toolbox(), in_another_second=waits, at_once=alone)
+        at_once = alone and self.target.kind is Kind.HELM  # whether a cluster has charts only its first run tells
+        twice = render_twice(self.renderer, self.tree, self.target, toolbox(), in_another_second=waits, at_once=at_once)
         named = tuple(dict.fromkeys(f"{identity} {words(path)}".strip() for identity, path in twice.unstable))
         return settled(twice), named
 

@@ -53,7 +53,12 @@ class Flux:
             cluster.take_next()
         inputs = listed(set(self.inputs(tree, target)) | cluster.inputs)
         return Rendered(
-            tuple(cluster.found.values()), tool, inputs, tuple(dict.fromkeys(cluster.warnings)), tuple(cluster.parts)
+            tuple(cluster.found.values()),
+            tool,
+            inputs,
+            tuple(dict.fromkeys(cluster.warnings)),
+            tuple(cluster.parts),
+            has_charts=cluster.has_charts,
         )
 
 
@@ -72,6 +77,7 @@ class _Cluster:
     warnings: list[str] = field(default_factory=list)
     inputs: set[str] = field(default_factory=set)
     clashes: dict[str, str] = field(default_factory=dict)
+    has_charts: bool = False
 
     def build_root(self) -> None:
         """The folder of the cluster itself; nothing can be shown without it."""
@@ -127,6 +133,7 @@ class _Cluster:
         if flux_releases.is_release(part):
             sources = Sources(self.ignoring, self.found.values())
             done = flux_releases.render(part, self.found.values(), sources, self.rules, self.toolbox)
+            self.has_charts = True
             self._keep(done.resources, done.tree, done.inputs, done.warnings, str(part.id))
             return True
         return self._build_kustomization(part)

@@ -66,7 +66,7 @@ class Helm:
         release = release_of(target)
         placed, warnings = template(tree, release, toolbox)
         found = kubernetes.resources(placed, release.namespace)
-        return Rendered(found, tool, self.inputs(tree, target), warnings)
+        return Rendered(found, tool, self.inputs(tree, target), warnings, has_charts=True)
 
 
 def release_of(target: Target) -> Release:
