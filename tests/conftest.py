@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +43,16 @@ def shared_data() -> Path:
     if not place.is_dir():
         pytest.skip(f"NOT RUN: no shared data at {place}; set PORTAL_SHARED_DATA")
     return place
+
+
+@pytest.fixture
+def says(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """What a test found out beside passing: seeds, counts and rates, shown at the end of the run."""
+    return lambda text: record_property("says", text)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    told = [(report.nodeid, text) for report in reports for key, text in report.user_properties if key == "says"]
+    for place, text in told:
+        terminalreporter.write_line(f"{place}\n{text}")

@@ -117,7 +117,7 @@ def hold_log() -> None:
 
 def _locked_head() -> AuditHead:
     """The head, locked until the transaction ends (on SQLite the transaction itself is the lock)."""
-    locked = AuditHead.objects.select_for_update().filter(pk=AuditHead.ONLY)
+    locked = AuditHead.objects.select_for_update(no_key=True).filter(pk=AuditHead.ONLY)
     head = locked.first()
     if head is None:
         # Waits for another first writer; afterwards there is one row, whoever wrote it.

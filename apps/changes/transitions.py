@@ -106,8 +106,12 @@ def announce(change: ChangeRequest) -> None:
 
 
 def lock_change(change: ChangeRequest) -> ChangeRequest:
-    """The row as it is now, locked until the transaction ends."""
-    rows = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository", "revision")
+    """The row as it is now, locked until the transaction ends.
+
+    Nothing that may be exchanged (the revision, the owner) is joined: PostgreSQL, having waited for the lock, would join to the
+    row as it became what belonged to the row as it was, which is nothing.
+    """
+    rows = ChangeRequest.objects.select_for_update(of=("self",), no_key=True).select_related("repository")
     return rows.get(pk=change.pk)
 
 

@@ -125,7 +125,7 @@ def _keep(
     ended: bool,
 ) -> None:
     """Write the sums and the mark together; nothing when another worker was faster."""
-    row = HistoryReading.objects.select_for_update().get(pk=seen.pk)
+    row = HistoryReading.objects.select_for_update(no_key=True).get(pk=seen.pk)
     if (row.read_oid, row.reading_oid, row.skip) != (seen.read_oid, seen.reading_oid, seen.skip):
         return
     if start.commits == 0 and row.commits:
@@ -141,7 +141,7 @@ def _keep(
 
 @transaction.atomic
 def _forget(repository: Repository, seen: HistoryReading) -> None:
-    row = HistoryReading.objects.select_for_update().get(pk=seen.pk)
+    row = HistoryReading.objects.select_for_update(no_key=True).get(pk=seen.pk)
     Expertise.objects.filter(repository=repository, source=Expertise.Source.COMMITTED).delete()
     row.read_oid, row.reading_oid, row.skip, row.commits, row.read_at = "", "", 0, 0, now()
     row.save()
@@ -166,7 +166,7 @@ def learn_landed(change: ChangeRequest) -> None:
     """Count a change that landed for those who contributed to it and those who reviewed it. Once."""
     # The lock of the repository's mark serialises all additions to its sums.
     HistoryReading.objects.get_or_create(repository=change.repository)
-    HistoryReading.objects.select_for_update().get(repository=change.repository)
+    HistoryReading.objects.select_for_update(no_key=True).get(repository=change.repository)
     _, is_new = LearntChange.objects.get_or_create(change=change, defaults={"learnt_at": now()})
     paths = change.revision.paths if change.revision else []
     if not is_new or not paths or len(paths) > BULK_PATHS:

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 
+from apps.accounts.models import User
 from apps.accounts.services import deactivate_user, remove_team_member
 from apps.audit import services as audit
 from apps.audit.models import AuditEntry
-from apps.core.errors import Conflict
+from apps.core.errors import Conflict, NotAllowed, NotVisible
 from apps.deployments import services
 from apps.deployments.jobs import starting
 from apps.deployments.models import MergeIntent
+from apps.repositories.models import RepositoryRole
 from apps.repositories.services import set_member
 from apps.reviews.services import withdraw_review
 from tests.support.delivery import Delivery, pipeline, run_jobs
@@ -132,6 +134,29 @@ def test_what_is_taken_away_during_the_decision_comes_after_it(
     assert "change.merging" in entries
     for action in taken:
         assert entries.index("change.merging") < len(entries) - 1 - entries[::-1].index(action)
+
+
+@BOTH
+@pytest.mark.parametrize("loss", ["role", "account"])
+def test_who_pressed_merge_must_still_be_allowed_to_when_it_is_decided(
+    tmp_path: Path, engine: str, loss: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was committed between the first look at the person and the lock of the log is seen."""
+    delivery = begun(tmp_path)
+    change = delivery.approved()
+    hold, alice = audit.hold_log, delivery.people.alice
+
+    def held() -> None:
+        if loss == "role":
+            RepositoryRole.objects.filter(user=alice).update(role="viewer")
+        else:
+            User.objects.filter(pk=alice.pk).update(is_active=False)
+        hold()
+
+    monkeypatch.setattr(audit, "hold_log", held)
+    with pytest.raises((NotAllowed, NotVisible)):
+        services.merge_change(alice, change=change)
+    assert not MergeIntent.objects.exists()
 
 
 @pytest.mark.parametrize("engine", [pytest.param("postgresql", marks=pytest.mark.postgres)])

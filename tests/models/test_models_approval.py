@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-RecordProperty = Callable[[str, object], None]
+Says = Callable[[str], None]
 MODEL = Path(__file__).with_name("approval.pml")
 MERGING, DEPLOYING = "MERGING_ONLY", "DEPLOYING_ONLY"
 MERGE_GUARDS = (
@@ -73,16 +73,16 @@ def test_without_this_guard_something_bad_happens(tmp_path: Path, part: str, gua
 
 
 @pytest.mark.soak
-def test_nothing_bad_happens_with_more_pushes_and_approvals(tmp_path: Path, record_property: RecordProperty) -> None:
+def test_nothing_bad_happens_with_more_pushes_and_approvals(tmp_path: Path, says: Says) -> None:
     said = searched(tmp_path, MERGING, "PUSHES=2", "APPROVALS=2", kinds=("-DBITSTATE",), arguments=("-w34", "-k3"))
-    record_property("search", said)
+    says(said)
     assert errors(said) == 0, said[-2000:]
 
 
 @pytest.mark.soak
-def test_nothing_bad_happens_when_all_of_it_runs_side_by_side(tmp_path: Path, record_property: RecordProperty) -> None:
+def test_nothing_bad_happens_when_all_of_it_runs_side_by_side(tmp_path: Path, says: Says) -> None:
     said = searched(tmp_path, "PUSHES=1", kinds=("-DBITSTATE",), arguments=("-w34", "-k3"))
-    record_property("search", said)
+    says(said)
     assert errors(said) == 0, said[-2000:]
 
 

@@ -40,7 +40,7 @@ def declare_absence(
     zone_name = time_zone or user.time_zone or "UTC"
     if not is_zone(zone_name):
         raise InvalidInput("bad_time_zone", f"{zone_name[:60]} is no time zone of the list.", field="time_zone")
-    locked = User.objects.select_for_update().get(pk=user.pk)
+    locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     _require_days(first_day, last_day, zone_name)
     _require_deputy(locked, deputy)
     starts_at, ends_at = start_of(first_day, zone_name), end_of(last_day, zone_name)
@@ -70,7 +70,7 @@ def declare_absence(
 @transaction.atomic
 def end_absence(actor: User, *, absence: Absence) -> Absence:
     """Take an absence back: one that lasts ends now, one that is planned does not come. Conflict ``over``."""
-    locked = Absence.objects.select_for_update(of=("self",)).select_related("user", "deputy").get(pk=absence.pk)
+    locked = Absence.objects.select_for_update(of=("self",), no_key=True).select_related("user").get(pk=absence.pk)
     can_end_absence(actor, locked).require()
     if locked.cancelled_at is not None or locked.ends_at <= now():
         raise Conflict("over", f"This absence of {locked.user.username} is over already.")
@@ -91,7 +91,7 @@ def set_time_zone(actor: User, *, time_zone: str) -> User:
     """One's own time zone, by the name of the IANA list; empty: not told. Others see one's local time by it."""
     if time_zone and not is_zone(time_zone):
         raise InvalidInput("bad_time_zone", f"{time_zone[:60]} is no time zone of the list.", field="time_zone")
-    user = User.objects.select_for_update().get(pk=actor.pk)
+    user = User.objects.select_for_update(no_key=True).get(pk=actor.pk)
     user.time_zone = time_zone
     user.save(update_fields=["time_zone"])
     record(

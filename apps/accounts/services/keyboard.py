@@ -22,7 +22,7 @@ def choose_shortcuts(actor: User, *, user: User, is_on: bool, keys: Mapping[str,
     """
     can_choose_shortcuts(actor, user).require()
     own = checked(keys)
-    locked = User.objects.select_for_update().get(pk=user.pk)
+    locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     locked.shortcuts_on, locked.shortcut_keys = is_on, own
     locked.save(update_fields=["shortcuts_on", "shortcut_keys"])
     record(

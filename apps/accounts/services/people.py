@@ -75,7 +75,7 @@ def _record_creation(actor: User | None, user: User) -> None:
 def set_sponsor(actor: User, *, user: User, sponsor: User | None) -> User:
     """Who answers for a service account from now on, ``None``: nobody. What it wrote before stays with who answered then."""
     can_manage_people(actor).require()
-    locked = User.objects.select_for_update().get(pk=user.pk)
+    locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     locked.sponsor = _checked_sponsor(locked.kind, sponsor)
     locked.save(update_fields=["sponsor"])
     record(
@@ -117,7 +117,7 @@ def deactivate_user(actor: User, *, user: User, reason: str = "") -> User:
     Conflict ``own_account`` and ``last_administrator``: somebody must be left who can undo it.
     """
     can_manage_people(actor).require()
-    locked = User.objects.select_for_update().get(pk=user.pk)
+    locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     if locked.pk == actor.pk:
         raise Conflict("own_account", "You cannot deactivate your own account. Ask another administrator.")
     administrators = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=locked.pk)
@@ -130,7 +130,7 @@ def deactivate_user(actor: User, *, user: User, reason: str = "") -> User:
 def reactivate_user(actor: User, *, user: User) -> User:
     """Let a deactivated account sign in again, with the roles and teams it still has."""
     can_manage_people(actor).require()
-    return _set_active(actor, User.objects.select_for_update().get(pk=user.pk), active=True, reason="")
+    return _set_active(actor, User.objects.select_for_update(no_key=True).get(pk=user.pk), active=True, reason="")
 
 
 def _set_active(actor: User, user: User, *, active: bool, reason: str) -> User:
@@ -155,7 +155,7 @@ def _set_active(actor: User, user: User, *, active: bool, reason: str) -> User:
 def set_connect_permission(actor: User, *, user: User, allowed: bool) -> User:
     """Let ``user`` connect repositories and create teams, or no longer."""
     can_manage_people(actor).require()
-    locked = User.objects.select_for_update().get(pk=user.pk)
+    locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     locked.can_connect_repositories = allowed
     locked.save(update_fields=["can_connect_repositories"])
     record(

@@ -84,7 +84,7 @@ def sync_idp_groups(user: User, *, issuer: str, groups: Iterable[str], create_mi
     if settings.PORTAL_OIDC_CREATE_TEAMS if create_missing is None else create_missing:
         _create_missing_teams(names)
     wanted = {team.pk: team for team in Team.objects.for_groups(names)} if names else {}
-    User.objects.select_for_update().get(pk=user.pk)
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
     current = {row.team_id: row for row in user.memberships.select_related("team")}
     gone = [row for pk, row in current.items() if pk not in wanted and row.source == TeamMembership.Source.IDP]
     new = [team for pk, team in wanted.items() if pk not in current]

@@ -133,7 +133,7 @@ def _clean(team: Team) -> None:
 
 def _locked(team: Team) -> Team:
     """The row of the team, locked, so that two changes of its members happen one after the other."""
-    return Team.objects.select_for_update().get(pk=team.pk)
+    return Team.objects.select_for_update(no_key=True).get(pk=team.pk)
 
 
 def _record_member(actor: User, action: str, team: Team, user: User, summary: str) -> None:

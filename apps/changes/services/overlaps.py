@@ -49,7 +49,7 @@ def find_overlaps(plan_id: int) -> None:
     things = _touched(revision)
     with transaction.atomic():
         # One at a time in each repository: two that look at the same moment would not see each other.
-        Repository.objects.select_for_update().get(pk=revision.change.repository_id)
+        Repository.objects.select_for_update(no_key=True).get(pk=revision.change.repository_id)
         if not RenderingPlan.objects.filter(pk=plan_id, compared_at=None).update(compared_at=now()):
             return
         TouchedThing.objects.filter(revision=revision).delete()

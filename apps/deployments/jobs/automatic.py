@@ -9,7 +9,7 @@ from apps.changes import transitions as changes
 from apps.changes.lifecycle import Status
 from apps.changes.models import ChangeRequest
 from apps.changes.transitions import lock_change
-from apps.core.errors import Conflict
+from apps.core.errors import Conflict, NotAllowed, NotVisible
 from apps.deployments import access
 from apps.deployments.models import Deployment
 from apps.deployments.services.merging import begin_merge
@@ -35,7 +35,7 @@ def merge_when_allowed(pk: int) -> None:
     try:
         with transaction.atomic():
             begin_merge(asker, change)
-    except Conflict:
+    except (Conflict, NotAllowed, NotVisible):
         return  # not yet; the next review, revision or sweep asks again
 
 

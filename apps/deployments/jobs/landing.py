@@ -155,7 +155,11 @@ def _land(intent: MergeIntent, fence: int, commit: str, *, tip: str) -> None:
     is_adoption = change.kind == ChangeRequest.Kind.ADOPTION
     with transaction.atomic():
         if change.rolls_back_id:  # rows before the log, which the first entry locks
-            list(Deployment.objects.select_for_update().filter(change=change.rolls_back_id, status=Status.PENDING))
+            list(
+                Deployment.objects.select_for_update(no_key=True).filter(
+                    change=change.rolls_back_id, status=Status.PENDING
+                )
+            )
         _write(intent, fence, state=MergeIntent.State.LANDED, ended_at=now(), lease_until=None, outcome={})
         change.refresh_from_db()
         entry = _adopted(change, commit) if is_adoption else None

@@ -55,7 +55,7 @@ def _judge(pk: int) -> None:
     Deployment.objects.select_for_update(no_key=True).filter(pk=pk).first()
     audit.hold_log()
     deployment = _pending(pk)
-    if deployment is None:
+    if deployment is None or _is_scheduled_by_nobody(deployment):
         return
     look = look_at(deployment)
     if look.waits:

@@ -56,7 +56,7 @@ def _merge(actor: User, change: ChangeRequest) -> MergeIntent:
 
 
 def begin_merge(actor: User, change: ChangeRequest) -> MergeIntent:
-    """Judge, then write intent and new state together; ``change`` is locked by the caller."""
+    """Judge whether ``actor`` and the verdict may, then write intent and new state together; ``change`` is locked by the caller."""
     if change.status != Status.IN_REVIEW:
         raise Conflict(
             "wrong_state",
@@ -64,6 +64,8 @@ def begin_merge(actor: User, change: ChangeRequest) -> MergeIntent:
             status=change.status,
         )
     audit.hold_log()  # a demotion or a withdrawal is before this, and seen, or after the merge, and too late
+    actor.refresh_from_db(fields=["is_active", "is_superuser"])
+    access.require_merge(actor, change)
     judged = judge(change)
     verdict = judged.verdict
     if not verdict.allowed or change.revision is None:

@@ -67,7 +67,7 @@ def revert_outside_change(actor: User, *, outside: OutsideChange) -> ChangeReque
 def _begin(actor: User, outside: OutsideChange) -> tuple[OutsideChange, str]:
     """The row, locked, and the branch's tip; refused where nothing is left to settle."""
     repositories.require(actor, outside.repository, WRITE)
-    rows = OutsideChange.objects.select_related("repository", "pusher", "change").select_for_update(of=("self",))
+    rows = OutsideChange.objects.select_for_update(of=("self",), no_key=True).select_related("repository")
     row = rows.get(pk=outside.pk)
     if row.settled_at is not None:
         raise Conflict("settled", f"This is settled already: {row.get_outcome_display().lower()}. Reload the page.")

@@ -31,7 +31,7 @@ from apps.policies.queries import policy_at
 
 def lock_deployment(deployment: Deployment) -> Deployment:
     """The row as it is now, locked until the transaction ends."""
-    rows = Deployment.objects.select_for_update(of=("self",))
+    rows = Deployment.objects.select_for_update(of=("self",), no_key=True)
     return rows.select_related("change", "change__repository", "environment", "environment__repository").get(
         pk=deployment.pk
     )

@@ -106,7 +106,7 @@ def remove_member(actor: User, *, repository: Repository, member: str) -> Reposi
 
 def _lock(repository: Repository) -> None:
     # Two maintainers who remove each other at the same time must not both succeed.
-    Repository.objects.select_for_update().get(pk=repository.pk)
+    Repository.objects.select_for_update(no_key=True).get(pk=repository.pk)
 
 
 def _require_a_maintainer(repository: Repository) -> None:

@@ -50,8 +50,8 @@ def refresh(change_id: int) -> None:
     """Look at one change anew: ask experts, set the attention, store the verdict for lists. Idempotent."""
     with transaction.atomic():
         change = (
-            ChangeRequest.objects.select_for_update(of=("self",))
-            .select_related("repository", "revision", "requester", "owner")
+            ChangeRequest.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("repository", "requester")
             .filter(pk=change_id)
             .first()
         )

@@ -37,7 +37,7 @@ def _over() -> QuerySet[Attention]:
 def wake(turn_id: int) -> None:
     """End one snooze; the change comes back at the top of the queue. Idempotent."""
     with transaction.atomic():
-        row = _over().select_for_update(of=("self",)).filter(pk=turn_id).first()
+        row = _over().select_for_update(of=("self",), no_key=True).filter(pk=turn_id).first()
         if row is None:
             return
         row.snoozed_until, row.snoozed_revision, row.snooze_ended_at = None, None, now()
@@ -60,7 +60,7 @@ def call_author(change_id: int) -> None:
     """It is the author's turn again; without one who is still here, the maintainers'. Idempotent."""
     with transaction.atomic():
         change = (
-            ChangeRequest.objects.select_for_update(of=("self",))
+            ChangeRequest.objects.select_for_update(of=("self",), no_key=True)
             .select_related("repository")
             .filter(pk=change_id)
             .first()

@@ -74,7 +74,7 @@ def swap(actor: User, *, change: ChangeRequest, user: User, reason: str, to: Use
 
 
 def _locked(change: ChangeRequest) -> ChangeRequest:
-    rows = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository", "requester", "owner")
+    rows = ChangeRequest.objects.select_for_update(of=("self",), no_key=True).select_related("repository", "requester")
     return rows.get(pk=change.pk)
 
 

@@ -23,7 +23,7 @@ def arrange_desk(actor: User, *, view: str | None = None, order: Sequence[str] |
     """
     if order is not None and (len(order) > MAX_SECTIONS or len(set(order)) != len(order)):
         raise InvalidInput("bad_order", "An order names each section once.", field="order")
-    desk, _ = Desk.objects.select_for_update().get_or_create(user=actor)
+    desk, _ = Desk.objects.select_for_update(no_key=True).get_or_create(user=actor)
     if view is not None:
         desk.view = view[:20]
     if order is not None:
@@ -39,7 +39,7 @@ def choose_news(actor: User, *, muted: Collection[str]) -> Desk:
     unknown = set(muted) - set(News.Kind.values)
     if unknown:
         raise InvalidInput("bad_kind", f"There is no kind of news called {min(unknown)[:40]}.", field="muted")
-    desk, _ = Desk.objects.select_for_update().get_or_create(user=actor)
+    desk, _ = Desk.objects.select_for_update(no_key=True).get_or_create(user=actor)
     desk.muted = sorted(muted)
     desk.save()
     _record(actor, f"{actor.username} chose what their inbox tells", {"muted": desk.muted})

@@ -33,7 +33,7 @@ def nudge(actor: User, *, change: ChangeRequest, user: User) -> datetime:
     One reminder per person, change and day, whoever gives it. Conflict ``not_assigned``, ``not_their_turn``,
     ``away``, ``nudged_lately`` (with ``again_at``).
     """
-    rows = ChangeRequest.objects.select_for_update(of=("self",)).select_related("repository", "requester", "owner")
+    rows = ChangeRequest.objects.select_for_update(of=("self",), no_key=True).select_related("repository", "requester")
     locked = rows.get(pk=change.pk)
     access.can_nudge(actor, locked).require_or_conflict()
     row = _request(actor, locked, user)

@@ -54,7 +54,7 @@ def rebalance(actor: User, *, repository: Repository, moves: Collection[str]) ->
 
 def _carry_out(actor: User, repository: Repository, move: Move) -> None:
     change = (
-        ChangeRequest.objects.select_for_update(of=("self",))
+        ChangeRequest.objects.select_for_update(of=("self",), no_key=True)
         .select_related("repository")
         .get(repository=repository, number=move.number)
     )

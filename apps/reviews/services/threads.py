@@ -146,7 +146,9 @@ def reply(actor: User, *, thread: Thread, body: str) -> Comment:
 
 def lock_thread(thread: Thread) -> Thread:
     """The row as it is now, locked: of two people who settle it at once the second sees what the first did."""
-    rows = Thread.objects.select_for_update(of=("self",)).select_related("change__repository", "created_by")
+    rows = Thread.objects.select_for_update(of=("self",), no_key=True).select_related(
+        "change__repository", "created_by"
+    )
     return rows.get(pk=thread.pk)
 
 

@@ -39,7 +39,7 @@ def tell(
 
 
 def _add(change: ChangeRequest, user_id: int, line: dict[str, str]) -> None:
-    recent = News.objects.select_for_update().filter(
+    recent = News.objects.select_for_update(no_key=True).filter(
         change=change, user=user_id, read_at=None, first_at__gte=now() - TOGETHER
     )
     row = recent.order_by("pk").last()
