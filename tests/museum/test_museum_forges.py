@@ -236,7 +236,7 @@ def test_a_vote_that_led_to_a_merge_cannot_be_taken_away_afterwards(museum: Muse
     review = museum.get("bob", f"changes/{number}/reviews/")["results"][0]["id"]
     museum.merge(number)
     path = f"changes/{number}/reviews/{review}/withdraw/"
-    assert museum.post("bob", path, status=409)["code"] == "wrong_state"
+    assert museum.post("bob", path, status=409)["code"] == "too_late"
     assert museum.post("carol", path, status=403)["code"] == "not_yours"
     assert len(museum.get("dave", f"changes/{number}/reviews/")["results"]) == 1
     assert museum.told(number, "review.withdrawn") == []
