@@ -22,7 +22,7 @@ from apps.core.reading import once_per_read
 from apps.core.verdict import Reason
 from apps.repositories.access import can_see
 from apps.repositories.models import BranchTip
-from apps.vcs.history import is_ancestor
+from apps.vcs.history import is_known_ancestor
 from apps.vcs.objects import commit_tree_oid
 
 MAX_PAGE = 100
@@ -223,10 +223,7 @@ def _adoption_facts(change: ChangeRequest, latest: Revision, tip: str, *, follow
     """What is adopted happened already, so it is not followed; it has to be on its branch still."""
     if not follows:
         return GitFacts()
-    try:
-        is_there = bool(tip) and is_ancestor(change.repository.mirror_path, latest.head_oid, tip)
-    except PortalError:
-        is_there = False
+    is_there = bool(tip) and is_known_ancestor(change.repository.mirror_path, latest.head_oid, tip)
     gone = Reason("gone", f"{change.target_branch} does not contain it any more. Withdraw the change.")
     return GitFacts(is_current=is_there, reasons=() if is_there else (gone,))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from apps.core.errors import PortalError
 from apps.policies.codeowners import CodeOwners
 from apps.policies.config import DEFAULT_CONFIG, PortalConfig, affected_environments
 from apps.policies.evaluation import EnvironmentFact, PathOwners, PolicyFact
@@ -14,7 +13,7 @@ from apps.policies.reading import NO_OWNERS, PORTAL_PATH, Located, PolicyFiles, 
 from apps.policies.rego.modules import Modules
 from apps.repositories.models import Repository
 from apps.vcs.errors import ObjectMissing
-from apps.vcs.history import is_ancestor
+from apps.vcs.history import is_known_ancestor
 
 FILE = "file"
 DEFAULT = "default"
@@ -93,7 +92,7 @@ def _policy(files: PolicyFiles, governs: str, oid: str, problems: tuple[Located,
 def _last_valid(repository: Repository, branch: str, commit_oid: str) -> PolicyFiles | None:
     """The newest valid version that ``commit_oid`` comes after: what was pushed later does not govern what is judged by it."""
     rows = PolicyVersion.objects.filter(repository=repository, branch=branch, valid=True).order_by("-noted_at", "-id")
-    row = next((one for one in rows if _is_before(repository, one.commit_oid, commit_oid)), None)
+    row = next((one for one in rows if is_known_ancestor(repository.mirror_path, one.commit_oid, commit_oid)), None)
     if row is None:
         return None
     try:
@@ -101,10 +100,3 @@ def _last_valid(repository: Repository, branch: str, commit_oid: str) -> PolicyF
     except ObjectMissing:
         return None
     return found if found.is_valid else None
-
-
-def _is_before(repository: Repository, earlier: str, later: str) -> bool:
-    try:
-        return is_ancestor(repository.mirror_path, earlier, later)
-    except PortalError:  # its commit is gone: nothing shows that it came before
-        return False

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from apps.accounts.models import User
 from apps.accounts.queries import people_by_email, users_by_handle
-from apps.core.errors import PortalError
 from apps.repositories.models import RefUpdate, WebhookDelivery
 from apps.repositories.transitions import Move
-from apps.vcs.history import is_ancestor
+from apps.vcs.history import is_known_ancestor
 
 
 def people_of(deliveries: Iterable[WebhookDelivery]) -> dict[int, User]:
@@ -44,7 +43,5 @@ def _steps(git_dir: Path, move: Move, notices: list[WebhookDelivery], people: di
 
 
 def _between(git_dir: Path, old: str, middle: str, new: str) -> bool:
-    try:
-        return is_ancestor(git_dir, old, middle) and is_ancestor(git_dir, middle, new)
-    except PortalError:  # the notice names a commit that the mirror does not have
-        return False
+    """A notice can name a commit that the mirror does not have: that one is not between."""
+    return is_known_ancestor(git_dir, old, middle) and is_known_ancestor(git_dir, middle, new)

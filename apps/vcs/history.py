@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+from apps.core.errors import PortalError
 from apps.vcs import gateway
 from apps.vcs.errors import ObjectMissing
 from apps.vcs.objects import object_type, require_oid
@@ -129,6 +130,14 @@ def is_ancestor(git_dir: Path, a: str, b: str) -> bool:
         _require_commit(git_dir, b)
         raise gateway.failed("merge-base", done)
     return done.code == 0
+
+
+def is_known_ancestor(git_dir: Path, a: str, b: str) -> bool:
+    """The same, and ``False`` where it cannot be shown because the mirror lacks one of them or Git fails."""
+    try:
+        return is_ancestor(git_dir, a, b)
+    except PortalError:
+        return False
 
 
 def _require_commit(git_dir: Path, oid: str) -> None:

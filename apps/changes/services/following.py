@@ -20,7 +20,7 @@ from apps.policies.services import note_policy
 from apps.repositories.models import RefUpdate, Repository
 from apps.repositories.queries import tip
 from apps.repositories.services import note_pins_restored
-from apps.vcs.history import is_ancestor
+from apps.vcs.history import is_known_ancestor
 
 logger = logging.getLogger(__name__)
 ATTEMPTS = 4
@@ -197,10 +197,7 @@ def _attach_step(update: RefUpdate, head: str) -> Iterator[Step]:
 def _cause(change: ChangeRequest, head: str, *, recreated: bool) -> str:
     if recreated:
         return Cause.RECREATED
-    try:
-        forward = is_ancestor(change.repository.mirror_path, _latest(change).head_oid, head)
-    except PortalError:
-        forward = False
+    forward = is_known_ancestor(change.repository.mirror_path, _latest(change).head_oid, head)
     return Cause.PUSHED if forward else Cause.FORCE_PUSHED
 
 

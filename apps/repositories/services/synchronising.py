@@ -20,7 +20,7 @@ from apps.repositories.models import BranchTip, RefUpdate, Repository, WebhookDe
 from apps.repositories.pushers import split_by_pushes
 from apps.repositories.services.branches import is_own_push
 from apps.repositories.transitions import Move, TipMoved, announce, record_moves
-from apps.vcs.history import is_ancestor
+from apps.vcs.history import is_known_ancestor
 
 SYNC = "repositories.sync"
 MAX_BACKOFF_SECONDS = 900
@@ -151,10 +151,8 @@ def _kind(repository: Repository, old: str, new: str) -> str:
         return RefUpdate.Kind.CREATED
     if not new:
         return RefUpdate.Kind.DELETED
-    try:
-        forward = is_ancestor(repository.mirror_path, old, new)
-    except PortalError:  # the old tip is gone after a rebuild: that it was an ancestor cannot be shown
-        forward = False
+    # After a rebuild the old tip can be gone: that it was an ancestor cannot be shown.
+    forward = is_known_ancestor(repository.mirror_path, old, new)
     return RefUpdate.Kind.ADVANCED if forward else RefUpdate.Kind.FORCED
 
 
