@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db.models import Q
 
 from apps.changes.models import ChangeRequest, Overlap
+from apps.core.text import first_few
 
 NAMED = 5
 RELATED = ("first__change__owner", "first__change__requester", "second__change__owner", "second__change__requester")
@@ -80,9 +81,9 @@ def _words(row: Overlap, other: ChangeRequest, stays: bool | None, theirs: bool 
     if order == "unknown":
         return f"It is not known whether the order matters: {row.message or 'one of them has no result.'}"
     if order == "conflict":
-        return f"They conflict in {_some(row.conflicts)}: whichever is merged second has to be rebased first."
+        return f"They conflict in {first_few(row.conflicts)}: whichever is merged second has to be rebased first."
     if order == "matters":
-        return f"The order matters: {_some(row.differs)} ends differently. Agree on who goes first."
+        return f"The order matters: {first_few(row.differs)} ends differently. Agree on who goes first."
     return f"The result is the same in either order. {_approvals(other, stays, theirs)}"
 
 
@@ -98,7 +99,3 @@ def _approvals(other: ChangeRequest, stays: bool | None, theirs: bool | None) ->
     if theirs is False:
         return f"If this change is merged first, approvals of {other.label} have to be given again."
     return "Approvals of one of them stay; of the other that shows when the first is merged."
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")

@@ -19,6 +19,7 @@ from apps.core.errors import NotVisible, PortalError
 from apps.core.paging import Page, keyset_page
 from apps.core.prepared import Prepared
 from apps.core.reading import once_per_read
+from apps.core.text import first_few
 from apps.core.verdict import Reason
 from apps.repositories.access import can_see
 from apps.repositories.models import BranchTip
@@ -243,7 +244,7 @@ def _reasons(change: ChangeRequest, facts: GitFacts) -> Iterable[Reason]:
             "unrelated_histories", f"{source} and {target} have no common commit. Rebase {source} onto {target}."
         )
     if facts.conflicts:
-        files = ", ".join(facts.conflicts[:5]) + (" …" if len(facts.conflicts) > 5 else "")
+        files = first_few(facts.conflicts)
         yield Reason(
             "conflict", f"It conflicts with {target} in {files}. Merge or rebase {target} into {source} and push."
         )

@@ -1,9 +1,9 @@
-"""Text that every database can hold: PostgreSQL refuses NUL, and UTF-8 knows no lone surrogates."""
+"""Text that every database can hold (PostgreSQL refuses NUL, and UTF-8 knows no lone surrogates), and lists of names in sentences."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from apps.core.errors import InvalidInput
@@ -20,6 +20,11 @@ def is_storable(text: str) -> bool:
 def visible(text: str) -> str:
     """``text`` with NUL and lone surrogates written as escapes that people can see."""
     return UNSTORABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def first_few(names: Sequence[str], most: int = 5) -> str:
+    """The first of ``names`` for a sentence; an ellipsis says that there are more."""
+    return ", ".join(names[:most]) + (" …" if len(names) > most else "")
 
 
 def require_storable(value: Any, *, field: str = "") -> None:

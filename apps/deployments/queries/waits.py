@@ -12,6 +12,7 @@ from datetime import UTC
 from apps.changes.models import OutsideChange
 from apps.changes.outside import is_on
 from apps.core.clock import now
+from apps.core.text import first_few
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.gates import Gate, gate_of, present_config
@@ -106,7 +107,7 @@ def _outside(deployment: Deployment) -> list[Wait]:
     within = [row for row in rows.order_by("pk") if is_on(row, deployment.commit)]
     if not within or not _holds_outside(deployment, within[0]):
         return []
-    commits = ", ".join(row.new_oid[:10] for row in within[:5]) + (" …" if len(within) > 5 else "")
+    commits = first_few([row.new_oid[:10] for row in within])
     text = f"{branch} was moved past the portal ({commits}), and this commit contains it. Adopt or revert it first."
     return [Wait("outside", text)]
 

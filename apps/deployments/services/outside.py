@@ -9,14 +9,12 @@ from apps.changes import services as changes
 from apps.changes.models import ChangeRequest, OutsideChange
 from apps.changes.outside import beneath, is_on, proposal_of
 from apps.changes.transitions import Entry
-from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.deployments import messages
+from apps.deployments.inverses import write_inverse
 from apps.repositories import access as repositories
 from apps.repositories.queries import tip
 from apps.repositories.roles import WRITE
-from apps.vcs import merging, objects
-from apps.vcs.history import Signature
 
 
 @transaction.atomic
@@ -44,7 +42,17 @@ def revert_outside_change(actor: User, *, outside: OutsideChange) -> ChangeReque
     Refused like :func:`adopt_outside_change`, and with ``revert_conflict`` and the files where later changes stand in the way.
     """
     row, head = _begin(actor, outside)
-    commit = _write_inverse(actor, row, head)
+    commit = write_inverse(
+        actor,
+        row.repository.mirror_path,
+        tip=head,
+        before=row.old_oid,
+        after=row.new_oid,
+        message=messages.outside_revert_message(row, asked_by=actor),
+        left=f"Nothing of this is left on {row.branch}.",
+        code="revert_conflict",
+        words=("This cannot be taken back", "Write the inverse in Git and open a change for it."),
+    )
     title = f"Revert {_what(row)}"
     said = Entry(
         "outside_change.revert_proposed",
@@ -84,30 +92,6 @@ def _begin(actor: User, outside: OutsideChange) -> tuple[OutsideChange, str]:
     if not is_on(row, head):
         raise Conflict("gone", f"{row.branch} does not contain this any more. It is settled with the next fetch.")
     return row, head
-
-
-def _write_inverse(actor: User, row: OutsideChange, head: str) -> str:
-    git_dir = row.repository.mirror_path
-    before, after, present = (objects.commit_tree_oid(git_dir, oid) for oid in (row.old_oid, row.new_oid, head))
-    result = merging.merge_trees(git_dir, after, present, before)
-    if result.tree is None:
-        files = list(result.conflicts)
-        raise Conflict(
-            "revert_conflict",
-            f"This cannot be taken back by itself: later changes touched the same places in {', '.join(files[:5])}"
-            f"{' …' if len(files) > 5 else ''}. Write the inverse in Git and open a change for it.",
-            files=files,
-        )
-    if result.tree == present:
-        raise Conflict("nothing_to_undo", f"Nothing of this is left on {row.branch}.")
-    return merging.write_commit(
-        git_dir,
-        tree=result.tree,
-        parents=[head],
-        message=messages.outside_revert_message(row, asked_by=actor),
-        author=messages.signature_of(actor),
-        committer=Signature(messages.PORTAL_NAME, messages.PORTAL_EMAIL, now()),
-    )
 
 
 def _what(row: OutsideChange) -> str:

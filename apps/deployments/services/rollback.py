@@ -11,14 +11,13 @@ from apps.changes.lifecycle import OPEN
 from apps.changes.lifecycle import Status as ChangeStatus
 from apps.changes.models import ChangeRequest
 from apps.changes.transitions import lock_change
-from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.core.work import request_work
 from apps.deployments import access, messages
+from apps.deployments.inverses import write_inverse
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment
-from apps.vcs import history, merging, objects, refs
-from apps.vcs.history import Signature
+from apps.vcs import objects, refs
 
 UNDOABLE = [str(Status.SUCCEEDED), str(Status.FAILED), str(Status.UNKNOWN)]
 """Something of the change may be in the environment."""
@@ -95,28 +94,14 @@ def _write_inverse(actor: User, change: ChangeRequest) -> str:
     tip = refs.branch_tip(git_dir, change.target_branch)
     if tip is None:
         raise Conflict("target_gone", f"The branch {change.target_branch} is gone, so nothing can be merged into it.")
-    merged = history.read_commit(git_dir, change.merge_commit)
-    present = objects.commit_tree_oid(git_dir, tip)
-    before = objects.commit_tree_oid(git_dir, _before(change))
-    result = merging.merge_trees(git_dir, merged.tree, present, before)
-    if result.tree is None:
-        files = list(result.conflicts)
-        raise Conflict(
-            "rollback_conflict",
-            f"{change.label} cannot be undone by itself: later changes touched the same places in "
-            f"{', '.join(files[:5])}{' …' if len(files) > 5 else ''}. Write the inverse in Git, "
-            "or roll the later changes back first.",
-            files=files,
-        )
-    if result.tree == present:
-        raise Conflict("nothing_to_undo", f"Nothing of {change.label} is left on {change.target_branch}.")
-    who = messages.signature_of(actor)
-    portal = Signature(messages.PORTAL_NAME, messages.PORTAL_EMAIL, now())
-    return merging.write_commit(
+    return write_inverse(
+        actor,
         git_dir,
-        tree=result.tree,
-        parents=[tip],
+        tip=tip,
+        before=_before(change),
+        after=change.merge_commit,
         message=messages.revert_message(change, asked_by=actor),
-        author=who,
-        committer=portal,
+        left=f"Nothing of {change.label} is left on {change.target_branch}.",
+        code="rollback_conflict",
+        words=(f"{change.label} cannot be undone", "Write the inverse in Git, or roll the later changes back first."),
     )

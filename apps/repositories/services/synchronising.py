@@ -14,6 +14,7 @@ from apps.audit import services as audit
 from apps.audit.actors import SYSTEM, Actor
 from apps.core.clock import now
 from apps.core.errors import PortalError
+from apps.core.text import first_few
 from apps.core.work import request_work
 from apps.repositories import access, mirrors
 from apps.repositories.models import BranchTip, RefUpdate, Repository, WebhookDelivery
@@ -118,7 +119,7 @@ def _refused(repository: Repository, names: tuple[str, ...]) -> dict[str, Any]:
     before = repository.sync_problem or {}
     same = before.get("code") == REFUSED
     message = (
-        f"What was pushed to {', '.join(names[:5])}{' …' if len(names) > 5 else ''} is malformed and was not taken; "
+        f"What was pushed to {first_few(names)} is malformed and was not taken; "
         "all other branches are current. Run 'git fsck --full' there, repair or delete the branch, and push again."
     )
     since = before["since"] if same else now().isoformat()
