@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
@@ -85,45 +86,24 @@ def _first_revision(
 
 
 def create_inverse_change(
-    actor: User,
-    *,
-    change: ChangeRequest,
-    environments: list[str],
-    title: str,
-    description: str,
-    head_oid: str,
-    entry: Entry | None = None,
+    actor: User, *, change: ChangeRequest, environments: list[str], title: str, description: str, head_oid: str
 ) -> ChangeRequest:
     """A change in review that takes ``change`` back; ``head_oid`` is the commit that does it.
 
     The commit was written by the portal, so only the person who asks contributes to it.
     """
     repositories.require(actor, change.repository, WRITE)
-    title, description = check_title(title), check_description(description)
-    repository = change.repository
-    target, tip = branches.resolve_target(repository, change.target_branch)
-    snapshot = take(repository.mirror_path, head=head_oid, target=tip)
-    branches.require_something(snapshot, "The inverse commit", target)
-    with transaction.atomic():
-        inverse = _insert(
-            actor,
-            repository=repository,
-            kind=ChangeRequest.Kind.ROLLBACK,
-            title=title,
-            description=description,
-            status=str(Status.IN_REVIEW),
-            target_branch=target,
-            owner=actor,
-            rolls_back=change,
-            rollback_environments=list(environments),
-        )
-        said = entry or Entry(
-            "rollback.requested",
-            f"{actor.username} asked to roll back {change.label} with {inverse.label}",
-            {"rolls_back": change.number, "environments": list(environments)},
-        )
-        _first_revision(inverse, snapshot, Revision.Cause.INVERSE, actor, said)
-    return inverse
+    target, snapshot = _take_written(change.repository, change.target_branch, head_oid)
+
+    def said(inverse: ChangeRequest) -> Entry:
+        summary = f"{actor.username} asked to roll back {change.label} with {inverse.label}"
+        return Entry("rollback.requested", summary, {"rolls_back": change.number, "environments": list(environments)})
+
+    return _propose(
+        actor, snapshot, Revision.Cause.INVERSE, said,
+        repository=change.repository, target_branch=target, title=title, description=description,
+        kind=ChangeRequest.Kind.ROLLBACK, rolls_back=change, rollback_environments=list(environments),
+    )  # fmt: skip
 
 
 def create_adoption(actor: User, *, outside: OutsideChange, title: str) -> ChangeRequest:
@@ -135,25 +115,22 @@ def create_adoption(actor: User, *, outside: OutsideChange, title: str) -> Chang
     repository = outside.repository
     repositories.require(actor, repository, WRITE)
     snapshot = take_move(repository.mirror_path, old=outside.old_oid, new=outside.new_oid)
-    with transaction.atomic():
-        change = _insert(
-            actor,
-            repository=repository,
-            kind=ChangeRequest.Kind.ADOPTION,
-            title=check_title(title),
-            description=f"{outside.branch} was moved from {outside.old_oid} to {outside.new_oid} past the portal. "
-            "Approve it to let what it brought be deployed, or revert it.",
-            status=str(Status.IN_REVIEW),
-            target_branch=outside.branch,
-            owner=actor,
-        )
-        said = Entry(
-            "outside_change.adoption_proposed",
-            f"{actor.username} proposed to adopt what was pushed to {outside.branch} past the portal, with {change.label}",
-            {"old": outside.old_oid, "new": outside.new_oid, "kind": outside.kind},
-        )
-        _first_revision(change, snapshot, Revision.Cause.OUTSIDE, actor, said, pusher=outside.pusher)
-    return change
+    description = (
+        f"{outside.branch} was moved from {outside.old_oid} to {outside.new_oid} past the portal. "
+        "Approve it to let what it brought be deployed, or revert it."
+    )
+
+    def said(change: ChangeRequest) -> Entry:
+        what = f"what was pushed to {outside.branch} past the portal"
+        summary = f"{actor.username} proposed to adopt {what}, with {change.label}"
+        data = {"old": outside.old_oid, "new": outside.new_oid, "kind": outside.kind}
+        return Entry("outside_change.adoption_proposed", summary, data)
+
+    return _propose(
+        actor, snapshot, Revision.Cause.OUTSIDE, said, pusher=outside.pusher,
+        repository=repository, target_branch=outside.branch, title=title, description=description,
+        kind=ChangeRequest.Kind.ADOPTION,
+    )  # fmt: skip
 
 
 def create_restoring_change(
@@ -168,20 +145,39 @@ def create_restoring_change(
 ) -> ChangeRequest:
     """A change in review whose commit ``head_oid`` the portal wrote; the ordinary gate, and only who asks contributes."""
     repositories.require(actor, repository, WRITE)
+    target, snapshot = _take_written(repository, target_branch, head_oid)
+    return _propose(
+        actor, snapshot, Revision.Cause.INVERSE, lambda _: entry,
+        repository=repository, target_branch=target, title=title, description=description,
+    )  # fmt: skip
+
+
+def _take_written(repository: Repository, target_branch: str, head_oid: str) -> tuple[str, Snapshot]:
+    """The target's name, and what merging a commit that the portal wrote would do to it now."""
     target, tip = branches.resolve_target(repository, target_branch)
     snapshot = take(repository.mirror_path, head=head_oid, target=tip)
     branches.require_something(snapshot, "The inverse commit", target)
+    return target, snapshot
+
+
+def _propose(
+    actor: User,
+    snapshot: Snapshot,
+    cause: str,
+    said: Callable[[ChangeRequest], Entry],
+    *,
+    title: str,
+    description: str,
+    pusher: User | None = None,
+    **columns: Any,
+) -> ChangeRequest:
+    """A change without a branch, in review; its number, which ``said`` may name, is known only in between."""
+    title, description = check_title(title), check_description(description)
     with transaction.atomic():
         change = _insert(
-            actor,
-            repository=repository,
-            title=check_title(title),
-            description=check_description(description),
-            status=str(Status.IN_REVIEW),
-            target_branch=target,
-            owner=actor,
+            actor, title=title, description=description, status=str(Status.IN_REVIEW), owner=actor, **columns
         )
-        _first_revision(change, snapshot, Revision.Cause.INVERSE, actor, entry)
+        _first_revision(change, snapshot, cause, actor, said(change), pusher=pusher)
     return change
 
 

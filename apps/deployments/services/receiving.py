@@ -11,6 +11,7 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.audit import services as audit
 from apps.audit.actors import Actor
+from apps.changes.outside import target_branches
 from apps.core.errors import InvalidInput
 from apps.deployments import access
 from apps.deployments.models import MergeIntent
@@ -65,8 +66,8 @@ def guarded_branches(repository: Repository) -> frozenset[str]:
 
     Not those of changes that are only proposed: a change could close somebody's branch by naming it as its target.
     """
-    merged = MergeIntent.objects.filter(change__repository=repository).exclude(state=MergeIntent.State.RETURNED)
-    return frozenset({repository.default_branch, *merged.values_list("revision__target_branch", flat=True).distinct()})
+    merging = MergeIntent.objects.pending().filter(change__repository=repository)
+    return target_branches(repository) | frozenset(merging.values_list("revision__target_branch", flat=True))
 
 
 def _judge(repository: Repository, update: Update, guarded: frozenset[str]) -> Received:
