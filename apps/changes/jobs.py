@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.db.models import F
 
-from apps.changes.lifecycle import FOLLOWS_GIT
 from apps.changes.models import ChangeRequest, Overlap, RenderedSide, Rendering, RenderingPlan, Revision
 from apps.changes.services import (
     KEEP_SIDES,
@@ -55,11 +54,12 @@ def renderings_waiting(limit: int) -> list[int]:
 
 def plans_uncompared(limit: int) -> list[int]:
     """Plans of present revisions whose targets are all done, and for which nobody looked what else touches the same."""
-    following = [str(status) for status in FOLLOWS_GIT]
     busy = Rendering.objects.filter(state=Rendering.State.QUEUED, planned_by=Rendering.Planner.HERE)
     rows = RenderingPlan.objects.filter(
-        compared_at=None, revision__change__revision=F("revision"), revision__change__status__in=following
-    ).exclude(revision__change__kind=ChangeRequest.Kind.ADOPTION)
+        compared_at=None,
+        revision__change__revision=F("revision"),
+        revision__change__in=ChangeRequest.objects.following(),
+    )
     return list(rows.exclude(revision__in=busy.values("revision")).order_by("pk").values_list("pk", flat=True)[:limit])
 
 

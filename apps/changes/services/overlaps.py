@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -124,39 +123,29 @@ def _queue(revision: Revision, other_id: int, labels: list[str]) -> None:
 # --- both orders ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Ends:
-    """Trees after one change alone, and after both; ``conflicts`` where there is no clean merge."""
-
-    alone: str
-    both: str
-    conflicts: tuple[str, ...] = field(default=())
-
-
 def _compared(first: Revision, second: Revision) -> dict[str, Any]:
     git_dir = first.change.repository.mirror_path
     if not (first.result_tree and second.result_tree):
         return {"conflicts": [], "message": "One of them conflicts with the target branch."}
     after_first, after_second = _one_then_other(git_dir, first, second), _one_then_other(git_dir, second, first)
-    conflicts = sorted({*after_first.conflicts, *after_second.conflicts})
+    conflicts = sorted({display(path) for merged in (after_first, after_second) for path in merged.conflicts})
     if conflicts:
         return {"conflicts": conflicts[:SHOWN], "same_end": False, "first_stays": False, "second_stays": False}
-    differs = _differences(git_dir, (first, second), after_first.both, after_second.both)
+    differs = _differences(git_dir, (first, second), after_first.tree or "", after_second.tree or "")
     return {
         "same_end": not differs,
         "differs": differs[:SHOWN],
-        "first_stays": _stays(git_dir, first, second, after_second),
-        "second_stays": _stays(git_dir, second, first, after_first),
+        "first_stays": _stays(git_dir, first, second, after_second.tree or ""),
+        "second_stays": _stays(git_dir, second, first, after_first.tree or ""),
     }
 
 
-def _one_then_other(git_dir: Path, one: Revision, other: Revision) -> _Ends:
+def _one_then_other(git_dir: Path, one: Revision, other: Revision) -> merging.MergeResult:
     """As the portal merges: the head of the other into the commit that merging the first one makes."""
     landed = result_commit(
         git_dir, one.change.number, one.number, tree=one.result_tree, target=one.target_oid, head=one.head_oid
     )
-    merged = merging.merge(git_dir, landed, other.head_oid)
-    return _Ends(one.result_tree, merged.tree or "", tuple(display(path) for path in merged.conflicts))
+    return merging.merge(git_dir, landed, other.head_oid)
 
 
 def _differences(git_dir: Path, revisions: tuple[Revision, Revision], tree: str, other: str) -> list[str]:
@@ -178,18 +167,21 @@ def _differences(git_dir: Path, revisions: tuple[Revision, Revision], tree: str,
     return [row.label for row in rows if outcome_of(rendered_target(row), sides, hide).difference.changes]
 
 
-def _stays(git_dir: Path, change: Revision, landed: Revision, ends: _Ends) -> bool | None:
-    """Whether approvals of ``change`` carry over once ``landed`` is merged (DESIGN §5); ``None`` where a plan is needed."""
+def _stays(git_dir: Path, change: Revision, landed: Revision, both: str) -> bool | None:
+    """Whether approvals of ``change`` carry over once ``landed`` is merged (DESIGN §5), and ``both`` is the tree of the two.
+
+    ``None``: it cannot be told before.
+    """
     if any(is_policy(path) for path in landed.paths):
         return None  # the rules and targets by which it is judged are others then
     before = objects.commit_tree_oid(git_dir, change.target_oid)
-    if merging.merge_trees(git_dir, before, ends.alone, change.result_tree).tree != ends.both:
+    if merging.merge_trees(git_dir, before, landed.result_tree, change.result_tree).tree != both:
         return False
     theirs = {row.label for row in landed.renderings.all()}
     shared = [row for row in change.renderings.defer("document") if row.label in theirs]
     if any(row.state != State.RENDERED or row.planned_by != Rendering.Planner.HERE for row in shared):
         return None
-    sides = Sides(GitTree(git_dir, ends.alone), GitTree(git_dir, ends.both))
+    sides = Sides(GitTree(git_dir, landed.result_tree), GitTree(git_dir, both))
     hide = fingerprint_of(change)
     return all(outcome_of(rendered_target(row), sides, hide).digest == row.digest for row in shared)
 
