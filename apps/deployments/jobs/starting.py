@@ -42,26 +42,29 @@ def start(pk: int) -> None:
 
 
 def _judge(pk: int) -> None:
-    deployment = _pending(pk)
-    if deployment is None or _is_scheduled_by_nobody(deployment):
-        return
-    look = look_at(deployment)
-    if look.waits:
-        _hold(deployment, look.waits)
+    found = _ready(pk)
+    if found is None:
         return
     # It would start: judged again where nobody can take anything away until that is written.
     # Locks in the order of everybody else: change, deployment, log.
-    ChangeRequest.objects.select_for_update(no_key=True).filter(pk=deployment.change_id).first()
+    ChangeRequest.objects.select_for_update(no_key=True).filter(pk=found[0].change_id).first()
     Deployment.objects.select_for_update(no_key=True).filter(pk=pk).first()
     audit.hold_log()
+    found = _ready(pk)
+    if found is not None:
+        _start(*found)
+
+
+def _ready(pk: int) -> tuple[Deployment, Gate | None] | None:
+    """A pending deployment that nothing holds, with its gate; what holds one is written, and then there is none."""
     deployment = _pending(pk)
     if deployment is None or _is_scheduled_by_nobody(deployment):
-        return
+        return None
     look = look_at(deployment)
     if look.waits:
         _hold(deployment, look.waits)
-    else:
-        _start(deployment, look.gate)
+        return None
+    return deployment, look.gate
 
 
 def _start(deployment: Deployment, gate: Gate | None) -> None:

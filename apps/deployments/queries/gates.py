@@ -8,7 +8,6 @@ from apps.deployments.models import Deployment, Environment
 from apps.policies.config import DEPLOY, PortalConfig
 from apps.policies.evaluation import Requirement, skipped_by_emergency
 from apps.policies.queries import policy_at
-from apps.reviews.emergencies import restores_earlier_state
 from apps.reviews.holds import windows_for
 from apps.reviews.queries import Judgement, judge
 from apps.vcs import refs
@@ -47,9 +46,7 @@ def present_config(deployment: Deployment) -> PortalConfig:
 
 
 def gate_of(deployment: Deployment) -> Gate | None:
-    """Judged now; ``None`` where nothing is asked: no rules, no windows, or a rollback to what was approved and live before."""
-    if deployment.kind == Deployment.Kind.ROLLBACK and restores_earlier_state(deployment.change):
-        return None
+    """Judged now; ``None`` where nothing is asked: there are neither rules nor windows."""
     config, environment = present_config(deployment), deployment.environment
     has_rules = _has_rules(environment, config)
     if not has_rules and not windows_for(config.windows, environment.name, DEPLOY):

@@ -52,9 +52,10 @@ def waits_of(deployment: Deployment) -> tuple[Wait, ...]:
 def look_at(deployment: Deployment) -> Look:
     """The same, with the judgement that it rests on."""
     is_rollback = deployment.kind == Deployment.Kind.ROLLBACK
-    gate = gate_of(deployment)
+    is_free = is_rollback and restores_earlier_state(deployment.change)  # that was the review of the inverse change
+    gate = None if is_free else gate_of(deployment)
     found = _schedule(deployment) + ([] if is_rollback else _promotion(deployment))
-    if not (is_rollback and restores_earlier_state(deployment.change)):
+    if not is_free:
         found += _outside(deployment) + _gate(gate)
     if deployment.manual_start:
         found.append(Wait("manual", "Starts by hand: somebody who may deploy presses Start."))

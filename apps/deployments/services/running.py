@@ -114,7 +114,7 @@ def release(actor: User, *, deployment: Deployment) -> Deployment:
         )
     Deployment.objects.filter(pk=locked.pk).update(manual_start=False, check_at=now(), waits=[])
     locked.refresh_from_db()
-    _note(actor, locked, "deployment.requested", f"{actor.shown_name} pressed Start.", status=str(Status.PENDING))
+    note_act(actor, locked, "deployment.requested", f"{actor.shown_name} pressed Start.")
     request_work("deployments.start", locked.pk)
     return locked
 
@@ -137,7 +137,7 @@ def cancel(actor: User, *, deployment: Deployment) -> Deployment:
     Deployment.objects.filter(pk=locked.pk).update(cancel_requested_by=actor, check_at=now())
     locked.refresh_from_db()
     text = f"{actor.shown_name} asked to cancel; the step that runs is told to stop."
-    _note(actor, locked, "deployment.cancel_requested", text, status=locked.status)
+    note_act(actor, locked, "deployment.cancel_requested", text)
     request_work("deployments.follow", locked.pk)
     return locked
 
@@ -214,9 +214,16 @@ def resolve(actor: User, *, deployment: Deployment, outcome: str, reason: str) -
     return locked
 
 
-def _note(actor: User, deployment: Deployment, action: str, text: str, *, status: str) -> None:
+def note_act(
+    actor: User, deployment: Deployment, action: str, text: str, data: dict[str, object] | None = None
+) -> None:
+    """What somebody did to a deployment that did not move it: for who watches, and on record."""
     append_event(
-        deployment, kind=DeploymentEvent.Kind.STATE, attempt=deployment.attempts, text=text, data={"status": status}
+        deployment,
+        kind=DeploymentEvent.Kind.STATE,
+        attempt=deployment.attempts,
+        text=text,
+        data={"status": deployment.status},
     )
     audit.record(
         Actor.of(actor),
@@ -227,4 +234,5 @@ def _note(actor: User, deployment: Deployment, action: str, text: str, *, status
         environment=deployment.environment.name,
         deployment=deployment.number,
         summary=f"{deployment.label}: {text}",
+        data=data,
     )

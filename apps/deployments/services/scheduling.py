@@ -17,9 +17,9 @@ from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput
 from apps.deployments import access
 from apps.deployments.lifecycle import Status
-from apps.deployments.models import Deployment, DeploymentEvent, MergeSchedule
-from apps.deployments.services.running import lock_deployment
-from apps.deployments.transitions import append_event, end_schedule
+from apps.deployments.models import Deployment, MergeSchedule
+from apps.deployments.services.running import lock_deployment, note_act
+from apps.deployments.transitions import end_schedule
 
 FARTHEST = timedelta(days=90)
 DEFAULT_PATIENCE = timedelta(hours=1)
@@ -86,24 +86,8 @@ def schedule_deployment(actor: User, *, deployment: Deployment, at: datetime | N
     rows.update(start_at=at, scheduled_by=actor if at else None, manual_start=at is None, waits=[], check_at=now())
     locked.refresh_from_db()
     said = f"scheduled it for {_utc(at)}" if at else "took its schedule back"
-    append_event(
-        locked,
-        kind=DeploymentEvent.Kind.STATE,
-        attempt=locked.attempts,
-        text=f"{actor.shown_name} {said}.",
-        data={"status": locked.status},
-    )
-    audit.record(
-        Actor.of(actor),
-        "deployment.scheduled" if at else "deployment.unscheduled",
-        target=locked.label,
-        repository=locked.environment.repository.name,
-        change=locked.change.number,
-        environment=locked.environment.name,
-        deployment=locked.number,
-        summary=f"{locked.label}: {actor.username} {said}",
-        data={"at": at.isoformat() if at else ""},
-    )
+    action = "deployment.scheduled" if at else "deployment.unscheduled"
+    note_act(actor, locked, action, f"{actor.shown_name} {said}.", {"at": at.isoformat() if at else ""})
     return locked
 
 
