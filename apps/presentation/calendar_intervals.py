@@ -11,10 +11,17 @@ from apps.core.errors import InvalidInput
 from apps.deployments.models import Deployment
 from apps.policies import calendar
 from apps.policies.config import WindowConfig
-from apps.presentation.calendar_page import kind_of, shown_repositories, state_of, waiting_for_windows, windows_of
+from apps.presentation.calendar_page import (
+    EARLIEST,
+    LATEST,
+    kind_of,
+    shown_repositories,
+    state_of,
+    waiting_for_windows,
+    windows_of,
+)
 from apps.presentation.schedules import Planned, planned_between
 
-EARLIEST, LATEST = 2000, 2100
 USUAL = timedelta(days=7)
 LONGEST = timedelta(days=92)
 

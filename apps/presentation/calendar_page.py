@@ -21,6 +21,8 @@ from apps.repositories.models import Repository
 from apps.vcs.errors import ObjectMissing
 
 DAYS = 7
+EARLIEST, LATEST = 2000, 2100
+"""Years of which a calendar is shown."""
 MOST_REPOSITORIES = 200
 _WEEK = re.compile(r"(\d{4})-W(\d{2})")
 
@@ -108,7 +110,7 @@ def _monday(week: str, today: date) -> date:
         monday = date.fromisocalendar(year, number, 1)
     except ValueError:
         monday = date.min
-    if not 2000 <= monday.year <= 2100:
+    if not EARLIEST <= monday.year <= LATEST:
         raise InvalidInput("unknown_week", f"{week[:20]} is no week. Write one such as 2026-W48.", field="week")
     return monday
 

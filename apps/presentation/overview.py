@@ -13,10 +13,10 @@ from apps.changes.models import ChangeRequest
 from apps.changes.overlaps import Overlapping, overlaps_of
 from apps.deployments.models import Deployment, Environment, MergeSchedule
 from apps.deployments.plans import deploys_from
-from apps.policies.config import affected_environments
 from apps.presentation.effect_tabs import EffectSummary, effect_summary
 from apps.presentation.markdown import to_html
 from apps.presentation.plain import visible
+from apps.presentation.reached import reached_environments
 from apps.presentation.schedules import schedule_of
 from apps.reviews.queries import policy_of
 
@@ -50,16 +50,9 @@ def overview(change: ChangeRequest) -> Overview:
     policy = policy_of(change)
     revision = change.revision
     paths = [visible(path) for path in revision.paths] if revision else []
-    if change.kind == ChangeRequest.Kind.ROLLBACK and change.rollback_environments:
-        reached = set(change.rollback_environments)
-    else:
-        reached = set(affected_environments(policy.config, revision.paths if revision else ()))
-    if not deploys_from(change.target_branch, change.repository):
-        reached = set()
-    rows = policy.config.environments if revision else ()
     return Overview(
         description=to_html(change.description),
-        environments=tuple(Reached(row.name, row.protected) for row in rows if row.name in reached),
+        environments=tuple(Reached(row.name, row.protected) for row in reached_environments(change, policy.config)),
         paths=tuple(paths[:SHOWN_PATHS]),
         more_paths=max(len(paths) - SHOWN_PATHS, 0),
         conflicts=tuple(visible(path) for path in revision.conflicts) if revision else (),

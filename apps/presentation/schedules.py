@@ -14,9 +14,10 @@ from apps.core.clock import now
 from apps.deployments.models import Deployment, MergeSchedule
 from apps.deployments.services.scheduling import DEFAULT_PATIENCE, open_schedule
 from apps.policies import calendar
-from apps.policies.config import affected_environments
-from apps.policies.queries import policy_at
+from apps.policies.config import DEPLOY, MERGE, PortalConfig
+from apps.presentation.reached import reached_environments
 from apps.repositories.models import Repository
+from apps.reviews.queries import policy_of
 from apps.vcs.errors import ObjectMissing
 
 NEAR = timedelta(hours=1)
@@ -58,19 +59,11 @@ def schedule_of(change: ChangeRequest) -> MergeSchedule | None:
 def first_proposal(change: ChangeRequest, environment: str = "") -> datetime:
     """The next full hour at which no window of the policy holds the change, or the deployment to ``environment``."""
     hour = now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    tip = change.revision.target_oid if change.revision else ""
-    try:
-        config = policy_at(change.repository, change.target_branch, tip).config
-    except ObjectMissing:
-        return hour
-    stage = "deploy" if environment else "merge"
-    names = (
-        (environment,)
-        if environment
-        else affected_environments(config, change.revision.paths if change.revision else ())
-    )
+    config = _config(change)
+    stage = DEPLOY if environment else MERGE
+    names = (environment,) if environment else _reached(change, config)
     windows = [one for one in config.windows if any(calendar.concerns(one, name, stage) for name in (*names, ""))]
-    return calendar.next_slot(windows, hour) or hour if windows and calendar.holds_at(windows, hour) else hour
+    return calendar.next_slot(windows, hour) or hour
 
 
 def planned_between(user: User, start: datetime, end: datetime) -> tuple[Planned, ...]:
@@ -90,7 +83,7 @@ def planned_between(user: User, start: datetime, end: datetime) -> tuple[Planned
 
 
 def _merge(row: MergeSchedule) -> Planned:
-    return Planned(row.change, None, row.at, row.until, row.scheduled_by, _reached(row.change))
+    return Planned(row.change, None, row.at, row.until, row.scheduled_by, _reached(row.change, _config(row.change)))
 
 
 def _deployment(row: Deployment) -> Planned:
@@ -98,14 +91,16 @@ def _deployment(row: Deployment) -> Planned:
     return Planned(row.change, row, at, at + DEFAULT_PATIENCE, row.scheduled_by, (row.environment.name,))
 
 
-def _reached(change: ChangeRequest) -> tuple[str, ...]:
-    if change.revision is None:
-        return ()
+def _config(change: ChangeRequest) -> PortalConfig:
+    """What governs ``change``; nothing is asked of it while the mirror lacks the commit."""
     try:
-        config = policy_at(change.repository, change.target_branch, change.revision.target_oid).config
+        return policy_of(change).config
     except ObjectMissing:
-        return ()
-    return tuple(affected_environments(config, change.revision.paths))
+        return PortalConfig(environments=())
+
+
+def _reached(change: ChangeRequest, config: PortalConfig) -> tuple[str, ...]:
+    return tuple(row.name for row in reached_environments(change, config))
 
 
 def _clashes(one: Planned, rows: Sequence[Planned], pairs: dict[frozenset[int], int]) -> Iterable[str]:
