@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from apps.accounts.models import User
 from apps.policies import reading
 from apps.policies.config import affected_environments, differences, is_policy, parse_portal_yaml
 from apps.policies.models import PolicyVersion
@@ -24,21 +23,6 @@ GOOD = 'package portal.merge\n\ndeny contains "no" if input.size.files > 3\n'
 BROKEN = "package portal.merge\n\ndeny contains { if\n"
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def repository() -> Repository:
-    owner = User.objects.create_user("erin")
-    return Repository.objects.create(name="shop", url="/srv/shop", default_branch="main", created_by=owner)
-
-
-@pytest.fixture
-def git(tmp_path: Path, repository: Repository) -> GitRepo:
-    """A work clone whose ``.git`` stands where the mirror of the repository is looked for."""
-    work = GitRepo.create(tmp_path / "work")
-    repository.mirror_path.parent.mkdir(parents=True, exist_ok=True)
-    repository.mirror_path.symlink_to(work.git_dir)
-    return work
 
 
 def noted(repository: Repository, git: GitRepo, files: dict[str, str | bytes]) -> Policy:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from apps.accounts.models import User
 from apps.audit.models import AuditEntry
 from apps.policies.models import PolicyVersion
 from apps.policies.queries import policy_at
@@ -22,21 +21,6 @@ BROKEN = "apiVersion: portal/v1\nrule: []\n"
 PORTAL = ".gitops/portal.yaml"
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def repository() -> Repository:
-    owner = User.objects.create_user("erin")
-    return Repository.objects.create(name="shop", url="/srv/shop", default_branch="main", created_by=owner)
-
-
-@pytest.fixture
-def git(tmp_path: Path, repository: Repository) -> GitRepo:
-    """A work clone whose ``.git`` stands where the mirror of the repository is looked for."""
-    work = GitRepo.create(tmp_path / "work")
-    repository.mirror_path.parent.mkdir(parents=True, exist_ok=True)
-    repository.mirror_path.symlink_to(work.git_dir)
-    return work
 
 
 def commit(git: GitRepo, files: dict[str, str | bytes]) -> str:
