@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from functools import lru_cache
 
 from apps.policies.config import ResourceClause, StandardConfig, is_policy
@@ -12,6 +11,7 @@ from apps.policies.evaluation.clauses import pattern_of
 from apps.policies.evaluation.demands import Judged
 from apps.policies.evaluation.facts import NORMAL, RENDERED, Facts, ResourceFact
 from apps.policies.evaluation.standing import Ledger
+from apps.policies.evaluation.touched import fits_any, names_of
 from apps.policies.evaluation.verdict import MET, NOT_NEEDED, Requirement, RuleRef
 
 NAME, CODE = "Standard change", "standard"
@@ -129,28 +129,22 @@ def _odd(standard: StandardConfig, resource: ResourceFact) -> str:
     what = f"{resource.kind} {resource.name}"
     if resource.action not in (clause.actions or GENTLE):
         return f"{what} is {resource.action}d."
-    risk = next((one for one in resource.risks if not _any(clause.risks, (one,))), "")
+    risk = next((one for one in resource.risks if not (clause.risks and fits_any(clause.risks, (one,)))), "")
     if risk:
         return f"{what} has the risk {risk}."
-    names = (resource.name, f"{resource.namespace}/{resource.name}")
-    if (clause.kinds and not _any(clause.kinds, (resource.kind,))) or (clause.names and not _any(clause.names, names)):
+    if not (fits_any(clause.kinds, (resource.kind,)) and fits_any(clause.names, names_of(resource))):
         return f"{what} changes too."
-    if not standard.fields:
-        return ""
-    if resource.action != "update" or resource.fields is None:
-        return (
-            f"which fields of {what} change is not known."
-            if resource.action == "update"
-            else f"{what} is {resource.action}d."
-        )
-    other = next(
-        (name for name in resource.fields if not any(_glob(one).fullmatch(name) for one in standard.fields)), ""
-    )
+    return _other_field(standard, resource, what) if standard.fields else ""
+
+
+def _other_field(standard: StandardConfig, resource: ResourceFact, what: str) -> str:
+    if resource.action != "update":
+        return f"{what} is {resource.action}d."
+    if resource.fields is None:
+        return f"which fields of {what} change is not known."
+    fits = [_glob(pattern) for pattern in standard.fields]
+    other = next((name for name in resource.fields if not any(one.fullmatch(name) for one in fits)), "")
     return f"{what} changes {other} too." if other else ""
-
-
-def _any(patterns: Sequence[str], values: Iterable[str]) -> bool:
-    return any(fnmatchcase(value, pattern) for pattern in patterns for value in values)
 
 
 @lru_cache(maxsize=1024)

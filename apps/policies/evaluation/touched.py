@@ -27,17 +27,21 @@ class Touched:
             _is_meant(clause, rows)
             for environment in environments
             for (kind, action), rows in self._resources.get(environment, {}).items()
-            if (not clause.actions or action in clause.actions) and _any(clause.kinds, (kind,))
+            if (not clause.actions or action in clause.actions) and fits_any(clause.kinds, (kind,))
         )
 
 
 def _is_meant(clause: ResourceClause, resources: Iterable[ResourceFact]) -> bool:
     return any(
-        _any(clause.names, (resource.name, f"{resource.namespace}/{resource.name}"))
-        and _any(clause.risks, resource.risks)
-        for resource in resources
+        fits_any(clause.names, names_of(resource)) and fits_any(clause.risks, resource.risks) for resource in resources
     )
 
 
-def _any(patterns: Sequence[str], values: Sequence[str]) -> bool:
+def names_of(resource: ResourceFact) -> tuple[str, str]:
+    """What a resource is called in clauses: by its name, and with its namespace."""
+    return resource.name, f"{resource.namespace}/{resource.name}"
+
+
+def fits_any(patterns: Sequence[str], values: Sequence[str]) -> bool:
+    """Whether one of the values fits one of the globs; where none is given, everything does."""
     return not patterns or any(fnmatchcase(value, pattern) for pattern in patterns for value in values)
