@@ -126,6 +126,15 @@ def test_whether_approvals_stay_is_not_said_beside_a_change_of_the_policy(tmp_pa
     assert one.number < two.number
 
 
+def test_a_module_of_rego_is_a_change_of_the_policy_too(tmp_path: Path) -> None:
+    delivery = Delivery.start(tmp_path, YAML + "rego: policies\n", {"docs/a.md": "1\n2\n3\n4\n5\n6\n7\n8\n9\n"})
+    module = 'package portal.merge\n\ndeny contains "no" if input.size.files > 3\n'
+    text = "1\n2\n3\n4\n5\n6\n7\n8\n9\n"
+    propose(delivery, "one", {"docs/a.md": text.replace("1\n", "one\n"), "policies/a.rego": module})
+    propose(delivery, "two", {"docs/a.md": text.replace("9\n", "nine\n")})
+    assert Overlap.objects.get().second_stays is None
+
+
 def test_changes_that_touch_different_things_are_not_named(tmp_path: Path) -> None:
     delivery = begun(tmp_path)
     one = propose(delivery, "one", {"raw/config.yaml": FIRST.replace("a: '1'", "a: '2'")})

@@ -25,6 +25,7 @@ from apps.core.clock import now
 from apps.core.errors import PortalError
 from apps.core.work import request_work
 from apps.policies.config import is_policy
+from apps.policies.queries import policy_at
 from apps.rendering.model import RenderError
 from apps.repositories.models import Repository
 from apps.vcs import merging, objects, trees
@@ -172,7 +173,8 @@ def _stays(git_dir: Path, change: Revision, landed: Revision, both: str) -> bool
 
     ``None``: it cannot be told before.
     """
-    if any(is_policy(path) for path in landed.paths):
+    policy = policy_at(landed.change.repository, landed.target_branch, landed.target_oid)
+    if any(is_policy(path, policy.config.rego.directory) for path in landed.paths):
         return None  # the rules and targets by which it is judged are others then
     before = objects.commit_tree_oid(git_dir, change.target_oid)
     if merging.merge_trees(git_dir, before, landed.result_tree, change.result_tree).tree != both:
