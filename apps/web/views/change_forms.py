@@ -82,7 +82,7 @@ Act = Callable[[User, ChangeRequest, dict[str, Any]], object]
 Words = dict[str, Any]
 
 
-def _form_page(
+def form_page(
     request: HttpRequest,
     number: int,
     *,
@@ -111,7 +111,7 @@ def _form_page(
 
 @page("GET", "HEAD", "POST")
 def edit(request: HttpRequest, number: int) -> HttpResponse:
-    return _form_page(
+    return form_page(
         request,
         number,
         may=access.can_edit,
@@ -125,7 +125,7 @@ def edit(request: HttpRequest, number: int) -> HttpResponse:
 
 @page("GET", "HEAD", "POST")
 def attach(request: HttpRequest, number: int) -> HttpResponse:
-    return _form_page(
+    return form_page(
         request,
         number,
         may=access.can_attach,
@@ -143,7 +143,7 @@ def attach(request: HttpRequest, number: int) -> HttpResponse:
 
 @page("GET", "HEAD", "POST")
 def retarget(request: HttpRequest, number: int) -> HttpResponse:
-    return _form_page(
+    return form_page(
         request,
         number,
         may=access.can_retarget,
@@ -159,7 +159,7 @@ def retarget(request: HttpRequest, number: int) -> HttpResponse:
 
 @page("GET", "HEAD", "POST")
 def withdraw(request: HttpRequest, number: int) -> HttpResponse:
-    return _form_page(
+    return form_page(
         request,
         number,
         may=access.can_withdraw,
@@ -177,7 +177,7 @@ def withdraw(request: HttpRequest, number: int) -> HttpResponse:
 
 @page("GET", "HEAD", "POST")
 def close(request: HttpRequest, number: int) -> HttpResponse:
-    return _form_page(
+    return form_page(
         request,
         number,
         may=access.can_close,
@@ -194,7 +194,7 @@ def close(request: HttpRequest, number: int) -> HttpResponse:
 
 @page("GET", "HEAD", "POST")
 def assignments(request: HttpRequest, number: int) -> HttpResponse:
-    return _form_page(
+    return form_page(
         request,
         number,
         may=review_access.can_assign,
@@ -216,7 +216,7 @@ def override(request: HttpRequest, number: int) -> HttpResponse:
     """Let the change through the freeze or the windows that hold it; ``?environment=`` for its deployment there."""
     environment = request.GET.get("environment", "")
     where = f" of the deployment to {environment}" if environment else ""
-    return _form_page(
+    return form_page(
         request,
         number,
         may=review_access.can_comment,

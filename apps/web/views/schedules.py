@@ -5,38 +5,41 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 
 from apps.changes import queries as changes
+from apps.changes.models import ChangeRequest
 from apps.deployments import access, queries, services
-from apps.presentation.change_frame import change_frame
 from apps.presentation.deployment_page import deployment_page
 from apps.presentation.schedules import first_proposal, schedule_of, zone_of
 from apps.web.forms.base import attempt
 from apps.web.forms.schedule import Schedule, ScheduleMerge
 from apps.web.people import signed_in
 from apps.web.responding import page, respond, see_other, writes
+from apps.web.views.change_forms import form_page
 
 
 @page("GET", "HEAD", "POST")
 def merge(request: HttpRequest, number: int) -> HttpResponse:
     """A time for the merge; GET proposes the next hour at which no window holds it."""
-    user = signed_in(request)
-    frame = change_frame(user, number)
-    access.require_merge(user, frame.change)
-    before = schedule_of(frame.change)
-    first = before.at if before else first_proposal(frame.change)
-    form = ScheduleMerge(request.POST if request.method == "POST" else None, zone=zone_of(user), first=first)
-    status = 200
-    if request.method == "POST":
-        row = attempt(form, lambda: services.schedule_merge(user, change=frame.change, **form.cleaned_data))
-        if row is not None:
-            return see_other(request, frame.url, "Scheduled. It is judged when the time has come.")
-        status = 422
-    hint = (
-        "The change merges by itself at this time, if everything that it needs is met then. A push to its branch ends the "
-        "schedule, because what was scheduled is what is there now."
+    zone = zone_of(signed_in(request))
+
+    def make(change: ChangeRequest) -> ScheduleMerge:
+        before = schedule_of(change)
+        first = before.at if before else first_proposal(change)
+        return ScheduleMerge(request.POST if request.method == "POST" else None, zone=zone, first=first)
+
+    return form_page(
+        request,
+        number,
+        may=access.can_merge,
+        make=make,
+        act=lambda user, change, data: services.schedule_merge(user, change=change, **data),
+        words={
+            "heading": "Schedule the merge",
+            "button": "Schedule",
+            "done": "Scheduled. It is judged when the time has come.",
+            "hint": "The change merges by itself at this time, if everything that it needs is met then. A push to its branch "
+            "ends the schedule, because what was scheduled is what is there now.",
+        },
     )
-    context = {"frame": frame, "form": form, "form_action": request.path, "heading": "Schedule the merge",
-               "button": "Schedule", "hint": hint}  # fmt: skip
-    return respond(request, "web/changes/form.html", context, status=status)
 
 
 @writes
