@@ -1,4 +1,4 @@
-"""Merging, environments, deployments with their attempts, steps and numbered events."""
+"""Deployments with their attempts, steps and numbered events."""
 
 from __future__ import annotations
 
@@ -9,100 +9,11 @@ from django.db.models import Q
 from apps.core.fields import OidField
 from apps.core.leases import Leased
 from apps.deployments.lifecycle import Status
-from apps.deployments.querysets import DeploymentQuerySet, MergeIntentQuerySet, MergeScheduleQuerySet
+from apps.deployments.models.environments import Environment
+from apps.deployments.querysets import DeploymentQuerySet
 
 USER = settings.AUTH_USER_MODEL
 LOCK_HOLDERS = [str(Status.DISPATCHING), str(Status.RUNNING), str(Status.UNKNOWN)]
-
-
-class MergeIntent(Leased):
-    """The decision to merge, written in the transaction that judged the verdict; a job carries it out."""
-
-    class State(models.TextChoices):
-        PENDING = "pending"
-        LANDED = "landed"
-        RETURNED = "returned"
-
-    change = models.ForeignKey("changes.ChangeRequest", on_delete=models.PROTECT, related_name="merge_intents")
-    revision = models.ForeignKey("changes.Revision", on_delete=models.PROTECT, related_name="+")
-    requested_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
-    state = models.CharField(max_length=8, choices=State.choices, default=State.PENDING)
-    verdict = models.JSONField()  # the verdict and its inputs, so that it can be replayed
-    message = models.TextField()  # the commit message with its trailers, fixed at that moment
-    merge_commit = OidField()
-    outcome = models.JSONField(default=dict, blank=True)  # {"code", "message"}: why it waits or was returned
-    tries = models.PositiveIntegerField(default=0)
-    check_at = models.DateTimeField(null=True, blank=True)  # after a failed try: when the next one is due
-    created_at = models.DateTimeField()
-    ended_at = models.DateTimeField(null=True, blank=True)
-
-    objects = MergeIntentQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["change"], condition=Q(state="pending"), name="one_merge_at_a_time_per_change"
-            )
-        ]
-
-
-class Environment(models.Model):
-    """What the portal knows of an environment of a repository beside its definition in Git."""
-
-    repository = models.ForeignKey("repositories.Repository", on_delete=models.PROTECT, related_name="environments")
-    name = models.CharField(max_length=60)
-    position = models.PositiveIntegerField(default=0)
-    protected = models.BooleanField(default=False)
-    after = models.JSONField(default=list)
-    defined = models.BooleanField(default=True)  # False: no longer in portal.yaml, kept for its history
-    live_commit = OidField()
-    live_deployment = models.ForeignKey("Deployment", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    live_since = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ("repository", "position", "name")
-        constraints = [models.UniqueConstraint(fields=["repository", "name"], name="environment_names_are_unique")]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class DefinedEnvironments(models.Model):
-    """From which commit of the default branch the environments of a repository were read last."""
-
-    repository = models.OneToOneField(
-        "repositories.Repository", on_delete=models.CASCADE, related_name="defined_environments"
-    )
-    commit = OidField()
-
-    class Meta:
-        verbose_name_plural = "defined environments"
-
-
-class EnvironmentSecret(models.Model):
-    """A value that steps, or plans, get as an environment variable and that logs never show.
-
-    What deploys never reaches a plan: a plan runs the code of a change that nobody has approved yet.
-    """
-
-    class Use(models.TextChoices):
-        DEPLOY = "deploy"
-        PLAN = "plan"
-
-    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="secrets")
-    name = models.CharField(max_length=60)
-    used_for = models.CharField(max_length=6, choices=Use.choices, default=Use.DEPLOY)
-    value = models.TextField()  # encrypted (core.secrets)
-    updated_at = models.DateTimeField()
-    updated_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["environment", "name", "used_for"], name="secret_names_are_unique")
-        ]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class DeploymentNumber(models.Model):
@@ -258,34 +169,3 @@ class DeploymentEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq}: {self.kind}"
-
-
-class MergeSchedule(models.Model):
-    """A merge that was asked for at a time: tried from ``at`` to ``until``, for the head of ``revision``."""
-
-    class Outcome(models.TextChoices):
-        MERGED = "merged"
-        CANCELLED = "cancelled"
-        REPLACED = "replaced"
-        OVERTAKEN = "overtaken"
-        LAPSED = "lapsed"
-
-    change = models.ForeignKey("changes.ChangeRequest", on_delete=models.PROTECT, related_name="merge_schedules")
-    revision = models.ForeignKey("changes.Revision", on_delete=models.PROTECT, related_name="+")
-    at = models.DateTimeField()
-    until = models.DateTimeField()
-    scheduled_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
-    created_at = models.DateTimeField()
-    check_at = models.DateTimeField(null=True, blank=True)
-    outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True)
-    reason = models.CharField(max_length=500, blank=True)
-    ended_at = models.DateTimeField(null=True, blank=True)
-
-    objects = MergeScheduleQuerySet.as_manager()
-
-    class Meta:
-        ordering = ("-pk",)
-        indexes = [models.Index(fields=["at"], name="open_schedules", condition=Q(ended_at=None))]
-        constraints = [
-            models.UniqueConstraint(fields=["change"], condition=Q(ended_at=None), name="one_schedule_per_change")
-        ]

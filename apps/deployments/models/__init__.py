@@ -1,0 +1,26 @@
+"""Merging, environments, deployments with their attempts, steps and numbered events."""
+
+from apps.deployments.models.deployments import (
+    LOCK_HOLDERS,
+    Attempt,
+    Deployment,
+    DeploymentEvent,
+    DeploymentNumber,
+    Step,
+)
+from apps.deployments.models.environments import DefinedEnvironments, Environment, EnvironmentSecret
+from apps.deployments.models.merging import MergeIntent, MergeSchedule
+
+__all__ = [
+    "LOCK_HOLDERS",
+    "Attempt",
+    "DefinedEnvironments",
+    "Deployment",
+    "DeploymentEvent",
+    "DeploymentNumber",
+    "Environment",
+    "EnvironmentSecret",
+    "MergeIntent",
+    "MergeSchedule",
+    "Step",
+]
