@@ -231,7 +231,7 @@ def test_what_is_no_declaration_is_refused_and_leaves_nothing(delivery: Delivery
     with pytest.raises(NotAllowed):
         declare_emergency(people.carol, change=change, reason="x")
     assert not Emergency.objects.exists()
-    assert actions() == []
+    assert actions() == ["emergency.refused"] * 2  # bob and the service account; not who does not even see it
     declare_emergency(people.alice, change=change, reason="x")
     with pytest.raises(Conflict):
         declare_emergency(people.alice, change=change, reason="x")

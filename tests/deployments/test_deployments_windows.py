@@ -149,7 +149,11 @@ def test_who_may_not_override_is_refused_and_nothing_is_written(tmp_path: Path) 
         override_window(delivery.people.carol, change=change, reason="nothing holds the merge")
     assert idle.value.code == "nothing_holds"
     assert not WindowOverride.objects.exists()
-    assert not AuditEntry.objects.filter(action__startswith="window.").exists()
+    on_record = AuditEntry.objects.filter(action__startswith="window.").order_by("seq")
+    assert [(row.action, row.actor_name) for row in on_record] == [
+        ("window.override_refused", "alice"),
+        ("window.override_refused", "bob"),
+    ]
 
 
 def test_an_override_that_is_taken_back_does_not_count(tmp_path: Path) -> None:

@@ -16,20 +16,29 @@ from apps.reviews.emergencies import LASTS, emergency_in_force
 from apps.reviews.facts import approval_facts, policy_of
 from apps.reviews.models import Emergency, EmergencyConfirmation, News
 from apps.reviews.people import people_of, principals
-from apps.reviews.services.recording import record_act
+from apps.reviews.services.recording import record_act, refusals_on_record
 from apps.reviews.signals import gate_opened
 from apps.reviews.transitions import mark_stale, tell
 
 LONGEST = 500
+MAY_NOT_DECLARE = ("not_viewer", "no_emergencies", "touches_policy", "service_account", "not_in_group")
+MAY_NOT_CONFIRM = ("contributor", "service_account", "declared_it", "not_in_group")
+"""Refusals that are on record: somebody tried to get past the rules whom, or with what, the policy does not let."""
 
 
-@transaction.atomic
 def declare_emergency(actor: User, *, change: ChangeRequest, reason: str, incident: str = "") -> Emergency:
     """Ask for ``change`` as it is now to go without its rules; nothing goes before others have confirmed it.
 
     For whoever may merge it, and for those whom ``emergency.from`` names. One at a time: :class:`Conflict`
-    ``already_declared``. Everybody who could confirm is told at once.
+    ``already_declared``. Everybody who could confirm is told at once. Who may not is refused on record, and so is
+    an emergency of a change of the policy, or where the policy has none.
     """
+    with refusals_on_record(actor, change, "emergency.refused", MAY_NOT_DECLARE):
+        return _declare(actor, change, reason, incident)
+
+
+@transaction.atomic
+def _declare(actor: User, change: ChangeRequest, reason: str, incident: str) -> Emergency:
     reason, incident = " ".join(reason.split()), incident.strip()
     if not 1 <= len(reason) <= LONGEST:
         text = f"Say what happened, in at most {LONGEST} characters: everybody reads it, and it stays on record."
@@ -63,9 +72,17 @@ def declare_emergency(actor: User, *, change: ChangeRequest, reason: str, incide
     return row
 
 
-@transaction.atomic
 def confirm_emergency(actor: User, *, change: ChangeRequest) -> Emergency:
-    """Say that it is one. For those whom ``emergency.from`` names, not for who declared it or contributed."""
+    """Say that it is one. For those whom ``emergency.from`` names, not for who declared it or contributed.
+
+    Who may not is refused on record; everything else that is refused writes nothing.
+    """
+    with refusals_on_record(actor, change, "emergency.confirm_refused", MAY_NOT_CONFIRM):
+        return _confirm(actor, change)
+
+
+@transaction.atomic
+def _confirm(actor: User, change: ChangeRequest) -> Emergency:
     locked = lock_change(change)
     row = _present(locked)
     facts = approval_facts(locked)

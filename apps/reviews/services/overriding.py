@@ -14,22 +14,29 @@ from apps.reviews import access
 from apps.reviews.effects import known_effects, require_known
 from apps.reviews.facts import approval_facts, policy_of
 from apps.reviews.models import Review, WindowOverride
-from apps.reviews.services.recording import record_act
+from apps.reviews.services.recording import record_act, refusals_on_record
 from apps.reviews.signals import gate_opened
 from apps.reviews.transitions import mark_stale
 
 LONGEST_REASON = 500
+WHO_MAY_NOT = ("not_viewer", "contributor", "service_account", "not_in_group")
+"""Refusals that are on record: the window does not name who tried, or they had a part in the change."""
 
 
-@transaction.atomic
 def override_window(
     actor: User, *, change: ChangeRequest, reason: str, stage: str = Review.Stage.MERGE, environment: str = ""
 ) -> WindowOverride:
     """Let ``change`` as it is now through every window that holds its gate at this moment; it lasts a day.
 
     For those whom each of these windows names under ``override``, never for a contributor. :class:`Conflict`
-    ``nothing_holds`` when no window holds, ``verdict`` words for who may instead in the refusal.
+    ``nothing_holds`` when no window holds; who may instead stands in the refusal of somebody who may not, which is on record.
     """
+    with refusals_on_record(actor, change, "window.override_refused", WHO_MAY_NOT):
+        return _override(actor, change, reason, stage, environment)
+
+
+@transaction.atomic
+def _override(actor: User, change: ChangeRequest, reason: str, stage: str, environment: str) -> WindowOverride:
     reason = _checked(reason, stage, environment)
     row = lock_change(change)
     access.can_comment(actor, row).require()

@@ -24,6 +24,7 @@ from apps.reviews.marks import marks_of
 from apps.reviews.models import Review
 from apps.reviews.prospects import approval_worth
 from apps.reviews.resources import seen_resources
+from apps.reviews.services.recording import refusals_on_record
 from apps.reviews.services.telling import review_given
 from apps.reviews.services.threads_drafts import Published, has_pending, publish_drafts
 from apps.reviews.signals import review_submitted
@@ -70,14 +71,7 @@ def submit_review(
     The reviewer's pending comments are said with it, or stay drafts; a mere comment that has some needs no ``body``.
     """
     gate = _Gate(stage, environment, reauthenticated)
-    with audit.refusals_on_record(
-        Actor.of(actor),
-        "review.refused",
-        *WHO_MAY_NOT,
-        target=change.label,
-        repository=change.repository.name,
-        change=change.number,
-    ):
+    with refusals_on_record(actor, change, "review.refused", WHO_MAY_NOT):
         return _submit(actor, change, revision, gate, verdict=verdict, body=body, displayed=displayed, via=via)
 
 

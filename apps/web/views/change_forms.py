@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from apps.accounts.models import User
 from apps.changes import access, services
 from apps.changes.models import ChangeRequest
-from apps.core.verdict import Verdict
+from apps.core.verdict import ALLOWED, Verdict
 from apps.presentation import choices
 from apps.presentation.change_frame import change_frame
 from apps.repositories import access as repositories
@@ -216,10 +216,12 @@ def override(request: HttpRequest, number: int) -> HttpResponse:
     """Let the change through the freeze or the windows that hold it; ``?environment=`` for its deployment there."""
     environment = request.GET.get("environment", "")
     where = f" of the deployment to {environment}" if environment else ""
+    is_tried = request.method == "POST"
     return form_page(
         request,
         number,
-        may=review_access.can_comment,
+        # A try by somebody who may not is on record; the service writes it, so it must not be turned away before.
+        may=lambda user, change: ALLOWED if is_tried else review_access.can_comment(user, change),
         make=lambda change: SayWhy(request.POST or None),
         act=lambda user, change, data: reviews.override_window(
             user, change=change, stage="deploy" if environment else "merge", environment=environment, **data
