@@ -10,7 +10,7 @@ from apps.core.leases import LeasedQuerySet
 from apps.repositories.models import Repository
 
 if TYPE_CHECKING:
-    from apps.deployments.models import Deployment, MergeIntent, MergeSchedule  # noqa: F401
+    from apps.deployments.models import Deployment, MergeIntent, MergeSchedule, TargetComparison  # noqa: F401
 
 
 class MergeIntentQuerySet(LeasedQuerySet["MergeIntent"]):
@@ -28,3 +28,9 @@ class MergeScheduleQuerySet(models.QuerySet["MergeSchedule"]):
     def open(self) -> MergeScheduleQuerySet:
         """Those that have not ended."""
         return self.filter(ended_at=None)
+
+
+class TargetComparisonQuerySet(LeasedQuerySet["TargetComparison"]):
+    def queued(self) -> TargetComparisonQuerySet:
+        """Those that are not rendered yet."""
+        return self.filter(state="queued")

@@ -1,168 +1,308 @@
-"""What runs where: repositories by row, environments by column, in promotion order."""
+"""What runs where: services by row, environments by column, in promotion order, as the ledger of deployments has it.
+
+Two words stand in each cell. The first says how the environment stands to Git as far as deployments tell: up to date, behind,
+never deployed. The second says how it is: deploying, frozen, unknown, failed; and where nothing has looked, "not checked".
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
 
 from apps.accounts.models import User
 from apps.changes.outside import open_counts
-from apps.core.paging import Page, keyset_page
-from apps.deployments import queries
-from apps.deployments.access import can_keep_secrets
+from apps.core.clock import now
 from apps.deployments.lifecycle import Status
-from apps.deployments.models import Deployment, Environment, EnvironmentSecret
-from apps.deployments.queries import EnvironmentRow
-from apps.policies.config import EnvironmentConfig
+from apps.deployments.models import Deployment, Environment
+from apps.deployments.queries.board import STATES, Asked, Place, board_rows, environments_of, places_of
+from apps.deployments.queries.board import BoardRow as Found
+from apps.policies import calendar
+from apps.policies.config import DEPLOY, FREEZE
 from apps.policies.queries import Policy, policy_at
-from apps.repositories.queries import tip
+from apps.presentation.change_list import Chip, Select
+from apps.presentation.words import word_of
+from apps.repositories.models import BranchTip, Repository
+from apps.reviews.holds import windows_for
 from apps.vcs.errors import ObjectMissing
 
-HISTORY_SHOWN = 20
-NOT_THERE = [str(status) for status in Status if status is not Status.SUCCEEDED]
+COLUMNS = 10
+"""Environments that stand beside each other; more are one link away."""
+MOST_REPOSITORIES = 200
+"""Whose policies are read to find what is frozen."""
+FROZEN = "frozen"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One cell. ``state`` is a key of the words; ``behind``: changes due here that are newer than what is live."""
+class DriftWord:
+    """What a comparison of Git with the running system found: a key of the words, what follows it, and since when."""
 
-    environment: Environment
     state: str
-    detail: str
-    state_url: str
-    live: Deployment | None
-    active: Deployment | None
-    waiting: int
-    behind: int
-
-    @property
-    def url(self) -> str:
-        return f"/environments/{self.environment.repository.name}/{self.environment.name}/"
+    detail: str = ""
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class BoardRow:
-    """One repository; ``cells`` follow the board's columns, ``None`` where it has no such environment.
+class Cell:
+    """One environment on the board, for one service. ``sync`` and ``health`` are keys of the words.
 
-    ``outside``: how many pushes past the portal are neither adopted nor reverted.
+    ``drift``: ``None`` while nothing compares Git with what runs, which is shown as "not checked". ``frozen_until``: in words,
+    empty unless a freeze holds.
     """
 
-    repository: str
-    outside: int
-    cells: tuple[Place | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Board:
-    columns: tuple[str, ...]
-    rows: tuple[BoardRow, ...]
-
-
-def board_page(user: User) -> Board:
-    """Everything that ``user`` may see; constant number of queries."""
-    found = queries.board(user)
-    behind = _behind([row.environment for row in found])
-    places = [_place(row, behind.get(row.environment.pk, set())) for row in found]
-    columns = _columns(found)
-    by_repository: dict[str, dict[str, Place]] = {}
-    for place in places:
-        by_repository.setdefault(place.environment.repository.name, {})[place.environment.name] = place
-    counts = open_counts({row.environment.repository for row in found})
-    outside = {row.environment.repository.name: counts.get(row.environment.repository_id, 0) for row in found}
-    rows = (
-        BoardRow(name, outside[name], tuple(cells.get(column) for column in columns))
-        for name, cells in by_repository.items()
-    )
-    return Board(columns, tuple(rows))
-
-
-def _columns(rows: Iterable[EnvironmentRow]) -> tuple[str, ...]:
-    """All names, in the order of the latest position that any repository gives them."""
-    last: dict[str, int] = {}
-    for row in rows:
-        last[row.environment.name] = max(last.get(row.environment.name, 0), row.environment.position)
-    return tuple(sorted(last, key=lambda name: (last[name], name)))
-
-
-def _behind(environments: list[Environment]) -> dict[int, set[int]]:
-    """For each environment the changes that were due there after what is live, and are not there; one query."""
-    live = {row.pk: row.live_deployment.number if row.live_deployment else 0 for row in environments}
-    rows = Deployment.objects.filter(environment__in=environments, change__status="merged", status__in=NOT_THERE)
-    found: dict[int, set[int]] = {}
-    for environment, number, change in rows.values_list("environment", "number", "change"):
-        if number > live[environment]:
-            found.setdefault(environment, set()).add(change)
-    return found
-
-
-def _place(row: EnvironmentRow, behind: set[int]) -> Place:
-    state, detail, about = _state(row)
-    return Place(
-        environment=row.environment,
-        state=state,
-        detail=detail,
-        state_url=f"/deployments/{about.number}/" if about else "",
-        live=row.live,
-        active=row.active,
-        waiting=len(row.pending),
-        behind=len(behind),
-    )
-
-
-def _state(row: EnvironmentRow) -> tuple[str, str, Deployment | None]:
-    """The word for the environment, what follows it, and the deployment it speaks of."""
-    if row.active is not None:
-        state = "unknown" if row.active.status == Status.UNKNOWN else "deploying"
-        return state, row.active.label, row.active
-    if row.last is not None and row.last.status == Status.FAILED and row.last != row.live:
-        return "deploy_failed", row.last.label, row.last
-    if row.live is None:
-        return "never_deployed", "", None
-    return "deployed", "", row.live
-
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentPage:
-    """One environment: what is live, what comes, what was, how it is defined. ``secrets`` only for maintainers."""
-
     place: Place
-    pending: tuple[Deployment, ...]
-    history: Page[Deployment]
-    policy: Policy | None
-    config: EnvironmentConfig | None
-    keeps_secrets: bool
-    secrets: tuple[EnvironmentSecret, ...]
+    service: str
+    sync: str
+    health: str
+    health_detail: str
+    health_url: str
+    health_since: datetime | None
+    frozen_until: str
+    drift: DriftWord | None = None
 
     @property
     def environment(self) -> Environment:
         return self.place.environment
 
+    @property
+    def url(self) -> str:
+        return environment_url(self.environment)
 
-def environment_page(user: User, repository: str, name: str, *, after: int | None = None) -> EnvironmentPage:
-    """The page; :class:`NotVisible` when ``user`` may not know of it."""
-    row = queries.find_environment(user, repository, name)
-    on_board = next((one for one in queries.board(user) if one.environment.pk == row.pk), None)
-    if on_board is None:  # no longer in portal.yaml: kept for its history
-        on_board = EnvironmentRow(row, row.live_deployment, None, (), None)
-    ended = row.deployments.exclude(ended_at=None).select_related("change", "requested_by")
-    policy = policy_of(row)
-    keeps = can_keep_secrets(user, row).allowed
-    secrets = row.secrets.select_related("updated_by").order_by("name", "used_for") if keeps else ()
-    return EnvironmentPage(
-        place=_place(on_board, _behind([on_board.environment]).get(row.pk, set())),
-        pending=on_board.pending,
-        history=keyset_page(ended, key="number", after=after, limit=HISTORY_SHOWN),
-        policy=policy,
-        config=policy.config.environment(row.name) if policy else None,
-        keeps_secrets=keeps,
-        secrets=tuple(secrets),
+    @property
+    def compare_url(self) -> str:
+        return f"/environments/compare/?{urlencode({'from': side_of(self.environment), 'to': 'git'})}"
+
+    @property
+    def has_notes(self) -> bool:
+        """Whether a line of small facts follows the words."""
+        return self.health != "not_checked" or bool(self.frozen_until or self.place.pending or self.drift)
+
+    @property
+    def behind_words(self) -> str:
+        """What follows the word "Behind"."""
+        count = self.place.behind
+        return f"by {count} change{'s' if count != 1 else ''}" if count else ""
+
+    @property
+    def anchor(self) -> str:
+        return f"env-{self.environment.name}-{self.environment.repository.name}-{self.service}".rstrip("-")
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRow:
+    """``cells`` follow the board's columns, ``None`` where the service is not. ``outside``: pushes past the portal not yet settled."""
+
+    repository: str
+    service: str
+    outside: int
+    cells: tuple[Cell | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """``left_out``: how many repositories were not looked at for a freeze. ``earlier_url`` and ``later_url``: other columns."""
+
+    columns: tuple[str, ...]
+    rows: tuple[BoardRow, ...]
+    q: str
+    selects: tuple[Select, ...]
+    chips: tuple[Chip, ...]
+    next_url: str
+    first_url: str
+    earlier_url: str
+    later_url: str
+    all_columns: int
+    left_out: int
+    as_of: datetime
+    url: str
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.chips)
+
+
+def environment_url(row: Environment) -> str:
+    return f"/environments/{row.repository.name}/{row.name}/"
+
+
+def side_of(row: Environment) -> str:
+    """How the address of a comparison names an environment."""
+    return f"{row.repository.name}/{row.name}"
+
+
+def board_page(user: User, asked: Asked, *, column: int = 0) -> Board:
+    """One page; the number of queries does not depend on how much there is."""
+    among, left_out = _frozen(user, asked) if asked.state == FROZEN else (None, 0)
+    found = board_rows(user, asked, among=among)
+    names = _columns(row for one in found.rows for row in one.environments)
+    start = min(column, max(len(names) - 1, 0)) // COLUMNS * COLUMNS
+    shown = names[start : start + COLUMNS]
+    here = _Address(asked, start)
+    return Board(
+        columns=shown,
+        rows=_rows(found.rows, shown),
+        q=asked.q,
+        selects=_selects(user, asked),
+        chips=_chips(asked),
+        next_url=_url(asked, after="/".join(found.rows[-1].key)) if found.more else "",
+        first_url=_url(asked) if asked.after != ("", "") else "",
+        earlier_url=here.at(start - COLUMNS) if start else "",
+        later_url=here.at(start + COLUMNS) if start + COLUMNS < len(names) else "",
+        all_columns=len(names),
+        left_out=left_out,
+        as_of=now(),
+        url=here.at(start),
     )
 
 
-def policy_of(row: Environment) -> Policy | None:
-    """The policy at the tip of the default branch; ``None`` while the mirror lacks the tip."""
-    commit = tip(row.repository, row.repository.default_branch)
-    try:
-        return policy_at(row.repository, row.repository.default_branch, commit) if commit else None
-    except ObjectMissing:
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """Where this page stands, so that other columns of it can be linked."""
+
+    asked: Asked
+    column: int
+
+    def at(self, column: int) -> str:
+        after = "" if self.asked.after == ("", "") else "/".join(self.asked.after)
+        return _url(self.asked, after=after, column=column)
+
+
+def _rows(found: Sequence[Found], shown: Sequence[str]) -> tuple[BoardRow, ...]:
+    """With their cells under the columns ``shown``."""
+    environments = {row.pk: row for one in found for row in one.environments if row.name in shown}
+    places = places_of(environments.values())
+    policies = policies_of({row.repository_id: row.repository for row in environments.values()}.values())
+    outside = open_counts({one.repository for one in found})
+    rows = []
+    for one in found:
+        policy = policies.get(one.repository.pk)
+        cells = {row.name: cell_of(places[row.pk], policy, one.service) for row in one.environments if row.pk in places}
+        in_order = tuple(cells.get(name) for name in shown)
+        rows.append(BoardRow(one.repository.name, one.service, outside.get(one.repository.pk, 0), in_order))
+    return tuple(rows)
+
+
+def _columns(rows: Iterable[Environment]) -> tuple[str, ...]:
+    """All names, in the order of the latest position that any repository gives them."""
+    last: dict[str, int] = {}
+    for row in rows:
+        last[row.name] = max(last.get(row.name, 0), row.position)
+    return tuple(sorted(last, key=lambda name: (last[name], name)))
+
+
+def policies_of(repositories: Iterable[Repository]) -> dict[int, Policy]:
+    """The policy at the tip of each default branch, by the key of the repository; without those whose mirror lacks the tip.
+
+    One query; the files are read from Git once and then kept by commit.
+    """
+    rows = {row.pk: row for row in repositories}
+    tips = BranchTip.objects.filter(repository__in=rows).values_list("repository", "name", "oid")
+    found = {}
+    for pk, name, oid in tips:
+        if name != rows[pk].default_branch or not oid:
+            continue
+        try:
+            found[pk] = policy_at(rows[pk], name, oid)
+        except ObjectMissing:
+            continue
+    return found
+
+
+def frozen_until(policy: Policy | None, name: str) -> str | None:
+    """When the freeze ends that holds deployments to this environment now, in words; ``None``: there is none."""
+    windows = windows_for(policy.config.windows, name, DEPLOY) if policy is not None else ()
+    freezes = [hold for hold in calendar.holds_at(windows, now()) if hold.kind == FREEZE] if windows else []
+    if not freezes:
         return None
+    ends = [hold.until for hold in freezes]
+    known = [end for end in ends if end is not None]
+    return calendar.words(max(known), windows[0].timezone) if len(known) == len(ends) else "nobody knows when"
+
+
+def _frozen(user: User, asked: Asked) -> tuple[list[int], int]:
+    """Keys of the environments that are frozen now, and how many repositories were not looked at."""
+    rows = environments_of(user)
+    if asked.repository:
+        rows = rows.filter(repository__name=asked.repository)
+    every = Repository.objects.filter(pk__in=rows.values("repository")).order_by("name")
+    repositories = list(every[:MOST_REPOSITORIES])
+    policies = policies_of(repositories)
+    names = rows.filter(repository__in=[pk for pk, policy in policies.items() if policy.config.windows])
+    found = [
+        pk
+        for pk, repository, name in names.values_list("pk", "repository", "name")
+        if frozen_until(policies[repository], name) is not None
+    ]
+    left_out = every.count() - len(repositories) if len(repositories) == MOST_REPOSITORIES else 0
+    return found, left_out
+
+
+def cell_of(place: Place, policy: Policy | None, service: str = "") -> Cell:
+    """The two words of one environment, and where each leads."""
+    until = frozen_until(policy, place.environment.name)
+    health, detail, about, since = _health(place, is_frozen=until is not None)
+    return Cell(
+        place=place,
+        service=service,
+        sync=_sync(place),
+        health=health,
+        health_detail=detail,
+        health_url=f"/deployments/{about.number}/" if about else "",
+        health_since=since,
+        frozen_until=until or "",
+    )
+
+
+def _sync(place: Place) -> str:
+    if place.behind:
+        return "behind"
+    return "never_deployed" if place.live is None else "up_to_date"
+
+
+def _health(place: Place, *, is_frozen: bool) -> tuple[str, str, Deployment | None, datetime | None]:
+    """The word, what follows it, of which deployment it speaks, and since when. No check says more, so none says "healthy"."""
+    active, last = place.active, place.last
+    if active is not None:
+        is_unknown = active.status == Status.UNKNOWN
+        return "unknown" if is_unknown else "deploying", active.label, active, active.started_at or active.queued_at
+    if last is not None and last.status == Status.FAILED and last.pk != (place.live.pk if place.live else None):
+        return "deploy_failed", last.label, last, last.ended_at
+    if is_frozen:
+        return FROZEN, "", None, None
+    return "not_checked", "", None, None
+
+
+def _selects(user: User, asked: Asked) -> tuple[Select, ...]:
+    rows = environments_of(user).order_by()
+    repositories = rows.values_list("repository__name", flat=True).distinct()
+    names = rows.values_list("name", flat=True).distinct()
+    states = [(state, word_of("deploy_failed" if state == "failed" else state).text) for state in STATES]
+    return (
+        _select("repository", "Repository", "All", [(one, one) for one in sorted(repositories)], asked.repository),
+        _select("environment", "Environment", "All", [(one, one) for one in sorted(names)], asked.environment),
+        _select("state", "State", "Any state", states, asked.state),
+        _select("behind", "Behind Git", "Either way", [("1", "Only what is behind")], "1" if asked.behind else ""),
+    )
+
+
+def _select(name: str, label: str, every: str, options: Sequence[tuple[str, str]], chosen: str) -> Select:
+    rows = [("", every, not chosen), *((value, text, value == chosen) for value, text in options)]
+    if chosen and not any(row[2] for row in rows):
+        rows.append((chosen, chosen, True))
+    return Select(name, label, tuple(rows))
+
+
+def _url(asked: Asked, **other: Any) -> str:
+    pairs = {"q": asked.q, "repository": asked.repository, "environment": asked.environment, "state": asked.state,
+             "behind": "1" if asked.behind else "", **other}  # fmt: skip
+    kept = {name: value for name, value in pairs.items() if value}
+    return f"/environments/?{urlencode(kept)}" if kept else "/environments/"
+
+
+def _chips(asked: Asked) -> tuple[Chip, ...]:
+    values = (("q", asked.q, asked.q), ("repository", asked.repository, asked.repository),
+              ("environment", asked.environment, asked.environment),
+              ("state", asked.state, asked.state.replace("_", " ")), ("behind", asked.behind, "yes"))  # fmt: skip
+    return tuple(Chip(f"{name}: {text}", _url(asked, **{name: ""})) for name, value, text in values if value)

@@ -21,6 +21,7 @@ BENCHMARKS = (
     "throughput",
     "growth",
     "browser_cost",
+    "board",
     "history_pages",
     "list_pages",
     "open_changes",

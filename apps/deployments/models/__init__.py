@@ -1,5 +1,6 @@
 """Merging, environments, deployments with their attempts, steps and numbered events."""
 
+from apps.deployments.models.comparisons import TargetComparison
 from apps.deployments.models.deployments import (
     LOCK_HOLDERS,
     Attempt,
@@ -10,6 +11,7 @@ from apps.deployments.models.deployments import (
 )
 from apps.deployments.models.environments import DefinedEnvironments, Environment, EnvironmentSecret
 from apps.deployments.models.merging import MergeIntent, MergeSchedule
+from apps.deployments.models.status_pages import StatusPage
 
 __all__ = [
     "LOCK_HOLDERS",
@@ -22,5 +24,7 @@ __all__ = [
     "EnvironmentSecret",
     "MergeIntent",
     "MergeSchedule",
+    "StatusPage",
     "Step",
+    "TargetComparison",
 ]

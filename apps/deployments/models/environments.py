@@ -18,6 +18,7 @@ class Environment(models.Model):
     position = models.PositiveIntegerField(default=0)
     protected = models.BooleanField(default=False)
     after = models.JSONField(default=list)
+    targets = models.JSONField(default=list)  # names of its targets, as portal.yaml has them
     defined = models.BooleanField(default=True)  # False: no longer in portal.yaml, kept for its history
     live_commit = OidField()
     live_deployment = models.ForeignKey("Deployment", on_delete=models.PROTECT, null=True, blank=True, related_name="+")

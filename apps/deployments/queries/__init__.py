@@ -2,8 +2,6 @@
 
 from apps.deployments.queries.dry_runs import DryRun, Tried, dry_run
 from apps.deployments.queries.reading import (
-    EnvironmentRow,
-    board,
     events,
     find,
     find_environment,
@@ -16,11 +14,9 @@ from apps.deployments.queries.waits import Look, Wait, goes_back, is_superseded,
 
 __all__ = [
     "DryRun",
-    "EnvironmentRow",
     "Look",
     "Tried",
     "Wait",
-    "board",
     "dry_run",
     "events",
     "find",

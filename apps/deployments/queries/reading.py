@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-
-from django.db.models import Max
 
 from apps.accounts.models import User
 from apps.core.errors import NotVisible
-from apps.deployments.lifecycle import HOLDS_LOCK, Status
+from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, DeploymentEvent, Environment, EnvironmentSecret, Step
 from apps.deployments.queries.waits import queue_ahead
 from apps.repositories.models import Repository
@@ -33,60 +30,6 @@ def find_environment(user: User, repository: str, name: str) -> Environment:
     if row is None:
         raise NotVisible("not_visible", "There is no such environment, or you may not see it.")
     return row
-
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentRow:
-    """One environment on the board: what is live, what holds the lock, what waits in order, what came last."""
-
-    environment: Environment
-    live: Deployment | None
-    active: Deployment | None
-    pending: tuple[Deployment, ...]
-    last: Deployment | None
-
-
-def board(user: User) -> list[EnvironmentRow]:
-    """Every environment that ``user`` may see, by repository and promotion order; constant query count."""
-    environments = list(
-        Environment.objects.filter(repository__in=Repository.objects.visible_to(user), defined=True)
-        .select_related("repository", "live_deployment", "live_deployment__change")
-        .order_by("repository__name", "position", "name")
-    )
-    under_way = _by_environment(environments, [str(Status.PENDING), *(str(status) for status in HOLDS_LOCK)])
-    last = _last_ended(environments)
-    rows = []
-    for environment in environments:
-        mine = under_way.get(environment.pk, [])
-        rows.append(
-            EnvironmentRow(
-                environment=environment,
-                live=environment.live_deployment,
-                active=next((row for row in mine if row.status in HOLDS_LOCK), None),
-                pending=tuple(row for row in mine if row.status == Status.PENDING),
-                last=last.get(environment.pk),
-            )
-        )
-    return rows
-
-
-def _by_environment(environments: list[Environment], statuses: list[str]) -> dict[int, list[Deployment]]:
-    found: dict[int, list[Deployment]] = {}
-    rows = Deployment.objects.filter(environment__in=environments, status__in=statuses).select_related("change")
-    for row in rows.order_by("number"):
-        found.setdefault(row.environment_id, []).append(row)
-    return found
-
-
-def _last_ended(environments: list[Environment]) -> dict[int, Deployment]:
-    newest = (
-        Deployment.objects.filter(environment__in=environments, ended_at__isnull=False)
-        .values("environment")
-        .annotate(last=Max("number"))
-        .values_list("last", flat=True)
-    )
-    rows = Deployment.objects.filter(number__in=list(newest)).select_related("change")
-    return {row.environment_id: row for row in rows}
 
 
 def events(deployment: Deployment, *, after: int = 0, limit: int = 500) -> list[DeploymentEvent]:

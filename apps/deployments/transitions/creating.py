@@ -34,7 +34,13 @@ def refresh_environments(repository: Repository, config: PortalConfig) -> dict[s
     """Bring the rows in line with the file; what it no longer defines is kept for its history."""
     rows = {row.name: row for row in Environment.objects.filter(repository=repository)}
     for position, found in enumerate(config.environments):
-        wanted = {"position": position, "protected": found.protected, "after": list(found.after), "defined": True}
+        wanted = {
+            "position": position,
+            "protected": found.protected,
+            "after": list(found.after),
+            "targets": [target.name for target in found.targets],
+            "defined": True,
+        }
         row = rows.get(found.name)
         if row is None:
             row = rows[found.name] = Environment.objects.create(repository=repository, name=found.name, **wanted)

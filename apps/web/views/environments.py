@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 
 from apps.deployments import queries, services
-from apps.presentation.board import board_page, environment_page
+from apps.deployments.queries.board import STATES, Asked
+from apps.presentation.board import board_page
+from apps.presentation.environment_page import environment_page
 from apps.web.forms.base import attempt
 from apps.web.forms.environments import SetSecret
 from apps.web.numbers import number_in
@@ -15,9 +17,24 @@ from apps.web.responding import page, reads, respond, see_other, writes
 
 @reads
 def board(request: HttpRequest) -> HttpResponse:
-    """The page; for htmx its table."""
-    context = {"board": board_page(signed_in(request))}
+    """The page; for htmx its table. Filters are in the address."""
+    board_ = board_page(signed_in(request), asked_of(request.GET), column=number_in(request, "column") or 0)
+    context = {"board": board_}
     return respond(request, "web/environments/board.html", context, fragment="web/environments/_board.html")
+
+
+def asked_of(values: QueryDict) -> Asked:
+    """The filters of the board; what is no value of theirs does not narrow."""
+    repository, _, service = values.get("after", "")[:200].partition("/")
+    state = values.get("state", "")
+    return Asked(
+        q=values.get("q", "").strip()[:100],
+        repository=values.get("repository", "")[:80],
+        environment=values.get("environment", "")[:60],
+        state=state if state in STATES else "",
+        behind=values.get("behind") == "1",
+        after=(repository, service),
+    )
 
 
 @reads

@@ -1,0 +1,218 @@
+"""What the board reads: which rows stand on a page, and what is known of their environments.
+
+A row is one target of ``portal.yaml`` (a service), or a whole repository that names none. Rows are found by repository, so a page
+reads the environments of at most :data:`ROWS` + 1 repositories, and makes the same number of queries whatever there is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, TextField
+from django.db.models.functions import Cast
+
+from apps.accounts.models import User
+from apps.deployments.lifecycle import HOLDS_LOCK, Status
+from apps.deployments.models import Deployment, Environment
+from apps.repositories.models import Repository
+
+ROWS = 25
+WORDS = re.compile(r"[\w./-]{1,100}")
+NOT_THERE = [str(status) for status in Status if status is not Status.SUCCEEDED]
+HOLDING = [str(status) for status in HOLDS_LOCK]
+STATES = ("deploying", "waiting", "failed", "unknown", "never_deployed", "frozen")
+"""Values of the filter ``state``. What is frozen stands in the policies, so the caller says which repositories to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the address of the board asks for; empty: everything. ``after``: (repository, service) of the last row seen.
+
+    ``environment`` is a name, or a beginning with ``*`` behind it.
+    """
+
+    q: str = ""
+    repository: str = ""
+    environment: str = ""
+    state: str = ""
+    behind: bool = False
+    after: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRow:
+    """``service`` is empty for a repository whose policy names no target."""
+
+    repository: Repository
+    service: str
+    environments: tuple[Environment, ...]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return (self.repository.name, self.service)
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRows:
+    """One page; ``more``: whether rows follow."""
+
+    rows: tuple[BoardRow, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the ledger knows of one environment: what is live, what holds the lock, what waits, and what ended last.
+
+    ``behind``: how many changes were due here after what is live, and are not here.
+    """
+
+    environment: Environment
+    live: Deployment | None
+    active: Deployment | None
+    pending: tuple[Deployment, ...]
+    last: Deployment | None
+    behind: int
+
+
+def environments_of(user: User) -> QuerySet[Environment]:
+    """Every environment that ``user`` may see and that a policy defines now."""
+    return Environment.objects.filter(repository__in=Repository.objects.visible_to(user), defined=True)
+
+
+def board_rows(user: User, asked: Asked, *, among: Iterable[int] | None = None) -> BoardRows:
+    """The rows behind ``asked.after``, by repository and service; five queries at most.
+
+    ``among``: keys of the only environments whose rows are wanted (for what the database cannot tell).
+    """
+    rows = _narrowed(environments_of(user), asked)
+    matching = _matching(rows, asked, among)
+    names = matching.filter(repository__name__gte=asked.after[0]).order_by("repository__name")
+    chosen = list(names.values_list("repository", flat=True).distinct()[: ROWS + 2])
+    environments: dict[int, list[Environment]] = {}
+    for row in rows.filter(repository__in=chosen).select_related("repository").order_by("position", "name"):
+        environments.setdefault(row.repository_id, []).append(row)
+    keys = None if matching is rows else set(matching.filter(repository__in=chosen).values_list("pk", flat=True))
+    found = [row for pk in chosen for row in _services(environments[pk], asked, keys) if _follows(row, asked.after)]
+    return BoardRows(tuple(found[:ROWS]), more=len(found) > ROWS)
+
+
+def _follows(row: BoardRow, after: tuple[str, str]) -> bool:
+    """The database has put the repositories in order, by rules of its own; here only the services of one are compared."""
+    return row.repository.name != after[0] or row.service > after[1]
+
+
+def _narrowed(rows: QuerySet[Environment], asked: Asked) -> QuerySet[Environment]:
+    if asked.repository:
+        rows = rows.filter(repository__name=asked.repository)
+    if asked.environment.endswith("*"):
+        rows = rows.filter(name__startswith=asked.environment[:-1])
+    elif asked.environment:
+        rows = rows.filter(name=asked.environment)
+    return rows
+
+
+def _matching(rows: QuerySet[Environment], asked: Asked, among: Iterable[int] | None) -> QuerySet[Environment]:
+    """Environments for whose sake a row is shown; ``rows`` itself where nothing narrows."""
+    found = rows
+    if among is not None:
+        found = found.filter(pk__in=list(among))
+    if asked.q:
+        found = _named(found, asked.q)
+    if asked.state in _CONDITIONS:
+        if asked.state == "failed":
+            found = found.annotate(last_status=Subquery(_ended().values("status")[:1]))
+        found = found.filter(_CONDITIONS[asked.state])
+    if asked.behind:
+        found = found.filter(Exists(_missing().filter(environment=OuterRef("pk"))))
+    return found
+
+
+def _named(rows: QuerySet[Environment], q: str) -> QuerySet[Environment]:
+    """Whose repository or one of whose targets has ``q`` in its name. Names hold no quotes, so the JSON can be searched as text."""
+    if not WORDS.fullmatch(q):
+        return rows.none()
+    texts = rows.annotate(names=Cast("targets", TextField()))
+    return texts.filter(Q(repository__name__icontains=q) | Q(names__icontains=q))
+
+
+def _deployments(*statuses: str) -> Exists:
+    return Exists(Deployment.objects.filter(environment=OuterRef("pk"), status__in=statuses))
+
+
+def _ended() -> QuerySet[Deployment]:
+    rows = Deployment.objects.filter(environment=OuterRef("pk"), ended_at__isnull=False)
+    return rows.order_by("-number")
+
+
+_CONDITIONS = {
+    "deploying": Q(_deployments("dispatching", "running")),
+    "waiting": Q(_deployments("pending")),
+    "unknown": Q(_deployments("unknown")),
+    "failed": ~Q(_deployments(*HOLDING)) & Q(last_status="failed"),
+    "never_deployed": Q(live_deployment=None) & ~Q(_deployments(*HOLDING)),
+}
+
+
+def _missing() -> QuerySet[Deployment]:
+    """Deployments of merged changes that were due after what is live, and are not there."""
+    rows = Deployment.objects.filter(change__status="merged", status__in=NOT_THERE)
+    nothing_live = Q(environment__live_deployment=None)
+    return rows.filter(nothing_live | Q(number__gt=F("environment__live_deployment__number")))
+
+
+def _services(environments: list[Environment], asked: Asked, keys: set[int] | None) -> Iterator[BoardRow]:
+    """The rows of one repository, those only that have an environment among ``keys`` (``None``: all)."""
+    repository = environments[0].repository
+    services = {name for row in environments for name in row.targets or ("",)}
+    for service in sorted(services):
+        mine = tuple(row for row in environments if service in (row.targets or ("",)))
+        if keys is not None and not any(row.pk in keys for row in mine):
+            continue
+        if asked.q and asked.q.lower() not in repository.name.lower() and asked.q.lower() not in service.lower():
+            continue
+        yield BoardRow(repository, service, mine)
+
+
+def places_of(environments: Iterable[Environment]) -> dict[int, Place]:
+    """What is known of these environments, by key; four queries."""
+    keys = {row.pk for row in environments}
+    found = {
+        row.pk: row
+        for row in Environment.objects.filter(pk__in=keys).select_related(
+            "repository", "live_deployment", "live_deployment__change", "live_deployment__requested_by"
+        )
+    }
+    under_way: dict[int, list[Deployment]] = {}
+    rows = Deployment.objects.filter(environment__in=keys, status__in=[str(Status.PENDING), *HOLDING])
+    for deployment in rows.select_related("change", "requested_by").order_by("number"):
+        under_way.setdefault(deployment.environment_id, []).append(deployment)
+    last = _last_ended(keys)
+    behind = _behind(keys)
+    return {
+        pk: Place(
+            environment=row,
+            live=row.live_deployment,
+            active=next((one for one in under_way.get(pk, ()) if one.status in HOLDING), None),
+            pending=tuple(one for one in under_way.get(pk, ()) if one.status == Status.PENDING),
+            last=last.get(pk),
+            behind=behind.get(pk, 0),
+        )
+        for pk, row in found.items()
+    }
+
+
+def _last_ended(keys: set[int]) -> dict[int, Deployment]:
+    newest = Environment.objects.filter(pk__in=keys).annotate(last=Subquery(_ended().values("pk")[:1]))
+    rows = Deployment.objects.filter(pk__in=newest.values("last")).select_related("change")
+    return {row.environment_id: row for row in rows}
+
+
+def _behind(keys: set[int]) -> dict[int, int]:
+    pairs = _missing().filter(environment__in=keys).order_by().values_list("environment", "change").distinct()
+    found: dict[int, int] = {}
+    for environment, _ in pairs:
+        found[environment] = found.get(environment, 0) + 1
+    return found

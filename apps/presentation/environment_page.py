@@ -1,0 +1,121 @@
+"""One environment: what is live, what comes and why it waits, what was, when deployments may start, how it is defined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from apps.accounts.models import User
+from apps.core.clock import now
+from apps.core.paging import keyset_page
+from apps.deployments import queries
+from apps.deployments.access import can_keep_secrets
+from apps.deployments.models import Deployment, Environment, EnvironmentSecret
+from apps.deployments.queries.board import Place, places_of
+from apps.deployments.queries.ledger import Brought, brought_by
+from apps.policies import calendar
+from apps.policies.config import DEPLOY, FREEZE, EnvironmentConfig, WindowConfig
+from apps.policies.queries import Policy
+from apps.presentation.board import Cell, cell_of, policies_of, side_of
+from apps.reviews.holds import windows_for
+
+HISTORY_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Windows that hold deployments here. ``state``: ``open``, ``frozen`` or ``waiting``; ``next_slot``: the first moment at which
+    none of them holds (``None``: none is known; while it is open, now)."""
+
+    windows: tuple[WindowConfig, ...]
+    state: str
+    next_slot: datetime | None
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """One deployment that has ended. ``brought`` is ``None`` where it did not become live."""
+
+    deployment: Deployment
+    brought: Brought | None
+    compare_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentPage:
+    """``secrets`` only for maintainers. ``next_after``: where older history begins."""
+
+    cell: Cell
+    history: tuple[HistoryRow, ...]
+    next_after: int | None
+    policy: Policy | None
+    config: EnvironmentConfig | None
+    windows: Windows
+    others: tuple[Environment, ...]
+    keeps_secrets: bool
+    secrets: tuple[EnvironmentSecret, ...]
+
+    @property
+    def place(self) -> Place:
+        return self.cell.place
+
+    @property
+    def environment(self) -> Environment:
+        return self.cell.environment
+
+    @property
+    def pending(self) -> tuple[Deployment, ...]:
+        return self.place.pending
+
+    @property
+    def side(self) -> str:
+        return side_of(self.environment)
+
+
+def environment_page(user: User, repository: str, name: str, *, after: int | None = None) -> EnvironmentPage:
+    """The page; :class:`NotVisible` when ``user`` may not know of it. One that is no longer defined keeps its history."""
+    row = queries.find_environment(user, repository, name)
+    policy = policies_of([row.repository]).get(row.repository_id)
+    place = places_of([row])[row.pk]
+    ended = row.deployments.exclude(ended_at=None).select_related("change", "requested_by")
+    found = keyset_page(ended, key="number", after=after, limit=HISTORY_SHOWN)
+    brought = brought_by(place.environment, found.items)
+    keeps = can_keep_secrets(user, row).allowed
+    secrets = row.secrets.select_related("updated_by").order_by("name", "used_for") if keeps else ()
+    others = Environment.objects.filter(repository=row.repository_id, defined=True).exclude(pk=row.pk)
+    return EnvironmentPage(
+        cell=cell_of(place, policy),
+        history=tuple(_history(row, one, brought.get(one.pk)) for one in found.items),
+        next_after=found.next_after,
+        policy=policy,
+        config=policy.config.environment(row.name) if policy else None,
+        windows=_windows(policy, row.name),
+        others=tuple(others.select_related("repository").order_by("position", "name")),
+        keeps_secrets=keeps,
+        secrets=tuple(secrets),
+    )
+
+
+def _history(environment: Environment, row: Deployment, brought: Brought | None) -> HistoryRow:
+    """With a link to everything between what was live before and this."""
+    if brought is None or brought.earlier is None or brought.earlier.ended_at is None or row.ended_at is None:
+        return HistoryRow(row, brought, "")
+    pairs = {
+        "from": side_of(environment),
+        "at": brought.earlier.ended_at.isoformat(),
+        "to": side_of(environment),
+        "to_at": row.ended_at.isoformat(),
+    }
+    return HistoryRow(row, brought, f"/environments/compare/?{urlencode(pairs)}")
+
+
+def _windows(policy: Policy | None, name: str) -> Windows:
+    windows = windows_for(policy.config.windows, name, DEPLOY) if policy is not None else ()
+    if not windows:
+        return Windows((), "open", None, "UTC")
+    moment = now()
+    holds = calendar.holds_at(windows, moment)
+    state = "open" if not holds else "frozen" if holds[0].kind == FREEZE else "waiting"
+    return Windows(windows, state, calendar.next_slot(windows, moment), windows[0].timezone)
