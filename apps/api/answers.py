@@ -11,7 +11,7 @@ from apps.accounts.shortcuts import SHORTCUTS
 from apps.audit.models import AuditEntry
 from apps.changes import queries as changes
 from apps.changes.models import ChangeRequest, Revision
-from apps.deployments.models import Deployment, DeploymentEvent, Environment, MergeIntent
+from apps.deployments.models import Deployment, DeploymentEvent, Environment
 from apps.presentation.audit_chain import Checked
 from apps.repositories.models import Repository, RepositoryRole
 from apps.reviews.marks import Marks
@@ -340,16 +340,6 @@ def environment_json(row: Environment) -> dict[str, Any]:
         "live_since": time(row.live_since),
         "live_change": live.change.number if live else None,
         "live_deployment": live.number if live else None,
-    }
-
-
-def intent_json(row: MergeIntent) -> dict[str, Any]:
-    return {
-        "change": row.change.number,
-        "state": row.state,
-        "revision": row.revision.number,
-        "merge_commit": row.merge_commit or None,
-        "requested_by": row.requested_by.username,
     }
 
 

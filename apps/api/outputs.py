@@ -14,7 +14,7 @@ from apps.api.fields import maybe_moment, maybe_number, maybe_text, moment, stri
 from apps.changes.lifecycle import Status as ChangeStatus
 from apps.changes.models import ChangeRequest, Revision
 from apps.deployments.lifecycle import Status as DeploymentStatus
-from apps.deployments.models import Deployment, DeploymentEvent, MergeIntent
+from apps.deployments.models import Deployment, DeploymentEvent
 from apps.repositories.models import WebhookDelivery
 from apps.repositories.roles import Role
 from apps.reviews.models import Assignment, Review, SuggestionCommit, Thread
@@ -289,14 +289,6 @@ class ChangeOut(ChangeRowOut):
 
 class RollbackOut(ChangeRowOut):
     change = whole(help_text="The number of the inverse change.")
-
-
-class IntentOut(Out):
-    change = whole()
-    state = word(MergeIntent.State)
-    revision = whole()
-    merge_commit = maybe_text()
-    requested_by = string()
 
 
 class CommentOut(Out):

@@ -11,6 +11,7 @@ from apps.api.views import (
     deployments,
     desk,
     gates,
+    merging,
     outside,
     people,
     policies,
@@ -70,6 +71,9 @@ urlpatterns = [
     ),
     path("repositories/<str:name>/receive/", route(gates.judge_push), name="repository-receive"),
     path(
+        "repositories/<str:name>/claims/", route(merging.show_claims, merging.require_claims), name="repository-claims"
+    ),
+    path(
         "repositories/<str:name>/outside-changes/",
         route(outside.list_outside_changes),
         name="repository-outside-changes",
@@ -95,7 +99,7 @@ urlpatterns = [
     path("changes/<int:number>/withdraw/", route(changes.withdraw), name="change-withdraw"),
     path("changes/<int:number>/reopen/", route(changes.reopen), name="change-reopen"),
     path("changes/<int:number>/close/", route(changes.close_change), name="change-close"),
-    path("changes/<int:number>/merge/", route(changes.merge_change), name="change-merge"),
+    path("changes/<int:number>/merge/", route(merging.list_merges, changes.merge_change), name="change-merge"),
     path(
         "changes/<int:number>/schedule/",
         route(schedules.list_schedules, schedules.schedule_merge, schedules.unschedule_merge),

@@ -14,13 +14,13 @@ PORTAL_NAME = "GitOps Portal"
 PORTAL_EMAIL = "portal@localhost"
 
 
-def merge_message(change: ChangeRequest, verdict: PolicyVerdict, *, merged_by: User) -> str:
-    """``Merge CHG-42: title`` and trailers: the change, every approval that counts, who merged."""
+def merge_message(change: ChangeRequest, verdict: PolicyVerdict, *, merged_by: User, key: str) -> str:
+    """``Merge CHG-42: title`` and trailers: the change, every approval that counts, who merged, the key of the decision."""
     counted = [standing.person for standing in verdict.standings if standing.counts and standing.verdict == "approve"]
     people = User.objects.in_bulk(counted)
     trailers = [f"Change-Request: {change.label}"]
     trailers += [f"Approved-by: {person(people[pk])}" for pk in dict.fromkeys(counted) if pk in people]
-    trailers.append(f"Merged-by: {person(merged_by)}")
+    trailers += [f"Merged-by: {person(merged_by)}", f"Dispatch-Key: {key}"]
     return _message(f"Merge {change.label}: {_line(change.title)}", [], trailers)
 
 

@@ -14,6 +14,7 @@ from apps.presentation.change_menu import MenuEntry, menu_of
 from apps.presentation.change_state import ChangeFacts, DeploymentFact, Standing, standing_of
 from apps.presentation.effect_tabs import targets_of
 from apps.presentation.emergency_page import EmergencyBanner, emergency_banner
+from apps.presentation.merge_notice import MergeNotice, merge_notice
 from apps.presentation.next_step import Action, Viewer, next_step
 from apps.presentation.policy_change import touches_policy
 from apps.repositories.access import capabilities
@@ -49,6 +50,7 @@ class ChangeFrame:
     deployments: tuple[Deployment, ...]
     own: Review | None = None
     emergency: EmergencyBanner | None = None
+    merge: MergeNotice | None = None
 
     @property
     def url(self) -> str:
@@ -75,6 +77,7 @@ def change_frame(user: User, number: int, *, tab: str = "overview") -> ChangeFra
         deployments=newest,
         own=standing_reviews.get(user.pk),
         emergency=emergency_banner(change),
+        merge=merge_notice(change),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
 from django.db.models import Count, Q
@@ -11,6 +12,7 @@ from django.utils.dateparse import parse_datetime
 from apps.accounts.models import Team, User
 from apps.changes.outside import open_counts
 from apps.core.clock import now
+from apps.deployments.queries import claim_refused_at
 from apps.policies.config import Rule
 from apps.policies.queries import Policy, policy_at
 from apps.policies.reading import Located
@@ -65,6 +67,7 @@ class RepositoryPage:
     webhooks: tuple[tuple[str, str], ...]
     has_ssh_key: bool
     outside: int
+    claim_refused_at: datetime | None
 
     @property
     def repository(self) -> Repository:
@@ -110,6 +113,7 @@ def repository_page(user: User, name: str) -> RepositoryPage:
         webhooks=tuple((one, f"{settings.PORTAL_URL}/api/v1/webhooks/{one}/{repository.name}/") for one in PROVIDERS),
         has_ssh_key=bool(repository.ssh_key),
         outside=open_counts([repository]).get(repository.pk, 0),
+        claim_refused_at=claim_refused_at(repository),
     )
 
 

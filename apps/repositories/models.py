@@ -33,6 +33,9 @@ class Repository(Leased):
     next_poll_at = models.DateTimeField(null=True, blank=True, db_index=True)
     sync_problem = models.JSONField(default=dict, blank=True)  # {"code", "message", "since", "failures"} or {}
     mirror_rebuilt_at = models.DateTimeField(null=True, blank=True)  # the mirror was lost or damaged on disk
+    claims_required = models.BooleanField(
+        default=True
+    )  # False: merge also where the host keeps no claim (docs/deploying.md)
     pins_restored_at = models.DateTimeField(null=True, blank=True)  # revisions pinned again after that
 
     objects = RepositoryQuerySet.as_manager()

@@ -132,6 +132,11 @@ def write_commit(
     return gateway.run(git_dir, "hash-object", ["-tcommit", "-w", "--stdin"], stdin=raw).decode().strip()
 
 
+def write_blob(git_dir: Path, content: bytes) -> str:
+    """Write a blob and return its oid. No ref moves."""
+    return gateway.run(git_dir, "hash-object", ["-tblob", "-w", "--stdin"], stdin=content).decode().strip()
+
+
 def _raw_commit(tree: str, parents: Sequence[str], message: str, author: Signature, committer: Signature) -> bytes:
     lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
     lines += [f"author {_person(author)}", f"committer {_person(committer)}"]

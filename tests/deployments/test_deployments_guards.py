@@ -203,6 +203,7 @@ GUARDS = (
     Guard(stories.a_reviewer_merges_what_belongs_to_somebody_else, nothing(merging.access, "require_merge", value=None)),
     Guard(stories.a_merge_is_decided_by_one_who_saw_an_older_version, without_conditions),
     Guard(stories.what_others_pushed_meanwhile_is_overwritten, with_force),
+    Guard(stories.a_merge_is_done_that_another_portal_claimed, nothing(landing, "claim", value=None)),
     Guard(stories.a_merge_that_arrived_is_given_back, nothing(landing, "_has_arrived", value=False)),
     Guard(stories.a_worker_that_was_taken_over_from_writes, writes_of_anybody),
     Guard(stories.a_worker_that_was_taken_over_from_pushes, leases_for_ever),

@@ -34,6 +34,7 @@ def test_an_approved_change_is_merged_with_the_reviewed_tree_and_its_trailers(de
         f"Change-Request: CHG-{change.number}",
         "Approved-by: Bob <bob@example.org>",
         "Merged-by: Alice <alice@example.org>",
+        f"Dispatch-Key: {change.merge_intents.get().key}",
     ]
 
 
@@ -114,8 +115,16 @@ def test_a_target_branch_that_was_deleted_and_a_host_that_refuses_return_the_mer
     run_jobs("deployments.carry_out_merges")
     change.refresh_from_db()
     intent = MergeIntent.objects.get()
-    assert (change.status, intent.outcome["code"]) == ("in_review", "push_refused")
+    assert (change.status, intent.outcome["code"]) == ("in_review", "claim_refused")
     assert "only on Mondays" in intent.outcome["message"]
+    hook.write_text(
+        "#!/bin/sh\nwhile read -r _ _ ref; do case $ref in refs/heads/*) echo not now >&2; exit 1;; esac; done\n"
+    )
+    services.merge_change(delivery.people.alice, change=change)
+    run_jobs("deployments.carry_out_merges")
+    intent = MergeIntent.objects.latest("pk")
+    assert (intent.claim, intent.outcome["code"]) == ("held", "push_refused")
+    assert "not now" in intent.outcome["message"]
     hook.unlink()
     services.merge_change(delivery.people.alice, change=change)
     (bare / "refs/heads/main").rename(bare / "refs/heads/elsewhere")

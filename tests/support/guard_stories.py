@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from apps.repositories.models import RepositoryRole
 from apps.reviews.models import Review
 from apps.reviews.services import open_thread, submit_review, withdraw_review
 from tests.support.delivery import Delivery, pipeline, run_jobs
+from tests.support.git import GitRepo
 from tests.support.repositories import pushed
 
 Patch = pytest.MonkeyPatch
@@ -249,6 +251,17 @@ def what_others_pushed_meanwhile_is_overwritten(delivery: Delivery) -> bool:
         patch.setattr(landing.remotes, "push_with_lease", late)
         landing.carry_out_merge(intent.pk)
     return not contains(delivery, others)
+
+
+def a_merge_is_done_that_another_portal_claimed(delivery: Delivery) -> bool:
+    """A copy of the database that was restored beside this one had the same intent, and was faster."""
+    intent = decided(delivery)
+    bare = GitRepo(Path(delivery.repository.url))
+    other = bare.run("hash-object", "-w", "--stdin", stdin=b"the other one\n")
+    bare.run("update-ref", f"refs/portal/dispatched/{intent.key}", other)
+    before = tip(delivery)
+    landing.carry_out_merge(intent.pk)
+    return tip(delivery) != before
 
 
 def a_merge_that_arrived_is_given_back(delivery: Delivery) -> bool:

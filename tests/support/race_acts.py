@@ -78,10 +78,16 @@ def carry_out(intent: int) -> None:
     landing.carry_out_merge(intent)
 
 
+def merge_whole(who: str, change: int) -> None:
+    """Decide the merge and carry it out, as one portal does."""
+    landing.carry_out_merge(merge_change(user(who), change=changed(change)).pk)
+
+
 ACTS: dict[str, Callable[..., None]] = {
     act.__name__: act
     for act in (
         approve, take_back, merge, demote, leave, disable, look, redirect, give_up_and_reopen, start, carry_out,
+        merge_whole,
     )
 }  # fmt: skip
 

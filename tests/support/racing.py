@@ -40,15 +40,18 @@ EXPERTS = ("bob", "kim", "dave", "erin")
 class Racers:
     """``count`` processes; :meth:`race` lets each of them do one thing."""
 
-    def __init__(self, tmp_path: Path, count: int, without: str = "") -> None:
+    def __init__(
+        self, tmp_path: Path, count: int, without: str = "", each: Sequence[dict[str, str]] | None = None
+    ) -> None:
+        """``each``: what is different in the environment of each of them, such as its database."""
         self.log = (tmp_path / "racers.log").open("ab")
         command = [sys.executable, "-m", "tests.support.racer"]
         self.all = [
             subprocess.Popen(
-                command, cwd=ROOT, env=environment(tmp_path, RACE_WITHOUT=without, PORTAL_ENGINE="none"),
+                command, cwd=ROOT, env=environment(tmp_path, **{"RACE_WITHOUT": without, "PORTAL_ENGINE": "none", **own}),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, start_new_session=True,
             )
-            for _ in range(count)
+            for own in each or [{}] * count
         ]  # fmt: skip
         self.path = tmp_path
         for process in self.all:

@@ -8,10 +8,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.api import outputs, shapes
-from apps.api.answers import change_json, change_row_json, intent_json, revision_json
+from apps.api.answers import change_json, change_row_json, revision_json
 from apps.api.diff_outputs import DiffOut
 from apps.api.endpoints import endpoint, query, read
 from apps.api.lookups import caller, change_of, repository_of
+from apps.api.merging_outputs import IntentOut, intent_json
 from apps.api.overlap_outputs import OverlapsOut, overlap_json
 from apps.api.pages import AFTER, LIMIT, number_parameter, page, page_size, word_parameter
 from apps.changes import queries
@@ -131,16 +132,14 @@ def close_change(request: Request, number: int) -> Response:
     return Response(_detail(changes.close_change(caller(request), change=change_of(request, number), **body)))
 
 
-@endpoint(
-    "POST", scope="deploy", request=shapes.EmptyIn, response=outputs.IntentOut, status=202, summary="Merge and deploy"
-)
+@endpoint("POST", scope="deploy", request=shapes.EmptyIn, response=IntentOut, status=202, summary="Merge and deploy")
 def merge_change(request: Request, number: int) -> Response:
     """Merge exactly the reviewed result if the verdict allows it now; deployments follow by themselves."""
     intent = deployments.merge_change(caller(request), change=change_of(request, number))
     return Response(intent_json(intent), status=202)
 
 
-@endpoint("POST", scope="review", request=shapes.EmptyIn, response=outputs.IntentOut, summary="Abort a merge")
+@endpoint("POST", scope="review", request=shapes.EmptyIn, response=IntentOut, summary="Abort a merge")
 def abort_merge(request: Request, number: int) -> Response:
     """Before it is pushed; later answers 409 `too_late`. For who may merge, and for reviewers."""
     return Response(intent_json(deployments.abort_merge(caller(request), change=change_of(request, number))))

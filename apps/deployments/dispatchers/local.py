@@ -52,8 +52,11 @@ def _runs() -> Path:
 
 
 def run_dir(run: Run) -> Path:
-    """The directory of one attempt; made of numbers only."""
-    return _runs() / str(run.deployment) / str(run.attempt)
+    """The directory of one attempt. Its key is in the name: after an older database was restored, number 17 is another run."""
+    name = (
+        str(run.attempt) if run.key.startswith("d-") else f"{run.attempt}-{run.key[:16]}"
+    )  # d-…: begun by an older version
+    return _runs() / str(run.deployment) / name
 
 
 class LocalDispatcher:

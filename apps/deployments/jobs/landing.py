@@ -1,13 +1,15 @@
-"""Carrying out a merge: write the commit, push it with a lease, record what came of it.
+"""Carrying out a merge: write the commit, claim it, push it with a lease, record what came of it.
 
 Killed anywhere, a repeat does the right thing: the commit is the same bytes again (fixed message,
-fixed dates), the remote's tip tells whether the push happened, and every write of this job is
-conditional on its fence (RELIABILITY §3.6, K9-K11). Nothing is ever merged onto another base.
+fixed dates), the claim is known again by its number (``claiming``), the remote's tip tells whether the
+push happened, and every write of this job is conditional on its fence (RELIABILITY §3.6, K9-K11).
+Nothing is ever merged onto another base.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from django.conf import settings
@@ -22,6 +24,7 @@ from apps.core.clock import now
 from apps.core.errors import PortalError, Unavailable
 from apps.core.work import request_work
 from apps.deployments import messages
+from apps.deployments.jobs.claiming import ELSEWHERE, claim, ref_of
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Deployment, MergeIntent
 from apps.deployments.plans import deploys_from
@@ -88,31 +91,45 @@ def _try(intent: MergeIntent, fence: int) -> None:
     )
     expect_push(repository, oid=commit)
     _write(intent, fence, merge_commit=commit)
+    intent.merge_commit = commit
     ref = f"refs/heads/{revision.target_branch}"
     source = mirrors.source_of(repository)
     tip = remotes.remote_tip(source, ref, limits=mirrors.limits())
+    if tip != revision.target_oid and not _is_there(intent, commit, tip):
+        _return_moved(intent, fence, tip)
+        return
+    _claim(intent, fence, source)
     refusal = ""
     if tip == revision.target_oid:
         refusal = _push(intent, fence, source, ref, commit)
         tip = remotes.remote_tip(source, ref, limits=mirrors.limits())  # it decides, whatever the push said
-    if tip == commit:
+    if tip and _is_there(intent, commit, tip):
         _look_again(intent)
-        _land(intent, fence, commit, tip=commit)
-    elif tip and _has_arrived(intent, commit, tip):
         _land(intent, fence, commit, tip=tip)
     elif refusal:
         _return(intent, fence, "push_refused", f"The Git host refused the merge: {refusal}")
     else:
-        what = "moved" if tip else "was deleted"
-        _return(intent, fence, MOVED, f"{revision.target_branch} {what} before the merge arrived.")
+        _return_moved(intent, fence, tip)
+
+
+def _is_there(intent: MergeIntent, commit: str, tip: str | None) -> bool:
+    """Whether the remote has our merge: it is the tip, or others pushed on top of it."""
+    return bool(tip) and (tip == commit or _has_arrived(intent, commit, str(tip)))
+
+
+def _return_moved(intent: MergeIntent, fence: int, tip: str | None) -> None:
+    what = "moved" if tip else "was deleted"
+    _return(intent, fence, MOVED, f"{intent.revision.target_branch} {what} before the merge arrived.")
 
 
 def _adopt(intent: MergeIntent, fence: int) -> None:
     """What was pushed past the portal is there already: it lands if the remote still has it, and nothing is pushed."""
     repository, revision = intent.change.repository, intent.revision
     ref = f"refs/heads/{revision.target_branch}"
-    tip = remotes.remote_tip(mirrors.source_of(repository), ref, limits=mirrors.limits())
-    if tip and (tip == revision.head_oid or _has_arrived(intent, revision.head_oid, tip)):
+    source = mirrors.source_of(repository)
+    tip = remotes.remote_tip(source, ref, limits=mirrors.limits())
+    if tip and _is_there(intent, revision.head_oid, tip):
+        _claim(intent, fence, source)
         _land(intent, fence, revision.head_oid, tip=tip)
     else:
         _return(intent, fence, "gone", f"{revision.target_branch} does not contain {revision.head_oid[:10]} any more.")
@@ -129,10 +146,20 @@ def _has_arrived(intent: MergeIntent, commit: str, tip: str) -> bool:
     return history.is_ancestor(git_dir, commit, tip)
 
 
-def _push(intent: MergeIntent, fence: int, source: remotes.Source, ref: str, commit: str) -> str:
-    """Push with the lease; why the host refuses it, or nothing: then its tip tells whether we won."""
+def _claim(intent: MergeIntent, fence: int, source: remotes.Source) -> None:
+    """S1: from here on no other portal, and no copy of this one, merges this."""
+    _hold(intent, fence)
+    claim(intent, source, partial(_write, intent, fence))
+
+
+def _hold(intent: MergeIntent, fence: int) -> None:
     if not MergeIntent.objects.renew(intent.pk, fence=fence, seconds=lease_seconds()):
         raise LeaseLost
+
+
+def _push(intent: MergeIntent, fence: int, source: remotes.Source, ref: str, commit: str) -> str:
+    """Push with the lease; why the host refuses it, or nothing: then its tip tells whether we won."""
+    _hold(intent, fence)
     git_dir = intent.change.repository.mirror_path
     outcome = remotes.push_with_lease(
         source, git_dir, ref=ref, new=commit, old=intent.revision.target_oid, limits=mirrors.limits()
@@ -220,6 +247,10 @@ def _cancel_what_is_undone(intent: MergeIntent) -> None:
 
 def _return(intent: MergeIntent, fence: int, code: str, message: str) -> None:
     """The merge did not happen and will not: back to review, where the verdict is judged anew."""
+    entry = None
+    if code == ELSEWHERE:
+        said = f"The merge of {intent.change.label} was stopped: {message}"
+        entry = changes.Entry("merge.claimed_elsewhere", said, {"reason": message, "ref": ref_of(intent)})
     with transaction.atomic():
         _write(
             intent,
@@ -230,7 +261,7 @@ def _return(intent: MergeIntent, fence: int, code: str, message: str) -> None:
             outcome={"code": code, "message": message},
         )
         intent.change.refresh_from_db()
-        changes.return_to_review(intent.change, message, actor=Actor.of(intent.requested_by))
+        changes.return_to_review(intent.change, message, actor=Actor.of(intent.requested_by), entry=entry)
         if code == MOVED and intent.change.kind == ChangeRequest.Kind.ROLLBACK:
             # It was to merge by itself; a moved target makes it wait for its next revision, not for a person.
             changes.swap(intent.change, merge_when_allowed_by=intent.requested_by)

@@ -17,7 +17,7 @@ from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
 from apps.deployments.queries import Wait, goes_back, live_successor, look_at
 from apps.deployments.queries.gates import Gate
-from apps.deployments.transitions import append_event, end_deployment, move, note_emergency
+from apps.deployments.transitions import append_event, attempt_key, end_deployment, move, note_emergency
 
 LOOK_AGAIN = timedelta(seconds=15)
 """What could end a wait wakes the engine; this is for what nobody told us (roles, lost notices)."""
@@ -150,7 +150,7 @@ def _claim(deployment: Deployment, gate: Gate | None) -> None:
     attempt = Attempt.objects.create(
         deployment=deployment,
         number=number,
-        key=f"{deployment.label}-{number}",
+        key=attempt_key(deployment),
         from_step=deployment.retry_from,
         verdict=gate.judged.to_stored() if gate is not None else {},
         started_at=now(),

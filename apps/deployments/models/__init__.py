@@ -10,6 +10,7 @@ from apps.deployments.models.deployments import (
     Step,
 )
 from apps.deployments.models.environments import DefinedEnvironments, Environment, EnvironmentSecret
+from apps.deployments.models.identity import PortalIdentity
 from apps.deployments.models.merging import MergeIntent, MergeSchedule
 from apps.deployments.models.status_pages import StatusPage
 
@@ -24,6 +25,7 @@ __all__ = [
     "EnvironmentSecret",
     "MergeIntent",
     "MergeSchedule",
+    "PortalIdentity",
     "StatusPage",
     "Step",
     "TargetComparison",

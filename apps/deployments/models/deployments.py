@@ -86,7 +86,7 @@ class Deployment(Leased):
 
 
 class Attempt(models.Model):
-    """One run of a deployment's plan. ``key`` is what the outside is asked to recognise a repeat by.
+    """One run of a deployment's plan. ``key`` (keys.dispatch_key) is what the outside is asked to recognise a repeat by.
 
     ``external_run`` is written, with the deployment's state ``running``, before the dispatcher is
     told to begin: it is the intent from which a worker that finds it goes on.
@@ -111,7 +111,12 @@ class Attempt(models.Model):
         constraints = [models.UniqueConstraint(fields=["deployment", "number"], name="attempt_numbers_are_unique")]
 
     def __str__(self) -> str:
-        return self.key
+        return self.label
+
+    @property
+    def label(self) -> str:
+        """How people call it: ``d-17-1``."""
+        return f"{self.deployment.label}-{self.number}"
 
 
 class Step(models.Model):

@@ -21,12 +21,19 @@ class MergeIntent(Leased):
         LANDED = "landed"
         RETURNED = "returned"
 
+    class Claim(models.TextChoices):
+        HELD = "held"  # the target repository keeps our claim
+        REFUSED = "refused"  # its host takes none, and this repository goes on without
+
     change = models.ForeignKey("changes.ChangeRequest", on_delete=models.PROTECT, related_name="merge_intents")
     revision = models.ForeignKey("changes.Revision", on_delete=models.PROTECT, related_name="+")
     requested_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     state = models.CharField(max_length=8, choices=State.choices, default=State.PENDING)
     verdict = models.JSONField()  # the verdict and its inputs, so that it can be replayed
     message = models.TextField()  # the commit message with its trailers, fixed at that moment
+    key = models.CharField(max_length=52, blank=True)  # (keys.dispatch_key); empty: decided before there were keys
+    claim_nonce = models.CharField(max_length=32, blank=True)  # drawn before the first try to claim the key
+    claim = models.CharField(max_length=7, choices=Claim.choices, blank=True)  # empty: not claimed yet
     merge_commit = OidField()
     outcome = models.JSONField(default=dict, blank=True)  # {"code", "message"}: why it waits or was returned
     tries = models.PositiveIntegerField(default=0)
@@ -40,7 +47,8 @@ class MergeIntent(Leased):
         constraints = [
             models.UniqueConstraint(
                 fields=["change"], condition=Q(state="pending"), name="one_merge_at_a_time_per_change"
-            )
+            ),
+            models.UniqueConstraint(fields=["key"], condition=~Q(key=""), name="merge_keys_are_unique"),
         ]
 
 

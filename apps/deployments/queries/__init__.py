@@ -1,6 +1,7 @@
 """Reads of the deployments context."""
 
 from apps.deployments.queries.dry_runs import DryRun, Tried, dry_run
+from apps.deployments.queries.merges import claim_refused_at, last_merge, why_it_waits
 from apps.deployments.queries.reading import (
     events,
     find,
@@ -17,12 +18,14 @@ __all__ = [
     "Look",
     "Tried",
     "Wait",
+    "claim_refused_at",
     "dry_run",
     "events",
     "find",
     "find_environment",
     "goes_back",
     "is_superseded",
+    "last_merge",
     "live_successor",
     "log_text",
     "look_at",
@@ -30,4 +33,5 @@ __all__ = [
     "secret_names",
     "steps_of",
     "waits_of",
+    "why_it_waits",
 ]

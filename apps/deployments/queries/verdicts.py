@@ -42,7 +42,7 @@ def past_verdicts(change: ChangeRequest | None = None) -> Iterator[PastVerdict]:
         yield _replayed(intent.change, "merge", "", intent.created_at, intent.verdict)
     for row in attempts.order_by("pk").iterator():
         deployment = row.deployment
-        yield _replayed(deployment.change, row.key, deployment.environment.name, row.started_at, row.verdict)
+        yield _replayed(deployment.change, row.label, deployment.environment.name, row.started_at, row.verdict)
 
 
 def _replayed(change: ChangeRequest, what: str, environment: str, at: datetime, stored: dict[str, Any]) -> PastVerdict:

@@ -16,7 +16,7 @@ from apps.core.errors import Conflict
 from apps.core.work import request_work
 from apps.deployments import access, messages
 from apps.deployments.models import MergeIntent
-from apps.deployments.transitions import note_emergency
+from apps.deployments.transitions import merge_key, note_emergency
 from apps.reviews.queries import Judgement, judge
 
 
@@ -105,12 +105,14 @@ def abort_merge(actor: User, *, change: ChangeRequest) -> MergeIntent:
 def _write_intent(actor: User, change: ChangeRequest, judged: Judgement) -> MergeIntent:
     if change.revision is None:
         raise Conflict("verdict", f"{change.label} has no revision yet. Push to its branch first.")
+    key = merge_key(change, change.revision)
     intent = MergeIntent.objects.create(
+        key=key,
         change=change,
         revision=change.revision,
         requested_by=actor,
         verdict=judged.to_stored(),
-        message=messages.merge_message(change, judged.verdict, merged_by=actor),
+        message=messages.merge_message(change, judged.verdict, merged_by=actor, key=key),
         created_at=now(),
     )
     if judged.is_emergency:

@@ -10,17 +10,21 @@ from apps.deployments.transitions.emergencies import note_emergency
 from apps.deployments.transitions.ending import end_deployment
 from apps.deployments.transitions.events import LeaseLost, append_event
 from apps.deployments.transitions.moving import move, wake_pending
+from apps.deployments.transitions.naming import attempt_key, merge_key, portal_identity
 from apps.deployments.transitions.scheduling import end_schedule
 
 __all__ = [
     "LeaseLost",
     "append_event",
+    "attempt_key",
     "create_deployment",
     "end_deployment",
     "end_schedule",
+    "merge_key",
     "move",
     "next_number",
     "note_emergency",
+    "portal_identity",
     "refresh_environments",
     "require_none_under_way",
     "wake_pending",

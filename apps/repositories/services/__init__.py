@@ -5,6 +5,7 @@ atomic; refusals are the errors of ``apps.core.errors``.
 """
 
 from apps.repositories.services.branches import expect_push, note_push
+from apps.repositories.services.claims import require_claims
 from apps.repositories.services.connecting import connect_repository
 from apps.repositories.services.credentials import change_credentials, rotate_webhook_secret
 from apps.repositories.services.deliveries import accept_delivery
@@ -20,6 +21,7 @@ __all__ = [
     "note_push",
     "remove_member",
     "request_sync",
+    "require_claims",
     "rotate_webhook_secret",
     "set_member",
     "synchronise",

@@ -20,5 +20,6 @@ urlpatterns = [
     path("repositories/<str:name>/members/remove/", repository_settings.remove_member, name="repository_member_remove"),
     path("repositories/<str:name>/webhook/rotate/", repository_settings.rotate_webhook, name="repository_webhook"),
     path("repositories/<str:name>/rebalance/", reviewer_forms.rebalance, name="repository_rebalance"),
+    path("repositories/<str:name>/claims/", repository_settings.require_claims, name="repository_claims"),
     path("repositories/<str:name>/credentials/", repository_settings.credentials, name="repository_credentials"),
 ]

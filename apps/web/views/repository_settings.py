@@ -63,6 +63,18 @@ def rotate_webhook(request: HttpRequest, name: str) -> HttpResponse:
     )
 
 
+@writes
+def require_claims(request: HttpRequest, name: str) -> HttpResponse:
+    """Whether merges need a claim that the Git host keeps: ``required`` is ``yes`` or ``no``."""
+    user = signed_in(request)
+    chosen = request.POST.get("required", "")
+    if chosen not in {"yes", "no"}:
+        raise InvalidInput("bad_choice", "Choose whether merges need a claim: yes or no.", field="required")
+    services.require_claims(user, repository=queries.find(user, name), required=chosen == "yes")
+    said = "Every merge needs a claim from now on." if chosen == "yes" else "Merges go on without claims from now on."
+    return see_other(request, f"/repositories/{name}/#merging", said)
+
+
 @page("GET", "HEAD", "POST")
 def credentials(request: HttpRequest, name: str) -> HttpResponse:
     """Replace the credentials; they are tried before the old ones go."""

@@ -1,0 +1,56 @@
+"""Shapes and answers of decisions to merge, and of what guards them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.api.answers import time
+from apps.api.fields import Flag, maybe_moment, maybe_text, moment, string, whole, word
+from apps.api.outputs import Out, RepositoryOut
+from apps.api.shapes import Shape
+from apps.deployments.models import MergeIntent
+from apps.deployments.queries import why_it_waits
+
+
+class ClaimsIn(Shape):
+    claims_required = Flag(
+        help_text="False: merges go on where the host keeps no claim; then only the push lease guards them."
+    )
+
+
+class ClaimsOut(RepositoryOut):
+    claims_required = serializers.BooleanField()
+    claim_refused_at = maybe_moment()  # null when the host took the last claim, or was never asked
+
+
+class IntentOut(Out):
+    change = whole()
+    state = word(MergeIntent.State)
+    revision = whole()
+    merge_commit = maybe_text()
+    requested_by = string()
+    decided_at = moment()
+    key = maybe_text("By which others recognise this decision; the trailer Dispatch-Key of the merge commit.")
+    claim = maybe_text(
+        "held: the target repository keeps the claim; refused: its host takes none; null: not claimed yet."
+    )
+    waits = maybe_text("Why it has not landed yet; null while it is under way as it should be.")
+    returned = maybe_text("Why it was given back to review.")
+
+
+def intent_json(row: MergeIntent) -> dict[str, Any]:
+    is_returned = row.state == MergeIntent.State.RETURNED
+    return {
+        "change": row.change.number,
+        "state": row.state,
+        "revision": row.revision.number,
+        "merge_commit": row.merge_commit or None,
+        "requested_by": row.requested_by.username,
+        "decided_at": time(row.created_at),
+        "key": row.key or None,
+        "claim": row.claim or None,
+        "waits": why_it_waits(row) or None,
+        "returned": row.outcome.get("message") if is_returned else None,
+    }

@@ -1,0 +1,112 @@
+"""Claiming a merge in the target repository before it is pushed (RELIABILITY §3.5, S1).
+
+``refs/portal/dispatched/<key>`` is created there, or it exists: of any number of portals, also of copies restored from a backup,
+one holds it. It names a blob with a number that this database drew when it first tried, so a worker that finds its own claim
+after a crash goes on, and a copy that drew another one stops.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+
+from django.db import transaction
+
+from apps.audit import services as audit
+from apps.audit.actors import Actor
+from apps.core.errors import Conflict, Unavailable
+from apps.deployments.models import MergeIntent
+from apps.deployments.transitions import portal_identity
+from apps.repositories import mirrors
+from apps.vcs import merging, remotes
+
+PREFIX = "refs/portal/dispatched/"
+ELSEWHERE = "claimed_elsewhere"
+Write = Callable[..., None]
+"""Writes columns of the intent if this worker still holds it."""
+
+
+class ClaimedElsewhere(Conflict):
+    """Somebody else claimed this very decision: there are two portals where one is meant to be."""
+
+
+def ref_of(intent: MergeIntent) -> str:
+    """Where the claim is kept."""
+    return PREFIX + intent.key
+
+
+def claim(intent: MergeIntent, source: remotes.Source, write: Write) -> None:
+    """Hold the claim, or know that the host takes none and that this repository goes on without.
+
+    :class:`ClaimedElsewhere` when another one is there, :class:`Conflict` ``claim_refused`` when the host refuses it and the
+    repository requires it, :class:`Unavailable` when it cannot be told. Safe to repeat.
+    """
+    if intent.claim or not intent.key:
+        return
+    if not intent.claim_nonce:
+        nonce = secrets.token_hex(16)
+        write(claim_nonce=nonce)  # before anybody outside sees it: after a crash we know our own again
+        intent.claim_nonce = nonce
+    ref, own = ref_of(intent), _object(intent)
+    git_dir = intent.change.repository.mirror_path
+    outcome = remotes.push_with_lease(source, git_dir, ref=ref, new=own, old=None, limits=mirrors.limits())
+    found = own if outcome.is_accepted else remotes.remote_tip(source, ref, limits=mirrors.limits())
+    if found is None and outcome.status == "refused":
+        _go_on_without(intent, outcome.message, write)
+        return
+    if found is None:
+        raise Unavailable("claim_unclear", "The Git host neither took the claim of this merge nor has another one.")
+    if found != own:
+        raise ClaimedElsewhere(ELSEWHERE, _words(intent, found))
+    write(claim=MergeIntent.Claim.HELD)
+    intent.claim = MergeIntent.Claim.HELD
+
+
+def _object(intent: MergeIntent) -> str:
+    """The blob that the claim names: the same bytes whenever this database asks."""
+    change = intent.change
+    facts = {
+        "key": intent.key,
+        "portal": portal_identity(),
+        "nonce": intent.claim_nonce,
+        "change": change.label,
+        "revision": intent.revision.number,
+        "branch": intent.revision.target_branch,
+        "merge": intent.merge_commit,
+        "decided_at": intent.created_at.isoformat(),
+    }
+    text = json.dumps(facts, indent=1, sort_keys=True)
+    return merging.write_blob(change.repository.mirror_path, f"{text}\n".encode())
+
+
+def _words(intent: MergeIntent, found: str) -> str:
+    return (
+        f"Another portal, or a restored copy of this one's database, claimed this merge of {intent.change.label} already "
+        f"({ref_of(intent)} is {found[:12]}). Nothing was pushed from here. An administrator finds out which of the two is "
+        "the real one and stops the other (docs/deploying.md)."
+    )
+
+
+def _go_on_without(intent: MergeIntent, said: str, write: Write) -> None:
+    """The host takes no claim: on record, and only where the repository's maintainers have said so."""
+    change = intent.change
+    if change.repository.claims_required:
+        raise Conflict(
+            "claim_refused",
+            f"The Git host refused the claim {ref_of(intent)} ({said or 'no reason given'}), so nothing was pushed to "
+            f"{intent.revision.target_branch}. If it takes no refs outside refs/heads, a maintainer can let merges go on "
+            "without claims on the page of the repository: then only the lease of the push guards them.",
+        )
+    with transaction.atomic():
+        write(claim=MergeIntent.Claim.REFUSED)
+        audit.record(
+            Actor.of(intent.requested_by),
+            "merge.claim_refused",
+            target=change.label,
+            repository=change.repository.name,
+            change=change.number,
+            summary=f"The host of {change.repository.name} took no claim of {change.label}; only the push lease guards its merge",
+            data={"ref": ref_of(intent), "said": said},
+        )
+    intent.claim = MergeIntent.Claim.REFUSED
