@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
-from apps.core.verdict import Verdict, refused
-from apps.deployments.models import Deployment, Environment
+from apps.core.verdict import ALLOWED, Verdict, refused
+from apps.deployments.models import Connection, Deployment, Environment
 from apps.repositories import access as repositories
 from apps.repositories.models import Repository
 
@@ -57,6 +57,28 @@ def can_keep_secrets(user: User, environment: Environment) -> Verdict:
     return repositories.can_maintain(user, environment.repository)
 
 
+def can_manage_connections(user: User) -> Verdict:
+    """Make, change, allow and remove connections: with their credentials whole environments can be changed."""
+    if user.is_active and user.is_superuser:
+        return ALLOWED
+    return refused("not_administrator", "Connections are kept by administrators. One of them can do it for you.")
+
+
+def can_see_connection(user: User, connection: Connection) -> Verdict:
+    """Its name, kind, address and state: administrators, and maintainers of a repository that may use it."""
+    if can_manage_connections(user).allowed:
+        return ALLOWED
+    granted = (grant.repository for grant in connection.grants.select_related("repository"))
+    if any(repositories.can_maintain(user, repository).allowed for repository in granted):
+        return ALLOWED
+    return refused("not_visible", "There is no such connection, or you may not see it.")
+
+
+def can_test_connection(user: User, connection: Connection) -> Verdict:
+    """Who sees it may try it: a try changes nothing there."""
+    return can_see_connection(user, connection)
+
+
 def can_guard(user: User, repository: Repository) -> Verdict:
     """Asking what a Git host may take: its service account, and maintainers."""
     see = repositories.can_ask(user, repository)
@@ -79,6 +101,14 @@ def require_run(user: User, deployment: Deployment) -> None:
 
 def require_resolve(user: User, deployment: Deployment) -> None:
     can_resolve(user, deployment).require()
+
+
+def require_manage_connections(user: User) -> None:
+    can_manage_connections(user).require()
+
+
+def require_test_connection(user: User, connection: Connection) -> None:
+    can_test_connection(user, connection).require()
 
 
 def require_keep_secrets(user: User, environment: Environment) -> None:

@@ -14,6 +14,7 @@ from apps.core.errors import Conflict, InvalidInput, NotAllowed
 from apps.deployments import queries, services
 from apps.deployments.dispatchers.local import LocalDispatcher, run_dir
 from apps.deployments.jobs import following, recording, tidying
+from apps.deployments.jobs.runs import run_of
 from apps.deployments.models import Attempt, Deployment, Environment, Step
 from tests.support.delivery import Delivery, pipeline, run_jobs, run_until_idle
 
@@ -256,7 +257,7 @@ POINTS: list[tuple[Any, str]] = [
     (recording.Recorder, "_note_begin"),
     (recording.Recorder, "_store"),
     (recording.Recorder, "_note_end"),
-    (following, "_end"),
+    (following, "end"),
     (following, "tidy"),
 ]
 
@@ -331,7 +332,7 @@ def test_a_lost_run_is_unknown_holds_the_lock_and_is_decided_by_a_person(start: 
     attempt = Attempt.objects.get(deployment=row)
     assert tidying.attempts_due(10) == [attempt.pk]
     tidying.tidy(attempt.pk)
-    run = following.run_of(row, attempt, with_secrets=False)
+    run = run_of(row, attempt, with_secrets=False)
     assert not (run_dir(run) / "tree").exists()
     services.cancel(delivery.people.alice, deployment=other)
 

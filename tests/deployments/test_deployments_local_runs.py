@@ -48,7 +48,7 @@ def finished(run: Run, seconds: float = 20) -> Progress:
 
 
 def log_of(run: Run, position: int = 0) -> str:
-    return DISPATCHER.read_log(run, position, 0, 10_000_000).decode()
+    return DISPATCHER.read_log(run, str(position), 0, 10_000_000).decode()
 
 
 def wait_for(path: Path, seconds: float = 10) -> str:

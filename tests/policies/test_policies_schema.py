@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from apps.policies.config import document, environments, needs, parse_portal_yaml, rules, windows
+from apps.policies.config import deploying, document, environments, needs, parse_portal_yaml, rules, windows
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA: dict[str, Any] = json.loads((ROOT / "apps/policies/schema/portal.schema.json").read_text())
@@ -121,7 +121,7 @@ def test_schema_knows_exactly_the_keys_of_the_loader() -> None:
     defs = SCHEMA["$defs"]
     assert set(SCHEMA["properties"]) == set(document.KEYS)
     assert set(defs["environment"]["properties"]) == set(environments.ENVIRONMENT_KEYS)
-    assert set(defs["step"]["properties"]) == set(environments.STEP_KEYS)
+    assert set(defs["step"]["properties"]) == set(deploying.STEP_KEYS)
     assert set(defs["rule"]["properties"]) == set(rules.RULE_KEYS)
     assert set(defs["rule"]["properties"]["when"]["properties"]) == set(rules.WHEN_KEYS)
     assert set(defs["rule"]["properties"]["needs"]["properties"]) == set(needs.NEEDS_KEYS)
@@ -129,7 +129,7 @@ def test_schema_knows_exactly_the_keys_of_the_loader() -> None:
     targets = {one["properties"]["kind"]["const"]: set(one["properties"]) for one in defs["target"]["oneOf"]}
     assert targets == {kind: set(environments.target_keys(kind)) for kind in environments.TARGET_KINDS}
     deploys = {one["properties"]["via"]["const"]: set(one["properties"]) for one in defs["deploy"]["oneOf"]}
-    assert deploys == {via: set(keys) for via, keys in environments.DISPATCHERS.items()}
+    assert deploys == {via: set(deploying.deploy_keys(via)) for via in deploying.TOLD}
 
 
 def test_example_of_the_documentation_is_valid() -> None:

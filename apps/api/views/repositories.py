@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.decorators import api_view, authentication_classes, parser_classes, permission_classes
-from rest_framework.parsers import BaseParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.api import outputs, shapes
 from apps.api.answers import member_json, repository_json
-from apps.api.bodies import require_length
+from apps.api.bodies import RawParser, require_length
 from apps.api.endpoints import endpoint, read
 from apps.api.lookups import caller, repository_of
 from apps.api.pages import AFTER_NAME, LIMIT, names_page
@@ -115,15 +112,6 @@ def _detail(request: Request, row: Repository) -> dict[str, object]:
     members = [member_json(role) for role in row.roles.select_related(*MEMBER_RELATED).order_by("pk")]
     mine = sorted(access.capabilities(caller(request), row))
     return repository_json(row) | {"branches": branches, "members": members, "may": mine}
-
-
-class RawParser(BaseParser):
-    """The body as bytes: a signature is over what was sent, not over what we would send."""
-
-    media_type = "*/*"
-
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
-        return {}
 
 
 @extend_schema(

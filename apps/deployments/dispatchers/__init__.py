@@ -9,14 +9,37 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
+from apps.core.errors import Unavailable
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a dispatcher can do; pages and API offer only that."""
+    """What a dispatcher can do; pages and API offer only that.
+
+    ``remote``: another system runs it, so any worker can follow it. ``resends``: that system
+    recognises ``run.key``, so a request whose fate is not known may be sent again. ``play`` and
+    ``retry_step``: single steps can be started by hand, or repeated, there.
+    """
 
     cancel: bool = False
     logs: bool = False
     from_step: bool = False
+    remote: bool = False
+    resends: bool = False
+    play: bool = False
+    retry_step: bool = False
+
+
+class NotSent(Unavailable):
+    """The request certainly did not reach the other system: it is tried again later."""
+
+
+class Refused(Unavailable):
+    """The other system answered no: nothing was started there, and asking again would not help."""
+
+
+class InDoubt(Unavailable):
+    """The request may have arrived. It is looked for there; it is never simply sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +52,30 @@ class PlannedStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Outside:
+    """The other system of a remote dispatcher: a connection with its credentials in clear.
+
+    ``credentials`` are secrets (token, password, key); ``options`` are not (user name, region, CA).
+    """
+
+    name: str
+    kind: str
+    url: str
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One attempt as a dispatcher needs it.
 
     ``key`` is the idempotency key: whatever is asked twice under one key happens once.
     ``environment`` are plain variables, ``secrets`` those that never appear in a log.
-    ``external`` is what :meth:`Dispatcher.prepare` returned and the attempt stored.
+    ``external`` is what the attempt stored of what :meth:`Dispatcher.prepare`, ``dispatch`` and
+    ``observe`` told; ``sent`` in it is the moment (ISO) before the request went out.
+    ``options`` are the keys of ``deploy`` in portal.yaml beside ``via``, ``start`` and ``steps``.
+    ``reports`` are the signed messages of the other system about this key, oldest first.
+    ``memory`` lasts one look: what was fetched once in it need not be fetched again.
     """
 
     key: str
@@ -47,6 +88,21 @@ class Run:
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     external: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    outside: Outside | None = None
+    reports: tuple[Mapping[str, Any], ...] = ()
+    callback_url: str = ""
+    memory: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether a request for it may have gone out."""
+        return bool(self.external.get("sent"))
+
+    def age(self, at: datetime) -> float:
+        """Seconds since the request went out; 0 before that."""
+        sent = self.external.get("sent")
+        return max(0.0, (at - datetime.fromisoformat(str(sent))).total_seconds()) if sent else 0.0
 
 
 class RunState(StrEnum):
@@ -66,9 +122,19 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepProgress:
-    """One step as it is now. ``reason``: exited | timeout | cancelled | output_limit | not_started."""
+    """One step as it is now. ``reason``: exited | timeout | cancelled | output_limit | not_started | reported.
+
+    ``key`` names it among the steps of the run: its position in the plan, or what the other system
+    calls it. ``reported``: the other system says how it ended (``exit_code`` 0: well), ``problem`` why.
+    ``is_optional``: its failure does not fail the run. ``offers``: what a person can do with it there.
+    """
 
     state: StepState
+    key: str = ""
+    name: str = ""
+    link: str = ""
+    is_optional: bool = False
+    offers: tuple[str, ...] = ()
     reason: str = ""
     exit_code: int | None = None
     signal: int | None = None
@@ -77,34 +143,79 @@ class StepProgress:
     ended: datetime | None = None
     output_bytes: int = 0
 
+    @property
+    def is_success(self) -> bool:
+        return self.state == StepState.ENDED and self.reason in {"exited", "reported"} and self.exit_code == 0
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceState:
+    """One resource as the other system sees it; words of that system, mapped to ours.
+
+    ``sync``: synced | out_of_sync | unknown. ``health``: healthy | progressing | degraded | missing | suspended | unknown.
+    """
+
+    kind: str
+    name: str
+    namespace: str = ""
+    group: str = ""
+    sync: str = "unknown"
+    health: str = "unknown"
+    message: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The run as a whole, and its steps by position."""
+    """The run as a whole, and its steps in order.
+
+    ``outcome`` (succeeded | failed | cancelled, once ended) is what the other system says of the whole;
+    without it the steps tell. ``text`` says how far it is, ``problem`` why it failed, as a sentence.
+    ``external`` is kept for the next look. ``resources``: what it made there, with their health.
+    """
 
     state: RunState
     steps: tuple[StepProgress, ...] = ()
+    outcome: str = ""
+    text: str = ""
+    problem: str = ""
+    external: Mapping[str, Any] = field(default_factory=dict)
+    resources: tuple[ResourceState, ...] = ()
 
 
 class Dispatcher(Protocol):
-    """Every method may be called again after a crash; none may make a thing happen twice."""
+    """Every method may be called again after a crash; none may make a thing happen twice.
+
+    A remote one talks to ``run.outside`` and raises :class:`NotSent`, :class:`Refused` and
+    :class:`InDoubt` from ``dispatch``; from the others any :class:`Unavailable` means "ask again later".
+    """
 
     capabilities: Capabilities
 
     def prepare(self, run: Run) -> dict[str, Any]:
         """Make ready all that can be repeated freely; the answer is stored before :meth:`dispatch`."""
 
-    def dispatch(self, run: Run) -> None:
-        """Set it going, at most once per ``run.key``."""
+    def dispatch(self, run: Run) -> Mapping[str, Any]:
+        """Set it going, at most once per ``run.key``; what is returned is stored in ``run.external``."""
 
     def observe(self, run: Run) -> Progress:
-        """What is known now, without changing anything."""
+        """What is known now, without changing anything.
 
-    def read_log(self, run: Run, position: int, offset: int, limit: int) -> bytes:
-        """Raw output of a step: at most ``limit`` bytes from ``offset``."""
+        ``NOT_STARTED`` only where it is certain, or where asking again under the same key is safe. A
+        remote dispatcher finds here, by key, what was sent and whose answer was lost.
+        """
+
+    def read_log(self, run: Run, key: str, offset: int, limit: int) -> bytes:
+        """Raw output of the step ``key``: at most ``limit`` bytes from ``offset``."""
 
     def cancel(self, run: Run) -> bool:
         """Ask it to stop. False: it had not begun, and now it never will."""
 
     def discard(self, run: Run) -> None:
         """Remove what the run left behind, keeping what forbids a second start."""
+
+
+class ActsOnSteps(Protocol):
+    """A dispatcher with ``play`` or ``retry_step``."""
+
+    def act(self, run: Run, key: str, action: str) -> None:
+        """Do what a person asked for (one of the step's ``offers``); a repeat must be harmless or refused there."""

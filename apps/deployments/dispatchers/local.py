@@ -88,7 +88,7 @@ class LocalDispatcher:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
-    def dispatch(self, run: Run) -> None:
+    def dispatch(self, run: Run) -> dict[str, Any]:
         """Start the supervisor; returns once it is certain that exactly one has the run."""
         place = run_dir(run)
         spec = {
@@ -114,6 +114,7 @@ class LocalDispatcher:
             raise Unavailable("steps_not_started", f"The steps could not be started: {problem}.") from problem
         if done.returncode not in {0, TAKEN}:
             raise Unavailable("steps_not_started", "The steps could not be started: the run directory is not there.")
+        return {}
 
     def _environment(self, run: Run, place: Path) -> dict[str, str]:
         """Everything that a step sees; nothing is inherited. Secrets win over plain names, never over PORTAL_*."""
@@ -133,7 +134,7 @@ class LocalDispatcher:
         if not (place / "started").exists():
             return Progress(RunState.NOT_STARTED if (place / "prepared").exists() else RunState.LOST)
         alive = _is_held(place / "lock")  # before the results: what ends in between is seen at the next look
-        steps = tuple(_step_progress(place / "steps" / str(n)) for n in range(len(run.steps)))
+        steps = tuple(_step_progress(place / "steps" / str(n), str(n)) for n in range(len(run.steps)))
         if alive:
             return Progress(RunState.RUNNING, steps)
         return Progress(RunState.ENDED if self._is_settled(run, place, steps) else RunState.LOST, steps)
@@ -147,9 +148,9 @@ class LocalDispatcher:
             return True
         return any(step.state == StepState.ENDED and (step.reason != "exited" or step.exit_code) for step in mine)
 
-    def read_log(self, run: Run, position: int, offset: int, limit: int) -> bytes:
+    def read_log(self, run: Run, key: str, offset: int, limit: int) -> bytes:
         try:
-            with (run_dir(run) / "steps" / str(position) / "output").open("rb") as file:
+            with (run_dir(run) / "steps" / key / "output").open("rb") as file:
                 file.seek(offset)
                 return file.read(limit)
         except FileNotFoundError:
@@ -202,17 +203,18 @@ def _is_held(lock: Path) -> bool:
     return False
 
 
-def _step_progress(place: Path) -> StepProgress:
+def _step_progress(place: Path, key: str) -> StepProgress:
     try:
         began = _moment((place / "started").read_text(encoding="ascii"))
     except FileNotFoundError:
-        return StepProgress(StepState.WAITING)
+        return StepProgress(StepState.WAITING, key)
     try:
         result = json.loads((place / "result.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return StepProgress(StepState.RUNNING, began=began, output_bytes=_size(place / "output"))
+        return StepProgress(StepState.RUNNING, key, began=began, output_bytes=_size(place / "output"))
     return StepProgress(
         StepState.ENDED,
+        key,
         reason=result["reason"],
         exit_code=result["exit_code"],
         signal=result["signal"],

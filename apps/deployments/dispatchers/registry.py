@@ -1,12 +1,17 @@
-"""Which dispatcher carries out ``deploy.via``."""
+"""Which dispatcher carries out ``deploy.via``, and how a connection of each kind is tried."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from apps.core.errors import Unavailable
-from apps.deployments.dispatchers import Dispatcher
+from apps.deployments.dispatchers import Capabilities, Dispatcher, Outside, webhook
 from apps.deployments.dispatchers.local import LocalDispatcher
 
-DISPATCHERS: dict[str, Dispatcher] = {"local": LocalDispatcher()}
+DISPATCHERS: dict[str, Dispatcher] = {"local": LocalDispatcher(), "webhook": webhook.WebhookDispatcher()}
+
+TESTS: dict[str, Callable[[Outside], str]] = {"webhook": webhook.test}
+"""Kind of connection → what asks the other system who we are: a sentence, or :class:`Unavailable`."""
 
 
 def dispatcher_of(via: str) -> Dispatcher:
@@ -19,3 +24,9 @@ def dispatcher_of(via: str) -> Dispatcher:
             f"This portal cannot deploy via {via!r}; it knows {', '.join(sorted(DISPATCHERS))}. "
             "A maintainer can change `deploy.via` in .gitops/portal.yaml.",
         ) from None
+
+
+def capabilities_of(via: str) -> Capabilities:
+    """What that dispatcher can do; nothing where there is no such one."""
+    found = DISPATCHERS.get(via)
+    return found.capabilities if found is not None else Capabilities()

@@ -9,6 +9,7 @@ create-once mark decides, not our memory.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -17,20 +18,24 @@ from django.db import transaction
 from django.db.models import Q
 
 from apps.core.clock import now
-from apps.core.errors import Conflict, PortalError
+from apps.core.errors import Conflict, PortalError, Unavailable
 from apps.core.secrets import decrypt, encrypt
-from apps.deployments import plans
-from apps.deployments.dispatchers import Dispatcher, Progress, Run, RunState
+from apps.deployments.dispatchers import Dispatcher, Progress, Refused, Run, RunState
 from apps.deployments.dispatchers.local import runner_id
 from apps.deployments.dispatchers.registry import dispatcher_of
+from apps.deployments.jobs.outcomes import end, end_cancelled, lose, tidy
 from apps.deployments.jobs.recording import Recorder
+from apps.deployments.jobs.runs import run_of
+from apps.deployments.jobs.sending import keep, note_answer, note_silence, pass_on, send
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, EnvironmentSecret
+from apps.deployments.queries.connections import connection_for
 from apps.deployments.transitions import LeaseLost, end_deployment, move
 
 log = structlog.get_logger(__name__)
 ACTIVE = [str(Status.DISPATCHING), str(Status.RUNNING)]
 REFRESH_FOLLOWED = timedelta(seconds=30)
+REMOTE_PAUSE = timedelta(seconds=2)
 GIVE_UP_ON_RUNNER = timedelta(minutes=10)
 
 
@@ -65,6 +70,10 @@ def _load(pk: int) -> Deployment:
     ).get(pk=pk)
 
 
+def _attempt_of(deployment: Deployment) -> Attempt:
+    return deployment.attempt_rows.select_related("connection").get(number=deployment.attempts)
+
+
 def _has_news(pk: int) -> bool:
     """A look at the run's files first: most looks find nothing, and then the database is left in peace."""
     deployment = _load(pk)
@@ -74,9 +83,11 @@ def _has_news(pk: int) -> bool:
         return deployment.status in ACTIVE
     if deployment.followed_at is None or now() - deployment.followed_at > REFRESH_FOLLOWED:
         return True
-    attempt = deployment.attempt_rows.get(number=deployment.attempts)
-    run = run_of(deployment, attempt, with_secrets=False)
-    progress = dispatcher_of(deployment.plan["via"]).observe(run)
+    dispatcher = dispatcher_of(deployment.plan["via"])
+    if dispatcher.capabilities.remote:
+        return True  # asking it takes the lease: it is due only every few seconds
+    attempt = _attempt_of(deployment)
+    progress = dispatcher.observe(run_of(deployment, attempt, with_secrets=False))
     return progress.state != RunState.RUNNING or Recorder.is_behind(attempt, progress)
 
 
@@ -88,11 +99,11 @@ def _is_mine(deployment: Deployment) -> bool:
 
 
 def _look(deployment: Deployment, fence: int) -> None:
-    attempt = deployment.attempt_rows.get(number=deployment.attempts)
+    attempt = _attempt_of(deployment)
     if deployment.status == Status.DISPATCHING:
         if deployment.cancel_requested_by is not None:
             with transaction.atomic():
-                _end_cancelled(deployment, fence, Progress(RunState.NOT_STARTED))
+                end_cancelled(deployment, fence, Progress(RunState.NOT_STARTED))
             return
         try:
             _begin(deployment, attempt, fence)
@@ -102,8 +113,8 @@ def _look(deployment: Deployment, fence: int) -> None:
             _fail_before_start(deployment, fence, problem)
             return
         deployment = _load(deployment.pk)
-    if deployment.runner != runner_id():
-        _lose(deployment, fence, "The worker whose disk holds this run has not been seen for ten minutes.")
+    if deployment.runner not in {"", runner_id()}:
+        lose(deployment, fence, "The worker whose disk holds this run has not been seen for ten minutes.")
         return
     _go_on(deployment, attempt, fence)
 
@@ -111,9 +122,11 @@ def _look(deployment: Deployment, fence: int) -> None:
 def _begin(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     """Prepare, then write the intent (state running); what is written here may be dispatched, once."""
     dispatcher = dispatcher_of(deployment.plan["via"])
-    Attempt.objects.filter(pk=attempt.pk).update(has_workspace=True)
-    external = dispatcher.prepare(run_of(deployment, attempt, with_secrets=False))
-    attempt.sealed_secrets = _seal_secrets(deployment)
+    is_remote = dispatcher.capabilities.remote
+    attempt.connection = connection_for(deployment.environment, deployment.plan)
+    Attempt.objects.filter(pk=attempt.pk).update(has_workspace=not is_remote)
+    external = dispatcher.prepare(run_of(deployment, attempt, with_secrets=is_remote))
+    attempt.sealed_secrets = "" if is_remote else _seal_secrets(deployment)
     with transaction.atomic():
         move(
             deployment,
@@ -124,7 +137,7 @@ def _begin(deployment: Deployment, attempt: Attempt, fence: int) -> None:
             followed_at=now(),
         )
         attempt.external_run = external
-        attempt.save(update_fields=["external_run", "sealed_secrets"])
+        attempt.save(update_fields=["external_run", "sealed_secrets", "connection"])
 
 
 def _seal_secrets(deployment: Deployment) -> str:
@@ -140,7 +153,8 @@ def _fail_before_start(deployment: Deployment, fence: int, problem: Exception) -
     message = problem.message if isinstance(problem, PortalError) else f"The workspace cannot be written: {problem}"
     log.warning("deployment_not_started", deployment=deployment.number, problem=type(problem).__name__)
     deployment = _load(deployment.pk)
-    certain = deployment.status == Status.DISPATCHING or not _could_still_run(deployment)
+    is_refused = isinstance(problem, Refused)
+    certain = deployment.status == Status.DISPATCHING or is_refused or not _could_still_run(deployment)
     event = Event.FAIL if certain else Event.LOSE
     with transaction.atomic():
         end_deployment(deployment, event, text=message, problem=message, fence=fence)
@@ -148,7 +162,7 @@ def _fail_before_start(deployment: Deployment, fence: int, problem: Exception) -
 
 def _could_still_run(deployment: Deployment) -> bool:
     """Forbid the start for good; True when it had begun."""
-    attempt = deployment.attempt_rows.get(number=deployment.attempts)
+    attempt = _attempt_of(deployment)
     try:
         return dispatcher_of(deployment.plan["via"]).cancel(run_of(deployment, attempt, with_secrets=False))
     except (PortalError, OSError):
@@ -159,93 +173,55 @@ def _go_on(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     dispatcher = dispatcher_of(deployment.plan["via"])
     try:
         run = run_of(deployment, attempt, with_secrets=True)
-        if deployment.cancel_requested_by is not None:
-            dispatcher.cancel(run)
-        elif dispatcher.observe(run).state == RunState.NOT_STARTED:
-            dispatcher.dispatch(run)
+        _press(deployment, attempt, run, dispatcher, fence)
+        run = run_of(deployment, attempt, with_secrets=True)
+        progress = dispatcher.observe(run)
     except (PortalError, OSError) as problem:
-        _fail_before_start(deployment, fence, problem)
+        _cannot_go_on(deployment, attempt, dispatcher, fence, problem)
         return
-    progress = dispatcher.observe(run)
+    if dispatcher.capabilities.remote and progress.state != RunState.NOT_STARTED:
+        note_answer(deployment, attempt, fence)
+    if progress.state == RunState.NOT_STARTED and deployment.cancel_requested_by is not None:
+        progress = replace(progress, state=RunState.LOST if run.is_sent else RunState.ENDED, outcome="cancelled")
+    if progress.external:
+        keep(attempt, deployment, fence, **progress.external)
     recorder = Recorder(deployment, attempt, run, dispatcher, fence)
-    is_complete = recorder.take_over(progress)
+    try:
+        is_complete = recorder.take_over(progress)
+    except Unavailable as problem:  # a log that cannot be had now
+        note_silence(deployment, attempt, fence, problem)
+        return
     if progress.state in {RunState.RUNNING, RunState.NOT_STARTED} or not is_complete:
-        Deployment.objects.filter(pk=deployment.pk, fence=fence).update(followed_at=now(), check_at=now())
+        _look_again(deployment, dispatcher, fence, is_complete=is_complete)
     else:
-        _end(deployment, progress, recorder, fence)
+        end(deployment, progress, recorder, fence)
         tidy(attempt, dispatcher, run)
 
 
-def _end(deployment: Deployment, progress: Progress, recorder: Recorder, fence: int) -> None:
-    """The run is over and all that it printed is stored."""
-    if progress.state == RunState.LOST and deployment.cancel_requested_by is None:
-        _lose(deployment, fence, "The run was interrupted, and nobody can say how far its last step came.")
-        return
-    failure = recorder.failure(progress)
-    with transaction.atomic():
-        if failure is None and recorder.all_succeeded(progress):
-            text = f"{deployment.environment.name} runs {deployment.commit[:10]}."
-            end_deployment(deployment, Event.SUCCEED, text=text, fence=fence)
-        elif failure is not None and failure.reason != "cancelled":
-            end_deployment(deployment, Event.FAIL, text=failure.text, problem=failure.text, fence=fence,
-                           data={"step": failure.step})  # fmt: skip
-        elif progress.state == RunState.LOST:
-            text = "It was cancelled, and nobody can say how far its last step came."
-            end_deployment(deployment, Event.LOSE, text=text, problem=text, fence=fence)
-        else:
-            _end_cancelled(deployment, fence, progress)
+def _press(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatcher, fence: int) -> None:
+    """Start, stop, or do with a step what somebody asked for, if there is any of it to do."""
+    if deployment.cancel_requested_by is not None:
+        dispatcher.cancel(run)
+    elif dispatcher.observe(run).state == RunState.NOT_STARTED:
+        send(deployment, attempt, run, dispatcher, fence)
+    else:
+        pass_on(deployment, attempt, run, dispatcher, fence)
 
 
-def _end_cancelled(deployment: Deployment, fence: int, progress: Progress) -> None:
-    """Say what was applied: steps that had finished are not undone by cancelling."""
-    names = [str(step["name"]) for step in deployment.plan["steps"]]
-    ended = [(name, step) for name, step in zip(names, progress.steps, strict=False) if step.ended]
-    applied = [name for name, step in ended if step.reason == "exited" and step.exit_code == 0]
-    stopped = [name for name, step in ended if name not in applied]
-    who = deployment.cancel_requested_by.shown_name if deployment.cancel_requested_by else "Somebody"
-    parts = [f"{who} cancelled it."]
-    parts.append(f"Already applied: {', '.join(applied)}." if applied else "No step had finished.")
-    if stopped:
-        parts.append(f"Stopped in the middle: {', '.join(stopped)}.")
-    end_deployment(
-        deployment, Event.CANCEL, text=" ".join(parts), fence=fence, data={"applied": applied, "stopped": stopped}
-    )
+def _look_again(deployment: Deployment, dispatcher: Dispatcher, fence: int, *, is_complete: bool) -> None:
+    """When the next look is due. A remote system that is being asked slowly already keeps its pause."""
+    moment = now()
+    pause = REMOTE_PAUSE if dispatcher.capabilities.remote and is_complete else timedelta(0)
+    rows = Deployment.objects.filter(pk=deployment.pk, fence=fence)
+    rows.exclude(check_at__gt=moment + pause).update(check_at=moment + pause)
+    rows.update(followed_at=moment)
 
 
-def _lose(deployment: Deployment, fence: int, why: str) -> None:
-    text = f"{why} Somebody who may deploy looks at {deployment.environment.name} and decides how it ended."
-    with transaction.atomic():
-        end_deployment(deployment, Event.LOSE, text=text, problem=why, fence=fence)
-
-
-def tidy(attempt: Attempt, dispatcher: Dispatcher, run: Run) -> None:
-    """Remove the workspace of a run that is over; one with unknown outcome is kept for who decides."""
-    outcome = Attempt.objects.values_list("outcome", flat=True).get(pk=attempt.pk)
-    if outcome and outcome != Status.UNKNOWN:
-        dispatcher.discard(run)
-        Attempt.objects.filter(pk=attempt.pk).update(has_workspace=False, sealed_secrets="")
-
-
-def run_of(deployment: Deployment, attempt: Attempt, *, with_secrets: bool) -> Run:
-    environment = deployment.environment
-    sealed = attempt.sealed_secrets if with_secrets else ""
-    return Run(
-        key=attempt.key,
-        deployment=deployment.number,
-        attempt=attempt.number,
-        git_dir=environment.repository.mirror_path,
-        commit=deployment.commit,
-        steps=plans.planned_steps(deployment.plan),
-        from_step=attempt.from_step,
-        environment={
-            "PORTAL_REPOSITORY": environment.repository.name,
-            "PORTAL_ENVIRONMENT": environment.name,
-            "PORTAL_CHANGE": deployment.change.label,
-            "PORTAL_COMMIT": deployment.commit,
-            "PORTAL_DEPLOYMENT": str(deployment.number),
-            "PORTAL_ATTEMPT": str(attempt.number),
-            "PORTAL_KIND": deployment.kind,
-        },
-        secrets=json.loads(decrypt(sealed)) if sealed else {},
-        external=attempt.external_run,
-    )
+def _cannot_go_on(
+    deployment: Deployment, attempt: Attempt, dispatcher: Dispatcher, fence: int, problem: PortalError | OSError
+) -> None:
+    """A remote system that does not answer is asked again; a refusal, and what happens here, ends the attempt."""
+    if dispatcher.capabilities.remote and isinstance(problem, Unavailable) and not isinstance(problem, Refused):
+        note_silence(deployment, attempt, fence, problem)
+    else:
+        _fail_before_start(deployment, fence, problem)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +15,7 @@ from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
 from apps.deployments.output import WINDOW, Taken, batches, take_lines
 from apps.deployments.transitions import LeaseLost, append_event
 
+MOST_RESOURCES = 2000
 WINDOWS_AT_ONCE = 16
 """Windows of output that one look takes over: 4 MB, so that no look outlasts its lease."""
 
@@ -37,7 +38,7 @@ class Recorder:
         self.run = run
         self.dispatcher = dispatcher
         self.fence = fence
-        self.mask = SecretMask(run.secrets.values())
+        self.mask = SecretMask([*run.secrets.values(), *(run.outside.credentials.values() if run.outside else ())])
         self.budget = WINDOWS_AT_ONCE
 
     @staticmethod
@@ -55,10 +56,9 @@ class Recorder:
 
     def take_over(self, progress: Progress) -> bool:
         """Bring the rows up to ``progress``; False when a later look has to take the rest."""
-        if not progress.steps:
-            return True
-        for row in self.attempt.steps.filter(position__gte=self.run.from_step):
-            step = progress.steps[row.position]
+        self._take_resources(progress)
+        for row, step in self._pairs(progress):
+            self._take_words(row, step)
             if step.state == StepState.WAITING or row.ended_at is not None:
                 continue
             self._note_begin(row, step)
@@ -70,6 +70,53 @@ class Recorder:
                 self._note_end(row, step)
         return True
 
+    def _pairs(self, progress: Progress) -> list[tuple[Step, StepProgress]]:
+        """Each reported step with its row; a step that the plan does not know gets a row behind the others."""
+        rows = {row.key or str(row.position): row for row in self.attempt.steps.all()}
+        pairs = []
+        for step in progress.steps:
+            row = rows.get(step.key)
+            if row is None:
+                row = rows[step.key] = Step.objects.create(
+                    attempt=self.attempt, position=len(rows), key=step.key, name=self._free_name(step, rows)
+                )
+            if row.position >= self.run.from_step:
+                pairs.append((row, step))
+        return pairs
+
+    def _free_name(self, step: StepProgress, rows: dict[str, Step]) -> str:
+        """A name that no other step of the attempt has: events, filters and addresses go by it."""
+        taken = {row.name for row in rows.values()}
+        name = (step.name or step.key)[:80]
+        count = 2
+        while name in taken:
+            name = f"{(step.name or step.key)[:70]} ({count})"
+            count += 1
+        return name
+
+    def _take_words(self, row: Step, step: StepProgress) -> None:
+        """Where the other system shows the step, and what can be done with it there."""
+        if (row.link, row.offers) != (step.link[:500], list(step.offers)):
+            self._update(row, link=step.link[:500], offers=list(step.offers))
+
+    def _take_resources(self, progress: Progress) -> None:
+        """The resources as the other system sees them; told when anything differs."""
+        found = [asdict(resource) for resource in progress.resources[:MOST_RESOURCES]]
+        if not found or found == self.attempt.resources:
+            return
+        healthy = sum(1 for resource in found if resource["health"] == "healthy")
+        with transaction.atomic():
+            append_event(
+                self.deployment,
+                kind=DeploymentEvent.Kind.RESOURCES,
+                attempt=self.attempt.number,
+                text=f"{healthy} of {len(progress.resources)} resources are healthy.",
+                data={"healthy": healthy, "count": len(progress.resources)},
+                fence=self.fence,
+            )
+            Attempt.objects.filter(pk=self.attempt.pk).update(resources=found)
+            self.attempt.resources = found
+
     def _note_begin(self, row: Step, step: StepProgress) -> None:
         if row.status != Step.Status.WAITING:
             return
@@ -80,7 +127,7 @@ class Recorder:
     def _take_output(self, row: Step, step: StepProgress, *, is_over: bool) -> bool:
         """Store the output that is there; False when the budget of this look ended first."""
         while True:
-            raw = self.dispatcher.read_log(self.run, row.position, row.output_bytes, WINDOW)
+            raw = self.dispatcher.read_log(self.run, step.key, row.output_bytes, WINDOW)
             final = is_over and row.output_bytes + len(raw) >= step.output_bytes
             taken = take_lines(raw, self.mask, final=final)
             if not taken.consumed:
@@ -105,7 +152,7 @@ class Recorder:
                 raise LeaseLost
 
     def _note_end(self, row: Step, step: StepProgress) -> None:
-        failure = describe(row.name, step, self.run.steps[row.position].timeout)
+        failure = describe(row.name, step, self._time_limit(row.position))
         status = Step.Status.SUCCEEDED
         if failure is not None:
             status = Step.Status.CANCELLED if failure.reason == "cancelled" else Step.Status.FAILED
@@ -133,12 +180,17 @@ class Recorder:
 
     def failure(self, progress: Progress) -> Failure | None:
         """The first step that did not succeed."""
-        for planned, step in zip(self.run.steps, progress.steps, strict=False):
-            if step.state == StepState.ENDED:
-                found = describe(planned.name, step, planned.timeout)
+        for position, step in enumerate(progress.steps):
+            if step.state == StepState.ENDED and not step.is_optional:
+                name = step.name or self.run.steps[position].name
+                found = describe(name, step, self._time_limit(position))
                 if found is not None:
                     return found
         return None
+
+    def _time_limit(self, position: int) -> float:
+        """Seconds that the plan gives a step; 0 where another system decides."""
+        return self.run.steps[position].timeout if position < len(self.run.steps) else 0.0
 
     def all_succeeded(self, progress: Progress) -> bool:
         mine = progress.steps[self.run.from_step :]
@@ -147,13 +199,14 @@ class Recorder:
 
 def describe(name: str, step: StepProgress, timeout: float) -> Failure | None:
     """Why an ended step did not succeed; ``None`` when it did."""
-    if step.reason == "exited" and step.exit_code == 0:
+    if step.is_success:
         return None
     limit = f"{settings.PORTAL_STEP_OUTPUT_MB:g} MB"
     reasons = {
         "timeout": f"Step {name} was stopped: it took longer than {timeout:g} s.",
         "cancelled": f"Step {name} was stopped on request.",
         "output_limit": f"Step {name} was stopped: it printed more than {limit}.",
+        "reported": f"Step {name} failed: {step.problem}" if step.problem else f"Step {name} failed.",
         "not_started": f"Step {name} could not be started: {step.problem}",
     }
     text = reasons.get(step.reason) or _exit_text(name, step)

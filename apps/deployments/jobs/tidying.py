@@ -10,7 +10,7 @@ from django.db.models import Q
 from apps.core.clock import now
 from apps.deployments.dispatchers.local import runner_id
 from apps.deployments.dispatchers.registry import dispatcher_of
-from apps.deployments.jobs.following import run_of
+from apps.deployments.jobs.runs import run_of
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Attempt
 

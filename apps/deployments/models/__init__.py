@@ -1,6 +1,7 @@
 """Merging, environments, deployments with their attempts, steps and numbered events."""
 
 from apps.deployments.models.comparisons import TargetComparison
+from apps.deployments.models.connections import Connection, ConnectionGrant, Report
 from apps.deployments.models.deployments import (
     LOCK_HOLDERS,
     Attempt,
@@ -17,6 +18,8 @@ from apps.deployments.models.status_pages import StatusPage
 __all__ = [
     "LOCK_HOLDERS",
     "Attempt",
+    "Connection",
+    "ConnectionGrant",
     "DefinedEnvironments",
     "Deployment",
     "DeploymentEvent",
@@ -26,6 +29,7 @@ __all__ = [
     "MergeIntent",
     "MergeSchedule",
     "PortalIdentity",
+    "Report",
     "StatusPage",
     "Step",
     "TargetComparison",

@@ -9,6 +9,7 @@ from django.db.models import Q
 from apps.core.fields import OidField
 from apps.core.leases import Leased
 from apps.deployments.lifecycle import Status
+from apps.deployments.models.connections import Connection
 from apps.deployments.models.environments import Environment
 from apps.deployments.querysets import DeploymentQuerySet
 
@@ -97,6 +98,8 @@ class Attempt(models.Model):
     key = models.CharField(max_length=64, unique=True)
     from_step = models.PositiveIntegerField(default=0)
     external_run = models.JSONField(default=dict, blank=True)
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, null=True, blank=True, related_name="attempts")
+    resources = models.JSONField(default=list, blank=True)  # what the other system made, as it said last
     verdict = models.JSONField(
         default=dict, blank=True
     )  # of the gate that opened, with its inputs; empty: there was none
@@ -133,7 +136,11 @@ class Step(models.Model):
 
     attempt = models.ForeignKey(Attempt, on_delete=models.PROTECT, related_name="steps")
     position = models.PositiveIntegerField()
+    key = models.CharField(max_length=100, blank=True)  # what the dispatcher calls it; empty: its position
     name = models.CharField(max_length=80)
+    link = models.CharField(max_length=500, blank=True)  # where the other system shows it
+    offers = models.JSONField(default=list, blank=True)  # what a person can do with it there: play, retry
+    asked = models.CharField(max_length=20, blank=True)  # one of these, asked for and not yet passed on
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
     exit_code = models.IntegerField(null=True, blank=True)
     problem = models.CharField(max_length=500, blank=True)
@@ -151,16 +158,17 @@ class Step(models.Model):
 
 
 class DeploymentEvent(models.Model):
-    """A numbered fact of one deployment: a state, a step, or lines of log. Page, API and socket replay it."""
+    """A numbered fact of one deployment: a state, a step, resources, or lines of log. Page, API and socket replay it."""
 
     class Kind(models.TextChoices):
         STATE = "state"
         STEP = "step"
         LOG = "log"
+        RESOURCES = "resources"
 
     deployment = models.ForeignKey(Deployment, on_delete=models.PROTECT, related_name="events")
     seq = models.PositiveIntegerField()
-    kind = models.CharField(max_length=5, choices=Kind.choices)
+    kind = models.CharField(max_length=9, choices=Kind.choices)
     at = models.DateTimeField()
     attempt = models.PositiveIntegerField(default=0)
     step = models.CharField(max_length=80, blank=True)

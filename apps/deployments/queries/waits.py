@@ -1,6 +1,6 @@
 """What holds a pending deployment, each reason with a sentence (DESIGN §6). Reads only.
 
-Codes: ``schedule``, ``promotion``, ``outside``, ``gate``, ``freeze``, ``window``, ``manual``, ``lock``. Rollbacks wait neither for the promotion
+Codes: ``schedule``, ``connection``, ``promotion``, ``outside``, ``gate``, ``freeze``, ``window``, ``manual``, ``lock``. Rollbacks wait neither for the promotion
 order nor, when they restore an earlier state, for the gate: that was the review of the inverse change.
 """
 
@@ -12,9 +12,11 @@ from datetime import UTC
 from apps.changes.models import OutsideChange
 from apps.changes.outside import is_on
 from apps.core.clock import now
+from apps.core.errors import Unavailable
 from apps.core.text import first_few
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment
+from apps.deployments.queries.connections import connection_for
 from apps.deployments.queries.gates import Gate, gate_of, present_config
 from apps.policies.config import HOLD
 from apps.policies.queries import policy_at
@@ -54,7 +56,7 @@ def look_at(deployment: Deployment) -> Look:
     is_rollback = deployment.kind == Deployment.Kind.ROLLBACK
     is_free = is_rollback and restores_earlier_state(deployment.change)  # that was the review of the inverse change
     gate = None if is_free else gate_of(deployment)
-    found = _schedule(deployment) + ([] if is_rollback else _promotion(deployment))
+    found = _schedule(deployment) + _connection(deployment) + ([] if is_rollback else _promotion(deployment))
     if not is_free:
         found += _outside(deployment) + _gate(gate)
     if deployment.manual_start:
@@ -67,6 +69,15 @@ def _schedule(deployment: Deployment) -> list[Wait]:
         return []
     by = f" by {deployment.scheduled_by.shown_name}" if deployment.scheduled_by else ""
     return [Wait("schedule", f"Scheduled for {deployment.start_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC{by}.")]
+
+
+def _connection(deployment: Deployment) -> list[Wait]:
+    """Whether the plan names a connection that may be used here."""
+    try:
+        connection_for(deployment.environment, deployment.plan)
+    except Unavailable as problem:
+        return [Wait("connection", problem.message)]
+    return []
 
 
 def _promotion(deployment: Deployment) -> list[Wait]:

@@ -5,23 +5,38 @@ and is atomic; refusals are the errors of ``apps.core.errors``.
 """
 
 from apps.deployments.services.commenting import comment_on_log
+from apps.deployments.services.connections import (
+    allow_connection,
+    create_connection,
+    forbid_connection,
+    remove_connection,
+    try_connection,
+    update_connection,
+)
 from apps.deployments.services.merging import abort_merge, merge_change
 from apps.deployments.services.outside import adopt_outside_change, revert_outside_change
 from apps.deployments.services.receiving import Update, judge_push
+from apps.deployments.services.reporting import accept_report
 from apps.deployments.services.rollback import roll_back
-from apps.deployments.services.running import cancel, release, resolve, retry, start_deployment
+from apps.deployments.services.running import act_on_step, cancel, release, resolve, retry, start_deployment
 from apps.deployments.services.scheduling import schedule_deployment, schedule_merge, unschedule_merge
 from apps.deployments.services.secrets import remove_secret, set_secret
 
 __all__ = [
     "Update",
     "abort_merge",
+    "accept_report",
+    "act_on_step",
     "adopt_outside_change",
+    "allow_connection",
     "cancel",
     "comment_on_log",
+    "create_connection",
+    "forbid_connection",
     "judge_push",
     "merge_change",
     "release",
+    "remove_connection",
     "remove_secret",
     "resolve",
     "retry",
@@ -31,5 +46,7 @@ __all__ = [
     "schedule_merge",
     "set_secret",
     "start_deployment",
+    "try_connection",
     "unschedule_merge",
+    "update_connection",
 ]

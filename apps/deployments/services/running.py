@@ -15,8 +15,9 @@ from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput
 from apps.core.work import request_work
 from apps.deployments import access
+from apps.deployments.dispatchers.registry import capabilities_of
 from apps.deployments.lifecycle import HOLDS_LOCK, Event, Status
-from apps.deployments.models import Deployment, DeploymentEvent, Environment
+from apps.deployments.models import Deployment, DeploymentEvent, Environment, Step
 from apps.deployments.plans import deploys_from
 from apps.deployments.queries import is_superseded, steps_of
 from apps.deployments.transitions import (
@@ -132,6 +133,10 @@ def cancel(actor: User, *, deployment: Deployment) -> Deployment:
         raise Conflict(
             "wrong_state", f"{locked.label} is {locked.status}; there is nothing to cancel.", status=locked.status
         )
+    via = locked.plan["via"]
+    if not capabilities_of(via).cancel:
+        text = f"The portal cannot stop what runs via {via}. Stop it there: {locked.label} follows."
+        raise Conflict("not_cancellable", text)
     if locked.cancel_requested_by_id is not None:
         raise Conflict("already_cancelling", f"{locked.label} is being cancelled already. Watch it on its page.")
     Deployment.objects.filter(pk=locked.pk).update(cancel_requested_by=actor, check_at=now())
@@ -182,10 +187,37 @@ def retry(actor: User, *, deployment: Deployment, from_step: int | None = None) 
 
 
 def failed_step(deployment: Deployment) -> int | None:
-    """The position of the step at which the newest attempt ended; what "retry from there" means."""
+    """The position of the step at which the newest attempt ended; what "retry from there" means.
+
+    ``None`` also where the dispatcher can only begin at the beginning.
+    """
+    if not capabilities_of(deployment.plan["via"]).from_step:
+        return None
     return next(
         (step.position for step in steps_of(deployment) if step.status in {"failed", "cancelled", "unknown"}), None
     )
+
+
+@transaction.atomic
+def act_on_step(actor: User, *, deployment: Deployment, step: int, action: str) -> Step:
+    """Ask the other system to do something with one step of the present attempt: what the step offers, nothing else.
+
+    It is passed on with the next look, once. :class:`Conflict` ``not_offered`` when the step does not offer it now.
+    """
+    locked = lock_deployment(deployment)
+    access.require_run(actor, locked)
+    rows = Step.objects.select_for_update(no_key=True, of=("self",))
+    row = rows.filter(attempt__deployment=locked, attempt__number=locked.attempts, position=step).first()
+    if row is None:
+        raise InvalidInput("unknown_step", f"{locked.label} has no step {step} in its present attempt.", field="step")
+    if locked.status != Status.RUNNING or action not in row.offers:
+        raise Conflict("not_offered", f"Step {row.name} does not offer {action!r} now. Reload the page.")
+    Step.objects.filter(pk=row.pk).update(asked=action)
+    Deployment.objects.filter(pk=locked.pk).update(check_at=now())
+    text = f"{actor.shown_name} asked to {action} the step {row.name}."
+    note_act(actor, locked, "deployment.step_asked", text, {"step": row.name, "action": action})
+    request_work("deployments.follow", locked.pk)
+    return row
 
 
 @transaction.atomic

@@ -6,7 +6,8 @@ import re
 from types import MappingProxyType
 from typing import Any
 
-from apps.policies.config.model import DeployConfig, EnvironmentConfig, StepConfig, TargetConfig
+from apps.policies.config.deploying import read_deploy
+from apps.policies.config.model import EnvironmentConfig, TargetConfig
 from apps.policies.config.nodes import Node, Scalar
 from apps.policies.config.reader import Reader, nearest, plain
 
@@ -34,22 +35,7 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
 # Options of a kind that are not text: lists of text, and truth values.
 LISTS: dict[str, tuple[str, ...]] = {"helm": ("apiVersions", "unstable"), "flux": ("unstable",)}
 FLAGS: dict[str, tuple[str, ...]] = {"helm": ("includeCrds",)}
-LOCAL = ("via", "start", "steps")
-# What the other dispatchers are told; their contexts judge the values.
-DISPATCHERS: dict[str, tuple[str, ...]] = {
-    "local": LOCAL,
-    "gitlab": ("via", "start", "connection", "project", "ref", "variables", "inputs"),
-    "github": ("via", "start", "connection", "repository", "workflow", "ref", "inputs", "environment"),
-    "argocd": ("via", "start", "connection", "application", "applicationNamespace", "prune", "timeout"),
-    "flux": ("via", "start", "connection", "kustomization", "helmRelease", "namespace", "timeout"),
-    "jenkins": ("via", "start", "connection", "job", "parameters"),
-    "kubernetes": ("via", "start", "connection", "namespace", "target", "prune", "timeout"),
-    "webhook": ("via", "start", "connection", "path", "payload", "timeout"),
-}
-STEP_KEYS = ("name", "run", "timeout")
-MAX_STEPS = 50
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_STEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}")
 
 
 def read_environments(reader: Reader, node: Node | None) -> tuple[EnvironmentConfig, ...]:
@@ -94,7 +80,7 @@ def _environment(reader: Reader, name: str, key: Scalar, node: Node, path: str) 
         reader.members(fields.get("targets"), f"{path}.targets", "web: {kind: helm, chart: charts/web}", read),
         reader.texts(fields.get("after"), f"{path}.after", "after: [staging]"),
         reader.boolean(fields.get("protected"), f"{path}.protected", default=False),
-        _deploy(reader, fields.get("deploy"), f"{path}.deploy"),
+        read_deploy(reader, fields.get("deploy"), f"{path}.deploy"),
         key.line,
     )
 
@@ -193,52 +179,3 @@ def _inputs(reader: Reader, node: Node | None, path: str) -> list[str]:
 def is_plain_path(value: str) -> bool:
     """Whether it is a relative path that stays inside the repository."""
     return not value.startswith("/") and ".." not in value.split("/") and "\\" not in value and "\n" not in value
-
-
-def _deploy(reader: Reader, node: Node | None, path: str) -> DeployConfig:
-    mapping = reader.mapping(node, path, "{via: local, steps: [{name: apply, run: ./scripts/apply}]}")
-    if mapping is None:
-        return DeployConfig()
-    via_node = mapping.get("via")
-    via = reader.named(via_node, f"{path}.via", tuple(DISPATCHERS), "") if via_node else "local"
-    if not via:
-        return DeployConfig(line=mapping.line)
-    fields = reader.fields(mapping, path, DISPATCHERS[via], ("steps",) if via == "local" else ())
-    start_node = fields.get("start")
-    start = reader.named(start_node, f"{path}.start", ("auto", "manual"), "manual") if start_node else "auto"
-    if via != "local":
-        message = (
-            f"`via: {via}` is kept, but this version deploys only with `via: local`: a deployment waits and says so."
-        )
-        reader.notice(mapping, f"{path}.via", message)
-    raw = {key: plain(value) for key, value in fields.items() if key not in LOCAL}
-    return DeployConfig(
-        via, _steps(reader, fields.get("steps"), f"{path}.steps"), start, MappingProxyType(raw), mapping.line
-    )
-
-
-def _steps(reader: Reader, node: Node | None, path: str) -> tuple[StepConfig, ...]:
-    found: list[StepConfig] = []
-    entries = reader.entries(node, path, "- {name: apply, run: ./scripts/apply staging, timeout: 10m}")
-    if len(entries) > MAX_STEPS and node is not None:
-        reader.error(
-            node,
-            path,
-            f"`{path}` has {len(entries)} steps; at most {MAX_STEPS} are allowed.",
-            "Join steps in a script.",
-        )
-    for item, place in entries[:MAX_STEPS]:
-        mapping = reader.mapping(item, place, "{name: apply, run: ./scripts/apply staging, timeout: 10m}")
-        if mapping is None:
-            continue
-        fields = reader.fields(mapping, place, STEP_KEYS, ("name", "run"))
-        name = reader.text(fields.get("name"), f"{place}.name", "name: apply", limit=63)
-        if name and not _STEP_NAME.fullmatch(name):
-            message = f"`{name}` cannot name a step: letters, digits, spaces, `.`, `_` and `-` are allowed."
-            reader.error(fields["name"], f"{place}.name", message, "Write a name such as `apply`.")
-        if name and any(step.name == name for step in found):
-            reader.error(fields["name"], f"{place}.name", f"Two steps are named `{name}`.", "Rename one of the two.")
-        run = reader.text(fields.get("run"), f"{place}.run", "run: ./scripts/apply staging", limit=8_000)
-        seconds = reader.duration(fields.get("timeout"), f"{place}.timeout", default=600, example="10m")
-        found.append(StepConfig(name, run, seconds, mapping.line))
-    return tuple(found)

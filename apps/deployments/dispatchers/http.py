@@ -1,0 +1,199 @@
+"""Speaking HTTP with an outside system: what an answer, or none, lets us conclude about what was asked.
+
+A request that changes something ends in one of four ways, and the difference decides whether it may be
+sent again: an answer; :class:`NotSent` (no connection came about, or "too many requests": it was not
+taken); :class:`Refused` (another 4xx, a redirect); :class:`InDoubt` (the connection broke, no answer in
+time, 5xx: RFC 9110 §9.2.2 does not let us repeat it).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+from django.conf import settings
+
+from apps.core.errors import InvalidInput, Unavailable
+from apps.deployments.dispatchers import InDoubt, NotSent, Outside, Refused
+
+TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+MAX_BYTES = 64 * 1024 * 1024
+MAX_WORDS = 300
+"""Characters of another system's own message that are repeated in ours."""
+UNAUTHENTICATED, FORBIDDEN, TOO_MANY = 401, 403, 429
+NOT_THERE = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer. ``headers`` have lower-case names."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+    def json(self) -> Any:
+        """The body as JSON; :class:`Unavailable` when it is something else."""
+        try:
+            return json.loads(self.body)
+        except ValueError as problem:
+            raise Unavailable("bad_answer", "The other system answered with something that is not JSON.") from problem
+
+
+class Client:
+    """Requests to one connection; use as a context manager. Paths are appended to its URL. Redirects are not followed."""
+
+    def __init__(self, outside: Outside | None, headers: Mapping[str, str] | None = None, *, auth: Any = None) -> None:
+        if outside is None:
+            raise Unavailable("no_connection", "This run has no connection.")
+        require_allowed_url(outside.url)
+        self.outside = outside
+        self._client = httpx.Client(
+            headers={"User-Agent": "gitops-portal", **(headers or {})},
+            timeout=TIMEOUT,
+            follow_redirects=False,
+            verify=_trust(outside),
+            auth=auth,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def read(self, path: str, *, allow: tuple[int, ...] = (), **options: Any) -> Answer:
+        """GET; any failure is :class:`Unavailable`, except the statuses in ``allow``, which are answers too."""
+        try:
+            answer = self._exchange("GET", path, options)
+        except httpx.HTTPError as problem:
+            raise self._silent(problem) from problem
+        if answer.status < 300 or answer.status in allow:
+            return answer
+        raise Unavailable("outside_refused", self._words(answer))
+
+    def change(self, method: str, path: str, *, allow: tuple[int, ...] = (), **options: Any) -> Answer:
+        """A request that changes something there; see the module for how it can fail."""
+        try:
+            answer = self._exchange(method, path, options)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as problem:
+            raise NotSent("outside_silent", self._silent(problem).message) from problem
+        except httpx.HTTPError as problem:
+            raise InDoubt("outside_silent", self._silent(problem).message) from problem
+        if answer.status < 300 or answer.status in allow:
+            return answer
+        if answer.status == TOO_MANY:
+            raise NotSent("outside_busy", self._words(answer))
+        if answer.status < 500:
+            raise Refused("outside_refused", self._words(answer))
+        raise InDoubt("outside_failed", self._words(answer))
+
+    def _exchange(self, method: str, path: str, options: dict[str, Any]) -> Answer:
+        with self._client.stream(method, self.outside.url + path, **options) as response:
+            body = bytearray()
+            for piece in response.iter_bytes():
+                body += piece
+                if len(body) > MAX_BYTES:
+                    raise httpx.DecodingError(f"more than {MAX_BYTES // 1024 // 1024} MB", request=response.request)
+            return Answer(response.status_code, bytes(body), dict(response.headers))
+
+    def _silent(self, problem: httpx.HTTPError) -> Unavailable:
+        what = "did not answer in time" if isinstance(problem, httpx.TimeoutException) else "cannot be reached"
+        detail = self._clean(str(problem)) or type(problem).__name__
+        return Unavailable("outside_silent", f"{self._who()} {what} ({detail}).")
+
+    def _words(self, answer: Answer) -> str:
+        """What the other system said, in a sentence that names who can do something about it."""
+        if 300 <= answer.status < 400:
+            return (
+                f"{self._who()} answers from another address. An administrator enters that address in the connection."
+            )
+        said = self._clean(_message_in(answer.body))
+        words = {
+            UNAUTHENTICATED: "does not accept the credentials of the connection. An administrator enters new ones",
+            FORBIDDEN: "does not allow this to the account of the connection. An administrator can widen its rights",
+            NOT_THERE: "knows nothing of that name, or hides it from the account of the connection",
+            TOO_MANY: "is asked too often",
+        }.get(answer.status, f"answered {answer.status}")
+        return f"{self._who()} {words}." + (f" It says: {said}" if said else "")
+
+    def _who(self) -> str:
+        return f"{self.outside.name} ({urlsplit(self.outside.url).hostname})"
+
+    def _clean(self, text: str) -> str:
+        for secret in self.outside.credentials.values():
+            if secret:
+                text = text.replace(secret, "••••")
+        return " ".join(text.split())[:MAX_WORDS]
+
+
+def _message_in(body: bytes) -> str:
+    """The message of a JSON error, as the common systems spell it; else nothing (HTML pages help nobody)."""
+    with contextlib.suppress(ValueError):
+        found = json.loads(body)
+        if isinstance(found, dict):
+            for key in ("message", "error_description", "error", "errors", "detail", "base"):
+                if found.get(key):
+                    value = found[key]
+                    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return ""
+
+
+def _trust(outside: Outside) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if outside.options.get("ca"):
+        try:
+            context.load_verify_locations(cadata=outside.options["ca"])
+        except ssl.SSLError as problem:
+            raise Unavailable("bad_ca", f"The certificate authority of {outside.name} cannot be read.") from problem
+    return context
+
+
+def require_allowed_url(url: str) -> None:
+    """``https`` with a host and without credentials; :class:`InvalidInput` says what is wrong.
+
+    Plain ``http`` needs the host in ``PORTAL_CONNECTION_PLAIN_HTTP``. Link-local addresses are refused always:
+    there the machines of clouds hand out their own credentials.
+    """
+    problem = _problem_of(url)
+    if problem:
+        raise InvalidInput("url_refused", problem, field="url")
+    host = urlsplit(url).hostname or ""
+    if any(address.is_link_local for address in _addresses(host)):
+        raise InvalidInput("url_refused", f"{host} is a link-local address, which no connection may use.", field="url")
+
+
+def _problem_of(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError:
+        return "This is not an address. It looks like https://host.example.org/path."
+    if parts.scheme not in {"https", "http"} or not host:
+        return "The address begins with https:// and names a host."
+    if parts.username or parts.password:
+        return "No user or password in the address: they have fields of their own and are stored encrypted."
+    if parts.query or parts.fragment:
+        return "The address ends before ? and #."
+    if parts.scheme == "http" and host not in settings.PORTAL_CONNECTION_PLAIN_HTTP:
+        return f"Credentials would go to {host} in clear. Use https, or an administrator lists the host in PORTAL_CONNECTION_PLAIN_HTTP."
+    return ""
+
+
+def _addresses(host: str) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """What the name stands for now; a name that cannot be resolved is for the request to report."""
+    with contextlib.suppress(OSError, ValueError):
+        for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM):
+            yield ipaddress.ip_address(str(entry[4][0]).partition("%")[0])

@@ -1,0 +1,43 @@
+"""What a dispatcher is told of an attempt."""
+
+from __future__ import annotations
+
+import json
+
+from django.conf import settings
+
+from apps.core.secrets import decrypt
+from apps.deployments import plans
+from apps.deployments.dispatchers import Run
+from apps.deployments.models import Attempt, Deployment
+from apps.deployments.queries.connections import outside_of
+
+
+def run_of(deployment: Deployment, attempt: Attempt, *, with_secrets: bool) -> Run:
+    """The attempt as its dispatcher needs it; without secrets also without the credentials of its connection."""
+    environment = deployment.environment
+    sealed = attempt.sealed_secrets if with_secrets else ""
+    return Run(
+        key=attempt.key,
+        deployment=deployment.number,
+        attempt=attempt.number,
+        git_dir=environment.repository.mirror_path,
+        commit=deployment.commit,
+        steps=plans.planned_steps(deployment.plan),
+        from_step=attempt.from_step,
+        environment={
+            "PORTAL_REPOSITORY": environment.repository.name,
+            "PORTAL_ENVIRONMENT": environment.name,
+            "PORTAL_CHANGE": deployment.change.label,
+            "PORTAL_COMMIT": deployment.commit,
+            "PORTAL_DEPLOYMENT": str(deployment.number),
+            "PORTAL_ATTEMPT": str(attempt.number),
+            "PORTAL_KIND": deployment.kind,
+        },
+        secrets=json.loads(decrypt(sealed)) if sealed else {},
+        external=attempt.external_run,
+        options=deployment.plan["raw"],
+        outside=outside_of(attempt.connection) if with_secrets and attempt.connection is not None else None,
+        reports=tuple(attempt.reports.values_list("body", flat=True)) if attempt.connection_id else (),
+        callback_url=f"{settings.PORTAL_URL}/api/v1/deployments/{deployment.number}/reports/",
+    )

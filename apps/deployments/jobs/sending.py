@@ -1,0 +1,122 @@
+"""Asking another system to start a run: once, whatever is killed or lost on the way (RELIABILITY §3.5, K13).
+
+Before the request goes out ``sent`` is committed. After that it is never sent again, unless the
+other system recognises the key or certainly did not get it. An answer that was lost is looked for
+there; what is not found within :data:`LOOK_FOR` seconds is *unknown*, and a person decides.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import structlog
+from django.db import transaction
+
+from apps.core.clock import now
+from apps.core.errors import Unavailable
+from apps.deployments.dispatchers import ActsOnSteps, Dispatcher, InDoubt, NotSent, Refused, Run
+from apps.deployments.models import Attempt, Connection, Deployment, DeploymentEvent
+from apps.deployments.transitions import LeaseLost, append_event
+
+log = structlog.get_logger(__name__)
+LOOK_FOR = 60.0
+LONGEST_PAUSE = 60.0
+STUCK_AFTER = timedelta(minutes=15)
+
+
+def send(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatcher, fence: int) -> None:
+    """Send the request once. :class:`Refused` is raised when it is certain that nothing was started."""
+    if dispatcher.capabilities.remote:
+        keep(attempt, deployment, fence, sent=run.external.get("sent") or now().isoformat())
+    try:
+        answer = dispatcher.dispatch(run)
+    except (NotSent, Refused, InDoubt) as problem:
+        _take_failure(deployment, attempt, run, fence, problem)
+        return
+    if attempt.connection_id:
+        Connection.objects.filter(pk=attempt.connection_id).update(last_used_at=now())
+    if answer:
+        keep(attempt, deployment, fence, **answer)
+
+
+def _take_failure(deployment: Deployment, attempt: Attempt, run: Run, fence: int, problem: Unavailable) -> None:
+    """What is certain of this request is certain of the run only if no earlier one of its key may have arrived."""
+    is_certain = not isinstance(problem, InDoubt) and not run.is_sent
+    if is_certain and isinstance(problem, Refused):
+        raise problem
+    log.warning("dispatch_not_answered", deployment=deployment.number, code=problem.code, certain=is_certain)
+    if is_certain:
+        keep(attempt, deployment, fence, sent="")
+    note_silence(deployment, attempt, fence, problem)
+
+
+def pass_on(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatcher, fence: int) -> None:
+    """Tell the other system what people asked for with single steps; each wish is taken off before it goes out."""
+    for step in attempt.steps.exclude(asked=""):
+        wish, text = step.asked, f"Step {step.name}: {step.asked} was passed on."
+        if not attempt.steps.filter(pk=step.pk, asked=wish).update(asked=""):
+            continue
+        try:
+            cast("ActsOnSteps", dispatcher).act(run, step.key, wish)
+        except Unavailable as problem:
+            text = f"Step {step.name}: {wish} may not have arrived. {problem.message}"
+        with transaction.atomic():
+            _tell(deployment, attempt, fence, text)
+
+
+def keep(attempt: Attempt, deployment: Deployment, fence: int, **facts: Any) -> None:
+    """Store what is known of the run outside; :class:`LeaseLost` when somebody newer owns it."""
+    with transaction.atomic():
+        held = Deployment.objects.select_for_update(no_key=True).filter(pk=deployment.pk, fence=fence)
+        if not held.exists():
+            raise LeaseLost
+        attempt.external_run = {**attempt.external_run, **facts}
+        attempt.save(update_fields=["external_run"])
+
+
+def note_silence(deployment: Deployment, attempt: Attempt, fence: int, problem: Unavailable) -> None:
+    """The other system does not answer: said once, tried again ever more slowly, never dropped."""
+    known = attempt.external_run
+    since = str(known.get("silent_since") or now().isoformat())
+    tries = int(known.get("tries", 0)) + 1
+    is_stuck = now() - datetime.fromisoformat(since) > STUCK_AFTER
+    with transaction.atomic():
+        if not known.get("silent_since"):
+            _tell(
+                deployment,
+                attempt,
+                fence,
+                f"{problem.message} It is asked again; what is shown is what was known before.",
+            )
+        elif is_stuck and not known.get("stuck"):
+            _tell(
+                deployment,
+                attempt,
+                fence,
+                f"No answer for a quarter of an hour: somebody has to look. {problem.message}",
+            )
+        keep(attempt, deployment, fence, silent_since=since, tries=tries, stuck=is_stuck)
+        pause = min(LONGEST_PAUSE, 2.0 ** min(tries, 10))
+        Deployment.objects.filter(pk=deployment.pk, fence=fence).update(
+            followed_at=now(), check_at=now() + timedelta(seconds=pause)
+        )
+
+
+def note_answer(deployment: Deployment, attempt: Attempt, fence: int) -> None:
+    """It answers again after it was silent."""
+    if attempt.external_run.get("silent_since"):
+        with transaction.atomic():
+            keep(attempt, deployment, fence, silent_since="", tries=0, stuck=False)
+            _tell(deployment, attempt, fence, "The other system answers again.")
+
+
+def _tell(deployment: Deployment, attempt: Attempt, fence: int, text: str) -> None:
+    append_event(
+        deployment,
+        kind=DeploymentEvent.Kind.STATE,
+        attempt=attempt.number,
+        text=text,
+        data={"status": deployment.status},
+        fence=fence,
+    )

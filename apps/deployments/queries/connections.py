@@ -1,0 +1,50 @@
+"""Which connection a plan means, whether it may be used there, and what its dispatcher gets of it. Reads only."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from apps.core.errors import Unavailable
+from apps.core.secrets import decrypt
+from apps.deployments.dispatchers import Outside
+from apps.deployments.dispatchers.kinds import KIND_OF_DISPATCHER, KINDS
+from apps.deployments.models import Connection, ConnectionGrant, Environment
+
+
+def connection_for(environment: Environment, plan: dict[str, Any]) -> Connection | None:
+    """The connection that ``plan`` names; ``None`` for a dispatcher that needs none.
+
+    :class:`Unavailable` ``no_connection`` says what is missing and who can give it. One message for "there
+    is none" and "it is not granted": the names of other people's connections are nobody's business.
+    """
+    kind = KIND_OF_DISPATCHER.get(plan["via"])
+    if kind is None:
+        return None
+    name = str(plan["raw"].get("connection") or "")
+    grant = (
+        ConnectionGrant.objects.select_related("connection")
+        .filter(connection__name=name, connection__kind=kind, repository=environment.repository_id)
+        .first()
+    )
+    if grant is None or (grant.environments and environment.name not in grant.environments):
+        title = KINDS[kind].title
+        what = f"names the connection {name!r}" if name else "names no connection"
+        raise Unavailable(
+            "no_connection",
+            f"{environment.name} is deployed via {plan['via']} and {what}, but no connection of that name to {title} "
+            f"may be used in {environment.name} of {environment.repository.name}. An administrator can make it, or allow it here.",
+        )
+    return grant.connection
+
+
+def outside_of(connection: Connection) -> Outside:
+    """The connection with its credentials in clear; :class:`Unavailable` when they cannot be read."""
+    sealed = decrypt(connection.sealed_credentials)
+    return Outside(
+        name=connection.name,
+        kind=connection.kind,
+        url=connection.url.rstrip("/"),
+        credentials=json.loads(sealed) if sealed else {},
+        options=connection.options,
+    )

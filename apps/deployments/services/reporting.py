@@ -1,0 +1,149 @@
+"""Reports of an outside system about a run that the portal asked it for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from apps.audit import services as audit
+from apps.audit.actors import Actor
+from apps.core.clock import now
+from apps.core.errors import Conflict, InvalidInput, NotAllowed
+from apps.core.work import request_work
+from apps.deployments.lifecycle import Status
+from apps.deployments.models import Attempt, Connection, Deployment, Report
+from apps.deployments.queries.connections import outside_of
+from apps.repositories.forges.signatures import is_standard_signed
+
+MAX_REPORT = 1024 * 1024
+MAX_STEPS = 200
+MOST_REPORTS = 2000
+STATUSES = ("running", "succeeded", "failed", "cancelled")
+STEP_STATUSES = ("waiting", *STATUSES)
+
+
+def accept_report(*, number: int, headers: Mapping[str, str], body: bytes) -> Report:
+    """Keep a signed report about the present attempt of deployment ``number`` and wake who follows it.
+
+    Guarantees: without the signature of the very connection through which that attempt was started nothing is
+    kept and nothing is told apart (:class:`NotAllowed` ``bad_signature``, also for an unknown deployment); a
+    message id counts once, a repeat changes nothing; another attempt's key is :class:`Conflict` ``other_run``,
+    a run that is over ``over``. What the report says is judged by the worker that follows the run, not here.
+    """
+    if len(body) > MAX_REPORT:
+        raise InvalidInput("body_too_large", "A report may have at most 1 MB. Send the log in parts.")
+    attempt = _attempt(number)
+    connection = attempt.connection if attempt is not None else None
+    if attempt is None or connection is None or not _is_signed(connection, headers, body):
+        raise NotAllowed(
+            "bad_signature", "This report is not signed with the secret of a connection that runs this deployment."
+        )
+    report = _read(body)
+    message_id = headers["webhook-id"][:200]
+    known = Report.objects.filter(connection=connection, message_id=message_id).first()
+    if known is not None:
+        return known
+    _require_this_run(attempt, report)
+    try:
+        with transaction.atomic():
+            return _write(attempt, connection, message_id, report)
+    except IntegrityError:
+        return Report.objects.get(connection=connection, message_id=message_id)
+
+
+def _attempt(number: int) -> Attempt | None:
+    rows = Attempt.objects.filter(deployment__number=number, connection__kind="webhook")
+    rows = rows.select_related("connection", "deployment", "deployment__environment__repository", "deployment__change")
+    return rows.order_by("-number").first()
+
+
+def _is_signed(connection: Connection, headers: Mapping[str, str], body: bytes) -> bool:
+    secret = outside_of(connection).credentials.get("secret", "")
+    return bool(secret) and is_standard_signed(headers, secret, body, now())
+
+
+def _require_this_run(attempt: Attempt, report: Mapping[str, Any]) -> None:
+    deployment = attempt.deployment
+    if report["key"] != attempt.key:
+        message = (
+            f"{deployment.label} runs under another key now: this report is about another attempt. It was not taken."
+        )
+        raise Conflict("other_run", message)
+    if attempt.ended_at is not None and deployment.status != Status.UNKNOWN:
+        raise Conflict("over", f"{deployment.label} has {deployment.status} already. This report changes nothing.")
+    if attempt.reports.count() >= MOST_REPORTS:
+        raise Conflict("too_many_reports", f"A run may have {MOST_REPORTS:,} reports. Send fewer, with more in each.")
+
+
+def _write(attempt: Attempt, connection: Connection, message_id: str, report: dict[str, Any]) -> Report:
+    deployment = attempt.deployment
+    row = Report.objects.create(
+        connection=connection, attempt=attempt, message_id=message_id, body=report, received_at=now()
+    )
+    Deployment.objects.filter(pk=deployment.pk, status=Status.RUNNING).update(check_at=now())
+    request_work("deployments.follow", deployment.pk)
+    audit.record(
+        Actor.outside(connection.name, issuer="connection"),
+        "deployment.reported",
+        target=deployment.label,
+        repository=deployment.environment.repository.name,
+        change=deployment.change.number,
+        environment=deployment.environment.name,
+        deployment=deployment.number,
+        summary=f"{connection.name} reported of {deployment.label}: {report['status']}",
+        data={"status": report["status"], "message_id": message_id},
+    )
+    return row
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    """The report in its fixed shape; :class:`InvalidInput` says what is wrong with it."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InvalidInput("bad_report", "A report is a JSON object.")
+    _require_word(found.get("status"), STATUSES, "status")
+    if not isinstance(found.get("key"), str):
+        raise InvalidInput("bad_report", "A report names the `key` that the request had.", field="key")
+    steps = found.get("steps") or []
+    if not isinstance(steps, list) or len(steps) > MAX_STEPS:
+        raise InvalidInput("bad_report", f"`steps` is a list of at most {MAX_STEPS}.", field="steps")
+    return {
+        "key": found["key"],
+        "status": found["status"],
+        "text": _text(found.get("text"), "text"),
+        "steps": [_step(step) for step in steps],
+    }
+
+
+def _step(step: Any) -> dict[str, str]:
+    if not isinstance(step, dict) or not _text(step.get("name"), "steps.name").strip():
+        raise InvalidInput("bad_report", "Each step is an object with a `name`.", field="steps")
+    _require_word(step.get("status"), STEP_STATUSES, "steps.status")
+    url = _text(step.get("url"), "steps.url")
+    return {
+        "name": str(step["name"])[:80],
+        "status": str(step["status"]),
+        "text": _text(step.get("text"), "steps.text")[:400],
+        "url": url if url.startswith(("https://", "http://")) else "",
+        "at": _text(step.get("at"), "steps.at")[:40],
+        "log": _text(step.get("log"), "steps.log"),
+    }
+
+
+def _text(value: Any, field: str) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise InvalidInput("bad_report", f"`{field}` is text.", field=field)
+    return value.replace("\0", "")
+
+
+def _require_word(value: Any, known: tuple[str, ...], field: str) -> None:
+    if value not in known:
+        raise InvalidInput("bad_report", f"`{field}` is one of {', '.join(known)}.", field=field)

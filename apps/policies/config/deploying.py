@@ -1,0 +1,148 @@
+"""The ``deploy`` of an environment: who carries it out, and what that dispatcher is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from apps.policies.config.model import DeployConfig, StepConfig
+from apps.policies.config.nodes import Mapping, Node
+from apps.policies.config.reader import Reader, plain
+
+
+class Shape(StrEnum):
+    """What the value of a key looks like. ``WORDS``: a mapping of names to single values."""
+
+    TEXT = "text"
+    WORDS = "words"
+    FLAG = "flag"
+    DURATION = "duration"
+    ANY = "any"
+
+
+T, W, F, D = Shape.TEXT, Shape.WORDS, Shape.FLAG, Shape.DURATION
+COMMON = ("via", "start")
+STEPS = "steps"
+# dispatcher: its keys with their shapes; `*` in front of a key: it must be there
+_TOLD: dict[str, dict[str, Shape]] = {
+    "local": {},
+    "gitlab": {"*connection": T, "*project": T, "ref": T, "variables": W, "inputs": W, "timeout": D},
+    "github": {
+        "*connection": T,
+        "*repository": T,
+        "*workflow": T,
+        "ref": T,
+        "inputs": W,
+        "environment": T,
+        "timeout": D,
+    },
+    "argocd": {"*connection": T, "*application": T, "applicationNamespace": T, "prune": F, "timeout": D},
+    "flux": {"*connection": T, "kustomization": T, "helmRelease": T, "namespace": T, "timeout": D},
+    "jenkins": {"*connection": T, "*job": T, "parameters": W, "timeout": D},
+    "kubernetes": {"*connection": T, "target": T, "namespace": T, "prune": F, "job": Shape.ANY, "timeout": D},
+    "webhook": {"*connection": T, "path": T, "payload": Shape.ANY, "timeout": D},
+    "cloudformation": {"*connection": T, "*target": T, "role": T, "timeout": D},
+    "terraform": {"*target": T, "timeout": D},
+}
+TOLD = MappingProxyType({via: {key.lstrip("*"): shape for key, shape in keys.items()} for via, keys in _TOLD.items()})
+REQUIRED = MappingProxyType({via: tuple(k[1:] for k in keys if k.startswith("*")) for via, keys in _TOLD.items()})
+EXAMPLES = {
+    "connection": "connection: corp",
+    "project": "project: platform/infra",
+    "repository": "repository: acme/infra",
+    "workflow": "workflow: deploy.yml",
+    "path": "path: /hooks/deploy",
+}
+STEP_KEYS = ("name", "run", "timeout")
+MAX_STEPS = 50
+_STEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}")
+_PATH = re.compile(r"/[A-Za-z0-9._~/%-]{0,300}")
+
+
+def deploy_keys(via: str) -> tuple[str, ...]:
+    """All keys that ``deploy`` may have with this dispatcher."""
+    return (*COMMON, *((STEPS,) if via == "local" else ()), *TOLD[via])
+
+
+def read_deploy(reader: Reader, node: Node | None, path: str) -> DeployConfig:
+    """``deploy`` as it is written; without it there is nothing to run."""
+    mapping = reader.mapping(node, path, "{via: local, steps: [{name: apply, run: ./scripts/apply}]}")
+    if mapping is None:
+        return DeployConfig()
+    via_node = mapping.get("via")
+    via = reader.named(via_node, f"{path}.via", tuple(TOLD), "") if via_node else "local"
+    if not via:
+        return DeployConfig(line=mapping.line)
+    fields = reader.fields(mapping, path, deploy_keys(via), (STEPS,) if via == "local" else REQUIRED[via])
+    start_node = fields.get("start")
+    start = reader.named(start_node, f"{path}.start", ("auto", "manual"), "manual") if start_node else "auto"
+    raw = {key: _read(reader, shape, fields[key], f"{path}.{key}") for key, shape in TOLD[via].items() if key in fields}
+    _check_together(reader, mapping, path, via, raw)
+    steps = _steps(reader, fields.get(STEPS), f"{path}.{STEPS}")
+    return DeployConfig(via, steps, start, MappingProxyType(raw), mapping.line)
+
+
+def _read(reader: Reader, shape: Shape, node: Node, path: str) -> Any:
+    key = path.rpartition(".")[2]
+    readers: dict[Shape, Callable[[], Any]] = {
+        Shape.TEXT: lambda: reader.text(node, path, EXAMPLES.get(key, f"{key}: web")),
+        Shape.WORDS: lambda: _words(reader, node, path),
+        Shape.FLAG: lambda: reader.boolean(node, path, default=False),
+        Shape.DURATION: lambda: reader.duration(node, path, default=3600, example="30m"),
+        Shape.ANY: lambda: plain(node),
+    }
+    return readers[shape]()
+
+
+def _words(reader: Reader, node: Node, path: str) -> dict[str, Any]:
+    """Names with single values, as a pipeline takes them; a list or a mapping in one is an error."""
+    mapping = reader.mapping(node, path, "{ENVIRONMENT: production}")
+    if mapping is None:
+        return {}
+    found = plain(mapping)
+    for key, value in found.items():
+        if isinstance(value, dict | list):
+            message = f"`{path}.{key}` must be a single value: the other system takes no lists or mappings here."
+            reader.error(mapping, f"{path}.{key}", message, f'Write `{key}: "a,b"`.')
+    return {key: value for key, value in found.items() if not isinstance(value, dict | list)}
+
+
+def _check_together(reader: Reader, node: Mapping, path: str, via: str, raw: dict[str, Any]) -> None:
+    """What holds of keys together, and of a path that is appended to an address."""
+    if via == "flux" and ("kustomization" in raw) == ("helmRelease" in raw):
+        message = (
+            f"`{path}` names {'both' if 'helmRelease' in raw else 'neither of'} `kustomization` and `helmRelease`."
+        )
+        reader.error(node, path, message, "Name the one object that deploys this environment.")
+    if via == "kubernetes" and ("target" in raw) == ("job" in raw):
+        message = f"`{path}` names {'both' if 'job' in raw else 'neither of'} `target` and `job`."
+        reader.error(node, path, message, "Name the target whose resources are applied, or a job to run.")
+    if via == "webhook" and raw.get("path") and (not _PATH.fullmatch(raw["path"]) or ".." in raw["path"]):
+        message = f"`{path}.path` must be a plain path that begins with `/`."
+        reader.error(node, f"{path}.path", message, "Write `path: /hooks/deploy`.")
+
+
+def _steps(reader: Reader, node: Node | None, path: str) -> tuple[StepConfig, ...]:
+    found: list[StepConfig] = []
+    entries = reader.entries(node, path, "- {name: apply, run: ./scripts/apply staging, timeout: 10m}")
+    if len(entries) > MAX_STEPS and node is not None:
+        message = f"`{path}` has {len(entries)} steps; at most {MAX_STEPS} are allowed."
+        reader.error(node, path, message, "Join steps in a script.")
+    for item, place in entries[:MAX_STEPS]:
+        mapping = reader.mapping(item, place, "{name: apply, run: ./scripts/apply staging, timeout: 10m}")
+        if mapping is None:
+            continue
+        fields = reader.fields(mapping, place, STEP_KEYS, ("name", "run"))
+        name = reader.text(fields.get("name"), f"{place}.name", "name: apply", limit=63)
+        if name and not _STEP_NAME.fullmatch(name):
+            message = f"`{name}` cannot name a step: letters, digits, spaces, `.`, `_` and `-` are allowed."
+            reader.error(fields["name"], f"{place}.name", message, "Write a name such as `apply`.")
+        if name and any(step.name == name for step in found):
+            reader.error(fields["name"], f"{place}.name", f"Two steps are named `{name}`.", "Rename one of the two.")
+        run = reader.text(fields.get("run"), f"{place}.run", "run: ./scripts/apply staging", limit=8_000)
+        seconds = reader.duration(fields.get("timeout"), f"{place}.timeout", default=600, example="10m")
+        found.append(StepConfig(name, run, seconds, mapping.line))
+    return tuple(found)
