@@ -195,6 +195,17 @@ def unknown_contributors(change: ChangeRequest) -> tuple[Contributor, ...]:
     return tuple(person for person in contributors(change) if person.user is None)
 
 
+def strangers_of(changes: Iterable[ChangeRequest]) -> dict[int, tuple[str, ...]]:
+    """Change id → how each contributor without an account took part first; as many queries, whatever the number."""
+    rows = list(Contribution.objects.filter(change__in=list(changes), user=None).order_by("pk"))
+    accounts = people_by_email({row.email for row in rows}) if rows else {}
+    found: dict[int, dict[str, str]] = {}
+    for row in rows:
+        if row.email not in accounts:
+            found.setdefault(row.change_id, {}).setdefault(row.email, row.how)
+    return {change: tuple(how.values()) for change, how in found.items()}
+
+
 def git_facts(change: ChangeRequest) -> GitFacts:
     """The facts of Git that verdict and pages show; one query."""
     latest = change.revision

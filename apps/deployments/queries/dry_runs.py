@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from apps.deployments.models import MergeIntent
+from apps.deployments.queries.tried_modules import try_modules
 from apps.policies.codeowners import CodeOwners
 from apps.policies.config import PortalConfig, affected_environments
 from apps.policies.evaluation import (
+    REGO_NAME,
     ROLLBACK,
     CannotEvaluate,
     EnvironmentFact,
@@ -20,6 +22,7 @@ from apps.policies.evaluation import (
     evaluate,
     from_record,
     is_untold,
+    required_rules,
 )
 from apps.policies.reading import PolicyFiles
 from apps.repositories.models import Repository
@@ -58,13 +61,14 @@ def dry_run(repository: Repository, branch: str, tried: PolicyFiles, *, most: in
     rows = MergeIntent.objects.filter(
         change__repository=repository, revision__target_branch=branch, state=MergeIntent.State.LANDED
     )
-    intents = list(rows.select_related("change").order_by("-pk")[:most])
-    records = [_recorded(row) for row in intents]
-    trial = _trial(repository, tried, [facts for facts in records if isinstance(facts, Facts)])
-    found = []
-    for row, facts in zip(intents, records, strict=True):
-        outcome, reasons = _judged(facts, trial) if isinstance(facts, Facts) else (UNKNOWN, (facts,))
-        found.append(Tried(row.change.number, row.change.title, outcome, reasons))
+    wanted = rows.select_related("change__repository", "change__requester", "revision").order_by("-pk")[:most]
+    records = [(row, _recorded(row)) for row in wanted]
+    readable = [(row, facts) for row, facts in records if isinstance(facts, Facts)]
+    outcomes = dict(_outcomes(repository, tried, readable))
+    found = [
+        Tried(row.change.number, row.change.title, *(outcomes.get(row.pk) or (UNKNOWN, (str(facts),))))
+        for row, facts in records
+    ]
     return DryRun(
         tried=len(found),
         passes=sum(one.outcome == PASSES for one in found),
@@ -82,6 +86,20 @@ class _Trial:
     people: People
     principals: Mapping[str, tuple[int, ...]]
     modules: str
+
+
+def _outcomes(
+    repository: Repository, tried: PolicyFiles, some: Sequence[tuple[MergeIntent, Facts]]
+) -> Iterator[tuple[int, tuple[str, tuple[str, ...]]]]:
+    """Intent id → outcome with reasons."""
+    trial = _trial(repository, tried, [facts for _row, facts in some])
+    rows = [(row, _facts(facts, trial)) for row, facts in some]
+    told = try_modules(tried.modules, rows) if tried.modules is not None else [(facts, True) for _row, facts in rows]
+    names = {name for facts, _ in told for rule in required_rules(facts) for name in rule.needs.principals}
+    more = principals(names, trial.people) if names else {}
+    for (row, _), (facts, is_told) in zip(rows, told, strict=True):
+        known = replace(facts, principals={**facts.principals, **more}) if more else facts
+        yield row.pk, _judged(known, trial, is_told=is_told)
 
 
 def _trial(repository: Repository, tried: PolicyFiles, facts: Sequence[Facts]) -> _Trial:
@@ -102,10 +120,11 @@ def _recorded(row: MergeIntent) -> Facts | str:
         return str(problem)
 
 
-def _judged(facts: Facts, trial: _Trial) -> tuple[str, tuple[str, ...]]:
-    verdict = evaluate(trial.config.rules, _facts(facts, trial))
+def _judged(facts: Facts, trial: _Trial, *, is_told: bool) -> tuple[str, tuple[str, ...]]:
+    """``is_told``: what the modules say is what they would have said, also where it is that they fail."""
+    verdict = evaluate((*trial.config.rules, *required_rules(facts)), facts)
     unmet = [found for found in verdict.requirements if not found.is_satisfied]
-    untold = [found for found in unmet if is_untold(found)]
+    untold = [found for found in unmet if is_untold(found) and not (is_told and found.name == REGO_NAME)]
     definite = [found for found in unmet if found not in untold]
     if definite:
         return BLOCKED, tuple(map(_words, definite))

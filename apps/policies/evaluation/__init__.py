@@ -31,6 +31,7 @@ from apps.policies.evaluation.facts import (
 )
 from apps.policies.evaluation.judge import evaluate
 from apps.policies.evaluation.record import from_record, replay, to_record
+from apps.policies.evaluation.rego import NAME as REGO_NAME
 from apps.policies.evaluation.rego import is_asked, rego_input, required_rules
 from apps.policies.evaluation.rules import is_untold
 from apps.policies.evaluation.standing import SENTENCES, Ledger, Standing
@@ -53,6 +54,7 @@ __all__ = [
     "MET",
     "NORMAL",
     "NOT_NEEDED",
+    "REGO_NAME",
     "RENDERED",
     "ROLLBACK",
     "SENTENCES",

@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from apps.core.text import is_storable
@@ -14,7 +15,7 @@ from apps.policies.config.needs import NEEDS_KEYS, read_needs
 from apps.policies.config.nodes import Mapping, Node, Refused, read_nodes
 from apps.policies.config.reader import Reader
 from apps.policies.evaluation import CannotEvaluate, Facts, RegoFact, rego_input
-from apps.policies.rego.asking import RegoFailed, ask
+from apps.policies.rego.asking import RegoFailed, ask, ask_each
 from apps.policies.rego.modules import Modules
 
 MOST_ENTRIES = 100
@@ -31,22 +32,54 @@ class _Odd(Exception):
 
 def answer(modules: Modules, facts: Facts) -> RegoFact:
     """What ``modules`` say of the gate that ``facts`` are about. Equal input gives an equal answer; never raises."""
+    return answer_and_worth(modules, facts)[0]
+
+
+def answer_and_worth(modules: Modules, facts: Facts) -> tuple[RegoFact, bool]:
+    """The answer, and whether the same facts would get it again: also a module's own failure is one.
+
+    False: a fact is not known, or this server could not ask at this moment.
+    """
     digest = modules.digest
     names = modules.asked(facts.stage)
     if modules.places is None:
         words = next((found.problem.message for found in modules.problems), "the modules were not checked")
-        return RegoFact(digest, problem=words.rstrip("."))
+        return RegoFact(digest, problem=words.rstrip(".")), False
     if not names:
-        return RegoFact(digest)
+        return RegoFact(digest), True
     named = ""
     try:
         given = _given(facts, modules)
         named = hashlib.sha256(given.encode()).hexdigest()
-        rules = [f"data.portal.{facts.stage}.{name}" for name in names]
-        said = _asked(digest, modules.texts, rules, given, named)
-        return _read(modules, facts.stage, digest, named, said)
+        said = _asked(digest, modules.texts, _full(names, facts.stage), given, named)
+        return _read(modules, facts.stage, digest, named, said), True
     except (CannotEvaluate, RegoFailed, _Odd) as problem:
-        return RegoFact(digest, named, problem=str(problem))
+        is_theirs = isinstance(problem, _Odd) or (isinstance(problem, RegoFailed) and problem.is_theirs)
+        return RegoFact(digest, named, problem=str(problem)), is_theirs
+
+
+def ask_ahead(modules: Modules, stage: str, some: Sequence[Facts]) -> None:
+    """Ask about all of ``some`` in one process, so that :func:`answer` finds what was said.
+
+    Whatever goes wrong here goes wrong for all of them and says nothing: :func:`answer` asks for each alone.
+    """
+    names, digest = modules.asked(stage), modules.digest
+    if modules.places is None or not names:
+        return
+    rules, wanted = _full(names, stage), {}
+    for facts in some:
+        with suppress(CannotEvaluate, _Odd):
+            given = _given(facts, modules)
+            wanted[digest, *rules, hashlib.sha256(given.encode()).hexdigest()] = given
+    with _lock:
+        wanted = {key: given for key, given in wanted.items() if key not in _kept}
+    if wanted:
+        with suppress(RegoFailed):
+            _keep(dict(zip(wanted, ask_each(modules.texts, rules, list(wanted.values())), strict=True)))
+
+
+def _full(names: Sequence[str], stage: str) -> list[str]:
+    return [f"data.portal.{stage}.{name}" for name in names]
 
 
 def _given(facts: Facts, modules: Modules) -> str:
@@ -70,13 +103,17 @@ def _asked(modules: str, texts: Sequence[tuple[str, str]], rules: Sequence[str],
             if not failed.is_theirs:
                 raise
             found = failed
-        with _lock:
-            _kept[key] = found
-            while len(_kept) > _MOST_KEPT:
-                del _kept[next(iter(_kept))]
+        _keep({key: found})
     if isinstance(found, RegoFailed):
         raise RegoFailed(found.message, is_theirs=True, file=found.file, line=found.line, column=found.column)
     return found
+
+
+def _keep(found: dict[tuple[str, ...], str] | dict[tuple[str, ...], str | RegoFailed]) -> None:
+    with _lock:
+        _kept.update(found)
+        while len(_kept) > _MOST_KEPT:
+            del _kept[next(iter(_kept))]
 
 
 def _read(modules: Modules, stage: str, digest: str, given: str, said: str) -> RegoFact:

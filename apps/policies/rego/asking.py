@@ -14,7 +14,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from apps.policies.rego.child import ANSWERED, CPU_SECONDS, MEMORY, MOST_ANSWER, REFUSED, START
+from apps.policies.rego.child import ANSWERED, BETWEEN, CPU_SECONDS, MEMORY, MOST_ANSWER, REFUSED, START
 
 WALL_SECONDS = 4
 AT_ONCE = 2
@@ -48,11 +48,19 @@ def ask(modules: Sequence[tuple[str, str]], rules: Sequence[str], given: str) ->
 
     ``modules`` are names with texts, ``given`` is the input as JSON. Raises :class:`RegoFailed`.
     """
+    return ask_each(modules, rules, [given])[0]
+
+
+def ask_each(modules: Sequence[tuple[str, str]], rules: Sequence[str], inputs: Sequence[str]) -> list[str]:
+    """As :func:`ask`, for several inputs in one process: all of them together have the time, memory and answer of one.
+
+    What goes wrong with one of them goes wrong with all.
+    """
     question: Mapping[str, object] = {
         "libraries": _libraries(),
         "modules": list(modules),
         "rules": list(rules),
-        "input": given,
+        "inputs": list(inputs),
     }
     if not _slots.acquire(timeout=QUEUE_SECONDS):
         raise RegoFailed("too many other modules were being evaluated", is_theirs=False)
@@ -64,7 +72,7 @@ def ask(modules: Sequence[tuple[str, str]], rules: Sequence[str], given: str) ->
         _slots.release()
     how, _, body = said.partition(b"\n")
     if code == 0 and how == ANSWERED.encode():
-        return body.decode()
+        return body.decode().split(BETWEEN)
     if code == 0 and how == REFUSED.encode():
         raise _refused(body.decode("utf-8", "replace"))
     raise _ended(code, is_late=is_late)

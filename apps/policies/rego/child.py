@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from typing import Any, TypedDict
 
     class Question(TypedDict):
-        """``libraries``: where the library lies. ``rules``: full names of what is evaluated; none: the modules are inspected."""
+        """``libraries``: where the library lies. ``rules``: full names of what is evaluated, once for each of ``inputs``; none:
+        the modules are inspected.
+        """
 
         libraries: str
         modules: list[tuple[str, str]]
         rules: list[str]
-        input: str
+        inputs: list[str]
 
 
 START = "import sys; sys.path.insert(0, sys.argv[1]); from apps.policies.rego import child; child.main()"
@@ -32,7 +34,9 @@ CPU_SECONDS = 1
 MOST_ANSWER = 256_000
 """Bytes of an answer; more is no answer that a person reads."""
 ANSWERED, REFUSED = "answered", "refused"
-"""The first line of what is written: then comes the answer as JSON, or the library's words."""
+"""The first line of what is written: then come the answers as JSON, or the library's words."""
+BETWEEN = "\0"
+"""Stands between the answers for several inputs; JSON never holds it."""
 
 
 def main() -> None:
@@ -44,11 +48,12 @@ def main() -> None:
     inspect = None if question["rules"] else _inspection()
     shut_in()
     try:
-        engine = regorus.Engine()
-        engine.set_gather_prints(True)  # what a module prints goes nowhere
-        for name, text in question["modules"]:
-            engine.add_policy(name, text)
-        answer = inspect(engine) if inspect is not None else _evaluated(engine, question)
+        if inspect is not None:
+            answer = inspect(_engine(regorus, question))
+        else:  # an engine for each, so that nothing of one input is left for the next
+            answer = BETWEEN.join(
+                _evaluated(_engine(regorus, question), question["rules"], one) for one in question["inputs"]
+            )
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever the library says is the answer
@@ -84,9 +89,17 @@ def _inspection() -> Any:
     return inspected
 
 
-def _evaluated(engine: Any, question: Question) -> str:
-    engine.set_input_json(question["input"])
-    answers = [f'"{rule}":{engine.eval_rule_as_json(rule)}' for rule in question["rules"]]
+def _engine(regorus: Any, question: Question) -> Any:
+    engine = regorus.Engine()
+    engine.set_gather_prints(True)  # what a module prints goes nowhere
+    for name, text in question["modules"]:
+        engine.add_policy(name, text)
+    return engine
+
+
+def _evaluated(engine: Any, rules: list[str], given: str) -> str:
+    engine.set_input_json(given)
+    answers = [f'"{rule}":{engine.eval_rule_as_json(rule)}' for rule in rules]
     return "{" + ",".join(answers) + "}"
 
 
