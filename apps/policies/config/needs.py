@@ -21,6 +21,8 @@ NEEDS_KEYS = ("approvals", "from", "all", "distinct", "checks", "reauthenticate"
 GROUP_KEYS = ("approvals", "from")
 MAX_GROUPS = 6
 ROLES = ("viewer", "author", "reviewer", "deployer", "maintainer", "auditor")
+POWERLESS = ("role/viewer", "role/auditor")
+"""Roles that may not review: as principals they stand for nobody."""
 EXAMPLE = "needs: {approvals: 1, from: [code-owners]}"
 _GROUP_EXAMPLE = "all: [{approvals: 1, from: [team/sre]}, {approvals: 1, from: [team/network]}]"
 _PRINCIPAL = re.compile(r"(team|user)/[^\s/,]{1,150}")
@@ -117,6 +119,9 @@ def read_principals(reader: Reader, node: Node | None, path: str) -> tuple[str, 
         known = name == CODE_OWNERS or _PRINCIPAL.fullmatch(name) or (kind == "role" and rest in ROLES)
         if not known and node is not None:
             reader.error(node, path, f"`{name}` names nobody who could approve.", _principal_fix(name))
+        if name in POWERLESS and node is not None:
+            text = f"`{name}` stands for nobody: this role may not review, so nobody can meet it."
+            reader.notice(node, path, text, "Name a role that may, such as `role/reviewer`, or a team.")
     return found
 
 

@@ -15,6 +15,7 @@ from apps.policies.config.needs import NEEDS_KEYS, read_needs
 from apps.policies.config.nodes import Mapping, Node, Refused, read_nodes
 from apps.policies.config.reader import Reader
 from apps.policies.evaluation import CannotEvaluate, Facts, RegoFact, rego_input
+from apps.policies.problems import ERROR
 from apps.policies.rego.asking import RegoFailed, ask, ask_each
 from apps.policies.rego.modules import Modules
 
@@ -159,8 +160,9 @@ def _rules(entries: list[Any], stage: str, file: str, line: int) -> tuple[Rule, 
     items = root.items if isinstance(root, nodes.Sequence) else []
     found = tuple(_rule(reader, item, f"require[{index}]", stage, file, line) for index, item in enumerate(items))
     names = [rule.name for rule in found]
-    if reader.problems:
-        raise _Odd(f"{reader.problems[0].message} {reader.problems[0].fix}".strip())
+    errors = [problem for problem in reader.problems if problem.severity == ERROR]
+    if errors:
+        raise _Odd(f"{errors[0].message} {errors[0].fix}".strip())
     if len(set(names)) != len(names):
         raise _Odd("two entries of `require` have the same name")
     return found
