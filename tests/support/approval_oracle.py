@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import re
 import subprocess
+from copy import deepcopy
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
 
 from tests.support.git import GitRepo
 
 Effect = frozenset[tuple[str, int, str, str]]
+OWNERS = (".github/CODEOWNERS", "CODEOWNERS")
+"""Where the owners stand; of two files the first counts."""
 NEEDED = re.compile(r"approvals: (\d)")
 
 
@@ -39,10 +44,43 @@ class Oracle:
     contributors: set[str] = field(default_factory=lambda: {"alice"})
     reviewers: set[str] = field(default_factory=lambda: {"bob", "kim", "carol"})
     approvals: list[Approval] = field(default_factory=list)
+    head: str = ""
+
+    def copy(self) -> Oracle:
+        """What a copy of the portal's database, made now, knows."""
+        return Oracle(
+            self.work, self.source, self.target, self.status, self.life, self.has_source, set(self.contributors),
+            set(self.reviewers), deepcopy(self.approvals),
+        )  # fmt: skip
+
+    def restore(self, then: Oracle) -> None:
+        """The portal knows what it knew ``then``; Git is as it is, and says again who wrote what is proposed now."""
+        known = then.copy()
+        self.target, self.status, self.life = known.target, known.status, known.life
+        self.reviewers, self.approvals = known.reviewers, known.approvals
+        self.contributors = known.contributors | self._writers()
+
+    def repeated(self, dispatched: Path) -> list[str]:
+        """Heads that were merged twice into one branch, and commits that were deployed twice, by what Git and steps left behind."""
+        found = dispatched.read_text().split() if dispatched.exists() else []
+        merged = [line.split() for branch in ("main", "release") for line in self._merges(branch)]
+        again = [*found, *(f"{branch} {head}" for branch, head in merged)]
+        return sorted({one for one in again if again.count(one) > 1})
+
+    def _merges(self, branch: str) -> list[str]:
+        said = self.work.run("log", "--first-parent", "--merges", "--format=%P", f"origin/{branch}")
+        return [f"{branch} {line.split()[1]}" for line in said.splitlines()]
+
+    def _writers(self) -> set[str]:
+        if not self.has_source:
+            return set()
+        return set(self.work.run("log", "--format=%al", f"origin/{self.target}..origin/{self.source}").split())
 
     def effect(self) -> Effect | None:
-        """What merging would do now; ``None``: it conflicts, or there is nothing to merge."""
-        base, head = f"origin/{self.target}", f"origin/{self.source}"
+        """What merging would do now; ``None``: it conflicts, or there is nothing to merge. A deleted source is what it was last."""
+        if self.has_source:
+            self.head = self.work.run("rev-parse", f"origin/{self.source}")
+        base, head = f"origin/{self.target}", self.head
         done = subprocess.run(
             ["git", "merge-tree", "--write-tree", "--name-only", "--no-messages", base, head],
             cwd=self.work.path, capture_output=True, text=True, check=False,
@@ -55,8 +93,8 @@ class Oracle:
 
     def approve(self, who: str) -> None:
         effect = self.effect()
-        assert effect is not None
-        self.approvals.append(Approval(who, effect, self.target, self.life))
+        if effect is not None:  # an approval of what conflicts is worth nothing, whatever becomes of it
+            self.approvals.append(Approval(who, effect, self.target, self.life))
 
     def approvers(self) -> set[str]:
         """Whose approval is worth something now."""
@@ -77,7 +115,23 @@ class Oracle:
         found = NEEDED.search(self.policy())
         assert found is not None
         is_open = self.status == "in_review" and self.has_source and "kind: freeze" not in self.policy()
-        return is_open and self.effect() is not None and len(self.approvers()) >= int(found[1])
+        effect = self.effect()
+        if not is_open or effect is None or len(self.approvers()) < int(found[1]):
+            return False
+        touched = {name for name, *_ in effect}
+        return all(owners & self.approvers() for owners in map(self.owners_of, touched) if owners)
+
+    def owners_of(self, name: str) -> set[str]:
+        """By the CODEOWNERS of the target branch, whatever the change says: the last line that matches decides."""
+        found: set[str] = set()
+        tip = f"origin/{self.target}"
+        places = self.work.run("ls-tree", "-r", "--name-only", tip, "--", *OWNERS).splitlines()
+        place = next(place for place in OWNERS if place in places)
+        for line in self.work.run("show", f"{tip}:{place}").splitlines():
+            pattern, *owners = line.split()
+            if pattern == "*" or fnmatchcase(name, pattern.removeprefix("/")):
+                found = {owner.removeprefix("@") for owner in owners}
+        return found
 
     def _lines(self, tree: str) -> dict[tuple[str, int], str]:
         found = {}
