@@ -83,8 +83,8 @@ def test_the_number_of_queries_does_not_grow_with_the_past(delivery: Delivery) -
     with CaptureQueriesContext(connection) as few:
         policy_change(change)
     intent = MergeIntent.objects.get()
-    for _ in range(20):
-        intent.pk = None
+    for number in range(20):
+        intent.pk, intent.key = None, f"copy {number}"
         intent.save()
     with CaptureQueriesContext(connection) as many:
         policy_change(change)
