@@ -11,6 +11,9 @@ from typing import Any, Protocol
 
 from apps.core.errors import Unavailable
 
+LOOK_FOR = 60.0
+"""Seconds during which a request whose answer was lost is looked for in the other system."""
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:

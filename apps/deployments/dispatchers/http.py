@@ -73,15 +73,34 @@ class Client:
     ) -> None:
         self._client.close()
 
-    def read(self, path: str, *, allow: tuple[int, ...] = (), **options: Any) -> Answer:
-        """GET; any failure is :class:`Unavailable`, except the statuses in ``allow``, which are answers too."""
+    def read(self, path: str, *, allow: tuple[int, ...] = (), most: int = 0, **options: Any) -> Answer:
+        """GET; any failure is :class:`Unavailable`, except the statuses in ``allow``, which are answers too.
+
+        With ``most`` only that many bytes of the body are read, and a longer one is cut there.
+        """
         try:
-            answer = self._exchange("GET", path, options)
+            answer = self._exchange("GET", path, options, most)
         except httpx.HTTPError as problem:
             raise self._silent(problem) from problem
         if answer.status < 300 or answer.status in allow:
             return answer
         raise Unavailable("outside_refused", self._words(answer))
+
+    def ask_first(self, path: str, **options: Any) -> Any:
+        """GET before anything was asked for; the JSON that answers.
+
+        A 4xx is :class:`Refused` (the start would be refused as well), all else :class:`NotSent`.
+        """
+        try:
+            answer = self._exchange("GET", path, options)
+            if answer.status < 300:
+                return answer.json()
+        except httpx.HTTPError as problem:
+            raise NotSent("outside_silent", self._silent(problem).message) from problem
+        except Unavailable as problem:
+            raise NotSent(problem.code, problem.message) from problem
+        kind = Refused if answer.status < 500 and answer.status != TOO_MANY else NotSent
+        raise kind("outside_refused", self._words(answer))
 
     def change(self, method: str, path: str, *, allow: tuple[int, ...] = (), **options: Any) -> Answer:
         """A request that changes something there; see the module for how it can fail."""
@@ -99,14 +118,9 @@ class Client:
             raise Refused("outside_refused", self._words(answer))
         raise InDoubt("outside_failed", self._words(answer))
 
-    def _exchange(self, method: str, path: str, options: dict[str, Any]) -> Answer:
+    def _exchange(self, method: str, path: str, options: dict[str, Any], most: int = 0) -> Answer:
         with self._client.stream(method, self.outside.url + path, **options) as response:
-            body = bytearray()
-            for piece in response.iter_bytes():
-                body += piece
-                if len(body) > MAX_BYTES:
-                    raise httpx.DecodingError(f"more than {MAX_BYTES // 1024 // 1024} MB", request=response.request)
-            return Answer(response.status_code, bytes(body), dict(response.headers))
+            return _whole(response, most)
 
     def _silent(self, problem: httpx.HTTPError) -> Unavailable:
         what = "did not answer in time" if isinstance(problem, httpx.TimeoutException) else "cannot be reached"
@@ -136,6 +150,18 @@ class Client:
             if secret:
                 text = text.replace(secret, "••••")
         return " ".join(text.split())[:MAX_WORDS]
+
+
+def _whole(response: httpx.Response, most: int) -> Answer:
+    body = bytearray()
+    for piece in response.iter_bytes():
+        body += piece
+        if most and len(body) >= most:
+            del body[most:]
+            break
+        if len(body) > MAX_BYTES:
+            raise httpx.DecodingError(f"more than {MAX_BYTES // 1024 // 1024} MB", request=response.request)
+    return Answer(response.status_code, bytes(body), dict(response.headers))
 
 
 def _message_in(body: bytes) -> str:

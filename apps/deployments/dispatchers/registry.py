@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from apps.core.errors import Unavailable
-from apps.deployments.dispatchers import Capabilities, Dispatcher, Outside, webhook
+from apps.deployments.dispatchers import Capabilities, Dispatcher, Outside, gitlab, webhook
 from apps.deployments.dispatchers.local import LocalDispatcher
 
-DISPATCHERS: dict[str, Dispatcher] = {"local": LocalDispatcher(), "webhook": webhook.WebhookDispatcher()}
+DISPATCHERS: dict[str, Dispatcher] = {
+    "local": LocalDispatcher(),
+    "gitlab": gitlab.GitLabDispatcher(),
+    "webhook": webhook.WebhookDispatcher(),
+}
 
-TESTS: dict[str, Callable[[Outside], str]] = {"webhook": webhook.test}
+TESTS: dict[str, Callable[[Outside], str]] = {
+    "gitlab": gitlab.test,
+    "webhook": webhook.test,
+}
 """Kind of connection → what asks the other system who we are: a sentence, or :class:`Unavailable`."""
 
 

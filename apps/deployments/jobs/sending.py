@@ -2,7 +2,7 @@
 
 Before the request goes out ``sent`` is committed. After that it is never sent again, unless the
 other system recognises the key or certainly did not get it. An answer that was lost is looked for
-there; what is not found within :data:`LOOK_FOR` seconds is *unknown*, and a person decides.
+there; what is not found within :data:`dispatchers.LOOK_FOR` seconds is *unknown*, and a person decides.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from apps.deployments.models import Attempt, Connection, Deployment, DeploymentE
 from apps.deployments.transitions import LeaseLost, append_event
 
 log = structlog.get_logger(__name__)
-LOOK_FOR = 60.0
 LONGEST_PAUSE = 60.0
 STUCK_AFTER = timedelta(minutes=15)
 

@@ -1,0 +1,132 @@
+"""What the dispatchers of CI systems share: reading another system's words with care, and giving up in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from apps.core.clock import now
+from apps.core.errors import Unavailable
+from apps.deployments.dispatchers import LOOK_FOR, Progress, Refused, Run, RunState, StepState
+
+LOG_MOST = 16 * 1024 * 1024
+"""Bytes of one step's log that are taken over; the rest stays in the other system."""
+NAME_MOST = 80
+NOT_APPROVED = "What was approved is what runs"
+
+
+@contextmanager
+def asked_again() -> Iterator[None]:
+    """Around what is no start: a refusal there says nothing about the run, so it is asked again later."""
+    try:
+        yield
+    except Refused as problem:
+        raise Unavailable(problem.code, problem.message) from problem
+
+
+def plain(value: Any, most: int = 300) -> str:
+    """One line without control characters, at most ``most`` characters: what others call things is not ours."""
+    text = "".join(sign if sign.isprintable() else " " for sign in str(value or "")[: most * 4])
+    return " ".join(text.split())[:most]
+
+
+def web_link(value: Any) -> str:
+    """The address when it leads to a web page; else nothing."""
+    text = plain(value, 500)
+    return text if text.startswith(("https://", "http://")) else ""
+
+
+def moment(value: Any) -> datetime | None:
+    """A point in time with its zone (ISO 8601), if it is one."""
+    try:
+        found = datetime.fromisoformat(str(value or ""))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+def whole_number(value: Any) -> int:
+    """An id as the other system gives it; :class:`Unavailable` when it is something else."""
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        raise Unavailable("bad_answer", "The other system answered with something that names no run.")
+    return value
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """A JSON object; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def listed(value: Any) -> list[dict[str, Any]]:
+    """The JSON objects in a list; none for anything else."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def spelled(value: Any) -> str:
+    """A value of portal.yaml as a variable has it: flags in lower case."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def told_variables(run: Run) -> dict[str, str]:
+    """What every run is told of why it runs, ``PORTAL_KEY`` first: by it a run is found again."""
+    return {"PORTAL_KEY": run.key, **run.environment}
+
+
+def still_looking(run: Run, system: str, hint: str = "") -> Progress:
+    """Nothing with our key is there: looked for a minute; then only a person can say whether it runs."""
+    if run.age(now()) <= LOOK_FOR:
+        return Progress(RunState.RUNNING, text=f"{system} is asked whether the request arrived.")
+    problem = f"The answer of {system} was lost, and it shows no run with the key of this attempt."
+    return Progress(RunState.LOST, problem=f"{problem} {hint}".strip())
+
+
+def limited(run: Run, progress: Progress, what: str) -> Progress:
+    """The same, unless ``timeout`` of portal.yaml is over: then nobody waits longer, and the run is not stopped by that."""
+    limit = float(run.options.get("timeout") or 0)
+    if progress.state != RunState.RUNNING or not limit or run.age(now()) <= limit:
+        return progress
+    problem = f"{what} did not end within {limit:g} s, the timeout in portal.yaml. It was not stopped."
+    return Progress(RunState.LOST, progress.steps, problem=problem, external=progress.external)
+
+
+def of_another_commit(run: Run, found: str, what: str, *, is_over: bool, **kept: Any) -> Progress:
+    """The run that was started is at another commit than the approved one: it is being stopped, and it fails."""
+    text = f"{what} is at {plain(found, 10) or 'another commit'}, not at the approved {run.commit[:10]}."
+    problem = f"{text} {NOT_APPROVED}: it was told to stop. Look at how far it came."
+    if is_over:
+        return Progress(RunState.ENDED, outcome="failed", text=text, problem=problem, **kept)
+    return Progress(RunState.RUNNING, text=f"{text} It was told to stop.", **kept)
+
+
+def as_ended(problem: str = "", *, is_cancelled: bool = False) -> dict[str, Any]:
+    """The fields of a step that is over: well without ``problem``, or stopped on request."""
+    code = 1 if problem or is_cancelled else 0
+    reason = "cancelled" if is_cancelled else "reported"
+    return {"state": StepState.ENDED, "reason": reason, "exit_code": code, "problem": plain(problem, 400)}
+
+
+def log_window(run: Run, key: str, fetch: Callable[[], bytes], offset: int, limit: int) -> bytes:
+    """``limit`` bytes from ``offset`` of a log that can only be had from its beginning; fetched once a look."""
+    logs: dict[str, bytes] = run.memory.setdefault("logs", {})
+    if key not in logs:
+        logs.clear()  # one at a time: they are large
+        body = fetch()
+        if len(body) >= LOG_MOST:
+            body = body[:LOG_MOST] + b"\n[The log goes on. The rest is to be read in the system that ran this.]\n"
+        logs[key] = body
+    return logs[key][offset : offset + limit]
+
+
+def number_of(key: str, kind: str) -> int:
+    """The number in a step's key, such as 7 in ``job-7``; 0 when it is a step of another kind."""
+    name, _, number = key.partition("-")
+    return int(number) if name == kind and number.isascii() and number.isdigit() else 0
+
+
+def belongs(told: Mapping[str, Any], **expected: Any) -> None:
+    """:class:`Unavailable` unless the answer is about what was asked: the state of another run changes nothing."""
+    for name, value in expected.items():
+        if told.get(name) != value:
+            raise Unavailable("not_this_run", "The other system answered about another run; nothing of it was used.")
