@@ -26,6 +26,8 @@ CHAPTERS: tuple[Callable[[World], None], ...] = (
     fleet.finer_metrics,
     fleet.safer_backups,
     plans_of_the_pipeline,
+    fleet.later_on_staging,
+    fleet.longer_history,
 )
 
 

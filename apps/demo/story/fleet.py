@@ -48,6 +48,22 @@ def safer_backups(world: World) -> None:
     )
 
 
+def later_on_staging(world: World) -> None:
+    """A standard change: what the template of portal.yaml says, and nothing else, so nobody has to approve it."""
+    title = "Back up staging an hour later"
+    world.replace("eva", "change/later-backup", title, "jobs/staging/backup.yaml", "30 3 * * 0", "30 4 * * 0")
+    world.propose("eva", "change/later-backup", title, "The load test of the night is over by then.")
+
+
+def longer_history(world: World) -> None:
+    """The same resource as in the change that backs up twice a day, on other lines: both name the other."""
+    title, path = "Keep the runs of a week of backups", "jobs/production/backup.yaml"
+    world.replace(
+        "eva", "change/runs-of-a-week", title, path, "successfulJobsHistoryLimit: 3", "successfulJobsHistoryLimit: 7"
+    )
+    world.propose("eva", "change/runs-of-a-week", title, "So that Monday can be compared with Monday.")
+
+
 REHEARSAL = """apiVersion: batch/v1
 kind: CronJob
 metadata:

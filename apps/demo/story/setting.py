@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
@@ -21,6 +22,8 @@ from apps.vcs.history import Signature
 
 CONTENT = Path(__file__).resolve().parent.parent / "content"
 REPOSITORY = "harbour"
+POLICY = ".gitops/portal.yaml"
+ZONE, FRIDAY = "Europe/Berlin", 4
 
 
 def set_the_scene() -> World:
@@ -67,6 +70,7 @@ def _whereabouts() -> None:
 def _write_repository(git_dir: Path) -> None:
     """The first commit: what runs today, before the portal came."""
     files = {str(path.relative_to(CONTENT)): path.read_bytes() for path in sorted(CONTENT.rglob("*")) if path.is_file()}
+    files[POLICY] += windows(datetime.now(UTC)).encode()
     executables = frozenset(name for name in files if name.startswith("scripts/") and not name.endswith(".sh"))
     drafting.create_bare(git_dir)
     drafting.add_commit(
@@ -78,6 +82,28 @@ def _write_repository(git_dir: Path) -> None:
         author=Signature("Eva Lindqvist", "eva@example.org", datetime.now(UTC) - timedelta(days=30)),
         executables=executables,
     )
+
+
+def windows(now: datetime) -> str:
+    """Part of portal.yaml: production is frozen over the coming sale, and open each week from yesterday's weekday on for five days.
+
+    Both stand around the moment at which the story is told, so that nothing in it is held.
+    """
+    local = now.astimezone(ZoneInfo(ZONE))
+    friday = (local + timedelta(days=(FRIDAY - local.weekday() - 2) % 7 + 2)).replace(hour=18, minute=0)
+    monday = (friday + timedelta(days=3)).replace(hour=8)
+    opens = (local - timedelta(days=1)).isoweekday() % 7
+    return (
+        "windows:\n"
+        f"  - {{name: the sale, kind: freeze, environments: [production], from: {_moment(friday)}, to: {_moment(monday)},\n"
+        "     override: [team/release]}\n"
+        f'  - {{name: working days, kind: allow, environments: [production], cron: "0 0 * * {opens}", duration: 5d,\n'
+        f"     timezone: {ZONE}, override: [team/release]}}\n"
+    )
+
+
+def _moment(local: datetime) -> str:
+    return local.isoformat(timespec="minutes")
 
 
 def _clusters(repository_id: int) -> None:
