@@ -15,7 +15,7 @@ SCOPES: dict[str, str] = {
     REVIEW: "Give reviews and approvals. Never given to service accounts.",
     DEPLOY: "Merge, start, cancel, retry and roll back deployments.",
     MANAGE: "Connect repositories and manage their members, create teams, manage one's own tokens.",
-    ADMIN: "Manage people and teams. Only for administrators.",
+    ADMIN: "Manage people, teams and connections. Only for administrators.",
 }
 
 

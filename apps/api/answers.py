@@ -289,32 +289,6 @@ def deployment_json(row: Deployment) -> dict[str, Any]:
     }
 
 
-def deployment_detail_json(row: Deployment) -> dict[str, Any]:
-    """A deployment with its attempts and their steps."""
-    attempts = row.attempt_rows.prefetch_related("steps")
-    return deployment_json(row) | {
-        "attempt_details": [
-            {
-                "number": attempt.number,
-                "outcome": attempt.outcome or None,
-                "started_at": time(attempt.started_at),
-                "ended_at": time(attempt.ended_at),
-                "steps": [
-                    {
-                        "name": step.name,
-                        "state": step.status,
-                        "exit_code": step.exit_code,
-                        "problem": step.problem or None,
-                        "lines": step.lines,
-                    }
-                    for step in attempt.steps.all()
-                ],
-            }
-            for attempt in attempts
-        ]
-    }
-
-
 def event_json(row: DeploymentEvent) -> dict[str, Any]:
     return {
         "seq": row.seq,

@@ -248,26 +248,6 @@ class DeploymentOut(Out):
     ended_at = maybe_moment()
 
 
-class StepOut(Out):
-    name = string()
-    state = string()
-    exit_code = maybe_number()
-    problem = maybe_text()
-    lines = whole()
-
-
-class AttemptOut(Out):
-    number = whole()
-    outcome = maybe_text()
-    started_at = maybe_moment()
-    ended_at = maybe_moment()
-    steps = StepOut(many=True)
-
-
-class DeploymentDetailOut(DeploymentOut):
-    attempt_details = AttemptOut(many=True)
-
-
 class ChangeOut(ChangeRowOut):
     description = string(allow_blank=True)
     version = whole()

@@ -68,7 +68,7 @@ def can_see_connection(user: User, connection: Connection) -> Verdict:
     """Its name, kind, address and state: administrators, and maintainers of a repository that may use it."""
     if can_manage_connections(user).allowed:
         return ALLOWED
-    granted = (grant.repository for grant in connection.grants.select_related("repository"))
+    granted = (grant.repository for grant in connection.grants.all())
     if any(repositories.can_maintain(user, repository).allowed for repository in granted):
         return ALLOWED
     return refused("not_visible", "There is no such connection, or you may not see it.")

@@ -11,6 +11,7 @@ from apps.changes.lifecycle import OPEN
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.deployments import access, queries
+from apps.deployments.dispatchers.registry import capabilities_of
 from apps.deployments.lifecycle import ENDED, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
 from apps.presentation.log_html import step_anchor
@@ -32,6 +33,8 @@ class StepRow:
     since: datetime | None = None
     problem: str = ""
     lines: int = 0
+    link: str = ""
+    offers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Actions:
     retry_steps: tuple[tuple[int, str, bool], ...] = ()
     roll_back: bool = False
     resolve: bool = False
+    on_steps: bool = False
     why_not: str = ""
 
     @property
@@ -138,6 +142,8 @@ def _step(step: Step, attempt: int) -> StepRow:
         since=step.launched_at if running else None,
         problem=step.problem,
         lines=step.lines,
+        link=step.link,
+        offers=tuple(step.offers),
     )
 
 
@@ -158,17 +164,21 @@ def actions_of(user: User, row: Deployment) -> Actions:
         start=row.status == Status.PENDING and row.manual_start,
         schedule=row.status == Status.PENDING,
         cancel=row.status in {Status.PENDING, Status.DISPATCHING, Status.RUNNING}
-        and row.cancel_requested_by_id is None,
+        and row.cancel_requested_by_id is None
+        and (row.status == Status.PENDING or capabilities_of(row.plan["via"]).cancel),
         cancelling=row.status not in ENDED and row.cancel_requested_by_id is not None,
         retry=retries,
         retry_steps=_retry_steps(row) if retries else (),
         roll_back=_is_undoable(row),
         resolve=resolves,
+        on_steps=row.status == Status.RUNNING,
     )
 
 
 def _retry_steps(row: Deployment) -> tuple[tuple[int, str, bool], ...]:
-    """(position, label, chosen): from the first step, or from the one that failed."""
+    """(position, label, chosen): from the first step, or from the one that failed, where the dispatcher can."""
+    if not capabilities_of(row.plan["via"]).from_step:
+        return ()
     names = [str(step["name"]) for step in row.plan.get("steps", [])]
     return tuple((i, f"from {name}" if i else f"all steps, from {name}", i == 0) for i, name in enumerate(names))
 

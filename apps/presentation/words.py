@@ -154,6 +154,12 @@ THREAD: dict[str, Word] = {
     "outdated": _neutral("Outdated"),
 }
 
+CONNECTION: dict[str, Word] = {
+    "working": _met("Works"),
+    "not_working": _failed("Does not work"),
+    "not_tested": _unknown("Not tested"),
+}
+
 REPOSITORY: dict[str, Word] = {
     "current": _met("Up to date"),
     "syncing": _running("Fetching"),
@@ -189,6 +195,7 @@ WORDS: dict[str, Word] = {
     **AUDIT,
     **OUTSIDE,
     **REPOSITORY,
+    **CONNECTION,
     **THREAD,
     **REVIEW,
     **ENVIRONMENT,

@@ -210,6 +210,28 @@ ROWS = [
     Row("POST deployment-cancel", who(MERGE, 202), change("waiting")),
     Row("POST deployment-retry", who(MERGE, 202), change("failed")),
     Row("POST deployment-rollback", who(MERGE, 201), change("succeeded")),
+    Row("POST deployment-reports", everybody(403), change("waiting"), {"key": "k", "status": "succeeded"}),
+    Row("POST deployment-step", who(MERGE, 422), {"number": "{waiting}", "step": 0}, {"action": "play"}),
+    # connections: administrators keep them; maintainers of a repository that may use one see and try it
+    Row("GET connections", signed_in(200)),
+    Row(
+        "POST connections", who(ADMINISTER, 422, outsider=403), body={"name": "x", "kind": "gitlab", "url": "https://x"}
+    ),
+    Row("GET connection", who(MAINTAIN, 200, others=404), {"name": "corp"}),
+    Row("PATCH connection", "401 404 404 404 404 404 403 404 200", {"name": "corp"}, {"values": {}}),
+    Row("DELETE connection", "401 404 404 404 404 404 403 404 204", {"name": "corp"}),
+    Row("POST connection-test", who(MAINTAIN, 200, others=404), {"name": "corp"}),
+    Row(
+        "PUT connection-repository",
+        "401 404 404 404 404 404 403 404 200",
+        {"name": "corp", "repository": "{repository}"},
+        {"environments": ["staging"]},
+    ),
+    Row(
+        "DELETE connection-repository",
+        "401 404 404 404 404 404 403 404 204",
+        {"name": "corp", "repository": "{repository}"},
+    ),
     Row("POST deployment-resolve", who(DEPLOY, 200), change("unknown"), {"outcome": "failed", "reason": "I looked"}),
     Row("GET calendar", signed_in(200)),
     Row("GET environments", signed_in(200)),

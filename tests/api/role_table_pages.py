@@ -202,6 +202,7 @@ DEPLOYMENTS = [
     Row("POST deployment_cancel", who(MERGE, DONE), number("waiting")),
     Row("POST deployment_retry", who(MERGE, DONE), number("failed")),
     Row("GET deployment_resolve", who(MEMBERS), number("unknown")),
+    Row("POST deployment_step", who(MERGE, 422), {"number": "{waiting}", "step": "0"}, {"action": "play"}),
     Row("POST deployment_resolve", who(DEPLOY, DONE), number("unknown"), {"outcome": "failed", "reason": "I looked"}),
     Row("GET deployment_rollback", who(MERGE), number("succeeded")),
     Row("POST deployment_rollback", who(MERGE, DONE), number("succeeded"), {"confirm": "staging"}),
@@ -242,6 +243,27 @@ REPOSITORIES = [
     Row("GET runbook", who(MEMBERS), {"repository": "{repository}", "slug": "restore"}),
 ]
 # A form shown by GET without a look at the object redirects everybody alike: it tells nothing.
+CORP = at("corp")
+SEEN = {"others": 404}
+CONNECTIONS = [
+    Row("GET connections", anybody()),
+    Row("GET connection_new", who(ADMINISTER, outsider=403)),
+    Row("POST connection_new", who(ADMINISTER, outsider=403)),
+    Row("GET connection", who(MAINTAIN, **SEEN), CORP),
+    Row("POST connection_test", who(MAINTAIN, DONE, **SEEN), CORP),
+    *(
+        Row(call, f"302 404 404 404 404 404 403 404 {status}", CORP, body)
+        for call, status, body in (
+            ("GET connection_edit", 200, {}),
+            ("POST connection_edit", 422, {}),
+            ("POST connection_allow", DONE, {"repository": "infra"}),
+            ("POST connection_forbid", DONE, {"repository": "infra"}),
+            ("GET connection_remove", 200, {}),
+            ("POST connection_remove", DONE, {}),
+        )
+    ),
+    Row("GET connection_allow", anybody(DONE), CORP),
+]
 PEOPLE = [
     Row("GET teams", anybody()),
     Row("GET team_new", who(CONNECT, outsider=403)),
@@ -284,4 +306,4 @@ RECORDS = [
     Row("GET audit_verify", who(AUDIT, DONE, outsider=403)),
     Row("POST audit_verify", who(AUDIT, DONE, outsider=403)),
 ]
-ROWS = [*DESK, *CHANGES, *DEPLOYMENTS, *REPOSITORIES, *PEOPLE, *RECORDS]
+ROWS = [*DESK, *CHANGES, *DEPLOYMENTS, *CONNECTIONS, *REPOSITORIES, *PEOPLE, *RECORDS]

@@ -282,3 +282,28 @@ def test_a_permission_for_another_environment_is_none(delivery: Delivery) -> Non
     step_engine()
     row.refresh_from_db()
     assert row.status == "pending"
+
+
+def test_a_connection_is_not_removed_under_a_run_and_afterwards_keeps_only_its_name(delivery: Delivery) -> None:
+    row = running(delivery)
+    with pytest.raises(Conflict, match="runs through corp"):
+        services.remove_connection(delivery.people.erin, connection=corp())
+    report(row, status="succeeded")
+    until(row, "succeeded")
+    services.remove_connection(delivery.people.erin, connection=corp())
+    left = Attempt.objects.get(deployment=row).connection
+    assert left is not None
+    assert left.is_removed
+    assert not left.sealed_credentials
+    step_engine()
+    assert AuditEntry.objects.filter(action="connection.removed").count() == 1
+
+
+def test_a_step_is_only_asked_for_what_it_offers(delivery: Delivery) -> None:
+    row = running(delivery)
+    report(row, status="running", steps=[{"name": "apply", "status": "running"}])
+    step_engine()
+    with pytest.raises(Conflict, match="does not offer"):
+        services.act_on_step(delivery.people.alice, deployment=row, step=0, action="play")
+    with pytest.raises(InvalidInput, match="no step 7"):
+        services.act_on_step(delivery.people.alice, deployment=row, step=7, action="play")

@@ -221,6 +221,16 @@ class World:
         self._claims()
         staging = self.repository.environments.get(name="staging")
         deployments.set_secret(self.people["maintainer"], environment=staging, name="KEY", value="long-enough-value")
+        corp = deployments.create_connection(
+            self.people["erin"],
+            name="corp",
+            kind="webhook",
+            url="https://deployer.example.org",
+            values={"secret": "whsec_a-long-enough-secret"},
+        )
+        deployments.allow_connection(
+            self.people["erin"], connection=corp, repository=self.repository, environments=["production"]
+        )
         token = self.people["kim"].api_tokens.create(name="kim", prefix="gop_", digest="0" * 64, scopes=["read"])
         entry = AuditEntry.objects.filter(repository=self.repository.name).latest("seq")
         review = ChangeRequest.objects.get(number=self.names["review"])

@@ -69,6 +69,8 @@ PAGES: dict[str, list[str]] = {
     "dave": ["/queue/", "/audit/", "/audit/100/", "/changes/11/", "/deployments/8/"],
     "erin": [
         "/queue/",
+        *("/connections/", "/connections/new/", "/connections/new/?kind=gitlab", "/connections/deploy-hooks/"),
+        *("/connections/deploy-hooks/edit/", "/connections/deploy-hooks/remove/"),
         "/people/",
         "/people/new/",
         "/people/bob/away/",

@@ -12,11 +12,12 @@ from apps.api import outputs, shapes
 from apps.api.answers import (
     DEPLOYMENT_RELATED,
     change_row_json,
-    deployment_detail_json,
     deployment_json,
     environment_json,
     event_json,
 )
+from apps.api.deployment_answers import deployment_detail
+from apps.api.deployment_outputs import DeploymentDetailOut
 from apps.api.endpoints import endpoint, query, read
 from apps.api.environment_outputs import SecretOut
 from apps.api.lookups import caller, change_of, deployment_of, environment_of
@@ -60,7 +61,7 @@ def list_deployments(request: Request) -> Response:
     "POST",
     scope="deploy",
     request=shapes.DeploymentIn,
-    response=outputs.DeploymentDetailOut,
+    response=DeploymentDetailOut,
     status=201,
     summary="Deploy a change",
 )
@@ -69,13 +70,13 @@ def start_deployment(request: Request) -> Response:
     body = read(shapes.DeploymentIn, request)
     change = change_of(request, body["change"])
     row = deployments.start_deployment(caller(request), change=change, environment=body["environment"])
-    return Response(_detail(row), status=201)
+    return Response(deployment_detail(row), status=201)
 
 
-@endpoint("GET", response=outputs.DeploymentDetailOut, summary="One deployment")
+@endpoint("GET", response=DeploymentDetailOut, summary="One deployment")
 def show_deployment(request: Request, number: int) -> Response:
     """A deployment with attempts, steps and what it waits for."""
-    return Response(_detail(deployment_of(request, number)))
+    return Response(deployment_detail(deployment_of(request, number)))
 
 
 @endpoint(
@@ -102,45 +103,43 @@ def show_log(request: Request, number: int) -> Any:
     return response
 
 
-@endpoint(
-    "POST", scope="deploy", request=shapes.EmptyIn, response=outputs.DeploymentDetailOut, status=202, summary="Start"
-)
+@endpoint("POST", scope="deploy", request=shapes.EmptyIn, response=DeploymentDetailOut, status=202, summary="Start")
 def start(request: Request, number: int) -> Response:
     """Start a deployment that waits for a person."""
     return Response(
-        _detail(deployments.release(caller(request), deployment=deployment_of(request, number))), status=202
+        deployment_detail(deployments.release(caller(request), deployment=deployment_of(request, number))), status=202
     )
 
 
-@endpoint(
-    "POST", scope="deploy", request=shapes.EmptyIn, response=outputs.DeploymentDetailOut, status=202, summary="Cancel"
-)
+@endpoint("POST", scope="deploy", request=shapes.EmptyIn, response=DeploymentDetailOut, status=202, summary="Cancel")
 def cancel(request: Request, number: int) -> Response:
     """Cancel; what was applied already stays applied and is named in the events."""
-    return Response(_detail(deployments.cancel(caller(request), deployment=deployment_of(request, number))), status=202)
+    return Response(
+        deployment_detail(deployments.cancel(caller(request), deployment=deployment_of(request, number))), status=202
+    )
 
 
-@endpoint(
-    "POST", scope="deploy", request=shapes.RetryIn, response=outputs.DeploymentDetailOut, status=202, summary="Retry"
-)
+@endpoint("POST", scope="deploy", request=shapes.RetryIn, response=DeploymentDetailOut, status=202, summary="Retry")
 def retry(request: Request, number: int) -> Response:
     """A new attempt, from the first step or from ``from_step``."""
     body = read(shapes.RetryIn, request)
     row = deployments.retry(caller(request), deployment=deployment_of(request, number), **body)
-    return Response(_detail(row), status=202)
+    return Response(deployment_detail(row), status=202)
 
 
 @endpoint(
     "POST",
     scope="deploy",
     request=shapes.ResolveIn,
-    response=outputs.DeploymentDetailOut,
+    response=DeploymentDetailOut,
     summary="Decide an unknown outcome",
 )
 def resolve(request: Request, number: int) -> Response:
     """A person says whether an unknown deployment ``succeeded`` or ``failed``, and why."""
     body = read(shapes.ResolveIn, request)
-    return Response(_detail(deployments.resolve(caller(request), deployment=deployment_of(request, number), **body)))
+    return Response(
+        deployment_detail(deployments.resolve(caller(request), deployment=deployment_of(request, number), **body))
+    )
 
 
 @endpoint("POST", scope="deploy", request=shapes.EmptyIn, response=outputs.RollbackOut, status=201, summary="Roll back")
@@ -183,7 +182,3 @@ def remove_secret(request: Request, repository: str, environment: str, name: str
     used_for = request.query_params.get("used_for", "deploy")
     deployments.remove_secret(caller(request), environment=row, name=name, used_for=used_for)
     return Response({"name": name, "used_for": used_for})
-
-
-def _detail(row: Deployment) -> dict[str, Any]:
-    return deployment_detail_json(Deployment.objects.select_related(*DEPLOYMENT_RELATED).get(pk=row.pk))

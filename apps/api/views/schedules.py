@@ -5,10 +5,10 @@ from __future__ import annotations
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.api.answers import deployment_detail_json
+from apps.api.deployment_answers import deployment_detail
+from apps.api.deployment_outputs import DeploymentDetailOut
 from apps.api.endpoints import endpoint, read
 from apps.api.lookups import caller, change_of, deployment_of
-from apps.api.outputs import DeploymentDetailOut
 from apps.api.schedule_outputs import DeploymentScheduleIn, ScheduleIn, ScheduleOut, SchedulesOut, schedule_json
 from apps.deployments import services as deployments
 
@@ -39,4 +39,4 @@ def schedule_deployment(request: Request, number: int) -> Response:
     """It starts by itself, not before this time; what else holds it is judged then."""
     at = read(DeploymentScheduleIn, request)["at"]
     row = deployments.schedule_deployment(caller(request), deployment=deployment_of(request, number), at=at)
-    return Response(deployment_detail_json(deployment_of(request, row.number)))
+    return Response(deployment_detail(deployment_of(request, row.number)))

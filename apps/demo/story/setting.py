@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from apps.demo.story.world import World
 from apps.deployments import services as deployments
 from apps.deployments.models import Environment
 from apps.repositories import services as repositories
+from apps.repositories.models import Repository
 from apps.vcs import drafting
 from apps.vcs.history import Signature
 
@@ -38,6 +40,7 @@ def set_the_scene() -> World:
     )
     settle()
     _clusters(repository.pk)
+    _connection(repository)
     return World(git_dir, repository)
 
 
@@ -114,3 +117,17 @@ def _clusters(repository_id: int) -> None:
         place.mkdir(parents=True, exist_ok=True)
         for name, value in (("CLUSTER_DIR", str(place)), ("DEPLOY_TOKEN", f"hl-{secrets.token_hex(12)}")):
             deployments.set_secret(erin, environment=environment, name=name, value=value)
+
+
+def _connection(repository: Repository) -> None:
+    """A connection to look at; nothing in the demo is deployed through it, so it reaches nobody."""
+    erin = User.objects.get(username="erin")
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    row = deployments.create_connection(
+        erin,
+        name="deploy-hooks",
+        kind="webhook",
+        url="https://deployer.example.org",
+        values={"secret": f"whsec_{key}"},
+    )
+    deployments.allow_connection(erin, connection=row, repository=repository, environments=["staging"])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from apps.core.errors import Unavailable
+from apps.accounts.models import User
+from apps.core.errors import NotVisible, Unavailable
 from apps.core.secrets import decrypt
+from apps.deployments.access import can_see_connection
 from apps.deployments.dispatchers import Outside
 from apps.deployments.dispatchers.kinds import KIND_OF_DISPATCHER, KINDS
 from apps.deployments.models import Connection, ConnectionGrant, Environment
@@ -48,3 +50,27 @@ def outside_of(connection: Connection) -> Outside:
         credentials=json.loads(sealed) if sealed else {},
         options=connection.options,
     )
+
+
+def visible_connections(user: User) -> list[Connection]:
+    """By name: all for administrators, for others those that a repository of theirs may use."""
+    rows = (
+        Connection.objects.filter(is_removed=False).select_related("created_by").prefetch_related("grants__repository")
+    )
+    return [row for row in rows if can_see_connection(user, row).allowed]
+
+
+def find_connection(user: User, name: str) -> Connection:
+    """The connection of that name; :class:`NotVisible` when ``user`` may not know of it."""
+    row = Connection.objects.filter(name=name, is_removed=False).select_related("created_by").first()
+    if row is None or not can_see_connection(user, row).allowed:
+        raise NotVisible("not_found", f"There is no connection {name} that you can see.")
+    return row
+
+
+def secret_names(connection: Connection) -> list[str]:
+    """Which secrets are stored, by name."""
+    try:
+        return sorted(outside_of(connection).credentials)
+    except Unavailable:
+        return []

@@ -74,7 +74,7 @@ def update_connection(
     new_url = row.url if url is None else url.rstrip("/")
     require_allowed_url(new_url)
     _check_values(kind, given)
-    options, secrets = _split(kind, given)
+    _, secrets = _split(kind, given)
     kept = json.loads(decrypt(row.sealed_credentials) or "{}")
     if new_url != row.url:
         missing = [field.label for field in kind.secrets if kept.get(field.name) and not secrets.get(field.name)]
@@ -84,7 +84,7 @@ def update_connection(
     everything = {**kept, **row.options, **given}
     _require_all(kind, everything)
     row.url, row.updated_at = new_url, now()
-    row.options = {key: value for key, value in {**row.options, **options}.items() if value}
+    row.options = _split(kind, {**row.options, **given})[0]
     row.sealed_credentials = encrypt(json.dumps({key: value for key, value in {**kept, **secrets}.items() if value}))
     row.tested_at, row.is_working, row.test_text = None, None, ""
     row.save()

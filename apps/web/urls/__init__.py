@@ -2,13 +2,24 @@
 
 from django.urls import URLPattern
 
-from apps.web.urls import change_actions, changes, deployments, desk, environments, people, records, repositories
+from apps.web.urls import (
+    change_actions,
+    changes,
+    connections,
+    deployments,
+    desk,
+    environments,
+    people,
+    records,
+    repositories,
+)
 
 app_name = "web"
 urlpatterns: list[URLPattern] = [
     *desk.urlpatterns,
     *changes.urlpatterns,
     *change_actions.urlpatterns,
+    *connections.urlpatterns,
     *deployments.urlpatterns,
     *environments.urlpatterns,
     *repositories.urlpatterns,

@@ -19,6 +19,7 @@ urlpatterns = [
     path("deployments/<int:number>/schedule/", schedules.deployment, name="deployment_schedule"),
     path("deployments/<int:number>/schedule/cancel/", schedules.unschedule_deployment, name="deployment_unschedule"),
     path("deployments/<int:number>/retry/", deployment_actions.retry, name="deployment_retry"),
+    path("deployments/<int:number>/steps/<int:step>/", deployment_actions.act_on_step, name="deployment_step"),
     path("deployments/<int:number>/resolve/", deployment_actions.resolve, name="deployment_resolve"),
     path("deployments/<int:number>/rollback/", deployment_actions.rollback, name="deployment_rollback"),
 ]

@@ -55,6 +55,16 @@ def retry(request: HttpRequest, number: int) -> HttpResponse:
     return see_other(request, _url(number), f"{row.label} gets a new attempt.")
 
 
+@writes
+def act_on_step(request: HttpRequest, number: int, step: int) -> HttpResponse:
+    """Pass on what the step offers to the system that runs it."""
+    user = signed_in(request)
+    row = queries.find(user, number)
+    action = request.POST.get("action", "")
+    done = services.act_on_step(user, deployment=row, step=step, action=action)
+    return see_other(request, _url(number), f"{done.name}: {action} is passed on.")
+
+
 @page("GET", "HEAD", "POST")
 def resolve(request: HttpRequest, number: int) -> HttpResponse:
     """Decide how a deployment ended whose outcome could not be learned."""

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput, Unavailable
+from apps.deployments.access import can_manage_connections
 from apps.presentation.repository_pages import policy_page, principals, repository_page, repository_rows
 from apps.repositories import queries, services
 from apps.repositories.access import can_connect, require_connect
@@ -28,7 +29,11 @@ FIELD_OF = {
 @reads
 def index(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
-    context = {"rows": repository_rows(user), "connects": can_connect(user).allowed}
+    context = {
+        "rows": repository_rows(user),
+        "connects": can_connect(user).allowed,
+        "connections": can_manage_connections(user).allowed,
+    }
     return respond(request, "web/repositories/list.html", context)
 
 

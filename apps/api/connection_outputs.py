@@ -1,0 +1,78 @@
+"""Connections to outside systems, as the API takes and answers them. Secrets go in and never out."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from apps.api.fields import Text, maybe_moment, maybe_text, moment, string, texts, word
+from apps.api.outputs import Out
+from apps.api.shapes import Shape
+from apps.deployments.dispatchers.kinds import KINDS
+
+
+class GrantOut(Out):
+    repository = string()
+    environments = texts("Into which it may be deployed; none named: into all.")
+
+
+class ConnectionOut(Out):
+    name = string()
+    kind = word(tuple(KINDS))
+    url = string()
+    options = serializers.DictField(child=serializers.CharField())
+    secrets = texts("Names of the secrets that are stored; their values are never answered.")
+    is_working = serializers.BooleanField(allow_null=True, help_text="As the last test found; null: not tested.")
+    test_text = maybe_text("What the last test said.")
+    tested_at = maybe_moment()
+    last_used_at = maybe_moment()
+    created_by = string()
+    updated_at = moment()
+    repositories = GrantOut(many=True)
+
+
+class ConnectionIn(Shape):
+    name = Text(max_length=60)
+    kind = Text(max_length=20)
+    url = Text(max_length=500)
+    values = serializers.DictField(
+        child=serializers.CharField(max_length=16 * 1024, allow_blank=True, trim_whitespace=False), required=False
+    )
+
+
+class ConnectionPatchIn(Shape):
+    url = Text(max_length=500, required=False)
+    values = serializers.DictField(
+        child=serializers.CharField(max_length=16 * 1024, allow_blank=True, trim_whitespace=False), required=False
+    )
+
+
+class GrantIn(Shape):
+    environments = serializers.ListField(child=serializers.CharField(max_length=63), required=False, max_length=100)
+
+
+class StepActIn(Shape):
+    action = Text(max_length=20)
+
+
+class ReportStepIn(serializers.Serializer):  # type: ignore[type-arg]
+    """``log`` is what the step printed since the last report."""
+
+    name = serializers.CharField(max_length=80)
+    status = serializers.ChoiceField(choices=("waiting", "running", "succeeded", "failed", "cancelled"))
+    text = serializers.CharField(required=False)
+    url = serializers.CharField(required=False)
+    at = serializers.DateTimeField(required=False)
+    log = serializers.CharField(required=False)
+
+
+class ReportIn(serializers.Serializer):  # type: ignore[type-arg]
+    """``key`` as the request had it."""
+
+    key = serializers.CharField()
+    status = serializers.ChoiceField(choices=("running", "succeeded", "failed", "cancelled"))
+    text = serializers.CharField(required=False)
+    steps = ReportStepIn(many=True, required=False)
+
+
+class ReportOut(Out):
+    message = string(help_text="The id under which it was taken.")

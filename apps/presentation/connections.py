@@ -1,0 +1,81 @@
+"""Read models of the pages about connections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from apps.accounts.models import User
+from apps.deployments.access import can_manage_connections
+from apps.deployments.dispatchers.kinds import KINDS, Kind
+from apps.deployments.models import Attempt, Connection, ConnectionGrant
+from apps.deployments.queries.connections import find_connection, secret_names, visible_connections
+from apps.repositories.models import Repository
+
+RECENT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRow:
+    """One line of the list. ``state``: works | does not work | not tested, as the words of the status chips."""
+
+    connection: Connection
+    title: str
+    host: str
+    state: str
+    repositories: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionPage:
+    """One connection; ``secrets`` are names, never values; ``used`` its newest runs that this person may see."""
+
+    row: ConnectionRow
+    kind: Kind
+    options: tuple[tuple[str, str], ...]
+    secrets: tuple[str, ...]
+    grants: tuple[ConnectionGrant, ...]
+    used: tuple[Attempt, ...]
+    repositories: tuple[str, ...]
+    manages: bool
+
+    @property
+    def url(self) -> str:
+        return f"/connections/{self.row.connection.name}/"
+
+
+def connection_rows(user: User) -> list[ConnectionRow]:
+    """The connections that ``user`` may see, by name."""
+    return [_row(row) for row in visible_connections(user)]
+
+
+def connection_page(user: User, name: str) -> ConnectionPage:
+    """One of them; :class:`NotVisible` otherwise."""
+    connection = find_connection(user, name)
+    kind = KINDS[connection.kind]
+    labels = {field.name: field.label for field in kind.fields}
+    manages = can_manage_connections(user).allowed
+    visible = Repository.objects.visible_to(user)
+    used = Attempt.objects.filter(connection=connection, deployment__environment__repository__in=visible)
+    grants = connection.grants.filter(repository__in=visible).select_related("repository").order_by("repository__name")
+    return ConnectionPage(
+        row=_row(connection),
+        kind=kind,
+        options=tuple((labels.get(key, key), value) for key, value in connection.options.items()),
+        secrets=tuple(labels.get(key, key) for key in secret_names(connection)),
+        grants=tuple(grants),
+        used=tuple(used.select_related("deployment__environment__repository").order_by("-pk")[:RECENT]),
+        repositories=tuple(visible.order_by("name").values_list("name", flat=True)) if manages else (),
+        manages=manages,
+    )
+
+
+def _row(connection: Connection) -> ConnectionRow:
+    states = {True: "working", False: "not_working", None: "not_tested"}
+    return ConnectionRow(
+        connection,
+        KINDS[connection.kind].title,
+        urlsplit(connection.url).hostname or "",
+        states[connection.is_working],
+        tuple(grant.repository.name for grant in connection.grants.all()),
+    )
