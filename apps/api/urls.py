@@ -75,6 +75,8 @@ urlpatterns = [
     path(
         "repositories/<str:name>/claims/", route(merging.show_claims, merging.require_claims), name="repository-claims"
     ),
+    path("repositories/<str:name>/freezes/", route(merging.list_freezes), name="repository-freezes"),
+    path("repositories/<str:name>/freezes/<int:freeze>/lift/", route(merging.lift_freeze), name="freeze-lift"),
     path(
         "repositories/<str:name>/outside-changes/",
         route(outside.list_outside_changes),

@@ -126,6 +126,8 @@ ACTIONS: dict[str, str] = {
     "merge.completed": "Merge completed",
     "merge.refused": "Merge refused",
     "merge.cancelled": "Merge cancelled",
+    "target.frozen": "Target branch frozen: what landed is not what was approved",
+    "target.unfrozen": "Freeze of a target branch lifted",
     "merge.claimed_elsewhere": "Merge stopped: another portal, or a copy of this one, had claimed it",
     "merge.claim_refused": "Git host took no claim; only the push lease guards this merge",
     "connection.created": "Connection to an outside system made",

@@ -10,7 +10,7 @@ from apps.core.leases import LeasedQuerySet
 from apps.repositories.models import Repository
 
 if TYPE_CHECKING:
-    from apps.deployments.models import Deployment, MergeIntent, MergeSchedule, TargetComparison  # noqa: F401
+    from apps.deployments.models import Deployment, MergeIntent, MergeSchedule, TargetComparison, TargetFreeze  # noqa: F401
 
 
 class MergeIntentQuerySet(LeasedQuerySet["MergeIntent"]):
@@ -22,6 +22,12 @@ class DeploymentQuerySet(LeasedQuerySet["Deployment"]):
     def visible_to(self, user: Any) -> DeploymentQuerySet:
         """Deployments of the repositories that ``user`` may see."""
         return self.filter(environment__repository__in=Repository.objects.visible_to(user))
+
+
+class TargetFreezeQuerySet(models.QuerySet["TargetFreeze"]):
+    def open(self) -> TargetFreezeQuerySet:
+        """Those that hold their branch now."""
+        return self.filter(lifted_at=None)
 
 
 class MergeScheduleQuerySet(models.QuerySet["MergeSchedule"]):

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from apps.changes.models import ChangeRequest
 from apps.deployments.models import MergeIntent
-from apps.deployments.queries import last_merge, why_it_waits
+from apps.deployments.queries import last_merge, open_freeze, why_it_waits
+from apps.deployments.queries.freezes import words_of
 
+SHOWN = frozenset({"in_review", "merging", "merged"})
 ALARMS = frozenset({"claimed_elsewhere"})
 QUIET = frozenset({"aborted", "target_moved"})
 """Ends of a merge that need no box: somebody wanted it, or a new revision tells it."""
@@ -23,12 +25,17 @@ class MergeNotice:
 
 
 def merge_notice(change: ChangeRequest) -> MergeNotice | None:
-    """For a change in review or in the middle of merging; one query."""
-    if change.status not in {"in_review", "merging"}:
+    """For a change that is open, or merged and not done; two queries."""
+    if change.status not in SHOWN:
         return None
+    freeze = open_freeze(change.repository_id, change.target_branch)
+    if freeze is not None:
+        return MergeNotice(f"{freeze.branch} is frozen.", words_of(freeze), is_alarm=True)
     intent = last_merge(change)
     if intent is None:
         return None
+    if intent.verification == MergeIntent.Verification.FAILED:
+        return MergeNotice("What landed is not what was approved.", str(intent.outcome["message"]), is_alarm=True)
     waits = why_it_waits(intent)
     if waits:
         return MergeNotice("The merge waits.", waits, is_alarm=bool(intent.outcome.get("stuck")))

@@ -12,7 +12,8 @@ from django.utils.dateparse import parse_datetime
 from apps.accounts.models import Team, User
 from apps.changes.outside import open_counts
 from apps.core.clock import now
-from apps.deployments.queries import claim_refused_at
+from apps.deployments.models import TargetFreeze
+from apps.deployments.queries import claim_refused_at, freezes_of
 from apps.policies.config import Rule
 from apps.policies.queries import Policy, policy_at
 from apps.policies.reading import Located
@@ -68,6 +69,7 @@ class RepositoryPage:
     has_ssh_key: bool
     outside: int
     claim_refused_at: datetime | None
+    freezes: tuple[TargetFreeze, ...] = ()
 
     @property
     def repository(self) -> Repository:
@@ -114,6 +116,7 @@ def repository_page(user: User, name: str) -> RepositoryPage:
         has_ssh_key=bool(repository.ssh_key),
         outside=open_counts([repository]).get(repository.pk, 0),
         claim_refused_at=claim_refused_at(repository),
+        freezes=tuple(freezes_of(repository).open()),
     )
 
 

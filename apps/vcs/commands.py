@@ -55,7 +55,7 @@ LEASE = rf"--force-with-lease={REF}:(?:{OID})?"
 
 COMMANDS: dict[str, Command] = {
     "blame": _command(OIDS, "--incremental", values=r"-L\d{1,8},\d{1,8}", takes_paths=True, end_of_options=False),
-    "cat-file": _command(OIDS, "-t -s -e blob --batch-command -z", end_of_options=False),
+    "cat-file": _command(OIDS, "-t -s -e blob commit --batch-command -z", end_of_options=False),
     "commit-graph": _command(NOTHING, "write --reachable --changed-paths --no-progress", end_of_options=False),
     "diff-tree": _command(
         OIDS,

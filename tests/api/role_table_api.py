@@ -124,6 +124,13 @@ ROWS = [
     ),
     Row("GET repository-claims", who(MEMBERS, 200), {"name": "{repository}"}),
     Row("PUT repository-claims", who(MAINTAIN, 200), {"name": "{repository}"}, {"claims_required": False}),
+    Row("GET repository-freezes", who(MEMBERS, 200), {"name": "{repository}"}),
+    Row(
+        "POST freeze-lift",
+        who(MAINTAIN, 200),
+        {"name": "{repository}", "freeze": "{freeze}"},
+        {"reason": "A test of ours."},
+    ),
     Row("GET change-merge", who(MEMBERS, 200), change("done")),
     Row("GET repository-outside-changes", who(MEMBERS, 200), {"name": "{repository}"}),
     Row("POST outside-change-adopt", who(WRITE, 201), {"name": "{repository}", "outside": "{outside}"}),

@@ -237,6 +237,7 @@ REPOSITORIES = [
     Row("GET repository_rebalance", who(MAINTAIN), INFRA),
     Row("POST repository_rebalance", who(MAINTAIN, 409), INFRA, {"moves": "1:bob:kim"}),
     Row("POST repository_claims", who(MAINTAIN, DONE), INFRA, {"required": "no"}),
+    Row("POST freeze_lift", who(MAINTAIN, DONE), {**INFRA, "freeze": "{freeze}"}, {"reason": "A test of ours."}),
     Row("GET repository_credentials", who(MAINTAIN), INFRA),
     Row("POST repository_credentials", who(MAINTAIN, DONE), INFRA, {"username": "bot", "secret": "x"}),
     Row("GET runbooks", anybody()),

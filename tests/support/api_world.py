@@ -16,7 +16,8 @@ from apps.changes import services as changes
 from apps.changes.models import ChangeRequest, OutsideChange, Rendering, RenderingPlan
 from apps.core.clock import now
 from apps.deployments import services as deployments
-from apps.deployments.models import Deployment
+from apps.deployments.models import Deployment, TargetFreeze
+from apps.deployments.transitions import freeze_target
 from apps.presentation import diff_json
 from apps.presentation.diff_sides import sides_of
 from apps.repositories.models import Repository
@@ -90,6 +91,8 @@ class World:
         pushed(self.repository, self.work, "main:refs/heads/main")
         run_jobs("changes.take_ref_updates")
         self.names["outside"] = OutsideChange.objects.get().pk
+        freeze_target(self.repository, "frozen", reason="Something else landed there.")
+        self.names["freeze"] = TargetFreeze.objects.get().pk
 
     def propose(self, name: str, content: dict[str, str] | None = None, **options: Any) -> ChangeRequest:
         """A change of alice from a branch of that name."""

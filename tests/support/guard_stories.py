@@ -19,7 +19,7 @@ from apps.deployments.jobs import landing, starting
 from apps.deployments.lifecycle import Event
 from apps.deployments.models import Deployment, MergeIntent
 from apps.deployments.services import merge_change
-from apps.deployments.transitions import LeaseLost, end_deployment, moving
+from apps.deployments.transitions import LeaseLost, end_deployment, freeze_target, moving
 from apps.repositories.models import RepositoryRole
 from apps.reviews.models import Review
 from apps.reviews.services import open_thread, submit_review, withdraw_review
@@ -328,6 +328,18 @@ def something_starts_in_production_that_nobody_released(delivery: Delivery) -> b
 
 def something_starts_before_its_turn(delivery: Delivery) -> bool:
     return starts(pending(delivery, "production"))
+
+
+def something_starts_before_what_landed_was_compared(delivery: Delivery) -> bool:
+    intent = decided(delivery)
+    landing.carry_out_merge(intent.pk)
+    return starts(delivery.deployment(intent.change))
+
+
+def something_starts_from_a_frozen_branch(delivery: Delivery) -> bool:
+    row = pending(delivery)
+    freeze_target(delivery.repository, "main", reason="Something else landed there.")
+    return starts(row)
 
 
 def something_starts_in_a_freeze(delivery: Delivery) -> bool:

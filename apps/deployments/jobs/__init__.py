@@ -2,10 +2,22 @@
 
 from apps.changes.services import RUN_PLANS
 from apps.core.work import Job
-from apps.deployments.jobs import automatic, environments, following, landing, planning, scheduled, starting, tidying
+from apps.deployments.jobs import (
+    automatic,
+    environments,
+    following,
+    landing,
+    planning,
+    scheduled,
+    starting,
+    tidying,
+    verifying,
+)
+from apps.deployments.jobs.landing import VERIFY
 
 JOBS = (
     Job(name="deployments.carry_out_merges", due=landing.merges_due, run=landing.carry_out_merge, every=1.0, slow=True),
+    Job(name=VERIFY, due=verifying.verifications_due, run=verifying.verify_landed, every=1.0, slow=True),
     Job(
         name="deployments.read_environments",
         due=environments.repositories_due,

@@ -28,6 +28,8 @@ from apps.deployments.jobs.claiming import ELSEWHERE, claim, ref_of
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Deployment, MergeIntent
 from apps.deployments.plans import deploys_from
+from apps.deployments.queries import open_freeze
+from apps.deployments.queries.freezes import words_of
 from apps.deployments.transitions import LeaseLost, create_deployment, end_deployment, refresh_environments
 from apps.policies.config import affected_environments
 from apps.policies.queries import policy_at
@@ -42,6 +44,15 @@ from apps.vcs.history import Signature
 log = structlog.get_logger(__name__)
 LONGEST_WAIT = 60.0
 MOVED = "target_moved"
+FROZEN = "frozen"
+VERIFY = "deployments.verify_landed"
+TO_VERIFY: dict[str, object] = {
+    "verification": MergeIntent.Verification.PENDING,
+    "lease_until": None,
+    "check_at": None,
+    "tries": 0,
+    "outcome": {},
+}
 STUCK_AFTER = timedelta(minutes=15)
 
 
@@ -98,6 +109,8 @@ def _try(intent: MergeIntent, fence: int) -> None:
     if tip != revision.target_oid and not _is_there(intent, commit, tip):
         _return_moved(intent, fence, tip)
         return
+    if tip == revision.target_oid and _is_frozen(intent, fence):
+        return
     _claim(intent, fence, source)
     refusal = ""
     if tip == revision.target_oid:
@@ -117,6 +130,14 @@ def _is_there(intent: MergeIntent, commit: str, tip: str | None) -> bool:
     return bool(tip) and (tip == commit or _has_arrived(intent, commit, str(tip)))
 
 
+def _is_frozen(intent: MergeIntent, fence: int) -> bool:
+    """Whether nothing may be pushed to the branch; then the merge is given back."""
+    freeze = open_freeze(intent.change.repository_id, intent.revision.target_branch)
+    if freeze is not None:
+        _return(intent, fence, FROZEN, words_of(freeze))
+    return freeze is not None
+
+
 def _return_moved(intent: MergeIntent, fence: int, tip: str | None) -> None:
     what = "moved" if tip else "was deleted"
     _return(intent, fence, MOVED, f"{intent.revision.target_branch} {what} before the merge arrived.")
@@ -128,6 +149,8 @@ def _adopt(intent: MergeIntent, fence: int) -> None:
     ref = f"refs/heads/{revision.target_branch}"
     source = mirrors.source_of(repository)
     tip = remotes.remote_tip(source, ref, limits=mirrors.limits())
+    if _is_frozen(intent, fence):
+        return
     if tip and _is_there(intent, revision.head_oid, tip):
         _claim(intent, fence, source)
         _land(intent, fence, revision.head_oid, tip=tip)
@@ -187,7 +210,8 @@ def _land(intent: MergeIntent, fence: int, commit: str, *, tip: str) -> None:
                     change=change.rolls_back_id, status=Status.PENDING
                 )
             )
-        _write(intent, fence, state=MergeIntent.State.LANDED, ended_at=now(), lease_until=None, outcome={})
+        _write(intent, fence, state=MergeIntent.State.LANDED, ended_at=now(), **TO_VERIFY)
+        request_work(VERIFY, intent.pk)
         change.refresh_from_db()
         entry = _adopted(change, commit) if is_adoption else None
         changes.land(change, commit=commit, actor=Actor.of(intent.requested_by), entry=entry)

@@ -11,6 +11,7 @@ from apps.deployments.models.deployments import (
     Step,
 )
 from apps.deployments.models.environments import DefinedEnvironments, Environment, EnvironmentSecret
+from apps.deployments.models.freezes import TargetFreeze
 from apps.deployments.models.identity import PortalIdentity
 from apps.deployments.models.merging import MergeIntent, MergeSchedule
 from apps.deployments.models.status_pages import StatusPage
@@ -33,4 +34,5 @@ __all__ = [
     "StatusPage",
     "Step",
     "TargetComparison",
+    "TargetFreeze",
 ]

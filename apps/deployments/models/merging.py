@@ -25,6 +25,11 @@ class MergeIntent(Leased):
         HELD = "held"  # the target repository keeps our claim
         REFUSED = "refused"  # its host takes none, and this repository goes on without
 
+    class Verification(models.TextChoices):
+        PENDING = "pending"  # landed, and not yet compared with what was approved
+        PASSED = "passed"
+        FAILED = "failed"
+
     change = models.ForeignKey("changes.ChangeRequest", on_delete=models.PROTECT, related_name="merge_intents")
     revision = models.ForeignKey("changes.Revision", on_delete=models.PROTECT, related_name="+")
     requested_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
@@ -35,7 +40,9 @@ class MergeIntent(Leased):
     claim_nonce = models.CharField(max_length=32, blank=True)  # drawn before the first try to claim the key
     claim = models.CharField(max_length=7, choices=Claim.choices, blank=True)  # empty: not claimed yet
     merge_commit = OidField()
-    outcome = models.JSONField(default=dict, blank=True)  # {"code", "message"}: why it waits or was returned
+    verification = models.CharField(max_length=7, choices=Verification.choices, blank=True)  # empty: has not landed
+    verified_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.JSONField(default=dict, blank=True)  # {"code", "message"}: why it waits, was returned, or is wrong
     tries = models.PositiveIntegerField(default=0)
     check_at = models.DateTimeField(null=True, blank=True)  # after a failed try: when the next one is due
     created_at = models.DateTimeField()
@@ -50,6 +57,7 @@ class MergeIntent(Leased):
             ),
             models.UniqueConstraint(fields=["key"], condition=~Q(key=""), name="merge_keys_are_unique"),
         ]
+        indexes = [models.Index(fields=["id"], condition=Q(verification="pending"), name="merges_to_verify")]
 
 
 class MergeSchedule(models.Model):

@@ -1,6 +1,7 @@
 """Reads of the deployments context."""
 
 from apps.deployments.queries.dry_runs import DryRun, Tried, dry_run
+from apps.deployments.queries.freezes import find_freeze, freezes_of, open_freeze
 from apps.deployments.queries.merges import claim_refused_at, last_merge, why_it_waits
 from apps.deployments.queries.reading import (
     events,
@@ -23,12 +24,15 @@ __all__ = [
     "events",
     "find",
     "find_environment",
+    "find_freeze",
+    "freezes_of",
     "goes_back",
     "is_superseded",
     "last_merge",
     "live_successor",
     "log_text",
     "look_at",
+    "open_freeze",
     "queue_position",
     "secret_names",
     "steps_of",

@@ -1,6 +1,7 @@
 """What holds a pending deployment, each reason with a sentence (DESIGN §6). Reads only.
 
-Codes: ``schedule``, ``connection``, ``promotion``, ``outside``, ``gate``, ``freeze``, ``window``, ``manual``, ``lock``. Rollbacks wait neither for the promotion
+Codes: ``schedule``, ``connection``, ``promotion``, ``outside``, ``gate``, ``freeze``, ``window``, ``manual``, ``lock``,
+``frozen``, ``verification``. Rollbacks wait neither for the promotion
 order nor, when they restore an earlier state, for the gate: that was the review of the inverse change.
 """
 
@@ -15,8 +16,9 @@ from apps.core.clock import now
 from apps.core.errors import Unavailable
 from apps.core.text import first_few
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
-from apps.deployments.models import Deployment, Environment
+from apps.deployments.models import Deployment, Environment, MergeIntent
 from apps.deployments.queries.connections import connection_for
+from apps.deployments.queries.freezes import open_freeze, words_of
 from apps.deployments.queries.gates import Gate, gate_of, present_config
 from apps.policies.config import HOLD
 from apps.policies.queries import policy_at
@@ -59,9 +61,27 @@ def look_at(deployment: Deployment) -> Look:
     found = _schedule(deployment) + _connection(deployment) + ([] if is_rollback else _promotion(deployment))
     if not is_free:
         found += _outside(deployment) + _gate(gate)
+    found += _frozen(deployment) + _verification(deployment)
     if deployment.manual_start:
         found.append(Wait("manual", "Starts by hand: somebody who may deploy presses Start."))
     return Look((*found, *_lock(deployment, is_ready=not found)), gate)
+
+
+def _frozen(deployment: Deployment) -> list[Wait]:
+    freeze = open_freeze(deployment.environment.repository_id, deployment.change.target_branch)
+    return [Wait("frozen", words_of(freeze))] if freeze is not None else []
+
+
+def _verification(deployment: Deployment) -> list[Wait]:
+    """Until another job has seen at the remote that what landed is what was approved; for ever where it is not."""
+    intent = MergeIntent.objects.filter(change=deployment.change_id, state=MergeIntent.State.LANDED).last()
+    if intent is None or intent.verification not in {"pending", "failed"}:
+        return []
+    said = str(intent.outcome.get("message", ""))
+    if intent.verification == MergeIntent.Verification.FAILED:
+        return [Wait("verification", f"{said} That is not what was approved, so it is never deployed: cancel this.")]
+    text = "What landed is being compared with what was approved, through a connection of its own."
+    return [Wait("verification", f"{text} {said}".strip())]
 
 
 def _schedule(deployment: Deployment) -> list[Wait]:

@@ -13,6 +13,7 @@ from apps.deployments.services.connections import (
     try_connection,
     update_connection,
 )
+from apps.deployments.services.freezing import lift_freeze
 from apps.deployments.services.merging import abort_merge, merge_change
 from apps.deployments.services.outside import adopt_outside_change, revert_outside_change
 from apps.deployments.services.receiving import Update, judge_push
@@ -34,6 +35,7 @@ __all__ = [
     "create_connection",
     "forbid_connection",
     "judge_push",
+    "lift_freeze",
     "merge_change",
     "release",
     "remove_connection",

@@ -16,6 +16,8 @@ from apps.core.errors import Conflict
 from apps.core.work import request_work
 from apps.deployments import access, messages
 from apps.deployments.models import MergeIntent
+from apps.deployments.queries import open_freeze
+from apps.deployments.queries.freezes import words_of
 from apps.deployments.transitions import merge_key, note_emergency
 from apps.reviews.queries import Judgement, judge
 
@@ -66,6 +68,9 @@ def begin_merge(actor: User, change: ChangeRequest) -> MergeIntent:
     audit.hold_log()  # a demotion or a withdrawal is before this, and seen, or after the merge, and too late
     actor.refresh_from_db(fields=["is_active", "is_superuser"])
     access.require_merge(actor, change)
+    freeze = open_freeze(change.repository_id, change.target_branch)
+    if freeze is not None:
+        raise Conflict("frozen", words_of(freeze), freeze=freeze.pk)
     judged = judge(change)
     verdict = judged.verdict
     if not verdict.allowed or change.revision is None:

@@ -9,6 +9,7 @@ from apps.deployments.transitions.creating import (
 from apps.deployments.transitions.emergencies import note_emergency
 from apps.deployments.transitions.ending import end_deployment
 from apps.deployments.transitions.events import LeaseLost, append_event
+from apps.deployments.transitions.freezing import freeze_target, lift
 from apps.deployments.transitions.moving import move, wake_pending
 from apps.deployments.transitions.naming import attempt_key, merge_key, portal_identity
 from apps.deployments.transitions.scheduling import end_schedule
@@ -20,6 +21,8 @@ __all__ = [
     "create_deployment",
     "end_deployment",
     "end_schedule",
+    "freeze_target",
+    "lift",
     "merge_key",
     "move",
     "next_number",

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.web.views import outside, repositories, repository_history, repository_settings, reviewer_forms
+from apps.web.views import freezes, outside, repositories, repository_history, repository_settings, reviewer_forms
 
 urlpatterns = [
     path("repositories/", repositories.index, name="repositories"),
@@ -21,5 +21,6 @@ urlpatterns = [
     path("repositories/<str:name>/webhook/rotate/", repository_settings.rotate_webhook, name="repository_webhook"),
     path("repositories/<str:name>/rebalance/", reviewer_forms.rebalance, name="repository_rebalance"),
     path("repositories/<str:name>/claims/", repository_settings.require_claims, name="repository_claims"),
+    path("repositories/<str:name>/freezes/<int:freeze>/lift/", freezes.lift, name="freeze_lift"),
     path("repositories/<str:name>/credentials/", repository_settings.credentials, name="repository_credentials"),
 ]

@@ -1,0 +1,137 @@
+"""After a merge landed: is what the remote has what was approved (RELIABILITY §3.5 S4, I14)?
+
+Another job than the one that pushed, with a connection and a repository of its own; nothing is believed that was remembered.
+Until it says yes no deployment of the change starts. A wrong tree freezes the target branch. Killed anywhere, it is done again.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from apps.changes.models import ChangeRequest
+from apps.changes.signals import change_changed
+from apps.core.clock import now
+from apps.core.errors import PortalError, Unavailable
+from apps.deployments.models import MergeIntent
+from apps.deployments.transitions import LeaseLost, freeze_target, wake_pending
+from apps.repositories import mirrors
+from apps.repositories.models import RepositoryRole
+from apps.repositories.roles import Role
+from apps.reviews.models import News
+from apps.reviews.transitions import tell
+from apps.vcs import landed
+
+log = structlog.get_logger(__name__)
+LONGEST_WAIT = 60.0
+LOOKS = 3
+"""Looks that a missing commit gets: the host may answer from a replica that is behind."""
+Verification = MergeIntent.Verification
+
+
+def verifications_due(limit: int) -> list[int]:
+    """Landed merges that nobody has compared yet and whose time has come."""
+    moment = now()
+    rows = MergeIntent.objects.filter(verification=Verification.PENDING).unleased(moment)
+    return list(rows.exclude(check_at__gt=moment).order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def verify_landed(pk: int) -> None:
+    """One look at one landed merge."""
+    seconds = float(max(settings.PORTAL_LEASE_SECONDS, 1.0))
+    fence = MergeIntent.objects.claim(pk, seconds=seconds, verification=Verification.PENDING)
+    if fence is None:
+        return
+    intent = MergeIntent.objects.select_related("change__repository", "revision", "requested_by").get(pk=pk)
+    try:
+        wrong = _compare(intent)
+        _end(intent, fence, wrong)
+    except LeaseLost:
+        log.info("verification_lease_lost", intent=pk)
+    except (PortalError, OSError) as problem:
+        _again_later(intent, fence, problem)
+
+
+def _compare(intent: MergeIntent) -> str:
+    """What is wrong with what landed, as a sentence; empty when it is what was approved."""
+    change, revision = intent.change, intent.revision
+    repository = change.repository
+    found = landed.look_at(
+        mirrors.source_of(repository),
+        repository.mirror_path,
+        branch=revision.target_branch,
+        commit=change.merge_commit,
+        limits=mirrors.limits(),
+    )
+    if not found.tree:
+        what = f"does not contain {change.merge_commit[:12]}, the merge of {change.label}" if found.tip else "is gone"
+        if intent.tries + 1 < LOOKS:
+            raise Unavailable("not_there_yet", f"{revision.target_branch} {what}; it is looked at again.")
+        return (
+            f"{revision.target_branch} {what} that had landed there."
+            if found.tip
+            else f"{revision.target_branch} {what}."
+        )
+    if found.tree != revision.result_tree:
+        return (
+            f"{change.merge_commit[:12]}, the merge of {change.label}, has the tree {found.tree[:12]}; "
+            f"approved was {revision.result_tree[:12]}."
+        )
+    is_adoption = change.kind == ChangeRequest.Kind.ADOPTION
+    if not is_adoption and found.parents != (revision.target_oid, revision.head_oid):
+        return f"{change.merge_commit[:12]}, the merge of {change.label}, stands on other commits than those that were reviewed."
+    return ""
+
+
+def _end(intent: MergeIntent, fence: int, wrong: str) -> None:
+    change, branch = intent.change, intent.revision.target_branch
+    with transaction.atomic():
+        _write(
+            intent,
+            fence,
+            verification=Verification.FAILED if wrong else Verification.PASSED,
+            verified_at=now(),
+            outcome={"code": "wrong_tree", "message": wrong} if wrong else {},
+            lease_until=None,
+            check_at=None,
+        )
+        if wrong:
+            log.error("landed_is_not_approved", intent=intent.pk, commit=change.merge_commit)
+            freeze_target(change.repository, branch, reason=wrong, change=change, commit=change.merge_commit)
+            people = [change.owner_id or 0, change.requester_id, intent.requested_by_id, *_maintainers(change)]
+            tell(change, people, kind=News.Kind.FAILED, text=f"{branch} is frozen: {wrong}")
+        transaction.on_commit(lambda: _tell(change))
+
+
+def _tell(change: ChangeRequest) -> None:
+    wake_pending(change.repository_id, change=change)
+    change_changed.send(sender=None, change_id=change.pk)
+
+
+def _maintainers(change: ChangeRequest) -> list[int]:
+    roles = RepositoryRole.objects.filter(repository=change.repository_id, role=Role.MAINTAINER, user__isnull=False)
+    return [pk for pk in roles.values_list("user", flat=True) if pk]
+
+
+def _again_later(intent: MergeIntent, fence: int, problem: Exception) -> None:
+    """1 s x 2^n, at most a minute; until it is known nothing starts."""
+    code, message = (problem.code, problem.message) if isinstance(problem, PortalError) else ("no_disk", str(problem))
+    wait = min(LONGEST_WAIT, 2.0 ** min(intent.tries, 10))
+    log.warning("verification_waits", intent=intent.pk, code=code, tries=intent.tries + 1)
+    outcome = {"code": code, "message": message}
+    later = now() + timedelta(seconds=wait)
+    try:
+        _write(intent, fence, tries=intent.tries + 1, check_at=later, lease_until=None, outcome=outcome)
+        _tell(intent.change)
+    except LeaseLost:
+        log.info("verification_lease_lost", intent=intent.pk)
+
+
+def _write(intent: MergeIntent, fence: int, **columns: object) -> None:
+    """Write columns if this worker still holds it."""
+    rows = MergeIntent.objects.filter(pk=intent.pk, fence=fence, verification=Verification.PENDING)
+    if not rows.update(**columns):
+        raise LeaseLost

@@ -1,0 +1,63 @@
+"""Freezing a target branch, and lifting that."""
+
+from __future__ import annotations
+
+from django.db import IntegrityError, transaction
+
+from apps.accounts.models import User
+from apps.audit import services as audit
+from apps.audit.actors import SYSTEM, Actor
+from apps.changes.models import ChangeRequest
+from apps.core.clock import now
+from apps.core.errors import Conflict
+from apps.deployments.models import TargetFreeze
+from apps.deployments.transitions.moving import wake_pending
+from apps.repositories.models import Repository
+
+
+@transaction.atomic
+def freeze_target(
+    repository: Repository, branch: str, *, reason: str, change: ChangeRequest | None = None, commit: str = ""
+) -> None:
+    """Nothing goes to ``branch`` any more; one freeze at a time, the first one says why."""
+    audit.hold_log()  # a merge or a start is before this, and under way, or after it, and refused
+    try:
+        with transaction.atomic():
+            TargetFreeze.objects.create(
+                repository=repository,
+                branch=branch,
+                change=change,
+                commit=commit,
+                reason=reason[:500],
+                created_at=now(),
+            )
+    except IntegrityError:
+        return
+    audit.record(
+        SYSTEM,
+        "target.frozen",
+        target=branch,
+        repository=repository.name,
+        change=change.number if change else None,
+        summary=f"{branch} of {repository.name} is frozen: {reason}",
+        data={"branch": branch, "commit": commit},
+    )
+    transaction.on_commit(lambda: wake_pending(repository.pk))  # rows are locked before the log, never after it
+
+
+def lift(freeze: TargetFreeze, *, actor: User, reason: str) -> None:
+    """End ``freeze``; :class:`Conflict` ``lifted`` when somebody did already. Inside a transaction."""
+    rows = TargetFreeze.objects.open().filter(pk=freeze.pk)
+    if not rows.update(lifted_at=now(), lifted_by=actor, lift_reason=reason[:500]):
+        raise Conflict("lifted", f"{freeze.branch} is not frozen any more. Reload the page.")
+    repository = freeze.repository
+    audit.record(
+        Actor.of(actor),
+        "target.unfrozen",
+        target=freeze.branch,
+        repository=repository.name,
+        change=freeze.change.number if freeze.change else None,
+        summary=f"{actor.username} lifted the freeze of {freeze.branch} of {repository.name}: {reason}",
+        data={"branch": freeze.branch, "reason": reason},
+    )
+    transaction.on_commit(lambda: wake_pending(repository.pk))
