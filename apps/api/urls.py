@@ -11,6 +11,7 @@ from apps.api.views import (
     connections,
     deployments,
     desk,
+    environments,
     gates,
     merging,
     outside,
@@ -213,6 +214,12 @@ urlpatterns = [
     path("deployments/<int:number>/resolve/", route(deployments.resolve), name="deployment-resolve"),
     path("calendar/", route(policies.show_calendar), name="calendar"),
     path("environments/", route(deployments.list_environments), name="environments"),
+    path("environments/board/", route(environments.show_board), name="environments-board"),
+    path(
+        "environments/compare/",
+        route(environments.compare_environments, environments.render_comparison),
+        name="environments-compare",
+    ),
     path(
         "environments/<str:repository>/<str:environment>/secrets/<str:name>/",
         route(deployments.set_secret, deployments.remove_secret),

@@ -157,6 +157,8 @@ ACTIONS: dict[str, str] = {
     "environment.unlocked": "Environment unlocked",
     "environment.created": "Environment created",
     "environment.updated": "Environment changed",
+    "comparison.requested": "Comparison of two environments asked for",
+    "status_page.set": "Public status page of an environment set up, changed, or switched on or off",
     # runbooks
     "runbook.started": "Runbook started",
     "runbook.step_finished": "Step of a runbook finished",

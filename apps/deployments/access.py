@@ -79,6 +79,11 @@ def can_test_connection(user: User, connection: Connection) -> Verdict:
     return can_see_connection(user, connection)
 
 
+def can_compare(user: User, environment: Environment) -> Verdict:
+    """Asking for renderings costs time of the workers: whoever may ask for a change may."""
+    return repositories.can_ask(user, environment.repository)
+
+
 def can_guard(user: User, repository: Repository) -> Verdict:
     """Asking what a Git host may take: its service account, and maintainers."""
     see = repositories.can_ask(user, repository)
@@ -113,3 +118,7 @@ def require_test_connection(user: User, connection: Connection) -> None:
 
 def require_keep_secrets(user: User, environment: Environment) -> None:
     can_keep_secrets(user, environment).require()
+
+
+def require_compare(user: User, environment: Environment) -> None:
+    can_compare(user, environment).require()

@@ -87,11 +87,12 @@ class ResourceRow:
 
 def field_rows(change: ResourceChange) -> tuple[tuple[FieldRow, ...], tuple[FieldRow, ...]]:
     """The fields that count, and those whose difference has no effect."""
-    rows = [_field(field, change) for field in change.fields]
+    rows = [field_row(field, change) for field in change.fields]
     return tuple(row for row in rows if not row.rule), tuple(row for row in rows if row.rule)
 
 
-def _field(field: FieldChange, change: ResourceChange) -> FieldRow:
+def field_row(field: FieldChange, change: ResourceChange) -> FieldRow:
+    """One field of a resource, as it is shown."""
     path, rule = plain(words(field.path)), RULES.get(field.rule, field.rule)
     forces = any(field.path[: len(path)] == path for path in change.replace_paths)
     if _is_long(field.before) or _is_long(field.after):

@@ -242,6 +242,9 @@ ROWS = [
     Row("POST deployment-resolve", who(DEPLOY, 200), change("unknown"), {"outcome": "failed", "reason": "I looked"}),
     Row("GET calendar", signed_in(200)),
     Row("GET environments", signed_in(200)),
+    Row("GET environments-board", signed_in(200)),
+    Row("GET environments-compare", who(MEMBERS, 200), query="?from={repository}/staging&to={repository}/production"),
+    Row("POST environments-compare", who(ASK, 202), body={"from": "{repository}/staging", "to": "git"}),
     Row(
         "PUT environment-secret",
         who(MAINTAIN, 200),

@@ -66,7 +66,7 @@ READS = [
     "changes/{approved}/reviews/", "changes/{review}/assignments/", "changes/{review}/reviewers/", "repositories/infra/rebalance/", "repositories/infra/outside-changes/", "repositories/infra/claims/", "repositories/infra/freezes/", "changes/{done}/merge/", "me/absences/",
     "changes/{review}/renderings/", "changes/{review}/renderings/staging/broken/", "changes/{review}/overrides/", "changes/{review}/overlaps/", "changes/{review}/policy/", "changes/{done}/verdicts/", "calendar/", "changes/{review}/schedule/", "changes/{review}/emergency/", "changes/{review}/checks/", "changes/{review}/threads/", "changes/{review}/drafts/", "changes/{review}/viewed/", "changes/{review}/attention/",
     "queue/", "queue/arrangement/", "inbox/", "deployments/",
-    "deployments/{failed}/", "deployments/{waiting}/", "deployments/{succeeded}/events/", "environments/", "audit/", "connections/", "connections/corp/",
+    "deployments/{failed}/", "deployments/{waiting}/", "deployments/{succeeded}/events/", "environments/", "environments/board/", "environments/compare/?from=infra%2Fstaging&to=infra%2Fproduction", "audit/", "connections/", "connections/corp/",
 ]  # fmt: skip
 WRITES = [
     ("changes/", {"repository": "infra", "title": "Ask"}, 201),
@@ -100,7 +100,7 @@ def _check(schema: dict[str, Any], path: str, method: str, status: int, body: An
 
 
 def _fits(template: str, path: str) -> bool:
-    parts, given = template.split("/"), path.split("/")
+    parts, given = template.split("/"), path.partition("?")[0].split("/")
     return len(parts) == len(given) and all(a == b or a.startswith("{") for a, b in zip(parts, given, strict=True))
 
 

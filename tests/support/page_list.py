@@ -26,6 +26,7 @@ PAGES: dict[str, list[str]] = {
         "/deployments/8/comment/?step=apply&line=2",
         *("/deployments/12/cancel/", "/deployments/12/resolve/"),
         *("/environments/", "/environments/harbour/staging/", "/calendar/", "/environments/harbour/production/"),
+        *("/environments/compare/", "/environments/compare/?from=harbour%2Fproduction&to=harbour%2Fstaging"),
         *("/repositories/", "/repositories/connect/", "/repositories/harbour/", "/repositories/harbour/policy/"),
         "/repositories/harbour/outside/",
         *(
@@ -84,7 +85,7 @@ PAGES: dict[str, list[str]] = {
         *("/queue/", "/changes/", "/changes/new/", "/changes/1/", "/deployments/", "/environments/", "/repositories/"),
     ],
 }
-NOT_PAGES = {"change_patch", "deployment_events", "deployment_log"}
+NOT_PAGES = {"change_patch", "deployment_events", "deployment_log", "environments_compare_source"}
 """Text and data to keep, which no browser shows as a page."""
 
 

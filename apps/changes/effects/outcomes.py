@@ -67,11 +67,11 @@ def outcome_of(target: Target, sides: Sides, hide: Fingerprint) -> Outcome:
             return with_checks(outcome_from(planned), target, sides, hide)
         return _compared(target, sides, hide)
     except RenderError as error:
-        message = _unquoted(error.message, target, sides, hide)
+        message = unquoted(error.message, target, sides, hide)
         raise RenderError(error.failure, message, path=error.path, line=error.line) from None
 
 
-def _unquoted(message: str, target: Target, sides: Sides, hide: Fingerprint) -> str:
+def unquoted(message: str, target: Target, sides: Sides, hide: Fingerprint) -> str:
     """What a tool said when it failed, without the secrets of either side."""
     inputs: set[str] = set()
     for tree in (sides.before, sides.after):

@@ -56,6 +56,11 @@ def both_sides(renderer: Renderer, sides: Sides, target: Target, hide: Fingerpri
     return first, second
 
 
+def one_side(renderer: Renderer, tree: GitTree, target: Target, hide: Fingerprint) -> Side:
+    """A single side as it was kept, or rendered now. Raises :class:`~apps.rendering.model.RenderError`."""
+    return _made((_looked_up(renderer, tree, target, hide),))[0]
+
+
 def _made(looked_up: tuple[Side | _Missing, ...]) -> list[Side]:
     """In the same order; two of equal content are made once."""
     missing = {each.key: each.making for each in looked_up if isinstance(each, _Missing)}

@@ -4,6 +4,7 @@ from apps.changes.services import RUN_PLANS
 from apps.core.work import Job
 from apps.deployments.jobs import (
     automatic,
+    comparing,
     environments,
     following,
     landing,
@@ -14,6 +15,7 @@ from apps.deployments.jobs import (
     verifying,
 )
 from apps.deployments.jobs.landing import VERIFY
+from apps.deployments.services import COMPARE
 
 JOBS = (
     Job(name="deployments.carry_out_merges", due=landing.merges_due, run=landing.carry_out_merge, every=1.0, slow=True),
@@ -27,6 +29,13 @@ JOBS = (
     Job(name="deployments.start", due=starting.deployments_due, run=starting.start, every=1.0),
     Job(name="deployments.follow", due=following.runs_due, run=following.follow, every=0.25, slow=True),
     Job(name=RUN_PLANS, due=planning.plans_due, run=planning.plan, every=5.0, slow=True),
+    Job(name=COMPARE, due=comparing.comparisons_due, run=comparing.compare_target, every=5.0, slow=True),
+    Job(
+        name="deployments.forget_comparisons",
+        due=comparing.comparisons_over,
+        run=comparing.forget_comparison,
+        every=3600.0,
+    ),
     Job(name="deployments.merge_when_allowed", due=automatic.merges_due, run=automatic.merge_when_allowed, every=5.0),
     Job(name="deployments.merge_scheduled", due=scheduled.schedules_due, run=scheduled.merge_scheduled, every=2.0),
     Job(name="deployments.finish_changes", due=automatic.changes_due, run=automatic.finish_change, every=30.0),

@@ -5,6 +5,7 @@ and is atomic; refusals are the errors of ``apps.core.errors``.
 """
 
 from apps.deployments.services.commenting import comment_on_log
+from apps.deployments.services.comparing import COMPARE, ask_comparison
 from apps.deployments.services.connections import (
     allow_connection,
     create_connection,
@@ -24,12 +25,14 @@ from apps.deployments.services.scheduling import schedule_deployment, schedule_m
 from apps.deployments.services.secrets import remove_secret, set_secret
 
 __all__ = [
+    "COMPARE",
     "Update",
     "abort_merge",
     "accept_report",
     "act_on_step",
     "adopt_outside_change",
     "allow_connection",
+    "ask_comparison",
     "cancel",
     "comment_on_log",
     "create_connection",

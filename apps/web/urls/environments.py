@@ -1,12 +1,16 @@
-"""Environments: board, detail, secrets."""
+"""Environments: board, comparisons, detail, secrets."""
 
 from django.urls import path
 
-from apps.web.views import calendar, environments
+from apps.web.views import calendar, comparing, environments
 
 urlpatterns = [
     path("calendar/", calendar.week, name="calendar"),
     path("environments/", environments.board, name="environments"),
+    path("environments/compare/", comparing.compare, name="environments_compare"),
+    path("environments/compare/_targets/", comparing.targets, name="environments_compare_targets"),
+    path("environments/compare/source/", comparing.source, name="environments_compare_source"),
+    path("environments/compare/render/", comparing.render_targets, name="environments_compare_render"),
     path("environments/<str:repository>/<str:name>/", environments.show, name="environment"),
     path("environments/<str:repository>/<str:name>/secrets/", environments.set_secret, name="environment_secret"),
     path(

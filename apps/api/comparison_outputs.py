@@ -1,0 +1,239 @@
+"""Answers of the board, and of two environments beside each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.api.answers import time
+from apps.api.fields import Text, maybe_moment, maybe_number, maybe_text, moment, string, texts, whole, word
+from apps.api.outputs import Out
+from apps.api.shapes import Shape
+from apps.deployments.queries.comparing import Side
+from apps.presentation.board import Board, Cell
+from apps.presentation.comparison_page import ComparedField, ComparedResource, ComparedTarget, Comparison
+
+REASONS = ("not_promoted", "not_deployed", "deployed", "overlay", "both", "unknown")
+TARGET_STATES = ("not_asked", "plan", "queued", "rendered", "failed")
+
+
+class CompareIn(Shape):
+    """``from`` and ``to`` are no names of Python, so they are declared below."""
+
+    at = Text(required=False, allow_blank=True, default="", max_length=60)
+    to_at = Text(required=False, allow_blank=True, default="", max_length=60)
+
+    def get_fields(self) -> Any:
+        sides = {
+            "from": Text(max_length=160, help_text="repository/environment"),
+            "to": Text(
+                required=False, allow_blank=True, default="", max_length=160, help_text="repository/environment, or git"
+            ),
+        }
+        return sides | super().get_fields()
+
+
+class ComparedSideOut(Out):
+    repository = string()
+    environment = string()
+    at = maybe_moment()
+    git = serializers.BooleanField(help_text="Whether it is the tip of the default branch, deployed or not.")
+    commit = maybe_text("What was live; null: nothing.")
+    deployment = maybe_number()
+    change = maybe_number()
+    live_from = maybe_moment()
+
+
+class ChangeBetweenOut(Out):
+    number = whole()
+    title = string()
+    due = serializers.BooleanField(help_text="Whether it was to be deployed to the side that lacks it.")
+    merged_at = maybe_moment()
+
+
+class ComparedFieldOut(Out):
+    path = string()
+    reason = word(REASONS)
+    secret = serializers.BooleanField(help_text="Only fingerprints of it are known.")
+
+    def get_fields(self) -> Any:
+        return super().get_fields() | {"from": maybe_text(), "to": maybe_text()}
+
+
+class ComparedResourceOut(Out):
+    kind = string()
+    namespace = string(allow_blank=True)
+    name = string()
+    presence = word(("both", "from", "to"))
+    reason = word(REASONS)
+    secret = serializers.BooleanField()
+
+    def get_fields(self) -> Any:
+        return super().get_fields() | {"fields": ComparedFieldOut(many=True)}
+
+
+class ComparedTargetOut(Out):
+    name = string()
+    state = word(TARGET_STATES)
+    message = maybe_text("Why it could not be compared.")
+    resources = ComparedResourceOut(many=True)
+    more = whole(help_text="Resources that differ and are not listed.")
+    unchanged = whole()
+
+
+class EnvironmentsComparedOut(Out):
+    only_in_to = ChangeBetweenOut(many=True)
+    only_in_from = ChangeBetweenOut(many=True)
+    files = texts("Paths that differ.")
+    problem = maybe_text("Why changes or targets cannot be told.")
+    targets = ComparedTargetOut(many=True)
+
+    def get_fields(self) -> Any:
+        return {"from": ComparedSideOut(), "to": ComparedSideOut()} | super().get_fields()
+
+
+class CellOut(Out):
+    environment = string()
+    sync = word(("up_to_date", "behind", "never_deployed"))
+    health = word(("not_checked", "deploying", "unknown", "deploy_failed", "frozen"))
+    since = maybe_moment()
+    deployment = maybe_number()
+    behind = whole()
+    waiting = whole()
+    frozen_until = maybe_text("In words.")
+    drift = maybe_text("null: not checked.")
+    live_commit = maybe_text()
+    live_change = maybe_number()
+    live_since = maybe_moment()
+    live_by = maybe_text()
+
+
+class BoardRowOut(Out):
+    repository = string()
+    service = maybe_text("A target of portal.yaml; null: the repository names none.")
+    cells = CellOut(many=True)
+
+
+class BoardOut(Out):
+    as_of = moment()
+    environments = texts("In promotion order.")
+    results = BoardRowOut(many=True)
+    next = maybe_text("The address of the following page; null on the last one.")
+    more_environments = maybe_text("The address of the same rows with the following environments.")
+
+
+def comparison_json(page: Comparison) -> dict[str, Any]:
+    """The shape of :class:`EnvironmentsComparedOut`."""
+    compared, between = page.compared, page.between
+    assert compared is not None  # noqa: S101 - the endpoint asks for two sides
+    assert between is not None  # noqa: S101
+
+    def changes(rows: Any) -> list[dict[str, Any]]:
+        return [
+            {
+                "number": one.number,
+                "title": one.title,
+                "due": one.number in between.due,
+                "merged_at": time(one.merged_at),
+            }
+            for one in rows
+        ]
+
+    return {
+        "from": _side(compared.start),
+        "to": _side(compared.end),
+        "only_in_to": changes(between.only_end),
+        "only_in_from": changes(between.only_start),
+        "files": list(between.paths),
+        "problem": between.problem or page.problem or None,
+        "targets": [_target(one) for one in page.targets],
+    }
+
+
+def _side(side: Side) -> dict[str, Any]:
+    live = side.deployment
+    return {
+        "repository": side.environment.repository.name,
+        "environment": side.environment.name,
+        "at": time(side.moment),
+        "git": side.is_git,
+        "commit": side.commit or None,
+        "deployment": live.number if live else None,
+        "change": live.change.number if live else None,
+        "live_from": time(live.ended_at) if live else None,
+    }
+
+
+def _target(target: ComparedTarget) -> dict[str, Any]:
+    return {
+        "name": target.name,
+        "state": target.state,
+        "message": target.message or None,
+        "resources": [_resource(one) for one in target.resources],
+        "more": target.more,
+        "unchanged": target.unchanged,
+    }
+
+
+def _resource(one: ComparedResource) -> dict[str, Any]:
+    return {
+        "kind": one.change.id.kind,
+        "namespace": one.change.id.namespace,
+        "name": one.change.id.name,
+        "presence": one.presence,
+        "reason": one.reason,
+        "secret": one.is_secret,
+        "fields": [_field(field) for field in one.fields],
+    }
+
+
+def _field(field: ComparedField) -> dict[str, Any]:
+    lines = field.row.lines
+    before = "\n".join(line.text for line in lines if line.sign in "- ") if lines else field.row.before
+    after = "\n".join(line.text for line in lines if line.sign in "+ ") if lines else field.row.after
+    return {
+        "path": field.row.path, "from": before, "to": after, "reason": field.reason, "secret": field.is_secret
+    }  # fmt: skip
+
+
+def board_json(board: Board) -> dict[str, Any]:
+    """The shape of :class:`BoardOut`."""
+    return {
+        "as_of": time(board.as_of),
+        "environments": list(board.columns),
+        "results": [
+            {
+                "repository": row.repository,
+                "service": row.service or None,
+                "cells": [_cell(cell) for cell in row.cells if cell is not None],
+            }
+            for row in board.rows
+        ],
+        "next": _api(board.next_url),
+        "more_environments": _api(board.later_url),
+    }
+
+
+def _api(url: str) -> str | None:
+    return url.replace("/environments/", "/api/v1/environments/board/", 1) if url else None
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    live = cell.place.live
+    about = cell.place.active or (cell.place.last if cell.health == "deploy_failed" else None)
+    return {
+        "environment": cell.environment.name,
+        "sync": cell.sync,
+        "health": cell.health,
+        "since": time(cell.health_since),
+        "deployment": about.number if about else None,
+        "behind": cell.place.behind,
+        "waiting": len(cell.place.pending),
+        "frozen_until": cell.frozen_until or None,
+        "drift": cell.drift.state if cell.drift else None,
+        "live_commit": cell.environment.live_commit or None,
+        "live_change": live.change.number if live else None,
+        "live_since": time(cell.environment.live_since),
+        "live_by": live.requested_by.username if live else None,
+    }

@@ -1,0 +1,217 @@
+"""Two environments beside each other, or one at two times: what was live, which changes lie between, what differs and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from apps.accounts.models import User
+from apps.changes.effects.sides import unpacked
+from apps.core.errors import InvalidInput
+from apps.deployments.access import can_compare
+from apps.deployments.models import Environment, TargetComparison
+from apps.deployments.queries.board import environments_of
+from apps.deployments.queries.comparing import (
+    GIT,
+    Between,
+    Compared,
+    Side,
+    between,
+    in_git,
+    keys_of,
+    planned_targets,
+    side,
+    stored,
+)
+from apps.deployments.reasons import hides_secret, is_secret
+from apps.presentation.plain import visible
+from apps.presentation.rendered_rows import FieldRow, field_row, leaves
+from apps.rendering.comparing.codec import decode_difference
+from apps.rendering.model import ResourceChange
+from apps.vcs.errors import ObjectMissing
+
+MOST_RESOURCES = 100
+"""Resources of one target that are listed; the others are counted."""
+MOST_PATHS = 50
+MOST_ENVIRONMENTS = 500
+PLAN = "A plan is made against the state of one environment, so plans of two are not compared. The files are, above."
+State = TargetComparison.State
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the address names. ``start_at`` and ``end_at``: moments with a time zone, or empty."""
+
+    start: str = ""
+    end: str = ""
+    start_at: str = ""
+    end_at: str = ""
+
+    @property
+    def query(self) -> str:
+        pairs = {"from": self.start, "at": self.start_at, "to": self.end, "to_at": self.end_at}
+        return urlencode({name: value for name, value in pairs.items() if value})
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedField:
+    """``reason`` is a key of the words, without ``compared_``."""
+
+    row: FieldRow
+    reason: str
+    is_secret: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedResource:
+    """``presence``: ``both``, or which side alone has it (``from``, ``to``)."""
+
+    change: ResourceChange
+    presence: str
+    reason: str
+    is_secret: bool
+    fields: tuple[ComparedField, ...]
+    size: int
+
+    @property
+    def name(self) -> str:
+        return visible(str(self.change.id))
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedTarget:
+    """``state``: ``not_asked``, ``plan`` (it cannot be compared), or that of its row. ``more``: resources that differ and are not listed."""
+
+    name: str
+    state: str
+    message: str = ""
+    resources: tuple[ComparedResource, ...] = ()
+    more: int = 0
+    unchanged: int = 0
+    silent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """``compared`` is ``None`` while the address names no two sides."""
+
+    asked: Asked
+    choices: tuple[str, ...]
+    compared: Compared | None = None
+    between: Between | None = None
+    targets: tuple[ComparedTarget, ...] = ()
+    problem: str = ""
+    can_ask: bool = False
+
+    @property
+    def is_waiting(self) -> bool:
+        return any(one.state == State.QUEUED for one in self.targets)
+
+    @property
+    def lacks(self) -> bool:
+        """Whether something can be asked for."""
+        return self.can_ask and any(one.state in ("not_asked", State.FAILED) for one in self.targets)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Differences by reason, over everything that is listed."""
+        found: dict[str, int] = {}
+        for target in self.targets:
+            for resource in target.resources:
+                for reason in [one.reason for one in resource.fields] or [resource.reason]:
+                    found[reason] = found.get(reason, 0) + 1
+        return found
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return self.between.paths[:MOST_PATHS] if self.between else ()
+
+
+def compared_of(user: User, asked: Asked) -> Compared:
+    """Both sides. ``NotVisible`` for what ``user`` may not see, ``InvalidInput`` for what cannot be read."""
+    start = side(user, asked.start, zoned_moment(asked.start_at, "at"))
+    if asked.end == GIT:
+        return Compared(start, in_git(start.environment))
+    return Compared(start, side(user, asked.end or asked.start, zoned_moment(asked.end_at, "to_at")))
+
+
+def zoned_moment(text: str, field: str) -> datetime | None:
+    """``2026-11-28T14:05:00Z``, ``2026-11-28T14:05+01:00``; empty: now. A moment without a zone would be another one for everybody."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        said = f"{text[:40]} is no moment. Write one with its time zone, such as 2026-11-28T14:05Z or …+01:00."
+        raise InvalidInput("bad_moment", said, field=field)
+    return found
+
+
+def comparison_page(user: User, asked: Asked) -> Comparison:
+    """Everything of the page; nothing is rendered here, only what was rendered is shown."""
+    choices = _choices(user)
+    if not asked.start or not (asked.end or asked.start_at):
+        return Comparison(asked, choices)
+    compared = compared_of(user, asked)
+    problem = ""
+    targets: tuple[ComparedTarget, ...] = ()
+    try:
+        targets = _targets(compared)
+    except (ObjectMissing, InvalidInput) as error:
+        problem = error.message
+    can_ask = all(can_compare(user, one.environment).allowed for one in (compared.start, compared.end))
+    return Comparison(asked, choices, compared, between(compared), targets, problem, can_ask)
+
+
+def _choices(user: User) -> tuple[str, ...]:
+    rows: list[Environment] = list(
+        environments_of(user)
+        .select_related("repository")
+        .order_by("repository__name", "position", "name")[:MOST_ENVIRONMENTS]
+    )
+    return tuple(f"{row.repository.name}/{row.name}" for row in rows)
+
+
+def _targets(compared: Compared) -> tuple[ComparedTarget, ...]:
+    if not compared.start.commit or not compared.end.commit:
+        return ()
+    keys = keys_of(compared)
+    rows = stored(keys)
+    found = [_target(name, rows.get(name), compared) for name in keys]
+    found += [ComparedTarget(name, "plan", PLAN) for name in planned_targets(compared)]
+    return tuple(sorted(found, key=lambda one: one.name))
+
+
+def _target(name: str, row: TargetComparison | None, compared: Compared) -> ComparedTarget:
+    if row is None:
+        return ComparedTarget(name, "not_asked")
+    if row.state != State.RENDERED or row.document is None:
+        return ComparedTarget(name, row.state, row.message)
+    document = unpacked(row.document)
+    difference = decode_difference(document["difference"])
+    pairs = list(zip(difference.changes, document["reasons"], strict=True))
+    shown = tuple(_resource(one, why, compared.end) for one, why in pairs[:MOST_RESOURCES])
+    more = max(len(pairs) - MOST_RESOURCES, 0)
+    return ComparedTarget(name, row.state, "", shown, more, difference.unchanged, len(difference.silent))
+
+
+def _resource(change: ResourceChange, why: tuple[str, list[str]], end: Side) -> ComparedResource:
+    resource, fields = why
+    presence = {"create": "to", "delete": "from"}.get(change.action.value, "both")
+    rows = [
+        ComparedField(field_row(field, change), _reason(reason, end), is_secret(field))
+        for field, reason in zip(change.fields, fields, strict=True)
+        if not field.rule
+    ]
+    body = change.after or change.before or {}
+    return ComparedResource(
+        change, presence, _reason(resource, end), hides_secret(change), tuple(rows), leaves(body) if not rows else 0
+    )
+
+
+def _reason(reason: str, end: Side) -> str:
+    """What was deployed between two times is, against Git, what is not deployed yet."""
+    return "not_deployed" if reason == "deployed" and end.is_git else reason

@@ -1,0 +1,31 @@
+"""The board of environments in a browser (acceptance 35)."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from apps.demo.cast import PASSWORD
+from tests.support.browsing import Person
+from tests.support.server import PortalServer
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+
+@pytest.mark.slow
+def test_acceptance_35_the_board_says_in_words_what_is_known_and_grey_what_is_not(
+    chromium: Browser, portal: PortalServer
+) -> None:
+    carol = Person(chromium, portal.url, "carol", PASSWORD)
+    page = carol.page
+    page.goto(f"{portal.url}/environments/")
+    staging, production = (page.locator(f"#env-{name}-harbour-web") for name in ("staging", "production"))
+    expect(staging).to_contain_text("Up to date")
+    expect(staging.locator(".st--neu", has_text="Not checked")).to_be_visible()
+    expect(production).to_contain_text("Behind by")
+    expect(production).to_contain_text("drift not checked")
+    expect(page.locator("#board .st--ok")).to_have_count(0)
+    page.get_by_label("State", exact=True).select_option("deploying")
+    page.get_by_role("button", name="Filter").click()
+    expect(page).to_have_url(f"{portal.url}/environments/?q=&repository=&environment=&state=deploying&behind=")
+    carol.leave()

@@ -1,0 +1,88 @@
+"""The pages of the board and of comparisons: words, filters in the address, what strangers do not learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from apps.accounts.models import User
+from apps.deployments.models import TargetComparison
+from apps.deployments.services import merge_change
+from tests.support.delivery import Delivery, pipeline, run_until_idle
+
+pytestmark = pytest.mark.django_db(transaction=True)
+COMPARE = "/environments/compare/?from=infra%2Fproduction&to=infra%2Fstaging"
+
+
+def client_of(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend="apps.accounts.backends.PortalBackend")
+    return client
+
+
+@pytest.fixture
+def delivery(tmp_path: Path) -> Delivery:
+    """A change that is live in staging and failed in production."""
+    found = Delivery.start(tmp_path, pipeline(production="exit 3"))
+    merge_change(found.people.alice, change=found.approved())
+    run_until_idle()
+    return found
+
+
+def test_the_board_says_two_words_in_every_cell_and_never_that_something_is_healthy(delivery: Delivery) -> None:
+    html = client_of(delivery.people.bob).get("/environments/").content.decode()
+    for words in ("Up to date", "Behind by 1 change", "Deploy failed", "Not checked", "drift not checked"):
+        assert words in html
+    board = html[html.index('id="board"') :]
+    assert "Healthy" not in board
+    assert "Synced" not in board
+    assert "st--ok" not in board
+    assert 'href="/environments/compare/?from=infra%2Fproduction&amp;to=git"' in board
+
+
+def test_filters_are_in_the_address_and_can_be_taken_away(delivery: Delivery) -> None:
+    bob = client_of(delivery.people.bob)
+    found = bob.get("/environments/?state=failed&q=inf").content.decode()
+    assert 'id="env-production-infra"' in found
+    assert 'href="/environments/?state=failed"' in found  # the chip of q, taken away
+    assert "Nothing matches" in bob.get("/environments/?state=deploying").content.decode()
+    assert 'id="env-staging-infra"' in bob.get("/environments/?state=nonsense&column=77&after=a/b").content.decode()
+
+
+def test_the_board_of_a_stranger_names_nothing(delivery: Delivery) -> None:
+    html = client_of(delivery.people.mallory).get("/environments/?repository=infra&q=infra").content.decode()
+    assert "staging" not in html
+    assert "production" not in html
+    assert client_of(delivery.people.mallory).get(COMPARE).status_code == 404
+
+
+def test_a_comparison_is_asked_for_with_a_button_and_no_page_writes(delivery: Delivery) -> None:
+    bob = client_of(delivery.people.bob)
+    assert "Nothing was live" in bob.get(COMPARE).content.decode()
+    answer = bob.get("/environments/compare/?from=infra%2Fstaging&to=git")
+    assert "The same commit" in answer.content.decode()
+    assert TargetComparison.objects.count() == 0
+
+
+def test_a_comparison_that_cannot_be_read_says_what_is_wrong(delivery: Delivery) -> None:
+    bob = client_of(delivery.people.bob)
+    for query, words in (
+        ("from=staging&to=git", "repository/environment"),
+        ("from=infra/staging&at=2026-01-01T10:00", "time zone"),
+    ):
+        answer = bob.get(f"/environments/compare/?{query}")
+        assert answer.status_code == 422
+        assert words in answer.content.decode()
+
+
+def test_the_source_difference_is_plain_text(delivery: Delivery) -> None:
+    bob = client_of(delivery.people.bob)
+    at = "2000-01-01T00:00Z"
+    assert (
+        bob.get(f"/environments/compare/source/?from=infra/staging&at={at}&to=infra/staging").status_code == 422
+    )  # nothing was live
+    answer = bob.get("/environments/compare/source/?from=infra/staging&to=git")
+    assert answer["Content-Type"].startswith("text/plain")
+    assert answer["X-Content-Type-Options"] == "nosniff"
