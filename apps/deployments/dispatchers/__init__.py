@@ -78,6 +78,7 @@ class Run:
     ``observe`` told; ``sent`` in it is the moment (ISO) before the request went out.
     ``options`` are the keys of ``deploy`` in portal.yaml beside ``via``, ``start`` and ``steps``.
     ``reports`` are the signed messages of the other system about this key, oldest first.
+    ``is_cancelled``: a person asked for it to be stopped.
     ``memory`` lasts one look: what was fetched once in it need not be fetched again.
     """
 
@@ -95,6 +96,7 @@ class Run:
     outside: Outside | None = None
     reports: tuple[Mapping[str, Any], ...] = ()
     callback_url: str = ""
+    is_cancelled: bool = False
     memory: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property

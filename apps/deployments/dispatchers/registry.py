@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from apps.core.errors import Unavailable
-from apps.deployments.dispatchers import Capabilities, Dispatcher, Outside, gitlab, webhook
+from apps.deployments.dispatchers import Capabilities, Dispatcher, Outside, argocd, gitlab, webhook
 from apps.deployments.dispatchers.local import LocalDispatcher
 
 DISPATCHERS: dict[str, Dispatcher] = {
     "local": LocalDispatcher(),
+    "argocd": argocd.ArgoCDDispatcher(),
     "gitlab": gitlab.GitLabDispatcher(),
     "webhook": webhook.WebhookDispatcher(),
 }
 
 TESTS: dict[str, Callable[[Outside], str]] = {
+    "argocd": argocd.test,
     "gitlab": gitlab.test,
     "webhook": webhook.test,
 }

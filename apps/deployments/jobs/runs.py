@@ -40,4 +40,5 @@ def run_of(deployment: Deployment, attempt: Attempt, *, with_secrets: bool) -> R
         outside=outside_of(attempt.connection) if with_secrets and attempt.connection is not None else None,
         reports=tuple(attempt.reports.values_list("body", flat=True)) if attempt.connection_id else (),
         callback_url=f"{settings.PORTAL_URL}/api/v1/deployments/{deployment.number}/reports/",
+        is_cancelled=deployment.cancel_requested_by_id is not None,
     )

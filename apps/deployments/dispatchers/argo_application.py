@@ -1,0 +1,110 @@
+"""An application of Argo CD as its API shows it, and which of its operations is the one of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from apps.deployments.dispatchers import Run
+from apps.deployments.dispatchers.remote import listed, mapping, moment
+from apps.deployments.dispatchers.words import said
+
+INFO = "gitops-portal"
+"""The name under which our key stands in the facts of an operation."""
+FINISHED = {"Succeeded", "Failed", "Error"}
+
+
+@dataclass(frozen=True)
+class Application:
+    """The application as Argo CD shows it, and what of it is about ``run``."""
+
+    run: Run
+    body: Mapping[str, Any]
+
+    @property
+    def status(self) -> dict[str, Any]:
+        return mapping(self.body.get("status"))
+
+    @property
+    def operation(self) -> dict[str, Any]:
+        """The latest operation with its phase; one that was only asked for has the phase ``Pending``."""
+        asked = mapping(self.body.get("operation"))
+        state = mapping(self.status.get("operationState"))
+        if asked and (not state or state.get("phase") in FINISHED):
+            return {"operation": asked, "phase": "Pending"}
+        return state
+
+    @property
+    def phase(self) -> str:
+        return str(self.operation.get("phase") or "")
+
+    @property
+    def revision(self) -> str:
+        """Of the latest operation."""
+        asked = mapping(mapping(self.operation.get("operation")).get("sync"))
+        return str(mapping(self.operation.get("syncResult")).get("revision") or asked.get("revision") or "")
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self.phase) and self.phase not in FINISHED
+
+    @property
+    def is_automated(self) -> bool:
+        found = mapping(mapping(self.body.get("spec")).get("syncPolicy")).get("automated")
+        return isinstance(found, dict) and found.get("enabled") is not False
+
+    @property
+    def follows(self) -> str:
+        source = mapping(mapping(self.body.get("spec")).get("source"))
+        return said(self.run.outside, source.get("targetRevision"), 80) or "HEAD"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the latest operation is the one that counts."""
+        if self.revision != self.run.commit:
+            return False
+        infos = listed(mapping(self.operation.get("operation")).get("info"))
+        if any(one.get("name") == INFO and one.get("value") == self.run.key for one in infos):
+            return True
+        began = str(self.operation.get("startedAt") or "")
+        if began and began == self.run.external.get("joined"):
+            return True
+        return self._began_after_sent(began)
+
+    def _began_after_sent(self, began: str) -> bool:
+        asked, started = moment(self.run.external.get("sent")), moment(began)
+        return asked is not None and started is not None and started >= asked.replace(microsecond=0)
+
+    @property
+    def is_another_after_ours(self) -> bool:
+        """Whether an operation for another revision began after we asked, so that ours is over."""
+        return self.revision != self.run.commit and self._began_after_sent(str(self.operation.get("startedAt") or ""))
+
+    @property
+    def was_synced(self) -> bool:
+        """Whether the history tells that our commit was brought out since we asked."""
+        since = moment(self.run.external.get("sent"))
+        entries = [one for one in listed(self.status.get("history")) if one.get("revision") == self.run.commit]
+        return any(
+            since and (at := moment(one.get("deployedAt"))) and at >= since.replace(microsecond=0) for one in entries
+        )
+
+    @property
+    def health(self) -> str:
+        return str(mapping(self.status.get("health")).get("status") or "Unknown")
+
+    @property
+    def is_there(self) -> bool:
+        """At our commit, with nothing that differs from it."""
+        sync = mapping(self.status.get("sync"))
+        return sync.get("revision") == self.run.commit and sync.get("status") == "Synced"
+
+    @cached_property
+    def results(self) -> list[dict[str, Any]]:
+        """What the operation did with each resource, hooks among them."""
+        return listed(mapping(self.operation.get("syncResult")).get("resources"))
+
+    def words(self, text: Any) -> str:
+        return said(self.run.outside, text)
