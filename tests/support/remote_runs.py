@@ -38,7 +38,7 @@ def run_of(kind: str, url: str, credentials: dict[str, str], /, options: dict[st
     )
 
 
-def sent(run: Run, *, seconds_ago: float = 0.0, **known: Any) -> Run:
+def sent(run: Run, /, *, seconds_ago: float = 0.0, **known: Any) -> Run:
     """The run after its request went out, with what was kept of the answer."""
     moment = (now() - timedelta(seconds=seconds_ago)).isoformat()
     return replace(run, external={**run.external, "sent": moment, **known}, memory={})

@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
 
 from apps.core.clock import now
 from apps.core.errors import Unavailable
@@ -44,6 +43,7 @@ from apps.deployments.dispatchers.remote import (
     number_of,
     of_another_commit,
     plain,
+    segment,
     spelled,
     still_looking,
     told_variables,
@@ -88,7 +88,7 @@ class GitLabDispatcher:
         with _client(run) as client:
             project = mapping(client.ask_first(_project(run)))
             ref = _ref(run, project)
-            head = mapping(client.ask_first(f"{_project(run)}/repository/commits/{quote(ref, safe='')}"))
+            head = mapping(client.ask_first(f"{_project(run)}/repository/commits/{segment(ref)}"))
             if head.get("id") != run.commit:
                 raise Refused("ref_moved", _moved(ref, head, run))
             told = _start(client, run, ref)
@@ -167,7 +167,7 @@ def _client(run: Run) -> Client:
 
 
 def _project(run: Run) -> str:
-    return f"/api/v4/projects/{quote(str(run.options['project']), safe='')}"
+    return f"/api/v4/projects/{segment(run.options['project'])}"
 
 
 def _ref(run: Run, project: Mapping[str, Any]) -> str:

@@ -99,8 +99,28 @@ class Client:
             raise NotSent("outside_silent", self._silent(problem).message) from problem
         except Unavailable as problem:
             raise NotSent(problem.code, problem.message) from problem
-        kind = Refused if answer.status < 500 and answer.status != TOO_MANY else NotSent
+        kind = Refused if answer.status < 500 and not _is_busy(answer) else NotSent
         raise kind("outside_refused", self._words(answer))
+
+    def follow(self, answer: Answer, *, most: int) -> Answer:
+        """What a redirect leads to, asked without our headers and credentials; at most ``most`` bytes of it.
+
+        It may lead only where a connection may: to ``https``, never to a link-local address.
+        """
+        where = httpx.URL(self.outside.url).join(answer.headers.get("location", ""))
+        try:
+            require_allowed_url(str(where.copy_with(query=None, fragment=None)))
+            with httpx.stream("GET", where, timeout=TIMEOUT, verify=_trust(self.outside)) as response:
+                found = _whole(response, most)
+        except InvalidInput as problem:
+            raise Unavailable(
+                "bad_redirect", f"{self._who()} keeps this where it is not read: {problem.message}"
+            ) from problem
+        except httpx.HTTPError as problem:
+            raise self._silent(problem) from problem
+        if found.status < 300:
+            return found
+        raise Unavailable("outside_refused", f"Where {self._who()} keeps this, {where.host} answered {found.status}.")
 
     def change(self, method: str, path: str, *, allow: tuple[int, ...] = (), **options: Any) -> Answer:
         """A request that changes something there; see the module for how it can fail."""
@@ -112,7 +132,7 @@ class Client:
             raise InDoubt("outside_silent", self._silent(problem).message) from problem
         if answer.status < 300 or answer.status in allow:
             return answer
-        if answer.status == TOO_MANY:
+        if _is_busy(answer):
             raise NotSent("outside_busy", self._words(answer))
         if answer.status < 500:
             raise Refused("outside_refused", self._words(answer))
@@ -150,6 +170,12 @@ class Client:
             if secret:
                 text = text.replace(secret, "••••")
         return " ".join(text.split())[:MAX_WORDS]
+
+
+def _is_busy(answer: Answer) -> bool:
+    """Too many requests; GitHub says so with 403 too, and then tells when to come again."""
+    is_told = "retry-after" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
+    return answer.status == TOO_MANY or (answer.status == FORBIDDEN and is_told)
 
 
 def _whole(response: httpx.Response, most: int) -> Answer:

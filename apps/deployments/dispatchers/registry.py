@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from apps.core.errors import Unavailable
-from apps.deployments.dispatchers import Capabilities, Dispatcher, Outside, argocd, gitlab, webhook
+from apps.deployments.dispatchers import Capabilities, Dispatcher, Outside, argocd, github, gitlab, webhook
 from apps.deployments.dispatchers.local import LocalDispatcher
 
 DISPATCHERS: dict[str, Dispatcher] = {
     "local": LocalDispatcher(),
     "argocd": argocd.ArgoCDDispatcher(),
+    "github": github.GitHubDispatcher(),
     "gitlab": gitlab.GitLabDispatcher(),
     "webhook": webhook.WebhookDispatcher(),
 }
 
 TESTS: dict[str, Callable[[Outside], str]] = {
     "argocd": argocd.test,
+    "github": github.test,
     "gitlab": gitlab.test,
     "webhook": webhook.test,
 }

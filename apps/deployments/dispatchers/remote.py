@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from apps.core.clock import now
 from apps.core.errors import Unavailable
@@ -64,6 +65,14 @@ def listed(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
+def segment(value: Any) -> str:
+    """A name of portal.yaml as one part of a path; :class:`Refused` for one that would lead elsewhere."""
+    text = str(value)
+    if text in {"", ".", ".."}:
+        raise Refused("bad_name", f"{text!r} in `deploy` of portal.yaml names nothing there.")
+    return quote(text, safe="")
+
+
 def spelled(value: Any) -> str:
     """A value of portal.yaml as a variable has it: flags in lower case."""
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -78,7 +87,8 @@ def still_looking(run: Run, system: str, hint: str = "") -> Progress:
     """Nothing with our key is there: looked for a minute; then only a person can say whether it runs."""
     if run.age(now()) <= LOOK_FOR:
         return Progress(RunState.RUNNING, text=f"{system} is asked whether the request arrived.")
-    problem = f"The answer of {system} was lost, and it shows no run with the key of this attempt."
+    what = f"{system} took the request" if run.external.get("accepted") else f"The answer of {system} was lost"
+    problem = f"{what}, and it shows no run with the key of this attempt."
     return Progress(RunState.LOST, problem=f"{problem} {hint}".strip())
 
 

@@ -64,7 +64,7 @@ def pass_on(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Disp
             _tell(deployment, attempt, fence, text)
 
 
-def keep(attempt: Attempt, deployment: Deployment, fence: int, **facts: Any) -> None:
+def keep(attempt: Attempt, deployment: Deployment, fence: int, /, **facts: Any) -> None:
     """Store what is known of the run outside; :class:`LeaseLost` when somebody newer owns it."""
     with transaction.atomic():
         held = Deployment.objects.select_for_update(no_key=True).filter(pk=deployment.pk, fence=fence)

@@ -1,0 +1,339 @@
+"""Workflow runs of GitHub Actions (REST API, version 2022-11-28).
+
+``workflow_dispatch`` takes a branch or tag, never a commit. So its head is compared with the approved commit
+before the start and the run's ``head_sha`` after it: a run of another commit is cancelled and fails. The key of
+the attempt travels as the input ``portal_key``. GitHub shows no inputs of a run, so a run whose answer was lost
+is found only when the workflow writes the key in its name: ``run-name: ${{ inputs.portal_key }}``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping
+from datetime import UTC, timedelta
+from typing import Any
+
+from apps.core.clock import now
+from apps.core.errors import Unavailable
+from apps.deployments.dispatchers import (
+    LOOK_FOR,
+    Capabilities,
+    InDoubt,
+    Outside,
+    Progress,
+    Refused,
+    Run,
+    RunState,
+    StepProgress,
+    StepState,
+)
+from apps.deployments.dispatchers.github_environments import create_deployment, find_deployment, note, note_end
+from apps.deployments.dispatchers.http import FORBIDDEN, NOT_THERE, Client
+from apps.deployments.dispatchers.remote import (
+    LOG_MOST,
+    NAME_MOST,
+    NOT_APPROVED,
+    as_ended,
+    asked_again,
+    belongs,
+    limited,
+    listed,
+    log_window,
+    mapping,
+    moment,
+    number_of,
+    of_another_commit,
+    plain,
+    segment,
+    spelled,
+    still_looking,
+    web_link,
+    whole_number,
+)
+
+OUTCOMES = {
+    "success": "succeeded",
+    "failure": "failed",
+    "timed_out": "failed",
+    "startup_failure": "failed",
+    "skipped": "failed",
+    "cancelled": "cancelled",
+}
+WHY = {
+    "timed_out": "it took longer than GitHub allows.",
+    "startup_failure": "its workflow file cannot be used.",
+    "skipped": "none of its jobs ran, so nothing was deployed.",
+}
+GOING_ON = {
+    "queued": "waits for a runner",
+    "requested": "was requested",
+    "pending": "waits because another run of its concurrency group goes on",
+    "waiting": "waits until somebody approves it in GitHub, or a timer ends",
+    "in_progress": "runs",
+}
+NO_CONTENT, FOUND, CONFLICT, GONE = 204, 302, 409, 410
+PAGE, MOST_PAGES, MOST_SUSPECTS = 100, 5, 50
+SKEW = timedelta(minutes=2)
+LOG_COMES_WITHIN = timedelta(seconds=60)
+"""After the end of a job, "no such log" may mean that GitHub has not stored it yet."""
+_NAME = re.compile(r"(?!\.{1,2}/)[A-Za-z0-9_.-]+/(?!\.{1,2}$)[A-Za-z0-9_.-]+")
+
+
+class GitHubDispatcher:
+    """See the module."""
+
+    capabilities = Capabilities(cancel=True, logs=True, remote=True)
+
+    def prepare(self, run: Run) -> dict[str, Any]:
+        return {}
+
+    def dispatch(self, run: Run) -> Mapping[str, Any]:
+        with _client(run) as client:
+            ref = str(run.options.get("ref") or mapping(client.ask_first(_repository(run))).get("default_branch"))
+            head = mapping(client.ask_first(f"{_repository(run)}/commits/{segment(ref)}"))
+            if head.get("sha") != run.commit:
+                raise Refused("ref_moved", _moved(ref, head, run))
+            deployment = create_deployment(client, run, _repository(run))
+            path = f"{_repository(run)}/deployments/{deployment}" if deployment else ""
+            try:
+                found = _start(client, run, ref)
+            except Refused:
+                note(client, path, "error", "It was not started.")
+                raise
+            note(client, path, "queued", "The portal started it.", found.get("link", ""))
+            return {**found, "deployment": deployment}
+
+    def observe(self, run: Run) -> Progress:
+        if not run.is_sent:
+            return Progress(RunState.NOT_STARTED)
+        with _client(run) as client:
+            known, hint = _known(client, run)
+            if not known:
+                return still_looking(run, "GitHub", hint)
+            told = _run(client, run, known)
+            what = f"GitHub run {known['run']}"
+            if told is None:
+                is_new = run.age(now()) <= LOOK_FOR
+                problem = f"GitHub does not know run {known['run']}, or hides it from the connection."
+                state = RunState.RUNNING if is_new else RunState.LOST
+                return Progress(state, text=problem, problem="" if is_new else problem, external=known)
+            if told.get("head_sha") != run.commit:
+                is_over = _stop(client, run, told)
+                return of_another_commit(run, str(told.get("head_sha")), what, is_over=is_over, external=known)
+            return limited(run, _progress(client, run, told, known), what)
+
+    def read_log(self, run: Run, key: str, offset: int, limit: int) -> bytes:
+        job = number_of(key, "job")
+        if not job or key not in run.memory.get("ended", {}):
+            return b""  # GitHub has logs of whole jobs, once they are over
+
+        def fetch() -> bytes:
+            with _client(run) as client:
+                answer = client.read(f"{_repository(run)}/actions/jobs/{job}/logs", allow=(FOUND, NOT_THERE, GONE))
+                if answer.status == FOUND:
+                    answer = client.follow(answer, most=LOG_MOST)
+            if answer.status < NOT_THERE:
+                return answer.body.removeprefix(b"\xef\xbb\xbf")
+            ended = run.memory["ended"][key]
+            if answer.status == NOT_THERE and ended and now() - ended < LOG_COMES_WITHIN:
+                raise Unavailable("log_not_ready", "GitHub has not stored the log of a job yet.")
+            return b""
+
+        return log_window(run, key, fetch, offset, limit)
+
+    def cancel(self, run: Run) -> bool:
+        if not run.is_sent:
+            return False
+        with _client(run) as client, asked_again():
+            known, _ = _known(client, run)
+            told = _run(client, run, known) if known else None
+            if told is not None:
+                _stop(client, run, told)
+        return True
+
+    def discard(self, run: Run) -> None:
+        """Tell the environment in GitHub how it ended; the run itself stays there as the record."""
+        if not run.options.get("environment") or not run.is_sent or run.outside is None:
+            return
+        with contextlib.suppress(Unavailable), _client(run) as client:
+            deployment = find_deployment(client, run, _repository(run))
+            known, _ = _known(client, run)
+            told = (_run(client, run, known) if known else None) or {}
+            is_ours = told.get("head_sha") == run.commit
+            outcome = OUTCOMES.get(str(told.get("conclusion")), "") if is_ours else "failed"
+            link = str(known.get("link", "")) if known else ""
+            note_end(client, f"{_repository(run)}/deployments/{deployment}" if deployment else "", outcome, link)
+
+
+def test(outside: Outside) -> str:
+    """Who the token is."""
+    with Client(outside, _headers(outside)) as client:
+        answer = client.read("/user", allow=(FORBIDDEN,))
+    if answer.status == FORBIDDEN:
+        return "GitHub takes the token; it is not one of a user."
+    return (
+        f"GitHub knows the connection as {plain(mapping(answer.json()).get('login'), 100) or 'a user without a name'}."
+    )
+
+
+def _headers(outside: Outside | None) -> dict[str, str]:
+    token = outside.credentials["token"] if outside else ""
+    accept = "application/vnd.github+json"
+    return {"Authorization": f"Bearer {token}", "Accept": accept, "X-GitHub-Api-Version": "2022-11-28"}
+
+
+def _client(run: Run) -> Client:
+    return Client(run.outside, _headers(run.outside))
+
+
+def _repository(run: Run) -> str:
+    name = str(run.options["repository"])
+    if not _NAME.fullmatch(name):
+        raise Refused(
+            "bad_name", f"{plain(name, 100)!r} is no repository. Write `repository: owner/name` in portal.yaml."
+        )
+    return f"/repos/{name}"
+
+
+def _workflow(run: Run) -> str:
+    return f"{_repository(run)}/actions/workflows/{segment(run.options['workflow'])}"
+
+
+def _moved(ref: str, head: Mapping[str, Any], run: Run) -> str:
+    return (
+        f"{ref} in {run.options['repository']} is at {plain(head.get('sha'), 10)}, not at the approved {run.commit[:10]}. "
+        f"{NOT_APPROVED}, and GitHub runs only the head of a branch or tag. Deploy the newest change instead."
+    )
+
+
+def _start(client: Client, run: Run, ref: str) -> dict[str, Any]:
+    """Ask for the run. Servers that do not tell its id answer 204; then it is looked for."""
+    inputs = {name: spelled(value) for name, value in (run.options.get("inputs") or {}).items()}
+    inputs |= {"portal_key": run.key, "portal_commit": run.commit}
+    body = {"ref": ref, "inputs": inputs, "return_run_details": True}
+    try:
+        answer = client.change("POST", f"{_workflow(run)}/dispatches", json=body)
+    except Refused as problem:
+        if "nexpected inputs" not in problem.message:
+            raise
+        hint = "The workflow must declare `portal_key` and `portal_commit` under `on.workflow_dispatch.inputs`."
+        raise Refused(problem.code, f"{problem.message} {hint}") from problem
+    found: dict[str, Any] = {"accepted": now().isoformat()}
+    if answer.status != NO_CONTENT:
+        try:
+            told = mapping(answer.json())
+            found |= {"run": whole_number(told.get("workflow_run_id")), "link": web_link(told.get("html_url"))}
+        except Unavailable as problem:
+            raise InDoubt(problem.code, problem.message) from problem
+    return found
+
+
+def _known(client: Client, run: Run) -> tuple[dict[str, Any], str]:
+    """The run as it is stored, or found by its key; else nothing and what a person can do about it."""
+    if run.external.get("run"):
+        return {"run": run.external["run"], "link": run.external.get("link", "")}, ""
+    since = ((moment(run.external.get("sent")) or now()) - SKEW).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    asked = {"event": "workflow_dispatch", "created": f">={since}", "per_page": str(MOST_SUSPECTS)}
+    rows = listed(mapping(client.read(f"{_workflow(run)}/runs", params=asked).json()).get("workflow_runs"))
+    ours = [row for row in rows if run.key in f"{row.get('display_title')} {row.get('name')}"]
+    if ours:
+        # Nobody knew the key before our run: a later one that shows it is a copy.
+        first = min(ours, key=lambda row: whole_number(row.get("id")))
+        return {"run": whole_number(first["id"]), "link": web_link(first.get("html_url"))}, ""
+    at_commit = sum(1 for row in rows if row.get("head_sha") == run.commit)
+    workflow = plain(run.options["workflow"], 100)
+    seen = (
+        f"{at_commit} runs of {workflow} at this commit were started since, and none shows a key that is ours."
+        if at_commit
+        else ""
+    )
+    return (
+        {},
+        f"{seen} With `run-name: ${{{{ inputs.portal_key }}}}` in {workflow} the portal finds it by itself.".strip(),
+    )
+
+
+def _run(client: Client, run: Run, known: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The run now; ``None`` when GitHub does not know it."""
+    answer = client.read(f"{_repository(run)}/actions/runs/{known['run']}", allow=(NOT_THERE,))
+    if answer.status == NOT_THERE:
+        return None
+    told = mapping(answer.json())
+    belongs(told, id=known["run"], event="workflow_dispatch")
+    name = str(mapping(told.get("repository")).get("full_name"))
+    belongs({"repository": name.lower()}, repository=str(run.options["repository"]).lower())
+    return told
+
+
+def _stop(client: Client, run: Run, told: Mapping[str, Any]) -> bool:
+    """Cancel it unless it is over; whether it is. Repeating it is harmless."""
+    if told.get("status") == "completed":
+        return True
+    with asked_again():
+        client.change("POST", f"{_repository(run)}/actions/runs/{told['id']}/cancel", allow=(CONFLICT,))
+    return False
+
+
+def _progress(client: Client, run: Run, told: Mapping[str, Any], known: Mapping[str, Any]) -> Progress:
+    status, ended, number = plain(told.get("status"), 40), plain(told.get("conclusion"), 40), known["run"]
+    jobs = _jobs(client, run, number)
+    run.memory["ended"] = {f"job-{job['id']}": moment(job.get("completed_at")) for job in jobs if _is_over(job)}
+    steps = tuple(step for job in jobs for step in _steps(job, is_fine=ended == "success"))
+    if status != "completed":
+        words = GOING_ON.get(status, f"is in the state {status!r}, which this portal does not know")
+        return Progress(RunState.RUNNING, steps, text=f"GitHub run {number} {words}.", external=dict(known))
+    if ended not in OUTCOMES:
+        problem = (
+            f"GitHub says that run {number} ended as {ended!r}, which is neither success nor failure to this portal."
+        )
+        return Progress(RunState.LOST, steps, problem=problem, external=dict(known))
+    problem = f"GitHub run {number} failed: {WHY[ended]}" if ended in WHY else ""
+    return Progress(RunState.ENDED, steps, OUTCOMES[ended], f"GitHub: {ended}.", problem=problem, external=dict(known))
+
+
+def _jobs(client: Client, run: Run, number: int) -> list[dict[str, Any]]:
+    """The jobs of the newest try of the run, each checked to be of it."""
+    rows: list[dict[str, Any]] = []
+    for page in range(1, MOST_PAGES + 1):
+        params = {"filter": "latest", "per_page": str(PAGE), "page": str(page)}
+        told = mapping(client.read(f"{_repository(run)}/actions/runs/{number}/jobs", params=params).json())
+        found = listed(told.get("jobs"))
+        for row in found:
+            whole_number(row.get("id"))
+            belongs(row, run_id=number)
+        rows += found
+        if len(found) < PAGE:
+            break
+    return rows
+
+
+def _steps(job: Mapping[str, Any], *, is_fine: bool) -> list[StepProgress]:
+    """A job, and its steps behind it. What failed in something that went well was optional."""
+    inner = listed(job.get("steps"))
+    failed = next((plain(one.get("name"), 60) for one in inner if one.get("conclusion") == "failure"), "")
+    name, link = plain(job.get("name"), NAME_MOST), web_link(job.get("html_url"))
+    why = f"its step {failed!r} failed." if failed else WHY.get(str(job.get("conclusion")), "GitHub says no more.")
+    key = f"job-{job['id']}"
+    found = [_step(job, key, name, link, why, is_optional=is_fine)]
+    is_good = job.get("conclusion") == "success"
+    for one in inner:
+        place = f"{name[:40]} › {plain(one.get('name'), 36)}"
+        found.append(_step(one, f"{key}/{plain(one.get('number'), 10)}", place, link, "", is_optional=is_good))
+    return found
+
+
+def _step(row: Mapping[str, Any], key: str, name: str, link: str, why: str, *, is_optional: bool) -> StepProgress:
+    ended = str(row.get("conclusion"))
+    fields: dict[str, Any] = {"state": StepState.WAITING}  # also what was skipped
+    if row.get("status") == "in_progress":
+        fields = {"state": StepState.RUNNING}
+    elif _is_over(row) and ended != "skipped":
+        problem = "" if ended == "success" else why or f"GitHub says {plain(ended, 40)}."
+        fields = as_ended(problem, is_cancelled=ended == "cancelled")
+    began, over = moment(row.get("started_at")), moment(row.get("completed_at"))
+    return StepProgress(key=key, name=name, link=link, is_optional=is_optional, began=began, ended=over, **fields)
+
+
+def _is_over(row: Mapping[str, Any]) -> bool:
+    return row.get("status") == "completed"
