@@ -216,6 +216,11 @@ urlpatterns = [
     path("environments/", route(deployments.list_environments), name="environments"),
     path("environments/board/", route(environments.show_board), name="environments-board"),
     path(
+        "environments/<str:repository>/<str:environment>/status-page/",
+        route(environments.show_status_page, environments.set_status_page),
+        name="environment-status-page",
+    ),
+    path(
         "environments/compare/",
         route(environments.compare_environments, environments.render_comparison),
         name="environments-compare",

@@ -79,6 +79,11 @@ def can_test_connection(user: User, connection: Connection) -> Verdict:
     return can_see_connection(user, connection)
 
 
+def can_publish_status(user: User, environment: Environment) -> Verdict:
+    """What strangers may read of an environment: maintainers decide."""
+    return repositories.can_maintain(user, environment.repository)
+
+
 def can_compare(user: User, environment: Environment) -> Verdict:
     """Asking for renderings costs time of the workers: whoever may ask for a change may."""
     return repositories.can_ask(user, environment.repository)
@@ -118,6 +123,10 @@ def require_test_connection(user: User, connection: Connection) -> None:
 
 def require_keep_secrets(user: User, environment: Environment) -> None:
     can_keep_secrets(user, environment).require()
+
+
+def require_publish_status(user: User, environment: Environment) -> None:
+    can_publish_status(user, environment).require()
 
 
 def require_compare(user: User, environment: Environment) -> None:

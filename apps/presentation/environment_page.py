@@ -11,9 +11,10 @@ from apps.core.clock import now
 from apps.core.paging import keyset_page
 from apps.deployments import queries
 from apps.deployments.access import can_keep_secrets
-from apps.deployments.models import Deployment, Environment, EnvironmentSecret
+from apps.deployments.models import Deployment, Environment, EnvironmentSecret, StatusPage
 from apps.deployments.queries.board import Place, places_of
 from apps.deployments.queries.ledger import Brought, brought_by
+from apps.deployments.queries.status_pages import status_page_of
 from apps.policies import calendar
 from apps.policies.config import DEPLOY, FREEZE, EnvironmentConfig, WindowConfig
 from apps.policies.queries import Policy
@@ -45,7 +46,7 @@ class HistoryRow:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentPage:
-    """``secrets`` only for maintainers. ``next_after``: where older history begins."""
+    """``secrets`` and ``status_page`` only for maintainers. ``next_after``: where older history begins."""
 
     cell: Cell
     history: tuple[HistoryRow, ...]
@@ -56,6 +57,7 @@ class EnvironmentPage:
     others: tuple[Environment, ...]
     keeps_secrets: bool
     secrets: tuple[EnvironmentSecret, ...]
+    status_page: StatusPage | None
 
     @property
     def place(self) -> Place:
@@ -95,6 +97,7 @@ def environment_page(user: User, repository: str, name: str, *, after: int | Non
         others=tuple(others.select_related("repository").order_by("position", "name")),
         keeps_secrets=keeps,
         secrets=tuple(secrets),
+        status_page=status_page_of(row) if keeps else None,
     )
 
 

@@ -115,6 +115,7 @@ ENVIRONMENT: dict[str, Word] = {
     "frozen": Word("snowflake", "Frozen", "done"),
     "locked": Word("lock", "Locked", "info"),
     "behind": _attention("Behind"),
+    "live": Word("rocket", "Live", "neu"),
     "up_to_date": Word("check-circle", "Up to date", "neu"),
     "compared_not_promoted": _waiting("Not promoted"),
     "compared_not_deployed": _waiting("Not deployed"),

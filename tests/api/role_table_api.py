@@ -244,6 +244,13 @@ ROWS = [
     Row("GET environments", signed_in(200)),
     Row("GET environments-board", signed_in(200)),
     Row("GET environments-compare", who(MEMBERS, 200), query="?from={repository}/staging&to={repository}/production"),
+    Row("GET environment-status-page", who(MAINTAIN, 200), {"repository": "{repository}", "environment": "staging"}),
+    Row(
+        "PUT environment-status-page",
+        who(MAINTAIN, 200),
+        {"repository": "{repository}", "environment": "staging"},
+        {"is_on": True},
+    ),
     Row("POST environments-compare", who(ASK, 202), body={"from": "{repository}/staging", "to": "git"}),
     Row(
         "PUT environment-secret",

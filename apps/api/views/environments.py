@@ -9,12 +9,14 @@ from rest_framework.response import Response
 
 from apps.api import comparison_outputs as shapes
 from apps.api.endpoints import endpoint, query, read
-from apps.api.lookups import caller
+from apps.api.environment_outputs import StatusPageIn, StatusPageOut, status_page_json
+from apps.api.lookups import caller, environment_of
 from apps.api.pages import number_parameter, word_parameter
 from apps.core.errors import InvalidInput
-from apps.deployments import services
+from apps.deployments import access, services
 from apps.deployments.queries.board import STATES
 from apps.deployments.queries.board import Asked as BoardAsked
+from apps.deployments.queries.status_pages import status_page_of
 from apps.presentation.board import board_page
 from apps.presentation.comparison_page import Asked, Comparison, compared_of, comparison_page
 
@@ -78,6 +80,22 @@ def render_comparison(request: Request) -> Response:
     body = read(shapes.CompareIn, request)
     services.ask_comparison(caller(request), compared=compared_of(caller(request), _asked(body)))
     return Response(shapes.comparison_json(_page(request, body)), status=202)
+
+
+@endpoint("GET", response=StatusPageOut, summary="The public status page")
+def show_status_page(request: Request, repository: str, environment: str) -> Response:
+    """Whether strangers can read what is live here, where, and what they see. For maintainers."""
+    row = environment_of(request, repository, environment)
+    access.require_publish_status(caller(request), row)
+    return Response(status_page_json(status_page_of(row)))
+
+
+@endpoint("PUT", scope="manage", request=StatusPageIn, response=StatusPageOut, summary="Switch the public status page")
+def set_status_page(request: Request, repository: str, environment: str) -> Response:
+    """Switch it on or off and say what it shows; a taken address answers 409 `slug_taken`."""
+    row = environment_of(request, repository, environment)
+    done = services.set_status_page(caller(request), environment=row, **read(StatusPageIn, request))
+    return Response(status_page_json(done))
 
 
 def _asked(values: dict[str, Any]) -> Asked:

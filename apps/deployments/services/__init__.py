@@ -23,6 +23,7 @@ from apps.deployments.services.rollback import roll_back
 from apps.deployments.services.running import act_on_step, cancel, release, resolve, retry, start_deployment
 from apps.deployments.services.scheduling import schedule_deployment, schedule_merge, unschedule_merge
 from apps.deployments.services.secrets import remove_secret, set_secret
+from apps.deployments.services.status_pages import set_status_page
 
 __all__ = [
     "COMPARE",
@@ -50,6 +51,7 @@ __all__ = [
     "schedule_deployment",
     "schedule_merge",
     "set_secret",
+    "set_status_page",
     "start_deployment",
     "try_connection",
     "unschedule_merge",

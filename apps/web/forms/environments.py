@@ -32,3 +32,18 @@ class SetSecret(forms.Form):
     def clean_used_for(self) -> str:
         """Without it, what it always was."""
         return self.cleaned_data["used_for"] or EnvironmentSecret.Use.DEPLOY.value
+
+
+class PublicPage(forms.Form):
+    """What strangers may read of an environment."""
+
+    is_on = forms.BooleanField(label="Switched on", required=False)
+    slug = forms.CharField(
+        label="Address",
+        required=False,
+        max_length=64,
+        help_text="The end of /status/…/. Empty: the present one, or one that cannot be guessed.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    shows_titles = forms.BooleanField(label="Show numbers and titles of changes", required=False)
+    shows_people = forms.BooleanField(label="Show who asked for a deployment", required=False)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.web.views import calendar, comparing, environments
+from apps.web.views import calendar, comparing, environments, status_pages
 
 urlpatterns = [
     path("calendar/", calendar.week, name="calendar"),
@@ -12,6 +12,12 @@ urlpatterns = [
     path("environments/compare/source/", comparing.source, name="environments_compare_source"),
     path("environments/compare/render/", comparing.render_targets, name="environments_compare_render"),
     path("environments/<str:repository>/<str:name>/", environments.show, name="environment"),
+    path("status/<str:slug>/", status_pages.status, name="status_page"),
+    path(
+        "environments/<str:repository>/<str:name>/status-page/",
+        status_pages.set_status_page,
+        name="environment_status_page",
+    ),
     path("environments/<str:repository>/<str:name>/secrets/", environments.set_secret, name="environment_secret"),
     path(
         "environments/<str:repository>/<str:name>/secrets/remove/",

@@ -9,7 +9,7 @@ from apps.deployments.queries.board import STATES, Asked
 from apps.presentation.board import board_page
 from apps.presentation.environment_page import environment_page
 from apps.web.forms.base import attempt
-from apps.web.forms.environments import SetSecret
+from apps.web.forms.environments import PublicPage, SetSecret
 from apps.web.numbers import number_in
 from apps.web.people import signed_in
 from apps.web.responding import page, reads, respond, see_other, writes
@@ -42,9 +42,24 @@ def show(request: HttpRequest, repository: str, name: str) -> HttpResponse:
     return _show(request, repository, name, SetSecret())
 
 
-def _show(request: HttpRequest, repository: str, name: str, form: SetSecret, status: int = 200) -> HttpResponse:
+def show_again(request: HttpRequest, repository: str, name: str, *, public: PublicPage) -> HttpResponse:
+    """The page with a form that was refused."""
+    return _show(request, repository, name, SetSecret(), public=public, status=422)
+
+
+def _show(
+    request: HttpRequest,
+    repository: str,
+    name: str,
+    form: SetSecret,
+    *,
+    public: PublicPage | None = None,
+    status: int = 200,
+) -> HttpResponse:
     found = environment_page(signed_in(request), repository, name, after=number_in(request, "after"))
-    context = {"page": found, "form": form}
+    row = found.status_page
+    present = {field: getattr(row, field) for field in ("is_on", "shows_titles", "shows_people")} if row else {}
+    context = {"page": found, "form": form, "public": public or PublicPage(initial=present)}
     return respond(
         request, "web/environments/show.html", context, fragment="web/environments/_state.html", status=status
     )
