@@ -13,6 +13,7 @@ from apps.api.views import (
     desk,
     environments,
     gates,
+    locks,
     merging,
     outside,
     people,
@@ -224,6 +225,16 @@ urlpatterns = [
         "environments/compare/",
         route(environments.compare_environments, environments.render_comparison),
         name="environments-compare",
+    ),
+    path(
+        "environments/<str:repository>/<str:environment>/lock/",
+        route(locks.lock_environment, locks.unlock_environment),
+        name="environment-lock",
+    ),
+    path(
+        "environments/<str:repository>/<str:environment>/lock/take-over/",
+        route(locks.take_over_lock),
+        name="environment-lock-take-over",
     ),
     path(
         "environments/<str:repository>/<str:environment>/secrets/<str:name>/",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
 from apps.core.verdict import ALLOWED, Verdict, refused
-from apps.deployments.models import Connection, Deployment, Environment
+from apps.deployments.models import Connection, Deployment, Environment, EnvironmentLock
 from apps.repositories import access as repositories
 from apps.repositories.models import Repository
 
@@ -89,6 +89,18 @@ def can_compare(user: User, environment: Environment) -> Verdict:
     return repositories.can_ask(user, environment.repository)
 
 
+def can_lock(user: User, environment: Environment) -> Verdict:
+    """Keep an environment for one's own deployments, and take such a lock over: deployers."""
+    return repositories.can_deploy(user, environment.repository)
+
+
+def can_unlock(user: User, lock: EnvironmentLock) -> Verdict:
+    """Its holder, and maintainers; another deployer takes it over, by name and with a reason."""
+    if lock.holder_id == user.pk and can_lock(user, lock.environment).allowed:
+        return ALLOWED
+    return repositories.can_maintain(user, lock.environment.repository)
+
+
 def can_guard(user: User, repository: Repository) -> Verdict:
     """Asking what a Git host may take: its service account, and maintainers."""
     see = repositories.can_ask(user, repository)
@@ -119,6 +131,14 @@ def require_manage_connections(user: User) -> None:
 
 def require_test_connection(user: User, connection: Connection) -> None:
     can_test_connection(user, connection).require()
+
+
+def require_lock(user: User, environment: Environment) -> None:
+    can_lock(user, environment).require()
+
+
+def require_unlock(user: User, lock: EnvironmentLock) -> None:
+    can_unlock(user, lock).require()
 
 
 def require_keep_secrets(user: User, environment: Environment) -> None:

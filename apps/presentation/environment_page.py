@@ -10,10 +10,11 @@ from apps.accounts.models import User
 from apps.core.clock import now
 from apps.core.paging import keyset_page
 from apps.deployments import queries
-from apps.deployments.access import can_keep_secrets
-from apps.deployments.models import Deployment, Environment, EnvironmentSecret, StatusPage
+from apps.deployments.access import can_keep_secrets, can_lock, can_unlock
+from apps.deployments.models import Deployment, Environment, EnvironmentLock, EnvironmentSecret, StatusPage
 from apps.deployments.queries.board import Place, places_of
 from apps.deployments.queries.ledger import Brought, brought_by
+from apps.deployments.queries.locks import lock_of
 from apps.deployments.queries.status_pages import status_page_of
 from apps.policies import calendar
 from apps.policies.config import DEPLOY, FREEZE, EnvironmentConfig, WindowConfig
@@ -58,6 +59,9 @@ class EnvironmentPage:
     keeps_secrets: bool
     secrets: tuple[EnvironmentSecret, ...]
     status_page: StatusPage | None
+    lock: EnvironmentLock | None
+    can_lock: bool
+    can_unlock: bool
 
     @property
     def place(self) -> Place:
@@ -86,6 +90,7 @@ def environment_page(user: User, repository: str, name: str, *, after: int | Non
     brought = brought_by(place.environment, found.items)
     keeps = can_keep_secrets(user, row).allowed
     secrets = row.secrets.select_related("updated_by").order_by("name", "used_for") if keeps else ()
+    lock = lock_of(row)
     others = Environment.objects.filter(repository=row.repository_id, defined=True).exclude(pk=row.pk)
     return EnvironmentPage(
         cell=cell_of(place, policy),
@@ -98,6 +103,9 @@ def environment_page(user: User, repository: str, name: str, *, after: int | Non
         keeps_secrets=keeps,
         secrets=tuple(secrets),
         status_page=status_page_of(row) if keeps else None,
+        lock=lock,
+        can_lock=can_lock(user, row).allowed,
+        can_unlock=lock is not None and can_unlock(user, lock).allowed,
     )
 
 

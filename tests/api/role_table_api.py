@@ -26,6 +26,7 @@ def change(name: str, **more: object) -> dict[str, object]:
     return {"number": f"{{{name}}}", **more}
 
 
+STAGING: dict[str, object] = {"repository": "{repository}", "environment": "staging"}
 ROWS = [
     Row("GET schema", everybody(200)),
     Row("GET unknown", everybody(404)),
@@ -219,6 +220,9 @@ ROWS = [
     Row("POST deployment-rollback", who(MERGE, 201), change("succeeded")),
     Row("POST deployment-reports", everybody(403), change("waiting"), {"key": "k", "status": "succeeded"}),
     Row("POST deployment-step", who(MERGE, 422), {"number": "{waiting}", "step": 0}, {"action": "play"}),
+    Row("PUT environment-lock", who(DEPLOY, 200), STAGING, {"reason": "a migration"}),
+    Row("POST environment-lock-take-over", who(DEPLOY, 409), STAGING, {"reason": "urgent", "lock": 1}),
+    Row("DELETE environment-lock", who(DEPLOY, 409), STAGING),
     # connections: administrators keep them; maintainers of a repository that may use one see and try it
     Row("GET connections", signed_in(200)),
     Row(

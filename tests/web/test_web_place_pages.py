@@ -138,7 +138,7 @@ def test_reading_never_writes_and_actions_are_post_only(delivery: Delivery):
     for address in (*PAGES, *POSTS, *ADMIN_POSTS):
         client.get(address.replace("{infra}", "2"))
     assert AuditEntry.objects.count() == before
-    for address in ("/deployments/1/start/", "/repositories/infra/sync/", "/people/bob/deactivate/"):
+    for address in ("/deployments/1/retry/", "/repositories/infra/sync/", "/people/bob/deactivate/"):
         assert client.get(address).status_code == 405
 
 

@@ -10,7 +10,7 @@ from apps.deployments.models.deployments import (
     DeploymentNumber,
     Step,
 )
-from apps.deployments.models.environments import DefinedEnvironments, Environment, EnvironmentSecret
+from apps.deployments.models.environments import DefinedEnvironments, Environment, EnvironmentLock, EnvironmentSecret
 from apps.deployments.models.freezes import TargetFreeze
 from apps.deployments.models.identity import PortalIdentity
 from apps.deployments.models.merging import MergeIntent, MergeSchedule
@@ -26,6 +26,7 @@ __all__ = [
     "DeploymentEvent",
     "DeploymentNumber",
     "Environment",
+    "EnvironmentLock",
     "EnvironmentSecret",
     "MergeIntent",
     "MergeSchedule",

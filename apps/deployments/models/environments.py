@@ -68,3 +68,25 @@ class EnvironmentSecret(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class EnvironmentLock(models.Model):
+    """A person keeps an environment for their own deployments until ``until``. At most one that has not ended."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="locks")
+    holder = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=300)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-pk",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["environment"], condition=models.Q(ended_at=None), name="one_lock_of_a_person_per_environment"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.environment_id} by {self.holder_id}"

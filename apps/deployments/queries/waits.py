@@ -1,6 +1,6 @@
 """What holds a pending deployment, each reason with a sentence (DESIGN §6). Reads only.
 
-Codes: ``schedule``, ``connection``, ``promotion``, ``outside``, ``gate``, ``freeze``, ``window``, ``manual``, ``lock``,
+Codes: ``schedule``, ``connection``, ``locked``, ``superseded``, ``soak``, ``promotion``, ``outside``, ``gate``, ``freeze``, ``window``, ``manual``, ``lock``,
 ``frozen``, ``verification``. Rollbacks wait neither for the promotion
 order nor, when they restore an earlier state, for the gate: that was the review of the inverse change.
 """
@@ -20,7 +20,10 @@ from apps.deployments.models import Deployment, Environment, MergeIntent
 from apps.deployments.queries.connections import connection_for
 from apps.deployments.queries.freezes import open_freeze, words_of
 from apps.deployments.queries.gates import Gate, gate_of, present_config
+from apps.deployments.queries.locks import is_kept_from, lock_of
+from apps.deployments.queries.promotion import promoted_at, replaced_by, soak_text, soaked_at
 from apps.policies.config import HOLD
+from apps.policies.config.environments import NEWEST
 from apps.policies.queries import policy_at
 from apps.reviews.emergencies import restores_earlier_state
 from apps.vcs import history
@@ -28,7 +31,6 @@ from apps.vcs.errors import ObjectMissing
 
 LOCK = "lock"
 WINDOW_CODES = ("freeze", "window")
-RECENT = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,11 @@ def look_at(deployment: Deployment) -> Look:
     is_rollback = deployment.kind == Deployment.Kind.ROLLBACK
     is_free = is_rollback and restores_earlier_state(deployment.change)  # that was the review of the inverse change
     gate = None if is_free else gate_of(deployment)
-    found = _schedule(deployment) + _connection(deployment) + ([] if is_rollback else _promotion(deployment))
+    found = _schedule(deployment) + _connection(deployment) + _lock_of_person(deployment)
+    if not is_rollback:
+        config = present_config(deployment).environment(deployment.environment.name)
+        found += _promotion(deployment, config.soak_seconds if config else 0)
+        found += _replaced(deployment) if config and config.queue == NEWEST else []
     if not is_free:
         found += _outside(deployment) + _gate(gate)
     found += _frozen(deployment) + _verification(deployment)
@@ -91,6 +97,23 @@ def _schedule(deployment: Deployment) -> list[Wait]:
     return [Wait("schedule", f"Scheduled for {deployment.start_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC{by}.")]
 
 
+def _lock_of_person(deployment: Deployment) -> list[Wait]:
+    lock = lock_of(deployment.environment)
+    if lock is None or not is_kept_from(lock, deployment):
+        return []
+    until = f"{lock.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    text = f"Locked by {lock.holder.shown_name} until {until}: {lock.reason}. A deployer can take the lock over."
+    return [Wait("locked", text)]
+
+
+def _replaced(deployment: Deployment) -> list[Wait]:
+    """With ``queue: newest`` it does not run if a newer one that contains it does."""
+    newer = replaced_by(deployment)
+    if newer is None:
+        return []
+    return [Wait("superseded", f"{newer.label} ({newer.change.label}) contains it and runs instead.")]
+
+
 def _connection(deployment: Deployment) -> list[Wait]:
     """Whether the plan names a connection that may be used here."""
     try:
@@ -100,27 +123,21 @@ def _connection(deployment: Deployment) -> list[Wait]:
     return []
 
 
-def _promotion(deployment: Deployment) -> list[Wait]:
+def _promotion(deployment: Deployment, soak_seconds: int) -> list[Wait]:
     environment = deployment.environment
     earlier = Environment.objects.filter(repository=environment.repository_id, name__in=environment.after)
     rows = {row.name: row for row in earlier}
-    return [
-        Wait("promotion", _promotion_text(deployment, rows.get(name), name))
-        for name in environment.after
-        if not _is_promoted(deployment, rows.get(name))
-    ]
+    waits = (_after(deployment, rows.get(name), name, soak_seconds) for name in environment.after)
+    return [wait for wait in waits if wait is not None]
 
 
-def _is_promoted(deployment: Deployment, earlier: Environment | None) -> bool:
-    """Whether this commit or a descendant of it succeeded in ``earlier``."""
-    if earlier is None:
-        return False
-    done = Deployment.objects.filter(environment=earlier, status=Status.SUCCEEDED)
-    commits = list(dict.fromkeys(done.order_by("-number").values_list("commit", flat=True)[:RECENT]))
-    if deployment.commit in commits or done.filter(commit=deployment.commit).exists():
-        return True
-    git_dir = deployment.environment.repository.mirror_path
-    return any(history.is_ancestor(git_dir, deployment.commit, commit) for commit in commits)
+def _after(deployment: Deployment, earlier: Environment | None, name: str, soak_seconds: int) -> Wait | None:
+    """Whether this commit or a descendant of it succeeded in ``earlier``, long enough ago."""
+    since = promoted_at(deployment, earlier) if earlier is not None else None
+    if earlier is None or since is None:
+        return Wait("promotion", _promotion_text(deployment, earlier, name))
+    text = soak_text(earlier, soaked_at(earlier, since, soak_seconds)) if soak_seconds else ""
+    return Wait("soak", text) if text else None
 
 
 def _promotion_text(deployment: Deployment, earlier: Environment | None, name: str) -> str:

@@ -15,6 +15,7 @@ from apps.deployments.services.connections import (
     update_connection,
 )
 from apps.deployments.services.freezing import lift_freeze
+from apps.deployments.services.locking import lock_environment, take_over_lock, unlock_environment
 from apps.deployments.services.merging import abort_merge, merge_change
 from apps.deployments.services.outside import adopt_outside_change, revert_outside_change
 from apps.deployments.services.receiving import Update, judge_push
@@ -40,6 +41,7 @@ __all__ = [
     "forbid_connection",
     "judge_push",
     "lift_freeze",
+    "lock_environment",
     "merge_change",
     "release",
     "remove_connection",
@@ -53,7 +55,9 @@ __all__ = [
     "set_secret",
     "set_status_page",
     "start_deployment",
+    "take_over_lock",
     "try_connection",
+    "unlock_environment",
     "unschedule_merge",
     "update_connection",
 ]

@@ -11,7 +11,8 @@ from apps.policies.config.model import EnvironmentConfig, TargetConfig
 from apps.policies.config.nodes import Node, Scalar
 from apps.policies.config.reader import Reader, nearest, plain
 
-ENVIRONMENT_KEYS = ("targets", "after", "protected", "deploy")
+ENVIRONMENT_KEYS = ("targets", "after", "soak", "protected", "queue", "deploy")
+ALL, NEWEST = "all", "newest"
 # kind: (required inputs, other inputs, options)
 TARGET_KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "helm": (("chart",), ("values",), ("release", "namespace", "kubeVersion")),
@@ -82,7 +83,19 @@ def _environment(reader: Reader, name: str, key: Scalar, node: Node, path: str) 
         reader.boolean(fields.get("protected"), f"{path}.protected", default=False),
         read_deploy(reader, fields.get("deploy"), f"{path}.deploy"),
         key.line,
+        _soak(reader, mapping, fields, path),
+        reader.named(fields["queue"], f"{path}.queue", (ALL, NEWEST), ALL) if "queue" in fields else ALL,
     )
+
+
+def _soak(reader: Reader, node: Node, fields: dict[str, Node], path: str) -> int:
+    """Seconds; it says how long ago the environments of ``after`` must have succeeded, so it needs them."""
+    if "soak" not in fields:
+        return 0
+    if "after" not in fields:
+        message = f"`{path}.soak` waits after the environments of `after`, but there are none."
+        reader.error(node, f"{path}.soak", message, "Add `after: [staging]`, or remove `soak`.")
+    return reader.duration(fields["soak"], f"{path}.soak", default=0, example="30m")
 
 
 def check_after(reader: Reader, environments: tuple[EnvironmentConfig, ...], node: Node) -> None:

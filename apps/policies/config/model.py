@@ -71,7 +71,11 @@ class DeployConfig:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentConfig:
-    """One environment; ``after`` names those in which the same commit must have succeeded."""
+    """One environment; ``after`` names those in which the same commit must have succeeded, ``soak_seconds`` ago at least.
+
+    ``queue``: ``all`` (each deployment runs, first in first out) or ``newest`` (a newer one that contains an older
+    queued one replaces it).
+    """
 
     name: str
     targets: tuple[TargetConfig, ...] = ()
@@ -79,6 +83,8 @@ class EnvironmentConfig:
     protected: bool = False
     deploy: DeployConfig = field(default_factory=DeployConfig)
     line: int = 0
+    soak_seconds: int = 0
+    queue: str = "all"
 
 
 @dataclass(frozen=True, slots=True)

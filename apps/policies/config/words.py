@@ -106,8 +106,10 @@ def environment_words(environment: EnvironmentConfig) -> str:
     """How an environment is reached and deployed."""
     targets = ", ".join(f"{target.name} ({target.kind})" for target in environment.targets) or "no targets"
     after = f" after {', '.join(environment.after)}" if environment.after else ""
+    after += f" for {duration_words(environment.soak_seconds)}" if environment.soak_seconds else ""
+    newest = ", a newer deployment replaces queued ones" if environment.queue == "newest" else ""
     protected = "protected" if environment.protected else "not protected"
-    return f"{protected}{after}, {targets}, {len(environment.deploy.steps)} steps via {environment.deploy.via}"
+    return f"{protected}{after}, {targets}, {len(environment.deploy.steps)} steps via {environment.deploy.via}{newest}"
 
 
 def duration_words(seconds: int) -> str:

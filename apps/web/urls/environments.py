@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.web.views import calendar, comparing, environments, status_pages
+from apps.web.views import calendar, comparing, environments, locks, status_pages
 
 urlpatterns = [
     path("calendar/", calendar.week, name="calendar"),
@@ -18,6 +18,8 @@ urlpatterns = [
         status_pages.set_status_page,
         name="environment_status_page",
     ),
+    path("environments/<str:repository>/<str:name>/lock/", locks.lock, name="environment_lock"),
+    path("environments/<str:repository>/<str:name>/unlock/", locks.unlock, name="environment_unlock"),
     path("environments/<str:repository>/<str:name>/secrets/", environments.set_secret, name="environment_secret"),
     path(
         "environments/<str:repository>/<str:name>/secrets/remove/",

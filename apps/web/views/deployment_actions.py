@@ -8,6 +8,7 @@ from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
 from apps.deployments import access, queries, services
 from apps.deployments.models import Deployment
+from apps.deployments.queries.promotion import coming_with
 from apps.presentation.deployment_page import deployment_page
 from apps.presentation.rollback_page import rollback_page
 from apps.web.forms.base import attempt
@@ -23,10 +24,17 @@ def _url(number: int) -> str:
     return f"/deployments/{number}/"
 
 
-@writes
+@page("GET", "HEAD", "POST")
 def start(request: HttpRequest, number: int) -> HttpResponse:
+    """GET lists exactly what would become live; POST starts it."""
     user = signed_in(request)
-    row = services.release(user, deployment=queries.find(user, number))
+    row = queries.find(user, number)
+    if request.method != "POST":
+        access.require_run(user, row)
+        context = {"page": deployment_page(user, number), "coming": coming_with(row), "form_action": request.path,
+                   "back_url": _url(number), "button": f"Start in {row.environment.name}"}  # fmt: skip
+        return respond(request, "web/deployments/start.html", context)
+    row = services.release(user, deployment=row)
     return see_other(request, _url(number), f"{row.label} starts as soon as nothing else holds it.")
 
 

@@ -1,0 +1,107 @@
+"""What must have happened in the environments before, and what a newer deployment makes needless. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from apps.changes.models import ChangeRequest
+from apps.core.clock import now
+from apps.deployments.lifecycle import HOLDS_LOCK, Status
+from apps.deployments.models import Deployment, Environment
+from apps.vcs import history
+
+RECENT = 50
+MOST_NAMED = 100
+
+
+def promoted_at(deployment: Deployment, earlier: Environment) -> datetime | None:
+    """When this commit, or the first descendant of it, succeeded in ``earlier``; ``None``: never.
+
+    The look goes back over the last :data:`RECENT` successes and over all of this very commit.
+    """
+    done = Deployment.objects.filter(environment=earlier, status=Status.SUCCEEDED)
+    exact = done.filter(commit=deployment.commit).order_by("ended_at").values_list("ended_at", flat=True).first()
+    recent = list(done.order_by("-number").values_list("commit", "ended_at")[:RECENT])
+    git_dir = deployment.environment.repository.mirror_path
+    holds: dict[str, bool] = {}
+    for commit, _ in recent:
+        if commit not in holds:
+            holds[commit] = commit == deployment.commit or history.is_known_ancestor(git_dir, deployment.commit, commit)
+    moments = [ended for commit, ended in recent if holds[commit] and ended is not None]
+    return min([*moments, *([exact] if exact else [])], default=None)
+
+
+def soaked_at(earlier: Environment, since: datetime, seconds: int) -> datetime | None:
+    """When it will have stood in ``earlier`` for ``seconds``; ``None`` while the newest deployment there did not succeed."""
+    newest = Deployment.objects.filter(environment=earlier).exclude(ended_at=None).order_by("-ended_at").first()
+    if newest is not None and newest.status != Status.SUCCEEDED:
+        return None
+    return since + timedelta(seconds=seconds)
+
+
+def soak_text(earlier: Environment, due: datetime | None) -> str:
+    """Why the soak time holds a deployment; empty when it is over."""
+    if due is None:
+        return f"The newest deployment to {earlier.name} did not succeed; it must stand there before it goes on."
+    if now() >= due:
+        return ""
+    return f"It stands in {earlier.name} until {due.astimezone(UTC):%Y-%m-%d %H:%M} UTC before it goes on."
+
+
+def replaced_by(deployment: Deployment) -> Deployment | None:
+    """The newer deployment that contains this one and is as ready as it: with ``queue: newest`` that one runs instead."""
+    newer = Deployment.objects.filter(
+        environment=deployment.environment_id,
+        kind=Deployment.Kind.FORWARD,
+        number__gt=deployment.number,
+        status__in=[str(Status.PENDING), *(str(status) for status in HOLDS_LOCK - {Status.UNKNOWN})],
+    )
+    git_dir = deployment.environment.repository.mirror_path
+    for row in newer.order_by("-number"):
+        if row.commit == deployment.commit or not _is_ready(row):
+            continue
+        if history.is_known_ancestor(git_dir, deployment.commit, row.commit):
+            return row
+    return None
+
+
+def _is_ready(row: Deployment) -> bool:
+    """Under way, or waiting for nothing but its turn. One that was not looked at yet may still turn out to be held."""
+    return row.status != Status.PENDING or (bool(row.waits) and _only_turn(row.waits))
+
+
+def _only_turn(waits: Iterable[dict[str, str]]) -> bool:
+    return all(wait["code"] == "lock" for wait in waits)
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """What starting a deployment brings to what is live: ``changes`` in the order in which they merged, ``more`` unnamed.
+
+    ``goes_back``: what is live is newer; then these would be taken out of it.
+    """
+
+    live: Deployment | None
+    changes: tuple[ChangeRequest, ...]
+    more: int
+    goes_back: bool
+
+
+def coming_with(deployment: Deployment) -> Coming:
+    """Everything that was merged between what is live there and this deployment's change, with it."""
+    live = deployment.environment.live_deployment
+    start, end = (live.change.merged_at if live else None), deployment.change.merged_at
+    own = ChangeRequest.objects.filter(pk=deployment.change_id)
+    if end is None or start is None:
+        return Coming(live, tuple(own), 0, goes_back=False)
+    low, high = min(start, end), max(start, end)
+    rows = ChangeRequest.objects.filter(
+        repository=deployment.environment.repository_id,
+        target_branch=deployment.change.target_branch,
+        merged_at__gt=low,
+        merged_at__lte=high,
+    ).order_by("merged_at", "number")
+    count = rows.count()
+    return Coming(live, tuple(rows[:MOST_NAMED]), max(0, count - MOST_NAMED), goes_back=end < start)
