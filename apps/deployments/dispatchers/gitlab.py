@@ -50,6 +50,7 @@ from apps.deployments.dispatchers.remote import (
     web_link,
     whole_number,
 )
+from apps.deployments.dispatchers.words import said
 
 OUTCOMES = {"success": "succeeded", "failed": "failed", "canceled": "cancelled", "skipped": "failed"}
 """Words of a pipeline that is over. ``skipped``: no job of it ran, so nothing was deployed."""
@@ -270,7 +271,7 @@ def _progress(client: Client, run: Run, told: Mapping[str, Any], known: Mapping[
     is_over = status in OUTCOMES
     steps = tuple(_step(row, is_over=is_over) for row in sorted(rows, key=lambda row: whole_number(row.get("id"))))
     if is_over:
-        problem = _problem(told, status, number) if not any(_has_failed(step) for step in steps) else ""
+        problem = _problem(client, told, status, number) if not any(_has_failed(step) for step in steps) else ""
         return Progress(
             RunState.ENDED, steps, OUTCOMES[status], f"GitLab: {status}.", problem=problem, external=dict(known)
         )
@@ -278,12 +279,12 @@ def _progress(client: Client, run: Run, told: Mapping[str, Any], known: Mapping[
     return Progress(RunState.RUNNING, steps, text=f"GitLab pipeline {number} {words}.", external=dict(known))
 
 
-def _problem(told: Mapping[str, Any], status: str, number: int) -> str:
+def _problem(client: Client, told: Mapping[str, Any], status: str, number: int) -> str:
     """Why a pipeline failed none of whose jobs did."""
     if status == "skipped":
         return f"GitLab skipped pipeline {number}: none of its jobs ran, so nothing was deployed."
     if status == "failed":
-        errors = plain(told.get("yaml_errors"))
+        errors = said(client.outside, told.get("yaml_errors"))
         return f"GitLab could not run pipeline {number}: {errors}" if errors else f"GitLab pipeline {number} failed."
     return ""
 

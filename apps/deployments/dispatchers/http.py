@@ -130,6 +130,10 @@ class Client:
             raise NotSent("outside_silent", self._silent(problem).message) from problem
         except httpx.HTTPError as problem:
             raise InDoubt("outside_silent", self._silent(problem).message) from problem
+        return self.judge(answer, allow=allow)
+
+    def judge(self, answer: Answer, *, allow: tuple[int, ...] = ()) -> Answer:
+        """What an answer to a change means: itself when it is a yes, else the problem that it stands for."""
         if answer.status < 300 or answer.status in allow:
             return answer
         if _is_busy(answer):

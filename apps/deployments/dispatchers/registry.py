@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from apps.core.errors import Unavailable
-from apps.deployments.dispatchers import Capabilities, Dispatcher, Outside, argocd, github, gitlab, webhook
+from apps.deployments.dispatchers import Capabilities, Dispatcher, Outside, argocd, github, gitlab, jenkins, webhook
 from apps.deployments.dispatchers.local import LocalDispatcher
 
 DISPATCHERS: dict[str, Dispatcher] = {
@@ -13,6 +13,7 @@ DISPATCHERS: dict[str, Dispatcher] = {
     "argocd": argocd.ArgoCDDispatcher(),
     "github": github.GitHubDispatcher(),
     "gitlab": gitlab.GitLabDispatcher(),
+    "jenkins": jenkins.JenkinsDispatcher(),
     "webhook": webhook.WebhookDispatcher(),
 }
 
@@ -20,6 +21,7 @@ TESTS: dict[str, Callable[[Outside], str]] = {
     "argocd": argocd.test,
     "github": github.test,
     "gitlab": gitlab.test,
+    "jenkins": jenkins.test,
     "webhook": webhook.test,
 }
 """Kind of connection → what asks the other system who we are: a sentence, or :class:`Unavailable`."""

@@ -102,9 +102,9 @@ def limited(run: Run, progress: Progress, what: str) -> Progress:
 
 
 def of_another_commit(run: Run, found: str, what: str, *, is_over: bool, **kept: Any) -> Progress:
-    """The run that was started is at another commit than the approved one: it is being stopped, and it fails."""
+    """A run at another commit than the approved one fails; one that goes on is being stopped by the caller."""
     text = f"{what} is at {plain(found, 10) or 'another commit'}, not at the approved {run.commit[:10]}."
-    problem = f"{text} {NOT_APPROVED}: it was told to stop. Look at how far it came."
+    problem = f"{text} {NOT_APPROVED}, so it counts as failed. Look at how far it came."
     if is_over:
         return Progress(RunState.ENDED, outcome="failed", text=text, problem=problem, **kept)
     return Progress(RunState.RUNNING, text=f"{text} It was told to stop.", **kept)
