@@ -19,6 +19,8 @@ from django.conf import settings  # noqa: E402
 
 from apps.live.relay import Listener  # noqa: E402
 from apps.live.routing import websocket_urlpatterns  # noqa: E402
+from apps.operations import draining  # noqa: E402
+from apps.operations.probes import Probes  # noqa: E402
 from apps.worker.embedded import Engine  # noqa: E402
 from gitops_portal.handler import PortalHandler  # noqa: E402
 
@@ -34,12 +36,15 @@ async def lifespan(
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            draining.reset()
+            draining.drain_before_stopping()
             if relay is not None:
                 relay.start()
             if engine is not None:
                 engine.start()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
+            draining.begin()
             if engine is not None:
                 await sync_to_async(engine.stop, thread_sensitive=False)()
             if relay is not None:
@@ -50,7 +55,7 @@ async def lifespan(
 
 application = ProtocolTypeRouter(
     {
-        "http": PortalHandler(),
+        "http": Probes(PortalHandler()),
         "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
         "lifespan": lifespan,
     }

@@ -6,6 +6,7 @@ Workers must use ``--pool=threads``: a forked pool would share open database con
 import os
 
 from celery import Celery
+from celery.signals import worker_ready
 
 from gitops_portal import env
 
@@ -34,3 +35,11 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks(["apps.worker"])
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def say_that_work_is_taken(**_facts: object) -> None:
+    """A worker has no server of its own; the portal's apps are loaded by now."""
+    from apps.worker.signals import engine_process_started
+
+    engine_process_started.send(sender=Celery)

@@ -115,10 +115,12 @@ INSTALLED_APPS = [
     "apps.worker",
     "apps.notifications",
     "apps.demo",
+    "apps.operations",
 ]
 
 MIDDLEWARE = [
     "gitops_portal.middleware.request_context",
+    "apps.operations.middleware.count_requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -213,6 +215,17 @@ PORTAL_CHART_CACHE = env.text("PORTAL_CHART_CACHE")
 PORTAL_PLAN_SECONDS = env.number("PORTAL_PLAN_SECONDS", 600)
 PORTAL_TERRAFORM_PROVIDERS = env.text("PORTAL_TERRAFORM_PROVIDERS")
 PORTAL_QUEUE_PREFIX = env.text("PORTAL_QUEUE_PREFIX", "portal-")
+
+# --- operations --------------------------------------------------------------------------
+# How long a server goes on answering after SIGTERM while /readyz says 503, so that balancers notice first.
+PORTAL_DRAIN_SECONDS = env.number("PORTAL_DRAIN_SECONDS", 0)
+PORTAL_METRICS = env.flag("PORTAL_METRICS")
+PORTAL_METRICS_TOKEN = env.text("PORTAL_METRICS_TOKEN")
+if PORTAL_METRICS and not PORTAL_METRICS_TOKEN:
+    raise env.BadEnvironment("PORTAL_METRICS needs PORTAL_METRICS_TOKEN (or PORTAL_METRICS_TOKEN_FILE).")
+# Where a process that only does background work answers probes and metrics; 0: nowhere.
+PORTAL_PROBE_PORT = int(env.number("PORTAL_PROBE_PORT", 0))
+PORTAL_PROBE_HOST = env.text("PORTAL_PROBE_HOST", "127.0.0.1")
 
 # --- people ------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"

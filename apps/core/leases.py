@@ -11,11 +11,14 @@ from typing import Any, TypeVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.dispatch import Signal
 
 from apps.core.clock import now
 from apps.core.querysets import CasQuerySet
 
 M = TypeVar("M", bound="Leased")
+lease_lost = Signal()
+"""Sent by ``renew`` with the model as sender and ``pk``, when somebody else has the row; for counting, not for acting."""
 
 
 class LeasedQuerySet(CasQuerySet[M]):
@@ -41,7 +44,10 @@ class LeasedQuerySet(CasQuerySet[M]):
 
     def renew(self, pk: Any, *, fence: int, seconds: float) -> bool:
         """Prolong the lease; ``False`` means that it was lost and work must stop."""
-        return self.filter(pk=pk, fence=fence).update(lease_until=now() + timedelta(seconds=seconds)) == 1
+        kept = self.filter(pk=pk, fence=fence).update(lease_until=now() + timedelta(seconds=seconds)) == 1
+        if not kept:
+            lease_lost.send(sender=self.model, pk=pk)
+        return kept
 
     def release(self, pk: Any, *, fence: int) -> bool:
         return self.filter(pk=pk, fence=fence).update(lease_until=None) == 1

@@ -91,12 +91,14 @@ async def _run(feed: feeds.Feed, scope: Scope, receive: Receive, send: Send, aft
     hub.join(own.topic, mailbox, own.start)
     work = (_until_gone(receive), _until_signed_out(scope, send), _deliver(feed, topic, mailbox, send, after))
     tasks = [asyncio.create_task(one) for one in work]
+    hub.open_sockets += 1
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             with suppress(OSError):  # the server's way to say that the client is gone already
                 task.result()
     finally:
+        hub.open_sockets -= 1
         hub.leave(feed.topic, mailbox)
         hub.leave(own.topic, mailbox)
         for task in tasks:

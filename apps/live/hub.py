@@ -77,6 +77,8 @@ class Hub:
     """Topics by name. One per process; the event loop that subscribes owns the topic."""
 
     def __init__(self) -> None:
+        self.open_sockets = 0
+        """Accepted and not yet gone; changed by the event loop only."""
         self._topics: dict[str, Topic] = {}
         self._lock = threading.Lock()
 

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from apps.vcs.version import require_git
 from apps.worker.dispatching import SweepingDispatcher
 from apps.worker.embedded import Engine
+from apps.worker.signals import engine_process_started
 
 
 class Command(BaseCommand):
@@ -31,6 +32,7 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         engine = SweepingDispatcher() if options["send_to_celery"] else Engine()
         engine.start()
+        engine_process_started.send(sender=self.__class__)
         self.stdout.write(f"Engine runs ({settings.PORTAL_DATA_DIR}).")
         self.stdout.flush()
         stop.wait()
