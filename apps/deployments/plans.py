@@ -1,11 +1,12 @@
 """The plan of a deployment: what ``portal.yaml`` said at the merged commit, frozen as JSON.
 
-``{"via": "local", "steps": [{"name", "run", "timeout" (s)}], "raw": {...}}``. Without steps
+``{"via": "local", "steps": [{"name", "run", "timeout" (s)}], "raw": {...}, "health": {...}}``. Without steps
 there is nothing to run, and the plan says so.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from apps.deployments.dispatchers import PlannedStep
@@ -28,7 +29,8 @@ def freeze(environment: EnvironmentConfig | None) -> dict[str, Any]:
         return {"via": "local", "steps": [], "raw": {}}
     deploy = environment.deploy
     steps = [{"name": step.name, "run": step.run, "timeout": step.timeout_seconds} for step in deploy.steps]
-    return {"via": deploy.via, "steps": steps, "raw": _plain(deploy.raw)}
+    health = asdict(deploy.health) if deploy.health.checks else {}
+    return {"via": deploy.via, "steps": steps, "raw": _plain(deploy.raw), "health": _plain(health)}
 
 
 def has_pipeline(plan: dict[str, Any]) -> bool:

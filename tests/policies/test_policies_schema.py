@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from apps.policies.config import deploying, document, environments, needs, parse_portal_yaml, rules, windows
+from apps.policies.config import deploying, document, environments, health, needs, parse_portal_yaml, rules, windows
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA: dict[str, Any] = json.loads((ROOT / "apps/policies/schema/portal.schema.json").read_text())
@@ -122,6 +122,7 @@ def test_schema_knows_exactly_the_keys_of_the_loader() -> None:
     assert set(SCHEMA["properties"]) == set(document.KEYS)
     assert set(defs["environment"]["properties"]) == set(environments.ENVIRONMENT_KEYS)
     assert set(defs["step"]["properties"]) == set(deploying.STEP_KEYS)
+    assert set(defs["health"]["properties"]) == set(health.HEALTH_KEYS)
     assert set(defs["rule"]["properties"]) == set(rules.RULE_KEYS)
     assert set(defs["rule"]["properties"]["when"]["properties"]) == set(rules.WHEN_KEYS)
     assert set(defs["rule"]["properties"]["needs"]["properties"]) == set(needs.NEEDS_KEYS)

@@ -122,6 +122,13 @@ class Client:
             return found
         raise Unavailable("outside_refused", f"Where {self._who()} keeps this, {where.host} answered {found.status}.")
 
+    def look(self, path: str, **options: Any) -> Answer:
+        """GET whatever the status is; :class:`Unavailable` only when there is no answer."""
+        try:
+            return self._exchange("GET", path, options)
+        except httpx.HTTPError as problem:
+            raise self._silent(problem) from problem
+
     def change(self, method: str, path: str, *, allow: tuple[int, ...] = (), **options: Any) -> Answer:
         """A request that changes something there; see the module for how it can fail."""
         try:

@@ -122,10 +122,27 @@ _ALL = (
             _CA,
         ),
     ),
+    Kind(
+        "http",
+        "Web address",
+        "https://shop.example.org",
+        (Field("token", "Token", "Sent as Authorization: Bearer, when the address asks for one.", is_secret=True), _CA),
+    ),
+    Kind(
+        "prometheus",
+        "Prometheus",
+        "https://prometheus.example.org",
+        (Field("token", "Token", "Sent as Authorization: Bearer, when the server asks for one.", is_secret=True), _CA),
+    ),
 )
 
 KINDS = MappingProxyType({kind.name: kind for kind in _ALL})
 """By name, in the order in which a form offers them."""
 
-KIND_OF_DISPATCHER = MappingProxyType({name: name for name in KINDS if name != "aws"} | {"cloudformation": "aws"})
+KINDS_OF_CHECKS = ("http", "prometheus")
+"""Kinds that are asked how healthy something is; nothing is deployed through them."""
+
+KIND_OF_DISPATCHER = MappingProxyType(
+    {name: name for name in KINDS if name not in {"aws", *KINDS_OF_CHECKS}} | {"cloudformation": "aws"}
+)
 """``deploy.via`` → the kind of the connection that it needs; the others need none."""

@@ -7,6 +7,7 @@ from apps.deployments.jobs import (
     comparing,
     environments,
     following,
+    health,
     landing,
     planning,
     scheduled,
@@ -39,6 +40,7 @@ JOBS = (
     Job(name="deployments.merge_when_allowed", due=automatic.merges_due, run=automatic.merge_when_allowed, every=5.0),
     Job(name="deployments.merge_scheduled", due=scheduled.schedules_due, run=scheduled.merge_scheduled, every=2.0),
     Job(name="deployments.finish_changes", due=automatic.changes_due, run=automatic.finish_change, every=30.0),
+    Job(name="deployments.roll_back_unhealthy", due=health.rollbacks_due, run=health.roll_back_unhealthy, every=5.0),
     Job(name="deployments.tidy_workspaces", due=tidying.attempts_due, run=tidying.tidy, every=60.0, slow=True),
 )
 

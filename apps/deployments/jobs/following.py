@@ -23,7 +23,8 @@ from apps.core.secrets import decrypt, encrypt
 from apps.deployments.dispatchers import Dispatcher, Progress, Refused, Run, RunState
 from apps.deployments.dispatchers.local import runner_id
 from apps.deployments.dispatchers.registry import dispatcher_of
-from apps.deployments.jobs.outcomes import end, end_cancelled, lose, tidy
+from apps.deployments.jobs.health import is_watched, watch
+from apps.deployments.jobs.outcomes import end, end_cancelled, lose, outcome_of, tidy
 from apps.deployments.jobs.recording import Recorder
 from apps.deployments.jobs.runs import run_of
 from apps.deployments.jobs.sending import keep, note_answer, note_silence, pass_on, send
@@ -193,9 +194,16 @@ def _go_on(deployment: Deployment, attempt: Attempt, fence: int) -> None:
         return
     if progress.state in {RunState.RUNNING, RunState.NOT_STARTED} or not is_complete:
         _look_again(deployment, dispatcher, fence, is_complete=is_complete)
-    else:
-        end(deployment, progress, recorder, fence)
+    elif _has_ended(deployment, attempt, progress, recorder, fence):
         tidy(attempt, dispatcher, run)
+
+
+def _has_ended(deployment: Deployment, attempt: Attempt, progress: Progress, recorder: Recorder, fence: int) -> bool:
+    """The run is over: end the deployment with it, unless its health is still watched."""
+    if is_watched(deployment) and outcome_of(progress, recorder) == "succeeded":
+        return watch(deployment, attempt, progress, fence)
+    end(deployment, progress, recorder, fence)
+    return True
 
 
 def _press(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatcher, fence: int) -> None:

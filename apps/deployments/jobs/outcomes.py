@@ -29,7 +29,7 @@ def end(deployment: Deployment, progress: Progress, recorder: Recorder, fence: i
 
 def _end_known(deployment: Deployment, progress: Progress, recorder: Recorder, fence: int) -> None:
     failure = recorder.failure(progress)
-    outcome = progress.outcome or _outcome_of_steps(progress, recorder)
+    outcome = outcome_of(progress, recorder)
     if outcome == "succeeded":
         text = f"{deployment.environment.name} runs {deployment.commit[:10]}."
         end_deployment(deployment, Event.SUCCEED, text=text, fence=fence)
@@ -41,7 +41,10 @@ def _end_known(deployment: Deployment, progress: Progress, recorder: Recorder, f
         end_cancelled(deployment, fence, progress)
 
 
-def _outcome_of_steps(progress: Progress, recorder: Recorder) -> str:
+def outcome_of(progress: Progress, recorder: Recorder) -> str:
+    """succeeded | failed | cancelled: what the other system says of the whole, or else what the steps tell."""
+    if progress.outcome or progress.state == RunState.LOST:
+        return progress.outcome
     failure = recorder.failure(progress)
     if failure is None and recorder.all_succeeded(progress):
         return "succeeded"

@@ -51,6 +51,7 @@ class Deployment(Leased):
     last_event = models.PositiveIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0)
     retry_from = models.PositiveIntegerField(default=0)  # the step at which the next attempt begins
+    rollback_due = models.BooleanField(default=False)  # unhealthy, and portal.yaml says: roll back
     queued_at = models.DateTimeField()
     check_at = models.DateTimeField(null=True, blank=True, db_index=True)
     start_at = models.DateTimeField(null=True, blank=True)  # scheduled: not before this
@@ -104,6 +105,7 @@ class Attempt(models.Model):
         default=dict, blank=True
     )  # of the gate that opened, with its inputs; empty: there was none
     outcome = models.CharField(max_length=11, blank=True)
+    health = models.JSONField(default=dict, blank=True)  # of the checks after the run (jobs.health)
     has_workspace = models.BooleanField(default=False)
     sealed_secrets = models.TextField(blank=True)  # encrypted; what the steps got, until the workspace is removed
     started_at = models.DateTimeField()

@@ -10,20 +10,34 @@ from apps.core.errors import NotVisible, Unavailable
 from apps.core.secrets import decrypt
 from apps.deployments.access import can_see_connection
 from apps.deployments.dispatchers import Outside
-from apps.deployments.dispatchers.kinds import KIND_OF_DISPATCHER, KINDS
+from apps.deployments.dispatchers.kinds import KIND_OF_DISPATCHER, KINDS, KINDS_OF_CHECKS
 from apps.deployments.models import Connection, ConnectionGrant, Environment
 
 
 def connection_for(environment: Environment, plan: dict[str, Any]) -> Connection | None:
-    """The connection that ``plan`` names; ``None`` for a dispatcher that needs none.
+    """The connection that ``plan`` deploys through; ``None`` for a dispatcher that needs none.
 
-    :class:`Unavailable` ``no_connection`` says what is missing and who can give it. One message for "there
-    is none" and "it is not granted": the names of other people's connections are nobody's business.
+    :class:`Unavailable` ``no_connection`` says what is missing and who can give it.
     """
     kind = KIND_OF_DISPATCHER.get(plan["via"])
     if kind is None:
         return None
-    name = str(plan["raw"].get("connection") or "")
+    return granted(environment, str(plan["raw"].get("connection") or ""), kind)
+
+
+def require_connections(environment: Environment, plan: dict[str, Any]) -> None:
+    """All that the plan needs, also for its health checks; :class:`Unavailable` names the first that is missing."""
+    connection_for(environment, plan)
+    for check in plan.get("health", {}).get("checks", []):
+        if check["kind"] in KINDS_OF_CHECKS:
+            granted(environment, check["connection"], check["kind"])
+
+
+def granted(environment: Environment, name: str, kind: str) -> Connection:
+    """The connection ``name`` to a system of ``kind``, if it may be used in ``environment``.
+
+    One message for "there is none" and "it is not granted": the names of other people's connections are nobody's business.
+    """
     grant = (
         ConnectionGrant.objects.select_related("connection")
         .filter(connection__name=name, connection__kind=kind, repository=environment.repository_id)
@@ -31,11 +45,11 @@ def connection_for(environment: Environment, plan: dict[str, Any]) -> Connection
     )
     if grant is None or (grant.environments and environment.name not in grant.environments):
         title = KINDS[kind].title
-        what = f"names the connection {name!r}" if name else "names no connection"
+        what = f"the connection {name!r} ({title})" if name else f"a connection to {title}, and names none"
         raise Unavailable(
             "no_connection",
-            f"{environment.name} is deployed via {plan['via']} and {what}, but no connection of that name to {title} "
-            f"may be used in {environment.name} of {environment.repository.name}. An administrator can make it, or allow it here.",
+            f"portal.yaml needs {what} for {environment.name}, but no such connection may be used in {environment.name} "
+            f"of {environment.repository.name}. An administrator can make it, or allow it here.",
         )
     return grant.connection
 

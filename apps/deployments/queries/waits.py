@@ -17,7 +17,7 @@ from apps.core.errors import Unavailable
 from apps.core.text import first_few
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment, MergeIntent
-from apps.deployments.queries.connections import connection_for
+from apps.deployments.queries.connections import require_connections
 from apps.deployments.queries.freezes import open_freeze, words_of
 from apps.deployments.queries.gates import Gate, gate_of, present_config
 from apps.deployments.queries.locks import is_kept_from, lock_of
@@ -115,9 +115,9 @@ def _replaced(deployment: Deployment) -> list[Wait]:
 
 
 def _connection(deployment: Deployment) -> list[Wait]:
-    """Whether the plan names a connection that may be used here."""
+    """Whether every connection that the plan needs may be used here."""
     try:
-        connection_for(deployment.environment, deployment.plan)
+        require_connections(deployment.environment, deployment.plan)
     except Unavailable as problem:
         return [Wait("connection", problem.message)]
     return []

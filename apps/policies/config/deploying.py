@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from apps.policies.config.health import read_health
 from apps.policies.config.model import DeployConfig, StepConfig
 from apps.policies.config.nodes import Mapping, Node
 from apps.policies.config.reader import Reader, plain
@@ -24,7 +25,7 @@ class Shape(StrEnum):
 
 
 T, W, F, D = Shape.TEXT, Shape.WORDS, Shape.FLAG, Shape.DURATION
-COMMON = ("via", "start")
+COMMON = ("via", "start", "health")
 STEPS = "steps"
 # dispatcher: its keys with their shapes; `*` in front of a key: it must be there
 _TOLD: dict[str, dict[str, Shape]] = {
@@ -82,7 +83,8 @@ def read_deploy(reader: Reader, node: Node | None, path: str) -> DeployConfig:
     raw = {key: _read(reader, shape, fields[key], f"{path}.{key}") for key, shape in TOLD[via].items() if key in fields}
     _check_together(reader, mapping, path, via, raw)
     steps = _steps(reader, fields.get(STEPS), f"{path}.{STEPS}")
-    return DeployConfig(via, steps, start, MappingProxyType(raw), mapping.line)
+    health = read_health(reader, fields.get("health"), f"{path}.health")
+    return DeployConfig(via, steps, start, MappingProxyType(raw), mapping.line, health)
 
 
 def _read(reader: Reader, shape: Shape, node: Node, path: str) -> Any:

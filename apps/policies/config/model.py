@@ -54,6 +54,36 @@ class StepConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """One question about what was deployed, asked every ``every_seconds``.
+
+    ``kind``: ``http`` (``target`` is a path of the connection; ``status``, and ``contains`` if given), ``prometheus``
+    (``target`` is a query whose every value is ``below`` and ``above`` the given bounds), ``resources`` (all that the
+    dispatcher tells of are healthy).
+    """
+
+    name: str
+    kind: str
+    target: str = ""
+    connection: str = ""
+    status: int = 200
+    contains: str = ""
+    below: float | None = None
+    above: float | None = None
+    every_seconds: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class HealthConfig:
+    """Everything must hold for ``for_seconds`` in one piece, begun and ended ``within_seconds``; else ``otherwise``."""
+
+    checks: tuple[HealthCheck, ...] = ()
+    for_seconds: int = 60
+    within_seconds: int = 900
+    otherwise: str = "report"
+
+
+@dataclass(frozen=True, slots=True)
 class DeployConfig:
     """How an environment is deployed; ``raw`` keeps what only the dispatcher ``via`` understands."""
 
@@ -62,6 +92,7 @@ class DeployConfig:
     start: str = "auto"
     raw: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     line: int = 0
+    health: HealthConfig = field(default_factory=HealthConfig)
 
     @property
     def has_pipeline(self) -> bool:

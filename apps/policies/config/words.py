@@ -109,7 +109,17 @@ def environment_words(environment: EnvironmentConfig) -> str:
     after += f" for {duration_words(environment.soak_seconds)}" if environment.soak_seconds else ""
     newest = ", a newer deployment replaces queued ones" if environment.queue == "newest" else ""
     protected = "protected" if environment.protected else "not protected"
-    return f"{protected}{after}, {targets}, {len(environment.deploy.steps)} steps via {environment.deploy.via}{newest}"
+    return f"{protected}{after}, {targets}, {len(environment.deploy.steps)} steps via {environment.deploy.via}{_health_words(environment)}{newest}"
+
+
+def _health_words(environment: EnvironmentConfig) -> str:
+    """What must hold afterwards."""
+    health = environment.deploy.health
+    if not health.checks:
+        return ""
+    names = ", ".join(check.name for check in health.checks)
+    otherwise = ", else it is rolled back" if health.otherwise == "roll-back" else ""
+    return f", healthy ({names}) for {duration_words(health.for_seconds)}{otherwise}"
 
 
 def duration_words(seconds: int) -> str:

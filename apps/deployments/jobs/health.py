@@ -1,0 +1,178 @@
+"""After the run: its health is watched, for as long as portal.yaml says, before the deployment has succeeded.
+
+All that is known stands in ``Attempt.health`` (``{"since", "good_since", "checks": {name: {"at", "is_good", "text"}}}``,
+times ISO), so a worker that takes over goes on where the last one was. Time in which nobody looked counts for nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from apps.core.clock import now
+from apps.core.errors import PortalError
+from apps.deployments.dispatchers import Progress
+from apps.deployments.health import Reading, read_check
+from apps.deployments.jobs.outcomes import end_cancelled
+from apps.deployments.lifecycle import Event
+from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Environment, Step
+from apps.deployments.queries.connections import granted, outside_of
+from apps.deployments.services import roll_back
+from apps.deployments.transitions import LeaseLost, append_event, end_deployment
+
+UNSEEN = timedelta(seconds=30)
+"""How late a look may be, beside three times its interval, before what was good counts from the start again."""
+
+
+def is_watched(deployment: Deployment) -> bool:
+    """Whether portal.yaml asks for anything after the run."""
+    return bool(deployment.plan.get("health"))
+
+
+def watch(deployment: Deployment, attempt: Attempt, progress: Progress, fence: int) -> bool:
+    """Ask what is due; end the deployment when it is decided. True: it has ended."""
+    if deployment.cancel_requested_by is not None:
+        with transaction.atomic():
+            end_cancelled(deployment, fence, progress)
+        return True
+    plan, known = (
+        deployment.plan["health"],
+        attempt.health or {"since": now().isoformat(), "good_since": "", "checks": {}},
+    )
+    readings = {check["name"]: _ask(deployment, check, progress) for check in _due(plan, known)}
+    with transaction.atomic():
+        _require_lease(deployment, fence)
+        for check in plan["checks"]:
+            if check["name"] in readings:
+                _take(deployment, attempt, fence, known, check, readings[check["name"]])
+        known["good_since"] = _good_since(plan, known)
+        Attempt.objects.filter(pk=attempt.pk).update(health=known)
+        attempt.health = known
+        return _decide(deployment, attempt, plan, fence)
+
+
+def _due(plan: dict[str, Any], known: dict[str, Any]) -> list[dict[str, Any]]:
+    moment = now()
+    found = []
+    for check in plan["checks"]:
+        before = known["checks"].get(check["name"])
+        if before is None or moment - datetime.fromisoformat(before["at"]) >= timedelta(seconds=check["every_seconds"]):
+            found.append(check)
+    return found
+
+
+def _ask(deployment: Deployment, check: dict[str, Any], progress: Progress) -> Reading:
+    """Outside of any transaction: it may take as long as the other system lets us wait."""
+    if check["kind"] == "resources":
+        return read_check(check, None, progress)
+    try:
+        outside = outside_of(granted(_environment(deployment), check["connection"], check["kind"]))
+    except PortalError as problem:
+        return Reading(is_good=False, text=problem.message)
+    return read_check(check, outside, progress)
+
+
+def _environment(deployment: Deployment) -> Environment:
+    return deployment.environment
+
+
+def _require_lease(deployment: Deployment, fence: int) -> None:
+    rows = Deployment.objects.select_for_update(no_key=True).filter(pk=deployment.pk, fence=fence)
+    if not rows.exists():
+        raise LeaseLost
+
+
+def _take(
+    deployment: Deployment, attempt: Attempt, fence: int, known: dict[str, Any], check: dict[str, Any], reading: Reading
+) -> None:
+    """Keep a reading; one that differs from the last is a line in the log of its step."""
+    name, before = check["name"], known["checks"].get(check["name"])
+    if before is not None:
+        late = now() - datetime.fromisoformat(before["at"]) > 3 * timedelta(seconds=check["every_seconds"]) + UNSEEN
+        known["good_since"] = "" if late else known["good_since"]
+    step = _step(deployment, attempt, fence, name)
+    if before is None or (before["is_good"], before["text"]) != (reading.is_good, reading.text):
+        line = f"{'ok' if reading.is_good else 'not ok'}: {reading.text}"
+        append_event(
+            deployment, kind=DeploymentEvent.Kind.LOG, attempt=attempt.number, step=step.name, text=line,
+            first_line=step.lines + 1, data={"lines": 1}, fence=fence,
+        )  # fmt: skip
+        Step.objects.filter(pk=step.pk).update(lines=step.lines + 1)
+    known["checks"][name] = {"at": now().isoformat(), "is_good": reading.is_good, "text": reading.text}
+
+
+def _step(deployment: Deployment, attempt: Attempt, fence: int, name: str) -> Step:
+    """The step of a check: it runs as long as the health is watched."""
+    key = f"health:{name}"
+    row = attempt.steps.filter(key=key).first()
+    if row is not None:
+        return row
+    taken = set(attempt.steps.values_list("name", flat=True))
+    shown = name if name not in taken else f"check {name}"
+    row = Step.objects.create(
+        attempt=attempt, position=attempt.steps.count(), key=key, name=shown[:80], status=Step.Status.RUNNING,
+        launched_at=now(),
+    )  # fmt: skip
+    append_event(
+        deployment, kind=DeploymentEvent.Kind.STEP, attempt=attempt.number, step=row.name,
+        text=f"Check {name} is asked.", data={"status": "running"}, fence=fence,
+    )  # fmt: skip
+    return row
+
+
+def _good_since(plan: dict[str, Any], known: dict[str, Any]) -> str:
+    """Since when everything holds in one piece; empty while something does not, or was not asked yet."""
+    readings = [known["checks"].get(check["name"]) for check in plan["checks"]]
+    if not all(reading is not None and reading["is_good"] for reading in readings):
+        return ""
+    return str(known["good_since"]) or now().isoformat()
+
+
+def _decide(deployment: Deployment, attempt: Attempt, plan: dict[str, Any], fence: int) -> bool:
+    known, moment = attempt.health, now()
+    good = known["good_since"]
+    if good and moment - datetime.fromisoformat(good) >= timedelta(seconds=plan["for_seconds"]):
+        text = f"{deployment.environment.name} runs {deployment.commit[:10]}, and its checks have held."
+        end_deployment(deployment, Event.SUCCEED, text=text, fence=fence)
+        return True
+    if moment - datetime.fromisoformat(known["since"]) >= timedelta(seconds=plan["within_seconds"]):
+        _fail(deployment, attempt, plan, fence)
+        return True
+    pause = min(check["every_seconds"] for check in plan["checks"])
+    Deployment.objects.filter(pk=deployment.pk, fence=fence).update(
+        followed_at=moment, check_at=moment + timedelta(seconds=pause)
+    )
+    return False
+
+
+def _fail(deployment: Deployment, attempt: Attempt, plan: dict[str, Any], fence: int) -> None:
+    bad = [f"{name} {found['text']}" for name, found in attempt.health["checks"].items() if not found["is_good"]]
+    why = "; ".join(bad) or "its checks held, but not long enough in one piece"
+    text = f"It was applied, but is not healthy: {why}."
+    end_deployment(deployment, Event.FAIL, text=text, problem=text, fence=fence)
+    if plan["otherwise"] == "roll-back":
+        Deployment.objects.filter(pk=deployment.pk).update(rollback_due=True)
+
+
+def rollbacks_due(limit: int) -> list[int]:
+    """Deployments that portal.yaml wants rolled back because they are not healthy."""
+    return list(Deployment.objects.filter(rollback_due=True).order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def roll_back_unhealthy(pk: int) -> None:
+    """Ask for the roll-back in the name of who asked for the deployment; it goes through the gate of every roll-back."""
+    row = Deployment.objects.select_related("change", "environment__repository", "requested_by").get(pk=pk)
+    with transaction.atomic():
+        if not Deployment.objects.filter(pk=pk, rollback_due=True).update(rollback_due=False):
+            return
+        try:
+            with transaction.atomic():
+                inverse = roll_back(row.requested_by, deployment=row)
+            text = f"portal.yaml says to roll back what is not healthy: {inverse.label} does it."
+        except PortalError as problem:
+            text = f"portal.yaml says to roll back what is not healthy, but that cannot be done: {problem.message}"
+        append_event(
+            row, kind=DeploymentEvent.Kind.STATE, attempt=row.attempts, text=text, data={"status": str(row.status)}
+        )

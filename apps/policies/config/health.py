@@ -1,0 +1,105 @@
+"""The ``health`` of a deployment: what must hold after it, for how long, and what happens otherwise."""
+
+from __future__ import annotations
+
+import re
+
+from apps.policies.config.model import HealthCheck, HealthConfig
+from apps.policies.config.nodes import Mapping, Node, Scalar
+from apps.policies.config.reader import Reader, describe
+
+HEALTH_KEYS = ("checks", "for", "within", "otherwise")
+CHECK_KEYS = ("name", "http", "prometheus", "resources", "connection", "status", "contains", "below", "above", "every")
+KINDS = ("http", "prometheus", "resources")
+# What a check of a kind may have beside its own key, its name and `every`.
+_MORE = {
+    "http": ("connection", "status", "contains"),
+    "prometheus": ("connection", "below", "above"),
+    "resources": (),
+}
+MAX_CHECKS = 20
+REPORT, ROLL_BACK = "report", "roll-back"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}")
+_PATH = re.compile(r"/[^\s#]{0,500}")
+_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
+
+
+def read_health(reader: Reader, node: Node | None, path: str) -> HealthConfig:
+    """``health`` as it is written; without it a deployment has succeeded when its run has."""
+    mapping = reader.mapping(node, path, "{checks: [{name: answers, http: /healthz, connection: shop}], for: 5m}")
+    if mapping is None:
+        return HealthConfig()
+    fields = reader.fields(mapping, path, HEALTH_KEYS, ("checks",))
+    entries = reader.entries(
+        fields.get("checks"), f"{path}.checks", "- {name: answers, http: /healthz, connection: shop}"
+    )
+    if len(entries) > MAX_CHECKS:
+        message = f"`{path}.checks` has {len(entries)} checks; at most {MAX_CHECKS} are allowed."
+        reader.error(mapping, f"{path}.checks", message, "Join some of them.")
+    found: list[HealthCheck] = []
+    for item, place in entries[:MAX_CHECKS]:
+        check = _check(reader, item, place, {one.name for one in found})
+        if check is not None:
+            found.append(check)
+    holds = reader.duration(fields.get("for"), f"{path}.for", default=60, example="5m")
+    within = reader.duration(fields.get("within"), f"{path}.within", default=max(900, 2 * holds), example="15m")
+    if within <= holds:
+        message = f"`{path}.within` must be longer than `{path}.for`, or nothing could ever pass."
+        reader.error(mapping, f"{path}.within", message, "Write a longer `within`.")
+    otherwise = fields.get("otherwise")
+    word = reader.named(otherwise, f"{path}.otherwise", (REPORT, ROLL_BACK), REPORT) if otherwise else REPORT
+    return HealthConfig(tuple(found), holds, within, word)
+
+
+def _check(reader: Reader, node: Node, path: str, taken: set[str]) -> HealthCheck | None:
+    mapping = reader.mapping(node, path, "{name: answers, http: /healthz, connection: shop}")
+    if mapping is None:
+        return None
+    kinds = [kind for kind in KINDS if mapping.get(kind) is not None]
+    if len(kinds) != 1:
+        reader.error(mapping, path, f"`{path}` needs exactly one of {', '.join(KINDS)}.", "Write `http: /healthz`.")
+        return None
+    kind = kinds[0]
+    needed = ("name", kind) if kind == "resources" else ("name", kind, "connection")
+    fields = reader.fields(mapping, path, ("name", kind, "every", *_MORE[kind]), needed)
+    name = reader.text(fields.get("name"), f"{path}.name", "name: answers", limit=63)
+    if name and (not _NAME.fullmatch(name) or name in taken):
+        message = f"`{name}` stands twice, or has other characters than letters, digits, spaces, `.`, `_` and `-`."
+        reader.error(fields["name"], f"{path}.name", message, "Write a name such as `answers`.")
+    _check_bounds(reader, mapping, path, kind, fields)
+    return HealthCheck(
+        name,
+        kind,
+        _target(reader, fields[kind], f"{path}.{kind}", kind),
+        reader.text(fields.get("connection"), f"{path}.connection", "connection: shop"),
+        reader.count(fields.get("status"), f"{path}.status", default=200, low=100, high=599),
+        reader.text(fields.get("contains"), f"{path}.contains", "contains: ok"),
+        _number(reader, fields.get("below"), f"{path}.below"),
+        _number(reader, fields.get("above"), f"{path}.above"),
+        reader.duration(fields.get("every"), f"{path}.every", default=10, example="10s"),
+    )
+
+
+def _target(reader: Reader, node: Node, path: str, kind: str) -> str:
+    if kind == "resources":
+        return reader.named(node, path, ("healthy",), "healthy")
+    value = reader.text(node, path, "http: /healthz" if kind == "http" else "prometheus: up")
+    if kind == "http" and value and not _PATH.fullmatch(value):
+        message = f"`{path}` must be a path that begins with `/`; the host is that of the connection."
+        reader.error(node, path, message, "Write `http: /healthz`.")
+    return value
+
+
+def _check_bounds(reader: Reader, node: Mapping, path: str, kind: str, fields: dict[str, Node]) -> None:
+    if kind == "prometheus" and "below" not in fields and "above" not in fields:
+        message = f"`{path}` says neither `below` nor `above`, so any value would be good."
+        reader.error(node, path, message, "Add `below: 0.01`.")
+
+
+def _number(reader: Reader, node: Node | None, path: str) -> float | None:
+    if node is None:
+        return None
+    if isinstance(node, Scalar) and not node.quoted and _NUMBER.fullmatch(node.text):
+        return float(node.text)
+    reader.error(node, path, f"`{path}` must be a number, but is {describe(node)}.", "Write `below: 0.01`.")
+    return None

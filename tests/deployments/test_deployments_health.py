@@ -1,0 +1,259 @@
+"""What must hold after the run: asked, watched in one piece, and rolled back by rule when it does not."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apps.changes.models import ChangeRequest
+from apps.core import clock
+from apps.deployments import queries, services
+from apps.deployments.dispatchers import Outside, Progress, ResourceState, RunState
+from apps.deployments.health import read_check
+from apps.deployments.models import Attempt, Deployment
+from tests.support.delivery import Delivery, run_jobs, run_until_idle
+from tests.support.outside import step_engine
+
+TOKEN = "prom-abcdefghijkl"  # of no real system
+
+
+class Site:
+    """A web server whose answer a test chooses, by path."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.answers: dict[str, tuple[int, str]] = {"/healthz": (200, "all ok")}
+        self.asked: list[tuple[str, str]] = []
+
+
+@pytest.fixture
+def site(settings: Any) -> Iterator[Site]:
+    settings.PORTAL_CONNECTION_PLAIN_HTTP = ["127.0.0.1"]
+    settings.PORTAL_LEASE_SECONDS = 30
+    here = Site()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            here.asked.append((self.path, self.headers.get("Authorization", "")))
+            status, body = here.answers.get(path, (404, "nothing"))
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    here.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    yield here
+    server.shutdown()
+    server.server_close()
+
+
+def yaml(otherwise: str = "report") -> str:
+    return f"""\
+apiVersion: portal/v1
+environments:
+  staging:
+    deploy:
+      via: local
+      steps: [{{name: apply, run: 'true', timeout: 60s}}]
+      health:
+        checks: [{{name: answers, http: /healthz, connection: shop, contains: ok, every: 10s}}]
+        for: 1m
+        within: 5m
+        otherwise: {otherwise}
+rules:
+  - {{name: a reviewer, needs: {{approvals: 1, from: [role/reviewer]}}}}
+"""
+
+
+def start(tmp_path: Path, site: Site, otherwise: str = "report", *, granted: bool = True) -> Delivery:
+    delivery = Delivery.start(tmp_path, yaml(otherwise))
+    shop = services.create_connection(delivery.people.erin, name="shop", kind="http", url=site.url, values={})
+    if granted:
+        services.allow_connection(
+            delivery.people.erin, connection=shop, repository=delivery.repository, environments=[]
+        )
+    return delivery
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Moves the portal's clock on."""
+    moved = {"by": timedelta(0)}
+    real = clock.now
+    for module in ("apps.deployments.jobs.health", "apps.deployments.jobs.following", "apps.deployments.jobs.starting"):
+        monkeypatch.setattr(f"{module}.now", lambda: real() + moved["by"])
+
+    def go(seconds: float) -> None:
+        moved["by"] += timedelta(seconds=seconds)
+
+    return go
+
+
+def look(row: Deployment) -> Deployment:
+    Deployment.objects.filter(pk=row.pk).update(check_at=None)
+    step_engine()
+    row.refresh_from_db()
+    return row
+
+
+def watched(delivery: Delivery) -> Deployment:
+    """A deployment whose run is over and whose health was asked once."""
+    row = delivery.deployment(delivery.merged())
+    for _ in range(400):
+        look(row)
+        if Attempt.objects.filter(deployment=row).exclude(health={}).exists():
+            return row
+    raise AssertionError([event.text for event in queries.events(row)])
+
+
+@pytest.mark.django_db
+def test_a_deployment_has_succeeded_only_when_its_checks_held_long_enough(
+    tmp_path: Path, site: Site, later: Any
+) -> None:
+    row = watched(start(tmp_path, site))
+    assert row.status == "running"
+    for _ in range(6):
+        later(9)
+        assert look(row).status == "running"
+    later(11)
+    assert look(row).status == "succeeded"
+    [apply, answers] = queries.steps_of(row)
+    assert (apply.status, answers.name, answers.status, answers.lines) == ("succeeded", "answers", "succeeded", 1)
+    row.environment.refresh_from_db()
+    assert row.environment.live_commit == row.commit
+
+
+@pytest.mark.django_db
+def test_what_is_bad_in_between_counts_from_the_start_again(tmp_path: Path, site: Site, later: Any) -> None:
+    row = watched(start(tmp_path, site))
+    later(50)
+    site.answers["/healthz"] = (503, "down")
+    assert look(row).status == "running"
+    site.answers["/healthz"] = (200, "ok")
+    later(20)
+    assert look(row).status == "running"
+    log = [event.text for event in queries.events(row) if event.kind == "log"]
+    assert log == ["ok: answered 200", "not ok: answered 503, not 200", "ok: answered 200"]
+
+
+@pytest.mark.django_db
+def test_time_in_which_nobody_looked_counts_for_nothing(tmp_path: Path, site: Site, later: Any) -> None:
+    row = watched(start(tmp_path, site))
+    later(200)
+    assert look(row).status == "running"
+    later(61)
+    assert look(row).status != "failed"
+
+
+@pytest.mark.django_db
+def test_what_does_not_become_healthy_in_time_has_failed_and_is_not_live(
+    tmp_path: Path, site: Site, later: Any
+) -> None:
+    site.answers["/healthz"] = (200, "starting")
+    row = watched(start(tmp_path, site))
+    later(301)
+    assert look(row).status == "failed"
+    assert row.problem == "It was applied, but is not healthy: answers answered 200, without 'ok' in it."
+    row.environment.refresh_from_db()
+    assert not row.environment.live_commit
+    run_jobs("deployments.roll_back_unhealthy")
+    assert not ChangeRequest.objects.filter(kind="rollback").exists()
+
+
+@pytest.mark.django_db
+def test_by_rule_it_is_rolled_back_through_the_record_and_once(tmp_path: Path, site: Site, later: Any) -> None:
+    site.answers["/healthz"] = (500, "")
+    row = watched(start(tmp_path, site, "roll-back"))
+    later(301)
+    assert look(row).status == "failed"
+    run_jobs("deployments.roll_back_unhealthy")
+    run_jobs("deployments.roll_back_unhealthy")
+    inverse = ChangeRequest.objects.get(kind="rollback")
+    assert inverse.rolls_back == row.change
+    assert inverse.rollback_environments == ["staging"]
+    assert any(f"{inverse.label} does it" in event.text for event in queries.events(row))
+
+
+@pytest.mark.django_db
+def test_cancelling_while_it_is_watched_says_what_was_applied(tmp_path: Path, site: Site) -> None:
+    delivery = start(tmp_path, site)
+    row = watched(delivery)
+    services.cancel(delivery.people.alice, deployment=row)
+    assert look(row).status == "cancelled"
+    assert "Already applied: apply" in list(queries.events(row))[-1].text
+
+
+@pytest.mark.django_db
+def test_a_check_whose_connection_is_not_allowed_holds_the_deployment(tmp_path: Path, site: Site) -> None:
+    delivery = start(tmp_path, site, granted=False)
+    row = look(delivery.deployment(delivery.merged()))
+    assert [wait["code"] for wait in row.waits] == ["connection"]
+    run_until_idle()
+    assert site.asked == []
+
+
+def prometheus(site: Site, query: str = "errors", **bounds: float) -> Any:
+    check = {"kind": "prometheus", "target": query, "below": None, "above": None, **bounds}
+    outside = Outside("prom", "prometheus", site.url, {"token": TOKEN})
+    return read_check(check, outside, Progress(RunState.ENDED))
+
+
+def vector(*values: str) -> str:
+    rows = [{"metric": {}, "value": [1435781451.781, value]} for value in values]
+    return json.dumps({"status": "success", "data": {"resultType": "vector", "result": rows}})
+
+
+@pytest.mark.parametrize(
+    ("body", "good"),
+    [
+        (vector("0.001"), True),
+        (vector("0.001", "0.5"), False),
+        (vector("NaN"), False),
+        (vector(), False),
+        (json.dumps({"status": "success", "data": {"resultType": "scalar", "result": [1435781451.781, "0"]}}), True),
+        (json.dumps({"status": "error", "error": "parse error"}), False),
+        (json.dumps({"status": "error", "data": {"resultType": "vector", "result": []}}), False),
+        (json.dumps([]), False),
+        ("<html>", False),
+    ],
+)
+def test_a_query_is_good_only_when_every_value_is_within(site: Site, body: str, *, good: bool) -> None:
+    site.answers["/api/v1/query"] = (200, body)
+    reading = prometheus(site, below=0.01)
+    assert reading.is_good is good
+    assert reading.text
+    assert site.asked[0][1] == f"Bearer {TOKEN}"
+
+
+def test_a_refused_query_names_the_reason_and_no_secret(site: Site) -> None:
+    site.answers["/api/v1/query"] = (400, json.dumps({"status": "error", "error": f"bad {TOKEN}"}))
+    reading = prometheus(site, below=1)
+    assert not reading.is_good
+    assert "It says: bad ••••" in reading.text
+
+
+@pytest.mark.parametrize(
+    ("states", "good", "text"),
+    [
+        ([], False, "tells of no resources"),
+        (["healthy", "healthy"], True, "all 2 resources are healthy"),
+        (["healthy", "degraded"], False, "Deployment r1 is degraded"),
+    ],
+)
+def test_resources_are_good_when_all_are_healthy(states: list[str], text: str, *, good: bool) -> None:
+    resources = tuple(ResourceState("Deployment", f"r{n}", health=state) for n, state in enumerate(states))
+    reading = read_check({"kind": "resources"}, None, Progress(RunState.ENDED, resources=resources))
+    assert reading.is_good is good
+    assert text in reading.text
