@@ -14,7 +14,8 @@ from apps.deployments import queries, services
 from apps.deployments.dispatchers import InDoubt, NotSent, Outside, Refused, Run, RunState, StepState
 from apps.deployments.dispatchers.gitlab import GitLabDispatcher
 from apps.deployments.dispatchers.gitlab import test as try_gitlab
-from apps.deployments.models import Deployment
+from apps.deployments.models import Attempt, Deployment
+from apps.vcs import history
 from tests.support.delivery import Delivery
 from tests.support.outside import delivery_via, step_engine, until
 from tests.support.remote_runs import KEY, dispatched, later, look, run_of, sent
@@ -24,6 +25,10 @@ from tests.support.stubs_gitlab import PROJECT, TOKEN, TRIGGER, GitLab
 START = "POST /pipeline$"
 CREDENTIALS = {"token": TOKEN}
 gitlab = GitLabDispatcher()
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing below catches it."""
 
 
 @pytest.fixture
@@ -411,3 +416,53 @@ def test_a_lost_answer_ends_in_one_pipeline(delivery: Delivery, there: GitLab) -
     there.pipelines[0]["status"] = "success"
     assert until(row, "succeeded").status == "succeeded"
     assert len(there.pipelines) == 1
+
+
+@pytest.mark.django_db
+def test_a_worker_that_dies_right_after_the_request_leaves_one_pipeline(
+    delivery: Delivery, there: GitLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = delivery.deployment(delivery.merged())
+    there.head = row.commit
+    start = GitLabDispatcher.dispatch
+
+    def start_and_die(self: GitLabDispatcher, run: Run) -> Any:
+        start(self, run)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GitLabDispatcher, "dispatch", start_and_die)
+        with pytest.raises(Killed):
+            for _ in range(5):
+                step_engine()
+    assert len(there.pipelines) == 1
+    Deployment.objects.update(lease_until=None)
+    there.pipelines[0]["status"] = "success"
+    assert until(row, "succeeded").status == "succeeded"
+    assert len(there.pipelines) == 1
+
+
+@pytest.mark.django_db
+def test_a_pipeline_that_is_never_found_leaves_the_decision_to_a_person(delivery: Delivery, there: GitLab) -> None:
+    there.faults["POST /trigger/pipeline$"] = "cut"
+    row = merged_and_running(delivery, there)
+    attempt = Attempt.objects.get(deployment=row)
+    attempt.external_run["sent"] = "2020-01-01T00:00:00+00:00"
+    attempt.save()
+    assert "it shows no run with the key of this attempt" in until(row, "unknown").problem
+    assert (there.pipelines, there.count("POST /trigger/pipeline$")) == ([], 1)
+
+
+@pytest.mark.django_db
+def test_a_commit_that_has_not_arrived_yet_is_waited_for(delivery: Delivery, there: GitLab) -> None:
+    row = delivery.deployment(delivery.merged())
+    there.head = history.read_commit(delivery.repository.mirror_path, row.commit).parents[0]
+    row = until(row, "running")
+    for _ in range(2):
+        step_engine()
+    assert there.pipelines == []
+    assert any("has not arrived in GitLab yet" in event.text for event in queries.events(row))
+    there.head = row.commit
+    step_engine()
+    there.pipelines[0]["status"] = "success"
+    assert until(row, "succeeded").status == "succeeded"

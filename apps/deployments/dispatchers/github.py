@@ -33,7 +33,6 @@ from apps.deployments.dispatchers.http import FORBIDDEN, NOT_THERE, Client
 from apps.deployments.dispatchers.remote import (
     LOG_MOST,
     NAME_MOST,
-    NOT_APPROVED,
     as_ended,
     asked_again,
     belongs,
@@ -45,6 +44,7 @@ from apps.deployments.dispatchers.remote import (
     number_of,
     of_another_commit,
     plain,
+    require_head,
     segment,
     spelled,
     still_looking,
@@ -92,8 +92,7 @@ class GitHubDispatcher:
         with _client(run) as client:
             ref = str(run.options.get("ref") or mapping(client.ask_first(_repository(run))).get("default_branch"))
             head = mapping(client.ask_first(f"{_repository(run)}/commits/{segment(ref)}"))
-            if head.get("sha") != run.commit:
-                raise Refused("ref_moved", _moved(ref, head, run))
+            require_head(run, "GitHub", ref, run.options["repository"], head.get("sha"))
             deployment = create_deployment(client, run, _repository(run))
             path = f"{_repository(run)}/deployments/{deployment}" if deployment else ""
             try:
@@ -198,13 +197,6 @@ def _repository(run: Run) -> str:
 
 def _workflow(run: Run) -> str:
     return f"{_repository(run)}/actions/workflows/{segment(run.options['workflow'])}"
-
-
-def _moved(ref: str, head: Mapping[str, Any], run: Run) -> str:
-    return (
-        f"{ref} in {run.options['repository']} is at {plain(head.get('sha'), 10)}, not at the approved {run.commit[:10]}. "
-        f"{NOT_APPROVED}, and GitHub runs only the head of a branch or tag. Deploy the newest change instead."
-    )
 
 
 def _start(client: Client, run: Run, ref: str) -> dict[str, Any]:

@@ -31,7 +31,6 @@ from apps.deployments.dispatchers.http import FORBIDDEN, NOT_THERE, Client
 from apps.deployments.dispatchers.remote import (
     LOG_MOST,
     NAME_MOST,
-    NOT_APPROVED,
     as_ended,
     asked_again,
     belongs,
@@ -43,6 +42,7 @@ from apps.deployments.dispatchers.remote import (
     number_of,
     of_another_commit,
     plain,
+    require_head,
     segment,
     spelled,
     still_looking,
@@ -90,8 +90,7 @@ class GitLabDispatcher:
             project = mapping(client.ask_first(_project(run)))
             ref = _ref(run, project)
             head = mapping(client.ask_first(f"{_project(run)}/repository/commits/{segment(ref)}"))
-            if head.get("id") != run.commit:
-                raise Refused("ref_moved", _moved(ref, head, run))
+            require_head(run, "GitLab", ref, run.options["project"], head.get("id"))
             told = _start(client, run, ref)
             found = _kept(told, project)
             if told.get("sha") != run.commit:
@@ -173,13 +172,6 @@ def _project(run: Run) -> str:
 
 def _ref(run: Run, project: Mapping[str, Any]) -> str:
     return str(run.options.get("ref") or project.get("default_branch") or "main")
-
-
-def _moved(ref: str, head: Mapping[str, Any], run: Run) -> str:
-    return (
-        f"{ref} in {run.options['project']} is at {plain(head.get('id'), 10)}, not at the approved {run.commit[:10]}. "
-        f"{NOT_APPROVED}, and GitLab runs only the head of a branch or tag. Deploy the newest change instead."
-    )
 
 
 def _start(client: Client, run: Run, ref: str) -> dict[str, Any]:

@@ -48,6 +48,7 @@ from apps.deployments.dispatchers.remote import (
     web_link,
     whole_number,
 )
+from apps.deployments.dispatchers.words import said
 
 OUTCOMES = {
     "SUCCESS": "succeeded",
@@ -226,14 +227,14 @@ def _found(client: Client, run: Run) -> Found | None:
         if answer.status != NOT_THERE:
             told = mapping(answer.json())
             belongs({**told, "key": _key_in(told)}, id=item, key=run.key)
-            return _item(told)
+            return _item(client, told)
     else:
         waiting = listed(
             mapping(client.read("/queue/api/json", params={"tree": f"items[{_QUEUED}]"}).json()).get("items")
         )
         ours = [told for told in waiting if _key_in(told) == run.key]
         if ours:
-            return _item(min(ours, key=lambda told: whole_number(told.get("id"))))
+            return _item(client, min(ours, key=lambda told: whole_number(told.get("id"))))
     tree = f"builds[number,actions[parameters[name,value]]]{{0,{MOST_SUSPECTS}}}"
     builds = listed(mapping(client.read(f"{_job(run)}/api/json", params={"tree": tree}).json()).get("builds"))
     numbers = [whole_number(told.get("number")) for told in builds if _key_in(told) == run.key]
@@ -241,12 +242,12 @@ def _found(client: Client, run: Run) -> Found | None:
     return Found(item, min(numbers)) if numbers else None
 
 
-def _item(told: Mapping[str, Any]) -> Found:
+def _item(client: Client, told: Mapping[str, Any]) -> Found:
     number = mapping(told.get("executable")).get("number")
     return Found(
         whole_number(told.get("id")),
         whole_number(number) if number is not None else 0,
-        plain(told.get("why")),
+        said(client.outside, told.get("why")),
         told.get("cancelled") is True,
     )
 

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from apps.core.clock import now
 from apps.core.errors import Unavailable
-from apps.deployments.dispatchers import LOOK_FOR, Progress, Refused, Run, RunState, StepState
+from apps.deployments.dispatchers import LOOK_FOR, NotSent, Progress, Refused, Run, RunState, StepState
+from apps.vcs.history import is_known_ancestor
 
 LOG_MOST = 16 * 1024 * 1024
 """Bytes of one step's log that are taken over; the rest stays in the other system."""
@@ -99,6 +100,26 @@ def limited(run: Run, progress: Progress, what: str) -> Progress:
         return progress
     problem = f"{what} did not end within {limit:g} s, the timeout in portal.yaml. It was not stopped."
     return Progress(RunState.LOST, progress.steps, problem=problem, external=progress.external)
+
+
+def require_head(run: Run, system: str, ref: str, where: Any, head: Any) -> None:
+    """Before the start: ``ref`` must be at the approved commit.
+
+    Where it is still before it, the push or a mirror has not arrived: :class:`NotSent`, it is tried again.
+    Anywhere else the approved commit can no longer be run: :class:`Refused`.
+    """
+    found = str(head or "")
+    if found == run.commit:
+        return
+    place = f"{plain(ref, 100)} in {plain(where, 100)} is at {plain(found, 10)}, "
+    if is_known_ancestor(run.git_dir, found, run.commit):
+        text = f"{place}before the approved {run.commit[:10]}: that commit has not arrived in {system} yet."
+        raise NotSent("ref_behind", text)
+    raise Refused(
+        "ref_moved",
+        f"{place}not at the approved {run.commit[:10]}. {NOT_APPROVED}, and {system} runs only the head of a branch "
+        "or tag. Deploy the newest change instead.",
+    )
 
 
 def of_another_commit(run: Run, found: str, what: str, *, is_over: bool, **kept: Any) -> Progress:
