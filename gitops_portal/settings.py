@@ -22,6 +22,11 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 TESTING = "pytest" in sys.modules
 DEBUG = env.flag("PORTAL_DEBUG")
 
+# A point at which this process kills itself (apps.core.failpoints): for tests, and for nothing else.
+PORTAL_FAILPOINT = env.text("PORTAL_FAILPOINT")
+if PORTAL_FAILPOINT and not (DEBUG or TESTING):
+    raise env.BadEnvironment("PORTAL_FAILPOINT breaks the portal on purpose; it is refused unless PORTAL_DEBUG is on.")
+
 # --- where things live -------------------------------------------------------------------
 # Tests never touch the data of an installation.
 _DEFAULT_DATA_DIR = tempfile.mkdtemp(prefix="portal-test-") if TESTING else str(BASE_DIR / "var")

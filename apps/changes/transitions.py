@@ -23,6 +23,7 @@ from apps.changes.signals import change_changed
 from apps.changes.snapshots import Snapshot, pin, take
 from apps.core.clock import now
 from apps.core.errors import Conflict
+from apps.core.failpoints import failpoint
 from apps.core.work import request_work
 
 REFRESH_REVIEWERS = "reviews.refresh_reviewers"
@@ -174,6 +175,7 @@ def prepare(change: ChangeRequest, *, head: str, target: str) -> Snapshot:
     git_dir = change.repository.mirror_path
     snapshot = take(git_dir, head=head, target=target)
     pin(git_dir, change.number, next_number(change), snapshot)
+    failpoint("K5")
     return snapshot
 
 

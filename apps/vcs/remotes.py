@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apps.core.errors import Conflict, InvalidInput, Unavailable
+from apps.core.failpoints import failpoint
 from apps.vcs import gateway
 from apps.vcs.errors import GitFailed, GitOutputTooLarge
 from apps.vcs.limits import DEFAULT_LIMITS, Limits
@@ -27,6 +28,7 @@ from apps.vcs.paths import decode
 from apps.vcs.pool import DEFAULT_POOL
 from apps.vcs.refs import HEADS, PORTAL, is_branch_name, list_branches
 from apps.vcs.sources import Reach, Source, SourceKind, check_url
+from apps.vcs.stale_locks import remove_stale_locks
 from apps.vcs.transport import plain, reason, talk
 
 __all__ = [
@@ -174,7 +176,9 @@ def fetch(source: Source, git_dir: Path, *, limits: Limits = DEFAULT_LIMITS) -> 
     """
     with _locked(git_dir, limits):
         before = list_branches(git_dir)
+        remove_stale_locks(git_dir)
         refused = _transfer_what_is_sound(source, git_dir, limits)
+        failpoint("K4")
         after = list_branches(git_dir)
         if before != after:
             _write_commit_graph(git_dir, limits)

@@ -20,6 +20,7 @@ from apps.changes.models import ChangeRequest, RenderedSide, Rendering, Renderin
 from apps.changes.transitions import Entry, announce, record
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, PortalError
+from apps.core.failpoints import failpoint
 from apps.core.work import request_work
 from apps.rendering.comparing.codec import encode_difference
 from apps.rendering.handed_in import read_plan
@@ -129,7 +130,9 @@ def _carry_out(rendering_id: int, planner: Planner, make: Make, *, seconds: floa
         sides = sides_of(row.revision)
         if sides is None:
             raise RenderError(Failure.UNSUPPORTED, "It conflicts with the target branch, so there is no result.")
-        _finish(row, fence, _done(make(row, sides, fingerprint_of(row.revision))))
+        outcome = _done(make(row, sides, fingerprint_of(row.revision)))
+        failpoint("K6")
+        _finish(row, fence, outcome)
     except RenderError as error:
         _finish(row, fence, _failed(error))
     except PortalError as error:

@@ -16,6 +16,7 @@ from django.db import transaction
 from apps.audit import services as audit
 from apps.audit.actors import Actor
 from apps.core.errors import Conflict, Unavailable
+from apps.core.failpoints import failpoint
 from apps.deployments.models import MergeIntent
 from apps.deployments.transitions import portal_identity
 from apps.repositories import mirrors
@@ -51,6 +52,7 @@ def claim(intent: MergeIntent, source: remotes.Source, write: Write) -> None:
     ref, own = ref_of(intent), _object(intent)
     git_dir = intent.change.repository.mirror_path
     outcome = remotes.push_with_lease(source, git_dir, ref=ref, new=own, old=None, limits=mirrors.limits())
+    failpoint("K10")
     found = own if outcome.is_accepted else remotes.remote_tip(source, ref, limits=mirrors.limits())
     if found is None and outcome.status == "refused":
         _go_on_without(intent, outcome.message, write)

@@ -19,6 +19,7 @@ from django.db.models import Q
 
 from apps.core.clock import now
 from apps.core.errors import Conflict, PortalError, Unavailable
+from apps.core.failpoints import failpoint
 from apps.core.secrets import decrypt, encrypt
 from apps.deployments.dispatchers import Dispatcher, Progress, Refused, Run, RunState
 from apps.deployments.dispatchers.local import runner_id
@@ -195,6 +196,7 @@ def _go_on(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     if progress.state in {RunState.RUNNING, RunState.NOT_STARTED} or not is_complete:
         _look_again(deployment, dispatcher, fence, is_complete=is_complete)
     elif _has_ended(deployment, attempt, progress, recorder, fence):
+        failpoint("K14")
         tidy(attempt, dispatcher, run)
 
 

@@ -22,6 +22,7 @@ from apps.changes.outside import settle_outside
 from apps.changes.signals import change_changed
 from apps.core.clock import now
 from apps.core.errors import PortalError, Unavailable
+from apps.core.failpoints import failpoint
 from apps.core.work import request_work
 from apps.deployments import messages
 from apps.deployments.jobs.claiming import ELSEWHERE, claim, ref_of
@@ -71,6 +72,7 @@ def carry_out_merge(pk: int) -> None:
     intent = MergeIntent.objects.select_related(
         "change", "change__repository", "change__revision", "revision", "requested_by"
     ).get(pk=pk)
+    failpoint("K9")
     try:
         _try(intent, fence)
     except LeaseLost:
@@ -79,6 +81,8 @@ def carry_out_merge(pk: int) -> None:
         _again_later(intent, fence, problem)
     except PortalError as problem:
         _return(intent, fence, problem.code, problem.message)
+    except OSError as problem:  # the disk is full, or gone: nothing was pushed, or the next try finds what was
+        _again_later(intent, fence, Unavailable("no_disk", f"The portal cannot write: {problem.strerror or problem}."))
 
 
 def lease_seconds() -> float:
@@ -92,6 +96,7 @@ def _try(intent: MergeIntent, fence: int) -> None:
         _adopt(intent, fence)
         return
     git_dir = repository.mirror_path
+    failpoint("K18")
     commit = merging.write_commit(
         git_dir,
         tree=revision.result_tree,
@@ -187,6 +192,7 @@ def _push(intent: MergeIntent, fence: int, source: remotes.Source, ref: str, com
     outcome = remotes.push_with_lease(
         source, git_dir, ref=ref, new=commit, old=intent.revision.target_oid, limits=mirrors.limits()
     )
+    failpoint("K11")
     return (outcome.message or "no reason given") if outcome.status == "refused" else ""
 
 

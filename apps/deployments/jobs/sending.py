@@ -15,6 +15,7 @@ from django.db import transaction
 
 from apps.core.clock import now
 from apps.core.errors import Unavailable
+from apps.core.failpoints import failpoint
 from apps.deployments.dispatchers import ActsOnSteps, Dispatcher, InDoubt, NotSent, Refused, Run
 from apps.deployments.models import Attempt, Connection, Deployment, DeploymentEvent
 from apps.deployments.transitions import LeaseLost, append_event
@@ -30,6 +31,7 @@ def send(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatc
         keep(attempt, deployment, fence, sent=run.external.get("sent") or now().isoformat())
     try:
         answer = dispatcher.dispatch(run)
+        failpoint("K13")
     except (NotSent, Refused, InDoubt) as problem:
         _take_failure(deployment, attempt, run, fence, problem)
         return

@@ -16,6 +16,7 @@ from apps.changes.models import ChangeRequest
 from apps.changes.signals import change_changed
 from apps.core.clock import now
 from apps.core.errors import PortalError, Unavailable
+from apps.core.failpoints import failpoint
 from apps.deployments.models import MergeIntent
 from apps.deployments.transitions import LeaseLost, freeze_target, wake_pending
 from apps.repositories import mirrors
@@ -48,6 +49,7 @@ def verify_landed(pk: int) -> None:
     intent = MergeIntent.objects.select_related("change__repository", "revision", "requested_by").get(pk=pk)
     try:
         wrong = _compare(intent)
+        failpoint("S4")
         _end(intent, fence, wrong)
     except LeaseLost:
         log.info("verification_lease_lost", intent=pk)

@@ -13,6 +13,7 @@ from apps.changes.models import ChangeRequest
 from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import Conflict
+from apps.core.failpoints import failpoint
 from apps.core.work import request_work
 from apps.deployments import access, messages
 from apps.deployments.models import MergeIntent
@@ -122,5 +123,7 @@ def _write_intent(actor: User, change: ChangeRequest, judged: Judgement) -> Merg
     )
     if judged.is_emergency:
         note_emergency(change)
+    transaction.on_commit(lambda: failpoint("K8"))
     request_work("deployments.carry_out_merges", intent.pk)
+    failpoint("K7")
     return intent

@@ -15,6 +15,7 @@ from apps.changes.models import ChangeRequest, Revision
 from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput
+from apps.core.failpoints import failpoint
 from apps.reviews import access
 from apps.reviews.attestation import Displayed, attest, seen_keys
 from apps.reviews.content import files_of
@@ -72,7 +73,9 @@ def submit_review(
     """
     gate = _Gate(stage, environment, reauthenticated)
     with refusals_on_record(actor, change, "review.refused", WHO_MAY_NOT):
-        return _submit(actor, change, revision, gate, verdict=verdict, body=body, displayed=displayed, via=via)
+        review = _submit(actor, change, revision, gate, verdict=verdict, body=body, displayed=displayed, via=via)
+    failpoint("K2")
+    return review
 
 
 @transaction.atomic
@@ -105,6 +108,7 @@ def _submit(
     review_given(review)
     mark_stale(locked)
     transaction.on_commit(lambda: review_submitted.send(sender=Review, change_id=locked.pk, review_id=review.pk))
+    failpoint("K1")
     return review
 
 

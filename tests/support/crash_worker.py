@@ -1,0 +1,134 @@
+"""Processes to be killed: a template that has everything loaded and no database open, and a copy of it for each deed.
+
+Told what to do line by line; each deed runs in a process of its own (a fork of the template, which never opened a connection), so
+a test pays milliseconds and not a start of Django. The deeds are the portal's own jobs, and requests through its own handler.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest  # noqa: F401  its presence is how the settings know tests: no power fails here, so nothing is flushed to disk
+
+
+def main() -> None:
+    import django
+
+    django.setup()
+    from django.urls import get_resolver
+
+    from apps.worker.registry import jobs
+
+    jobs()
+    get_resolver().url_patterns  # noqa: B018  loads the views
+    tell({"ready": os.getpid()})
+    for line in sys.stdin:
+        task = json.loads(line)
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                os.setsid()
+                act(task)
+                status = 0
+            finally:
+                os._exit(status)
+        if task.get("kill_after") is not None:
+            time.sleep(task["kill_after"])
+            os.killpg(child, signal.SIGKILL) if task.get("whole") else os.kill(child, signal.SIGKILL)
+        _, ended = os.waitpid(child, 0)
+        tell({"signal": os.WTERMSIG(ended)} if os.WIFSIGNALED(ended) else {"code": os.WEXITSTATUS(ended)})
+
+
+def act(task: dict[str, Any]) -> None:
+    from django.conf import settings
+
+    from apps.core import failpoints
+
+    for name, value in task["settings"].items():
+        setattr(settings, name, value)
+    failpoints.arm(task.get("failpoint", ""))
+    if task.get("clock"):
+        move_clock(task["clock"])
+    if task.get("file_bytes"):
+        import resource
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (task["file_bytes"], task["file_bytes"]))
+    if task.get("in_commit"):
+        die_in_commit(task["in_commit"])
+    ACTS[task["act"]](**task["given"])
+
+
+def move_clock(seconds: float) -> None:
+    """This process believes that it is ``seconds`` later, wherever it asks for the time."""
+    from datetime import timedelta
+
+    from apps.core import clock
+
+    real = clock.now
+    moved = lambda: real() + timedelta(seconds=seconds)  # noqa: E731
+    for module in list(sys.modules.values()):
+        if getattr(module, "now", None) is real:
+            module.now = moved  # type: ignore[attr-defined]
+
+
+def die_in_commit(count: int) -> None:
+    """Be killed at some moment of the ``count``-th COMMIT of this process, inside of it or just before or after."""
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    commit, left = BaseDatabaseWrapper._commit, [count]
+
+    def dying(self: Any) -> Any:
+        left[0] -= 1
+        if not left[0]:
+            threading.Timer(random.random() * 0.002, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        return commit(self)
+
+    BaseDatabaseWrapper._commit = dying  # type: ignore[method-assign]
+
+
+def sweep(seconds: float = 20.0) -> None:
+    """What a worker does: all that is due, again and again."""
+    from apps.deployments.models import Deployment
+    from apps.worker.embedded import run_unit
+    from apps.worker.registry import jobs
+
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        Deployment.objects.filter(status="pending").update(check_at=None)
+        for name, job in jobs().items():
+            for pk in list(job.due(20)):
+                run_unit(job.run, name, pk)
+        time.sleep(0.02)
+
+
+def post(who: str, url: str, body: dict[str, Any], key: str) -> None:
+    """A request to the API, through the whole handler."""
+    from django.test import Client
+
+    from apps.accounts.models import User
+
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(User.objects.get(username=who))
+    client.post(url, body, content_type="application/json", headers={"Idempotency-Key": key})
+
+
+ACTS: dict[str, Callable[..., None]] = {act.__name__: act for act in (sweep, post)}
+
+
+def tell(said: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(said) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

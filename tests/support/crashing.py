@@ -1,0 +1,75 @@
+"""Killing processes at one point, and the question that follows: what became of the work?"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from django.conf import settings
+
+from apps.deployments.models import Deployment
+from tests.support.delivery import run_jobs
+from tests.support.engine_process import ROOT, environment
+
+KILLED = {"signal": 9}
+PASSED_ON = (
+    "PORTAL_DATA_DIR", "PORTAL_LOCAL_REPOSITORY_DIRS", "PORTAL_LEASE_SECONDS", "PORTAL_GIT_ALLOWED_HOSTS", "PORTAL_GIT_PLAIN_HTTP",
+    "PORTAL_STEP_GRACE_SECONDS",
+)  # fmt: skip
+
+
+class Victims:
+    """The template process of ``crash_worker``; :meth:`run` lets one copy of it do one thing and says how it ended."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.log = (place / "victims.log").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.crash_worker"], cwd=ROOT,
+            env=environment(place, PORTAL_ENGINE="none"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=self.log, text=True, start_new_session=True,
+        )  # fmt: skip
+        self._answer()
+
+    def run(self, act: str, given: dict[str, Any] | None = None, **how: Any) -> dict[str, int]:
+        """``how``: failpoint, kill_after (s), whole, in_commit, clock (s), file_bytes. ``{"signal": 9}`` or ``{"code": 0}``."""
+        now = {name: getattr(settings, name) for name in PASSED_ON}
+        now["PORTAL_DATA_DIR"] = str(now["PORTAL_DATA_DIR"])
+        task = {"act": act, "given": given or {}, "settings": now, **how}
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps(task) + "\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, int]:
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        assert line, (self.place / "victims.log").read_text(errors="replace")[-3000:]
+        found: dict[str, int] = json.loads(line)
+        return found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                pipe.close()
+        self.log.close()
+
+
+def sweep_until(is_so: Callable[[], Any], seconds: float = 25.0) -> None:
+    """Play the worker that is left, in this process, until the world is as it has to become."""
+    until = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < until, f"not so after {seconds} s"
+        Deployment.objects.filter(status="pending").update(check_at=None)
+        run_jobs()
+        time.sleep(0.03)
