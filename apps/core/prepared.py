@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 
 T = TypeVar("T")
 _LARGEST = 2**63  # of the whole numbers that a database knows
-_FIRST_MARK = 7_310_000_001  # stands for a value while SQL is written; no number of ours comes near
+_FIRST_MARK = 2_110_000_001  # stands for a value while SQL is written: within 32 bits (PostgreSQL), and no number of ours comes near
 
 
 class _Written(NamedTuple):

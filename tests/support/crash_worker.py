@@ -119,7 +119,8 @@ def post(who: str, url: str, body: dict[str, Any], key: str) -> None:
 
     client = Client(SERVER_NAME="localhost")
     client.force_login(User.objects.get(username=who))
-    client.post(url, body, content_type="application/json", headers={"Idempotency-Key": key})
+    answer = client.post(url, body, content_type="application/json", headers={"Idempotency-Key": key})
+    sys.stderr.write(f"{url}: {answer.status_code} {answer.content[:500]!r}\n")
 
 
 ACTS: dict[str, Callable[..., None]] = {act.__name__: act for act in (sweep, post)}
