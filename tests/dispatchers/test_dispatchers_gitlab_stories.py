@@ -1,0 +1,137 @@
+"""Whole deployments through GitLab: merged, started once, followed, and what is left when a worker dies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apps.deployments import queries, services
+from apps.deployments.dispatchers import Run
+from apps.deployments.dispatchers.gitlab import GitLabDispatcher
+from apps.deployments.models import Attempt, Deployment
+from apps.vcs import history
+from tests.support.delivery import Delivery
+from tests.support.outside import delivery_via, step_engine, until
+from tests.support.stub_server import serving
+from tests.support.stubs_gitlab import PROJECT, TOKEN, TRIGGER, GitLab
+
+pytestmark = pytest.mark.django_db
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing below catches it."""
+
+
+@pytest.fixture
+def there() -> Iterator[GitLab]:
+    stub = GitLab()
+    with serving(stub):
+        yield stub
+    assert stub.wrong == []
+
+
+@pytest.fixture
+def delivery(tmp_path: Path, there: GitLab) -> Delivery:
+    deploy = f"via: gitlab, connection: corp, project: {PROJECT}, timeout: 10m"
+    values = {"token": TOKEN, "trigger_token": TRIGGER}
+    return delivery_via(tmp_path, deploy, kind="gitlab", url=there.url, values=values)
+
+
+def merged_and_running(delivery: Delivery, there: GitLab) -> Deployment:
+    row = delivery.deployment(delivery.merged())
+    there.head = row.commit
+    row = until(row, "running")
+    step_engine()
+    return row
+
+
+def test_a_merged_change_runs_as_a_pipeline_and_its_log_hides_the_credentials(
+    delivery: Delivery, there: GitLab
+) -> None:
+    row = merged_and_running(delivery, there)
+    there.job(7, "apply", "running")
+    there.traces[7] = f"one\nthe token is {TOKEN} and {TRIGGER}\n\x1b[31m<script>\n".encode() + b"z" * 1_000_000
+    there.pipelines[0]["status"] = "running"
+    step_engine()
+    there.jobs[0]["status"] = "success"
+    there.pipelines[0]["status"] = "success"
+    row = until(row, "succeeded")
+    assert there.count("POST /trigger/pipeline$") == 1
+    [step] = queries.steps_of(row)
+    assert (step.name, step.status) == ("deploy / apply", "succeeded")
+    log = "\n".join(event.text for event in queries.events(row) if event.kind == "log")
+    assert "the token is •••• masked and •••• masked" in log
+    assert TOKEN not in log
+    assert "more characters are not shown" in log
+
+
+def test_a_person_plays_a_job_through_the_portal_and_then_cancels(delivery: Delivery, there: GitLab) -> None:
+    row = merged_and_running(delivery, there)
+    there.job(7, "apply", "manual")
+    there.pipelines[0]["status"] = "manual"
+    step_engine()
+    services.act_on_step(delivery.people.alice, deployment=row, step=0, action="play")
+    step_engine()
+    assert there.jobs[0]["status"] == "pending"
+    services.cancel(delivery.people.alice, deployment=row)
+    assert until(row, "cancelled").status == "cancelled"
+
+
+def test_a_lost_answer_ends_in_one_pipeline(delivery: Delivery, there: GitLab) -> None:
+    there.faults["POST /trigger/pipeline$"] = "drop"
+    row = merged_and_running(delivery, there)
+    for _ in range(3):
+        step_engine()
+    there.pipelines[0]["status"] = "success"
+    assert until(row, "succeeded").status == "succeeded"
+    assert len(there.pipelines) == 1
+
+
+def test_a_worker_that_dies_right_after_the_request_leaves_one_pipeline(
+    delivery: Delivery, there: GitLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = delivery.deployment(delivery.merged())
+    there.head = row.commit
+    start = GitLabDispatcher.dispatch
+
+    def start_and_die(self: GitLabDispatcher, run: Run) -> Any:
+        start(self, run)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GitLabDispatcher, "dispatch", start_and_die)
+        with pytest.raises(Killed):
+            for _ in range(5):
+                step_engine()
+    assert len(there.pipelines) == 1
+    Deployment.objects.update(lease_until=None)
+    there.pipelines[0]["status"] = "success"
+    assert until(row, "succeeded").status == "succeeded"
+    assert len(there.pipelines) == 1
+
+
+def test_a_pipeline_that_is_never_found_leaves_the_decision_to_a_person(delivery: Delivery, there: GitLab) -> None:
+    there.faults["POST /trigger/pipeline$"] = "cut"
+    row = merged_and_running(delivery, there)
+    attempt = Attempt.objects.get(deployment=row)
+    attempt.external_run["sent"] = "2020-01-01T00:00:00+00:00"
+    attempt.save()
+    assert "it shows no run with the key of this attempt" in until(row, "unknown").problem
+    assert (there.pipelines, there.count("POST /trigger/pipeline$")) == ([], 1)
+
+
+def test_a_commit_that_has_not_arrived_yet_is_waited_for(delivery: Delivery, there: GitLab) -> None:
+    row = delivery.deployment(delivery.merged())
+    there.head = history.read_commit(delivery.repository.mirror_path, row.commit).parents[0]
+    row = until(row, "running")
+    for _ in range(2):
+        step_engine()
+    assert there.pipelines == []
+    assert any("has not arrived in GitLab yet" in event.text for event in queries.events(row))
+    there.head = row.commit
+    step_engine()
+    there.pipelines[0]["status"] = "success"
+    assert until(row, "succeeded").status == "succeeded"
