@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from apps.changes.models import ChangeRequest
 from apps.core.errors import Conflict
 from apps.deployments.models import Deployment, Environment
+from apps.deployments.queries.irreversible import ReadBack, irreversible_parts
 from apps.policies.queries import policy_at
 from apps.vcs import history, merging, objects, paths, refs, trees
 
@@ -39,6 +40,7 @@ class RollbackPage:
     nothing_left: bool
     approvals: int
     confirm_name: str
+    read_back: ReadBack
 
     @property
     def is_possible(self) -> bool:
@@ -79,6 +81,7 @@ def rollback_page(deployment: Deployment) -> RollbackPage:
         nothing_left=result.tree == present,
         approvals=config.rollback.protected if is_protected else config.rollback.others,
         confirm_name=next((row.name for row in environments if row.protected), ""),
+        read_back=irreversible_parts(change),
     )
 
 
