@@ -183,6 +183,29 @@ def test_cancelling_asks_the_other_system_and_its_report_ends_it(delivery: Deliv
     assert "Already applied: apply" in texts(row)[-1]
 
 
+def test_a_cancel_that_is_refused_there_does_not_end_what_runs(delivery: Delivery, there: Receiver) -> None:
+    row = running(delivery)
+    step_engine()
+    services.cancel(delivery.people.alice, deployment=row)
+    there.behaviour = "404"
+    for _ in range(3):
+        step_engine()
+    row.refresh_from_db()
+    assert row.status == "running"
+    there.behaviour = "accept"
+    report(row, status="cancelled")
+    assert until(row, "cancelled").status == "cancelled"
+
+
+def test_words_of_the_other_system_about_a_failure_are_masked(delivery: Delivery) -> None:
+    row = running(delivery)
+    report(row, status="failed", text=f"no: {SECRET}", steps=[{"name": "a", "status": "failed", "text": SECRET}])
+    row = until(row, "failed")
+    assert SECRET not in row.problem
+    assert SECRET not in str(texts(row))
+    assert SECRET not in str([step.problem for step in queries.steps_of(row)])
+
+
 def test_no_end_in_time_is_unknown_and_a_person_decides(delivery: Delivery, settings: Any) -> None:
     row = running(delivery)
     step_engine()

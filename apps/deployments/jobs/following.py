@@ -21,14 +21,14 @@ from apps.core.clock import now
 from apps.core.errors import Conflict, PortalError, Unavailable
 from apps.core.failpoints import failpoint
 from apps.core.secrets import decrypt, encrypt
-from apps.deployments.dispatchers import Dispatcher, Progress, Refused, Run, RunState
+from apps.deployments.dispatchers import Dispatcher, Progress, Run, RunState
 from apps.deployments.dispatchers.local import runner_id
 from apps.deployments.dispatchers.registry import dispatcher_of
 from apps.deployments.jobs.health import is_watched, watch
 from apps.deployments.jobs.outcomes import end, end_cancelled, lose, outcome_of, tidy
 from apps.deployments.jobs.recording import Recorder
 from apps.deployments.jobs.runs import run_of
-from apps.deployments.jobs.sending import keep, note_answer, note_silence, pass_on, send
+from apps.deployments.jobs.sending import StartRefused, keep, note_answer, note_silence, pass_on, send
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, EnvironmentSecret
 from apps.deployments.queries.connections import connection_for
@@ -155,7 +155,7 @@ def _fail_before_start(deployment: Deployment, fence: int, problem: Exception) -
     message = problem.message if isinstance(problem, PortalError) else f"The workspace cannot be written: {problem}"
     log.warning("deployment_not_started", deployment=deployment.number, problem=type(problem).__name__)
     deployment = _load(deployment.pk)
-    is_refused = isinstance(problem, Refused)
+    is_refused = isinstance(problem, StartRefused)
     certain = deployment.status == Status.DISPATCHING or is_refused or not _could_still_run(deployment)
     event = Event.FAIL if certain else Event.LOSE
     with transaction.atomic():
@@ -230,8 +230,11 @@ def _look_again(deployment: Deployment, dispatcher: Dispatcher, fence: int, *, i
 def _cannot_go_on(
     deployment: Deployment, attempt: Attempt, dispatcher: Dispatcher, fence: int, problem: PortalError | OSError
 ) -> None:
-    """A remote system that does not answer is asked again; a refusal, and what happens here, ends the attempt."""
-    if dispatcher.capabilities.remote and isinstance(problem, Unavailable) and not isinstance(problem, Refused):
+    """A remote system that does not answer is asked again; a refused start, and what happens here, ends the attempt.
+
+    Any other refusal (of a cancel, of a look) says nothing about what runs there.
+    """
+    if dispatcher.capabilities.remote and isinstance(problem, Unavailable) and not isinstance(problem, StartRefused):
         note_silence(deployment, attempt, fence, problem)
     else:
         _fail_before_start(deployment, fence, problem)

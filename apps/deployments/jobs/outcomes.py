@@ -17,9 +17,9 @@ def end(deployment: Deployment, progress: Progress, recorder: Recorder, fence: i
     if progress.state == RunState.LOST:
         if not is_cancelled:
             why = progress.problem or "The run was interrupted, and nobody can say how far its last step came."
-            lose(deployment, fence, why)
+            lose(deployment, fence, recorder.masked(why))
             return
-        text = progress.problem or "It was cancelled, and nobody can say how far its last step came."
+        text = recorder.masked(progress.problem) or "It was cancelled, and nobody can say how far its last step came."
         with transaction.atomic():
             end_deployment(deployment, Event.LOSE, text=text, problem=text, fence=fence)
         return
@@ -34,7 +34,8 @@ def _end_known(deployment: Deployment, progress: Progress, recorder: Recorder, f
         text = f"{deployment.environment.name} runs {deployment.commit[:10]}."
         end_deployment(deployment, Event.SUCCEED, text=text, fence=fence)
     elif outcome == "failed":
-        text = progress.problem or (failure.text if failure else f"{deployment.plan['via']} says that it failed.")
+        said = progress.problem or (failure.text if failure else f"{deployment.plan['via']} says that it failed.")
+        text = recorder.masked(said)
         data = {"step": failure.step} if failure else {}
         end_deployment(deployment, Event.FAIL, text=text, problem=text, fence=fence, data=data)
     else:

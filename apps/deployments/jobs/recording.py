@@ -156,7 +156,7 @@ class Recorder:
         status = Step.Status.SUCCEEDED
         if failure is not None:
             status = Step.Status.CANCELLED if failure.reason == "cancelled" else Step.Status.FAILED
-        text = failure.text if failure else f"Step {row.name} succeeded."
+        text = self.masked(failure.text) if failure else f"Step {row.name} succeeded."
         data = {"status": str(status), "exit_code": step.exit_code, "signal": step.signal, "reason": step.reason}
         with transaction.atomic():
             self._event(DeploymentEvent.Kind.STEP, row, text=text, data=data)
@@ -164,9 +164,13 @@ class Recorder:
                 row,
                 status=status,
                 exit_code=step.exit_code,
-                problem=failure.text[:500] if failure else "",
+                problem=text[:500] if failure else "",
                 ended_at=step.ended or now(),
             )
+
+    def masked(self, text: str) -> str:
+        """A sentence with words of another system, without the secrets that it may repeat."""
+        return self.mask.apply(text.encode()).decode(errors="replace")
 
     def _event(self, kind: str, row: Step, **columns: Any) -> None:
         append_event(

@@ -25,8 +25,12 @@ LONGEST_PAUSE = 60.0
 STUCK_AFTER = timedelta(minutes=15)
 
 
+class StartRefused(Refused):
+    """The request to start was answered no, and no earlier one may have arrived: certainly nothing runs."""
+
+
 def send(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatcher, fence: int) -> None:
-    """Send the request once. :class:`Refused` is raised when it is certain that nothing was started."""
+    """Send the request once. :class:`StartRefused` is raised when it is certain that nothing was started."""
     if dispatcher.capabilities.remote:
         keep(attempt, deployment, fence, sent=run.external.get("sent") or now().isoformat())
     try:
@@ -45,7 +49,7 @@ def _take_failure(deployment: Deployment, attempt: Attempt, run: Run, fence: int
     """What is certain of this request is certain of the run only if no earlier one of its key may have arrived."""
     is_certain = not isinstance(problem, InDoubt) and not run.is_sent
     if is_certain and isinstance(problem, Refused):
-        raise problem
+        raise StartRefused(problem.code, problem.message) from problem
     log.warning("dispatch_not_answered", deployment=deployment.number, code=problem.code, certain=is_certain)
     if is_certain:
         keep(attempt, deployment, fence, sent="")
