@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from apps.core.errors import Unavailable
-from apps.deployments import queries, services
 from apps.deployments.dispatchers import InDoubt, NotSent, Outside, Refused, Run, RunState
 from apps.deployments.dispatchers.argocd import ArgoCDDispatcher
 from apps.deployments.dispatchers.argocd import test as try_connection
-from apps.deployments.models import Attempt
 from tests.support.argo import Argo, argo, resource
 from tests.support.dispatching import COMMIT, KEY, TOKEN, log_of, look, older, run_for, sent
-from tests.support.outside import delivery_via, step_engine, until
 
 OTHER = "d" * 40
 ARGO = ArgoCDDispatcher()
@@ -383,41 +379,3 @@ def test_the_connection_is_tried_by_asking_who_we_are(there: Argo) -> None:
     assert try_connection(Outside("corp", "argocd", there.url, {"token": TOKEN})) == "It knows the account portal."
     with pytest.raises(Unavailable, match="does not accept the credentials"):
         try_connection(Outside("corp", "argocd", there.url, {"token": "wrong"}))
-
-
-@pytest.mark.django_db
-def test_a_merged_change_is_synced_and_its_story_is_told(tmp_path: Path, there: Argo) -> None:
-    deploy = "via: argocd, connection: corp, application: web, timeout: 10m"
-    delivery = delivery_via(tmp_path, deploy, kind="argocd", url=there.url, values={"token": TOKEN})
-    row = until(delivery.deployment(delivery.merged()), "running")
-    step_engine()
-    assert [one["revision"] for one in there.synced] == [row.commit]
-    there.begin()
-    step_engine()
-    there.end(results=[{"kind": "Deployment", "namespace": "web", "name": "web", "status": "Synced", "message": "ok"}])
-    row = until(row, "succeeded")
-    assert [(step.name, step.status) for step in queries.steps_of(row)] == [
-        ("sync", "succeeded"),
-        ("wait until healthy", "succeeded"),
-    ]
-    assert "Deployment web/web: Synced ok" in [event.text for event in queries.events(row)]
-    row.environment.refresh_from_db()
-    assert row.environment.live_commit == row.commit
-    assert Attempt.objects.get(deployment=row).resources[0]["sync"] == "synced"
-
-
-@pytest.mark.django_db
-def test_a_lost_answer_and_a_cancel_leave_one_operation_and_say_what_was_applied(tmp_path: Path, there: Argo) -> None:
-    deploy = "via: argocd, connection: corp, application: web"
-    delivery = delivery_via(tmp_path, deploy, kind="argocd", url=there.url, values={"token": TOKEN})
-    there.drop = True
-    row = until(delivery.deployment(delivery.merged()), "running")
-    step_engine()
-    there.begin()
-    step_engine()
-    services.cancel(delivery.people.alice, deployment=row)
-    step_engine()
-    there.end("Failed", "Operation terminated")
-    row = until(row, "cancelled")
-    assert len(there.synced) == 1
-    assert "Stopped in the middle: sync" in [event.text for event in queries.events(row)][-1]

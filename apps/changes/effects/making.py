@@ -48,7 +48,7 @@ class Making:
             lambda text: redact_text(text, self.hide)
         )
         milliseconds = round((time.monotonic() - began) * 1000)
-        return Side(_redacted(rendered, self.tree, self.hide), unstable, milliseconds, checked=checked)
+        return Side(redacted_side(rendered, self.tree, self.hide), unstable, milliseconds, checked=checked)
 
     def _rendered(self, alone: bool) -> tuple[Rendered, tuple[str, ...]]:
         """The side, and in words what no two runs have in common: such values are replaced, so that the rest can be compared.
@@ -64,7 +64,7 @@ class Making:
         return settled(twice), named
 
 
-def _redacted(rendered: Rendered, tree: GitTree, hide: Fingerprint) -> Rendered:
+def redacted_side(rendered: Rendered, tree: GitTree, hide: Fingerprint) -> Rendered:
     """Without secrets. What a tool says can quote those of its inputs, which are read only where it says anything."""
     failures = [part.failure for part in rendered.parts if part.failure]
     quotes = quotes_of((tree,), rendered.inputs if rendered.warnings or failures else (), hide)

@@ -61,6 +61,11 @@ def one_side(renderer: Renderer, tree: GitTree, target: Target, hide: Fingerprin
     return _made((_looked_up(renderer, tree, target, hide),))[0]
 
 
+def kept_or_made(renderer: Renderer, tree: GitTree, target: Target, hide: Fingerprint) -> Side:
+    """One side alone. Raises :class:`~apps.rendering.model.RenderError`."""
+    return _made((_looked_up(renderer, tree, target, hide),))[0]
+
+
 def _made(looked_up: tuple[Side | _Missing, ...]) -> list[Side]:
     """In the same order; two of equal content are made once."""
     missing = {each.key: each.making for each in looked_up if isinstance(each, _Missing)}

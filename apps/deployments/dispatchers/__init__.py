@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -69,6 +69,31 @@ class Outside:
 
 
 @dataclass(frozen=True, slots=True)
+class Applied:
+    """One resource that a deployment applied; ``uid`` tells it from a later one of the same name."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToApply:
+    """The resources of the target that is deployed, whole and in clear: nothing of them may be shown before ``hide``.
+
+    ``digest`` is what was approved, empty where the change does not reach the target. ``before``: what the last
+    successful deployment of the environment applied, through the same connection.
+    """
+
+    resources: tuple[Mapping[str, Any], ...] = field(repr=False)
+    digest: str = ""
+    hide: Callable[[Mapping[str, Any]], Any] = dict
+    before: tuple[Applied, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One attempt as a dispatcher needs it.
 
@@ -97,6 +122,7 @@ class Run:
     reports: tuple[Mapping[str, Any], ...] = ()
     callback_url: str = ""
     is_cancelled: bool = False
+    to_apply: ToApply | None = None
     memory: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property

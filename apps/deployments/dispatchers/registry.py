@@ -5,23 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from apps.core.errors import Unavailable
-from apps.deployments.dispatchers import Capabilities, Dispatcher, Outside, argocd, github, gitlab, jenkins, webhook
+from apps.deployments.dispatchers import (
+    Capabilities,
+    Dispatcher,
+    Outside,
+    argocd,
+    flux,
+    github,
+    gitlab,
+    jenkins,
+    kubernetes,
+    webhook,
+)
 from apps.deployments.dispatchers.local import LocalDispatcher
 
 DISPATCHERS: dict[str, Dispatcher] = {
     "local": LocalDispatcher(),
     "argocd": argocd.ArgoCDDispatcher(),
+    "flux": flux.FluxDispatcher(),
     "github": github.GitHubDispatcher(),
     "gitlab": gitlab.GitLabDispatcher(),
     "jenkins": jenkins.JenkinsDispatcher(),
+    "kubernetes": kubernetes.KubernetesDispatcher(),
     "webhook": webhook.WebhookDispatcher(),
 }
 
 TESTS: dict[str, Callable[[Outside], str]] = {
     "argocd": argocd.test,
+    "flux": flux.test,
     "github": github.test,
     "gitlab": gitlab.test,
     "jenkins": jenkins.test,
+    "kubernetes": kubernetes.test,
     "webhook": webhook.test,
 }
 """Kind of connection → what asks the other system who we are: a sentence, or :class:`Unavailable`."""

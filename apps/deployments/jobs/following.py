@@ -27,6 +27,7 @@ from apps.deployments.dispatchers.registry import dispatcher_of
 from apps.deployments.jobs.health import is_watched, watch
 from apps.deployments.jobs.outcomes import end, end_cancelled, lose, outcome_of, tidy
 from apps.deployments.jobs.recording import Recorder
+from apps.deployments.jobs.rendered import needs_rendering, sealed_rendering
 from apps.deployments.jobs.runs import run_of
 from apps.deployments.jobs.sending import StartRefused, keep, note_answer, note_silence, pass_on, send
 from apps.deployments.lifecycle import Event, Status
@@ -126,7 +127,9 @@ def _begin(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     dispatcher = dispatcher_of(deployment.plan["via"])
     is_remote = dispatcher.capabilities.remote
     attempt.connection = connection_for(deployment.environment, deployment.plan)
-    Attempt.objects.filter(pk=attempt.pk).update(has_workspace=not is_remote)
+    if needs_rendering(deployment):
+        attempt.sealed_rendering = sealed_rendering(deployment, fence)
+    Attempt.objects.filter(pk=attempt.pk).update(has_workspace=not is_remote or needs_rendering(deployment))
     external = dispatcher.prepare(run_of(deployment, attempt, with_secrets=is_remote))
     attempt.sealed_secrets = "" if is_remote else _seal_secrets(deployment)
     with transaction.atomic():
@@ -139,7 +142,7 @@ def _begin(deployment: Deployment, attempt: Attempt, fence: int) -> None:
             followed_at=now(),
         )
         attempt.external_run = external
-        attempt.save(update_fields=["external_run", "sealed_secrets", "connection"])
+        attempt.save(update_fields=["external_run", "sealed_secrets", "sealed_rendering", "connection"])
 
 
 def _seal_secrets(deployment: Deployment) -> str:

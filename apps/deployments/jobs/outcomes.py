@@ -81,4 +81,4 @@ def tidy(attempt: Attempt, dispatcher: Dispatcher, run: Run) -> None:
     outcome = Attempt.objects.values_list("outcome", flat=True).get(pk=attempt.pk)
     if outcome and outcome != Status.UNKNOWN:
         dispatcher.discard(run)
-        Attempt.objects.filter(pk=attempt.pk).update(has_workspace=False, sealed_secrets="")
+        Attempt.objects.filter(pk=attempt.pk).update(has_workspace=False, sealed_secrets="", sealed_rendering="")

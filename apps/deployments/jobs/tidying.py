@@ -18,7 +18,9 @@ from apps.deployments.models import Attempt
 def attempts_due(limit: int) -> list[int]:
     """Ended attempts whose workspace is still here: a worker was killed, or the days are over."""
     old = now() - timedelta(days=settings.PORTAL_RUNS_KEEP_DAYS)
-    mine = Q(external_run__runner=runner_id()) | Q(external_run={})  # without one, it ended while it was prepared
+    mine = (
+        Q(external_run__runner=runner_id()) | Q(external_run={}) | ~Q(sealed_rendering="")
+    )  # without one, it ended while it was prepared
     rows = Attempt.objects.filter(mine, has_workspace=True, ended_at__isnull=False)
     rows = rows.filter(~Q(outcome=str(Status.UNKNOWN)) | Q(ended_at__lte=old))
     return list(rows.order_by("pk").values_list("pk", flat=True)[:limit])
@@ -31,4 +33,4 @@ def tidy(pk: int) -> None:
     ).get(pk=pk)
     run = run_of(attempt.deployment, attempt, with_secrets=False)
     dispatcher_of(attempt.deployment.plan["via"]).discard(run)
-    Attempt.objects.filter(pk=pk).update(has_workspace=False, sealed_secrets="")
+    Attempt.objects.filter(pk=pk).update(has_workspace=False, sealed_secrets="", sealed_rendering="")

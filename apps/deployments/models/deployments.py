@@ -108,6 +108,7 @@ class Attempt(models.Model):
     health = models.JSONField(default=dict, blank=True)  # of the checks after the run (jobs.health)
     has_workspace = models.BooleanField(default=False)
     sealed_secrets = models.TextField(blank=True)  # encrypted; what the steps got, until the workspace is removed
+    sealed_rendering = models.TextField(blank=True)  # encrypted; what is applied to a cluster, until the run is over
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
 
