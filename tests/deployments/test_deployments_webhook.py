@@ -84,6 +84,15 @@ def test_a_signed_request_goes_out_and_signed_reports_bring_steps_log_and_end(
     assert row.environment.live_commit == row.commit
 
 
+def test_what_the_other_system_says_of_the_whole_is_told_once_each_time_it_differs(delivery: Delivery) -> None:
+    row = running(delivery)
+    for message, text in (("m1", "Half of it."), ("m2", "Half of it."), ("m3", "All of it.")):
+        report(row, message, status="running", text=text)
+        step_engine()
+        step_engine()
+    assert [text for text in texts(row) if text.endswith("of it.")] == ["Half of it.", "All of it."]
+
+
 def test_a_failure_that_is_reported_fails_the_deployment_with_its_words(delivery: Delivery) -> None:
     row = running(delivery)
     report(row, status="failed", text="The quota is used up.")

@@ -236,7 +236,7 @@ def test_what_is_not_hidden_is_found_in_every_one_of_these_places(
     for name in ("apps.changes.effects.making.redact", "apps.rendering.terraform.plan_json.hidden"):
         monkeypatch.setattr(name, lambda value, *_: value)
     monkeypatch.setattr(Cleaner, "value", lambda _, value: value)
-    monkeypatch.setattr("apps.changes.effects.outcomes._unquoted", lambda message, *_: message)
+    monkeypatch.setattr("apps.changes.effects.outcomes.unquoted", lambda message, *_: message)
     monkeypatch.setattr("apps.changes.services.rendering.redact_text", lambda text, _: text)
     change, _ = proposed(place, files("new", OWN))
     named = {"environment": "staging", "target": "net", "change": change, "revision": 1}

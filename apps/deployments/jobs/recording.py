@@ -56,6 +56,7 @@ class Recorder:
 
     def take_over(self, progress: Progress) -> bool:
         """Bring the rows up to ``progress``; False when a later look has to take the rest."""
+        self._take_text(progress)
         self._take_resources(progress)
         for row, step in self._pairs(progress):
             self._take_words(row, step)
@@ -98,6 +99,24 @@ class Recorder:
         """Where the other system shows the step, and what can be done with it there."""
         if (row.link, row.offers) != (step.link[:500], list(step.offers)):
             self._update(row, link=step.link[:500], offers=list(step.offers))
+
+    def _take_text(self, progress: Progress) -> None:
+        """What the other system says of the whole, once each time that it says something else."""
+        text = self.masked(progress.text)[:500]
+        if not text or text == self.attempt.external_run.get("told"):
+            return
+        known = {**self.attempt.external_run, "told": text}
+        with transaction.atomic():
+            append_event(
+                self.deployment,
+                kind=DeploymentEvent.Kind.STATE,
+                attempt=self.attempt.number,
+                text=text,
+                data={"status": self.deployment.status},
+                fence=self.fence,
+            )
+            Attempt.objects.filter(pk=self.attempt.pk).update(external_run=known)
+        self.attempt.external_run = known
 
     def _take_resources(self, progress: Progress) -> None:
         """The resources as the other system sees them; told when anything differs."""
