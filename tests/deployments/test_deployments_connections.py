@@ -129,7 +129,7 @@ def test_what_is_not_given_stays_and_a_needed_value_cannot_be_emptied(people: Ca
         ("x", "gitlab", {"token": "abc"}, "token"),
         ("x", "gitlab", {"token": TOKEN, "sudo": "1"}, "sudo"),
         ("x", "gitlab", {"token": "glpat\n-header: x"}, "token"),
-        ("x", "aws", {"region": "eu-west-1", "access_key_id": "AKIAEXAMPLE"}, "secret_access_key"),
+        ("x", "jenkins", {"user": "portal"}, "token"),
     ],
 )
 def test_what_is_wrong_is_named(people: Cast, name: str, kind: str, values: dict[str, str], field: str) -> None:

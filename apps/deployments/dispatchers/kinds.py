@@ -110,19 +110,6 @@ _ALL = (
         ),
     ),
     Kind(
-        "aws",
-        "AWS",
-        "https://cloudformation.eu-west-1.amazonaws.com",
-        (
-            Field("region", "Region", "eu-west-1", is_required=True),
-            Field("access_key_id", "Access key", is_secret=True, is_required=True),
-            Field("secret_access_key", "Secret access key", is_secret=True, is_required=True),
-            Field("session_token", "Session token", is_secret=True),
-            Field("role", "Role", "ARN of a role that is assumed before each use."),
-            _CA,
-        ),
-    ),
-    Kind(
         "http",
         "Web address",
         "https://shop.example.org",
@@ -142,7 +129,5 @@ KINDS = MappingProxyType({kind.name: kind for kind in _ALL})
 KINDS_OF_CHECKS = ("http", "prometheus")
 """Kinds that are asked how healthy something is; nothing is deployed through them."""
 
-KIND_OF_DISPATCHER = MappingProxyType(
-    {name: name for name in KINDS if name not in {"aws", *KINDS_OF_CHECKS}} | {"cloudformation": "aws"}
-)
+KIND_OF_DISPATCHER = MappingProxyType({name: name for name in KINDS if name not in KINDS_OF_CHECKS})
 """``deploy.via`` → the kind of the connection that it needs; the others need none."""

@@ -45,8 +45,6 @@ _TOLD: dict[str, dict[str, Shape]] = {
     "jenkins": {"*connection": T, "*job": T, "parameters": W, "timeout": D},
     "kubernetes": {"*connection": T, "target": T, "namespace": T, "prune": F, "job": Shape.ANY, "timeout": D},
     "webhook": {"*connection": T, "path": T, "payload": Shape.ANY, "timeout": D},
-    "cloudformation": {"*connection": T, "*target": T, "role": T, "timeout": D},
-    "terraform": {"*target": T, "timeout": D},
 }
 TOLD = MappingProxyType({via: {key.lstrip("*"): shape for key, shape in keys.items()} for via, keys in _TOLD.items()})
 REQUIRED = MappingProxyType({via: tuple(k[1:] for k in keys if k.startswith("*")) for via, keys in _TOLD.items()})
