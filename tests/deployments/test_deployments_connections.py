@@ -11,6 +11,8 @@ import pytest
 from apps.audit.models import AuditEntry
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotVisible
 from apps.deployments import services
+from apps.deployments.dispatchers import Outside, Refused
+from apps.deployments.dispatchers.http import Client, stays_below
 from apps.deployments.models import Connection
 from apps.deployments.queries.connections import find_connection, outside_of, secret_names, visible_connections
 from tests.support.people import Cast, cast
@@ -88,6 +90,8 @@ def test_maintainers_see_and_try_what_their_repository_may_use_and_strangers_do_
         "https://x.example/?a=b",
         "https://[broken",
         "file:///etc/passwd",
+        "https://[::ffff:169.254.169.254]/",
+        "https://[fd00:ec2::254]/",
     ],
 )
 def test_an_address_that_must_not_get_credentials_is_refused(people: Cast, url: str) -> None:
@@ -129,6 +133,7 @@ def test_what_is_not_given_stays_and_a_needed_value_cannot_be_emptied(people: Ca
         ("x", "gitlab", {"token": "abc"}, "token"),
         ("x", "gitlab", {"token": TOKEN, "sudo": "1"}, "sudo"),
         ("x", "gitlab", {"token": "glpat\n-header: x"}, "token"),
+        ("x", "gitlab", {"token": "“quoted-token”"}, "token"),
         ("x", "jenkins", {"user": "portal"}, "token"),
     ],
 )
@@ -178,3 +183,29 @@ def test_one_that_was_never_used_is_removed_whole(people: Cast, corp: Connection
     services.remove_connection(people.erin, connection=corp)
     assert not Connection.objects.exists()
     assert AuditEntry.objects.filter(action="connection.removed").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "below"),
+    [
+        ("/a/b?x=..", True),
+        ("/a/%41", True),
+        ("", True),
+        ("/../a", False),
+        ("/a/%2e%2e/b", False),
+        ("/a/%252e%252e/b", False),
+        ("/a/..\\b", False),
+        ("/a/.", False),
+    ],
+)
+def test_a_path_never_leads_out_of_the_address(path: str, *, below: bool) -> None:
+    assert stays_below(path) is below
+
+
+@pytest.mark.parametrize("path", ["/../up", "/\x01", "/a\udc80"])
+def test_a_request_that_cannot_be_made_is_refused_in_words(there: Receiver, path: str) -> None:
+    with Client(Outside("hooks", "webhook", f"{there.url}/public")) as client:
+        for ask in (client.read, client.look, client.ask_first, lambda one: client.change("POST", one)):
+            with pytest.raises(Refused, match=r"portal\.yaml"):
+                ask(path)
+    assert there.requests == []

@@ -202,3 +202,24 @@ def test_what_a_start_brings_is_everything_merged_since_what_is_live(delivery: D
     found = coming_with(delivery.deployment(three))
     assert [change.pk for change in found.changes] == [two.pk, three.pk]
     assert not found.goes_back
+
+
+def test_what_was_rolled_back_in_the_environment_before_does_not_go_on(tmp_path: Path) -> None:
+    delivery, row = soaking(tmp_path)
+    staging = Deployment.objects.get(environment__name="staging")
+    Deployment.objects.filter(pk=staging.pk).update(ended_at=now() - timedelta(hours=2))
+    other = delivery.deployment(delivery.merged("two", {"app/two.yaml": "a: 1\n"}))
+    Deployment.objects.filter(pk=other.pk).update(
+        kind="rollback", status="succeeded", ended_at=now() - timedelta(hours=1)
+    )
+    assert judged(row) == ["soak"]
+    assert "rolled back in staging after it" in row.waits[0]["text"]
+
+
+def test_a_failure_in_between_starts_the_time_anew(tmp_path: Path) -> None:
+    delivery, row = soaking(tmp_path)
+    Deployment.objects.filter(environment__name="staging").update(ended_at=now() - timedelta(hours=2))
+    for name, status, minutes in (("two", "failed", 20), ("three", "succeeded", 10)):
+        other = delivery.deployment(delivery.merged(name, {f"app/{name}.yaml": "a: 1\n"}))
+        Deployment.objects.filter(pk=other.pk).update(status=status, ended_at=now() - timedelta(minutes=minutes))
+    assert judged(row) == ["soak"]

@@ -166,7 +166,7 @@ def test_a_health_from_before_the_end_of_the_sync_does_not_count(there: Argo) ->
 
 def test_an_operation_of_another_revision_is_waited_for_and_changes_nothing(there: Argo) -> None:
     there.operate(OTHER, "Running")
-    with pytest.raises(NotSent, match="another revision of web"):
+    with pytest.raises(NotSent, match="something else of web"):
         look(ARGO, run_at(there))
     assert there.synced == []
     there.end()
@@ -340,7 +340,14 @@ def test_no_answer_while_it_runs_is_asked_again(there: Argo, status: int) -> Non
     assert not isinstance(caught.value, Refused)
 
 
-@pytest.mark.parametrize("name", ["../../x", "a/b?c=d#e", "%2e%2e", "web\n"])
+@pytest.mark.parametrize("name", ["..", "../../x", "%2e%2e"])
+def test_a_name_that_means_up_is_asked_for_nowhere(there: Argo, name: str) -> None:
+    with pytest.raises(Refused):
+        ARGO.dispatch(run_for("argocd", there.url, {"application": name}))
+    assert there.requests == []
+
+
+@pytest.mark.parametrize("name", ["a/b?c=d#e", "web\n"])
 def test_a_hostile_name_stays_one_part_of_the_path(there: Argo, name: str) -> None:
     run = run_for("argocd", there.url, {"application": name})
     with pytest.raises(Refused):
@@ -379,3 +386,15 @@ def test_the_connection_is_tried_by_asking_who_we_are(there: Argo) -> None:
     assert try_connection(Outside("corp", "argocd", there.url, {"token": TOKEN})) == "It knows the account portal."
     with pytest.raises(Unavailable, match="does not accept the credentials"):
         try_connection(Outside("corp", "argocd", there.url, {"token": "wrong"}))
+
+
+@pytest.mark.parametrize("part", [{"dryRun": True}, {"resources": [{"kind": "ConfigMap", "name": "one"}]}])
+def test_an_operation_that_brings_out_nothing_or_a_part_does_not_count(there: Argo, part: dict[str, object]) -> None:
+    run = run_at(there)
+    there.operate(run.commit, "Running")
+    there.app["status"]["operationState"]["operation"]["sync"] |= part
+    with pytest.raises(NotSent, match="something else"):
+        ARGO.dispatch(run)
+    there.app["status"]["operationState"] |= {"phase": "Succeeded", "syncResult": {"revision": run.commit}}
+    sent = replace(run, external={"sent": "2020-01-01T00:00:00+00:00", "mode": "joined", "joined": "x"})
+    assert ARGO.observe(sent).outcome != "succeeded"

@@ -65,13 +65,26 @@ class Application:
         """Whether the latest operation is the one that counts."""
         if self.revision != self.run.commit:
             return False
-        infos = listed(mapping(self.operation.get("operation")).get("info"))
-        if any(one.get("name") == INFO and one.get("value") == self.run.key for one in infos):
+        if self.is_marked:
             return True
+        if not self.is_whole:
+            return False
         began = str(self.operation.get("startedAt") or "")
         if began and began == self.run.external.get("joined"):
             return True
         return self._began_after_sent(began)
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether the operation carries our key: nobody else's does."""
+        infos = listed(mapping(self.operation.get("operation")).get("info"))
+        return any(one.get("name") == INFO and one.get("value") == self.run.key for one in infos)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it really brings out everything: no dry run, and no choice of resources."""
+        asked = mapping(mapping(self.operation.get("operation")).get("sync"))
+        return not asked.get("dryRun") and not asked.get("resources")
 
     def _began_after_sent(self, began: str) -> bool:
         asked, started = moment(self.run.external.get("sent")), moment(began)

@@ -31,7 +31,7 @@ from apps.deployments.dispatchers import (
 )
 from apps.deployments.dispatchers.argo_application import INFO, Application
 from apps.deployments.dispatchers.http import Client
-from apps.deployments.dispatchers.remote import listed, mapping, moment
+from apps.deployments.dispatchers.remote import listed, mapping, moment, segment
 from apps.deployments.dispatchers.words import joined, minutes, name_of, said
 
 DEFAULT_TIMEOUT = 1800.0
@@ -66,11 +66,11 @@ class ArgoCDDispatcher:
             if listed(mapping(app.body.get("spec")).get("sources")):
                 message = f"{_application(run)} has several sources, so one commit does not say what to sync."
                 raise Refused("several_sources", message)
-            if app.is_ours or (app.is_busy and app.revision == run.commit):
+            if app.is_ours or (app.is_busy and app.revision == run.commit and app.is_whole):
                 return {"mode": "joined", "joined": str(app.operation.get("startedAt") or "")}
             if app.is_busy:
                 raise NotSent(
-                    "busy", f"Argo CD works on another revision of {_application(run)} and takes one at a time."
+                    "busy", f"Argo CD works on something else of {_application(run)} and takes one at a time."
                 )
             if app.is_there and app.health == "Healthy":
                 return {"mode": "already"}
@@ -133,7 +133,7 @@ def _application(run: Run) -> str:
 
 
 def _path(run: Run) -> str:
-    return f"/api/v1/applications/{quote(_application(run), safe='')}"
+    return f"/api/v1/applications/{segment(_application(run))}"
 
 
 def _where(run: Run) -> dict[str, str]:
@@ -180,6 +180,9 @@ def _operation_progress(run: Run, app: Application) -> Progress:
     steps = [_sync_step(run, app), *_hook_steps(run, app)]
     if app.is_busy:
         return _unless_late(run, app, steps, f"Argo CD: {app.words(app.operation.get('message')) or app.phase}")
+    if app.phase == "Succeeded" and not (app.is_marked or app.is_there):
+        text = f"An operation for {run.commit[:10]} ended, but {_application(run)} is not in sync with it yet."
+        return _unless_late(run, app, steps, text)
     if app.phase == "Succeeded":
         return _health_progress(run, app, steps)
     message = app.words(app.operation.get("message")) or f"the operation ended as {app.phase}"

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 from django.conf import settings
@@ -27,6 +27,8 @@ from apps.deployments.dispatchers import InDoubt, NotSent, Outside, Refused
 
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 MAX_BYTES = 64 * 1024 * 1024
+MOST_DECODINGS = 4
+METADATA = ipaddress.ip_address("fd00:ec2::254")
 MAX_WORDS = 300
 """Characters of another system's own message that are repeated in ours."""
 UNAUTHENTICATED, FORBIDDEN, TOO_MANY = 401, 403, 429
@@ -57,13 +59,17 @@ class Client:
             raise Unavailable("no_connection", "This run has no connection.")
         require_allowed_url(outside.url)
         self.outside = outside
-        self._client = httpx.Client(
-            headers={"User-Agent": "gitops-portal", **(headers or {})},
-            timeout=TIMEOUT,
-            follow_redirects=False,
-            verify=_trust(outside),
-            auth=auth,
-        )
+        try:
+            self._client = httpx.Client(
+                headers={"User-Agent": "gitops-portal", **(headers or {})},
+                timeout=TIMEOUT,
+                follow_redirects=False,
+                verify=_trust(outside),
+                auth=auth,
+            )
+        except UnicodeError as problem:
+            message = f"A secret of {outside.name} has characters that no request can carry. An administrator enters it again."
+            raise Refused("bad_secret", message) from problem
 
     def __enter__(self) -> Self:
         return self
@@ -97,6 +103,8 @@ class Client:
                 return answer.json()
         except httpx.HTTPError as problem:
             raise NotSent("outside_silent", self._silent(problem).message) from problem
+        except Refused:
+            raise
         except Unavailable as problem:
             raise NotSent(problem.code, problem.message) from problem
         kind = Refused if answer.status < 500 and not _is_busy(answer) else NotSent
@@ -107,8 +115,8 @@ class Client:
 
         It may lead only where a connection may: to ``https``, never to a link-local address.
         """
-        where = httpx.URL(self.outside.url).join(answer.headers.get("location", ""))
         try:
+            where = httpx.URL(self.outside.url).join(answer.headers.get("location", ""))
             require_allowed_url(str(where.copy_with(query=None, fragment=None)))
             with httpx.stream("GET", where, timeout=TIMEOUT, verify=_trust(self.outside)) as response:
                 found = _whole(response, most)
@@ -116,6 +124,8 @@ class Client:
             raise Unavailable(
                 "bad_redirect", f"{self._who()} keeps this where it is not read: {problem.message}"
             ) from problem
+        except (httpx.InvalidURL, UnicodeError) as problem:
+            raise Unavailable("bad_redirect", f"{self._who()} leads to something that is no address.") from problem
         except httpx.HTTPError as problem:
             raise self._silent(problem) from problem
         if found.status < 300:
@@ -150,8 +160,15 @@ class Client:
         raise InDoubt("outside_failed", self._words(answer))
 
     def _exchange(self, method: str, path: str, options: dict[str, Any], most: int = 0) -> Answer:
-        with self._client.stream(method, self.outside.url + path, **options) as response:
-            return _whole(response, most)
+        """The answer; :class:`Refused` for a path that leads out of the address of the connection, or is none."""
+        if not stays_below(path):
+            raise Refused("bad_path", f"A path of portal.yaml leads out of the address of {self.outside.name}.")
+        try:
+            with self._client.stream(method, self.outside.url + path, **options) as response:
+                return _whole(response, most)
+        except (httpx.InvalidURL, UnicodeError) as problem:
+            message = f"A name or a path in portal.yaml cannot be part of an address at {self.outside.name}."
+            raise Refused("bad_path", message) from problem
 
     def _silent(self, problem: httpx.HTTPError) -> Unavailable:
         what = "did not answer in time" if isinstance(problem, httpx.TimeoutException) else "cannot be reached"
@@ -223,6 +240,19 @@ def _trust(outside: Outside) -> ssl.SSLContext:
     return context
 
 
+def stays_below(path: str) -> bool:
+    """Whether no part of ``path`` means "up" to anybody who reads it, however often they decode it."""
+    text = path.partition("?")[0]
+    for _ in range(MOST_DECODINGS):
+        if any(part in {".", ".."} for part in text.replace("\\", "/").split("/")):
+            return False
+        decoded = unquote(text)
+        if decoded == text:
+            return True
+        text = decoded
+    return False
+
+
 def require_allowed_url(url: str) -> None:
     """``https`` with a host and without credentials; :class:`InvalidInput` says what is wrong.
 
@@ -233,7 +263,7 @@ def require_allowed_url(url: str) -> None:
     if problem:
         raise InvalidInput("url_refused", problem, field="url")
     host = urlsplit(url).hostname or ""
-    if any(address.is_link_local for address in _addresses(host)):
+    if any(_is_forbidden(address) for address in _addresses(host)):
         raise InvalidInput("url_refused", f"{host} is a link-local address, which no connection may use.", field="url")
 
 
@@ -253,6 +283,12 @@ def _problem_of(url: str) -> str:
     if parts.scheme == "http" and host not in settings.PORTAL_CONNECTION_PLAIN_HTTP:
         return f"Credentials would go to {host} in clear. Use https, or an administrator lists the host in PORTAL_CONNECTION_PLAIN_HTTP."
     return ""
+
+
+def _is_forbidden(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Link-local, also behind an IPv6 spelling of IPv4; and where a cloud answers over IPv6."""
+    mapped = getattr(address, "ipv4_mapped", None)
+    return address.is_link_local or address == METADATA or (mapped is not None and mapped.is_link_local)
 
 
 def _addresses(host: str) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:

@@ -20,6 +20,7 @@ from apps.deployments.dispatchers import (
     InDoubt,
     NotSent,
     Progress,
+    Refused,
     ResourceState,
     Run,
     RunState,
@@ -135,7 +136,9 @@ def dispatch(run: Run) -> Mapping[str, Any]:
     except (Failed, Answered, NoSuchKind) as problem:
         work.problem = mask.apply(str(problem).encode()).decode(errors="replace") + _state_of(work)
     except Unavailable as problem:
-        if not work.moves:
+        if isinstance(problem, Refused):  # a name of the content that cannot be asked for: waiting does not help
+            work.problem = problem.message + _state_of(work)
+        elif not work.moves:
             raise (
                 problem if isinstance(problem, (NotSent, InDoubt)) else NotSent(problem.code, problem.message)
             ) from None

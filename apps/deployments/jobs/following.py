@@ -29,7 +29,15 @@ from apps.deployments.jobs.outcomes import end, end_cancelled, lose, outcome_of,
 from apps.deployments.jobs.recording import Recorder
 from apps.deployments.jobs.rendered import needs_rendering, sealed_rendering
 from apps.deployments.jobs.runs import run_of
-from apps.deployments.jobs.sending import StartRefused, keep, note_answer, note_silence, pass_on, send
+from apps.deployments.jobs.sending import (
+    StartRefused,
+    keep,
+    note_answer,
+    note_silence,
+    pass_on,
+    require_still_allowed,
+    send,
+)
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, EnvironmentSecret
 from apps.deployments.queries.connections import connection_for
@@ -216,6 +224,7 @@ def _press(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispa
     if deployment.cancel_requested_by is not None:
         dispatcher.cancel(run)
     elif dispatcher.observe(run).state == RunState.NOT_STARTED:
+        require_still_allowed(deployment, attempt, run)
         send(deployment, attempt, run, dispatcher, fence)
     else:
         pass_on(deployment, attempt, run, dispatcher, fence)

@@ -54,13 +54,26 @@ def watch(deployment: Deployment, attempt: Attempt, progress: Progress, fence: i
 
 
 def _due(plan: dict[str, Any], known: dict[str, Any]) -> list[dict[str, Any]]:
-    moment = now()
+    """What its interval makes due; and every check once more when the time is over, so that none is taken on trust."""
+    moment, end = now(), _end_of(plan, known)
     found = []
     for check in plan["checks"]:
         before = known["checks"].get(check["name"])
-        if before is None or moment - datetime.fromisoformat(before["at"]) >= timedelta(seconds=check["every_seconds"]):
+        if before is None or _is_due(datetime.fromisoformat(before["at"]), check, moment, end):
             found.append(check)
     return found
+
+
+def _is_due(at: datetime, check: dict[str, Any], moment: datetime, end: datetime | None) -> bool:
+    is_last = end is not None and moment >= end > at
+    return is_last or moment - at >= timedelta(seconds=check["every_seconds"])
+
+
+def _end_of(plan: dict[str, Any], known: dict[str, Any]) -> datetime | None:
+    """When everything will have held long enough, if it holds now."""
+    if not known["good_since"]:
+        return None
+    return datetime.fromisoformat(known["good_since"]) + timedelta(seconds=plan["for_seconds"])
 
 
 def _ask(deployment: Deployment, check: dict[str, Any], progress: Progress) -> Reading:
@@ -132,8 +145,9 @@ def _good_since(plan: dict[str, Any], known: dict[str, Any]) -> str:
 
 def _decide(deployment: Deployment, attempt: Attempt, plan: dict[str, Any], fence: int) -> bool:
     known, moment = attempt.health, now()
-    good = known["good_since"]
-    if good and moment - datetime.fromisoformat(good) >= timedelta(seconds=plan["for_seconds"]):
+    end = _end_of(plan, known)
+    asked = [datetime.fromisoformat(found["at"]) for found in known["checks"].values()]
+    if end is not None and moment >= end and all(at >= end for at in asked):
         text = f"{deployment.environment.name} runs {deployment.commit[:10]}, and its checks have held."
         end_deployment(deployment, Event.SUCCEED, text=text, fence=fence)
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.core.clock import now
-from apps.deployments.dispatchers import Dispatcher, Progress, Run, RunState, StepProgress, StepState
+from apps.deployments.dispatchers import Dispatcher, Outside, Progress, Run, RunState, StepProgress, StepState
 from apps.deployments.masking import SecretMask
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
 from apps.deployments.output import WINDOW, Taken, batches, take_lines
@@ -38,7 +39,7 @@ class Recorder:
         self.run = run
         self.dispatcher = dispatcher
         self.fence = fence
-        self.mask = SecretMask([*run.secrets.values(), *(run.outside.credentials.values() if run.outside else ())])
+        self.mask = SecretMask([*run.secrets.values(), *(_spoken_secrets(run.outside) if run.outside else ())])
         self.budget = WINDOWS_AT_ONCE
 
     @staticmethod
@@ -88,17 +89,19 @@ class Recorder:
     def _free_name(self, step: StepProgress, rows: dict[str, Step]) -> str:
         """A name that no other step of the attempt has: events, filters and addresses go by it."""
         taken = {row.name for row in rows.values()}
-        name = (step.name or step.key)[:80]
+        shown = self.masked(step.name or step.key)
+        name = shown[:80]
         count = 2
         while name in taken:
-            name = f"{(step.name or step.key)[:70]} ({count})"
+            name = f"{shown[:70]} ({count})"
             count += 1
         return name
 
     def _take_words(self, row: Step, step: StepProgress) -> None:
         """Where the other system shows the step, and what can be done with it there."""
-        if (row.link, row.offers) != (step.link[:500], list(step.offers)):
-            self._update(row, link=step.link[:500], offers=list(step.offers))
+        link = self.masked(step.link)[:500]
+        if (row.link, row.offers) != (link, list(step.offers)):
+            self._update(row, link=link, offers=list(step.offers))
 
     def _take_text(self, progress: Progress) -> None:
         """What the other system says of the whole, once each time that it says something else."""
@@ -218,6 +221,14 @@ class Recorder:
     def all_succeeded(self, progress: Progress) -> bool:
         mine = progress.steps[self.run.from_step :]
         return bool(mine) and all(step.state == StepState.ENDED for step in mine) and self.failure(progress) is None
+
+
+def _spoken_secrets(outside: Outside) -> list[str]:
+    """The credentials as the other system may repeat them: plain, and as the pair that Basic authentication sends."""
+    secrets = list(outside.credentials.values())
+    user = outside.options.get("user", "")
+    pairs = [base64.b64encode(f"{user}:{secret}".encode()).decode() for secret in secrets if user]
+    return [*secrets, *pairs]
 
 
 def describe(name: str, step: StepProgress, timeout: float) -> Failure | None:

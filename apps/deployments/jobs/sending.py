@@ -18,15 +18,32 @@ from apps.core.errors import Unavailable
 from apps.core.failpoints import failpoint
 from apps.deployments.dispatchers import ActsOnSteps, Dispatcher, InDoubt, NotSent, Refused, Run
 from apps.deployments.models import Attempt, Connection, Deployment, DeploymentEvent
+from apps.deployments.queries import waits_of
 from apps.deployments.transitions import LeaseLost, append_event
 
 log = structlog.get_logger(__name__)
 LONGEST_PAUSE = 60.0
+PUT_OFF = timedelta(seconds=10)
+TURNS = frozenset({"lock", "superseded"})
+"""Waits for a turn that this deployment, which holds the environment, has taken."""
 STUCK_AFTER = timedelta(minutes=15)
 
 
 class StartRefused(Refused):
     """The request to start was answered no, and no earlier one may have arrived: certainly nothing runs."""
+
+
+def require_still_allowed(deployment: Deployment, attempt: Attempt, run: Run) -> None:
+    """A start that was put off is judged again: what was open when it was claimed may be closed by now.
+
+    Only while it is certain that nothing was sent; :class:`StartRefused` then ends it, and Retry asks anew.
+    """
+    if run.is_sent or attempt.connection_id is None or now() - attempt.started_at < PUT_OFF:
+        return
+    waits = [wait.text for wait in waits_of(deployment) if wait.code not in TURNS]
+    if waits:
+        text = f"It was never sent, and by now it may not start any more. {' '.join(waits)}"
+        raise StartRefused("held", text)
 
 
 def send(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatcher, fence: int) -> None:

@@ -33,18 +33,21 @@ def promoted_at(deployment: Deployment, earlier: Environment) -> datetime | None
     return min([*moments, *([exact] if exact else [])], default=None)
 
 
-def soaked_at(earlier: Environment, since: datetime, seconds: int) -> datetime | None:
-    """When it will have stood in ``earlier`` for ``seconds``; ``None`` while the newest deployment there did not succeed."""
-    newest = Deployment.objects.filter(environment=earlier).exclude(ended_at=None).order_by("-ended_at").first()
+def soak_text(earlier: Environment, since: datetime, seconds: int) -> str:
+    """Why the soak time holds a deployment that succeeded in ``earlier`` at ``since``; empty when it is over.
+
+    It must have stood there undisturbed: what did not succeed after it starts the time anew, and what was rolled back
+    there after it does not go on at all: a newer deployment does.
+    """
+    later = Deployment.objects.filter(environment=earlier, ended_at__gt=since)
+    undone = later.filter(kind=Deployment.Kind.ROLLBACK, status=Status.SUCCEEDED).order_by("-ended_at").first()
+    if undone is not None:
+        return f"{undone.label} rolled back in {earlier.name} after it; what stands there now goes on, with a newer deployment."
+    newest = later.order_by("-ended_at").first()
     if newest is not None and newest.status != Status.SUCCEEDED:
-        return None
-    return since + timedelta(seconds=seconds)
-
-
-def soak_text(earlier: Environment, due: datetime | None) -> str:
-    """Why the soak time holds a deployment; empty when it is over."""
-    if due is None:
         return f"The newest deployment to {earlier.name} did not succeed; it must stand there before it goes on."
+    bad = later.exclude(status=Status.SUCCEEDED).order_by("-ended_at").values_list("ended_at", flat=True).first()
+    due = max(since, bad or since) + timedelta(seconds=seconds)
     if now() >= due:
         return ""
     return f"It stands in {earlier.name} until {due.astimezone(UTC):%Y-%m-%d %H:%M} UTC before it goes on."

@@ -21,7 +21,7 @@ from apps.deployments.queries.connections import require_connections
 from apps.deployments.queries.freezes import open_freeze, words_of
 from apps.deployments.queries.gates import Gate, gate_of, present_config
 from apps.deployments.queries.locks import is_kept_from, lock_of
-from apps.deployments.queries.promotion import promoted_at, replaced_by, soak_text, soaked_at
+from apps.deployments.queries.promotion import promoted_at, replaced_by, soak_text
 from apps.policies.config import HOLD
 from apps.policies.config.environments import NEWEST
 from apps.policies.queries import policy_at
@@ -136,7 +136,7 @@ def _after(deployment: Deployment, earlier: Environment | None, name: str, soak_
     since = promoted_at(deployment, earlier) if earlier is not None else None
     if earlier is None or since is None:
         return Wait("promotion", _promotion_text(deployment, earlier, name))
-    text = soak_text(earlier, soaked_at(earlier, since, soak_seconds)) if soak_seconds else ""
+    text = soak_text(earlier, since, soak_seconds) if soak_seconds else ""
     return Wait("soak", text) if text else None
 
 

@@ -18,6 +18,7 @@ from apps.deployments import access
 from apps.deployments.dispatchers.http import require_allowed_url
 from apps.deployments.dispatchers.kinds import KINDS, Field, Kind
 from apps.deployments.dispatchers.registry import TESTS
+from apps.deployments.lifecycle import HOLDS_LOCK
 from apps.deployments.masking import SHORTEST
 from apps.deployments.models import Attempt, Connection, ConnectionGrant
 from apps.deployments.queries.connections import outside_of
@@ -73,6 +74,8 @@ def update_connection(
     kind, given = KINDS[row.kind], dict(values or {})
     new_url = row.url if url is None else url.rstrip("/")
     require_allowed_url(new_url)
+    if new_url != row.url:
+        _require_unused(row, "Its address stays until then: a run is looked for where it was started.")
     _check_values(kind, given)
     _, secrets = _split(kind, given)
     kept = json.loads(decrypt(row.sealed_credentials) or "{}")
@@ -101,10 +104,7 @@ def remove_connection(actor: User, *, connection: Connection) -> None:
     """
     access.require_manage_connections(actor)
     row = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
-    running = Attempt.objects.filter(connection=row, ended_at=None).select_related("deployment").first()
-    if running is not None:
-        text = f"{running.deployment.label} runs through {row.name}. Wait for its end, or cancel it first."
-        raise Conflict("in_use", text, deployment=running.deployment.number)
+    _require_unused(row, "")
     _record(actor, row, "connection.removed", f"removed the connection {row.name}")
     row.grants.all().delete()
     if row.attempts.exists():
@@ -158,6 +158,17 @@ def try_connection(actor: User, *, connection: Connection) -> Connection:
     return connection
 
 
+def _require_unused(row: Connection, why: str) -> None:
+    """No run goes through it now, and none has an outcome that somebody still has to find out."""
+    open_ones = Attempt.objects.filter(connection=row, deployment__status__in=[str(one) for one in HOLDS_LOCK])
+    running = open_ones.select_related("deployment").first()
+    if running is not None:
+        text = (
+            f"{running.deployment.label} runs through {row.name}. Wait for its end, or cancel it first. {why}".rstrip()
+        )
+        raise Conflict("in_use", text, deployment=running.deployment.number)
+
+
 def _kind(name: str) -> Kind:
     if name not in KINDS:
         raise InvalidInput("unknown_kind", f"A connection is to one of: {', '.join(KINDS)}.", field="kind")
@@ -176,6 +187,9 @@ def _check_values(kind: Kind, values: Mapping[str, str]) -> None:
 def _check_value(field: Field, value: str) -> None:
     if len(value) > LONGEST_VALUE or "\0" in value or (not field.is_long and not value.isprintable()):
         raise InvalidInput("bad_value", f"{field.label} has control characters or is too long.", field=field.name)
+    if field.is_secret and not value.isascii():
+        message = f"{field.label} has other characters than ASCII, which no request can carry."
+        raise InvalidInput("bad_value", message, field=field.name)
     if field.is_secret and value and len(value) < SHORTEST:
         message = f"{field.label} has at least {SHORTEST} characters: a shorter one could not be masked in logs."
         raise InvalidInput("bad_value", message, field=field.name)

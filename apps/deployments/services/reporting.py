@@ -12,6 +12,7 @@ from apps.audit import services as audit
 from apps.audit.actors import Actor
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, NotAllowed
+from apps.core.text import require_storable
 from apps.core.work import request_work
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Attempt, Connection, Deployment, Report
@@ -20,6 +21,7 @@ from apps.repositories.forges.signatures import is_standard_signed
 
 MAX_REPORT = 1024 * 1024
 MAX_STEPS = 200
+LONGEST_ID = 200
 MOST_REPORTS = 2000
 STATUSES = ("running", "succeeded", "failed", "cancelled")
 STEP_STATUSES = ("waiting", *STATUSES)
@@ -42,16 +44,26 @@ def accept_report(*, number: int, headers: Mapping[str, str], body: bytes) -> Re
             "bad_signature", "This report is not signed with the secret of a connection that runs this deployment."
         )
     report = _read(body)
-    message_id = headers["webhook-id"][:200]
+    message_id = headers["webhook-id"]
+    if len(message_id) > LONGEST_ID:
+        raise InvalidInput("bad_report", f"webhook-id has at most {LONGEST_ID} characters.")
     known = Report.objects.filter(connection=connection, message_id=message_id).first()
     if known is not None:
-        return known
+        return _same(known, attempt, report)
     _require_this_run(attempt, report)
     try:
         with transaction.atomic():
             return _write(attempt, connection, message_id, report)
     except IntegrityError:
-        return Report.objects.get(connection=connection, message_id=message_id)
+        return _same(Report.objects.get(connection=connection, message_id=message_id), attempt, report)
+
+
+def _same(known: Report, attempt: Attempt, report: Mapping[str, Any]) -> Report:
+    """The report of the first time; another one under its id would be lost without a word."""
+    if known.attempt_id != attempt.pk or known.body != report:
+        message = "This webhook-id was used for another report. Send the report under an id of its own."
+        raise Conflict("message_id_reused", message)
+    return known
 
 
 def _attempt(number: int) -> Attempt | None:
@@ -103,10 +115,11 @@ def _read(body: bytes) -> dict[str, Any]:
     """The report in its fixed shape; :class:`InvalidInput` says what is wrong with it."""
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise InvalidInput("bad_report", "A report is a JSON object.")
+    require_storable([value for value in found.values() if isinstance(value, str)])
     _require_word(found.get("status"), STATUSES, "status")
     if not isinstance(found.get("key"), str):
         raise InvalidInput("bad_report", "A report names the `key` that the request had.", field="key")
@@ -141,7 +154,9 @@ def _text(value: Any, field: str) -> str:
         return ""
     if not isinstance(value, str):
         raise InvalidInput("bad_report", f"`{field}` is text.", field=field)
-    return value.replace("\0", "")
+    text = value.replace("\0", "")
+    require_storable(text, field=field)
+    return text
 
 
 def _require_word(value: Any, known: tuple[str, ...], field: str) -> None:

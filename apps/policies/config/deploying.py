@@ -7,6 +7,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import unquote
 
 from apps.policies.config.health import read_health
 from apps.policies.config.model import DeployConfig, StepConfig
@@ -120,7 +121,11 @@ def _check_together(reader: Reader, node: Mapping, path: str, via: str, raw: dic
     if via == "kubernetes" and ("target" in raw) == ("job" in raw):
         message = f"`{path}` names {'both' if 'job' in raw else 'neither of'} `target` and `job`."
         reader.error(node, path, message, "Name the target whose resources are applied, or a job to run.")
-    if via == "webhook" and raw.get("path") and (not _PATH.fullmatch(raw["path"]) or ".." in raw["path"]):
+    if (
+        via == "webhook"
+        and raw.get("path")
+        and (not _PATH.fullmatch(raw["path"]) or ".." in unquote(unquote(raw["path"])))
+    ):
         message = f"`{path}.path` must be a plain path that begins with `/`."
         reader.error(node, f"{path}.path", message, "Write `path: /hooks/deploy`.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 from apps.policies.config.model import HealthCheck, HealthConfig
 from apps.policies.config.nodes import Mapping, Node, Scalar
@@ -20,7 +21,7 @@ _MORE = {
 MAX_CHECKS = 20
 REPORT, ROLL_BACK = "report", "roll-back"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}")
-_PATH = re.compile(r"/[^\s#]{0,500}")
+_PATH = re.compile(r"/[!-\"$-~]{0,500}")
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
 
 
@@ -46,6 +47,12 @@ def read_health(reader: Reader, node: Node | None, path: str) -> HealthConfig:
     if within <= holds:
         message = f"`{path}.within` must be longer than `{path}.for`, or nothing could ever pass."
         reader.error(mapping, f"{path}.within", message, "Write a longer `within`.")
+    for check in found:
+        if check.every_seconds > holds:
+            message = (
+                f"`{path}`: {check.name} is asked more rarely than `for` lasts, so one answer would count as holding."
+            )
+            reader.error(mapping, f"{path}.checks", message, "Write a shorter `every`, or a longer `for`.")
     otherwise = fields.get("otherwise")
     word = reader.named(otherwise, f"{path}.otherwise", (REPORT, ROLL_BACK), REPORT) if otherwise else REPORT
     return HealthConfig(tuple(found), holds, within, word)
@@ -84,10 +91,15 @@ def _target(reader: Reader, node: Node, path: str, kind: str) -> str:
     if kind == "resources":
         return reader.named(node, path, ("healthy",), "healthy")
     value = reader.text(node, path, "http: /healthz" if kind == "http" else "prometheus: up")
-    if kind == "http" and value and not _PATH.fullmatch(value):
+    if kind == "http" and value and (not _PATH.fullmatch(value) or _leads_up(value)):
         message = f"`{path}` must be a path that begins with `/`; the host is that of the connection."
         reader.error(node, path, message, "Write `http: /healthz`.")
     return value
+
+
+def _leads_up(path: str) -> bool:
+    """Whether a part of it means "up", also to a server that decodes it first."""
+    return any(part in {".", ".."} for part in unquote(unquote(path)).replace("\\", "/").split("/"))
 
 
 def _check_bounds(reader: Reader, node: Mapping, path: str, kind: str, fields: dict[str, Node]) -> None:

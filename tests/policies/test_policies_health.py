@@ -1,0 +1,50 @@
+"""What `deploy.health` may say."""
+
+from __future__ import annotations
+
+import pytest
+
+from apps.policies.config import parse_portal_yaml
+
+HEAD = """\
+apiVersion: portal/v1
+environments:
+  staging:
+    deploy:
+      via: local
+      steps: [{name: apply, run: 'true'}]
+      health:
+"""
+GOOD = "        checks: [{name: answers, http: /healthz, connection: shop, every: 10s}]\n        for: 1m\n"
+
+
+def problems(health: str) -> list[str]:
+    return [problem.message for problem in parse_portal_yaml((HEAD + health).encode()).problems]
+
+
+def test_a_whole_health_is_read() -> None:
+    found = parse_portal_yaml((HEAD + GOOD + "        within: 5m\n        otherwise: roll-back\n").encode())
+    assert found.problems == ()
+    assert found.config is not None
+    health = found.config.environments[0].deploy.health
+    assert (health.for_seconds, health.within_seconds, health.otherwise) == (60, 300, "roll-back")
+    assert health.checks[0].target == "/healthz"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "word"),
+    [
+        ("/healthz", "/../admin", "path"),
+        ("/healthz", "/a/%2e%2e/b", "path"),
+        ("/healthz", "https://elsewhere.example.org/", "path"),
+        ("/healthz", '"/\\u0001"', "path"),
+        ("every: 10s", "every: 1h", "more rarely"),
+        ("connection: shop, ", "", "lacks the key"),
+        ("http: /healthz", "http: /a, resources: healthy", "exactly one"),
+        ("http: /healthz", "prometheus: up", "neither"),
+        ("for: 1m", "for: 1m\n        within: 30s", "longer"),
+        ("name: answers", "name: 'a/b'", "characters"),
+    ],
+)
+def test_what_could_not_mean_anything_is_an_error(old: str, new: str, word: str) -> None:
+    assert word in " ".join(problems(GOOD.replace(old, new)))
