@@ -15,7 +15,7 @@ from apps.deployments.dispatchers.registry import capabilities_of
 from apps.deployments.lifecycle import ENDED, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
 from apps.presentation.log_html import step_anchor
-from apps.presentation.log_pages import StepLog, step_logs
+from apps.presentation.log_pages import WHOLE, Look, StepLog, step_logs
 
 EVENTS_SHOWN = 40
 UNDOABLE = frozenset({Status.SUCCEEDED, Status.FAILED, Status.UNKNOWN})
@@ -31,6 +31,7 @@ class StepRow:
     anchor: str
     seconds: float | None = None
     since: datetime | None = None
+    began: datetime | None = None
     problem: str = ""
     lines: int = 0
     link: str = ""
@@ -140,6 +141,7 @@ def _step(step: Step, attempt: int) -> StepRow:
         anchor=step_anchor(step.name, attempt),
         seconds=_between(step.launched_at, step.ended_at),
         since=step.launched_at if running else None,
+        began=step.launched_at,
         problem=step.problem,
         lines=step.lines,
         link=step.link,
@@ -190,22 +192,35 @@ def _is_undoable(row: Deployment) -> bool:
     return not ChangeRequest.objects.filter(rolls_back=row.change, status__in=open_ones).exists()
 
 
-def logs_of(page: DeploymentPage) -> list[StepLog]:
+def logs_of(page: DeploymentPage, look: Look = WHOLE) -> list[StepLog]:
     """The log of the shown attempt up to the deployment's last event; the step that matters is open."""
     logs = step_logs(
         page.deployment,
         [step.name for step in page.steps],
         attempt=max(page.attempt, 1),
         upto=page.deployment.last_event,
+        look=look,
     )
     steps = {step.name: step for step in page.steps}
-    return [replace(log, note=_note(page, steps.get(log.step), log), is_open=log.lines > 0) for log in logs]
+    return [
+        replace(
+            log,
+            note=_note(page, steps.get(log.step), log),
+            is_open=log.lines > 0,
+            began=_seconds_of(steps.get(log.step)),
+        )
+        for log in logs
+    ]
+
+
+def _seconds_of(step: StepRow | None) -> int:
+    return int(step.began.timestamp()) if step and step.began else 0
 
 
 def _note(page: DeploymentPage, step: StepRow | None, log: StepLog) -> str:
     """Why there is no line, in words: an empty log never stands there unexplained."""
     if log.lines:
-        return ""
+        return log.note
     status = step.status if step else "waiting"
     if status == "running":
         return "It runs, and has printed nothing yet."

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from html import escape
 
 from apps.presentation.ansi import line_html, without_sequences
 
 _ERROR = re.compile(r"\b(error|fatal|failed|failure|panic|exception|traceback|denied)\b", re.IGNORECASE)
 _WARNING = re.compile(r"\bwarn(ing)?\b", re.IGNORECASE)
+_MARKS = {
+    "error": (" ll-e", '<span class="sr">error </span>'),
+    "warning": (" ll-w", '<span class="sr">warning </span>'),
+    "": ("", ""),
+}
 _UNSAFE_ID = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -23,21 +28,21 @@ def step_anchor(step: str, attempt: int) -> str:
 def log_rows(lines: Iterable[str], *, step: str, attempt: int, first_line: int, at: datetime) -> str:
     """Rows ``<div class="ll" id="step-apply-L12">``: number as link, time, text; errors carry a class and a word."""
     anchor = escape(step_anchor(step, attempt))
-    clock = at.strftime("%H:%M:%S")
+    # Seconds beside the words: a page can show them in another zone, or counted from the step's begin.
+    clock = f'<span class="lt" data-t="{int(at.timestamp())}">{at.astimezone(UTC):%H:%M:%S}</span>'
     rows = []
     for number, line in enumerate(lines, start=first_line):
-        kind, word = _kind(line)
+        kind, word = _MARKS[level_of(line)]
         rows.append(
             f'<div class="ll{kind}" id="{anchor}-L{number}"><a class="ln" tabindex="-1" href="#{anchor}-L{number}">{number}</a>'
-            f'<span class="lt">{clock}</span><span class="lx">{word}{line_html(line)}</span></div>'
+            f'{clock}<span class="lx">{word}{line_html(line)}</span></div>'
         )
     return "".join(rows)
 
 
-def _kind(line: str) -> tuple[str, str]:
+def level_of(line: str) -> str:
+    """``error``, ``warning`` or nothing, by the words of the line."""
     plain = without_sequences(line)
     if _ERROR.search(plain):
-        return " ll-e", '<span class="sr">error </span>'
-    if _WARNING.search(plain):
-        return " ll-w", '<span class="sr">warning </span>'
-    return "", ""
+        return "error"
+    return "warning" if _WARNING.search(plain) else ""

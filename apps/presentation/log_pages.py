@@ -7,7 +7,7 @@ sends everything behind that number. So nothing is shown twice and nothing is le
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from django.db.models import Max, Min
@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 from apps.core.errors import NotVisible
 from apps.deployments.models import Deployment, DeploymentEvent
 from apps.presentation.log_html import log_rows, step_anchor
+from apps.presentation.log_scan import LEVELS, Scan, passes
 
 HEAD, TAIL, PIECE = 100, 2_000, 2_000
 """Lines of a step that a page shows at its beginning, at its end, and of the gap at each request."""
@@ -35,6 +36,7 @@ class Gap:
     first: int
     last: int
     url: str
+    is_filtered: bool = False
 
     @property
     def count(self) -> int:
@@ -47,7 +49,10 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class StepLog:
-    """The log of one step: ``head``, then ``gap`` (if any), then ``tail``; ``note`` when there is no line."""
+    """The log of one step: ``head``, ``middle`` (a piece that was asked for, with what is missing around it), ``tail``.
+
+    ``note``: why there is no line; ``began``: UNIX seconds, 0 before the step began.
+    """
 
     step: str
     attempt: int
@@ -56,66 +61,116 @@ class StepLog:
     head: SafeString = NOTHING
     tail: SafeString = NOTHING
     gap: Gap | None = None
+    middle: SafeString = NOTHING
+    gap_behind: Gap | None = None
     note: str = ""
+    began: int = 0
     is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Lines out of the middle, and what is still missing behind them."""
+    """Lines out of the middle, and what is still missing before and behind them."""
 
     html: SafeString
     gap: Gap | None
+    gap_before: Gap | None = None
 
 
-def step_logs(deployment: Deployment, names: Iterable[str], *, attempt: int, upto: int) -> list[StepLog]:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What somebody wants to see: ``show`` errors | warnings | nothing; the line ``line`` of ``step`` must be there."""
+
+    show: str = ""
+    step: str = ""
+    line: int = 0
+
+
+WHOLE = Look()
+
+
+def step_logs(
+    deployment: Deployment, names: Iterable[str], *, attempt: int, upto: int, look: Look = WHOLE
+) -> list[StepLog]:
     """The steps ``names`` in order, with the lines of events up to number ``upto``."""
     rows = _log(deployment, attempt).filter(seq__lte=upto)
     bounds = {row["step"]: (row["low"], row["high"]) for row in
               rows.order_by().values("step").annotate(low=Min("seq"), high=Max("seq"))}  # fmt: skip
     wanted = [*names, *(step for step in bounds if step not in set(names))]
-    return [_step_log(deployment, rows, step, attempt, bounds.get(step)) for step in wanted]
+    return [_step_log(deployment, rows, step, attempt, bounds.get(step), look) for step in wanted]
 
 
 def _log(deployment: Deployment, attempt: int) -> Events:
     return deployment.events.filter(kind=DeploymentEvent.Kind.LOG, attempt=attempt)
 
 
-def _step_log(deployment: Deployment, rows: Events, step: str, attempt: int, bounds: tuple[int, int] | None) -> StepLog:
+def _step_log(
+    deployment: Deployment, rows: Events, step: str, attempt: int, bounds: tuple[int, int] | None, look: Look
+) -> StepLog:
     anchor = step_anchor(step, attempt)
     if bounds is None:
         return StepLog(step, attempt, anchor, 0)
     mine = rows.filter(step=step, seq__gte=bounds[0], seq__lte=bounds[1])
     last = mine.get(seq=bounds[1])
     total = last.first_line + last.text.count("\n")
+    log = StepLog(step, attempt, anchor, total)
+    if look.show in LEVELS:
+        found = _filtered(deployment, mine, step, attempt, 1, total, look.show)
+        note = "" if found.html else f"No line of the {total:,} reads like {_WORDS[look.show]}."
+        return replace(log, head=found.html, gap=found.gap, note=note)
     if total <= HEAD + TAIL:
-        return StepLog(step, attempt, anchor, total, head=_between(mine, 1, total))
+        return replace(log, head=_between(mine, 1, total))
     cut = total - TAIL
-    return StepLog(
-        step,
-        attempt,
-        anchor,
-        total,
-        head=_between(mine, 1, HEAD),
-        tail=_between(mine, cut + 1, total),
-        gap=_gap(deployment, step, attempt, HEAD + 1, cut),
-    )
+    log = replace(log, head=_between(mine, 1, HEAD), tail=_between(mine, cut + 1, total))
+    if look.step == step and HEAD < look.line <= cut:
+        piece = _around(deployment, mine, step, attempt, HEAD + 1, cut, look.line)
+        return replace(log, gap=piece.gap_before, middle=piece.html, gap_behind=piece.gap)
+    return replace(log, gap=_gap(deployment, step, attempt, HEAD + 1, cut))
 
 
-def _gap(deployment: Deployment, step: str, attempt: int, first: int, last: int) -> Gap | None:
+_WORDS = {"errors": "an error", "warnings": "an error or a warning"}
+
+
+def _gap(deployment: Deployment, step: str, attempt: int, first: int, last: int, show: str = "") -> Gap | None:
     if first > last:
         return None
-    query = urlencode({"step": step, "attempt": attempt, "from": first, "to": last})
-    return Gap(first, last, f"/deployments/{deployment.number}/_log/?{query}")
+    query = urlencode({"step": step, "attempt": attempt, "from": first, "to": last} | ({"show": show} if show else {}))
+    return Gap(first, last, f"/deployments/{deployment.number}/_log/?{query}", bool(show))
 
 
-def piece_of(deployment: Deployment, *, step: str, attempt: int, first: int, last: int) -> Piece:
-    """At most :data:`PIECE` lines from ``first`` on, and the gap that is left up to ``last``."""
-    until = min(last, first + PIECE - 1)
-    html = _between(_log(deployment, attempt).filter(step=step), first, until)
-    if not html:
+def _around(deployment: Deployment, rows: Events, step: str, attempt: int, first: int, last: int, line: int) -> Piece:
+    """A piece with ``line`` in its middle, out of the gap from ``first`` to ``last``."""
+    begin = max(first, min(line - PIECE // 2, last - PIECE + 1))
+    until = min(last, begin + PIECE - 1)
+    behind = _gap(deployment, step, attempt, until + 1, last)
+    return Piece(_between(rows, begin, until), behind, _gap(deployment, step, attempt, first, begin - 1))
+
+
+def _filtered(deployment: Deployment, rows: Events, step: str, attempt: int, first: int, last: int, show: str) -> Piece:
+    """The lines that read like an error (or a warning), from ``first`` on, as many as one request tells."""
+    scan = Scan(rows.filter(first_line__lte=last), passes(show), start=first, most=BLOCK)
+    blocks = _Blocks()
+    for line in scan:
+        blocks.add(line.event, [line.text], line.number)
+    gap = _gap(deployment, step, attempt, scan.next_line, last, show) if scan.next_line else None
+    return Piece(mark_safe(blocks.html()), gap)  # noqa: S308  # written and escaped by log_html
+
+
+def piece_of(
+    deployment: Deployment, *, step: str, attempt: int, first: int, last: int, show: str = "", around: int = 0
+) -> Piece:
+    """At most :data:`PIECE` lines from ``first`` on (or around a line), and the gaps that are left up to ``last``."""
+    rows = _log(deployment, attempt).filter(step=step)
+    if show in LEVELS:
+        return _filtered(deployment, rows, step, attempt, first, last, show)
+    if first < around <= last:
+        piece = _around(deployment, rows, step, attempt, first, last, around)
+    else:
+        until = min(last, first + PIECE - 1)
+        piece = Piece(_between(rows, first, until), _gap(deployment, step, attempt, until + 1, last))
+    if not piece.html:
         raise NotVisible("no_such_lines", f"{deployment.label} has no lines {first} to {last} of a step {step}.")
-    return Piece(html, _gap(deployment, step, attempt, until + 1, last))
+    return piece
 
 
 def _between(rows: Events, first: int, last: int) -> SafeString:

@@ -76,6 +76,10 @@
     box.firstChild.textContent = `▼ ${fresh} new line${fresh === 1 ? "" : "s"}`;
   };
 
+  /* Under a filter the other rows are there and not drawn: they are no news. */
+  const MARK = { errors: /ll-e/g, warnings: /ll-[ew]/g }[logs.dataset.show];
+  const shown = (event) => (MARK ? (event.html.match(MARK) || []).length : event.lines);
+
   const draw = () => {
     timer = 0;
     const events = queue, touched = new Map();
@@ -88,7 +92,7 @@
       view.querySelector(".log-note")?.remove();
       append(view, event.html, event.lines);
       const fact = touched.get(view), count = log.querySelector("[data-lines]");
-      fact.lines += event.lines;
+      fact.lines += shown(event);
       fact.bad ||= event.html.includes("ll-e");
       count.textContent = event.first + event.lines - 1;
       if (count.textContent === String(event.lines)) log.open = true;
@@ -98,6 +102,7 @@
       own.stuck = fact.stuck;
       own.fresh = fact.stuck ? 0 : own.fresh + fact.lines;
       trim(view);
+      document.dispatchEvent(new CustomEvent("portal:rows", { detail: view }));
       if (fact.stuck) toEnd(view);
       more(view);
       if (fact.bad) window.portal?.announce(`An error in step ${view.closest(".log").dataset.step}.`);
@@ -107,15 +112,9 @@
     for (const event of detail) {
       if (event.kind === "log") queue.push(event);
       else if (event.kind === "step") window.portal?.announce(new DOMParser().parseFromString(event.text, "text/html").body.textContent);
-      else mark(event.data.status);
     }
     if (queue.length && !timer) timer = setTimeout(draw, EVERY);
   });
-  const mark = (status) => {
-    const sign = { succeeded: "✓ ", failed: "✕ ", unknown: "? ", cancelled: "– " }[status] || "";
-    document.title = sign + document.title.replace(/^[✓✕?–] /, "");
-  };
-
   /* ------------------------------------------------------------------------------------------------------ following */
   const show = () => button("follow")?.setAttribute("aria-pressed", String(following));
   const follow = (view) => {
@@ -146,51 +145,6 @@
     next.querySelector(".ln").focus({ preventScroll: true });
   };
 
-  /* -------------------------------------------------------------------------------------------- links: #step-apply-L12[-L18] */
-  const point = () => {
-    const match = /^#(.+?-L)(\d+)(?:-L(\d+))?$/.exec(decodeURIComponent(location.hash));
-    logs.querySelectorAll(".ll.sel").forEach((row) => row.classList.remove("sel"));
-    if (!match) { const log = location.hash.length > 1 && document.getElementById(location.hash.slice(1)); if (log?.open === false) log.open = true; return; }
-    const first = Number(match[2]), last = Math.min(Number(match[3] || first), first + 5000);
-    const row = document.getElementById(match[1] + first);
-    if (!row) {
-      const gap = [...logs.querySelectorAll(`#${CSS.escape(match[1].slice(0, -2))} .log-gap a[href]`)][0];
-      const to = gap && new URL(gap.href).searchParams;
-      if (gap && first >= Number(to.get("from")) && first <= Number(to.get("to"))) { waiting = true; gap.click(); }
-      return;
-    }
-    following = false;
-    show();
-    row.closest("details").open = true;
-    for (let line = first; line <= last; line += 1) document.getElementById(match[1] + line)?.classList.add("sel");
-    offer(row, last);
-    row.scrollIntoView({ block: "center" });
-    row.querySelector(".ln").focus({ preventScroll: true });
-  };
-  /* The one link to the form for comments stands in the chosen line, and names it. */
-  const link = button("comment");
-  const offer = (row, line) => {
-    if (!link) return;
-    const { step, attempt } = row.closest(".log").dataset, url = new URL(link.href);
-    for (const [name, value] of Object.entries({ step, attempt, line })) url.searchParams.set(name, value);
-    link.href = url;
-    link.textContent = "Comment on this line";
-    link.setAttribute("aria-label", `Comment on line ${line} of ${step}`);
-    row.append(link);
-  };
-  let waiting = false;
-  document.addEventListener("htmx:after:swap", () => { if (waiting) { waiting = false; point(); } });
-  addEventListener("hashchange", point);
-  logs.addEventListener("click", (event) => {
-    const link = event.target.closest("a.ln");
-    if (!link || !event.shiftKey) return;
-    const from = /^#(.+?-L)(\d+)/.exec(location.hash), to = /^#(.+?-L)(\d+)$/.exec(link.hash);
-    if (!from || from[1] !== to[1]) return;
-    event.preventDefault();
-    const [low, high] = [Number(from[2]), Number(to[2])].sort((a, b) => a - b);
-    location.hash = `${to[1]}${low}-L${high}`;
-  });
-
   /* ---------------------------------------------------------------------------------------------------------- start */
   const wrap = () => {
     const on = button("wrap").getAttribute("aria-pressed") !== "true";
@@ -207,13 +161,7 @@
   const { key } = window.portal;
   key("follow", toggle);
   key("next-error", nextError);
-  key("copy-line", () => {
-    const link = (document.activeElement.closest?.(".ll") || logs.querySelector(".ll.sel"))?.querySelector(".ln");
-    if (!link) return window.portal.announce("Choose a line first.");
-    location.hash = link.hash; /* where the clipboard cannot be had, the address bar has the link */
-    navigator.clipboard?.writeText(link.href).then(() => window.portal.announce("The link of the line is copied."), () => {});
-  });
   key("newest", () => follow(current()), current);
   key("oldest", () => { const view = current(); following = false; show(); view.scrollTop = 0; }, current);
-  point();
+  document.addEventListener("portal:unfollow", () => { following = false; show(); });
 })();

@@ -191,6 +191,7 @@ DEPLOYMENTS = [
             "deployment_log",
         )
     ),
+    Row("GET deployment_search", who(MEMBERS), number("succeeded"), query="?q=line"),
     Row("GET deployment_log_piece", who(MEMBERS), number("succeeded"), query="?step=apply&from=1&to=1"),
     Row("GET deployment_comment", who(ASK), number("succeeded"), query="?step=apply&line=1"),
     Row("POST deployment_comment", who(ASK, DONE), number("succeeded"), {"step": "apply", "line": "1", "body": "Hm"}),

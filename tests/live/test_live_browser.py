@@ -209,4 +209,65 @@ def test_a_link_to_a_line_in_the_gap_brings_it_and_marks_it(scene: Scene):
     expect(page.locator("#step-apply-L1500")).to_be_visible()
     wait_until(page, "document.querySelectorAll('.ll.sel').length === 3")
     assert page.evaluate("document.activeElement.hash") == "#step-apply-L1500"
-    assert page.evaluate("document.querySelector('#step-apply .log-gap a').href").endswith("from=2101&to=3000")
+    gaps = page.evaluate("[...document.querySelectorAll('#step-apply .log-gap a')].map((link) => link.search)")
+    assert [gap.split("attempt=1&")[1] for gap in gaps] == ["from=101&to=499", "from=2500&to=3000"]
+    assert page.evaluate(LINES) == [*ids(1, 100), *ids(500, 2499), *ids(3001, 5000)]
+
+
+def test_lines_are_chosen_by_click_and_shift_click_and_their_link_is_copied(scene: Scene):
+    scene.write(40)
+    scene.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = scene.open()
+    page.locator("#step-apply-L12 .ln").click()
+    assert page.evaluate("location.hash") == "#step-apply-L12"
+    page.locator("#step-apply-L18 .ln").click(modifiers=["Shift"])
+    assert page.evaluate("location.hash") == "#step-apply-L12-L18"
+    assert page.evaluate("document.querySelectorAll('.ll.sel').length") == 7
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()").endswith(
+        f"/deployments/{scene.row.number}/#step-apply-L12-L18"
+    )
+
+
+def test_what_a_search_finds_in_the_gap_is_loaded_and_marked(scene: Scene):
+    for _ in range(10):
+        scene.write(500)
+    page = scene.open()
+    page.get_by_role("searchbox", name="Words in the log").fill("LINE 1777")
+    page.keyboard.press("Enter")
+    expect(page.locator("#log-found")).to_contain_text("1 line has")
+    page.locator("#log-found").get_by_role("link", name="1777").click()
+    expect(page.locator("#step-apply-L1777")).to_have_class("ll sel")
+    assert page.evaluate("document.activeElement.hash") == "#step-apply-L1777"
+    assert "?" not in page.url, "nothing was loaded anew"
+
+
+def test_a_filter_holds_for_lines_that_come_later_and_a_link_leads_out_of_it(scene: Scene):
+    scene.write(30)
+    scene.write(2, text="error")
+    page = scene.open()
+    page.get_by_role("link", name="Errors", exact=True).click()
+    expect(page.locator(".ll:visible")).to_have_count(2)
+    scene.write(3, text="fine")
+    scene.write(1, text="fatal")
+    expect(page.locator(".ll:visible")).to_have_count(3)
+    page.evaluate("location.hash = '#step-apply-L7'")
+    expect(page.locator("#step-apply-L7")).to_have_class("ll sel")
+
+
+def test_times_are_shown_as_somebody_wants_them_and_it_is_remembered(scene: Scene):
+    scene.write(5)
+    page = scene.open()
+    clock = page.locator("#step-apply-L1 .lt")
+    utc = clock.inner_text()
+    page.get_by_label("Times").select_option("elapsed")
+    expect(clock).to_have_text("+00:00:00")
+    scene.write(1)
+    expect(page.locator("#step-apply-L6 .lt")).to_contain_text("+00:0")
+    page.reload()
+    expect(clock).to_have_text("+00:00:00")
+    page.get_by_label("Times").select_option("off")
+    expect(clock).to_be_hidden()
+    page.get_by_label("Times").select_option("utc")
+    expect(clock).to_have_text(utc)

@@ -29,7 +29,7 @@ def test_a_row_has_a_number_that_is_a_link_a_time_and_the_text():
     html = log_rows(["ok"], step="apply", attempt=1, first_line=12, at=AT)
     assert html == (
         '<div class="ll" id="step-apply-L12"><a class="ln" tabindex="-1" href="#step-apply-L12">12</a>'
-        '<span class="lt">12:04:09</span><span class="lx">ok</span></div>'
+        f'<span class="lt" data-t="{int(AT.timestamp())}">12:04:09</span><span class="lx">ok</span></div>'
     )
 
 

@@ -24,6 +24,7 @@ PAGES: dict[str, list[str]] = {
         *("/changes/11/withdraw/", "/changes/11/edit/", "/changes/11/retarget/", "/changes/14/close/"),
         *("/deployments/", "/deployments/1/", "/deployments/8/", "/deployments/12/", "/deployments/2/rollback/"),
         "/deployments/8/comment/?step=apply&line=2",
+        *("/deployments/8/?show=errors", "/deployments/8/search/?q=e"),
         *("/deployments/12/cancel/", "/deployments/12/resolve/"),
         *("/environments/", "/environments/harbour/staging/", "/environments/harbour/staging/lock/", "/calendar/"),
         "/environments/harbour/production/",

@@ -31,6 +31,9 @@ PAGES: dict[str, tuple[int, ...]] = {
     "/deployments/1/_steps/": INSIDERS,
     "/deployments/1/_events/": INSIDERS,
     "/deployments/1/_log/?step=apply&attempt=1&from=1&to=1": INSIDERS,
+    "/deployments/1/?show=errors&step=apply&line=1": INSIDERS,
+    "/deployments/1/search/": INSIDERS,
+    "/deployments/1/search/?q=a&step=apply&from=2": INSIDERS,
     "/deployments/1/events/?after=0": INSIDERS,
     "/deployments/1/log/": INSIDERS,
     "/deployments/1/cancel/": (302, 200, 403, 200, 403, 403, 404),  # alice owns the change

@@ -12,6 +12,7 @@ urlpatterns = [
     path("deployments/<int:number>/_events/", deployments.event_list, name="deployment_event_list"),
     path("deployments/<int:number>/_log/", deployments.log_piece, name="deployment_log_piece"),
     path("deployments/<int:number>/events/", deployments.events, name="deployment_events"),
+    path("deployments/<int:number>/search/", deployments.search_log, name="deployment_search"),
     path("deployments/<int:number>/log/", deployments.raw_log, name="deployment_log"),
     path("deployments/<int:number>/comment/", log_comments.comment, name="deployment_comment"),
     path("deployments/<int:number>/start/", deployment_actions.start, name="deployment_start"),

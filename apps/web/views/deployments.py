@@ -12,7 +12,9 @@ from apps.deployments import queries
 from apps.presentation.deployment_events import events_body
 from apps.presentation.deployment_list import Wanted, deployment_list
 from apps.presentation.deployment_page import DeploymentPage, deployment_page, logs_of
-from apps.presentation.log_pages import piece_of
+from apps.presentation.log_filters import filters_of
+from apps.presentation.log_pages import Look, piece_of
+from apps.presentation.log_scan import LEVELS, search
 from apps.presentation.log_threads import log_threads
 from apps.reviews.access import can_comment
 from apps.web.forms.deployments import Resolve
@@ -43,14 +45,42 @@ def _page(request: HttpRequest, number: int) -> DeploymentPage:
 def show(request: HttpRequest, number: int) -> HttpResponse:
     """One deployment. The log is a picture at ``last_event``; the socket goes on behind it."""
     page = _page(request, number)
+    look = _look(request)
     context = {
         "page": page,
-        "logs": logs_of(page),
+        "logs": logs_of(page, look),
+        "filters": filters_of(page, look),
+        "search_steps": [step.name for step in page.steps],
+        "look": look,
         "resolve_form": Resolve(),
         "threads": log_threads(page.deployment),
         "may_comment": can_comment(signed_in(request), page.deployment.change).allowed,
     }
     return respond(request, "web/deployments/show.html", context)
+
+
+def _look(request: HttpRequest) -> Look:
+    show = request.GET.get("show", "")
+    line = number_in(request, "line") or 0
+    return Look(show if show in LEVELS else "", request.GET.get("step", ""), line)
+
+
+@reads
+def search_log(request: HttpRequest, number: int) -> HttpResponse:
+    """Lines that hold ``?q=``, in ``?step=`` or in every step of the attempt: a page, and the list for htmx."""
+    row = queries.find(signed_in(request), number)
+    step, start = request.GET.get("step", ""), number_in(request, "from") or 1
+    attempt = number_in(request, "attempt") or row.attempts or 1
+    found = search(row, request.GET.get("q", ""), attempt=attempt, step=step, start=start)
+    context = {
+        "deployment": row,
+        "found": found,
+        "step": step,
+        "start": start,
+        "attempt": attempt,
+        "search_steps": [one.name for one in queries.steps_of(row, attempt=attempt)],
+    }
+    return respond(request, "web/deployments/search.html", context, fragment="web/deployments/_found.html")
 
 
 @reads
@@ -83,8 +113,9 @@ def log_piece(request: HttpRequest, number: int) -> HttpResponse:
         raise NotVisible("no_such_lines", f"{row.label} has no such lines.")
     step = request.GET.get("step", "")
     attempt = number_in(request, "attempt") or 1
-    piece = piece_of(row, step=step, attempt=attempt, first=first, last=last)
-    context = {"deployment": row, "piece": piece, "step": step, "attempt": attempt, "first": first}
+    show, around = _look(request).show, number_in(request, "around") or 0
+    piece = piece_of(row, step=step, attempt=attempt, first=first, last=last, show=show, around=around)
+    context = {"deployment": row, "piece": piece, "step": step, "attempt": attempt, "first": around or first}
     return respond(request, "web/deployments/log_piece.html", context, fragment="web/deployments/_log_piece.html")
 
 

@@ -1,0 +1,156 @@
+/* Lines of a log as places: links to one and to a range, also of lines that are not on the page; copying them; times.
+ *
+ * Comes behind log.js. Markup: .logs[data-attempt][data-show] > details.log[data-step][data-began] > .log-view > .ll > a.ln, .lt[data-t];
+ * .log-gap a: lines that are missing, from and to in its address; a[data-log-line]: a link to a line, with a reload where no script runs.
+ */
+(() => {
+  "use strict";
+  const logs = document.querySelector(".logs");
+  if (!logs) return;
+  const { key, announce } = window.portal;
+  const MOST = 5000;
+  const chosen = () => {
+    const match = /^#(.+?-L)(\d+)(?:-L(\d+))?$/.exec(decodeURIComponent(location.hash));
+    if (!match) return null;
+    const one = Number(match[2]), other = Number(match[3] || one), first = Math.min(one, other);
+    return { prefix: match[1], first, last: Math.min(Math.max(one, other), first + MOST) };
+  };
+
+  /* ------------------------------------------------------------------------------- lines that are not on the page yet */
+  let waiting = false;
+  const covers = (link, line) => {
+    const of = new URL(link.href).searchParams;
+    return !of.has("show") && line >= Number(of.get("from")) && line <= Number(of.get("to"));
+  };
+  const bring = ({ prefix, first }) => {
+    const log = document.getElementById(prefix.slice(0, -2));
+    if (!log) return;
+    const gap = [...log.querySelectorAll(".log-gap a[href]")].find((link) => covers(link, first));
+    if (gap) {
+      const url = new URL(gap.href);
+      url.searchParams.set("around", first);
+      waiting = true;
+      return window.htmx.ajax("GET", url.pathname + url.search, { source: gap, target: gap.closest(".log-gap"), swap: "outerHTML" });
+    }
+    /* Filtered away, or left out to keep the page quick: the server shows a page on which it is. */
+    const wanted = new URLSearchParams({ attempt: log.dataset.attempt, step: log.dataset.step, line: first });
+    if (first <= Number(log.querySelector("[data-lines]").textContent) && location.search !== `?${wanted}`) location.replace(`?${wanted}${location.hash}`);
+  };
+  document.addEventListener("htmx:after:swap", () => { if (waiting) { waiting = false; point(); } });
+
+  /* -------------------------------------------------------------------------------- links: #step-apply-L12[-L18] */
+  const point = () => {
+    logs.querySelectorAll(".ll.sel").forEach((row) => row.classList.remove("sel"));
+    const place = chosen();
+    if (!place) {
+      const log = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+      if (log?.open === false) log.open = true;
+      return;
+    }
+    const row = document.getElementById(place.prefix + place.first);
+    if (!row) return bring(place);
+    document.dispatchEvent(new CustomEvent("portal:unfollow"));
+    row.closest("details").open = true;
+    let last = row;
+    for (let line = place.first; line <= place.last; line += 1) {
+      const one = document.getElementById(place.prefix + line);
+      one?.classList.add("sel");
+      last = one || last;
+    }
+    offer(last, place.last);
+    row.scrollIntoView({ block: "center" });
+    row.querySelector(".ln").focus({ preventScroll: true });
+  };
+
+  /* What can be done with the chosen lines stands in the last of them. */
+  const comment = logs.querySelector("[data-log-comment]");
+  const tools = document.createElement("span"), copying = document.createElement("button");
+  tools.className = "log-line-tools";
+  copying.type = "button";
+  copying.className = "btn btn-sm";
+  copying.textContent = "Copy link";
+  copying.addEventListener("click", () => copy());
+  tools.append(copying);
+  const offer = (row, line) => {
+    if (comment) {
+      const { step, attempt } = row.closest(".log").dataset, url = new URL(comment.href);
+      for (const [name, value] of Object.entries({ step, attempt, line })) url.searchParams.set(name, value);
+      comment.href = url;
+      comment.textContent = "Comment on this line";
+      comment.setAttribute("aria-label", `Comment on line ${line} of ${step}`);
+      tools.append(comment);
+    }
+    row.append(tools);
+  };
+  /* The address holds attempt and lines; what was searched or filtered is nobody else's. */
+  const address = (hash) => {
+    const url = new URL(location.pathname, location.href), attempt = Number(logs.dataset.attempt);
+    if (attempt > 1) url.searchParams.set("attempt", attempt);
+    url.hash = hash;
+    return url.href;
+  };
+  const copy = () => {
+    const row = document.activeElement.closest?.(".ll") || logs.querySelector(".ll.sel");
+    if (!row) return announce("Choose a line first.");
+    const hash = row.classList.contains("sel") && chosen() ? location.hash : row.querySelector(".ln").hash;
+    if (location.hash !== hash) location.hash = hash; /* where the clipboard cannot be had, the address bar has the link */
+    const text = address(hash), failed = () => announce("The link is in the address bar; this browser lets no page copy it.");
+    if (!navigator.clipboard) return failed();
+    navigator.clipboard.writeText(text).then(() => { announce("The link is copied."); copying.textContent = "Copied"; setTimeout(() => { copying.textContent = "Copy link"; }, 2000); }, failed);
+  };
+  key("copy-line", copy);
+  key("search", () => { const field = document.getElementById("log-words"); field.focus(); field.select(); });
+
+  addEventListener("hashchange", point);
+  logs.addEventListener("click", (event) => {
+    const link = event.target.closest("a.ln");
+    if (link && event.shiftKey) {
+      const from = chosen(), to = /^#(.+?-L)(\d+)$/.exec(link.hash);
+      if (from?.prefix !== to[1]) return;
+      event.preventDefault();
+      const [low, high] = [from.first, Number(to[2])].sort((a, b) => a - b);
+      location.hash = `${to[1]}${low}-L${high}`;
+    }
+  });
+  /* Links to lines from elsewhere on the page: the same attempt needs no reload. */
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[data-log-line]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const attempt = Number(new URL(link.href).searchParams.get("attempt")) || 1;
+    if (attempt !== Number(logs.dataset.attempt)) return;
+    event.preventDefault();
+    if (location.hash === link.hash) point();
+    else location.hash = link.hash;
+  });
+
+  /* ---------------------------------------------------------------------------------- times: UTC, local, elapsed, off */
+  const select = document.getElementById("log-times"), KEY = "log-times";
+  const two = (number) => String(number).padStart(2, "0");
+  const clock = (seconds) => `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+  const local = (seconds) => new Date(seconds * 1000).toLocaleTimeString("en-GB", { hour12: false });
+  const words = {
+    utc: (seconds) => clock(seconds % 86400),
+    local,
+    elapsed: (seconds, began) => `+${clock(Math.max(0, seconds - began))}`,
+  };
+  const times = (view) => {
+    const way = select.value, began = Number(view.closest(".log").dataset.began) || Number(view.querySelector(".lt")?.dataset.t) || 0;
+    if (view.dataset.times !== way) { view.dataset.times = way; view.querySelectorAll(".lt[data-way]").forEach((one) => one.removeAttribute("data-way")); }
+    if (way === "off" || (way === "utc" && !view.querySelector(".lt:not([data-way])"))) return;
+    for (const one of view.querySelectorAll(".lt:not([data-way])")) {
+      one.dataset.way = way;
+      one.textContent = words[way](Number(one.dataset.t), began);
+    }
+  };
+  const all = () => logs.querySelectorAll(".log-view").forEach(times);
+  if (select) {
+    select.parentElement.hidden = false;
+    const kept = localStorage.getItem(KEY);
+    if (kept === "off" || kept in words) select.value = kept;
+    select.addEventListener("change", () => { localStorage.setItem(KEY, select.value); all(); });
+    document.addEventListener("portal:rows", ({ detail }) => { if (select.value !== "utc") times(detail); });
+    document.addEventListener("htmx:after:swap", () => { if (select.value !== "utc") all(); });
+    if (select.value !== "utc") all();
+  }
+  point();
+})();
