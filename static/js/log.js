@@ -112,9 +112,15 @@
     for (const event of detail) {
       if (event.kind === "log") queue.push(event);
       else if (event.kind === "step") window.portal?.announce(new DOMParser().parseFromString(event.text, "text/html").body.textContent);
+      else if (event.kind === "state") mark(event.data.status);
     }
     if (queue.length && !timer) timer = setTimeout(draw, EVERY);
   });
+  const mark = (status) => {
+    const sign = { succeeded: "✓ ", failed: "✕ ", unknown: "? ", cancelled: "– " }[status] || "";
+    document.title = sign + document.title.replace(/^[✓✕?–] /, "");
+  };
+
   /* ------------------------------------------------------------------------------------------------------ following */
   const show = () => button("follow")?.setAttribute("aria-pressed", String(following));
   const follow = (view) => {
