@@ -73,6 +73,8 @@ class DeploymentPage:
     since: datetime | None
     detail: str
     rollback: ChangeRequest | None
+    resources: tuple[dict[str, str], ...] = ()
+    healthy: int = 0
 
     @property
     def url(self) -> str:
@@ -99,6 +101,7 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None) -> D
     numbers = tuple(one.number for one in rows)
     shown = attempt if attempt in numbers else row.attempts
     steps = _steps(row, shown)
+    resources = next((one.resources for one in rows if one.number == shown), [])
     return DeploymentPage(
         deployment=row,
         attempt=shown,
@@ -111,7 +114,15 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None) -> D
         since=row.started_at if row.started_at and not row.ended_at else None,
         detail=_detail(row, steps),
         rollback=ChangeRequest.objects.filter(rolls_back=row.change).order_by("-number").first(),
+        resources=tuple(sorted(resources, key=_worst_first)),
+        healthy=sum(1 for one in resources if one["health"] == "healthy"),
     )
+
+
+def _worst_first(resource: dict[str, str]) -> tuple[int, str, str, str]:
+    """What is not healthy stands first, and what is broken before what is on its way."""
+    order = {"degraded": 0, "missing": 1, "unknown": 2, "progressing": 3, "suspended": 4, "healthy": 5}
+    return order.get(resource["health"], 2), resource["kind"], resource["namespace"], resource["name"]
 
 
 def _events(row: Deployment) -> Sequence[DeploymentEvent]:
