@@ -1,0 +1,78 @@
+{{- define "portal.labels" -}}
+app.kubernetes.io/name: gitops-portal
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "portal.image" -}}
+{{- with .Values.image -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end -}}
+{{- end }}
+
+{{- define "portal.claim" -}}
+{{ .Values.data.existingClaim | default (printf "%s-data" .Release.Name) }}
+{{- end }}
+
+{{/* Settings; secrets are files, so that they are in no process list and no `kubectl describe`. */}}
+{{- define "portal.env" -}}
+- {name: PORTAL_DATA_DIR, value: /data}
+- {name: HOME, value: /tmp}
+- {name: PORTAL_URL, value: {{ required "url is needed" .Values.url | quote }}}
+- {name: PORTAL_ALLOWED_HOSTS, value: {{ (urlParse .Values.url).hostname | quote }}}
+- {name: PORTAL_TRUSTED_ORIGINS, value: {{ .Values.url | trimSuffix "/" | quote }}}
+- {name: PORTAL_ENGINE, value: celery}
+{{- if .Values.metrics.enabled }}
+{{- $_ := required "metrics.enabled needs secret.keys.PORTAL_METRICS_TOKEN" .Values.secret.keys.PORTAL_METRICS_TOKEN }}
+- {name: PORTAL_METRICS, value: "true"}
+{{- end }}
+{{- range $setting, $key := .Values.secret.keys }}
+{{- if $key }}
+- {name: {{ $setting }}_FILE, value: /run/secrets/portal/{{ $key }}}
+{{- end }}
+{{- end }}
+{{- range $name, $value := .Values.env }}
+- {name: {{ $name }}, value: {{ $value | quote }}}
+{{- end }}
+{{- end }}
+
+{{- define "portal.container" -}}
+image: {{ include "portal.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+volumeMounts:
+  - {name: data, mountPath: /data}
+  - {name: tmp, mountPath: /tmp}
+  - {name: secrets, mountPath: /run/secrets/portal, readOnly: true}
+{{- end }}
+
+{{- define "portal.pod" -}}
+automountServiceAccountToken: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 10001
+  runAsGroup: 10001
+  fsGroup: 10001
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile: {type: RuntimeDefault}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+{{- range . }}
+  - name: {{ . }}
+{{- end }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "portal.volumes" -}}
+- {name: tmp, emptyDir: {}}
+- name: secrets
+  secret: {secretName: {{ required "secret.name is needed" .Values.secret.name }}, defaultMode: 0440}
+{{- end }}
