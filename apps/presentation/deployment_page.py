@@ -101,7 +101,7 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None) -> D
     numbers = tuple(one.number for one in rows)
     shown = attempt if attempt in numbers else row.attempts
     steps = _steps(row, shown)
-    resources = next((one.resources for one in rows if one.number == shown), [])
+    resources: list[dict[str, str]] = next((one.resources for one in rows if one.number == shown), [])
     return DeploymentPage(
         deployment=row,
         attempt=shown,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -340,59 +339,6 @@ def test_a_step_is_only_asked_for_what_it_offers(delivery: Delivery) -> None:
         services.act_on_step(delivery.people.alice, deployment=row, step=0, action="play")
     with pytest.raises(InvalidInput, match="no step 7"):
         services.act_on_step(delivery.people.alice, deployment=row, step=7, action="play")
-
-
-def test_the_address_of_a_connection_stays_while_a_run_goes_through_it(delivery: Delivery, there: Receiver) -> None:
-    there.behaviour = "drop"
-    row = running(delivery)
-    step_engine()
-    with pytest.raises(Conflict, match="address stays"):
-        services.update_connection(
-            delivery.people.erin, connection=corp(), url="http://127.0.0.1:9", values={"secret": SECRET}
-        )
-    there.behaviour = "accept"
-    step_engine()
-    assert len(there.started()) == 1
-    report(row, status="succeeded")
-    until(row, "succeeded")
-    services.update_connection(
-        delivery.people.erin, connection=corp(), url="http://127.0.0.1:9", values={"secret": SECRET}
-    )
-
-
-def put_off(delivery: Delivery, there: Receiver) -> Deployment:
-    """A deployment that could not be sent for a while."""
-    there.behaviour = "429"
-    row = running(delivery)
-    step_engine()
-    Attempt.objects.update(started_at=now() - timedelta(minutes=1))
-    return row
-
-
-def test_a_start_that_was_put_off_is_not_sent_once_the_connection_was_taken_away(
-    delivery: Delivery, there: Receiver
-) -> None:
-    row = put_off(delivery, there)
-    services.forbid_connection(delivery.people.erin, connection=corp(), repository=delivery.repository)
-    there.behaviour = "accept"
-    row = until(row, "failed")
-    assert there.started() == []
-    assert "never sent" in row.problem
-
-
-def test_a_start_that_was_put_off_is_not_sent_into_a_lock_of_somebody_else(delivery: Delivery, there: Receiver) -> None:
-    row = put_off(delivery, there)
-    services.lock_environment(delivery.people.carol, environment=row.environment, reason="a migration")
-    there.behaviour = "accept"
-    assert "a migration" in until(row, "failed").problem
-    assert there.started() == []
-
-
-def test_a_start_that_was_put_off_goes_out_when_nothing_speaks_against_it(delivery: Delivery, there: Receiver) -> None:
-    put_off(delivery, there)
-    there.behaviour = "accept"
-    step_engine()
-    assert len(there.started()) == 1
 
 
 def test_a_message_id_of_another_report_is_refused_and_nothing_is_lost(delivery: Delivery) -> None:
