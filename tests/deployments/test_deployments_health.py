@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from apps.deployments.health import read_check
 from apps.deployments.models import Attempt, Deployment
 from tests.support.delivery import Delivery, run_jobs, run_until_idle
 from tests.support.outside import step_engine
+from tests.support.serving import serving
 
 TOKEN = "prom-abcdefghijkl"  # of no real system
 
@@ -51,12 +51,8 @@ def site(settings: Any) -> Iterator[Site]:
         def log_message(self, *_: Any) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    here.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    yield here
-    server.shutdown()
-    server.server_close()
+    with serving(Handler) as here.url:
+        yield here
 
 
 def yaml(otherwise: str = "report") -> str:

@@ -2,53 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.deployments import services
-from apps.deployments.models import Attempt, Deployment, Report
+from apps.deployments.models import Attempt, Deployment
 from tests.support.delivery import Delivery
-from tests.support.outside import corp, delivery_via, step_engine, until
-from tests.support.receiver import SECRET, Receiver, receiver, signature
+from tests.support.outside import corp, step_engine, until
+from tests.support.receiver import SECRET, Receiver
+from tests.support.reporting import report, running
 
 pytestmark = pytest.mark.django_db
-DEPLOY = "via: webhook, connection: corp, path: /deploy, timeout: 10m"
-
-
-@pytest.fixture
-def there(settings: Any) -> Iterator[Receiver]:
-    settings.PORTAL_CONNECTION_PLAIN_HTTP = ["127.0.0.1"]
-    settings.PORTAL_LEASE_SECONDS = 1
-    with receiver() as found:
-        yield found
-
-
-@pytest.fixture
-def delivery(tmp_path: Path, there: Receiver) -> Delivery:
-    return delivery_via(tmp_path, DEPLOY, kind="webhook", url=there.url, values={"secret": SECRET})
-
-
-def running(delivery: Delivery) -> Deployment:
-    return until(delivery.deployment(delivery.merged()), "running")
-
-
-def key_of(row: Deployment) -> str:
-    return Attempt.objects.filter(deployment=row).latest("number").key
-
-
-def report(row: Deployment, message_id: str = "m1", *, key: str = "", sign_with: str = "", **told: Any) -> Report:
-    body = json.dumps({"key": key or key_of(row), **told}).encode()
-    stamp = str(int(now().timestamp()))
-    signed = sign_with or signature(message_id, stamp, body)
-    headers = {"webhook-id": message_id, "webhook-timestamp": stamp, "webhook-signature": signed}
-    return services.accept_report(number=row.number, headers=headers, body=body)
 
 
 def test_the_address_of_a_connection_stays_while_a_run_goes_through_it(delivery: Delivery, there: Receiver) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,44 +13,15 @@ from apps.deployments import queries, services
 from apps.deployments.dispatchers.webhook import WebhookDispatcher
 from apps.deployments.models import Attempt, Deployment, Report
 from tests.support.delivery import Delivery
-from tests.support.outside import corp, delivery_via, step_engine, until
-from tests.support.receiver import SECRET, Receiver, receiver, signature
+from tests.support.outside import corp, step_engine, until
+from tests.support.receiver import SECRET, Receiver, signature
+from tests.support.reporting import key_of, report, running
 
 pytestmark = pytest.mark.django_db
-DEPLOY = "via: webhook, connection: corp, path: /deploy, payload: {size: 3}, timeout: 10m"
 
 
 class Killed(BaseException):
     """Stands for kill -9: nothing below catches it."""
-
-
-@pytest.fixture
-def there(settings: Any) -> Iterator[Receiver]:
-    settings.PORTAL_CONNECTION_PLAIN_HTTP = ["127.0.0.1"]
-    settings.PORTAL_LEASE_SECONDS = 1
-    with receiver() as found:
-        yield found
-
-
-@pytest.fixture
-def delivery(tmp_path: Path, there: Receiver) -> Delivery:
-    return delivery_via(tmp_path, DEPLOY, kind="webhook", url=there.url, values={"secret": SECRET})
-
-
-def running(delivery: Delivery) -> Deployment:
-    return until(delivery.deployment(delivery.merged()), "running")
-
-
-def key_of(row: Deployment) -> str:
-    return Attempt.objects.filter(deployment=row).latest("number").key
-
-
-def report(row: Deployment, message_id: str = "m1", *, key: str = "", sign_with: str = "", **told: Any) -> Report:
-    body = json.dumps({"key": key or key_of(row), **told}).encode()
-    stamp = str(int(now().timestamp()))
-    signed = sign_with or signature(message_id, stamp, body)
-    headers = {"webhook-id": message_id, "webhook-timestamp": stamp, "webhook-signature": signed}
-    return services.accept_report(number=row.number, headers=headers, body=body)
 
 
 def texts(row: Deployment) -> list[str]:

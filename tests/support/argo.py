@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -18,6 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from jsonschema import Draft4Validator
 
 from tests.support.dispatching import TOKEN
+from tests.support.serving import serving
 
 SLICE = Path(__file__).parent.parent / "contracts" / "argocd-3.6.0.json"
 
@@ -220,12 +220,6 @@ class _Handler(BaseHTTPRequestHandler):
 def argo() -> Iterator[Argo]:
     """One Argo CD on a free port; what was wrong with a request is a failure at the end."""
     here = Argo()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"there": here}))
-    here.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
+    with serving(type("Handler", (_Handler,), {"there": here})) as here.url:
         yield here
-    finally:
-        server.shutdown()
-        server.server_close()
     assert not here.wrong, here.wrong

@@ -9,16 +9,16 @@ from __future__ import annotations
 import copy
 import json
 import re
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.support.dispatching import TOKEN
+from tests.support.serving import serving
 
 Object = dict[str, Any]
 KINDS = {
@@ -330,12 +330,6 @@ def kube() -> Iterator[Kube]:
         here.answer(
             "POST", "/api/v1/namespaces", {}, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, ""
         )
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"there": here}))
-    here.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
+    with serving(type("Handler", (_Handler,), {"there": here})) as here.url:
         yield here
-    finally:
-        server.shutdown()
-        server.server_close()
     assert not here.wrong, here.wrong
