@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.dispatch import Signal
 
+LONGEST_PAUSE = 60.0
+MOST_DOUBLINGS = 10
+
 work_requested = Signal()
 """Sent after commit with ``name`` (str) and ``pk`` (int); the engine listens."""
 
@@ -31,6 +34,11 @@ class Job:
     run: Callable[[int], None]
     every: float = 2.0
     slow: bool = False
+
+
+def pause_after(failures: int, *, first: float = 1.0, longest: float = LONGEST_PAUSE) -> float:
+    """Seconds until something that failed ``failures`` times before is tried again: ``first``, doubled each time."""
+    return min(longest, first * 2.0 ** min(failures, MOST_DOUBLINGS))
 
 
 def request_work(name: str, pk: int) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from apps.changes import queries as changes
 from apps.changes.models import ChangeRequest, Revision
+from apps.diffs.files import FileChange
 from apps.policies import evaluation
 from apps.policies.queries import Policy
 from apps.policies.rego.answers import answer
@@ -33,6 +35,14 @@ def with_rego(
 
 def about(change: ChangeRequest, revision: Revision) -> evaluation.AboutFact:
     """What nothing else is told of the change."""
+    strangers = tuple(row.how[0] for row in changes.unknown_contributors(change))
+    return about_with(change, revision, files_of(change, revision), strangers)
+
+
+def about_with(
+    change: ChangeRequest, revision: Revision, files: Iterable[FileChange], strangers: tuple[str, ...]
+) -> evaluation.AboutFact:
+    """The same, with the ``files`` and the ``strangers`` (addresses of contributors who are nobody here) that are known already."""
     return evaluation.AboutFact(
         number=change.number,
         title=change.title,
@@ -41,7 +51,7 @@ def about(change: ChangeRequest, revision: Revision) -> evaluation.AboutFact:
         target_branch=revision.target_branch,
         files=tuple(
             evaluation.FileFact(display(file.path), file.status_word, display(file.old_path) if file.is_moved else "")
-            for file in files_of(change, revision)
+            for file in files
         ),
-        strangers=tuple(row.how[0] for row in changes.unknown_contributors(change)),
+        strangers=strangers,
     )

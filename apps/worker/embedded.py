@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 from django.db import close_old_connections, connections
 
-from apps.core.work import Job, work_requested
+from apps.core.work import Job, pause_after, work_requested
 from apps.worker.registry import jobs
 
 log = structlog.get_logger(__name__)
@@ -26,7 +26,6 @@ SLOW_THREADS = 8
 MOST_OF_ONE = 3
 """Slow threads that one kind of work may hold: Git hosts that do not answer must not stop the logs of deployments."""
 SWEEP_LIMIT = 100
-LONGEST_PAUSE = 60.0
 Unit = tuple[str, int]
 
 
@@ -146,7 +145,7 @@ class Engine:
                 self._failures.pop(unit, None)
             else:
                 count = self._failures.get(unit, (0, 0.0))[0] + 1
-                self._failures[unit] = (count, time.monotonic() + min(LONGEST_PAUSE, 2.0 ** min(count, 10)))
+                self._failures[unit] = (count, time.monotonic() + pause_after(count))
             if unit in self._again:
                 self._again.discard(unit)
                 if not self._stopping:

@@ -2,49 +2,34 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework.decorators import api_view, authentication_classes, parser_classes, permission_classes
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.api import connection_outputs, shapes
-from apps.api.bodies import RawParser, require_length
+from apps.api import connection_outputs
+from apps.api.bodies import require_length
 from apps.api.deployment_answers import deployment_detail
 from apps.api.deployment_outputs import DeploymentDetailOut
 from apps.api.endpoints import endpoint, read
 from apps.api.lookups import caller, deployment_of
+from apps.api.signed import signed_call
 from apps.deployments import services as deployments
 from apps.deployments.services.reporting import MAX_REPORT
 
 
-@extend_schema(
-    operation_id="accept_report",
+@signed_call(
+    "accept_report",
     summary="Report of an outside system",
     description="Signed (Standard Webhooks) with the secret of the webhook connection through which the deployment "
     "runs, about its present attempt; the same message id counts once.",
-    request={"application/json": connection_outputs.ReportIn},
-    responses={
-        202: connection_outputs.ReportOut,
-        **{
-            (status, "application/problem+json"): OpenApiResponse(shapes.ProblemShape, description=why)
-            for status, why in (
-                (400, "The request is malformed."),
-                (403, "Not signed with the secret of a connection that runs this deployment."),
-                (409, "About another attempt, or of a run that is over."),
-                (411, "The length of the body is missing."),
-                (413, "More than 1 MB."),
-                (422, "Not a report."),
-            )
-        },
+    request=connection_outputs.ReportIn,
+    response=connection_outputs.ReportOut,
+    refusals={
+        403: "Not signed with the secret of a connection that runs this deployment.",
+        409: "About another attempt, of a run that is over, or under an id that another report had.",
+        422: "Not a report.",
     },
-    tags=["deployments"],
-    auth=[],
+    tag="deployments",
 )
-@api_view(["POST"])
-@authentication_classes([])
-@permission_classes([AllowAny])
-@parser_classes([RawParser])
 def accept_report(request: Request, number: int) -> Response:
     """An outside system tells how its run goes. Believed only as far as its signature."""
     require_length(request, most=MAX_REPORT)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework.decorators import api_view, authentication_classes, parser_classes, permission_classes
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.api import outputs, shapes
 from apps.api.answers import member_json, repository_json
-from apps.api.bodies import RawParser, require_length
+from apps.api.bodies import require_length
 from apps.api.endpoints import endpoint, read
 from apps.api.lookups import caller, repository_of
 from apps.api.pages import AFTER_NAME, LIMIT, names_page
+from apps.api.signed import signed_call
 from apps.repositories import access
 from apps.repositories import services as repositories
 from apps.repositories.models import Repository
@@ -114,33 +112,20 @@ def _detail(request: Request, row: Repository) -> dict[str, object]:
     return repository_json(row) | {"branches": branches, "members": members, "may": mine}
 
 
-@extend_schema(
-    operation_id="accept_delivery",
+@signed_call(
+    "accept_delivery",
     summary="Notice of a Git host",
     description="Signed with the webhook secret of the repository. It only makes the portal look at Git; "
     "the same delivery counts once.",
-    request={"application/json": {"type": "object"}},
-    responses={
-        202: outputs.DeliveryOut,
-        **{
-            (status, "application/problem+json"): OpenApiResponse(shapes.ProblemShape, description=why)
-            for status, why in (
-                (400, "The request is malformed."),
-                (403, "Not signed with the secret of this repository."),
-                (404, "No such kind of host."),
-                (411, "The length of the body is missing."),
-                (413, "More than 1 MB."),
-                (422, "No JSON object."),
-            )
-        },
+    request={"type": "object"},
+    response=outputs.DeliveryOut,
+    refusals={
+        403: "Not signed with the secret of this repository.",
+        404: "No such kind of host.",
+        422: "No JSON object.",
     },
-    tags=["webhooks"],
-    auth=[],
+    tag="webhooks",
 )
-@api_view(["POST"])
-@authentication_classes([])
-@permission_classes([AllowAny])
-@parser_classes([RawParser])
 def accept_delivery(request: Request, provider: str, name: str) -> Response:
     """A forge says that something was pushed. Believed only as far as its signature, and only as a hint."""
     require_length(request, most=MAX_DELIVERY)

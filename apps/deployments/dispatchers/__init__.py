@@ -20,8 +20,8 @@ class Capabilities:
     """What a dispatcher can do; pages and API offer only that.
 
     ``remote``: another system runs it, so any worker can follow it. ``resends``: that system
-    recognises ``run.key``, so a request whose fate is not known may be sent again. ``play`` and
-    ``retry_step``: single steps can be started by hand, or repeated, there.
+    recognises ``run.key``, so a request whose fate is not known may be sent again. What can be done
+    with single steps is what each of them offers (:class:`ActsOnSteps`).
     """
 
     cancel: bool = False
@@ -29,8 +29,6 @@ class Capabilities:
     from_step: bool = False
     remote: bool = False
     resends: bool = False
-    play: bool = False
-    retry_step: bool = False
 
 
 class NotSent(Unavailable):
@@ -246,7 +244,7 @@ class Dispatcher(Protocol):
 
 
 class ActsOnSteps(Protocol):
-    """A dispatcher with ``play`` or ``retry_step``."""
+    """A dispatcher whose steps offer something."""
 
     def act(self, run: Run, key: str, action: str) -> None:
         """Do what a person asked for (one of the step's ``offers``); a repeat must be harmless or refused there."""

@@ -80,7 +80,7 @@ _SECTION = re.compile(rb"section_(?:start|end):\d+:[^\r\n]*\r\x1b\[0K")
 class GitLabDispatcher:
     """See the module."""
 
-    capabilities = Capabilities(cancel=True, logs=True, remote=True, play=True, retry_step=True)
+    capabilities = Capabilities(cancel=True, logs=True, remote=True)
 
     def prepare(self, run: Run) -> dict[str, Any]:
         return {}

@@ -185,10 +185,7 @@ def _could_still_run(deployment: Deployment) -> bool:
 def _go_on(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     dispatcher = dispatcher_of(deployment.plan["via"])
     try:
-        run = run_of(deployment, attempt, with_secrets=True)
-        _press(deployment, attempt, run, dispatcher, fence)
-        run = run_of(deployment, attempt, with_secrets=True)
-        progress = dispatcher.observe(run)
+        run, progress = _observed(deployment, attempt, dispatcher, fence)
     except (PortalError, OSError) as problem:
         _cannot_go_on(deployment, attempt, dispatcher, fence, problem)
         return
@@ -219,15 +216,20 @@ def _has_ended(deployment: Deployment, attempt: Attempt, progress: Progress, rec
     return True
 
 
-def _press(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatcher, fence: int) -> None:
-    """Start, stop, or do with a step what somebody asked for, if there is any of it to do."""
+def _observed(deployment: Deployment, attempt: Attempt, dispatcher: Dispatcher, fence: int) -> tuple[Run, Progress]:
+    """Start, stop, or do with a step what somebody asked for; then what is known, asked anew only if anything was done."""
+    run = run_of(deployment, attempt, with_secrets=True)
     if deployment.cancel_requested_by is not None:
         dispatcher.cancel(run)
-    elif dispatcher.observe(run).state == RunState.NOT_STARTED:
-        require_still_allowed(deployment, attempt, run)
-        send(deployment, attempt, run, dispatcher, fence)
     else:
-        pass_on(deployment, attempt, run, dispatcher, fence)
+        progress = dispatcher.observe(run)
+        if progress.state == RunState.NOT_STARTED:
+            require_still_allowed(deployment, attempt, run)
+            send(deployment, attempt, run, dispatcher, fence)
+        elif not pass_on(deployment, attempt, run, dispatcher, fence):
+            return run, progress
+    run = run_of(deployment, attempt, with_secrets=True)  # with what was just stored of it
+    return run, dispatcher.observe(run)
 
 
 def _look_again(deployment: Deployment, dispatcher: Dispatcher, fence: int, *, is_complete: bool) -> None:

@@ -17,10 +17,10 @@ from apps.deployments.dispatchers import Progress
 from apps.deployments.health import Reading, read_check
 from apps.deployments.jobs.outcomes import end_cancelled
 from apps.deployments.lifecycle import Event
-from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Environment, Step
+from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
 from apps.deployments.queries.connections import granted, outside_of
 from apps.deployments.services import roll_back
-from apps.deployments.transitions import LeaseLost, append_event, end_deployment
+from apps.deployments.transitions import LeaseLost, append_event, end_deployment, say
 
 UNSEEN = timedelta(seconds=30)
 """How late a look may be, beside three times its interval, before what was good counts from the start again."""
@@ -37,10 +37,8 @@ def watch(deployment: Deployment, attempt: Attempt, progress: Progress, fence: i
         with transaction.atomic():
             end_cancelled(deployment, fence, progress)
         return True
-    plan, known = (
-        deployment.plan["health"],
-        attempt.health or {"since": now().isoformat(), "good_since": "", "checks": {}},
-    )
+    plan = deployment.plan["health"]
+    known = attempt.health or {"since": now().isoformat(), "good_since": "", "checks": {}}
     readings = {check["name"]: _ask(deployment, check, progress) for check in _due(plan, known)}
     with transaction.atomic():
         _require_lease(deployment, fence)
@@ -81,14 +79,10 @@ def _ask(deployment: Deployment, check: dict[str, Any], progress: Progress) -> R
     if check["kind"] == "resources":
         return read_check(check, None, progress)
     try:
-        outside = outside_of(granted(_environment(deployment), check["connection"], check["kind"]))
+        outside = outside_of(granted(deployment.environment, check["connection"], check["kind"]))
     except PortalError as problem:
         return Reading(is_good=False, text=problem.message)
     return read_check(check, outside, progress)
-
-
-def _environment(deployment: Deployment) -> Environment:
-    return deployment.environment
 
 
 def _require_lease(deployment: Deployment, fence: int) -> None:
@@ -187,6 +181,4 @@ def roll_back_unhealthy(pk: int) -> None:
             text = f"portal.yaml says to roll back what is not healthy: {inverse.label} does it."
         except PortalError as problem:
             text = f"portal.yaml says to roll back what is not healthy, but that cannot be done: {problem.message}"
-        append_event(
-            row, kind=DeploymentEvent.Kind.STATE, attempt=row.attempts, text=text, data={"status": str(row.status)}
-        )
+        say(row, text, attempt=row.attempts)

@@ -23,7 +23,7 @@ from apps.changes.signals import change_changed
 from apps.core.clock import now
 from apps.core.errors import PortalError, Unavailable
 from apps.core.failpoints import failpoint
-from apps.core.work import request_work
+from apps.core.work import pause_after, request_work
 from apps.deployments import messages
 from apps.deployments.jobs.claiming import ELSEWHERE, claim, ref_of
 from apps.deployments.lifecycle import Event, Status
@@ -43,7 +43,6 @@ from apps.vcs import history, merging, objects, remotes
 from apps.vcs.history import Signature
 
 log = structlog.get_logger(__name__)
-LONGEST_WAIT = 60.0
 MOVED = "target_moved"
 FROZEN = "frozen"
 VERIFY = "deployments.verify_landed"
@@ -306,7 +305,7 @@ def _ask_for_sync(repository: Repository) -> None:
 
 def _again_later(intent: MergeIntent, fence: int, problem: PortalError) -> None:
     """1 s x 2^n, at most a minute; never dropped, and after a quarter of an hour shown as stuck."""
-    wait = min(LONGEST_WAIT, 2.0 ** min(intent.tries, 10))
+    wait = pause_after(intent.tries)
     since = now() - intent.created_at
     outcome = {"code": problem.code, "message": problem.message, "stuck": since > STUCK_AFTER}
     log.warning("merge_waits", intent=intent.pk, code=problem.code, tries=intent.tries + 1)

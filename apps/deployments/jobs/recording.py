@@ -14,7 +14,7 @@ from apps.deployments.dispatchers import Dispatcher, Outside, Progress, Run, Run
 from apps.deployments.masking import SecretMask
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
 from apps.deployments.output import WINDOW, Taken, batches, take_lines
-from apps.deployments.transitions import LeaseLost, append_event
+from apps.deployments.transitions import LeaseLost, append_event, say
 
 MOST_RESOURCES = 2000
 WINDOWS_AT_ONCE = 16
@@ -110,14 +110,7 @@ class Recorder:
             return
         known = {**self.attempt.external_run, "told": text}
         with transaction.atomic():
-            append_event(
-                self.deployment,
-                kind=DeploymentEvent.Kind.STATE,
-                attempt=self.attempt.number,
-                text=text,
-                data={"status": self.deployment.status},
-                fence=self.fence,
-            )
+            say(self.deployment, text, attempt=self.attempt.number, fence=self.fence)
             Attempt.objects.filter(pk=self.attempt.pk).update(external_run=known)
         self.attempt.external_run = known
 

@@ -16,13 +16,13 @@ from django.db import transaction
 from apps.core.clock import now
 from apps.core.errors import Unavailable
 from apps.core.failpoints import failpoint
+from apps.core.work import pause_after
 from apps.deployments.dispatchers import ActsOnSteps, Dispatcher, InDoubt, NotSent, Refused, Run
-from apps.deployments.models import Attempt, Connection, Deployment, DeploymentEvent
+from apps.deployments.models import Attempt, Connection, Deployment
 from apps.deployments.queries import waits_of
-from apps.deployments.transitions import LeaseLost, append_event
+from apps.deployments.transitions import LeaseLost, say
 
 log = structlog.get_logger(__name__)
-LONGEST_PAUSE = 60.0
 PUT_OFF = timedelta(seconds=10)
 TURNS = frozenset({"lock", "superseded"})
 """Waits for a turn that this deployment, which holds the environment, has taken."""
@@ -73,18 +73,24 @@ def _take_failure(deployment: Deployment, attempt: Attempt, run: Run, fence: int
     note_silence(deployment, attempt, fence, problem)
 
 
-def pass_on(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatcher, fence: int) -> None:
-    """Tell the other system what people asked for with single steps; each wish is taken off before it goes out."""
+def pass_on(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatcher, fence: int) -> bool:
+    """Tell the other system what people asked for with single steps; each wish is taken off before it goes out.
+
+    Whether there was any.
+    """
+    was_any = False
     for step in attempt.steps.exclude(asked=""):
         wish, text = step.asked, f"Step {step.name}: {step.asked} was passed on."
         if not attempt.steps.filter(pk=step.pk, asked=wish).update(asked=""):
             continue
+        was_any = True
         try:
             cast("ActsOnSteps", dispatcher).act(run, step.key, wish)
         except Unavailable as problem:
             text = f"Step {step.name}: {wish} may not have arrived. {problem.message}"
         with transaction.atomic():
-            _tell(deployment, attempt, fence, text)
+            say(deployment, text, attempt=attempt.number, fence=fence)
+    return was_any
 
 
 def keep(attempt: Attempt, deployment: Deployment, fence: int, /, **facts: Any) -> None:
@@ -105,23 +111,22 @@ def note_silence(deployment: Deployment, attempt: Attempt, fence: int, problem: 
     is_stuck = now() - datetime.fromisoformat(since) > STUCK_AFTER
     with transaction.atomic():
         if not known.get("silent_since"):
-            _tell(
+            say(
                 deployment,
-                attempt,
-                fence,
                 f"{problem.message} It is asked again; what is shown is what was known before.",
+                attempt=attempt.number,
+                fence=fence,
             )
         elif is_stuck and not known.get("stuck"):
-            _tell(
+            say(
                 deployment,
-                attempt,
-                fence,
                 f"No answer for a quarter of an hour: somebody has to look. {problem.message}",
+                attempt=attempt.number,
+                fence=fence,
             )
         keep(attempt, deployment, fence, silent_since=since, tries=tries, stuck=is_stuck)
-        pause = min(LONGEST_PAUSE, 2.0 ** min(tries, 10))
         Deployment.objects.filter(pk=deployment.pk, fence=fence).update(
-            followed_at=now(), check_at=now() + timedelta(seconds=pause)
+            followed_at=now(), check_at=now() + timedelta(seconds=pause_after(tries))
         )
 
 
@@ -130,15 +135,4 @@ def note_answer(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     if attempt.external_run.get("silent_since"):
         with transaction.atomic():
             keep(attempt, deployment, fence, silent_since="", tries=0, stuck=False)
-            _tell(deployment, attempt, fence, "The other system answers again.")
-
-
-def _tell(deployment: Deployment, attempt: Attempt, fence: int, text: str) -> None:
-    append_event(
-        deployment,
-        kind=DeploymentEvent.Kind.STATE,
-        attempt=attempt.number,
-        text=text,
-        data={"status": deployment.status},
-        fence=fence,
-    )
+            say(deployment, "The other system answers again.", attempt=attempt.number, fence=fence)

@@ -14,10 +14,10 @@ from apps.core.errors import Conflict
 from apps.deployments import plans
 from apps.deployments.access import can_run
 from apps.deployments.lifecycle import Event, Status
-from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
+from apps.deployments.models import Attempt, Deployment, Step
 from apps.deployments.queries import Wait, goes_back, live_successor, look_at
 from apps.deployments.queries.gates import Gate
-from apps.deployments.transitions import append_event, attempt_key, end_deployment, move, note_emergency
+from apps.deployments.transitions import attempt_key, end_deployment, move, note_emergency, say
 
 LOOK_AGAIN = timedelta(seconds=15)
 """What could end a wait wakes the engine; this is for what nobody told us (roles, lost notices)."""
@@ -95,11 +95,9 @@ def _is_scheduled_by_nobody(deployment: Deployment) -> bool:
         return False
     rows = Deployment.objects.filter(pk=deployment.pk, status=Status.PENDING, start_at=deployment.start_at)
     if rows.update(start_at=None, scheduled_by=None, manual_start=True, check_at=now()):
-        append_event(
+        say(
             deployment,
-            kind=DeploymentEvent.Kind.STATE,
-            text=f"{scheduler.shown_name}, who scheduled it, may not deploy here any more. Somebody who may presses Start.",
-            data={"status": deployment.status},
+            f"{scheduler.shown_name}, who scheduled it, may not deploy here any more. Somebody who may presses Start.",
         )
     return True
 
@@ -123,12 +121,7 @@ def _hold(deployment: Deployment, waits: Sequence[Wait]) -> None:
     columns: dict[str, object] = {"check_at": min(soon, scheduled) if scheduled and scheduled > now() else soon}
     if found != deployment.waits:
         columns["waits"] = found
-        append_event(
-            deployment,
-            kind=DeploymentEvent.Kind.STATE,
-            text=" ".join(wait.text for wait in waits),
-            data={"status": deployment.status, "waits": found},
-        )
+        say(deployment, " ".join(wait.text for wait in waits), waits=found)
     Deployment.objects.filter(pk=deployment.pk, status=Status.PENDING).update(**columns)
 
 

@@ -17,6 +17,7 @@ from apps.changes.signals import change_changed
 from apps.core.clock import now
 from apps.core.errors import PortalError, Unavailable
 from apps.core.failpoints import failpoint
+from apps.core.work import pause_after
 from apps.deployments.models import MergeIntent
 from apps.deployments.transitions import LeaseLost, freeze_target, wake_pending
 from apps.repositories import mirrors
@@ -27,7 +28,6 @@ from apps.reviews.transitions import tell
 from apps.vcs import landed
 
 log = structlog.get_logger(__name__)
-LONGEST_WAIT = 60.0
 LOOKS = 3
 """Looks that a missing commit gets: the host may answer from a replica that is behind."""
 Verification = MergeIntent.Verification
@@ -121,7 +121,7 @@ def _maintainers(change: ChangeRequest) -> list[int]:
 def _again_later(intent: MergeIntent, fence: int, problem: Exception) -> None:
     """1 s x 2^n, at most a minute; until it is known nothing starts."""
     code, message = (problem.code, problem.message) if isinstance(problem, PortalError) else ("no_disk", str(problem))
-    wait = min(LONGEST_WAIT, 2.0 ** min(intent.tries, 10))
+    wait = pause_after(intent.tries)
     log.warning("verification_waits", intent=intent.pk, code=code, tries=intent.tries + 1)
     outcome = {"code": code, "message": message}
     later = now() + timedelta(seconds=wait)

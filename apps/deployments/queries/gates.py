@@ -45,9 +45,9 @@ def present_config(deployment: Deployment) -> PortalConfig:
     return policy_at(repository, branch, tip or deployment.commit).config
 
 
-def gate_of(deployment: Deployment) -> Gate | None:
-    """Judged now; ``None`` where nothing is asked: there are neither rules nor windows."""
-    config, environment = present_config(deployment), deployment.environment
+def gate_of(deployment: Deployment, config: PortalConfig) -> Gate | None:
+    """Judged now, by the present ``config``; ``None`` where nothing is asked: there are neither rules nor windows."""
+    environment = deployment.environment
     has_rules = _has_rules(environment, config)
     if not has_rules and not windows_for(config.windows, environment.name, DEPLOY):
         return None

@@ -9,11 +9,11 @@ from dataclasses import replace
 from apps.changes import queries as changes
 from apps.core.errors import PortalError
 from apps.deployments.models import MergeIntent
-from apps.policies.evaluation import AboutFact, Facts, FileFact, RegoFact, is_asked
+from apps.policies.evaluation import Facts, RegoFact, is_asked
 from apps.policies.rego.answers import answer_and_worth, ask_ahead
 from apps.policies.rego.modules import Modules
 from apps.reviews.content import files_of
-from apps.vcs.paths import display
+from apps.reviews.rego import about_with
 
 SECONDS = 5.0
 """How long modules are tried on the past; the newest merges come first."""
@@ -67,18 +67,7 @@ def _told(modules: Modules, row: MergeIntent, facts: Facts, strangers: Mapping[i
         files = files_of(change, revision) if "paths" in modules.reads else ()
     except PortalError:
         return facts  # the repository does not hold these commits any more, so it is not known
-    about = AboutFact(
-        number=change.number,
-        title=change.title,
-        author=change.requester.username,
-        kind=str(change.kind),
-        target_branch=revision.target_branch,
-        files=tuple(
-            FileFact(display(file.path), file.status_word, display(file.old_path) if file.is_moved else "")
-            for file in files
-        ),
-        strangers=strangers.get(change.pk, ()),
-    )
+    about = about_with(change, revision, files, strangers.get(change.pk, ()))
     return replace(facts, about=about)
 
 

@@ -22,7 +22,7 @@ from apps.deployments.queries.freezes import open_freeze, words_of
 from apps.deployments.queries.gates import Gate, gate_of, present_config
 from apps.deployments.queries.locks import is_kept_from, lock_of
 from apps.deployments.queries.promotion import promoted_at, replaced_by, soak_text
-from apps.policies.config import HOLD
+from apps.policies.config import HOLD, PortalConfig
 from apps.policies.config.environments import NEWEST
 from apps.policies.queries import policy_at
 from apps.reviews.emergencies import restores_earlier_state
@@ -59,14 +59,15 @@ def look_at(deployment: Deployment) -> Look:
     """The same, with the judgement that it rests on."""
     is_rollback = deployment.kind == Deployment.Kind.ROLLBACK
     is_free = is_rollback and restores_earlier_state(deployment.change)  # that was the review of the inverse change
-    gate = None if is_free else gate_of(deployment)
+    config = present_config(deployment)
+    gate = None if is_free else gate_of(deployment, config)
     found = _schedule(deployment) + _connection(deployment) + _lock_of_person(deployment)
     if not is_rollback:
-        config = present_config(deployment).environment(deployment.environment.name)
-        found += _promotion(deployment, config.soak_seconds if config else 0)
-        found += _replaced(deployment) if config and config.queue == NEWEST else []
+        environment = config.environment(deployment.environment.name)
+        found += _promotion(deployment, environment.soak_seconds if environment else 0)
+        found += _replaced(deployment) if environment and environment.queue == NEWEST else []
     if not is_free:
-        found += _outside(deployment) + _gate(gate)
+        found += _outside(deployment, config) + _gate(gate)
     found += _frozen(deployment) + _verification(deployment)
     if deployment.manual_start:
         found.append(Wait("manual", "Starts by hand: somebody who may deploy presses Start."))
@@ -149,21 +150,21 @@ def _promotion_text(deployment: Deployment, earlier: Environment | None, name: s
     return f"{name} must come first; {there.label} there is {there.status}."
 
 
-def _outside(deployment: Deployment) -> list[Wait]:
+def _outside(deployment: Deployment, config: PortalConfig) -> list[Wait]:
     """What went past the portal and is in the commit, where the policy holds that until it is adopted or reverted."""
     repository, branch = deployment.environment.repository, deployment.change.target_branch
     rows = OutsideChange.objects.open().filter(repository=repository, branch=branch).select_related("repository")
     within = [row for row in rows.order_by("pk") if is_on(row, deployment.commit)]
-    if not within or not _holds_outside(deployment, within[0]):
+    if not within or not _holds_outside(deployment, within[0], config):
         return []
     commits = first_few([row.new_oid[:10] for row in within])
     text = f"{branch} was moved past the portal ({commits}), and this commit contains it. Adopt or revert it first."
     return [Wait("outside", text)]
 
 
-def _holds_outside(deployment: Deployment, oldest: OutsideChange) -> bool:
+def _holds_outside(deployment: Deployment, oldest: OutsideChange, config: PortalConfig) -> bool:
     """What governs now, or what governed before the push: it must not switch off what holds it."""
-    if present_config(deployment).outside_changes == HOLD:
+    if config.outside_changes == HOLD:
         return True
     try:
         before = policy_at(deployment.environment.repository, oldest.branch, oldest.old_oid)

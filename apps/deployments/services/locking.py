@@ -11,12 +11,11 @@ from apps.audit import services as audit
 from apps.audit.actors import Actor
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput
-from apps.core.work import request_work
 from apps.deployments import access
-from apps.deployments.lifecycle import Status
-from apps.deployments.models import Deployment, Environment, EnvironmentLock
+from apps.deployments.models import Environment, EnvironmentLock
 from apps.deployments.queries.locks import lock_of
 from apps.deployments.signals import environment_changed
+from apps.deployments.transitions import wake_pending
 
 DEFAULT = timedelta(hours=1)
 LONGEST = timedelta(days=7)
@@ -55,10 +54,8 @@ def take_over_lock(
     """
     access.require_lock(actor, environment)
     end = _checked(reason, until)
-    held = EnvironmentLock.objects.select_for_update(no_key=True, of=("self",)).filter(
-        pk=lock, environment=environment, ended_at=None
-    )
-    row = held.select_related("holder").first()
+    rows = EnvironmentLock.objects.select_for_update(no_key=True, of=("self",)).select_related("holder")
+    row = rows.filter(pk=lock, environment=environment, ended_at=None).first()
     if row is None:
         raise Conflict("moved", f"{environment.name} is not locked as it was when you looked. Reload the page.")
     did = f"took the lock over from {row.holder.username} on"
@@ -118,8 +115,5 @@ def _record(actor: User, environment: Environment, action: str, did: str, data: 
         summary=f"{actor.username} {did} {environment.name} of {environment.repository.name}",
         data=data,
     )
-    waiting = Deployment.objects.filter(environment=environment, status=Status.PENDING)
-    waiting.update(check_at=now())
-    for pk in waiting.values_list("pk", flat=True):
-        request_work("deployments.start", pk)
+    wake_pending(environment.repository_id, environment=environment)
     transaction.on_commit(lambda: environment_changed.send(sender=None, environment_id=environment.pk))

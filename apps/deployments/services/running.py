@@ -17,15 +17,15 @@ from apps.core.work import request_work
 from apps.deployments import access
 from apps.deployments.dispatchers.registry import capabilities_of
 from apps.deployments.lifecycle import HOLDS_LOCK, Event, Status
-from apps.deployments.models import Deployment, DeploymentEvent, Environment, Step
+from apps.deployments.models import Deployment, Environment, Step
 from apps.deployments.plans import deploys_from
 from apps.deployments.queries import is_superseded, steps_of
 from apps.deployments.transitions import (
-    append_event,
     create_deployment,
     end_deployment,
     move,
     require_none_under_way,
+    say,
 )
 from apps.policies.queries import policy_at
 
@@ -250,13 +250,7 @@ def note_act(
     actor: User, deployment: Deployment, action: str, text: str, data: dict[str, object] | None = None
 ) -> None:
     """What somebody did to a deployment that did not move it: for who watches, and on record."""
-    append_event(
-        deployment,
-        kind=DeploymentEvent.Kind.STATE,
-        attempt=deployment.attempts,
-        text=text,
-        data={"status": deployment.status},
-    )
+    say(deployment, text, attempt=deployment.attempts)
     audit.record(
         Actor.of(actor),
         action,

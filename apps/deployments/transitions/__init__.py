@@ -8,7 +8,7 @@ from apps.deployments.transitions.creating import (
 )
 from apps.deployments.transitions.emergencies import note_emergency
 from apps.deployments.transitions.ending import end_deployment
-from apps.deployments.transitions.events import LeaseLost, append_event
+from apps.deployments.transitions.events import LeaseLost, append_event, say
 from apps.deployments.transitions.freezing import freeze_target, lift
 from apps.deployments.transitions.moving import move, wake_pending
 from apps.deployments.transitions.naming import attempt_key, merge_key, portal_identity
@@ -30,5 +30,6 @@ __all__ = [
     "portal_identity",
     "refresh_environments",
     "require_none_under_way",
+    "say",
     "wake_pending",
 ]

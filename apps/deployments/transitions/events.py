@@ -42,6 +42,18 @@ def append_event(
     return seq
 
 
+def say(deployment: Deployment, text: str, *, attempt: int = 0, fence: int | None = None, **data: Any) -> None:
+    """A sentence for who watches that moves nothing; inside a transaction, as :func:`append_event`."""
+    append_event(
+        deployment,
+        kind=DeploymentEvent.Kind.STATE,
+        attempt=attempt,
+        text=text,
+        data={"status": str(deployment.status), **data},
+        fence=fence,
+    )
+
+
 def store_event(deployment: Deployment, seq: int, *, kind: str, **columns: Any) -> None:
     """Write event ``seq`` (already counted) and tell it after commit."""
     columns["data"] = columns.get("data") or {}

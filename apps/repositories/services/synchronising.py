@@ -15,7 +15,7 @@ from apps.audit.actors import SYSTEM, Actor
 from apps.core.clock import now
 from apps.core.errors import PortalError
 from apps.core.text import first_few
-from apps.core.work import request_work
+from apps.core.work import pause_after, request_work
 from apps.repositories import access, mirrors
 from apps.repositories.models import BranchTip, RefUpdate, Repository, WebhookDelivery
 from apps.repositories.pushers import split_by_pushes
@@ -127,7 +127,7 @@ def _refused(repository: Repository, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _wait(failures: int) -> float:
-    return float(min(settings.PORTAL_POLL_SECONDS * 2 ** min(failures, 10), MAX_BACKOFF_SECONDS))
+    return pause_after(failures, first=settings.PORTAL_POLL_SECONDS, longest=MAX_BACKOFF_SECONDS)
 
 
 def _cause(requested: datetime | None, deliveries: list[WebhookDelivery]) -> str:
