@@ -8,6 +8,8 @@ from apps.api.fields import Text, maybe_moment, maybe_text, moment, string, text
 from apps.api.outputs import Out
 from apps.api.shapes import Shape
 from apps.deployments.dispatchers.kinds import KINDS
+from apps.deployments.services.connections import LONGEST_VALUE
+from apps.deployments.services.reporting import STATUSES, STEP_STATUSES
 
 
 class GrantOut(Out):
@@ -30,20 +32,17 @@ class ConnectionOut(Out):
     repositories = GrantOut(many=True)
 
 
-class ConnectionIn(Shape):
-    name = Text(max_length=60)
-    kind = Text(max_length=20)
-    url = Text(max_length=500)
-    values = serializers.DictField(
-        child=serializers.CharField(max_length=16 * 1024, allow_blank=True, trim_whitespace=False), required=False
-    )
-
-
 class ConnectionPatchIn(Shape):
     url = Text(max_length=500, required=False)
     values = serializers.DictField(
-        child=serializers.CharField(max_length=16 * 1024, allow_blank=True, trim_whitespace=False), required=False
+        child=serializers.CharField(max_length=LONGEST_VALUE, allow_blank=True, trim_whitespace=False), required=False
     )
+
+
+class ConnectionIn(ConnectionPatchIn):
+    name = Text(max_length=60)
+    kind = Text(max_length=20)
+    url = Text(max_length=500)
 
 
 class GrantIn(Shape):
@@ -58,7 +57,7 @@ class ReportStepIn(serializers.Serializer):  # type: ignore[type-arg]
     """``log`` is what the step printed since the last report."""
 
     name = serializers.CharField(max_length=80)
-    status = serializers.ChoiceField(choices=("waiting", "running", "succeeded", "failed", "cancelled"))
+    status = serializers.ChoiceField(choices=STEP_STATUSES)
     text = serializers.CharField(required=False)
     url = serializers.CharField(required=False)
     at = serializers.DateTimeField(required=False)
@@ -69,7 +68,7 @@ class ReportIn(serializers.Serializer):  # type: ignore[type-arg]
     """``key`` as the request had it."""
 
     key = serializers.CharField()
-    status = serializers.ChoiceField(choices=("running", "succeeded", "failed", "cancelled"))
+    status = serializers.ChoiceField(choices=STATUSES)
     text = serializers.CharField(required=False)
     steps = ReportStepIn(many=True, required=False)
 

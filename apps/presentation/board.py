@@ -22,7 +22,7 @@ from apps.deployments.queries.board import BoardRow as Found
 from apps.policies import calendar
 from apps.policies.config import DEPLOY, FREEZE
 from apps.policies.queries import Policy, policy_at
-from apps.presentation.change_list import Chip, Select
+from apps.presentation.change_list import Chip, Select, select_of
 from apps.presentation.words import word_of
 from apps.repositories.models import BranchTip, Repository
 from apps.reviews.holds import windows_for
@@ -288,10 +288,9 @@ def _selects(user: User, asked: Asked) -> tuple[Select, ...]:
 
 
 def _select(name: str, label: str, every: str, options: Sequence[tuple[str, str]], chosen: str) -> Select:
-    rows = [("", every, not chosen), *((value, text, value == chosen) for value, text in options)]
-    if chosen and not any(row[2] for row in rows):
-        rows.append((chosen, chosen, True))
-    return Select(name, label, tuple(rows))
+    """What the address asks for is offered also where nothing has it, such as ``prod-*``."""
+    own = [] if not chosen or any(value == chosen for value, _ in options) else [(chosen, chosen)]
+    return select_of(name, label, every, [*options, *own], chosen)
 
 
 def _url(asked: Asked, **other: Any) -> str:

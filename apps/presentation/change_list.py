@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -70,6 +71,12 @@ def list_page(user: User, wanted: Wanted) -> ListPage:
         next_url=wanted.url(after=found.next_after) if found.next_after else "",
         first_url=wanted.url() if wanted.after else "",
     )
+
+
+def select_of(name: str, label: str, every: str, options: Iterable[tuple[str, str]], chosen: str) -> Select:
+    """A drop-down of ``(value, text)`` under ``every``, which narrows nothing."""
+    rows = [("", every, not chosen), *((value, text, value == chosen) for value, text in options)]
+    return Select(name, label, tuple(rows))
 
 
 def selects(user: User, wanted: Wanted) -> tuple[Select, ...]:

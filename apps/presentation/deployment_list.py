@@ -10,7 +10,7 @@ from apps.core.paging import keyset_page
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.querysets import DeploymentQuerySet
-from apps.presentation.change_list import Chip, Select
+from apps.presentation.change_list import Chip, Select, select_of
 from apps.presentation.words import word_of
 from apps.repositories.queries import visible
 
@@ -90,15 +90,10 @@ def _selects(user: User, wanted: Wanted) -> tuple[Select, ...]:
     environments = Environment.objects.filter(repository__in=visible(user)).order_by("name")
     names = list(environments.values_list("name", flat=True).distinct())
     return (
-        _select("state", "State", "Any state", states, wanted.state),
-        _select("repository", "Repository", "All", [(name, name) for name in repositories], wanted.repository),
-        _select("environment", "Environment", "All", [(name, name) for name in names], wanted.environment),
+        select_of("state", "State", "Any state", states, wanted.state),
+        select_of("repository", "Repository", "All", [(name, name) for name in repositories], wanted.repository),
+        select_of("environment", "Environment", "All", [(name, name) for name in names], wanted.environment),
     )
-
-
-def _select(name: str, label: str, every: str, options: list[tuple[str, str]], chosen: str) -> Select:
-    rows = [("", every, not chosen), *((value, text, value == chosen) for value, text in options)]
-    return Select(name, label, tuple(rows))
 
 
 def _chips(wanted: Wanted) -> tuple[Chip, ...]:

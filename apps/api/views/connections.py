@@ -79,7 +79,7 @@ def allow_connection(request: Request, name: str, repository: str) -> Response:
         repository=repository_of(request, repository),
         environments=body.get("environments", []),
     )
-    return Response(_connection(row))
+    return Response(_connection(find_connection(caller(request), name)))
 
 
 @endpoint("DELETE", scope="admin", request=EmptyIn, status=204, summary="Forbid a connection in a repository")
@@ -105,6 +105,6 @@ def _connection(row: Connection) -> dict[str, object]:
         "updated_at": time(row.updated_at),
         "repositories": [
             {"repository": grant.repository.name, "environments": grant.environments}
-            for grant in row.grants.select_related("repository").order_by("repository__name")
+            for grant in sorted(row.grants.all(), key=lambda grant: grant.repository.name)
         ],
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.db.models import QuerySet
+
 from apps.accounts.models import User
 from apps.core.errors import NotVisible, Unavailable
 from apps.core.secrets import decrypt
@@ -68,18 +70,21 @@ def outside_of(connection: Connection) -> Outside:
 
 def visible_connections(user: User) -> list[Connection]:
     """By name: all for administrators, for others those that a repository of theirs may use."""
-    rows = (
-        Connection.objects.filter(is_removed=False).select_related("created_by").prefetch_related("grants__repository")
-    )
-    return [row for row in rows if can_see_connection(user, row).allowed]
+    return [row for row in _connections() if can_see_connection(user, row).allowed]
 
 
 def find_connection(user: User, name: str) -> Connection:
     """The connection of that name; :class:`NotVisible` when ``user`` may not know of it."""
-    row = Connection.objects.filter(name=name, is_removed=False).select_related("created_by").first()
+    row = _connections().filter(name=name).first()
     if row is None or not can_see_connection(user, row).allowed:
         raise NotVisible("not_found", f"There is no connection {name} that you can see.")
     return row
+
+
+def _connections() -> QuerySet[Connection]:
+    """Those that are there, each with who may use it."""
+    rows = Connection.objects.filter(is_removed=False)
+    return rows.select_related("created_by").prefetch_related("grants__repository")
 
 
 def secret_names(connection: Connection) -> list[str]:
