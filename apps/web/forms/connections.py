@@ -8,7 +8,6 @@ from django import forms
 
 from apps.deployments.dispatchers.kinds import Field, Kind
 from apps.deployments.models import Connection
-from apps.web.forms.base import OnceField
 
 QUIET = {"autocomplete": "off", "spellcheck": "false"}
 
@@ -29,7 +28,6 @@ def _field(field: Field, *, is_new: bool) -> forms.CharField:
 class ConnectionForm(forms.Form):
     """A new connection of one kind, or (with ``connection``) the changing of one."""
 
-    idempotency_key = OnceField()
     name = forms.CharField(max_length=60, help_text="What portal.yaml calls it.", widget=forms.TextInput(attrs=QUIET))
     url = forms.CharField(max_length=500, label="Address", widget=forms.TextInput(attrs=QUIET))
 
@@ -39,7 +37,6 @@ class ConnectionForm(forms.Form):
         self.kind = kind
         if connection is not None:
             del self.fields["name"]
-            del self.fields["idempotency_key"]
         self.fields["url"].help_text = f"For example {kind.url_help}."
         for field in kind.fields:
             self.fields[field.name] = _field(field, is_new=connection is None)
