@@ -222,7 +222,7 @@ def test_lines_are_chosen_by_click_and_shift_click_and_their_link_is_copied(scen
     assert page.evaluate("location.hash") == "#step-apply-L12"
     page.locator("#step-apply-L18 .ln").click(modifiers=["Shift"])
     assert page.evaluate("location.hash") == "#step-apply-L12-L18"
-    assert page.evaluate("document.querySelectorAll('.ll.sel').length") == 7
+    expect(page.locator(".ll.sel")).to_have_count(7)
     page.get_by_role("button", name="Copy link").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()").endswith(

@@ -61,8 +61,9 @@ LASTING = {
     "user",
     "environment",
     "environment__repository",
+    "holder",
 }
-"""References that are never empty and never exchanged."""
+"""References that are never empty and never exchanged (a lock of an environment is replaced, its holder is not)."""
 LOCKS = re.compile(r"select_for_update\((?P<how>[^)]*\)?[^)]*)\)(?P<rest>(?:[^\n]*\n){4})")
 
 
