@@ -55,7 +55,7 @@ async def lifespan(
 
 application = ProtocolTypeRouter(
     {
-        "http": Probes(PortalHandler()),
+        "http": draining.let_connections_go(Probes(PortalHandler())),
         "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
         "lifespan": lifespan,
     }

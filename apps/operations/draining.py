@@ -1,17 +1,21 @@
-"""Whether this process is about to end. It then answers as before, and tells balancers to send nobody new."""
+"""Whether this process is about to end. It then answers as before, tells balancers to send nobody new, and keeps no connection."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any
 
 import structlog
 from django.conf import settings
 
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 log = structlog.get_logger(__name__)
 _draining = threading.Event()
 
@@ -58,3 +62,21 @@ def _stop_later(stop: Callable[[int, FrameType | None], Any], number: int, secon
     log.info("draining", seconds=seconds)
     time.sleep(seconds)
     stop(number, None)
+
+
+def let_connections_go(application: Application) -> Application:
+    """``application`` (HTTP), which answers with ``Connection: close`` while this process is about to end.
+
+    A client or a balancer that keeps its connection would send its next request into a port that closes at that
+    moment, and may not send a POST again.
+    """
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_and_close(message: Any) -> None:
+            if message["type"] == "http.response.start" and is_draining():
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            await send(message)
+
+        await application(scope, receive, send_and_close)
+
+    return answer
