@@ -14,11 +14,17 @@ from apps.deployments import access, queries
 from apps.deployments.dispatchers.registry import capabilities_of
 from apps.deployments.lifecycle import ENDED, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
+from apps.deployments.queries.usual import Usual, usual_duration
+from apps.presentation import spans
+from apps.presentation.first_error import FirstError, first_error
 from apps.presentation.log_html import step_anchor
 from apps.presentation.log_pages import WHOLE, Look, StepLog, step_logs
 
 EVENTS_SHOWN = 40
 UNDOABLE = frozenset({Status.SUCCEEDED, Status.FAILED, Status.UNKNOWN})
+MOVING = frozenset({Status.PENDING, Status.DISPATCHING, Status.RUNNING})
+SLOW = 1.5
+"""So many times the usual is longer than usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,8 @@ class DeploymentPage:
     rollback: ChangeRequest | None
     resources: tuple[dict[str, str], ...] = ()
     healthy: int = 0
+    usual: Usual | None = None
+    error: FirstError | None = None
 
     @property
     def url(self) -> str:
@@ -91,7 +99,16 @@ class DeploymentPage:
     @property
     def moves(self) -> bool:
         """Whether something may change without anybody's doing: then a page without JavaScript reloads itself."""
-        return self.deployment.status in {Status.PENDING, Status.DISPATCHING, Status.RUNNING}
+        return self.deployment.status in MOVING
+
+    @property
+    def usually(self) -> str:
+        """“usually 4–6 min”, while that still helps; nothing where too few have succeeded to tell."""
+        return f"usually {spans.between(self.usual.low, self.usual.high)}" if self.usual else ""
+
+    @property
+    def is_slow(self) -> bool:
+        return self.usual is not None and self.seconds is not None and self.seconds > SLOW * self.usual.high
 
 
 def deployment_page(user: User, number: int, *, attempt: int | None = None) -> DeploymentPage:
@@ -100,7 +117,8 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None) -> D
     rows = list(Attempt.objects.filter(deployment=row).order_by("number"))
     numbers = tuple(one.number for one in rows)
     shown = attempt if attempt in numbers else row.attempts
-    steps = _steps(row, shown)
+    found = queries.steps_of(row, attempt=shown)
+    steps = _steps(row, found, shown)
     resources: list[dict[str, str]] = next((one.resources for one in rows if one.number == shown), [])
     return DeploymentPage(
         deployment=row,
@@ -116,6 +134,8 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None) -> D
         rollback=ChangeRequest.objects.filter(rolls_back=row.change).order_by("-number").first(),
         resources=tuple(sorted(resources, key=_worst_first)),
         healthy=sum(1 for one in resources if one["health"] == "healthy"),
+        usual=usual_duration(row.environment) if row.status in MOVING else None,
+        error=first_error(row, found, shown),
     )
 
 
@@ -134,9 +154,8 @@ def _between(start: datetime | None, end: datetime | None) -> float | None:
     return None if start is None else max(0.0, ((end or now()) - start).total_seconds())
 
 
-def _steps(row: Deployment, attempt: int) -> tuple[StepRow, ...]:
+def _steps(row: Deployment, found: Sequence[Step], attempt: int) -> tuple[StepRow, ...]:
     """The steps of the attempt; before the first one, those of the plan, waiting."""
-    found = queries.steps_of(row, attempt=attempt)
     if found:
         return tuple(_step(step, attempt) for step in found)
     planned = enumerate(row.plan.get("steps", []))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from django.core.cache import cache
 
 from apps.accounts.models import User
 from apps.core.errors import NotVisible
@@ -11,6 +15,7 @@ from apps.policies.config import StandardConfig
 from apps.policies.queries import policy_at
 from apps.repositories import queries as repositories
 from apps.repositories.models import Repository
+from apps.runbooks.matching import About, Situation, about, fits, without_head
 from apps.vcs import history, objects, paths
 from apps.vcs.errors import BlobTooLarge, ObjectMissing
 from apps.vcs.objects import TreeEntry
@@ -19,17 +24,26 @@ LIMIT = 200
 """Runbooks of one repository that are listed."""
 
 LARGEST = 256 * 1024
+SUGGESTED = 3
+KEEP = 24 * 3600
+"""Seconds for which the shelf of one commit is remembered; a commit never changes."""
+
 _HEADING = re.compile(r"^#{1,2}\s+(.+?)\s*#*\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Runbook:
-    """One file. ``slug`` is its path below the directory, without ``.md``."""
+    """One file. ``slug`` is its path below the directory, without ``.md``; ``about``: when it is suggested."""
 
     repository: str
     slug: str
     title: str
     path: str
+    about: About = field(default_factory=About)
+
+    @property
+    def url(self) -> str:
+        return f"/runbooks/{self.repository}/{quote(self.slug)}/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +85,21 @@ def read_runbook(user: User, repository: str, slug: str) -> RunbookText:
     changed = history.log(row.mirror_path, commit, path=found.path, limit=1)
     config = policy_at(row, row.default_branch, commit).config
     standards = tuple(one for one in config.standards if one.runbook in {found.slug, found.path.removesuffix(".md")})
-    return RunbookText(found, data.decode("utf-8", "replace"), commit, changed[0] if changed else None, standards)
+    return RunbookText(
+        found, without_head(data.decode("utf-8", "replace")), commit, changed[0] if changed else None, standards
+    )
+
+
+def suggested(repository: Repository, what: Situation) -> Sequence[Runbook]:
+    """The runbooks that say they are for this, the most exact first; at most :data:`SUGGESTED`."""
+    commit = repositories.tip(repository, repository.default_branch)
+    key = f"runbooks:{repository.pk}:{repository.name}:{commit}"
+    shelf: Shelf | None = cache.get(key)
+    if shelf is None:
+        shelf = _shelf(repository)
+        cache.set(key, shelf, KEEP)
+    found = [one for one in shelf.runbooks if fits(one.about, what)]
+    return sorted(found, key=lambda one: (-one.about.named, one.title.lower()))[:SUGGESTED]
 
 
 def _shelf(repository: Repository) -> Shelf:
@@ -88,14 +116,15 @@ def _shelf(repository: Repository) -> Shelf:
 
 def _runbook(repository: Repository, directory: str, entry: TreeEntry) -> Runbook:
     inside = entry.path.removeprefix(directory.rstrip("/") + "/").removesuffix(".md")
-    return Runbook(repository.name, paths.display(inside), _title(repository, entry, inside), entry.path)
-
-
-def _title(repository: Repository, entry: TreeEntry, name: str) -> str:
-    """The first heading, else the file's name in words."""
     try:
         text = objects.read_blob(repository.mirror_path, entry.oid, max_bytes=LARGEST).decode("utf-8", "replace")
     except BlobTooLarge:
         text = ""
+    title = _title(without_head(text), inside)
+    return Runbook(repository.name, paths.display(inside), title, entry.path, about(text))
+
+
+def _title(text: str, name: str) -> str:
+    """The first heading, else the file's name in words."""
     heading = _HEADING.search(text)
     return heading[1][:150] if heading else paths.display(name).replace("-", " ").capitalize()

@@ -2,7 +2,7 @@
  *
  * Markup it reads: [data-live="/ws/…/"] one socket per address, or [data-own] where there is none; #nav-queue-count; data-seq: the last event that the page shows; data-kind: the name
  * of the notice (portal:<kind>) that makes regions refresh; data-poll: where events are asked for when no socket can be had.
- * It sends on <body>: portal:change, portal:queue, portal:board, portal:deployment, portal:counts; on document: portal:events, portal:live,
+ * It sends on <body>: portal:change, portal:queue, portal:board, portal:deployment, portal:counts; on document: portal:events,
  * and portal:held when a refresh waits for the person, who has pointer or focus in a list; portal:apply does it at once.
  */
 (() => {
@@ -49,14 +49,35 @@
     document.title = `${now ? `(${now}) ` : ""}${document.title.replace(/^\(\d+\) /, "")}`;
   };
 
-  const stale = (text) => {
+  const BEGAN = Date.now();
+  /* Freshness: is what I see still true? As old as the socket that was silent for longest; own notices do not count. */
+  let over = false;
+  const time = (moment) => new Date(moment).toLocaleTimeString([], { hour12: false });
+  const paintFreshness = (state, text) => {
     const box = document.getElementById("freshness");
     if (!box) return;
+    if (box.dataset.state !== state && box.dataset.state !== "off" && !over) window.portal.announce(state === "live" ? "Live again." : "Connection lost, reconnecting.");
     box.hidden = false;
-    box.dataset.state = "lost";
+    box.dataset.state = state;
     box.querySelector(".fresh-text").textContent = text;
+    document.documentElement.toggleAttribute("data-stale", state === "lost"); /* what runs does not move while nobody knows that it runs */
   };
-  const clock = new Date().toLocaleTimeString([], { hour12: false });
+  const oldest = () => Math.min(...[...feeds.values()].filter((feed) => !feed.own).map((feed) => feed.heard));
+  const showFreshness = () => {
+    const last = oldest(), passed = Date.now() - last;
+    if (over || !last || last === Infinity) return;
+    const seq = Math.max(...[...feeds.values()].map((feed) => feed.seq));
+    if (passed > SILENCE) paintFreshness("lost", `Reconnecting… state of ${time(last)}`);
+    else paintFreshness("live", `Live${seq ? ` · event ${seq}` : ""} · ${Math.floor(passed / 1000)} s ago`);
+  };
+  /* Nothing was heard yet, or (final) nothing will be heard any more on this page. */
+  const stale = (text, final = false) => {
+    const last = oldest();
+    over ||= final;
+    paintFreshness("lost", text || `Not live: state of ${time(last && last < Infinity ? last : BEGAN)}`);
+  };
+  document.addEventListener("visibilitychange", showFreshness); /* clocks of hidden pages are slow: look before anybody reads */
+  setInterval(showFreshness, 1000);
 
   const stop = (feed, code) => {
     feed.ended = true;
@@ -71,10 +92,18 @@
     body.append(text, " ", link);
     box.append(body);
     document.getElementById("messages")?.replaceChildren(box);
-    stale(`Not live: state of ${clock}`);
+    stale("", true);
+  };
+
+  /* The server's clock against this one: an hour that is set wrong here makes nothing look longer. */
+  let skew = null;
+  const setClock = (now) => {
+    const found = Date.parse(now) - Date.now();
+    if (!Number.isNaN(found) && (skew === null || Math.abs(found - skew) > 1000)) skew = found;
   };
 
   const receive = (feed, frame) => {
+    setClock(frame.now);
     if (frame.type === "events") {
       const fresh = frame.events.filter((event) => event.seq > feed.seq);
       if (fresh.length) {
@@ -83,7 +112,8 @@
         if (fresh.some((event) => event.kind !== "log")) refresh(feed.kind);
       }
     } else if (frame.type !== "beat") refresh(frame.type);
-    if (!feed.own) say("live", { seq: feed.seq || "" });
+    feed.heard = Date.now();
+    showFreshness();
   };
 
   const catchUp = ({ kind }) => { refresh(kind); countSoon(); };
@@ -123,7 +153,7 @@
     socket.onclose = ({ code }) => {
       clearTimeout(feed.watch);
       if (FINAL[code]) return stop(feed, code);
-      if (!heard && !feed.own && document.getElementById("freshness")?.hidden) stale(`Connecting… state of ${clock}`);
+      if (!heard && !feed.own && document.getElementById("freshness")?.hidden) stale(`Connecting… state of ${time(BEGAN)}`);
       feed.lost = true;
       if (!feed.leaving) again(feed);
     };
@@ -154,7 +184,7 @@
       const path = element.dataset.live || element.dataset.own;
       if (feeds.has(path)) continue;
       const kind = element.dataset.kind || { changes: "change", queue: "queue", deployments: "deployment" }[path.split("/")[2]] || "board";
-      const feed = { path, kind, poll: element.dataset.poll || "", seq: Number(element.dataset.seq) || 0, failures: 0, own: "own" in element.dataset };
+      const feed = { path, kind, poll: element.dataset.poll || "", seq: Number(element.dataset.seq) || 0, failures: 0, heard: 0, own: "own" in element.dataset };
       feeds.set(path, feed);
       open(feed);
     }
@@ -165,12 +195,12 @@
   });
   addEventListener("online", () => { for (const feed of feeds.values()) if (feed.lost && !feed.ended) { clearTimeout(feed.timer); feed.failures = 0; open(feed); } });
 
-  /* Clocks of what runs: [data-since] counts up from a moment. */
+  /* Clocks of what runs: [data-since] counts up from a moment, while what is shown is known to be so. */
   const two = (number) => String(number).padStart(2, "0");
   setInterval(() => {
-    if (document.documentElement.hasAttribute("data-stale")) return;
+    if (document.getElementById("freshness")?.dataset.state !== "live" || document.documentElement.hasAttribute("data-stale")) return;
     for (const element of document.querySelectorAll("[data-since]")) {
-      const passed = Math.max(0, Math.floor((Date.now() - Date.parse(element.dataset.since)) / 1000));
+      const passed = Math.max(0, Math.floor((Date.now() + (skew || 0) - Date.parse(element.dataset.since)) / 1000));
       const hours = Math.floor(passed / 3600), rest = `${two(Math.floor(passed / 60) % 60)}:${two(passed % 60)}`;
       element.textContent = hours ? `${hours}:${rest}` : rest;
     }

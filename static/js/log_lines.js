@@ -1,7 +1,7 @@
 /* Lines of a log as places: links to one and to a range, also of lines that are not on the page; copying them; times.
  *
  * Comes behind log.js. Markup: .logs[data-attempt][data-show] > details.log[data-step][data-began] > .log-view > .ll > a.ln, .lt[data-t];
- * .log-gap a: lines that are missing, from and to in its address; a[data-log-line]: a link to a line, with a reload where no script runs.
+ * .log-gap a: lines that are missing, from and to in its address; [data-for-line]: links that belong to a line; a[data-log-line]: a link to a line, with a reload where no script runs.
  */
 (() => {
   "use strict";
@@ -82,6 +82,16 @@
     }
     row.append(tools);
   };
+  /* What to do stands also at the line that it is for. */
+  const advise = () => {
+    const given = document.querySelector("[data-for-line]"), row = given && document.getElementById(given.dataset.forLine);
+    if (!row || row.querySelector(".log-runbooks")) return;
+    const links = document.createElement("span");
+    links.className = "log-line-tools log-runbooks";
+    links.append(...[...given.children].map((one) => one.cloneNode(true)));
+    row.append(links);
+  };
+  for (const name of ["htmx:after:swap", "portal:rows"]) document.addEventListener(name, advise);
   /* The address holds attempt and lines; what was searched or filtered is nobody else's. */
   const address = (hash) => {
     const url = new URL(location.pathname, location.href), attempt = Number(logs.dataset.attempt);
@@ -152,5 +162,6 @@
     document.addEventListener("htmx:after:swap", () => { if (select.value !== "utc") all(); });
     if (select.value !== "utc") all();
   }
+  advise();
   point();
 })();

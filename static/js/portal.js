@@ -1,8 +1,8 @@
 /* What pages do beyond plain HTML. Everything here is an addition: without it every page still works.
  *
  * One delegated listener per kind of event, so that swapped-in HTML needs no wiring.
- * Markup it reads: form[data-once], textarea[data-draft], time[data-relative], [data-dismiss], [data-focus], #live,
- * #freshness. The keyboard is keys.js, which comes before.
+ * Markup it reads: form[data-once], textarea[data-draft], time[data-relative], [data-dismiss], [data-focus], #live.
+ * The keyboard is keys.js, which comes before.
  */
 (() => {
   "use strict";
@@ -137,33 +137,11 @@
     for (const menu of $$("details.menu[open]")) if (!menu.contains(target)) menu.open = false;
   });
 
-  /* -------------------------------------------------------------------------- freshness: is what I see still true? */
-  let last = 0, lastText = "", seq = "";
-  const freshness = (detail) => {
-    last = Date.now();
-    lastText = new Date().toLocaleTimeString([], { hour12: false });
-    if (detail?.seq) seq = detail.seq;
-    showFreshness();
-  };
-  const showFreshness = () => {
-    const box = $("#freshness");
-    if (!box || !last) return;
-    const age = Math.round((Date.now() - last) / 1000);
-    const state = age > 15 ? "lost" : "live";
-    if (box.dataset.state !== state && box.dataset.state !== "off") announce(state === "live" ? "Live again." : "Connection lost, reconnecting.");
-    box.hidden = false;
-    box.dataset.state = state;
-    $(".fresh-text", box).textContent = state === "live" ? `Live${seq ? ` · event ${seq}` : ""} · ${age} s ago` : `Reconnecting… state of ${lastText}`;
-    root.toggleAttribute("data-stale", state === "lost");
-  };
-  document.addEventListener("portal:live", (event) => freshness(event.detail));
   document.addEventListener("portal:announce", (event) => announce(event.detail));
-  document.addEventListener("htmx:ws:after:message:incoming", (event) => freshness(event.detail));
 
   /* ------------------------------------------------------------------------------------------------------------ start */
   settleSent();
   refresh(document);
-  setInterval(() => { showFreshness(); }, 1000);
   setInterval(() => shortenTimes(), 30000);
-  window.portal = Object.freeze({ key, announce, freshness, refresh });
+  window.portal = Object.freeze({ key, announce, refresh });
 })();
