@@ -17,6 +17,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.conf import settings  # noqa: E402
 
+from apps.deployments.dispatchers.staying import stay_for_steps  # noqa: E402
 from apps.live.relay import Listener  # noqa: E402
 from apps.live.routing import websocket_urlpatterns  # noqa: E402
 from apps.operations import draining  # noqa: E402
@@ -47,6 +48,7 @@ async def lifespan(
             draining.begin()
             if engine is not None:
                 await sync_to_async(engine.stop, thread_sensitive=False)()
+                await sync_to_async(stay_for_steps, thread_sensitive=False)()
             if relay is not None:
                 relay.stop()
             await send({"type": "lifespan.shutdown.complete"})

@@ -6,7 +6,7 @@ Workers must use ``--pool=threads``: a forked pool would share open database con
 import os
 
 from celery import Celery
-from celery.signals import worker_ready
+from celery.signals import worker_ready, worker_shutdown
 
 from gitops_portal import env
 
@@ -43,3 +43,11 @@ def say_that_work_is_taken(**_facts: object) -> None:
     from apps.worker.signals import engine_process_started
 
     engine_process_started.send(sender=Celery)
+
+
+@worker_shutdown.connect  # type: ignore[untyped-decorator]
+def stay_for_what_runs_here(**_facts: object) -> None:
+    """It takes nothing any more by now."""
+    from apps.deployments.dispatchers.staying import stay_for_steps
+
+    stay_for_steps()

@@ -207,6 +207,8 @@ PORTAL_LEASE_SECONDS = env.number("PORTAL_LEASE_SECONDS", 30)
 # What one step of a pipeline may print, and how long it may take to stop when it is asked to.
 PORTAL_STEP_OUTPUT_MB = env.number("PORTAL_STEP_OUTPUT_MB", 64)
 PORTAL_STEP_GRACE_SECONDS = env.number("PORTAL_STEP_GRACE_SECONDS", 5)
+# How long a process that stops stays for steps beside it: in a container they end with it.
+PORTAL_STEPS_WAIT_SECONDS = env.number("PORTAL_STEPS_WAIT_SECONDS", 0)
 # How long the workspace of a run with unknown outcome is kept for whoever has to decide.
 PORTAL_RUNS_KEEP_DAYS = env.number("PORTAL_RUNS_KEEP_DAYS", 7)
 # Rendering: pinned tools from `make tools` unless others are named; a run without isolation has to be allowed.

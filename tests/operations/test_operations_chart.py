@@ -131,6 +131,13 @@ def test_a_server_has_time_to_drain_before_it_is_killed(tmp_path: Path):
     assert pod["terminationGracePeriodSeconds"] > 25 + 20 + 10  # drain, open requests, the engine
 
 
+def test_a_worker_has_time_for_the_steps_that_run_in_it(tmp_path: Path):
+    pod = pods(rendered({"worker": {"stepsWaitSeconds": 300}}, tmp_path))["portal-worker"]
+    given = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
+    assert given["PORTAL_STEPS_WAIT_SECONDS"] == "300"
+    assert pod["terminationGracePeriodSeconds"] > 300 + 30
+
+
 def test_the_worker_listens_to_the_queues_that_the_portal_fills(tmp_path: Path):
     args = pods(rendered(CASES["everything"], tmp_path))["portal-worker"]["containers"][0]["args"]
     assert "blue-short,blue-slow" in args
@@ -156,7 +163,20 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def test_the_recipe_has_only_known_instructions_and_begins_with_a_base():
-    known = {"ARG", "FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "VOLUME", "EXPOSE", "HEALTHCHECK", "CMD"}
+    known = {
+        "ARG",
+        "FROM",
+        "WORKDIR",
+        "COPY",
+        "RUN",
+        "ENV",
+        "USER",
+        "VOLUME",
+        "EXPOSE",
+        "HEALTHCHECK",
+        "ENTRYPOINT",
+        "CMD",
+    }
     names = [name for name, _ in instructions()]
     assert set(names) <= known
     assert names[:2] == ["ARG", "FROM"]

@@ -24,7 +24,7 @@ from tests.support.git import ENVIRONMENT
 class GitHttp:
     """Context manager; ``url("team/app.git")`` is the address of one repository."""
 
-    def __init__(self, root: Path, username: str = "alice", password: str = "") -> None:
+    def __init__(self, root: Path, username: str = "alice", password: str = "", host: str = "127.0.0.1") -> None:
         self.requests: list[tuple[str, str, bool]] = []  # method, path, was authorised
 
         class Handler(_Handler):
@@ -32,7 +32,8 @@ class GitHttp:
             folder = root
             credentials = f"{username}:{password}" if password else ""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer((host, 0), Handler)
+        self._host = host
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self.redirect_to = ""
@@ -43,7 +44,7 @@ class GitHttp:
 
     def url(self, path: str) -> str:
         """The http address of the repository at ``root/path``."""
-        return f"http://127.0.0.1:{self.port}/{path}"
+        return f"http://{self._host}:{self.port}/{path}"
 
     def __enter__(self) -> Self:
         self._thread.start()

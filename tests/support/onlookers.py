@@ -48,12 +48,12 @@ class Onlooker(threading.Thread):
 class Viewer(Onlooker):
     """The page of a deployment: resumes behind its last event, and leaves out what it has, as static/js/live.js does."""
 
-    def __init__(self, port: int, number: int, cookie: str) -> None:
+    def __init__(self, port: int, number: int, cookie: str, *, host: str = "127.0.0.1") -> None:
         super().__init__(self._watch, pause=0.2)
         self.events: list[dict[str, Any]] = []
         self.closed: list[tuple[int, float]] = []
         """Close codes and when they came (monotonic seconds)."""
-        self._port, self._number, self._cookie = port, number, cookie
+        self._port, self._number, self._cookie, self._host = port, number, cookie, host
 
     @property
     def seq(self) -> int:
@@ -61,10 +61,8 @@ class Viewer(Onlooker):
 
     def _watch(self) -> None:
         path = f"/ws/deployments/{self._number}/?after={self.seq}"
-        with (
-            suppress(ConnectionClosed, InvalidHandshake, OSError),
-            socket(self._port, path, self._cookie) as open_socket,
-        ):
+        opened = socket(self._port, path, self._cookie, host=self._host)
+        with suppress(ConnectionClosed, InvalidHandshake, OSError), opened as open_socket:
             while not self._ended.is_set():
                 try:
                     frame = json.loads(open_socket.recv(timeout=0.3))

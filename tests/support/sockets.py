@@ -49,12 +49,12 @@ def cookie_of(user: User) -> str:
 
 
 def socket(
-    port: int, path: str, cookie: str = "", *, origin: str | None = ""
+    port: int, path: str, cookie: str = "", *, origin: str | None = "", host: str = "127.0.0.1"
 ) -> AbstractContextManager[ClientConnection]:
     """A socket, open inside ``with``; ``origin`` is that of the portal's own pages unless given (``None``: sent without)."""
-    wanted = f"http://127.0.0.1:{port}" if origin == "" else origin
+    wanted = f"http://{host}:{port}" if origin == "" else origin
     headers = {"Cookie": cookie} if cookie else {}
-    return connect(f"ws://127.0.0.1:{port}{path}", additional_headers=headers, origin=wanted, open_timeout=PATIENCE)
+    return connect(f"ws://{host}:{port}{path}", additional_headers=headers, origin=wanted, open_timeout=PATIENCE)
 
 
 def refusal(port: int, path: str, cookie: str = "") -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from apps.deployments.dispatchers.staying import stay_for_steps
 from apps.vcs.version import require_git
 from apps.worker.dispatching import SweepingDispatcher
 from apps.worker.embedded import Engine
@@ -37,3 +38,4 @@ class Command(BaseCommand):
         self.stdout.flush()
         stop.wait()
         engine.stop()
+        stay_for_steps()
