@@ -114,6 +114,7 @@ urlpatterns = [
     path("deployments/<int:number>/schedule/", route(schedules.schedule_deployment), name="deployment-schedule"),
     path("changes/<int:number>/verdicts/", route(gates.list_verdicts), name="change-verdicts"),
     path("changes/<int:number>/overlaps/", route(changes.list_overlaps), name="change-overlaps"),
+    path("changes/<int:number>/inverse/", route(changes.show_inverse), name="change-inverse"),
     path("changes/<int:number>/merge/abort/", route(changes.abort_merge), name="change-merge-abort"),
     path("changes/<int:number>/diff/", route(changes.show_diff), name="change-diff"),
     path("changes/<int:number>/revisions/<int:revision>/", route(changes.show_revision), name="change-revision"),

@@ -6,8 +6,10 @@ from django.db.models import F
 
 from apps.changes.models import ChangeRequest, Overlap, RenderedSide, Rendering, RenderingPlan, Revision
 from apps.changes.services import (
+    INVERT,
     KEEP_SIDES,
     RENDER,
+    compute_inverse,
     follow_branches,
     forget_side,
     plan_renderings,
@@ -67,6 +69,13 @@ def overlaps_waiting(limit: int) -> list[int]:
     return list(Overlap.objects.waiting().order_by("pk").values_list("pk", flat=True)[:limit])
 
 
+def revisions_without_inverse(limit: int) -> list[int]:
+    """Present revisions whose effect is there, and of which it is not known how they would be undone."""
+    busy = Rendering.objects.filter(state=Rendering.State.QUEUED, planned_by=Rendering.Planner.HERE)
+    rows = Revision.objects.without_inverse().exclude(pk__in=busy.values("revision"))
+    return list(rows.order_by("pk").values_list("pk", flat=True)[:limit])
+
+
 def sides_unused(limit: int) -> list[int]:
     rows = RenderedSide.objects.filter(used_at__lt=now() - KEEP_SIDES)
     return list(rows.order_by("used_at").values_list("pk", flat=True)[:limit])
@@ -79,6 +88,7 @@ JOBS = (
     Job(name=RENDER, due=renderings_waiting, run=render, every=5.0, slow=True),
     Job(name="changes.find_overlaps", due=plans_uncompared, run=find_overlaps, every=5.0),
     Job(name=COMPARE, due=overlaps_waiting, run=compare_overlap, every=10.0, slow=True),
+    Job(name=INVERT, due=revisions_without_inverse, run=compute_inverse, every=3.0, slow=True),
     Job(name="changes.forget_sides", due=sides_unused, run=forget_side, every=3600.0),
     Job(name="changes.restore_pins", due=repositories_without_pins, run=restore_pins, every=30.0, slow=True),
 )

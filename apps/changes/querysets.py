@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -14,7 +15,10 @@ from apps.core.querysets import CasQuerySet
 from apps.repositories.models import BranchTip, RefUpdate, Repository
 
 if TYPE_CHECKING:
-    from apps.changes.models import ChangeRequest, OutsideChange, Overlap, Rendering, Revision  # noqa: F401
+    from apps.changes.models import ChangeRequest, Inverse, OutsideChange, Overlap, Rendering, Revision  # noqa: F401
+
+RETRY_INVERSES = timedelta(minutes=10)
+"""After so long an inverse that could not be computed is tried again."""
 
 
 class ChangeQuerySet(CasQuerySet["ChangeRequest"]):
@@ -62,6 +66,13 @@ class RevisionQuerySet(models.QuerySet["Revision"]):
         alive = [str(status) for status in (*FOLLOWS_GIT, Status.MERGING, Status.MERGED)]
         return self.filter(change__revision=F("pk"), change__status__in=alive, rendering_plan=None)
 
+    def without_inverse(self) -> RevisionQuerySet:
+        """Present revisions of changes on their way of which it is not known how they are undone."""
+        alive = [str(status) for status in (*FOLLOWS_GIT, Status.MERGING, Status.MERGED)]
+        long_failed = Q(inverse__state="failed", inverse__computed_at__lt=now() - RETRY_INVERSES)
+        rows = self.filter(change__revision=F("pk"), change__status__in=alive, rendering_plan__isnull=False)
+        return rows.filter(Q(inverse=None) | long_failed).exclude(result_tree="")
+
 
 class RenderingQuerySet(LeasedQuerySet["Rendering"]):
     def waiting(self, planned_by: str = "here") -> RenderingQuerySet:
@@ -87,3 +98,12 @@ class OverlapQuerySet(LeasedQuerySet["Overlap"]):
         """Those that nobody compares, and that can be compared: both go onto one and the same tip."""
         rows = self.present().filter(state="queued", first__target_oid=F("second__target_oid"))
         return rows.filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now()))
+
+
+class InverseQuerySet(models.QuerySet["Inverse"]):
+    def behind(self) -> InverseQuerySet:
+        """Those that were computed for another tip of their branch than the recorded one."""
+        rows = BranchTip.objects.filter(
+            repository=OuterRef("revision__change__repository"), name=OuterRef("revision__target_branch")
+        )
+        return self.annotate(now_at=Subquery(rows.values("oid")[:1])).exclude(now_at=None).exclude(tip=F("now_at"))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from django.utils.safestring import SafeString
 
 from apps.changes.effects.targets import names_targets
-from apps.changes.lifecycle import FOLLOWS_GIT
+from apps.changes.inverse_words import GoingBack, going_back
+from apps.changes.lifecycle import FOLLOWS_GIT, Status
 from apps.changes.models import ChangeRequest
 from apps.changes.overlaps import Overlapping, overlaps_of
 from apps.deployments.models import Deployment, Environment, MergeSchedule
@@ -44,6 +45,7 @@ class Overview:
     effect: EffectSummary | None = None
     overlaps: tuple[Overlapping, ...] = ()
     schedule: MergeSchedule | None = None
+    going_back: GoingBack | None = None
 
 
 def overview(change: ChangeRequest) -> Overview:
@@ -59,6 +61,7 @@ def overview(change: ChangeRequest) -> Overview:
         policy_problems=tuple(str(problem) for problem in policy.problems),
         overlaps=tuple(overlaps_of(change)) if change.status in FOLLOWS_GIT else (),
         schedule=schedule_of(change),
+        going_back=going_back(change) if change.status != Status.WITHDRAWN else None,
         effect=effect_summary(revision) if revision and names_targets(policy.config) else None,
     )
 

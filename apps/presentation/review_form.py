@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from apps.accounts.models import User
 from apps.changes.effects.reading import effects_of
+from apps.changes.inverse_words import GoingBack, going_back
 from apps.changes.models import ChangeRequest, Revision
 from apps.policies.evaluation import Facts, Part
 from apps.presentation.plain import visible
@@ -75,6 +76,7 @@ class ReviewPanel:
     unseen: tuple[Weighty, ...] = ()
     weighty: tuple[WeightyGroup, ...] = ()
     subject: Subject | None = None
+    going_back: GoingBack | None = None
     own: Review | None = None
     may_withdraw: bool = False
 
@@ -108,6 +110,7 @@ def review_panel(
         unseen=tuple(_unseen(part, by_key) for part in found.unseen),
         weighty=_weighty(change, revision, facts, marks),
         subject=_subject(change, revision, facts),
+        going_back=going_back(change),
         own=own,
         may_withdraw=own is not None and access.can_withdraw_review(user, change, own).allowed,
     )

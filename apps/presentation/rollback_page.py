@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from apps.changes.effects.irreversible import ReadBack, irreversible_parts
 from apps.changes.models import ChangeRequest
 from apps.core.errors import Conflict
 from apps.deployments.models import Deployment, Environment
-from apps.deployments.queries.irreversible import ReadBack, irreversible_parts
 from apps.policies.queries import policy_at
 from apps.vcs import history, merging, objects, paths, refs, trees
 

@@ -139,6 +139,7 @@ ROWS = [
     Row("GET change-policy", who(MEMBERS, 200), change("review")),
     Row("GET change-verdicts", who(MEMBERS, 200), change("done")),
     Row("GET change-overlaps", who(MEMBERS, 200), change("review")),
+    Row("GET change-inverse", who(MEMBERS, 200), change("review")),
     Row("GET change-overrides", who(MEMBERS, 200), change("review")),
     Row("POST change-overrides", who(ASK, 409), change("review"), {"reason": "the shop is down"}),
     Row("POST change-override-withdraw", who(MEMBERS, 404), change("review", override=1)),

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from apps.changes.effects.irreversible import irreversible_parts
 from apps.changes.models import Rendering, RenderingPlan
 from apps.core.clock import now
-from apps.deployments.queries.irreversible import irreversible_parts
 from apps.presentation.rollback_page import rollback_page
 from tests.support.delivery import Delivery, pipeline, run_until_idle
 

@@ -11,12 +11,14 @@ from apps.api import outputs, shapes
 from apps.api.answers import change_json, change_row_json, revision_json
 from apps.api.diff_outputs import DiffOut
 from apps.api.endpoints import endpoint, query, read
+from apps.api.inverse_outputs import InverseOut, inverse_json
 from apps.api.lookups import caller, change_of, repository_of
 from apps.api.merging_outputs import IntentOut, intent_json
 from apps.api.overlap_outputs import OverlapsOut, overlap_json
 from apps.api.pages import AFTER, LIMIT, number_parameter, page, page_size, word_parameter
 from apps.changes import queries
 from apps.changes import services as changes
+from apps.changes.inverse_words import going_back
 from apps.changes.models import ChangeRequest
 from apps.changes.overlaps import overlaps_of
 from apps.changes.search import STATES
@@ -193,3 +195,9 @@ def _detail(change: ChangeRequest) -> dict[str, Any]:
 def list_overlaps(request: Request, number: int) -> Response:
     """Resources or paths that other open changes touch too, and whether the order in which they are merged matters."""
     return Response({"results": [overlap_json(found) for found in overlaps_of(change_of(request, number))]})
+
+
+@endpoint("GET", response=InverseOut, summary="How it would be undone")
+def show_inverse(request: Request, number: int) -> Response:
+    """Whether the present revision can be taken back on its target branch, and what would not come back."""
+    return Response(inverse_json(going_back(change_of(request, number))))

@@ -14,6 +14,7 @@ from apps.changes.services.creating import (
     create_restoring_change,
 )
 from apps.changes.services.following import follow_branches, restore_pins, take_update
+from apps.changes.services.inverses import INVERT, compute_inverse, forget_inverse
 from apps.changes.services.moving import (
     assign_owner,
     back_to_draft,
@@ -39,6 +40,7 @@ from apps.changes.services.rendering import (
 )
 
 __all__ = [
+    "INVERT",
     "KEEP_SIDES",
     "RENDER",
     "RUN_PLANS",
@@ -48,12 +50,14 @@ __all__ = [
     "cancel_rendering",
     "carry_out_plan",
     "close_change",
+    "compute_inverse",
     "create_adoption",
     "create_change",
     "create_inverse_change",
     "create_restoring_change",
     "edit_change",
     "follow_branches",
+    "forget_inverse",
     "forget_side",
     "hand_in_plan",
     "mark_ready",

@@ -17,6 +17,7 @@ from apps.changes.effects.sides import packed
 from apps.changes.effects.targets import Found, Sides, reached_by, rendered_target, sides_of
 from apps.changes.effects.tools import fingerprint, fingerprint_of
 from apps.changes.models import ChangeRequest, RenderedSide, Rendering, RenderingPlan, Revision
+from apps.changes.services.inverses import forget_inverse
 from apps.changes.transitions import Entry, announce, record
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, PortalError
@@ -180,6 +181,7 @@ def _finish(row: Rendering, fence: int, columns: dict[str, Any]) -> None:
     with transaction.atomic():
         wanted = Rendering.objects.filter(pk=row.pk, fence=fence, state=State.QUEUED, attempt=row.attempt)
         if wanted.update(finished_at=now(), lease_until=None, **columns):
+            forget_inverse(row.revision_id)
             announce(row.revision.change)
 
 
@@ -208,6 +210,7 @@ def cancel_rendering(actor: User, *, change: ChangeRequest, environment: str, ta
         row, state=State.CANCELLED, finished_at=now(), lease_until=None, document=None, digest="", facts={},
         failure="", message=f"Cancelled by @{actor.username}.", message_path="", message_line=0,
     )  # fmt: skip
+    forget_inverse(row.revision_id)
     said = f"{actor.username} cancelled the rendering of {row.label} of {change.label} {row.revision.label}"
     record(change, actor, Entry("rendering.cancelled", said, _data(row), row.label, row.environment))
     return row
@@ -241,6 +244,7 @@ def hand_in_plan(
     except RenderError as error:
         raise InvalidInput("bad_plan", f"This plan cannot be read: {error.message}", field="plan") from None
     _swap(row, **_done(outcome_from(planned)), attempt=row.attempt + 1, finished_at=now(), lease_until=None)
+    forget_inverse(row.revision_id)
     said = f"{actor.username} handed in the plan of {row.label} for {change.label} {row.revision.label}"
     record(
         change,

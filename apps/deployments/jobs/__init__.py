@@ -8,6 +8,7 @@ from apps.deployments.jobs import (
     environments,
     following,
     health,
+    inverting,
     landing,
     planning,
     scheduled,
@@ -41,6 +42,13 @@ JOBS = (
     Job(name="deployments.merge_scheduled", due=scheduled.schedules_due, run=scheduled.merge_scheduled, every=2.0),
     Job(name="deployments.finish_changes", due=automatic.changes_due, run=automatic.finish_change, every=30.0),
     Job(name="deployments.roll_back_unhealthy", due=health.rollbacks_due, run=health.roll_back_unhealthy, every=5.0),
+    Job(
+        name="deployments.invert_again",
+        due=inverting.inverses_behind,
+        run=inverting.invert_again,
+        every=10.0,
+        slow=True,
+    ),
     Job(name="deployments.tidy_workspaces", due=tidying.attempts_due, run=tidying.tidy, every=60.0, slow=True),
 )
 

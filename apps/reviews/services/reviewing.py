@@ -11,6 +11,7 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.audit import services as audit
 from apps.audit.actors import Actor
+from apps.changes.inverse_words import as_shown, going_back
 from apps.changes.models import ChangeRequest, Revision
 from apps.changes.transitions import lock_change
 from apps.core.clock import now
@@ -98,8 +99,9 @@ def _submit(
     shown = _attested(actor, locked, current, displayed, via)
     _require_new(actor, locked, current, shown, gate, verdict=verdict)
     effects = _require_informed(actor, locked, current, shown, gate) if verdict == APPROVE else {}
+    inverse = as_shown(going_back(locked)) if verdict == APPROVE else {}
     review = Review.objects.create(
-        change=locked, revision=current, reviewer=actor, verdict=verdict, body=body.strip(), stage=gate.stage,
+        change=locked, revision=current, inverse=inverse, reviewer=actor, verdict=verdict, body=body.strip(), stage=gate.stage,
         environment=gate.environment, subject=current.subject, effects=effects, shown=shown, via=via,
         reauthenticated=gate.reauthenticated, created_at=now(),
     )  # fmt: skip
@@ -141,6 +143,7 @@ def _record(actor: User, review: Review, said: Published) -> None:
             **said.as_data(),
             "viewed": len(review.shown["viewed"]),
             "not_displayed": len(review.shown["not_displayed"]),
+            "inverse": {name: review.inverse.get(name, "") for name in ("state", "digest")},
         },
     )
 

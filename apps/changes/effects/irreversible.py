@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from apps.changes.effects.reading import effects_of
+from apps.changes.effects.reading import Effects, effects_of
 from apps.changes.models import ChangeRequest
 from apps.rendering.cloudformation.risks import loss_of
 
@@ -40,9 +40,12 @@ class ReadBack:
 
 def irreversible_parts(change: ChangeRequest) -> ReadBack:
     """From the renderings of the change's last revision; without targets nothing is known beyond the files."""
-    if change.revision is None:
-        return ReadBack((), ())
-    rows = effects_of(change.revision).rows
+    return irreversible_in(effects_of(change.revision)) if change.revision is not None else ReadBack((), ())
+
+
+def irreversible_in(effects: Effects) -> ReadBack:
+    """The same of renderings that were read already."""
+    rows = effects.rows
     parts = tuple(part for row in rows if row.state == "rendered" for part in _parts(row.label, row.facts))
     return ReadBack(parts, tuple(row.label for row in rows if row.state != "rendered"))
 

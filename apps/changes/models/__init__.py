@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from apps.changes.lifecycle import Status
+from apps.changes.models.inverses import Inverse as Inverse
 from apps.changes.querysets import (
     ChangeQuerySet,
     OutsideChangeQuerySet,
