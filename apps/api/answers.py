@@ -206,6 +206,8 @@ def review_json(row: Review) -> dict[str, Any]:
         "created_at": time(row.created_at),
         "withdrawn_at": time(row.withdrawn_at),
         "shown": row.shown or None,
+        "with_rollback": row.with_rollback,
+        "inverse": row.inverse.get("digest") or None,
     }
 
 

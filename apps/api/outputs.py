@@ -227,6 +227,8 @@ class ReviewOut(Out):
     created_at = moment()
     withdrawn_at = maybe_moment()
     shown = serializers.JSONField(allow_null=True, help_text="What had been displayed and viewed (docs/reviewing.md).")
+    with_rollback = serializers.BooleanField(help_text="The roll-back was approved, too: exactly this inverse.")
+    inverse = maybe_text("The digest of the inverse that was shown with an approval.")
 
 
 class DeploymentOut(Out):

@@ -239,6 +239,13 @@ class ReviewIn(Shape):
     body = Text(required=False, allow_blank=True, default="", max_length=20_000)
     stage = Stages(required=False, default="merge")
     environment = Text(required=False, allow_blank=True, allow_null=True, default="", max_length=60)
+    rollback = Text(
+        required=False,
+        allow_blank=True,
+        default="",
+        max_length=64,
+        help_text="Approve the roll-back, too: the `digest` of `…/inverse/` that you looked at.",
+    )
 
 
 class ViewedFileIn(Shape):

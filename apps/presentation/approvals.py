@@ -45,6 +45,7 @@ class ReviewRow:
     environment: str
     attested: Attested | None
     may_withdraw: bool
+    with_rollback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ def _row(user: User, change: ChangeRequest, row: Review, verdict: PolicyVerdict)
         environment=row.environment,
         attested=_attested(row),
         may_withdraw=row.withdrawn_at is None and can_withdraw_review(user, change, row).allowed,
+        with_rollback=row.with_rollback,
     )
 
 

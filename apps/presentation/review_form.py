@@ -9,13 +9,14 @@ from apps.changes.effects.reading import effects_of
 from apps.changes.inverse_words import GoingBack, going_back
 from apps.changes.models import ChangeRequest, Revision
 from apps.policies.evaluation import Facts, Part
+from apps.policies.evaluation.quality import duration_words
 from apps.presentation.plain import visible
 from apps.reviews import access
 from apps.reviews.content import effects_in, files_of, key_of
 from apps.reviews.marks import Marks, keys_of
 from apps.reviews.models import Review
 from apps.reviews.prospects import prospect
-from apps.reviews.queries import gate_of
+from apps.reviews.queries import gate_of, policy_of
 from apps.reviews.resources import PREFIX, seen_resources
 from apps.vcs.paths import display
 
@@ -64,7 +65,7 @@ class Subject:
 @dataclass(frozen=True, slots=True)
 class ReviewPanel:
     """``may_review``: the form is there. ``may_approve`` with ``why_not``; ``will_count``: the sentence before submitting,
-    ``counts`` whether it is a good one; ``unseen``: what has to be viewed before; ``own``: the verdict that stands.
+    ``counts`` whether it is a good one; ``preauthorise_for``: how long its roll-back can be approved beforehand (empty: not); ``unseen``: what has to be viewed before; ``own``: the verdict that stands.
     """
 
     revision: int
@@ -77,6 +78,7 @@ class ReviewPanel:
     weighty: tuple[WeightyGroup, ...] = ()
     subject: Subject | None = None
     going_back: GoingBack | None = None
+    preauthorise_for: str = ""
     own: Review | None = None
     may_withdraw: bool = False
 
@@ -95,6 +97,7 @@ def review_panel(
         number = revision.number if revision else 0
         return ReviewPanel(number, may_review=False, may_approve=approve.allowed, why_not=approve.text)
     marks = marks or Marks()
+    back = going_back(change)
     files = files_of(change, revision)
     rules, facts = gate_of(change)
     seen = (*keys_of(files, marks), *resource_keys_seen(user, change, facts))
@@ -110,10 +113,17 @@ def review_panel(
         unseen=tuple(_unseen(part, by_key) for part in found.unseen),
         weighty=_weighty(change, revision, facts, marks),
         subject=_subject(change, revision, facts),
-        going_back=going_back(change),
+        going_back=back,
+        preauthorise_for=_preauthorise_for(change, back) if approve.allowed else "",
         own=own,
         may_withdraw=own is not None and access.can_withdraw_review(user, change, own).allowed,
     )
+
+
+def _preauthorise_for(change: ChangeRequest, back: GoingBack | None) -> str:
+    """For how long after the merge a roll-back that is approved now would go by that; empty: it cannot be."""
+    seconds = policy_of(change).config.rollback.preauthorised_seconds
+    return duration_words(seconds) if seconds and back is not None and back.is_possible else ""
 
 
 def _unseen(part: Part, by_key: dict[str, str]) -> Weighty:

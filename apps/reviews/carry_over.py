@@ -40,11 +40,12 @@ def carries_over(git_dir: Path, approved: Revision, present: Revision) -> bool:
         return False
     oids = (approved.target_oid, approved.result_tree, present.target_oid, present.result_tree)
     try:
-        return all(oids) and _is_exact(git_dir, *oids)
+        return all(oids) and trees_carry_over(git_dir, *oids)
     except PortalError:
         return False
 
 
 @lru_cache(maxsize=8192)
-def _is_exact(git_dir: Path, old_target: str, approved: str, new_target: str, present: str) -> bool:
+def trees_carry_over(git_dir: Path, old_target: str, approved: str, new_target: str, present: str) -> bool:
+    """Whether what was ``approved`` on ``old_target`` comes out as exactly ``present`` on ``new_target`` (commits or trees)."""
     return merging.merge_trees(git_dir, old_target, new_target, approved).tree == present

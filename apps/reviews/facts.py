@@ -25,6 +25,7 @@ from apps.reviews.emergencies import emergency_fact, emergency_in_force, restore
 from apps.reviews.holds import hold_facts, override_facts, override_principals
 from apps.reviews.models import Review, Thread
 from apps.reviews.people import People, people_of, principals
+from apps.reviews.preauthorising import preauthorisations, preauthorised_reviews
 from apps.reviews.rego import with_rego
 from apps.reviews.resources import resource_parts
 from apps.reviews.thread_states import UNSETTLED
@@ -68,9 +69,10 @@ def approval_facts(
     policy = policy or policy_of(change)
     revision = change.revision
     reviews = list(change.reviews.select_related("reviewer", "revision"))
+    beforehand = preauthorisations(change, policy)
     contributors = [row for row in changes.contributors(change) if row.user is not None]
     owners = policy.path_owners(revision.paths) if revision else ()
-    people = people_of(change.repository, [review.reviewer for review in reviews] + [change.requester])
+    people = people_of(change.repository, [review.reviewer for review in (*beforehand, *reviews)] + [change.requester])
     people.by_id.update({row.user.pk: row.user for row in contributors if row.user is not None})
     known = principals([*ALWAYS, *_named(policy, owners), *override_principals(policy), *_confirmers(policy)], people)
     effects = known_effects(policy, revision)
@@ -85,8 +87,9 @@ def approval_facts(
         owners=owners,
         principals=known,
         people=_people(people),
-        reviews=tuple(
-            _review(row, revision, effects, reopened) for row in reviews if row.verdict != Review.Verdict.COMMENT
+        reviews=(
+            *preauthorised_reviews(beforehand, change, policy, effects, _facts_of),
+            *(_review(row, revision, effects, reopened) for row in reviews if row.verdict != Review.Verdict.COMMENT),
         ),
         contributors=_contributors(change, contributors),
         change_requests=_change_requests(reviews, stage, environment, people, _ids(contributors)),
@@ -101,6 +104,10 @@ def approval_facts(
     facts = _with_time(facts, change, policy, effects)
     facts = facts if revision is None else _with_revision(facts, change, revision)
     return _with_rules(facts, change, policy, people, effects)
+
+
+def _facts_of(change: ChangeRequest, stage: str, environment: str) -> evaluation.Facts:
+    return approval_facts(change, stage=stage, environment=environment)
 
 
 def _with_emergency(facts: evaluation.Facts, change: ChangeRequest, policy: Policy) -> evaluation.Facts:

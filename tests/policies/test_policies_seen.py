@@ -158,6 +158,9 @@ REASONS: dict[str, tuple[list[Rule], Facts, str]] = {
     "superseded": (RULE, facts(reviews=(approved(BOB), Review(BOB, "request_changes", 3))), "bob has since given another verdict"),
     "withdrawn": (RULE, facts(reviews=(approved(BOB, counts=False, why_not="withdrawn"),)), "bob withdrew the approval of r3"),
     "not_all_seen": ([sees("destroys")], facts(reviews=(approved(BOB),), parts=PARTS), "1 of 1 destroy not seen (a.yaml: PVC db)"),
+    "inverse_differs": (RULE, facts(reviews=(approved(BOB, counts=False, why_not="inverse_differs"),)), "bob approved another roll-back beforehand"),
+    "approval_lost": (RULE, facts(reviews=(approved(BOB, counts=False, why_not="approval_lost"),)), "bob's approval of the change that is rolled back does not count"),
+    "not_named": (RULE, facts(reviews=(approved(BOB, counts=False, why_not="not_named"),)), "was not named to bob"),
     "unknown": (RULE, facts(reviews=(approved(BOB, counts=False),)), "bob's approval could not be evaluated"),
 }  # fmt: skip
 LATER = {"rendered_changed", "plan_changed", "expired", "reauthentication_missing", "policy_changed"}

@@ -233,10 +233,14 @@ class StandardConfig:
 
 @dataclass(frozen=True, slots=True)
 class RollbackConfig:
-    """Approvals for going back to a state that was approved and live before."""
+    """Approvals for going back to a state that was approved and live before.
+
+    ``preauthorised_seconds``: for how long after a merge a roll-back goes by what its approvers said with their approval; 0: never.
+    """
 
     protected: int = 1
     others: int = 0
+    preauthorised_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

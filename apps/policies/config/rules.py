@@ -159,10 +159,11 @@ def read_rollback(reader: Reader, node: Node | None) -> RollbackConfig:
     mapping = reader.mapping(node, "rollback", "rollback: {protected: 1, others: 0}")
     if mapping is None:
         return RollbackConfig()
-    fields = reader.fields(mapping, "rollback", ("protected", "others"))
+    fields = reader.fields(mapping, "rollback", ("protected", "others", "preauthorised"))
     return RollbackConfig(
         reader.count(fields.get("protected"), "rollback.protected", default=1, low=0),
         reader.count(fields.get("others"), "rollback.others", default=0, low=0),
+        reader.duration(fields.get("preauthorised"), "rollback.preauthorised", default=0, example="preauthorised: 24h"),
     )
 
 

@@ -191,7 +191,9 @@ def _emergency(config: EmergencyConfig | None) -> str:
 
 
 def _rollback(config: PortalConfig) -> str:
-    return f"{config.rollback.protected} approvals in protected environments, {config.rollback.others} in others"
+    before = config.rollback.preauthorised_seconds
+    beforehand = f"; pre-authorised ones count for {duration_words(before)} after the merge" if before else ""
+    return f"{config.rollback.protected} approvals in protected environments, {config.rollback.others} in others{beforehand}"
 
 
 def _rego(config: PortalConfig) -> str:

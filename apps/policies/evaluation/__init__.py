@@ -30,6 +30,7 @@ from apps.policies.evaluation.facts import (
     Review,
 )
 from apps.policies.evaluation.judge import evaluate
+from apps.policies.evaluation.quality import is_expired
 from apps.policies.evaluation.record import from_record, replay, to_record
 from apps.policies.evaluation.rego import NAME as REGO_NAME
 from apps.policies.evaluation.rego import is_asked, rego_input, required_rules
@@ -89,6 +90,7 @@ __all__ = [
     "evaluate",
     "from_record",
     "is_asked",
+    "is_expired",
     "is_untold",
     "may_confirm",
     "may_override",

@@ -97,6 +97,9 @@ def _evidence(ledger: Ledger, given: Sequence[int], principals: Sequence[str]) -
 
 
 def _approved(ledger: Ledger, person: int) -> str:
+    beforehand = ledger.approval_of(person).beforehand
+    if beforehand:
+        return f"pre-authorised by {ledger.name(person)} {beforehand}"
     carried = f", carried over to r{ledger.facts.revision}" if ledger.approval_of(person).carried else ""
     return f"{ledger.name(person)} approved r{ledger.approvers[person].revision}{carried}"
 

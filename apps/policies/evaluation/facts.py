@@ -46,7 +46,8 @@ class Review:
     rule it out for a reason that only it can know. ``seen`` are the keys of the parts that the reviewer had
     marked as viewed at that moment; ``id`` tells two reviews of one person apart. ``at``: seconds since 1970 (0: not known).
     ``reauthenticated``: the person had just signed in again. ``carried``: it was given on an earlier target branch, and what
-    was approved, put on the present one, is exactly what would be merged.
+    was approved, put on the present one, is exactly what would be merged. ``beforehand``: it was given with the approval of the
+    change that is rolled back; when and with which one, in words.
     """
 
     person: int
@@ -62,6 +63,7 @@ class Review:
     at: int = 0
     reauthenticated: bool = False
     carried: bool = False
+    beforehand: str = ""
 
 
 @dataclass(frozen=True, slots=True)

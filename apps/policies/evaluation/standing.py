@@ -57,6 +57,9 @@ class Standing(StrEnum):
     REAUTHENTICATION_MISSING = "reauthentication_missing"
     NOT_ALL_SEEN = "not_all_seen"
     POLICY_CHANGED = "policy_changed"
+    INVERSE_DIFFERS = "inverse_differs"
+    APPROVAL_LOST = "approval_lost"
+    NOT_NAMED = "not_named"
 
 
 SENTENCES = {
@@ -85,7 +88,16 @@ SENTENCES = {
     Standing.REAUTHENTICATION_MISSING: "{who} did not sign in again for this approval, which the rule asks for.",
     Standing.NOT_ALL_SEEN: "{who} had not viewed everything that this rule asks for: {unseen}.",
     Standing.POLICY_CHANGED: "The policy changed since {who} approved r{revision}.",
+    Standing.INVERSE_DIFFERS: "{who} approved another roll-back beforehand than this one.",
+    Standing.APPROVAL_LOST: "{who}'s approval of the change that is rolled back does not count any more, so neither does the roll-back.",
+    Standing.NOT_NAMED: "Something that does not come back was not named to {who}, so this roll-back is not approved beforehand.",
 }
+BEFOREHAND = {
+    Standing.COUNTS: "Pre-authorised by {who} {beforehand}.",
+    Standing.EXPIRED: "{who} pre-authorised it {beforehand}; the time for that is over.",
+    Standing.WITHDRAWN: "{who} withdrew the approval with which this roll-back was pre-authorised.",
+}
+"""The words of what was given with the approval of the change that is rolled back, where they are others."""
 CARRIED = "{who}'s approval of r{revision} counts: put on the target branch as it is now, it is exactly r{current}."
 _LISTS = (
     "conflicts",
@@ -208,12 +220,14 @@ class Ledger:
         """The standing of a review in words."""
         contributor = self.contributed.get(review.person)
         carried = code is Standing.COUNTS and review.carried is True
-        text = (CARRIED if carried else SENTENCES[code]).format(
+        sentence = CARRIED if carried else SENTENCES[code]
+        text = (BEFOREHAND.get(code, sentence) if review.beforehand else sentence).format(
             who=self.name(review.person),
             revision=review.revision,
             current=self.facts.revision,
             contributed=contributor.revision if contributor else 0,
             unseen=unseen,
+            beforehand=review.beforehand,
         )
         counts = code is Standing.COUNTS
         return ReviewStanding(

@@ -35,6 +35,7 @@ class Review(models.Model):
         default=dict
     )  # what had been displayed and viewed: reviews.attestation says in which shape
     inverse = models.JSONField(default=dict)  # how it would have been undone, as shown: changes.inverse_words.as_shown
+    with_rollback = models.BooleanField(default=False)  # a roll-back that is exactly that inverse was approved as well
     via = models.CharField(max_length=10, default="page")  # page | token
     reauthenticated = models.BooleanField(default=False)  # the person had just signed in again
     created_at = models.DateTimeField()

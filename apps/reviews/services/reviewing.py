@@ -24,6 +24,7 @@ from apps.reviews.effects import known_effects, require_known
 from apps.reviews.facts import policy_of
 from apps.reviews.marks import marks_of
 from apps.reviews.models import Review
+from apps.reviews.preauthorising import require_preauthorisable
 from apps.reviews.prospects import approval_worth
 from apps.reviews.resources import seen_resources
 from apps.reviews.services.recording import refusals_on_record
@@ -48,6 +49,7 @@ class _Gate:
     stage: str
     environment: str
     reauthenticated: bool
+    rollback: str = ""
 
 
 def submit_review(
@@ -62,6 +64,7 @@ def submit_review(
     displayed: Displayed | None = None,
     via: str = "page",
     reauthenticated: bool = False,
+    rollback: str = "",
 ) -> Review:
     """Record what ``actor`` says about revision number ``revision``.
 
@@ -69,10 +72,12 @@ def submit_review(
     (:class:`Conflict` ``stale_revision``); refused are a contributor's approval, one for a rule whose parts ``actor``
     has not viewed or that asks who signs in again (``reauthenticated``), and a repeated identical verdict, so a double
     click makes one review. What was viewed is looked up here; ``displayed`` is only told along with it.
+    ``rollback``: the digest of the inverse that was shown; with it an approval is given for a roll-back that is exactly that,
+    too (:class:`Conflict` ``inverse_moved``, ``inverse_not_possible``; :class:`InvalidInput` where the policy knows no such thing).
     Who may not give one at all is refused on record, everything else that is refused writes nothing.
     The reviewer's pending comments are said with it, or stay drafts; a mere comment that has some needs no ``body``.
     """
-    gate = _Gate(stage, environment, reauthenticated)
+    gate = _Gate(stage, environment, reauthenticated, rollback.strip())
     with refusals_on_record(actor, change, "review.refused", WHO_MAY_NOT):
         review = _submit(actor, change, revision, gate, verdict=verdict, body=body, displayed=displayed, via=via)
     failpoint("K2")
@@ -99,11 +104,11 @@ def _submit(
     shown = _attested(actor, locked, current, displayed, via)
     _require_new(actor, locked, current, shown, gate, verdict=verdict)
     effects = _require_informed(actor, locked, current, shown, gate) if verdict == APPROVE else {}
-    inverse = as_shown(going_back(locked)) if verdict == APPROVE else {}
+    inverse = _inverse_shown(locked, gate, verdict)
     review = Review.objects.create(
         change=locked, revision=current, inverse=inverse, reviewer=actor, verdict=verdict, body=body.strip(), stage=gate.stage,
         environment=gate.environment, subject=current.subject, effects=effects, shown=shown, via=via,
-        reauthenticated=gate.reauthenticated, created_at=now(),
+        with_rollback=bool(gate.rollback), reauthenticated=gate.reauthenticated, created_at=now(),
     )  # fmt: skip
     _record(actor, review, publish_drafts(locked, actor))
     end_turn(locked, actor)
@@ -120,6 +125,19 @@ def _attested(
     files = files_of(change, revision)
     seen = seen_resources(actor, change)
     return attest(files, marks_of(actor, change, files), displayed, via=via, resources=seen)
+
+
+def _inverse_shown(change: ChangeRequest, gate: _Gate, verdict: str) -> dict[str, Any]:
+    """How the approved revision is undone, as known now; refuses a roll-back that is another one or cannot be approved beforehand."""
+    if verdict != APPROVE:
+        if gate.rollback:
+            text = "Only an approval can be given for the roll-back, too. Approve, or leave `rollback` out."
+            raise InvalidInput("rollback_without_approval", text, field="rollback")
+        return {}
+    found = going_back(change)
+    if gate.rollback:
+        require_preauthorisable(policy_of(change), change, found, gate.rollback)
+    return as_shown(found)
 
 
 def _record(actor: User, review: Review, said: Published) -> None:
@@ -144,6 +162,7 @@ def _record(actor: User, review: Review, said: Published) -> None:
             "viewed": len(review.shown["viewed"]),
             "not_displayed": len(review.shown["not_displayed"]),
             "inverse": {name: review.inverse.get(name, "") for name in ("state", "digest")},
+            "with_rollback": review.with_rollback,
         },
     )
 
@@ -195,7 +214,8 @@ def _require_new(
         return
     is_same = latest.revision_id == revision.pk and seen_keys(latest.shown) == seen_keys(shown)
     is_worth_more = (gate.reauthenticated and not latest.reauthenticated) or now() - latest.created_at > RENEWABLE
-    if is_same and not is_worth_more:
+    is_other = latest.with_rollback != bool(gate.rollback)
+    if is_same and not is_worth_more and not is_other:
         raise Conflict(
             "already_reviewed", f"You already {_past(verdict)} {change.label} {revision.label}.", review=latest.pk
         )

@@ -30,6 +30,8 @@ class Review(forms.Form):
     displayed = forms.CharField(required=False, max_length=400_000, widget=forms.HiddenInput)
     compared = forms.CharField(required=False, max_length=8, widget=forms.HiddenInput)
     verdict = forms.ChoiceField(choices=VERDICTS, widget=forms.RadioSelect, label="Your verdict")
+    # The digest of the inverse that stands on the page: what is approved beforehand is exactly that.
+    rollback = forms.CharField(required=False, max_length=64)
     body = forms.CharField(
         required=False,
         max_length=20_000,

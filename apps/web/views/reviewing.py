@@ -62,6 +62,7 @@ def _submit(request: HttpRequest, user: User, change: ChangeRequest, form: Revie
             change, data["revision"], view=data["view"], report=data["displayed"], compared=data["compared"]
         ),
         reauthenticated=has_just_signed_in(request),
+        rollback=data["rollback"],
     )
     return f"/changes/{change.number}/{'deployments/' if data['stage'] == 'deploy' else ''}"
 
@@ -77,7 +78,14 @@ def _again(
     if stale is not None:
         # Nothing of the new revision stands on this page, so nothing of it counts as displayed.
         kept = {name: form.data.get(name, "") for name in form.fields}
-        new = {"revision": str(current), "idempotency_key": "", "view": "", "displayed": "", "compared": ""}
+        new = {
+            "revision": str(current),
+            "idempotency_key": "",
+            "view": "",
+            "displayed": "",
+            "compared": "",
+            "rollback": "",
+        }
         form = review_form(frame.change, data={**kept, **new})
     revision = frame.change.revision
     marks = revision_marks(user, frame.change, revision) if revision else None
