@@ -76,7 +76,6 @@ def approval_facts(
     people.by_id.update({row.user.pk: row.user for row in contributors if row.user is not None})
     known = principals([*ALWAYS, *_named(policy, owners), *override_principals(policy), *_confirmers(policy)], people)
     effects = known_effects(policy, revision)
-    reopened = last_reopening([row.revision for row in reviews], revision)
     facts = evaluation.Facts(
         stage=str(stage),
         status=str(change.status),
@@ -89,7 +88,7 @@ def approval_facts(
         people=_people(people),
         reviews=(
             *preauthorised_reviews(beforehand, change, policy, effects, _facts_of),
-            *(_review(row, revision, effects, reopened) for row in reviews if row.verdict != Review.Verdict.COMMENT),
+            *_reviews(reviews, revision, effects),
         ),
         contributors=_contributors(change, contributors),
         change_requests=_change_requests(reviews, stage, environment, people, _ids(contributors)),
@@ -222,6 +221,12 @@ def _people(people: People) -> tuple[evaluation.Person, ...]:
         )
         for user in sorted(people.by_id.values(), key=lambda user: user.pk)
     )
+
+
+def _reviews(rows: list[Review], revision: Revision | None, effects: Effects | None) -> list[evaluation.Review]:
+    """All that say more than a comment, in the order in which they were given."""
+    reopened = last_reopening([row.revision for row in rows], revision)
+    return [_review(row, revision, effects, reopened) for row in rows if row.verdict != Review.Verdict.COMMENT]
 
 
 def _review(row: Review, revision: Revision | None, effects: Effects | None, reopened: int) -> evaluation.Review:
