@@ -18,7 +18,9 @@ from apps.deployments.queries.usual import Usual, usual_duration
 from apps.presentation import spans
 from apps.presentation.first_error import FirstError, first_error
 from apps.presentation.log_html import step_anchor
+from apps.presentation.log_notes import no_output, not_started
 from apps.presentation.log_pages import WHOLE, Look, StepLog, step_logs
+from apps.presentation.wait_rows import WaitRows, wait_rows
 
 EVENTS_SHOWN = 40
 UNDOABLE = frozenset({Status.SUCCEEDED, Status.FAILED, Status.UNKNOWN})
@@ -29,7 +31,7 @@ SLOW = 1.5
 
 @dataclass(frozen=True, slots=True)
 class StepRow:
-    """One line of the step list. ``seconds`` so far or in all; ``since`` while it runs."""
+    """One line of the step list. ``seconds`` so far or in all; ``since`` while it runs; ``note``: why it has no output."""
 
     name: str
     position: int
@@ -40,6 +42,7 @@ class StepRow:
     began: datetime | None = None
     problem: str = ""
     lines: int = 0
+    note: str = ""
     link: str = ""
     offers: tuple[str, ...] = ()
 
@@ -79,6 +82,7 @@ class DeploymentPage:
     since: datetime | None
     detail: str
     rollback: ChangeRequest | None
+    waits: WaitRows
     resources: tuple[dict[str, str], ...] = ()
     healthy: int = 0
     usual: Usual | None = None
@@ -102,6 +106,11 @@ class DeploymentPage:
         return self.deployment.status in MOVING
 
     @property
+    def longest(self) -> int:
+        """Seconds of the longest step, which the bars of the others are measured by."""
+        return max((int(step.seconds or 0) for step in self.steps), default=0)
+
+    @property
     def usually(self) -> str:
         """“usually 4–6 min”, while that still helps; nothing where too few have succeeded to tell."""
         return f"usually {spans.between(self.usual.low, self.usual.high)}" if self.usual else ""
@@ -118,8 +127,9 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None) -> D
     numbers = tuple(one.number for one in rows)
     shown = attempt if attempt in numbers else row.attempts
     found = queries.steps_of(row, attempt=shown)
-    steps = _steps(row, found, shown)
-    resources: list[dict[str, str]] = next((one.resources for one in rows if one.number == shown), [])
+    run = next((one for one in rows if one.number == shown), None)
+    steps = _steps(row, found, run)
+    resources: list[dict[str, str]] = run.resources if run else []
     return DeploymentPage(
         deployment=row,
         attempt=shown,
@@ -134,6 +144,7 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None) -> D
         rollback=ChangeRequest.objects.filter(rolls_back=row.change).order_by("-number").first(),
         resources=tuple(sorted(resources, key=_worst_first)),
         healthy=sum(1 for one in resources if one["health"] == "healthy"),
+        waits=wait_rows(row, shown),
         usual=usual_duration(row.environment) if row.status in MOVING else None,
         error=first_error(row, found, shown),
     )
@@ -154,15 +165,17 @@ def _between(start: datetime | None, end: datetime | None) -> float | None:
     return None if start is None else max(0.0, ((end or now()) - start).total_seconds())
 
 
-def _steps(row: Deployment, found: Sequence[Step], attempt: int) -> tuple[StepRow, ...]:
+def _steps(row: Deployment, found: Sequence[Step], run: Attempt | None) -> tuple[StepRow, ...]:
     """The steps of the attempt; before the first one, those of the plan, waiting."""
-    if found:
-        return tuple(_step(step, attempt) for step in found)
-    planned = enumerate(row.plan.get("steps", []))
-    return tuple(StepRow(str(step["name"]), i, "waiting", step_anchor(str(step["name"]), 1)) for i, step in planned)
+    if found and run is not None:
+        notes = [no_output(row, step, found, run.from_step) if not step.lines else "" for step in found]
+        return tuple(_step(step, run.number, note) for step, note in zip(found, notes, strict=True))
+    note = not_started(row)
+    names = [str(step["name"]) for step in row.plan.get("steps", [])]
+    return tuple(StepRow(name, i, "waiting", step_anchor(name, 1), note=note) for i, name in enumerate(names))
 
 
-def _step(step: Step, attempt: int) -> StepRow:
+def _step(step: Step, attempt: int, note: str) -> StepRow:
     running = step.launched_at is not None and step.ended_at is None
     return StepRow(
         name=step.name,
@@ -174,6 +187,7 @@ def _step(step: Step, attempt: int) -> StepRow:
         began=step.launched_at,
         problem=step.problem,
         lines=step.lines,
+        note=note,
         link=step.link,
         offers=tuple(step.offers),
     )
@@ -232,32 +246,12 @@ def logs_of(page: DeploymentPage, look: Look = WHOLE) -> list[StepLog]:
         look=look,
     )
     steps = {step.name: step for step in page.steps}
-    return [
-        replace(
-            log,
-            note=_note(page, steps.get(log.step), log),
-            is_open=log.lines > 0,
-            began=_seconds_of(steps.get(log.step)),
-        )
-        for log in logs
-    ]
+    return [_told(log, steps.get(log.step)) for log in logs]
 
 
-def _seconds_of(step: StepRow | None) -> int:
-    return int(step.began.timestamp()) if step and step.began else 0
-
-
-def _note(page: DeploymentPage, step: StepRow | None, log: StepLog) -> str:
-    """Why there is no line, in words: an empty log never stands there unexplained."""
-    if log.lines:
-        return log.note
-    status = step.status if step else "waiting"
-    if status == "running":
-        return "It runs, and has printed nothing yet."
-    if status == "skipped":
-        return "Skipped: this attempt began behind it."
-    if status != "waiting":
-        return "It printed nothing."
-    if page.deployment.status == Status.PENDING and page.deployment.waits:
-        return f"Not started: {page.deployment.waits[0]['text']}"
-    return "Not started." if page.has_ended else "Not started yet: the steps before it come first."
+def _told(log: StepLog, step: StepRow | None) -> StepLog:
+    """With why it is empty, and when the step began."""
+    if step is None:
+        return replace(log, is_open=True)
+    began = int(step.began.timestamp()) if step.began else 0
+    return replace(log, note=log.note if log.lines else step.note, is_open=True, began=began)
