@@ -20,7 +20,7 @@ from django.conf import settings  # noqa: E402
 from apps.deployments.dispatchers.staying import stay_for_steps  # noqa: E402
 from apps.live.relay import Listener  # noqa: E402
 from apps.live.routing import websocket_urlpatterns  # noqa: E402
-from apps.operations import draining  # noqa: E402
+from apps.operations import draining, observing  # noqa: E402
 from apps.operations.probes import Probes  # noqa: E402
 from apps.worker.embedded import Engine  # noqa: E402
 from gitops_portal.handler import PortalHandler  # noqa: E402
@@ -39,6 +39,7 @@ async def lifespan(
         if message["type"] == "lifespan.startup":
             draining.reset()
             draining.drain_before_stopping()
+            observing.begin()
             if relay is not None:
                 relay.start()
             if engine is not None:
@@ -51,6 +52,7 @@ async def lifespan(
                 await sync_to_async(stay_for_steps, thread_sensitive=False)()
             if relay is not None:
                 relay.stop()
+            observing.end()
             await send({"type": "lifespan.shutdown.complete"})
             return
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import dj_database_url
 
-from gitops_portal import caches, env, logs
+from gitops_portal import caches, env, logs, traces
 from gitops_portal.secret_key import load_secret_key
 from gitops_portal.sign_in import *  # noqa: F403  # the sign-in settings are one page of their own
 
@@ -125,6 +125,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "gitops_portal.middleware.request_context",
+    "apps.operations.middleware.trace_requests",
     "apps.operations.middleware.count_requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -230,6 +231,9 @@ PORTAL_METRICS = env.flag("PORTAL_METRICS")
 PORTAL_METRICS_TOKEN = env.text("PORTAL_METRICS_TOKEN")
 if PORTAL_METRICS and not PORTAL_METRICS_TOKEN:
     raise env.BadEnvironment("PORTAL_METRICS needs PORTAL_METRICS_TOKEN (or PORTAL_METRICS_TOKEN_FILE).")
+# Traces, by the standard variables of OpenTelemetry (OTEL_EXPORTER_OTLP_ENDPOINT …); the headers may be a secret file.
+PORTAL_TRACES = traces.are_wanted() and not TESTING
+PORTAL_TRACES_HEADERS = env.text("OTEL_EXPORTER_OTLP_TRACES_HEADERS") or env.text("OTEL_EXPORTER_OTLP_HEADERS")
 # Where a process that only does background work answers probes and metrics; 0: nowhere.
 PORTAL_PROBE_PORT = int(env.number("PORTAL_PROBE_PORT", 0))
 PORTAL_PROBE_HOST = env.text("PORTAL_PROBE_HOST", "127.0.0.1")

@@ -37,7 +37,7 @@ def pins(path: Path) -> tuple[dict[str, str], list[str]]:
 
 def unmet(source: Path, locked: dict[str, str]) -> Iterator[str]:
     for line in lines(source):
-        if line.startswith("-c "):
+        if line.startswith(("-c ", "-r ")):
             continue
         wanted = Requirement(line)
         version = locked.get(canonicalize_name(wanted.name))
@@ -51,13 +51,20 @@ def main() -> None:
     problems += more
     checks, more = pins(ROOT / "requirements-checks.txt")
     problems += more
+    traces, more = pins(ROOT / "requirements-traces.txt")
+    problems += more
+    problems += unmet(ROOT / "requirements-traces.in", traces)
     problems += unmet(ROOT / "requirements-checks.in", checks)
     problems += unmet(ROOT / "requirements.in", runtime)
     problems += unmet(ROOT / "requirements-dev.in", dev)
+    for other, locked in (("dev", dev), ("traces", traces)):
+        problems += [
+            f"requirements-{other}.txt has {name} {locked[name]}, requirements.txt has {runtime[name]}"
+            for name in sorted(runtime.keys() & locked.keys())
+            if runtime[name] != locked[name]
+        ]
     problems += [
-        f"requirements-dev.txt has {name} {dev[name]}, requirements.txt has {runtime[name]}"
-        for name in sorted(runtime.keys() & dev.keys())
-        if runtime[name] != dev[name]
+        f"requirements-dev.txt lacks {name} {traces[name]}" for name in traces if dev.get(name) != traces[name]
     ]
     if problems:
         sys.exit("\n".join([*problems, "Run `make lock`."]))

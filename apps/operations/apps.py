@@ -9,7 +9,9 @@ class OperationsConfig(AppConfig):
         from apps.core.leases import lease_lost
         from apps.operations.beside import serve_beside
         from apps.operations.metrics import count_lost_lease
+        from apps.operations.observing import begin
         from apps.worker.signals import engine_process_started
 
         lease_lost.connect(count_lost_lease, dispatch_uid="operations.lease")
         engine_process_started.connect(serve_beside, dispatch_uid="operations.beside")
+        engine_process_started.connect(begin, dispatch_uid="operations.traces")

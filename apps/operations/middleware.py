@@ -1,4 +1,4 @@
-"""Counting requests by the route that answered, never by their address."""
+"""Counting and tracing requests by the route that answered, never by their address."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
 
-from apps.operations.metrics import count_request
+from apps.core import tracing
+from apps.core.tracing import Fact
+from apps.operations.metrics import METHODS, count_request
 
 Answer = Callable[[HttpRequest], HttpResponse]
 NO_ROUTE = "none"
+TRACE_HEADERS = ("traceparent", "tracestate")
 
 
 def count_requests(get_response: Answer) -> Answer:
@@ -27,6 +30,28 @@ def count_requests(get_response: Answer) -> Answer:
         return response
 
     return middleware
+
+
+def trace_requests(get_response: Answer) -> Answer:
+    """A span for each request, inside of the caller's if it says so (``traceparent``). Not there unless traces are sent."""
+    if not settings.PORTAL_TRACES:
+        raise MiddlewareNotUsed
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        cause = {name: request.headers[name] for name in TRACE_HEADERS if name in request.headers}
+        facts: dict[str, Fact] = {"http.request.method": _method(request)}
+        with tracing.span(_method(request), kind="server", cause=cause, facts=facts) as note:
+            response = get_response(request)
+            route = route_of(request)
+            facts = {"http.route": route, "http.response.status_code": response.status_code}
+            note(facts, name=f"{_method(request)} {route}")
+        return response
+
+    return middleware
+
+
+def _method(request: HttpRequest) -> str:
+    return request.method if request.method in METHODS else "_OTHER"
 
 
 def route_of(request: HttpRequest) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from apps.core import tracing
 from apps.vcs.commands import arguments
 from apps.vcs.errors import GitFailed, GitOutputTooLarge, GitTimedOut
 from apps.vcs.limits import DEFAULT_LIMITS, Limits
@@ -156,12 +157,21 @@ def call(
     """
     seconds = limits.command_seconds if timeout is None else timeout
     most = limits.output_bytes if max_output is None else max_output
-    process = start(git_dir, command, args, transport=transport, cwd=cwd)
-    process.limit(
-        memory=limits.memory_bytes,
-        cpu_seconds=int(seconds) * 4 + 5,
-        file_bytes=limits.repository_bytes * 2,
-    )
+    with tracing.span(f"git {command}", kind="client", facts={"git.command": command}) as note:
+        process = start(git_dir, command, args, transport=transport, cwd=cwd)
+        process.limit(
+            memory=limits.memory_bytes,
+            cpu_seconds=int(seconds) * 4 + 5,
+            file_bytes=limits.repository_bytes * 2,
+        )
+        done = _to_the_end(process, command, stdin, seconds, most, watch)
+        note({"git.exit_code": done.code})
+    return done
+
+
+def _to_the_end(
+    process: Process, command: str, stdin: bytes, seconds: float, most: int, watch: Callable[[], None] | None
+) -> Completed:
     try:
         code, out, err = process.communicate(stdin, deadline=time.monotonic() + seconds, max_output=most, watch=watch)
     except TooSlowError as error:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from apps.core import tracing
 from apps.vcs import gateway
 from apps.vcs.conversation import Conversation, DiedError
 from apps.vcs.errors import GitFailed, ObjectMissing
@@ -62,6 +63,11 @@ class Pool:
 
     def ask(self, git_dir: Path, kind: str, question: Callable[[Conversation], Answer]) -> Answer:
         """``question`` asked of a process for ``git_dir``; once more of a new one if it died."""
+        command = KINDS[kind][0]
+        with tracing.span(f"git {command}", kind="client", facts={"git.command": command, "git.pooled": True}):
+            return self._ask(git_dir, kind, question)
+
+    def _ask(self, git_dir: Path, kind: str, question: Callable[[Conversation], Answer]) -> Answer:
         key = _key(git_dir)
         conversation, pooled = self._take(key, git_dir, kind)
         try:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
+from apps.core import tracing
+from apps.core.tracing import Cause
 from apps.core.work import Job, work_requested
 from apps.worker.embedded import Engine
 from apps.worker.registry import jobs
 
 log = structlog.get_logger(__name__)
 SILENCE_SECONDS = 5.0
+CAUSE = "portal_cause"
+"""The header of a message that carries the span in which the unit was asked for; empty where nobody records."""
 _silent_until = 0.0
 
 
@@ -35,7 +40,8 @@ def send(name: str, pk: int, **_: Any) -> None:
     if job is None or time.monotonic() < _silent_until:
         return
     try:
-        run_unit.apply_async((name, pk), queue=queue_of(job), retry=False, expires=60)
+        headers = {CAUSE: dict(tracing.cause())}
+        run_unit.apply_async((name, pk), queue=queue_of(job), retry=False, expires=60, headers=headers)
     except (OperationalError, OSError) as problem:
         _silent_until = time.monotonic() + SILENCE_SECONDS
         log.warning("wake_up_lost", job=name, pk=pk, problem=type(problem).__name__)
@@ -51,6 +57,11 @@ class SweepingDispatcher(Engine):
 
     def __init__(self) -> None:
         super().__init__({name: _sending(job) for name, job in jobs().items()})
+
+    def carry_out(self, run: Callable[[int], None], name: str, pk: int, cause: Cause) -> bool:
+        """Sending is no work that anybody wants to see: a span begins where the unit is done."""
+        run(pk)
+        return True
 
 
 def _sending(job: Job) -> Job:

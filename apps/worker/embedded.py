@@ -17,6 +17,8 @@ from typing import Any
 import structlog
 from django.db import close_old_connections, connections
 
+from apps.core import tracing
+from apps.core.tracing import Cause
 from apps.core.work import Job, pause_after, work_requested
 from apps.worker.registry import jobs
 
@@ -38,6 +40,7 @@ class Engine:
         self._wanted: dict[Unit, None] = {}  # an ordered set
         self._running: set[Unit] = set()
         self._again: set[Unit] = set()
+        self._causes: dict[Unit, Cause] = {}  # of those that were asked for, where traces are recorded
         self._failures: dict[Unit, tuple[int, float]] = {}  # how often in a row, not before (monotonic s)
         self._next_sweep = dict.fromkeys(self.jobs, 0.0)
         self._stopping = False
@@ -69,12 +72,18 @@ class Engine:
             pool.shutdown(wait=not self._running, cancel_futures=True)
         log.info("engine_stopped")
 
+    def carry_out(self, run: Callable[[int], None], name: str, pk: int, cause: Cause) -> bool:
+        """Do one unit in this thread; whether it succeeded."""
+        return run_unit(run, name, pk, cause)
+
     def wake(self, name: str, pk: int, **_: Any) -> None:
         """Do one unit soon; called after a commit, in the thread that committed."""
         if name not in self.jobs:
             return
         with self._changed:
             self._failures.pop((name, pk), None)
+            if cause := tracing.cause():
+                self._causes[(name, pk)] = cause
             self._want((name, pk))
             self._changed.notify_all()
 
@@ -138,7 +147,9 @@ class Engine:
 
     def _run(self, unit: Unit) -> None:
         name, pk = unit
-        succeeded = self._stopping or run_unit(self.jobs[name].run, name, pk)
+        with self._changed:
+            cause = self._causes.pop(unit, {})
+        succeeded = self._stopping or self.carry_out(self.jobs[name].run, name, pk, cause)
         with self._changed:
             self._running.discard(unit)
             if succeeded:
@@ -153,11 +164,12 @@ class Engine:
             self._changed.notify_all()
 
 
-def run_unit(run: Callable[[int], None], name: str, pk: int) -> bool:
-    """Do one unit with connections of its own; False (and a log line) when it raised."""
+def run_unit(run: Callable[[int], None], name: str, pk: int, cause: Cause | None = None) -> bool:
+    """Do one unit with connections of its own; False (and a log line) when it raised. ``cause``: the span that asked for it."""
     close_old_connections()
     try:
-        run(pk)
+        with tracing.span(name, kind="consumer", cause=cause, facts={"portal.job": name, "portal.unit": pk}):
+            run(pk)
     except Exception:
         log.exception("unit_failed", job=name, pk=pk)
         return False

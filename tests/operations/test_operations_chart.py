@@ -208,8 +208,9 @@ def pins(path: Path) -> set[str]:
     return {line.split(";")[0].rstrip(" \\") for line in lines if re.match(r"[A-Za-z0-9._\[\]-]+==", line)}
 
 
-def test_the_hashes_are_of_the_locked_versions():
-    hashed = ROOT / "deploy" / "requirements.txt"
-    assert pins(hashed) == pins(ROOT / "requirements.txt"), "run `make lock`"
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-traces.txt"])
+def test_the_hashes_are_of_the_locked_versions(name: str):
+    hashed = ROOT / "deploy" / name
+    assert pins(hashed) == pins(ROOT / name), "run `make lock`"
     assert hashed.read_text().count("--hash=sha256:") >= len(pins(hashed))
     assert "://" not in hashed.read_text()

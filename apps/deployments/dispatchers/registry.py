@@ -18,6 +18,7 @@ from apps.deployments.dispatchers import (
     webhook,
 )
 from apps.deployments.dispatchers.local import LocalDispatcher
+from apps.deployments.dispatchers.tracing import traced
 
 DISPATCHERS: dict[str, Dispatcher] = {
     "local": LocalDispatcher(),
@@ -45,7 +46,7 @@ TESTS: dict[str, Callable[[Outside], str]] = {
 def dispatcher_of(via: str) -> Dispatcher:
     """The dispatcher of that name; :class:`Unavailable` names those that exist."""
     try:
-        return DISPATCHERS[via]
+        return traced(DISPATCHERS[via], via)
     except KeyError:
         raise Unavailable(
             "no_dispatcher",
