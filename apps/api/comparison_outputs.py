@@ -11,6 +11,7 @@ from apps.api.fields import Text, maybe_moment, maybe_number, maybe_text, moment
 from apps.api.outputs import Out
 from apps.api.shapes import Shape
 from apps.deployments.queries.comparing import Side
+from apps.deployments.queries.drift import STATES as DRIFT_STATES
 from apps.presentation.board import Board, Cell
 from apps.presentation.comparison_page import ComparedField, ComparedResource, ComparedTarget, Comparison
 
@@ -102,7 +103,8 @@ class CellOut(Out):
     behind = whole()
     waiting = whole()
     frozen_until = maybe_text("In words.")
-    drift = maybe_text("null: not checked.")
+    drift = maybe_text(f"One of {', '.join(DRIFT_STATES)}; null: nothing is live.")
+    drift_checked_at = maybe_moment()
     live_commit = maybe_text()
     live_change = maybe_number()
     live_since = maybe_moment()
@@ -231,7 +233,8 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "behind": cell.place.behind,
         "waiting": len(cell.place.pending),
         "frozen_until": cell.frozen_until or None,
-        "drift": cell.drift.state if cell.drift else None,
+        "drift": cell.drift.known.state if cell.drift else None,
+        "drift_checked_at": time(cell.drift.known.checked_at) if cell.drift else None,
         "live_commit": cell.environment.live_commit or None,
         "live_change": live.change.number if live else None,
         "live_since": time(cell.environment.live_since),

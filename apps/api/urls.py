@@ -11,6 +11,7 @@ from apps.api.views import (
     connections,
     deployments,
     desk,
+    drift,
     environments,
     gates,
     locks,
@@ -236,6 +237,32 @@ urlpatterns = [
         "environments/<str:repository>/<str:environment>/lock/take-over/",
         route(locks.take_over_lock),
         name="environment-lock-take-over",
+    ),
+    path("environments/<str:repository>/<str:environment>/drift/", route(drift.show_drift), name="environment-drift"),
+    path(
+        "environments/<str:repository>/<str:environment>/drift/check/",
+        route(drift.check_drift),
+        name="environment-drift-check",
+    ),
+    path(
+        "environments/<str:repository>/<str:environment>/drift/acceptances/",
+        route(drift.accept_drift),
+        name="environment-drift-acceptances",
+    ),
+    path(
+        "environments/<str:repository>/<str:environment>/drift/acceptances/<str:mark>/",
+        route(drift.end_drift_acceptance),
+        name="environment-drift-acceptance",
+    ),
+    path(
+        "environments/<str:repository>/<str:environment>/drift/reapply/",
+        route(drift.reapply_live),
+        name="environment-drift-reapply",
+    ),
+    path(
+        "environments/<str:repository>/<str:environment>/drift/adopt/",
+        route(drift.adopt_drift),
+        name="environment-drift-adopt",
     ),
     path(
         "environments/<str:repository>/<str:environment>/secrets/<str:name>/",

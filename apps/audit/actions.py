@@ -159,6 +159,11 @@ ACTIONS: dict[str, str] = {
     "environment.created": "Environment created",
     "environment.updated": "Environment changed",
     "comparison.requested": "Comparison of two environments asked for",
+    "drift.check_asked": "Check for drift asked for",
+    "drift.found": "Drift of an environment found",
+    "drift.gone": "Environment in sync again",
+    "drift.accepted": "Finding of drift accepted until a date",
+    "drift.acceptance_ended": "Acceptance of a finding of drift ended",
     "status_page.set": "Public status page of an environment set up, changed, or switched on or off",
     # runbooks
     "runbook.started": "Runbook started",

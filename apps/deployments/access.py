@@ -89,6 +89,16 @@ def can_compare(user: User, environment: Environment) -> Verdict:
     return repositories.can_ask(user, environment.repository)
 
 
+def can_check_drift(user: User, environment: Environment) -> Verdict:
+    """A look changes nothing there, but asks another system and costs time of the workers: whoever may ask for a change."""
+    return repositories.can_ask(user, environment.repository)
+
+
+def can_settle_drift(user: User, environment: Environment) -> Verdict:
+    """Letting drift be for a while: deployers, who would put it right otherwise."""
+    return repositories.can_deploy(user, environment.repository)
+
+
 def can_lock(user: User, environment: Environment) -> Verdict:
     """Keep an environment for one's own deployments, and take such a lock over: deployers."""
     return repositories.can_deploy(user, environment.repository)
@@ -151,3 +161,11 @@ def require_publish_status(user: User, environment: Environment) -> None:
 
 def require_compare(user: User, environment: Environment) -> None:
     can_compare(user, environment).require()
+
+
+def require_check_drift(user: User, environment: Environment) -> None:
+    can_check_drift(user, environment).require()
+
+
+def require_settle_drift(user: User, environment: Environment) -> None:
+    can_settle_drift(user, environment).require()

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
+from django.db.models import F, Q
 
 from apps.core.leases import LeasedQuerySet
+from apps.deployments.lifecycle import HOLDS_LOCK
 from apps.repositories.models import Repository
 
 if TYPE_CHECKING:
-    from apps.deployments.models import Deployment, MergeIntent, MergeSchedule, TargetComparison, TargetFreeze  # noqa: F401
+    from apps.deployments.models import (  # noqa: F401
+        Deployment,
+        DriftWatch,
+        MergeIntent,
+        MergeSchedule,
+        TargetComparison,
+        TargetFreeze,
+    )
 
 
 class MergeIntentQuerySet(LeasedQuerySet["MergeIntent"]):
@@ -40,3 +50,15 @@ class TargetComparisonQuerySet(LeasedQuerySet["TargetComparison"]):
     def queued(self) -> TargetComparisonQuerySet:
         """Those that are not rendered yet."""
         return self.filter(state="queued")
+
+
+class DriftWatchQuerySet(LeasedQuerySet["DriftWatch"]):
+    def due(self, at: datetime) -> DriftWatchQuerySet:
+        """What is to be looked at now: the time has come, or something else is live than what was looked at.
+
+        Only where something is live; never while a deployment holds the environment.
+        """
+        holding = Q(environment__deployments__status__in=[str(status) for status in HOLDS_LOCK])
+        moved = Q(every_seconds__gt=0) & (Q(checked=None) | ~Q(checked=F("environment__live_deployment")))
+        rows = self.filter(environment__defined=True, environment__live_deployment__isnull=False)
+        return rows.filter(Q(next_at__lte=at) | moved).exclude(holding)

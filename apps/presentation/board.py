@@ -19,10 +19,12 @@ from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.board import STATES, Asked, Place, board_rows, environments_of, places_of
 from apps.deployments.queries.board import BoardRow as Found
+from apps.deployments.queries.drift import Drift, drift_of, drifted_among
 from apps.policies import calendar
 from apps.policies.config import DEPLOY, FREEZE
 from apps.policies.queries import Policy, policy_at
 from apps.presentation.change_list import Chip, Select, select_of
+from apps.presentation.drift_words import DriftWord, drift_word
 from apps.presentation.words import word_of
 from apps.repositories.models import BranchTip, Repository
 from apps.reviews.holds import windows_for
@@ -36,19 +38,10 @@ FROZEN = "frozen"
 
 
 @dataclass(frozen=True, slots=True)
-class DriftWord:
-    """What a comparison of Git with the running system found: a key of the words, what follows it, and since when."""
-
-    state: str
-    detail: str = ""
-    since: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Cell:
     """One environment on the board, for one service. ``sync`` and ``health`` are keys of the words.
 
-    ``drift``: ``None`` while nothing compares Git with what runs, which is shown as "not checked". ``frozen_until``: in words,
+    ``drift``: ``None`` where nothing is live, so that there is nothing to compare with. ``frozen_until``: in words,
     empty unless a freeze holds.
     """
 
@@ -71,13 +64,17 @@ class Cell:
         return environment_url(self.environment)
 
     @property
+    def drift_url(self) -> str:
+        return f"{self.url}drift/"
+
+    @property
     def compare_url(self) -> str:
         return f"/environments/compare/?{urlencode({'from': side_of(self.environment), 'to': 'git'})}"
 
     @property
     def has_notes(self) -> bool:
         """Whether a line of small facts follows the words."""
-        return self.health != "not_checked" or bool(self.frozen_until or self.place.pending or self.drift)
+        return self.health_since is not None or bool(self.frozen_until or self.place.pending)
 
     @property
     def behind_words(self) -> str:
@@ -135,6 +132,9 @@ def side_of(row: Environment) -> str:
 def board_page(user: User, asked: Asked, *, column: int = 0) -> Board:
     """One page; the number of queries does not depend on how much there is."""
     among, left_out = _frozen(user, asked) if asked.state == FROZEN else (None, 0)
+    if asked.drift:
+        drifted = drifted_among(environments_of(user))
+        among = drifted if among is None else sorted(set(drifted) & set(among))
     found = board_rows(user, asked, among=among)
     names = _columns(row for one in found.rows for row in one.environments)
     start = min(column, max(len(names) - 1, 0)) // COLUMNS * COLUMNS
@@ -174,11 +174,13 @@ def _rows(found: Sequence[Found], shown: Sequence[str]) -> tuple[BoardRow, ...]:
     environments = {row.pk: row for one in found for row in one.environments if row.name in shown}
     places = places_of(environments.values())
     policies = policies_of({row.repository_id: row.repository for row in environments.values()}.values())
+    drifts = drift_of(environments.values())
     outside = open_counts({one.repository for one in found})
     rows = []
     for one in found:
         policy = policies.get(one.repository.pk)
-        cells = {row.name: cell_of(places[row.pk], policy, one.service) for row in one.environments if row.pk in places}
+        here = [row for row in one.environments if row.pk in places]
+        cells = {row.name: cell_of(places[row.pk], policy, one.service, drift=drifts[row.pk]) for row in here}
         in_order = tuple(cells.get(name) for name in shown)
         rows.append(BoardRow(one.repository.name, one.service, outside.get(one.repository.pk, 0), in_order))
     return tuple(rows)
@@ -239,8 +241,8 @@ def _frozen(user: User, asked: Asked) -> tuple[list[int], int]:
     return found, left_out
 
 
-def cell_of(place: Place, policy: Policy | None, service: str = "") -> Cell:
-    """The two words of one environment, and where each leads."""
+def cell_of(place: Place, policy: Policy | None, service: str = "", *, drift: Drift | None = None) -> Cell:
+    """The words of one environment, and where each leads."""
     until = frozen_until(policy, place.environment.name)
     health, detail, about, since = _health(place, is_frozen=until is not None)
     return Cell(
@@ -252,6 +254,7 @@ def cell_of(place: Place, policy: Policy | None, service: str = "") -> Cell:
         health_url=f"/deployments/{about.number}/" if about else "",
         health_since=since,
         frozen_until=until or "",
+        drift=drift_word(drift) if drift is not None and place.live is not None else None,
     )
 
 
@@ -283,6 +286,7 @@ def _selects(user: User, asked: Asked) -> tuple[Select, ...]:
         _select("repository", "Repository", "All", [(one, one) for one in sorted(repositories)], asked.repository),
         _select("environment", "Environment", "All", [(one, one) for one in sorted(names)], asked.environment),
         _select("state", "State", "Any state", states, asked.state),
+        _select("drift", "Drift", "Either way", [("1", "Only what has drifted")], "1" if asked.drift else ""),
         _select("behind", "Behind Git", "Either way", [("1", "Only what is behind")], "1" if asked.behind else ""),
     )
 
@@ -295,7 +299,7 @@ def _select(name: str, label: str, every: str, options: Sequence[tuple[str, str]
 
 def _url(asked: Asked, **other: Any) -> str:
     pairs = {"q": asked.q, "repository": asked.repository, "environment": asked.environment, "state": asked.state,
-             "behind": "1" if asked.behind else "", **other}  # fmt: skip
+             "behind": "1" if asked.behind else "", "drift": "1" if asked.drift else "", **other}  # fmt: skip
     kept = {name: value for name, value in pairs.items() if value}
     return f"/environments/?{urlencode(kept)}" if kept else "/environments/"
 
@@ -303,5 +307,5 @@ def _url(asked: Asked, **other: Any) -> str:
 def _chips(asked: Asked) -> tuple[Chip, ...]:
     values = (("q", asked.q, asked.q), ("repository", asked.repository, asked.repository),
               ("environment", asked.environment, asked.environment),
-              ("state", asked.state, asked.state.replace("_", " ")), ("behind", asked.behind, "yes"))  # fmt: skip
+              ("state", asked.state, asked.state.replace("_", " ")), ("behind", asked.behind, "yes"), ("drift", asked.drift, "yes"))  # fmt: skip
     return tuple(Chip(f"{name}: {text}", _url(asked, **{name: ""})) for name, value, text in values if value)

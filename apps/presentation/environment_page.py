@@ -13,6 +13,7 @@ from apps.deployments import queries
 from apps.deployments.access import can_keep_secrets, can_lock, can_unlock
 from apps.deployments.models import Deployment, Environment, EnvironmentLock, EnvironmentSecret, StatusPage
 from apps.deployments.queries.board import Place, places_of
+from apps.deployments.queries.drift import drift_of
 from apps.deployments.queries.ledger import Brought, brought_by
 from apps.deployments.queries.locks import lock_of
 from apps.deployments.queries.status_pages import status_page_of
@@ -93,7 +94,7 @@ def environment_page(user: User, repository: str, name: str, *, after: int | Non
     lock = lock_of(row)
     others = Environment.objects.filter(repository=row.repository_id, defined=True).exclude(pk=row.pk)
     return EnvironmentPage(
-        cell=cell_of(place, policy),
+        cell=cell_of(place, policy, drift=drift_of([row])[row.pk]),
         history=tuple(_history(row, one, brought.get(one.pk)) for one in found.items),
         next_after=found.next_after,
         policy=policy,

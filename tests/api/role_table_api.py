@@ -224,6 +224,17 @@ ROWS = [
     Row("PUT environment-lock", who(DEPLOY, 200), STAGING, {"reason": "a migration"}),
     Row("POST environment-lock-take-over", who(DEPLOY, 409), STAGING, {"reason": "urgent", "lock": 1}),
     Row("DELETE environment-lock", who(DEPLOY, 409), STAGING),
+    Row("GET environment-drift", who(MEMBERS, 200), STAGING),
+    Row("POST environment-drift-check", who(ASK, 202), STAGING),
+    Row(
+        "POST environment-drift-acceptances",
+        who(DEPLOY, 409),
+        STAGING,
+        {"mark": "0" * 64, "reason": "known", "until": f"{TOMORROW}Z"},
+    ),
+    Row("DELETE environment-drift-acceptance", who(DEPLOY, 409), {**STAGING, "mark": "0" * 64}),
+    Row("POST environment-drift-reapply", who(MERGE, 201), STAGING),
+    Row("POST environment-drift-adopt", who(ASK, 409), STAGING),
     # connections: administrators keep them; maintainers of a repository that may use one see and try it
     Row("GET connections", signed_in(200)),
     Row(

@@ -117,7 +117,9 @@ def test_nothing_is_called_healthy_or_synced_that_no_check_has_looked_at(tmp_pat
     run_until_idle()
     cells = [cell for row in board_page(delivery.people.bob, Asked()).rows for cell in row.cells if cell]
     assert [cell.environment.live_commit for cell in cells] == [cells[0].environment.live_commit] * 2
-    assert {(cell.sync, cell.health, cell.drift) for cell in cells} == {("up_to_date", "not_checked", None)}
+    assert {(cell.sync, cell.health, cell.drift and cell.drift.key) for cell in cells} == {
+        ("up_to_date", "not_checked", "drift_never")
+    }
 
 
 def test_what_is_live_is_what_was_deployed_not_what_was_merged_last(tmp_path: Path) -> None:

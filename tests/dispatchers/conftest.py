@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.clusters import Cluster
+from tests.support.kube import kube
 
 
 @pytest.fixture(autouse=True)
 def _plain_http(settings: Any) -> None:
     settings.PORTAL_CONNECTION_PLAIN_HTTP = ["127.0.0.1"]
     settings.PORTAL_LEASE_SECONDS = 1
+
+
+@pytest.fixture(params=["stub", "real"])
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Each such test says the same of both."""
+    if request.param == "stub":
+        with kube() as found:
+            yield Cluster(found.url, "")
+        return
+    url, ca = os.environ.get("PORTAL_TEST_KUBE_URL"), os.environ.get("PORTAL_TEST_KUBE_CA")
+    if not url or not ca:
+        pytest.skip("no real API server: PORTAL_TEST_KUBE_URL, PORTAL_TEST_KUBE_CA")
+    found_real = Cluster(url, Path(ca).read_text())
+    yield found_real
+    found_real.client.delete(f"/api/v1/namespaces/{found_real.namespace}")

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,22 +14,6 @@ from apps.deployments.dispatchers.kube_resources import LABEL, owner_of
 from apps.deployments.dispatchers.kubernetes import test as try_connection
 from tests.support.clusters import K8S, Cluster, config, deployment, finished, ledger, succeeded
 from tests.support.dispatching import log_of, look, sent
-from tests.support.kube import kube
-
-
-@pytest.fixture(params=["stub", "real"])
-def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """Each such test says the same of both."""
-    if request.param == "stub":
-        with kube() as found:
-            yield Cluster(found.url, "")
-        return
-    url, ca = os.environ.get("PORTAL_TEST_KUBE_URL"), os.environ.get("PORTAL_TEST_KUBE_CA")
-    if not url or not ca:
-        pytest.skip("no real API server: PORTAL_TEST_KUBE_URL, PORTAL_TEST_KUBE_CA")
-    found_real = Cluster(url, Path(ca).read_text())
-    yield found_real
-    found_real.client.delete(f"/api/v1/namespaces/{found_real.namespace}")
 
 
 def test_resources_are_tried_applied_and_waited_for(cluster: Cluster) -> None:

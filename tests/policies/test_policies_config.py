@@ -103,6 +103,11 @@ def test_no_environments_means_one_without_a_pipeline() -> None:
     assert not config.environments[0].deploy.has_pipeline
 
 
+def test_drift_is_looked_for_as_often_as_it_says_and_else_only_when_asked() -> None:
+    config = read(HEAD + "environments: {a: {drift: {every: 5m}}, b: {drift: {every: 7d}}, c: {}}")
+    assert [found.drift_seconds for found in config.environments] == [300, 604_800, 0]
+
+
 RULE = HEAD + "rules:\n  - name: a\n    needs: {approvals: 1, from: [code-owners]}\n"
 MISTAKES = [
     ("rules: 3\n", 1, 1, "lacks the key `apiVersion`", "Add the line"),
@@ -195,6 +200,11 @@ MISTAKES = [
         "must be text, but is a list",
         "Write",
     ),
+    (HEAD + "environments: {a: {drift: {}}}", 2, 27, "lacks the key `every`", "Add"),
+    (HEAD + "environments: {a: {drift: {every: 4m59s}}}", 2, 35, "must be from 5m to 7d", "every: 30m"),
+    (HEAD + "environments: {a: {drift: {every: 8d}}}", 2, 35, "must be from 5m to 7d", "every: 30m"),
+    (HEAD + "environments: {a: {drift: {every: often}}}", 2, 35, "must be a duration", "30m"),
+    (HEAD + "environments: {a: {drift: 30m}}", 2, 27, "must be a mapping", "{every: 30m}"),
     (HEAD + "rollback: {protected: -1}", 2, 23, "from 0 to 20", "Write"),
     (HEAD + "emergency: {approvals: 1}", 2, 12, "lacks the key `from`", "Add"),
     (HEAD + "runbooks: ../x", 2, 11, "inside the repository", "docs/runbooks"),

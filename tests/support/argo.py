@@ -61,6 +61,7 @@ class Argo:
     name: str = "web"
     app: dict[str, Any] = field(default_factory=dict)
     nodes: list[dict[str, Any]] = field(default_factory=list)
+    managed: list[dict[str, Any]] = field(default_factory=list)
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     synced: list[dict[str, Any]] = field(default_factory=list)
@@ -120,8 +121,9 @@ class Argo:
         if unquote(steps[1]) != self.name:
             return 403, {"code": 7, "message": "permission denied", "error": "permission denied"}
         act = (method, "/".join(steps[2:]))
-        if act == ("GET", "resource-tree"):
-            return 200, {"nodes": self.nodes}
+        told = {("GET", "resource-tree"): {"nodes": self.nodes}, ("GET", "managed-resources"): {"items": self.managed}}
+        if act in told:
+            return 200, told[act]
         if act == ("DELETE", "operation"):
             self.status["operationState"]["phase"] = "Terminating"
             return 200, {}

@@ -31,9 +31,11 @@ class Cluster:
         self.client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, verify=verify)
         self.put("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
 
-    def put(self, path: str, body: Mapping[str, Any], manager: str = "somebody") -> dict[str, Any]:
+    def put(
+        self, path: str, body: Mapping[str, Any], manager: str = "somebody", *, force: bool = False
+    ) -> dict[str, Any]:
         kind = {"Content-Type": "application/apply-patch+yaml"}
-        name, params = body["metadata"]["name"], {"fieldManager": manager}
+        name, params = body["metadata"]["name"], {"fieldManager": manager, **({"force": "true"} if force else {})}
         answer = self.client.patch(f"{path}/{name}", content=json.dumps(body), headers=kind, params=params)
         assert answer.status_code < 300, answer.text
         return dict(answer.json())

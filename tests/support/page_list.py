@@ -27,7 +27,7 @@ PAGES: dict[str, list[str]] = {
         *("/deployments/8/?show=errors", "/deployments/8/search/?q=e"),
         *("/deployments/12/cancel/", "/deployments/12/resolve/", "/deployments/12/start/"),
         *("/environments/", "/environments/harbour/staging/", "/environments/harbour/staging/lock/", "/calendar/"),
-        "/environments/harbour/production/",
+        *("/environments/harbour/production/", "/environments/harbour/production/drift/"),
         *("/environments/compare/", "/environments/compare/?from=harbour%2Fproduction&to=harbour%2Fstaging"),
         *("/repositories/", "/repositories/connect/", "/repositories/harbour/", "/repositories/harbour/policy/"),
         "/repositories/harbour/outside/",

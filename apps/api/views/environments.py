@@ -31,6 +31,7 @@ from apps.presentation.comparison_page import Asked, Comparison, compared_of, co
         query("environment", "By name, or its beginning with * behind it."),
         query("state", f"One of {', '.join(STATES)}."),
         query("behind", "1: only what is behind Git."),
+        query("drift", "1: only what has drifted, as the last check told, and nobody accepted."),
         query("after", "The last row of the page before, as repository/service."),
         query("column", "The first of the environments that are shown.", int),
     ],
@@ -45,6 +46,7 @@ def show_board(request: Request) -> Response:
         environment=asked.get("environment", "")[:60],
         state=word_parameter(request, "state", STATES),
         behind=asked.get("behind") == "1",
+        drift=asked.get("drift") == "1",
         after=(repository, service),
     )
     column = number_parameter(request, "column") or 0

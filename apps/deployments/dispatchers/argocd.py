@@ -28,8 +28,10 @@ from apps.deployments.dispatchers import (
     RunState,
     StepProgress,
     StepState,
+    argo_drift,
 )
 from apps.deployments.dispatchers.argo_application import INFO, Application
+from apps.deployments.dispatchers.drift import Found
 from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.remote import listed, mapping, moment, segment
 from apps.deployments.dispatchers.words import joined, minutes, name_of, said
@@ -111,6 +113,9 @@ class ArgoCDDispatcher:
     def discard(self, run: Run) -> None:
         return
 
+    def find_drift(self, run: Run) -> Found:
+        return argo_drift.find_drift(run, lambda: _refreshed_look(run), lambda: _managed(run))
+
 
 def test(outside: Outside) -> str:
     """Who Argo CD takes the token for."""
@@ -148,6 +153,22 @@ def _look(run: Run) -> Application:
         raise Unavailable("bad_answer", f"{name_of(run)} answered with something that is not {_application(run)}.")
     run.memory["application"] = app
     return app
+
+
+def _refreshed_look(run: Run) -> Application:
+    """The application after Argo CD has compared it anew, which changes nothing."""
+    with _client(run) as client:
+        found = mapping(client.read(_path(run), params={**_where(run), "refresh": "normal"}).json())
+    if str(mapping(found.get("metadata")).get("name")) != _application(run):
+        raise Unavailable("bad_answer", f"{name_of(run)} answered with something that is not {_application(run)}.")
+    return Application(run, found)
+
+
+def _managed(run: Run) -> list[dict[str, Any]]:
+    """Both sides of each resource, as Argo CD compared them."""
+    with _client(run) as client:
+        path = f"{_path(run)}/managed-resources"
+        return listed(mapping(client.read(path, params=_where(run)).json()).get("items"))
 
 
 def _refreshed(client: Client, run: Run) -> dict[str, Any]:

@@ -26,7 +26,9 @@ from apps.deployments.dispatchers import (
     RunState,
     StepProgress,
     StepState,
+    flux_drift,
 )
+from apps.deployments.dispatchers.drift import CannotTell, Found
 from apps.deployments.dispatchers.kube_api import (
     MANAGER,
     MERGE_TYPE,
@@ -101,6 +103,16 @@ class Seen:
         return self.attempted if self.is_release else commit_in(self.status.get("lastAppliedRevision"))
 
     @property
+    def last_applied(self) -> str:
+        """The commit that it applied last, whoever asked for that."""
+        if not self.is_release:
+            return commit_in(self.status.get("lastAppliedRevision"))
+        chart = mapping(self.chart.get("status"))
+        built = mapping(chart.get("artifact")).get("revision")
+        is_this_chart = bool(built) and built == self.status.get("lastAttemptedRevision")
+        return commit_in(chart.get("observedSourceArtifactRevision")) if is_this_chart else ""
+
+    @property
     def is_handled(self) -> bool:
         """Whether Flux has acted on our request."""
         return self.status.get("lastHandledReconcileAt") == token_of(self.run)
@@ -167,6 +179,14 @@ class FluxDispatcher:
 
     def discard(self, run: Run) -> None:
         return
+
+    def find_drift(self, run: Run) -> Found:
+        with KubeApi(run.outside) as api:
+            try:
+                seen = _seen(run, api)
+            except (NoSuchKind, Answered) as problem:
+                raise CannotTell("outside_refused", f"{_title(run)}: {problem}") from problem
+        return flux_drift.judge(run, _title(run), seen.body, seen.last_applied)
 
 
 def token_of(run: Run) -> str:

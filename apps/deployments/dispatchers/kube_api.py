@@ -120,9 +120,15 @@ class KubeApi:
                 return found
             params["continue"] = str(going_on)
 
-    def apply(self, path: str, body: Mapping[str, Any], *, dry: bool) -> tuple[dict[str, Any], bool]:
-        """Server-side apply; the object as it is then, and whether it is new. Raises :class:`Answered`; may be repeated."""
-        params = {"fieldManager": MANAGER, "force": "false", "fieldValidation": "Strict"}
+    def apply(
+        self, path: str, body: Mapping[str, Any], *, dry: bool, force: bool = False
+    ) -> tuple[dict[str, Any], bool]:
+        """Server-side apply; the object as it is then, and whether it is new. Raises :class:`Answered`; may be repeated.
+
+        ``force`` takes fields from others, and is for dry runs alone: nothing is taken from anybody in earnest.
+        """
+        assert dry or not force  # noqa: S101 - see above
+        params = {"fieldManager": MANAGER, "force": "true" if force else "false", "fieldValidation": "Strict"}
         if dry:
             params["dryRun"] = "All"
         content = json.dumps(body).encode()

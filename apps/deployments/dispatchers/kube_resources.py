@@ -15,7 +15,7 @@ from apps.deployments.dispatchers import Applied, Refused, Run
 from apps.deployments.dispatchers.kube_api import MANAGER, metadata
 from apps.deployments.dispatchers.remote import mapping, plain
 from apps.rendering.comparing import compare, words
-from apps.rendering.model import ABSENT, Action, Resource, ResourceId
+from apps.rendering.model import ABSENT, Action, FieldChange, Resource, ResourceId
 
 LABEL = f"{MANAGER}/environment"
 NEVER_PRUNED = frozenset({"Namespace", "CustomResourceDefinition"})
@@ -191,11 +191,7 @@ def difference(item: Item, live: Mapping[str, Any] | None, dry: Mapping[str, Any
     """What applying would change, as lines; secrets are fingerprints."""
     if live is None:
         return [f"{item}: would be created"]
-    hide = run.to_apply.hide if run.to_apply else dict
-    identity = ResourceId(item.group, item.kind, item.namespace, item.name)
-    sides = [[Resource(identity, hide(_plain_body(one)))] for one in (live, dry)]
-    changes = [one for one in compare(*sides).changes if one.action in {Action.UPDATE, Action.REPLACE}]
-    fields = [field for one in changes for field in one.fields if not field.rule]
+    fields = field_changes(item, live, dry, run)
     if not fields:
         return [f"{item}: unchanged"]
     lines = [
@@ -203,6 +199,15 @@ def difference(item: Item, live: Mapping[str, Any] | None, dry: Mapping[str, Any
     ]
     more = [f"  and {len(fields) - MOST_LINES} more"] if len(fields) > MOST_LINES else []
     return [f"{item}: would change", *lines, *more]
+
+
+def field_changes(item: Item, before: Mapping[str, Any], after: Mapping[str, Any], run: Run) -> list[FieldChange]:
+    """What counts of the difference between two states of an object; secrets are fingerprints."""
+    hide = run.to_apply.hide if run.to_apply else dict
+    identity = ResourceId(item.group, item.kind, item.namespace, item.name)
+    sides = [[Resource(identity, hide(_plain_body(one)))] for one in (before, after)]
+    changes = [one for one in compare(*sides).changes if one.action in {Action.UPDATE, Action.REPLACE}]
+    return [field for one in changes for field in one.fields if not field.rule]
 
 
 def _plain_body(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from apps.deployments.dispatchers import Capabilities, Progress, Run, kube_apply, kube_job
+from apps.deployments.dispatchers import Capabilities, Progress, Run, kube_apply, kube_drift, kube_job
+from apps.deployments.dispatchers.drift import Found
 from apps.deployments.dispatchers.kube_api import test
 
 __all__ = ["KubernetesDispatcher", "test"]
@@ -35,3 +36,6 @@ class KubernetesDispatcher:
 
     def discard(self, run: Run) -> None:
         return
+
+    def find_drift(self, run: Run) -> Found:
+        return kube_drift.find_drift(run)

@@ -17,6 +17,7 @@ from apps.deployments.dispatchers import (
     kubernetes,
     webhook,
 )
+from apps.deployments.dispatchers.drift import FindsDrift
 from apps.deployments.dispatchers.local import LocalDispatcher
 from apps.deployments.dispatchers.tracing import traced
 
@@ -30,6 +31,13 @@ DISPATCHERS: dict[str, Dispatcher] = {
     "kubernetes": kubernetes.KubernetesDispatcher(),
     "webhook": webhook.WebhookDispatcher(),
 }
+
+FINDERS: dict[str, FindsDrift] = {
+    "argocd": argocd.ArgoCDDispatcher(),
+    "flux": flux.FluxDispatcher(),
+    "kubernetes": kubernetes.KubernetesDispatcher(),
+}
+"""Those that can say whether what they brought is still there; of the others nobody knows."""
 
 TESTS: dict[str, Callable[[Outside], str]] = {
     "argocd": argocd.test,
@@ -53,6 +61,11 @@ def dispatcher_of(via: str) -> Dispatcher:
             f"This portal cannot deploy via {via!r}; it knows {', '.join(sorted(DISPATCHERS))}. "
             "A maintainer can change `deploy.via` in .gitops/portal.yaml.",
         ) from None
+
+
+def drift_finder_of(via: str) -> FindsDrift | None:
+    """Who can say whether what ``via`` brought is still there; ``None`` where nobody can."""
+    return FINDERS.get(via)
 
 
 def capabilities_of(via: str) -> Capabilities:

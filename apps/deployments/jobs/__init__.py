@@ -5,6 +5,7 @@ from apps.core.work import Job
 from apps.deployments.jobs import (
     automatic,
     comparing,
+    drifting,
     environments,
     following,
     health,
@@ -17,7 +18,7 @@ from apps.deployments.jobs import (
     verifying,
 )
 from apps.deployments.jobs.landing import VERIFY
-from apps.deployments.services import COMPARE
+from apps.deployments.services import CHECK_DRIFT, COMPARE
 
 JOBS = (
     Job(name="deployments.carry_out_merges", due=landing.merges_due, run=landing.carry_out_merge, every=1.0, slow=True),
@@ -38,6 +39,7 @@ JOBS = (
         run=comparing.forget_comparison,
         every=3600.0,
     ),
+    Job(name=CHECK_DRIFT, due=drifting.drift_due, run=drifting.check_drift, every=5.0, slow=True),
     Job(name="deployments.merge_when_allowed", due=automatic.merges_due, run=automatic.merge_when_allowed, every=5.0),
     Job(name="deployments.merge_scheduled", due=scheduled.schedules_due, run=scheduled.merge_scheduled, every=2.0),
     Job(name="deployments.finish_changes", due=automatic.changes_due, run=automatic.finish_change, every=30.0),

@@ -61,7 +61,10 @@ def sealed_rendering(deployment: Deployment, fence: int) -> str:
 
 
 def _sealed(rendering: Applicable, name: str) -> str:
-    document = {"digest": rendering.digest, "resources": [encode_value(_placed(one)) for one in rendering.resources]}
+    document = {
+        "digest": rendering.digest,
+        "resources": [encode_value(placed_body(one)) for one in rendering.resources],
+    }
     packed = zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 6)
     if len(packed) > MOST:
         raise Refused(
@@ -70,7 +73,7 @@ def _sealed(rendering: Applicable, name: str) -> str:
     return encrypt(base64.b64encode(packed).decode())
 
 
-def _placed(resource: Resource) -> dict[str, Any]:
+def placed_body(resource: Resource) -> dict[str, Any]:
     """The body with the namespace that the target gives it."""
     body = dict(resource.body)
     metadata = dict(body["metadata"])

@@ -10,6 +10,7 @@ from apps.deployments.models.deployments import (
     DeploymentNumber,
     Step,
 )
+from apps.deployments.models.drift import DriftAcceptance, DriftCheck, DriftWatch
 from apps.deployments.models.environments import DefinedEnvironments, Environment, EnvironmentLock, EnvironmentSecret
 from apps.deployments.models.freezes import TargetFreeze
 from apps.deployments.models.identity import PortalIdentity
@@ -25,6 +26,9 @@ __all__ = [
     "Deployment",
     "DeploymentEvent",
     "DeploymentNumber",
+    "DriftAcceptance",
+    "DriftCheck",
+    "DriftWatch",
     "Environment",
     "EnvironmentLock",
     "EnvironmentSecret",

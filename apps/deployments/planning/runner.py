@@ -20,7 +20,7 @@ from apps.rendering.model import Failure, Kind, RenderError
 from apps.rendering.protocol import Target
 from apps.rendering.redaction import Fingerprint
 from apps.rendering.terraform.runner import Credentials, plan_with_state
-from apps.repositories.models import BranchTip
+from apps.repositories.models import BranchTip, Repository
 
 READABLE = frozenset({"AWS_REGION", "AWS_DEFAULT_REGION"})
 """Variables that are no secret, and whose values stand in every plan."""
@@ -34,7 +34,7 @@ def make_plan(row: Rendering, sides: Sides, hide: Fingerprint) -> Outcome:
     target = rendered_target(row)
     try:
         if target.kind is Kind.TERRAFORM:
-            return _terraform(target, sides, hide, Credentials(variables, mask.apply, _providers()))
+            return _terraform(target, sides, hide, Credentials(variables, mask.apply, providers()))
         from apps.deployments.planning.stacks import plan_stack  # it brings boto3, which is slow to start
 
         planned = plan_stack(sides.after, target, hide, variables)
@@ -57,24 +57,26 @@ def _environment(row: Rendering) -> Environment:
     the credentials of production; the default branch is where environments are defined.
     """
     repository = row.revision.change.repository
-    branch = repository.default_branch
-    tip = BranchTip.objects.filter(repository=repository, name=branch).first()
-    config = policy_at(repository, branch, tip.oid).config if tip is not None and tip.oid else None
-    named = [
-        target.options.get("plan")
-        for environment in (config.environments if config else ())
-        if environment.name == row.environment
-        for target in environment.targets
-        if (target.name, target.kind) == (row.target, row.kind)
-    ]
     found = Environment.objects.filter(repository=repository, name=row.environment, defined=True).first()
-    if named != ["runner"] or found is None:
+    if found is None or not is_planned_here(repository, row.environment, row.target, row.kind):
         text = (
-            f"portal.yaml on {branch} does not say that the runner of {row.environment} plans {row.target}, so this plan "
+            f"portal.yaml on {repository.default_branch} does not say that the runner of {row.environment} plans {row.target}, so this plan "
             "gets none of its credentials. Merge that into the default branch first."
         )
         raise RenderError(Failure.REFUSED, text)
     return found
+
+
+def is_planned_here(repository: Repository, environment: str, target: str, kind: str) -> bool:
+    """Whether the tip of the default branch gives this target to the runner of the environment."""
+    branch = repository.default_branch
+    tip = BranchTip.objects.filter(repository=repository, name=branch).first()
+    config = policy_at(repository, branch, tip.oid).config if tip is not None and tip.oid else None
+    found = config.environment(environment) if config is not None else None
+    named = [
+        one.options.get("plan") for one in (found.targets if found else ()) if (one.name, one.kind) == (target, kind)
+    ]
+    return named == ["runner"]
 
 
 def _terraform(target: Target, sides: Sides, hide: Fingerprint, credentials: Credentials) -> Outcome:
@@ -92,5 +94,5 @@ def limits() -> Limits:
     )  # fmt: skip
 
 
-def _providers() -> Path | None:
+def providers() -> Path | None:
     return Path(settings.PORTAL_TERRAFORM_PROVIDERS) if settings.PORTAL_TERRAFORM_PROVIDERS else None

@@ -30,6 +30,8 @@ STATES = ("deploying", "waiting", "failed", "unknown", "never_deployed", "frozen
 class Asked:
     """What the address of the board asks for; empty: everything. ``after``: (repository, service) of the last row seen.
 
+    ``drift``: only what has drifted; the caller says which that is.
+
     ``environment`` is a name, or a beginning with ``*`` behind it.
     """
 
@@ -38,6 +40,7 @@ class Asked:
     environment: str = ""
     state: str = ""
     behind: bool = False
+    drift: bool = False
     after: tuple[str, str] = ("", "")
 
 

@@ -4,6 +4,7 @@ Every function takes the acting person first, checks the access rule, writes one
 and is atomic; refusals are the errors of ``apps.core.errors``.
 """
 
+from apps.deployments.services.adopting import adopt_drift
 from apps.deployments.services.commenting import comment_on_log
 from apps.deployments.services.comparing import COMPARE, ask_comparison
 from apps.deployments.services.connections import (
@@ -13,6 +14,13 @@ from apps.deployments.services.connections import (
     remove_connection,
     try_connection,
     update_connection,
+)
+from apps.deployments.services.drifting import (
+    CHECK_DRIFT,
+    accept_drift,
+    ask_drift_check,
+    end_drift_acceptance,
+    reapply_live,
 )
 from apps.deployments.services.freezing import lift_freeze
 from apps.deployments.services.locking import lock_environment, take_over_lock, unlock_environment
@@ -27,22 +35,28 @@ from apps.deployments.services.secrets import remove_secret, set_secret
 from apps.deployments.services.status_pages import set_status_page
 
 __all__ = [
+    "CHECK_DRIFT",
     "COMPARE",
     "Update",
     "abort_merge",
+    "accept_drift",
     "accept_report",
     "act_on_step",
+    "adopt_drift",
     "adopt_outside_change",
     "allow_connection",
     "ask_comparison",
+    "ask_drift_check",
     "cancel",
     "comment_on_log",
     "create_connection",
+    "end_drift_acceptance",
     "forbid_connection",
     "judge_push",
     "lift_freeze",
     "lock_environment",
     "merge_change",
+    "reapply_live",
     "release",
     "remove_connection",
     "remove_secret",

@@ -6,6 +6,7 @@ from apps.deployments.transitions.creating import (
     refresh_environments,
     require_none_under_way,
 )
+from apps.deployments.transitions.drifting import Told, write_checks
 from apps.deployments.transitions.emergencies import note_emergency
 from apps.deployments.transitions.ending import end_deployment
 from apps.deployments.transitions.events import LeaseLost, append_event, say
@@ -16,6 +17,7 @@ from apps.deployments.transitions.scheduling import end_schedule
 
 __all__ = [
     "LeaseLost",
+    "Told",
     "append_event",
     "attempt_key",
     "create_deployment",
@@ -32,4 +34,5 @@ __all__ = [
     "require_none_under_way",
     "say",
     "wake_pending",
+    "write_checks",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
@@ -14,7 +16,7 @@ from apps.core.errors import Conflict
 from apps.core.work import request_work
 from apps.deployments import plans
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
-from apps.deployments.models import Deployment, DeploymentEvent, DeploymentNumber, Environment
+from apps.deployments.models import Deployment, DeploymentEvent, DeploymentNumber, DriftWatch, Environment
 from apps.deployments.signals import environment_changed
 from apps.deployments.transitions.events import append_event
 from apps.policies.config import EnvironmentConfig, PortalConfig
@@ -49,12 +51,23 @@ def refresh_environments(repository: Repository, config: PortalConfig) -> dict[s
         else:
             continue
         _announce(row)
+    _watch_drift(rows, config)
     names = {found.name for found in config.environments}
     for row in rows.values():
         if row.name not in names and row.defined:
             _update(row, {"defined": False})
             _announce(row)
     return rows
+
+
+def _watch_drift(rows: Mapping[str, Environment], config: PortalConfig) -> None:
+    """How often each of them is compared with what was deployed. What is looked at more often from now on is due at once."""
+    wanted = {rows[found.name].pk: found.drift_seconds for found in config.environments}
+    known = dict(DriftWatch.objects.filter(environment__in=wanted).values_list("environment", "every_seconds"))
+    for pk, seconds in wanted.items():
+        if known.get(pk, 0) != seconds:
+            columns = {"every_seconds": seconds, "next_at": now() if seconds else None}
+            DriftWatch.objects.update_or_create(environment_id=pk, defaults=columns)
 
 
 def _update(row: Environment, wanted: dict[str, object]) -> None:

@@ -105,7 +105,8 @@ class EnvironmentConfig:
     """One environment; ``after`` names those in which the same commit must have succeeded, ``soak_seconds`` ago at least.
 
     ``queue``: ``all`` (each deployment runs, first in first out) or ``newest`` (a newer one that contains an older
-    queued one replaces it).
+    queued one replaces it). ``drift_seconds``: how often what runs is compared with what was deployed; 0: only when
+    somebody asks.
     """
 
     name: str
@@ -116,6 +117,7 @@ class EnvironmentConfig:
     line: int = 0
     soak_seconds: int = 0
     queue: str = "all"
+    drift_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

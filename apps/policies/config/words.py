@@ -108,8 +108,12 @@ def environment_words(environment: EnvironmentConfig) -> str:
     after = f" after {', '.join(environment.after)}" if environment.after else ""
     after += f" for {duration_words(environment.soak_seconds)}" if environment.soak_seconds else ""
     newest = ", a newer deployment replaces queued ones" if environment.queue == "newest" else ""
+    drift = (
+        f", checked for drift every {duration_words(environment.drift_seconds)}" if environment.drift_seconds else ""
+    )
     protected = "protected" if environment.protected else "not protected"
-    return f"{protected}{after}, {targets}, {len(environment.deploy.steps)} steps via {environment.deploy.via}{_health_words(environment)}{newest}"
+    steps = f"{len(environment.deploy.steps)} steps via {environment.deploy.via}"
+    return f"{protected}{after}, {targets}, {steps}{_health_words(environment)}{newest}{drift}"
 
 
 def _health_words(environment: EnvironmentConfig) -> str:

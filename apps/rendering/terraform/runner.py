@@ -14,7 +14,7 @@ from pathlib import Path
 from apps.rendering import options
 from apps.rendering.export import export, read_file
 from apps.rendering.identity import identity_of
-from apps.rendering.model import Failure, RenderError
+from apps.rendering.model import Difference, Failure, Json, RenderError
 from apps.rendering.paths import listed, rooted
 from apps.rendering.planning import Planned
 from apps.rendering.protocol import Target, Tree
@@ -26,6 +26,7 @@ from apps.rendering.terraform.documents import load
 from apps.rendering.terraform.messages import failure
 from apps.rendering.terraform.plan_json import planned
 from apps.rendering.terraform.quotable import quotable
+from apps.rendering.terraform.refreshing import refreshed
 from apps.rendering.toolbox import Toolbox
 from apps.rendering.workspace import Workspace, private_workspace
 
@@ -78,16 +79,31 @@ def plan_with_state(
     after: Tree, target: Target, toolbox: Toolbox, fingerprint: Fingerprint, credentials: Credentials
 ) -> StatePlan:
     """What Terraform would do to what is there. Raises ``TEMPLATE`` with its message, without any credential."""
-    root = options.path(target, "path")
-    _check(after, root)
+    document, saved = _document(after, target, toolbox, fingerprint, credentials)
+    found = planned(document, fingerprint)
+    tool = identity_of("terraform", ("version",), toolbox)
+    return StatePlan(replace(found, tool=tool, inputs=listed({"./"})), saved)
+
+
+def refresh_with_state(
+    tree: Tree, target: Target, toolbox: Toolbox, fingerprint: Fingerprint, credentials: Credentials
+) -> Difference:
+    """How what is there differs from the state: ``terraform plan -refresh-only``. Raises as :func:`plan_with_state` does."""
+    document, _ = _document(tree, target, toolbox, fingerprint, credentials, "-refresh-only")
+    return refreshed(document, fingerprint)
+
+
+def _document(
+    tree: Tree, target: Target, toolbox: Toolbox, fingerprint: Fingerprint, given: Credentials, *flags: str
+) -> tuple[Json, str]:
+    """The plan as JSON, and the SHA-256 of its file."""
+    _check(tree, options.path(target, "path"))
     with private_workspace(toolbox) as workspace:
-        said = _run(after, target, workspace, toolbox, fingerprint, credentials)
+        said = _run(tree, target, workspace, toolbox, fingerprint, given, flags)
     saved = _SUM.match(said)
     if saved is None:
         raise RenderError(Failure.TEMPLATE, "Terraform printed something else than a plan.")
-    found = planned(load(said[saved.end() :]), fingerprint)
-    tool = identity_of("terraform", ("version",), toolbox)
-    return StatePlan(replace(found, tool=tool, inputs=listed({"./"})), saved.group(1).decode())
+    return load(said[saved.end() :]), saved.group(1).decode()
 
 
 def _check(tree: Tree, root: str) -> None:
@@ -108,7 +124,13 @@ def _check(tree: Tree, root: str) -> None:
 
 
 def _run(
-    tree: Tree, target: Target, workspace: Workspace, toolbox: Toolbox, fingerprint: Fingerprint, given: Credentials
+    tree: Tree,
+    target: Target,
+    workspace: Workspace,
+    toolbox: Toolbox,
+    fingerprint: Fingerprint,
+    given: Credentials,
+    flags: tuple[str, ...],
 ) -> bytes:
     export(tree, {"./"}, workspace, toolbox.input_limits)
     root = options.path(target, "path")
@@ -122,7 +144,7 @@ def _run(
     variables = (f"-var-file={{input}}/{path}" for path in paths)
     command = Command(
         Path("/bin/sh").resolve(),
-        ("-c", _SCRIPT, "sh", "{folders}/terraform", settings, *variables),
+        ("-c", _SCRIPT, "sh", "{folders}/terraform", settings, *flags, *variables),
         root,
         {**given.variables, **own},
         folders,

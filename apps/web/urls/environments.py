@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.web.views import calendar, comparing, environments, locks, status_pages
+from apps.web.views import calendar, comparing, drift, environments, locks, status_pages
 
 urlpatterns = [
     path("calendar/", calendar.week, name="calendar"),
@@ -20,6 +20,12 @@ urlpatterns = [
     ),
     path("environments/<str:repository>/<str:name>/lock/", locks.lock, name="environment_lock"),
     path("environments/<str:repository>/<str:name>/unlock/", locks.unlock, name="environment_unlock"),
+    path("environments/<str:repository>/<str:name>/drift/", drift.show, name="environment_drift"),
+    path("environments/<str:repository>/<str:name>/drift/check/", drift.check, name="environment_drift_check"),
+    path("environments/<str:repository>/<str:name>/drift/accept/", drift.accept, name="environment_drift_accept"),
+    path("environments/<str:repository>/<str:name>/drift/unaccept/", drift.unaccept, name="environment_drift_unaccept"),
+    path("environments/<str:repository>/<str:name>/drift/reapply/", drift.reapply, name="environment_drift_reapply"),
+    path("environments/<str:repository>/<str:name>/drift/adopt/", drift.adopt, name="environment_drift_adopt"),
     path("environments/<str:repository>/<str:name>/secrets/", environments.set_secret, name="environment_secret"),
     path(
         "environments/<str:repository>/<str:name>/secrets/remove/",

@@ -33,6 +33,7 @@ def asked_of(values: QueryDict) -> Asked:
         environment=values.get("environment", "")[:60],
         state=state if state in STATES else "",
         behind=values.get("behind") == "1",
+        drift=values.get("drift") == "1",
         after=(repository, service),
     )
 

@@ -1,0 +1,132 @@
+"""Shapes and answers of the drift of an environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.api.answers import time
+from apps.api.fields import Text, maybe_moment, maybe_text, moment, string, texts, whole, word
+from apps.api.outputs import Out
+from apps.api.shapes import Shape
+from apps.deployments.dispatchers.drift import KINDS
+from apps.deployments.models import DriftAcceptance, DriftCheck
+from apps.deployments.queries.drift import DRIFTED, IN_SYNC, STATES, UNKNOWN
+from apps.presentation.drift_page import DriftPage, FindingRow, TargetRows
+
+
+class AcceptDriftIn(Shape):
+    mark = Text(max_length=64, help_text="Of the finding: another value is another finding.")
+    reason = Text(max_length=300)
+    until = serializers.DateTimeField(help_text="With its offset; at most 90 days ahead.")
+
+
+class AcceptanceOut(Out):
+    """Somebody lets a finding be for a while."""
+
+    mark = string()
+    resource = string()
+    path = string()
+    reason = string()
+    accepted_by = string()
+    accepted_at = moment()
+    until = moment()
+
+
+class DriftFindingOut(Out):
+    resource = string()
+    kind = word(KINDS)
+    path = string(help_text="Empty: the whole resource.")
+    wanted = string(help_text="As it was deployed, in words; secrets are fingerprints.")
+    found = string(help_text="As it is, in words; secrets are fingerprints.")
+    mark = string()
+    accepted = AcceptanceOut(allow_null=True)
+
+
+class DriftTargetOut(Out):
+    target = string(help_text="Empty: the environment as a whole.")
+    way = string(help_text="How it was compared; empty: there is no way.")
+    state = word((IN_SYNC, DRIFTED, UNKNOWN))
+    why = maybe_text("Why it is not known, or what of it was not compared.")
+    deployment = whole()
+    commit = string()
+    checked_at = moment()
+    looked_at = whole(help_text="Resources that were compared.")
+    not_looked = texts("What it says nothing about.")
+    findings = DriftFindingOut(many=True)
+    more = whole(help_text="Findings that are not listed.")
+
+
+class DriftOut(Out):
+    """``stale``: what is known is too old, or about something that is no longer live; ``was`` is what it told then."""
+
+    state = word(STATES)
+    was = maybe_text("null: it is not stale.")
+    fields_open = whole(help_text="Findings that nobody accepted.")
+    resources_open = whole()
+    accepted = whole()
+    checked_at = maybe_moment()
+    since = maybe_moment()
+    every_seconds = whole(help_text="0: only when somebody asks.")
+    asked = serializers.BooleanField(help_text="Whether a check is about to begin.")
+    targets = DriftTargetOut(many=True)
+
+
+def drift_json(page: DriftPage) -> dict[str, Any]:
+    """The shape of :class:`DriftOut`."""
+    found = page.drift
+    return {
+        "state": found.state,
+        "was": found.was or None,
+        "fields_open": found.fields,
+        "resources_open": found.resources,
+        "accepted": found.accepted,
+        "checked_at": time(found.checked_at),
+        "since": time(found.since),
+        "every_seconds": found.every_seconds,
+        "asked": found.is_asked,
+        "targets": [_target(one) for one in page.targets],
+    }
+
+
+def _target(target: TargetRows) -> dict[str, Any]:
+    check: DriftCheck = target.check
+    return {
+        "target": check.target,
+        "way": check.way,
+        "state": check.state,
+        "why": check.why or None,
+        "deployment": check.deployment.number,
+        "commit": check.commit,
+        "checked_at": time(check.checked_at),
+        "looked_at": check.looked_at,
+        "not_looked": check.not_looked,
+        "findings": [_finding(resource.name, row) for resource in target.resources for row in resource.rows],
+        "more": check.more,
+    }
+
+
+def _finding(resource: str, row: FindingRow) -> dict[str, Any]:
+    return {
+        "resource": resource,
+        "kind": row.kind,
+        "path": row.path,
+        "wanted": row.wanted,
+        "found": row.found,
+        "mark": row.mark,
+        "accepted": acceptance_json(row.accepted) if row.accepted else None,
+    }
+
+
+def acceptance_json(row: DriftAcceptance) -> dict[str, Any]:
+    """The shape of :class:`AcceptanceOut`."""
+    return {
+        "mark": row.mark,
+        "resource": row.resource,
+        "path": row.path,
+        "reason": row.reason,
+        "accepted_by": row.accepted_by.username,
+        "accepted_at": time(row.accepted_at),
+        "until": time(row.until),
+    }

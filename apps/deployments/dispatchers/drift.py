@@ -1,0 +1,96 @@
+"""Whether what runs is still what was deployed: what a way of deploying can say of it, as values. Pure.
+
+What is compared is always the ledger: what the last successful deployment brought. Never the newest commit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from apps.core.errors import Unavailable
+from apps.deployments.dispatchers import Run
+from apps.deployments.dispatchers.remote import plain
+from apps.rendering.comparing import words
+from apps.rendering.model import ABSENT, UNKNOWN, FieldChange, Step
+
+MOST_FINDINGS = 200
+"""Of one target; more are counted, not kept."""
+MOST_VALUE = 2000
+"""Characters of one value that are kept."""
+FIELD, MISSING, ANOTHER, EXTRA, TOLD = "field", "missing", "another", "extra", "told"
+KINDS = (FIELD, MISSING, ANOTHER, EXTRA, TOLD)
+"""A field differs; the resource is gone; another one has its name; one too many; or only the other system says that it differs."""
+NOTHING = "nothing"
+
+
+class CannotTell(Unavailable):
+    """The check came to no answer: neither "in sync" nor "drifted" is known, and the words say why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One difference, without secrets. ``wanted``: as it was deployed; ``found``: as it is; both are words for people.
+
+    ``resource`` is whole (``Deployment web/shop``), ``path`` empty where the finding is about all of it.
+    """
+
+    resource: str
+    kind: str
+    path: str = ""
+    wanted: str = ""
+    found: str = ""
+
+    def mark(self, target: str) -> str:
+        """By which it is accepted: another value is another finding."""
+        parts = [target, self.resource, self.kind, self.path, self.wanted, self.found]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, str]:
+        return {
+            "resource": self.resource, "kind": self.kind, "path": self.path, "wanted": self.wanted, "found": self.found
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look told. ``not_looked``: what of the target it never says anything about, in sentences.
+
+    ``problems``: what it should have compared and could not; with one of them nothing is in sync. ``looked_at``: how many
+    resources were compared.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    not_looked: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    looked_at: int = 0
+
+
+class FindsDrift(Protocol):
+    """A dispatcher that can say whether what it brought is still there. Changes nothing, and may be asked at any time."""
+
+    def find_drift(self, run: Run) -> Found:
+        """``run`` is the attempt that made the live state. Raises :class:`CannotTell`, or any :class:`Unavailable`."""
+
+
+def value_words(value: Any) -> str:
+    """A value for people: JSON, bounded. A mapping or a list stands on one line."""
+    if value is ABSENT:
+        return NOTHING
+    if value is UNKNOWN:
+        return "not known"
+    return plain(json.dumps(value, default=str, ensure_ascii=False, sort_keys=True), MOST_VALUE)
+
+
+def of_field(resource: str, change: FieldChange) -> Finding:
+    """``before`` of the change is what was deployed, ``after`` what is there."""
+    return Finding(
+        resource, FIELD, path_words(change.path), value_words(change.before), value_words(change.after)
+    )  # fmt: skip
+
+
+def path_words(path: Iterable[Step]) -> str:
+    return plain(words(path), 300)

@@ -1,0 +1,43 @@
+"""Drift as Flux tells it: which commit it applied last, and whether it can keep the cluster at that.
+
+Flux corrects what differs at every reconciliation and names no fields, so a Kustomization that is ready at the commit of
+the ledger is in sync as far as its last reconciliation goes. Of one that is suspended, not ready or behind its own
+specification nobody knows what is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from apps.deployments.dispatchers import Run
+from apps.deployments.dispatchers.drift import TOLD, CannotTell, Finding, Found
+from apps.deployments.dispatchers.kube_api import condition, metadata
+from apps.deployments.dispatchers.remote import listed, mapping, plain
+from apps.deployments.dispatchers.words import said
+
+NOT_LOOKED = (
+    "Flux names no single fields: what somebody changes by hand it takes back at its next reconciliation, and until then "
+    "nobody tells."
+)
+
+
+def judge(run: Run, title: str, body: Mapping[str, Any], applied: str) -> Found:
+    """``body``: the Kustomization or HelmRelease as it is; ``applied``: the commit that it applied last."""
+    status = mapping(body.get("status"))
+    if applied and applied != run.commit:
+        finding = Finding(plain(title, 200), TOLD, "revision", run.commit[:12], said(run.outside, applied, 12))
+        return Found((finding,), (NOT_LOOKED,), (), 0)
+    ready = condition(body, "Ready")
+    message = said(run.outside, ready.get("message"))
+    if mapping(body.get("spec")).get("suspend") is True:
+        raise CannotTell("suspended", f"{title} is suspended, so Flux looks at nothing and takes nothing back.")
+    if not applied:
+        raise CannotTell("no_commit", f"{title} does not say which commit it applied. {message}".rstrip())
+    if status.get("observedGeneration") != metadata(body).get("generation"):
+        raise CannotTell("not_looked_yet", f"{title} was changed, and Flux has not acted on that yet.")
+    if ready.get("status") != "True":
+        raise CannotTell(
+            "not_ready", f"{title} is not ready, so Flux does not know: {message or 'it says nothing more'}"
+        )
+    return Found((), (NOT_LOOKED,), (), len(listed(mapping(status.get("inventory")).get("entries"))))

@@ -1,0 +1,76 @@
+"""Drift of what ``via: kubernetes`` applied: what ``kubectl diff --server-side --force-conflicts`` shows, and more.
+
+Each resource of the live deployment is applied as a dry run that takes all of its fields, and the answer is compared with
+the object as it is: what differs is what somebody made otherwise. A field that the deployment never named is nobody's
+drift. A dry run writes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.deployments.dispatchers import Applied, Refused, Run
+from apps.deployments.dispatchers.drift import ANOTHER, MISSING, CannotTell, Finding, Found, of_field
+from apps.deployments.dispatchers.kube_api import Answered, KubeApi, NoSuchKind, metadata, option
+from apps.deployments.dispatchers.kube_resources import Item, field_changes, items_of, secrets_in
+from apps.deployments.masking import SecretMask
+
+NOT_LOOKED = "Fields that the deployment did not name, and objects that others made, are not compared."
+
+
+def find_drift(run: Run) -> Found:
+    """See the module. What could not be compared is a problem: with one nothing is called in sync."""
+    if run.options.get("job"):
+        raise CannotTell(
+            "no_way", "What a Job did in the cluster is not known to the portal, so it cannot be compared."
+        )
+    try:
+        items = items_of(run)
+    except Refused as problem:
+        raise CannotTell(problem.code, problem.message) from problem
+    mask = SecretMask(secrets_in(items))
+    ledger = {(one.api_version.rpartition("/")[0], one.kind, one.namespace, one.name): one for one in _applied(run)}
+    findings: list[Finding] = []
+    problems: list[str] = []
+    with KubeApi(run.outside) as api:
+        for item in items:
+            try:
+                findings += _of_item(item, run, api, ledger)
+            except (Answered, NoSuchKind) as problem:
+                problems.append(
+                    mask.apply(f"{item} could not be compared: {problem}".encode()).decode(errors="replace")
+                )
+    return Found(tuple(findings), (NOT_LOOKED,), tuple(problems), len(items) - len(problems))
+
+
+def _applied(run: Run) -> list[Applied]:
+    return [Applied(*map(str, entry)) for entry in run.external.get("ledger") or []]
+
+
+def _of_item(item: Item, run: Run, api: KubeApi, ledger: dict[Any, Applied]) -> list[Finding]:
+    placed, path = _placed(item, run, api)
+    live = api.get(path)
+    if live is None:
+        return [Finding(str(placed), MISSING, wanted="there", found="gone")]
+    old = ledger.get(placed.key)
+    if old is not None and metadata(live).get("uid") != old.uid:
+        why = "another object of that name, which somebody made"
+        return [Finding(str(placed), ANOTHER, wanted="the object that was deployed", found=why)]
+    dry, is_new = api.apply(path, placed.body, dry=True, force=True)
+    if is_new:  # it went between the two requests
+        return [Finding(str(placed), MISSING, wanted="there", found="gone")]
+    return [of_field(str(placed), change) for change in field_changes(placed, dry, live, run)]
+
+
+def _placed(item: Item, run: Run, api: KubeApi) -> tuple[Item, str]:
+    """As it was applied, and its address."""
+    place = api.place(item.api_version, item.kind)
+    found: dict[str, Any] = dict(metadata(item.body))
+    if not place.is_namespaced:
+        found.pop("namespace", None)
+    elif not item.namespace:
+        found["namespace"] = option(run, "namespace")
+    placed = Item({**item.body, "metadata": found})
+    if place.is_namespaced and not placed.namespace:
+        raise Answered(0, "it names no namespace, so it cannot be looked for.")
+    return placed, place.one(placed.namespace, item.name)

@@ -1,0 +1,78 @@
+"""Comparing what runs with what was deployed: by schedule, soon after each deployment, and when somebody asks."""
+
+from __future__ import annotations
+
+import traceback
+
+import structlog
+from django.conf import settings
+
+from apps.core.clock import now
+from apps.core.errors import PortalError
+from apps.deployments.jobs.drift_looks import Look, looked, looks_at, names
+from apps.deployments.models import Deployment, DriftWatch
+from apps.deployments.transitions import LeaseLost, Told, write_checks
+
+log = structlog.get_logger(__name__)
+MARGIN_SECONDS = 300
+"""What a lease has beside the longest run of a tool: for a large cluster, and for writing out a repository."""
+RELATED = ("environment__repository", "change__repository", "change__revision")
+
+
+def drift_due(limit: int) -> list[int]:
+    """Environments that are to be looked at now; nobody does."""
+    moment = now()
+    rows = DriftWatch.objects.due(moment).unleased(moment).order_by("next_at", "pk")
+    return list(rows.values_list("pk", flat=True)[:limit])
+
+
+def check_drift(pk: int) -> None:
+    """One look at all targets of one environment. Two workers at once look once; killed, it is looked at again."""
+    if not DriftWatch.objects.due(now()).filter(pk=pk).exists():
+        return
+    began = now()
+    fence = DriftWatch.objects.claim(pk, seconds=_seconds())
+    if fence is None:
+        return
+    watch = DriftWatch.objects.select_related("environment").get(pk=pk)
+    live = watch.environment.live_deployment_id
+    if live is None:
+        DriftWatch.objects.release(pk, fence=fence)
+        return
+    deployment = Deployment.objects.select_related(*RELATED).get(pk=live)
+    try:
+        write_checks(watch, fence, deployment, _tell_all(deployment, pk, fence), began=began)
+    except LeaseLost:
+        log.info("drift_lease_lost", watch=pk)
+
+
+def _seconds() -> float:
+    return float(max(settings.PORTAL_PLAN_SECONDS, 4 * settings.PORTAL_RENDER_SECONDS) + MARGIN_SECONDS)
+
+
+def _tell_all(deployment: Deployment, pk: int, fence: int) -> list[Told]:
+    try:
+        looks = looks_at(deployment)
+    except PortalError as problem:
+        return [Told("", "", None, problem.message)]
+    except Exception as error:  # noqa: BLE001 - told on the page and in the log, without the words of the error
+        return [Told("", "", None, _defect(pk, error))]
+    return [_told(look, name, pk, fence) for look, name in names(looks)]
+
+
+def _told(look: Look, name: str, pk: int, fence: int) -> Told:
+    """Never "in sync" where the look failed, whatever failed."""
+    if not DriftWatch.objects.renew(pk, fence=fence, seconds=_seconds()):
+        raise LeaseLost
+    try:
+        found, why = looked(look)
+    except Exception as error:  # noqa: BLE001 - as above
+        found, why = None, _defect(pk, error)
+    return Told(name, look.way, found, why)
+
+
+def _defect(pk: int, error: Exception) -> str:
+    """Neither page nor log has the words of the error, or its values: they can be those of a repository."""
+    frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    log.error("drift_check_failed", subject=pk, error=type(error).__name__, frames=frames)
+    return f"The portal itself failed here ({type(error).__name__}). Its log has more."

@@ -1,0 +1,134 @@
+"""What is known of the drift of environments now, with how old that is. Old news is never good news."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+
+from apps.core.clock import now
+from apps.deployments.models import DriftAcceptance, DriftCheck, DriftWatch, Environment
+
+USUAL_SECONDS = 1800
+"""How often an environment is taken to be looked at whose portal.yaml does not say."""
+AHEAD = timedelta(minutes=2)
+"""How far the clocks of two machines may differ; a check that is later than that is not believed."""
+NEVER, STALE, DRIFTED, UNKNOWN, IN_SYNC, ACCEPTED = "never", "stale", "drifted", "unknown", "in_sync", "accepted"
+STATES = (NEVER, STALE, DRIFTED, UNKNOWN, IN_SYNC, ACCEPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """``state``: one of :data:`STATES`; ``accepted``: it differs, and somebody let all of it be for now.
+
+    ``fields`` and ``resources``: findings that count, and in how many resources; ``accepted``: those that do not.
+    ``checked_at``: of the oldest target; ``since``: from when on it has drifted. ``why``: why it is not known. ``was``: what
+    the last check told where that is too old to be believed.
+    """
+
+    state: str
+    fields: int = 0
+    resources: int = 0
+    accepted: int = 0
+    checked_at: datetime | None = None
+    since: datetime | None = None
+    why: str = ""
+    was: str = ""
+    every_seconds: int = 0
+    is_asked: bool = False
+
+
+def drift_of(environments: Iterable[Environment]) -> dict[int, Drift]:
+    """By key; three queries, however many there are. The values of findings are not read."""
+    rows = {row.pk: row for row in environments}
+    watches = {row.environment_id: row for row in DriftWatch.objects.filter(environment__in=rows)}
+    checks: dict[int, list[DriftCheck]] = {}
+    latest = DriftCheck.objects.filter(environment__in=rows, is_latest=True)
+    for check in latest.defer("findings", "not_looked").order_by("target"):
+        checks.setdefault(check.environment_id, []).append(check)
+    accepted = _accepted(rows)
+    return {
+        pk: _drift(row, watches.get(pk), checks.get(pk, []), accepted.get(pk, frozenset()))
+        for pk, row in rows.items()
+    }  # fmt: skip
+
+
+def findings_of(environment: Environment) -> list[DriftCheck]:
+    """The latest check of each target, whole."""
+    rows = DriftCheck.objects.filter(environment=environment, is_latest=True)
+    return list(rows.select_related("deployment").order_by("target"))
+
+
+def acceptances_of(environment: Environment) -> dict[str, DriftAcceptance]:
+    """Those that hold now, by the mark of the finding."""
+    return {row.mark: row for row in _holding().filter(environment=environment).select_related("accepted_by")}
+
+
+def drifted_among(environments: QuerySet[Environment]) -> list[int]:
+    """Keys of those whose last check found drift that nobody accepted, however old that is."""
+    latest = DriftCheck.objects.filter(environment__in=environments, is_latest=True, state=DriftCheck.State.DRIFTED)
+    rows = list(latest.values_list("environment", "marks"))
+    accepted = _accepted({pk: None for pk, _ in rows})
+    return sorted({pk for pk, marks in rows if _open(marks, accepted.get(pk, frozenset()))})
+
+
+def _holding() -> QuerySet[DriftAcceptance]:
+    return DriftAcceptance.objects.filter(ended_at=None, until__gt=now())
+
+
+def _accepted(keys: Mapping[int, object]) -> dict[int, frozenset[str]]:
+    found: dict[int, set[str]] = {}
+    for pk, mark in _holding().filter(environment__in=list(keys)).values_list("environment", "mark"):
+        found.setdefault(pk, set()).add(mark)
+    return {pk: frozenset(marks) for pk, marks in found.items()}
+
+
+def _open(marks: Iterable[list[str]], accepted: frozenset[str]) -> list[list[str]]:
+    return [pair for pair in marks if pair[0] not in accepted]
+
+
+def _drift(row: Environment, watch: DriftWatch | None, checks: list[DriftCheck], accepted: frozenset[str]) -> Drift:
+    every = watch.every_seconds if watch else 0
+    is_asked = watch is not None and watch.next_at is not None and watch.next_at <= now()
+    if not checks:
+        return Drift(NEVER, every_seconds=every, is_asked=is_asked)
+    counted = [pair for check in checks for pair in _open(check.marks, accepted)]
+    more = sum(check.more for check in checks)
+    everything = sum(len(check.marks) for check in checks)
+    oldest = min(check.checked_at for check in checks)
+    state = _state(checks, is_open=bool(counted) or more > 0)
+    is_old = _is_old(row, checks, oldest, every)
+    return Drift(
+        STALE if is_old else state,
+        fields=len(counted) + more,
+        resources=len({resource for _, resource in counted}),
+        accepted=everything - len(counted),
+        checked_at=oldest,
+        since=min((check.since for check in checks if check.since is not None), default=None),
+        why=" ".join(check.why for check in checks if check.why),
+        was=state if is_old else "",
+        every_seconds=every,
+        is_asked=is_asked,
+    )
+
+
+def _state(checks: list[DriftCheck], *, is_open: bool) -> str:
+    """The worst of all targets; in sync only where every one of them is."""
+    states = {check.state for check in checks}
+    if DriftCheck.State.DRIFTED in states and is_open:
+        return DRIFTED
+    if DriftCheck.State.UNKNOWN in states:
+        return UNKNOWN
+    return ACCEPTED if DriftCheck.State.DRIFTED in states else IN_SYNC
+
+
+def _is_old(row: Environment, checks: list[DriftCheck], oldest: datetime, every: int) -> bool:
+    """Older than two intervals, about something that is no longer live, or from a clock that nobody can believe."""
+    moment = now()
+    if any(check.deployment_id != row.live_deployment_id for check in checks):
+        return True
+    if any(check.checked_at > moment + AHEAD for check in checks):
+        return True
+    return moment - oldest > 2 * timedelta(seconds=every or USUAL_SECONDS)

@@ -1,0 +1,126 @@
+"""Writing what a check for drift told. One transaction for all targets of an environment: a page never shows half of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from apps.audit import services as audit
+from apps.audit.actors import SYSTEM
+from apps.core.clock import now
+from apps.deployments.dispatchers.drift import MOST_FINDINGS, Found
+from apps.deployments.lifecycle import HOLDS_LOCK
+from apps.deployments.models import Deployment, DriftCheck, DriftWatch, Environment
+from apps.deployments.signals import environment_changed
+from apps.deployments.transitions.events import LeaseLost
+
+KEPT = 200
+"""Checks of one environment that are kept, the latest of each target among them."""
+State = DriftCheck.State
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one look came to. ``found`` is ``None`` where it told nothing, and ``why`` says why."""
+
+    target: str
+    way: str
+    found: Found | None
+    why: str = ""
+
+    @property
+    def state(self) -> str:
+        """In sync only where everything was compared and nothing differs."""
+        if self.found is None:
+            return str(State.UNKNOWN)
+        if self.found.findings:
+            return str(State.DRIFTED)
+        return str(State.UNKNOWN if self.found.problems else State.IN_SYNC)
+
+    @property
+    def words(self) -> str:
+        """Why it is not known, or what of it is not."""
+        return self.why or " ".join(self.found.problems[:5] if self.found else ())
+
+
+def write_checks(
+    watch: DriftWatch, fence: int, deployment: Deployment, told: Sequence[Told], *, began: datetime
+) -> bool:
+    """Keep what was told; ``False`` where it is about something that is no longer so, and nothing was kept.
+
+    Raises :class:`LeaseLost` where another worker looks at the environment meanwhile.
+    """
+    with transaction.atomic():
+        row = DriftWatch.objects.select_for_update(no_key=True).filter(pk=watch.pk, fence=fence).first()
+        if row is None:
+            raise LeaseLost
+        if not _is_still(watch.environment_id, deployment):
+            DriftWatch.objects.filter(pk=watch.pk).update(lease_until=None)
+            return False
+        environment = deployment.environment
+        before = {row.target: row for row in DriftCheck.objects.filter(environment=environment, is_latest=True)}
+        DriftCheck.objects.filter(environment=environment, is_latest=True).update(is_latest=False)
+        made = [DriftCheck.objects.create(**_columns(one, deployment, before.get(one.target))) for one in told]
+        DriftWatch.objects.filter(pk=row.pk).update(checked=deployment, lease_until=None, next_at=_next(row, began))
+        _forget(environment)
+        _record(environment, list(before.values()), made)
+        transaction.on_commit(lambda: environment_changed.send(sender=None, environment_id=environment.pk))
+    return True
+
+
+def _next(row: DriftWatch, began: datetime) -> datetime | None:
+    """What was asked for after this look began is looked at again."""
+    if row.next_at is not None and row.next_at > began:
+        return row.next_at
+    return now() + timedelta(seconds=row.every_seconds) if row.every_seconds else None
+
+
+def _is_still(environment: int, deployment: Deployment) -> bool:
+    """Whether that is still live, and nothing is changing it."""
+    row = Environment.objects.filter(pk=environment, live_deployment=deployment, live_commit=deployment.commit)
+    holding = Deployment.objects.filter(environment=environment, status__in=[str(status) for status in HOLDS_LOCK])
+    return row.exists() and not holding.exists()
+
+
+def _columns(told: Told, deployment: Deployment, before: DriftCheck | None) -> dict[str, object]:
+    findings = told.found.findings if told.found else ()
+    marks = [[one.mark(told.target), one.resource] for one in findings[:MOST_FINDINGS]]
+    kept = [{**one.to_dict(), "mark": mark} for one, (mark, _) in zip(findings, marks, strict=False)]
+    moment = now()
+    went_on = before is not None and before.state == State.DRIFTED and before.since is not None
+    since = (before.since if before is not None and went_on else moment) if told.state == State.DRIFTED else None
+    return {
+        "environment": deployment.environment, "deployment": deployment, "commit": deployment.commit,
+        "target": told.target, "way": told.way, "state": told.state, "why": told.words[:1000], "findings": kept,
+        "marks": marks, "more": max(len(findings) - MOST_FINDINGS, 0),
+        "not_looked": list(told.found.not_looked) if told.found else [],
+        "looked_at": told.found.looked_at if told.found else 0, "checked_at": moment, "since": since,
+    }  # fmt: skip
+
+
+def _forget(environment: Environment) -> None:
+    rows = DriftCheck.objects.filter(environment=environment, is_latest=False).order_by("-pk")
+    old = list(rows.values_list("pk", flat=True)[KEPT : 2 * KEPT])
+    DriftCheck.objects.filter(pk__in=old).delete()
+
+
+def _record(environment: Environment, before: Sequence[DriftCheck], after: Sequence[DriftCheck]) -> None:
+    """One entry when drift appears and one when it is gone; not one for each of the looks."""
+    was, drifted = (any(row.state == State.DRIFTED for row in rows) for rows in (before, after))
+    is_clean = all(row.state == State.IN_SYNC for row in after)
+    if was == drifted or (was and not is_clean):
+        return
+    fields = sum(len(row.findings) + row.more for row in after)
+    what = f"drifted: {fields} finding{'s' if fields != 1 else ''}" if drifted else "is in sync again"
+    audit.record(
+        SYSTEM,
+        "drift.found" if drifted else "drift.gone",
+        target=environment.name,
+        repository=environment.repository.name,
+        environment=environment.name,
+        summary=f"{environment.name} of {environment.repository.name} {what}",
+        data={"commit": after[0].commit, "targets": [row.target for row in after if row.state == State.DRIFTED]},
+    )

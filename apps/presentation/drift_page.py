@@ -1,0 +1,137 @@
+"""The drift of one environment: target by target, resource by resource, field by field, and what can be done about each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from apps.accounts.models import User
+from apps.deployments import queries
+from apps.deployments.access import can_check_drift, can_deploy, can_settle_drift
+from apps.deployments.models import DriftAcceptance, DriftCheck, Environment
+from apps.deployments.queries.drift import NEVER, Drift, acceptances_of, drift_of, findings_of
+from apps.policies.config.words import duration_words
+from apps.presentation.board import environment_url
+from apps.presentation.drift_words import DriftWord, drift_word
+
+KINDS = {
+    "missing": "It is gone.",
+    "another": "Something else stands in its place.",
+    "extra": "It should not be there.",
+}
+SPANS = ((1, "a day"), (7, "a week"), (30, "30 days"), (90, "90 days"))
+"""For how long a finding can be accepted: days, and their words."""
+WAYS = {
+    "kubernetes": "asked the cluster what applying it again would change",
+    "argocd": "asked Argo CD",
+    "flux": "asked Flux",
+    "terraform": "terraform plan -refresh-only",
+    "cloudformation": "asked CloudFormation",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRow:
+    """One finding; ``accepted``: who let it be, and until when."""
+
+    mark: str
+    path: str
+    wanted: str
+    found: str
+    kind: str
+    accepted: DriftAcceptance | None
+
+    @property
+    def words(self) -> str:
+        """What happened to the resource as a whole; empty for a field."""
+        return KINDS.get(self.kind, "")
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceRows:
+    """``name`` is whole: ``Deployment web/shop``."""
+
+    name: str
+    rows: tuple[FindingRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRows:
+    """The latest check of one target; ``is_other``: it was about another deployment than what is live now."""
+
+    check: DriftCheck
+    resources: tuple[ResourceRows, ...]
+    is_other: bool
+
+    @property
+    def title(self) -> str:
+        return self.check.target or "The environment"
+
+    @property
+    def way(self) -> str:
+        return WAYS.get(self.check.way, "")
+
+    @property
+    def state_key(self) -> str:
+        return f"drift_{self.check.state}"
+
+
+@dataclass(frozen=True, slots=True)
+class DriftPage:
+    """``has_open``: whether something is left that can be adopted or put right."""
+
+    environment: Environment
+    drift: Drift
+    word: DriftWord
+    targets: tuple[TargetRows, ...]
+    can_check: bool
+    can_settle: bool
+    can_deploy: bool
+
+    @property
+    def url(self) -> str:
+        return f"{environment_url(self.environment)}drift/"
+
+    @property
+    def every(self) -> str:
+        return duration_words(self.drift.every_seconds)
+
+    @property
+    def spans(self) -> tuple[tuple[int, str], ...]:
+        return SPANS
+
+    @property
+    def has_open(self) -> bool:
+        return self.drift.fields > 0
+
+    @property
+    def is_never(self) -> bool:
+        return self.drift.state == NEVER
+
+
+def drift_page(user: User, repository: str, name: str) -> DriftPage:
+    """The page; :class:`NotVisible` when ``user`` may not know of it. Seven queries beside those of the access rules."""
+    row = queries.find_environment(user, repository, name)
+    found = drift_of([row])[row.pk]
+    accepted = acceptances_of(row)
+    live = row.live_deployment
+    return DriftPage(
+        environment=row,
+        drift=found,
+        word=drift_word(found),
+        targets=tuple(_target(check, row, accepted) for check in findings_of(row)),
+        can_check=live is not None and can_check_drift(user, row).allowed,
+        can_settle=can_settle_drift(user, row).allowed,
+        can_deploy=live is not None and can_deploy(user, live.change).allowed,
+    )
+
+
+def _target(check: DriftCheck, row: Environment, accepted: Mapping[str, DriftAcceptance]) -> TargetRows:
+    resources: dict[str, list[FindingRow]] = {}
+    for one in check.findings:
+        found = FindingRow(
+            one["mark"], one["path"], one["wanted"], one["found"], one["kind"], accepted.get(one["mark"])
+        )
+        resources.setdefault(one["resource"], []).append(found)
+    rows = tuple(ResourceRows(name, tuple(found)) for name, found in resources.items())
+    return TargetRows(check, rows, check.deployment_id != row.live_deployment_id)
