@@ -22,7 +22,7 @@ from apps.core.reading import once_per_read
 from apps.core.text import first_few
 from apps.core.verdict import Reason
 from apps.repositories.access import can_see
-from apps.repositories.models import BranchTip
+from apps.repositories.models import BranchTip, Repository
 from apps.vcs.history import is_known_ancestor
 from apps.vcs.objects import commit_tree_oid
 
@@ -280,11 +280,10 @@ def is_earlier_state(change: ChangeRequest, *, but: Collection[int] = ()) -> boo
     tree = change.revision.result_tree if change.revision else ""
     if not tree:
         return False
-    same = ChangeRequest.objects.filter(repository=change.repository_id, target_branch=change.target_branch)
-    landed = same.exclude(merge_commit="").filter(revision__result_tree=tree).exclude(pk=change.pk)
-    if any(_is_approved_state(change, row.merge_commit) for row in landed.exclude(pk__in=but)):
+    branch = change.target_branch
+    if is_landed_state(change.repository, branch, tree, but=[*but, change.pk]):
         return True
-    if but and landed.filter(pk__in=but).exists():
+    if but and _landed(change.repository, branch, tree).filter(pk__in=but).exists():
         return False
     undone = change.rolls_back
     if undone is None or undone.revision is None or undone.target_branch != change.target_branch:
@@ -293,12 +292,23 @@ def is_earlier_state(change: ChangeRequest, *, but: Collection[int] = ()) -> boo
         before = commit_tree_oid(change.repository.mirror_path, undone.revision.target_oid)
     except PortalError:
         return False
-    return before == tree and _is_approved_state(change, undone.revision.target_oid)
+    return before == tree and _is_approved_state(change.repository, branch, undone.revision.target_oid)
 
 
-def _is_approved_state(change: ChangeRequest, commit: str) -> bool:
+def is_landed_state(repository: Repository, branch: str, tree: str, *, but: Collection[int] = ()) -> bool:
+    """Whether ``branch`` had exactly ``tree`` by a change that landed, without anything that went past the portal."""
+    rows = _landed(repository, branch, tree).exclude(pk__in=but)
+    return any(_is_approved_state(repository, branch, row.merge_commit) for row in rows)
+
+
+def _landed(repository: Repository, branch: str, tree: str) -> ChangeQuerySet:
+    rows = ChangeRequest.objects.filter(repository=repository, target_branch=branch, revision__result_tree=tree)
+    return rows.exclude(merge_commit="")
+
+
+def _is_approved_state(repository: Repository, branch: str, commit: str) -> bool:
     """Nothing that went past the portal and was never adopted is in it."""
-    return unapproved_within(change.repository, change.target_branch, commit) is None
+    return unapproved_within(repository, branch, commit) is None
 
 
 def check_reports(change: ChangeRequest) -> QuerySet[CheckReport]:

@@ -48,6 +48,11 @@ def can_run(user: User, deployment: Deployment) -> Verdict:
     return can_deploy(user, deployment.change)
 
 
+def can_bring_back(user: User, environment: Environment) -> Verdict:
+    """Take an environment back to an earlier state, whoever's changes came since: deployers."""
+    return repositories.can_deploy(user, environment.repository)
+
+
 def can_resolve(user: User, deployment: Deployment) -> Verdict:
     """Say how a deployment with unknown outcome ended: deployers and maintainers, not the author alone."""
     return repositories.can_deploy(user, deployment.environment.repository)
@@ -125,6 +130,10 @@ def require_merge(user: User, change: ChangeRequest) -> None:
 
 def require_deploy(user: User, change: ChangeRequest) -> None:
     can_deploy(user, change).require()
+
+
+def require_bring_back(user: User, environment: Environment) -> None:
+    can_bring_back(user, environment).require()
 
 
 def require_run(user: User, deployment: Deployment) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from apps.accounts.models import User
 from apps.changes.models import ChangeRequest, OutsideChange
 from apps.core.clock import now
+from apps.deployments.models import Deployment
 from apps.policies.evaluation import PolicyVerdict
 from apps.vcs.history import Signature
 
@@ -28,6 +29,15 @@ def revert_message(change: ChangeRequest, *, asked_by: User) -> str:
     """What ``git revert`` would write, with who asked."""
     body = [f"This reverts commit {change.merge_commit} ({change.label})."]
     return _message(f'Revert "{_line(change.title)}"', body, [f"Requested-by: {person(asked_by)}"])
+
+
+def bring_back_message(deployment: Deployment, *, asked_by: User) -> str:
+    """What takes an environment back to the state of an earlier deployment."""
+    where, what = deployment.environment.name, deployment.label
+    body = [
+        f"Everything that {where} is made of is again as {what} ({deployment.change.label}, {deployment.commit}) had it."
+    ]
+    return _message(f"Bring {what} back to {where}", body, [f"Requested-by: {person(asked_by)}"])
 
 
 def outside_revert_message(row: OutsideChange, *, asked_by: User) -> str:

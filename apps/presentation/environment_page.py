@@ -10,7 +10,8 @@ from apps.accounts.models import User
 from apps.core.clock import now
 from apps.core.paging import keyset_page
 from apps.deployments import queries
-from apps.deployments.access import can_keep_secrets, can_lock, can_unlock
+from apps.deployments.access import can_bring_back, can_keep_secrets, can_lock, can_unlock
+from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, Environment, EnvironmentLock, EnvironmentSecret, StatusPage
 from apps.deployments.queries.board import Place, places_of
 from apps.deployments.queries.drift import drift_of
@@ -39,11 +40,12 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One deployment that has ended. ``brought`` is ``None`` where it did not become live."""
+    """One deployment that has ended. ``brought`` is ``None`` where it did not become live; ``may_bring_back``: it was, and is not now."""
 
     deployment: Deployment
     brought: Brought | None
     compare_url: str
+    may_bring_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,11 @@ def environment_page(user: User, repository: str, name: str, *, after: int | Non
     keeps = can_keep_secrets(user, row).allowed
     secrets = row.secrets.select_related("updated_by").order_by("name", "used_for") if keeps else ()
     lock = lock_of(row)
+    brings_back = can_bring_back(user, row).allowed and row.defined
     others = Environment.objects.filter(repository=row.repository_id, defined=True).exclude(pk=row.pk)
     return EnvironmentPage(
         cell=cell_of(place, policy, drift=drift_of([row])[row.pk]),
-        history=tuple(_history(row, one, brought.get(one.pk)) for one in found.items),
+        history=tuple(_history(row, one, brought.get(one.pk), brings_back=brings_back) for one in found.items),
         next_after=found.next_after,
         policy=policy,
         config=policy.config.environment(row.name) if policy else None,
@@ -110,17 +113,18 @@ def environment_page(user: User, repository: str, name: str, *, after: int | Non
     )
 
 
-def _history(environment: Environment, row: Deployment, brought: Brought | None) -> HistoryRow:
+def _history(environment: Environment, row: Deployment, brought: Brought | None, *, brings_back: bool) -> HistoryRow:
     """With a link to everything between what was live before and this."""
+    may = brings_back and row.status == Status.SUCCEEDED and row.pk != environment.live_deployment_id
     if brought is None or brought.earlier is None or brought.earlier.ended_at is None or row.ended_at is None:
-        return HistoryRow(row, brought, "")
+        return HistoryRow(row, brought, "", may)
     pairs = {
         "from": side_of(environment),
         "at": brought.earlier.ended_at.isoformat(),
         "to": side_of(environment),
         "to_at": row.ended_at.isoformat(),
     }
-    return HistoryRow(row, brought, f"/environments/compare/?{urlencode(pairs)}")
+    return HistoryRow(row, brought, f"/environments/compare/?{urlencode(pairs)}", may)
 
 
 def _windows(policy: Policy | None, name: str) -> Windows:

@@ -8,7 +8,7 @@ from apps.changes.effects.irreversible import ReadBack, irreversible_parts
 from apps.changes.models import ChangeRequest
 from apps.core.errors import Conflict
 from apps.deployments.models import Deployment, Environment
-from apps.policies.queries import policy_at
+from apps.presentation.gate_ahead import GateAhead, Patch, gate_ahead, patch_of
 from apps.vcs import history, merging, objects, paths, refs, trees
 
 FILES_SHOWN = 200
@@ -38,7 +38,8 @@ class RollbackPage:
     files: tuple[FileEffect, ...]
     conflicts: tuple[str, ...]
     nothing_left: bool
-    approvals: int
+    gate: GateAhead | None
+    patch: Patch | None
     confirm_name: str
     read_back: ReadBack
 
@@ -65,8 +66,6 @@ def rollback_page(deployment: Deployment) -> RollbackPage:
     result = merging.merge_trees(git_dir, merged.tree, present, objects.commit_tree_oid(git_dir, before))
     environments = _environments(change)
     effects = trees.diff_trees(git_dir, present, result.tree) if result.tree else []
-    config = policy_at(repository, change.target_branch, tip).config
-    is_protected = any(row.protected for row in environments)
     return RollbackPage(
         deployment=deployment,
         environments=environments,
@@ -79,10 +78,21 @@ def rollback_page(deployment: Deployment) -> RollbackPage:
         ),
         conflicts=tuple(paths.display(path) for path in result.conflicts),
         nothing_left=result.tree == present,
-        approvals=config.rollback.protected if is_protected else config.rollback.others,
+        gate=_gate(change, tip, result.tree, environments, before=before) if result.tree else None,
+        patch=patch_of(trees.patch(git_dir, present, result.tree)) if result.tree else None,
         confirm_name=next((row.name for row in environments if row.protected), ""),
         read_back=irreversible_parts(change),
     )
+
+
+def _gate(
+    change: ChangeRequest, tip: str, tree: str, environments: tuple[Environment, ...], *, before: str
+) -> GateAhead:
+    given = change.reviews.filter(with_rollback=True, withdrawn_at=None).order_by("pk")
+    restores = objects.commit_tree_oid(change.repository.mirror_path, before) == tree
+    names = dict.fromkeys(given.values_list("reviewer__username", flat=True))
+    branch = change.target_branch
+    return gate_ahead(change.repository, branch, tip, tree, environments, restores=restores, beforehand=names)
 
 
 def _environments(change: ChangeRequest) -> tuple[Environment, ...]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from apps.changes.models import ChangeRequest
-from apps.changes.queries import is_earlier_state
+from apps.changes.queries import is_earlier_state, is_landed_state
 from apps.core.clock import now
 from apps.policies import calendar
 from apps.policies.config import EmergencyConfig
 from apps.policies.evaluation import EmergencyFact
 from apps.policies.queries import Policy
+from apps.repositories.models import Repository
 from apps.reviews.carry_over import is_same
 from apps.reviews.models import Emergency
 
@@ -54,6 +55,12 @@ def restores_earlier_state(change: ChangeRequest) -> bool:
     """Whether a rollback goes back to what was approved and live before; what went by an emergency is neither until reviewed."""
     owed = Emergency.objects.owed().filter(change__repository=change.repository_id)
     return is_earlier_state(change, but=list(owed.values_list("change", flat=True)))
+
+
+def restores_landed_state(repository: Repository, branch: str, tree: str) -> bool:
+    """Whether ``tree`` is what ``branch`` had by a change that landed and was approved: the same question before there is a change."""
+    owed = Emergency.objects.owed().filter(change__repository=repository)
+    return is_landed_state(repository, branch, tree, but=list(owed.values_list("change", flat=True)))
 
 
 def open_debt(change: ChangeRequest) -> Emergency | None:

@@ -207,7 +207,11 @@ def _environments(
     facts = policy.environment_facts(revision.paths if revision else ())
     if change.kind != ChangeRequest.Kind.ROLLBACK or not change.rollback_environments:
         return facts
-    return tuple(replace(row, affected=row.name in change.rollback_environments) for row in facts)
+    # What brings an earlier state back takes out what many changes did: the rules of all that it reaches hold.
+    reaches = change.rolls_back_id is None
+    return tuple(
+        replace(row, affected=row.name in change.rollback_environments or (reaches and row.affected)) for row in facts
+    )
 
 
 def _people(people: People) -> tuple[evaluation.Person, ...]:

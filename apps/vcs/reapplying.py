@@ -83,11 +83,11 @@ def _apart(
     paths = tuple(sorted(stages))
     if len(paths) > MOST_APART or not all(any(entry_at(git_dir, side, path) for side in known) for path in paths):
         return Reapplied(result, paths, whole=True)
-    placed = _with_entries(git_dir, tree, stages)
+    placed = with_entries(git_dir, tree, stages)
     return Reapplied(result, paths, whole=True) if placed is None else Reapplied(placed, paths)
 
 
-def _with_entries(git_dir: Path, tree: str, entries: Mapping[str, Entry | None]) -> str | None:
+def with_entries(git_dir: Path, tree: str, entries: Mapping[str, Entry | None]) -> str | None:
     """``tree`` with each path set, or removed where ``None``; ``None`` when a file and a folder would meet."""
     here = {entry.path: (entry.mode, entry.oid) for entry in list_tree(git_dir, tree, recursive=False)}
     below: dict[str, dict[str, Entry | None]] = {}
@@ -103,7 +103,7 @@ def _with_entries(git_dir: Path, tree: str, entries: Mapping[str, Entry | None])
         else:
             here[name] = entry
     for name, inside in below.items():
-        made = _with_entries(git_dir, here[name][1] if name in here else gateway.EMPTY_TREE, inside)
+        made = with_entries(git_dir, here[name][1] if name in here else gateway.EMPTY_TREE, inside)
         if made is None:
             return None
         if made == gateway.EMPTY_TREE:

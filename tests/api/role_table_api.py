@@ -219,6 +219,8 @@ ROWS = [
     Row("POST deployment-cancel", who(MERGE, 202), change("waiting")),
     Row("POST deployment-retry", who(MERGE, 202), change("failed")),
     Row("POST deployment-rollback", who(MERGE, 201), change("succeeded")),
+    Row("GET deployment-bring-back", who(DEPLOY, 200), change("succeeded")),
+    Row("POST deployment-bring-back", who(DEPLOY, 409), change("succeeded")),
     Row("POST deployment-reports", everybody(403), change("waiting"), {"key": "k", "status": "succeeded"}),
     Row("POST deployment-step", who(MERGE, 422), {"number": "{waiting}", "step": 0}, {"action": "play"}),
     Row("PUT environment-lock", who(DEPLOY, 200), STAGING, {"reason": "a migration"}),

@@ -208,6 +208,8 @@ DEPLOYMENTS = [
     Row("POST deployment_resolve", who(DEPLOY, DONE), number("unknown"), {"outcome": "failed", "reason": "I looked"}),
     Row("GET deployment_rollback", who(MERGE), number("succeeded")),
     Row("POST deployment_rollback", who(MERGE, DONE), number("succeeded"), {"confirm": "staging"}),
+    Row("GET deployment_bring_back", who(DEPLOY), number("succeeded")),
+    Row("POST deployment_bring_back", who(DEPLOY, 409), number("succeeded"), {"confirm": "staging"}),
     Row("GET environments", anybody()),
     Row("GET environments_compare", who(MEMBERS), query="?from={repository}/staging&to={repository}/production"),
     Row("GET environments_compare_targets", who(MEMBERS), query="?from={repository}/staging&to=git"),

@@ -12,6 +12,7 @@ from apps.changes.services.creating import (
     create_change,
     create_inverse_change,
     create_restoring_change,
+    create_returning_change,
 )
 from apps.changes.services.following import follow_branches, restore_pins, take_update
 from apps.changes.services.inverses import INVERT, compute_inverse, forget_inverse
@@ -55,6 +56,7 @@ __all__ = [
     "create_change",
     "create_inverse_change",
     "create_restoring_change",
+    "create_returning_change",
     "edit_change",
     "follow_branches",
     "forget_inverse",

@@ -106,6 +106,35 @@ def create_inverse_change(
     )  # fmt: skip
 
 
+def create_returning_change(
+    actor: User,
+    *,
+    repository: Repository,
+    target_branch: str,
+    environment: str,
+    title: str,
+    description: str,
+    head_oid: str,
+    facts: dict[str, Any],
+) -> ChangeRequest:
+    """A change in review that takes ``environment`` back to an earlier state; ``head_oid`` is the portal's commit that does it.
+
+    ``facts`` stand in its entry of the log. Only the person who asks contributes.
+    """
+    repositories.require(actor, repository, WRITE)
+    target, snapshot = _take_written(repository, target_branch, head_oid)
+
+    def said(change: ChangeRequest) -> Entry:
+        summary = f"{actor.username} asked to bring {facts['to']} back to {environment} with {change.label}"
+        return Entry("rollback.requested", summary, {"environments": [environment], **facts})
+
+    return _propose(
+        actor, snapshot, Revision.Cause.INVERSE, said,
+        repository=repository, target_branch=target, title=title, description=description,
+        kind=ChangeRequest.Kind.ROLLBACK, rollback_environments=[environment],
+    )  # fmt: skip
+
+
 def create_adoption(actor: User, *, outside: OutsideChange, title: str) -> ChangeRequest:
     """A change in review of what was pushed past the portal, frozen as it happened; landing it pushes nothing.
 

@@ -28,6 +28,7 @@ from apps.deployments.services.merging import abort_merge, merge_change
 from apps.deployments.services.outside import adopt_outside_change, revert_outside_change
 from apps.deployments.services.receiving import Update, judge_push
 from apps.deployments.services.reporting import accept_report
+from apps.deployments.services.returning import bring_back
 from apps.deployments.services.rollback import roll_back
 from apps.deployments.services.running import act_on_step, cancel, release, resolve, retry, start_deployment
 from apps.deployments.services.scheduling import schedule_deployment, schedule_merge, unschedule_merge
@@ -47,6 +48,7 @@ __all__ = [
     "allow_connection",
     "ask_comparison",
     "ask_drift_check",
+    "bring_back",
     "cancel",
     "comment_on_log",
     "create_connection",

@@ -49,3 +49,9 @@ class RollBack(forms.Form):
         if typed != self.confirm_name:
             raise ValidationError(f"This is not the name of the environment. Type {self.confirm_name}.")
         return typed
+
+
+class BringBack(RollBack):
+    """``tip`` is the commit of the branch on which the page was looked at."""
+
+    tip = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)

@@ -22,5 +22,6 @@ urlpatterns = [
     path("deployments/<int:number>/retry/", deployment_actions.retry, name="deployment_retry"),
     path("deployments/<int:number>/steps/<int:step>/", deployment_actions.act_on_step, name="deployment_step"),
     path("deployments/<int:number>/resolve/", deployment_actions.resolve, name="deployment_resolve"),
+    path("deployments/<int:number>/bring-back/", deployment_actions.bring_back, name="deployment_bring_back"),
     path("deployments/<int:number>/rollback/", deployment_actions.rollback, name="deployment_rollback"),
 ]

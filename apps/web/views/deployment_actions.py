@@ -10,9 +10,10 @@ from apps.deployments import access, queries, services
 from apps.deployments.models import Deployment
 from apps.deployments.queries.promotion import coming_with
 from apps.presentation.deployment_page import deployment_page
+from apps.presentation.return_page import return_page
 from apps.presentation.rollback_page import rollback_page
 from apps.web.forms.base import attempt
-from apps.web.forms.deployments import Resolve, RollBack
+from apps.web.forms.deployments import BringBack, Resolve, RollBack
 from apps.web.once import act_once, new_key
 from apps.web.people import signed_in
 from apps.web.responding import page, respond, see_other, writes
@@ -113,6 +114,34 @@ def rollback(request: HttpRequest, number: int) -> HttpResponse:
     context = {"preview": preview, "form": form, "form_action": request.path, "back_url": _url(number),
                "danger": True, "button": f"Roll back {row.change.label}"}  # fmt: skip
     return respond(request, "web/deployments/rollback.html", context, status=status)
+
+
+@page("GET", "HEAD", "POST")
+def bring_back(request: HttpRequest, number: int) -> HttpResponse:
+    """GET shows exactly what would be taken back; POST makes the change that does it."""
+    user = signed_in(request)
+    row = queries.find(user, number)
+    access.require_bring_back(user, row.environment)
+    preview = return_page(row)
+    form = BringBack(
+        request.POST if request.method == "POST" else None,
+        confirm_name=preview.confirm_name,
+        initial={"idempotency_key": new_key(), "tip": preview.found.tip if preview.found else ""},
+    )
+    status = 200
+    if request.method == "POST":
+        url = attempt(form, lambda: act_once(request, lambda: _bring_back(user, row, form.cleaned_data["tip"])))
+        if url is not None:
+            return see_other(request, url, f"This change brings {row.label} back to {row.environment.name}.")
+        status = 422
+    back_url = f"/environments/{row.environment.repository.name}/{row.environment.name}/#history-title"
+    context = {"preview": preview, "form": form, "form_action": request.path, "back_url": back_url,
+               "danger": True, "button": f"Bring {row.label} back"}  # fmt: skip
+    return respond(request, "web/deployments/bring_back.html", context, status=status)
+
+
+def _bring_back(user: User, row: Deployment, tip: str) -> str:
+    return f"/changes/{services.bring_back(user, deployment=row, tip=tip).number}/"
 
 
 def _roll_back(user: User, row: Deployment) -> str:

@@ -1,0 +1,140 @@
+"""What taking an environment back to an earlier deployment of it would do. Reads only, but for trees that no ref names.
+
+What an environment is made of are the paths that reach it by portal.yaml (:func:`apps.policies.config.affected_environments`);
+these become exactly what the earlier commit had. The policy itself stays as it is: its rules judge this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from apps.changes.effects.irreversible import Irreversible, ReadBack, irreversible_parts
+from apps.changes.models import ChangeRequest
+from apps.core.errors import Conflict
+from apps.deployments.lifecycle import Status
+from apps.deployments.models import Deployment
+from apps.policies.config import PortalConfig, affected_environments, is_policy
+from apps.policies.queries import policy_at
+from apps.vcs import objects, reapplying, refs, trees
+from apps.vcs.gateway import ZERO_OID
+from apps.vcs.paths import display
+
+MOST_NAMED = 100
+Entry = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """``tree`` is what the branch becomes; ``conflicts``: paths that stand in the way, then it is empty.
+
+    ``changes`` are taken back, the newest first, ``more`` of them unnamed; ``paths`` become what they were, and ``shared`` are
+    environments that are made of some of them, too. ``differences``: what merging does, as :func:`apps.vcs.trees.diff_trees`.
+    """
+
+    deployment: Deployment
+    tip: str
+    tree: str
+    differences: tuple[trees.TreeChange, ...]
+    paths: tuple[str, ...]
+    conflicts: tuple[str, ...]
+    changes: tuple[ChangeRequest, ...]
+    more: int
+    shared: tuple[str, ...]
+    read_back: ReadBack
+
+    @property
+    def is_possible(self) -> bool:
+        return bool(self.tree)
+
+
+def require_earlier(deployment: Deployment) -> None:
+    """Only what was live in its environment and is not any more: :class:`Conflict` ``never_good`` or ``is_live``."""
+    environment = deployment.environment
+    if deployment.status != Status.SUCCEEDED:
+        raise Conflict(
+            "never_good",
+            f"{deployment.label} is {deployment.status}: only what succeeded in {environment.name} can be brought back.",
+            status=deployment.status,
+        )
+    if environment.live_deployment_id == deployment.pk:
+        raise Conflict(
+            "is_live", f"{deployment.label} is what {environment.name} runs now, so there is nothing to bring back."
+        )
+
+
+def return_to(deployment: Deployment) -> Return:
+    """What bringing ``deployment`` back would do now; raises what :func:`require_earlier` does.
+
+    :class:`Conflict` ``target_gone``, ``commit_gone`` (the mirror does not hold it any more), ``nothing_to_undo``.
+    """
+    require_earlier(deployment)
+    environment, branch = deployment.environment, deployment.change.target_branch
+    git_dir = environment.repository.mirror_path
+    tip = refs.branch_tip(git_dir, branch)
+    if tip is None:
+        raise Conflict("target_gone", f"The branch {branch} is gone, so nothing can be merged into it.")
+    if not objects.has_commit(git_dir, deployment.commit):
+        raise Conflict(
+            "commit_gone", f"The commit of {deployment.label} is not there any more, so it cannot be brought back."
+        )
+    config = policy_at(environment.repository, branch, tip).config
+    entries = _entries(git_dir, tip, deployment.commit, config, environment.name)
+    if not entries:
+        said = f"Everything that {environment.name} is made of is on {branch} as {deployment.label} had it."
+        raise Conflict("nothing_to_undo", said)
+    tree = reapplying.with_entries(git_dir, objects.commit_tree_oid(git_dir, tip), entries) or ""
+    paths = tuple(sorted(display(path) for path in entries))
+    taken = _taken_back(deployment, paths)
+    return Return(
+        deployment=deployment,
+        tip=tip,
+        tree=tree,
+        differences=tuple(trees.diff_trees(git_dir, tip, tree)) if tree else (),
+        paths=paths,
+        conflicts=() if tree else paths,
+        changes=tuple(taken[:MOST_NAMED]),
+        more=max(0, len(taken) - MOST_NAMED),
+        shared=tuple(name for name in affected_environments(config, list(entries)) if name != environment.name),
+        read_back=_read_back(environment.name, taken),
+    )
+
+
+def _entries(git_dir: Path, tip: str, commit: str, config: PortalConfig, environment: str) -> dict[str, Entry | None]:
+    """Path → mode and blob that the earlier commit had there, ``None`` where it had nothing; of what the environment is made of."""
+    wanted: dict[str, Entry | None] = {}
+    for row in trees.diff_trees(git_dir, tip, commit):
+        if row.old_path != row.new_path and row.status == "R":
+            wanted.setdefault(row.old_path, None)
+        wanted[row.new_path] = None if row.new_oid == ZERO_OID else (row.new_mode, row.new_oid)
+    rego = config.rego.directory
+    return {
+        path: entry
+        for path, entry in wanted.items()
+        if not is_policy(path, rego) and environment in affected_environments(config, [path])
+    }
+
+
+def _taken_back(deployment: Deployment, paths: Iterable[str]) -> list[ChangeRequest]:
+    """What was merged after the change of ``deployment`` and touched one of the paths, the newest first."""
+    since = deployment.change.merged_at
+    rows = ChangeRequest.objects.filter(
+        repository=deployment.environment.repository_id, target_branch=deployment.change.target_branch
+    ).exclude(merge_commit="")
+    if since is not None:
+        rows = rows.filter(merged_at__gt=since)
+    wanted = set(paths)
+    found = rows.select_related("revision").order_by("-merged_at", "-number")
+    return [row for row in found if row.revision is not None and wanted & set(row.revision.paths)]
+
+
+def _read_back(environment: str, taken: Iterable[ChangeRequest]) -> ReadBack:
+    """What of all that does not come back here, each named once."""
+    parts: dict[Irreversible, None] = {}
+    unknown: dict[str, None] = {}
+    for change in taken:
+        found = irreversible_parts(change)
+        parts.update((part, None) for part in found.parts if part.target.startswith(f"{environment}/"))
+        unknown.update((label, None) for label in found.unknown if label.startswith(f"{environment}/"))
+    return ReadBack(tuple(parts), tuple(unknown))

@@ -1,0 +1,89 @@
+"""Back to any earlier good state of an environment: one change through its gate. Never a force-push."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from apps.accounts.models import User
+from apps.changes import services as changes
+from apps.changes import transitions
+from apps.changes.lifecycle import OPEN
+from apps.changes.models import ChangeRequest
+from apps.core.clock import now
+from apps.core.errors import Conflict
+from apps.core.text import first_few
+from apps.core.work import request_work
+from apps.deployments import access, messages
+from apps.deployments.models import Deployment, Environment
+from apps.deployments.queries.returning import Return, return_to
+from apps.vcs import merging
+from apps.vcs.history import Signature
+
+
+@transaction.atomic
+def bring_back(actor: User, *, deployment: Deployment, tip: str = "") -> ChangeRequest:
+    """Ask for the state that ``deployment`` had in its environment; it merges by itself as soon as its gate allows.
+
+    One commit on the present tip whose tree, of what the environment is made of, is exactly the earlier one's. ``tip``: the one
+    that was shown; :class:`Conflict` ``target_moved`` when the branch is elsewhere. Others: ``never_good``, ``is_live``,
+    ``nothing_to_undo``, ``rollback_conflict`` with the paths, ``rollback_open``.
+    """
+    rows = Environment.objects.select_for_update(of=("self",), no_key=True).select_related("repository")
+    environment = rows.get(pk=deployment.environment_id)
+    access.require_bring_back(actor, environment)
+    row = Deployment.objects.select_related("change", "environment", "environment__repository").get(pk=deployment.pk)
+    _require_none_open(environment)
+    found = return_to(row)
+    if tip and tip != found.tip:
+        raise Conflict("target_moved", f"{row.change.target_branch} moved since you looked. Look at what it does now.")
+    if not found.is_possible:
+        files = list(found.conflicts)
+        text = f"{row.label} cannot be brought back by itself: files and folders stand in each other's way in {first_few(files)}."
+        raise Conflict("rollback_conflict", f"{text} Write it in Git, and propose that.", files=files)
+    change = _propose(actor, found)
+    transitions.swap(change, merge_when_allowed_by=actor)
+    request_work("deployments.merge_when_allowed", change.pk)
+    return change
+
+
+def _propose(actor: User, found: Return) -> ChangeRequest:
+    row = found.deployment
+    environment = row.environment
+    taken = first_few([one.label for one in found.changes], 20) + (f" and {found.more} more" if found.more else "")
+    head = merging.write_commit(
+        environment.repository.mirror_path,
+        tree=found.tree,
+        parents=[found.tip],
+        message=messages.bring_back_message(row, asked_by=actor),
+        author=messages.signature_of(actor),
+        committer=Signature(messages.PORTAL_NAME, messages.PORTAL_EMAIL, now()),
+    )
+    return changes.create_returning_change(
+        actor,
+        repository=environment.repository,
+        target_branch=row.change.target_branch,
+        environment=environment.name,
+        title=f"Bring {row.label} back to {environment.name}: {row.change.title}"[:200],
+        description=f"Makes {environment.name} what {row.label} ({row.change.label}) made it. Takes back: {taken or 'no change'}.",
+        head_oid=head,
+        facts={
+            "to": row.label,
+            "deployment": row.number,
+            "commit": row.commit,
+            "takes_back": [one.number for one in found.changes],
+        },
+    )
+
+
+def _require_none_open(environment: Environment) -> None:
+    """One at a time in an environment: a second one would be judged on a state that the first one changes."""
+    rows = ChangeRequest.objects.filter(
+        repository=environment.repository_id,
+        kind=ChangeRequest.Kind.ROLLBACK,
+        rolls_back=None,
+        status__in=[str(status) for status in OPEN],
+    )
+    for row in rows.order_by("number"):
+        if environment.name in row.rollback_environments:
+            said = f"{row.label} brings an earlier state back to {environment.name} already. Approve, merge or withdraw that one."
+            raise Conflict("rollback_open", said, change=row.number)

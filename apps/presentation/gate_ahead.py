@@ -1,0 +1,71 @@
+"""Which gate a roll-back will meet, told before it is asked for; the verdict of the change that is made decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from apps.deployments.models import Environment
+from apps.policies.config import MERGE
+from apps.policies.queries import policy_at
+from apps.presentation.plain import visible
+from apps.presentation.rendered_rows import Line
+from apps.repositories.models import Repository
+from apps.reviews.emergencies import restores_landed_state
+
+LINES_SHOWN = 300
+
+
+@dataclass(frozen=True, slots=True)
+class GateAhead:
+    """``restores``: the branch becomes what it was before, approved and live; then ``approvals`` of others are asked for.
+
+    Otherwise the ordinary rules hold, whose names are ``rules``. ``beforehand``: people who approved exactly such a roll-back
+    with the change, as far as the policy lets that count.
+    """
+
+    restores: bool
+    approvals: int
+    rules: tuple[str, ...]
+    beforehand: tuple[str, ...] = ()
+
+
+def gate_ahead(
+    repository: Repository,
+    branch: str,
+    tip: str,
+    tree: str,
+    environments: Iterable[Environment],
+    *,
+    restores: bool = False,
+    beforehand: Iterable[str] = (),
+) -> GateAhead:
+    """For ``tree`` on ``branch``, whose tip is ``tip``; ``restores``: the caller knows that this is what was there before."""
+    config = policy_at(repository, branch, tip).config
+    is_protected = any(row.protected for row in environments)
+    return GateAhead(
+        restores=restores or restores_landed_state(repository, branch, tree),
+        approvals=config.rollback.protected if is_protected else config.rollback.others,
+        rules=tuple(rule.name for rule in config.rules if rule.stage == MERGE) or ("an owner",),
+        beforehand=tuple(beforehand) if config.rollback.preauthorised_seconds else (),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """The first :data:`LINES_SHOWN` lines of a patch; ``more`` follow."""
+
+    lines: tuple[Line, ...]
+    more: int
+
+
+def patch_of(raw: bytes) -> Patch:
+    """``raw`` as Git prints it, by the sign of each line."""
+    lines = raw.decode("utf-8", "replace").splitlines()
+    return Patch(tuple(map(_line, lines[:LINES_SHOWN])), max(0, len(lines) - LINES_SHOWN))
+
+
+def _line(text: str) -> Line:
+    if text.startswith(("+++", "---", "diff ", "index ", "@@", "new file", "deleted file")):
+        return Line("@", visible(text))
+    return Line(text[:1] if text[:1] in {"+", "-"} else " ", visible(text[1:]))
