@@ -219,6 +219,8 @@ ROWS = [
     Row("POST deployment-cancel", who(MERGE, 202), change("waiting")),
     Row("POST deployment-retry", who(MERGE, 202), change("failed")),
     Row("POST deployment-rollback", who(MERGE, 201), change("succeeded")),
+    Row("GET change-start-group", who(MEMBERS, 200), change("merged")),
+    Row("POST change-start-group", who(MERGE, 422), change("merged"), {"environments": ["nowhere"]}),
     Row("GET deployment-bring-back", who(DEPLOY, 200), change("succeeded")),
     Row("POST deployment-bring-back", who(DEPLOY, 409), change("succeeded")),
     Row("POST deployment-reports", everybody(403), change("waiting"), {"key": "k", "status": "succeeded"}),

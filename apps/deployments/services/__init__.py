@@ -23,6 +23,7 @@ from apps.deployments.services.drifting import (
     reapply_live,
 )
 from apps.deployments.services.freezing import lift_freeze
+from apps.deployments.services.grouping import Started, start_group
 from apps.deployments.services.locking import lock_environment, take_over_lock, unlock_environment
 from apps.deployments.services.merging import abort_merge, merge_change
 from apps.deployments.services.outside import adopt_outside_change, revert_outside_change
@@ -38,6 +39,7 @@ from apps.deployments.services.status_pages import set_status_page
 __all__ = [
     "CHECK_DRIFT",
     "COMPARE",
+    "Started",
     "Update",
     "abort_merge",
     "accept_drift",
@@ -71,6 +73,7 @@ __all__ = [
     "set_secret",
     "set_status_page",
     "start_deployment",
+    "start_group",
     "take_over_lock",
     "try_connection",
     "unlock_environment",

@@ -9,6 +9,7 @@ from apps.web.views import (
     diff_reading,
     diffs,
     drafts,
+    grouping,
     rendered,
     suggestions,
     threads,
@@ -31,6 +32,7 @@ urlpatterns = [
     path("changes/<int:number>/policy/", change_tabs.policy, name="change_policy"),
     path("changes/<int:number>/checks/", change_tabs.checks, name="change_checks"),
     path("changes/<int:number>/deployments/", change_tabs.deployments, name="change_deployments"),
+    path("changes/<int:number>/start/", grouping.start_group, name="change_start_group"),
     path("changes/<int:number>/history/", change_tabs.history, name="change_history"),
     # /changes/1042/rendered/, /changes/1042/plan/
     path("changes/<int:number>/rendered/", rendered.effect, {"is_plan": False}, name="change_rendered"),

@@ -67,7 +67,8 @@ def deployments(request: HttpRequest, number: int) -> HttpResponse:
     rows = frame.change.deployments.select_related("environment", "requested_by").order_by("-number")[:100]
     due = due_environments(frame.change, frame.deployments) if frame.viewer.deploys else ()
     rollbacks = ChangeRequest.objects.filter(rolls_back=frame.change).order_by("-number")
-    context = {"frame": frame, "rows": rows, "due": due, "rollbacks": rollbacks}
+    by_hand = sum(row.status == "pending" and row.manual_start for row in rows) if frame.viewer.deploys else 0
+    context = {"frame": frame, "rows": rows, "due": due, "rollbacks": rollbacks, "waiting": by_hand}
     return respond(request, "web/changes/deployments.html", context)
 
 

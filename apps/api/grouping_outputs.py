@@ -1,0 +1,78 @@
+"""Shapes and answers of starting a change in many environments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.api.fields import Text, maybe_number, string, texts, whole
+from apps.api.outputs import Out
+from apps.api.shapes import Shape
+from apps.deployments.queries.groups import Startable
+from apps.deployments.services import Started
+
+
+class StartGroupIn(Shape):
+    environments = serializers.ListField(child=Text(max_length=60), required=False, default=list, max_length=100)
+    group = Text(
+        required=False, allow_blank=True, default="", max_length=60, help_text="Instead of names: all of this group."
+    )
+
+
+class StartableOut(Out):
+    environment = string()
+    group = string()
+    deployment = whole()
+    commit = string()
+    live = maybe_number("The change that is live there now.")
+    becomes_live = serializers.ListField(
+        child=serializers.IntegerField(), help_text="Numbers of changes, in the order of their merges."
+    )
+    more = whole(help_text="How many more there are.")
+    goes_back = serializers.BooleanField(help_text="What is live is newer; then these would be taken out of it.")
+    held = texts("What holds it beside the start.")
+
+
+class StartablesOut(Out):
+    results = StartableOut(many=True)
+
+
+class StartedOut(Out):
+    environment = string()
+    deployment = whole()
+    started = serializers.BooleanField()
+    text = string()
+
+
+class StartedGroupOut(Out):
+    results = StartedOut(many=True)
+
+
+def startables_json(rows: Iterable[Startable]) -> dict[str, Any]:
+    return {
+        "results": [
+            {
+                "environment": row.name,
+                "group": row.group,
+                "deployment": row.deployment.number,
+                "commit": row.deployment.commit,
+                "live": row.coming.live.change.number if row.coming.live else None,
+                "becomes_live": [change.number for change in row.coming.changes],
+                "more": row.coming.more,
+                "goes_back": row.coming.goes_back,
+                "held": list(row.held),
+            }
+            for row in rows
+        ]
+    }
+
+
+def started_json(rows: Iterable[Started]) -> dict[str, Any]:
+    return {
+        "results": [
+            {"environment": row.environment, "deployment": row.deployment, "started": row.started, "text": row.text}
+            for row in rows
+        ]
+    }
