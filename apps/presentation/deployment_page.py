@@ -10,12 +10,14 @@ from apps.accounts.models import User
 from apps.changes.lifecycle import OPEN
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
+from apps.core.text import first_few
 from apps.deployments import access, queries
 from apps.deployments.dispatchers.registry import capabilities_of
 from apps.deployments.lifecycle import ENDED, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
 from apps.deployments.queries.usual import Usual, usual_duration
 from apps.presentation import spans
+from apps.presentation.applied import Applied, applied_of
 from apps.presentation.first_error import FirstError, first_error
 from apps.presentation.log_html import step_anchor
 from apps.presentation.log_notes import no_output, not_started
@@ -24,6 +26,17 @@ from apps.presentation.wait_rows import WaitRows, wait_rows
 
 EVENTS_SHOWN = 40
 UNDOABLE = frozenset({Status.SUCCEEDED, Status.FAILED, Status.UNKNOWN})
+SIGNS = {
+    "pending": "◔",
+    "dispatching": "◐",
+    "running": "◐",
+    "succeeded": "✓",
+    "failed": "✕",
+    "unknown": "?",
+    "cancelled": "–",
+}
+"""What the title begins with; static/js/deployment_watch.js goes on with the same."""
+
 MOVING = frozenset({Status.PENDING, Status.DISPATCHING, Status.RUNNING})
 SLOW = 1.5
 """So many times the usual is longer than usual."""
@@ -83,6 +96,7 @@ class DeploymentPage:
     detail: str
     rollback: ChangeRequest | None
     waits: WaitRows
+    applied: Applied
     resources: tuple[dict[str, str], ...] = ()
     healthy: int = 0
     usual: Usual | None = None
@@ -104,6 +118,22 @@ class DeploymentPage:
     def moves(self) -> bool:
         """Whether something may change without anybody's doing: then a page without JavaScript reloads itself."""
         return self.deployment.status in MOVING
+
+    @property
+    def sign(self) -> str:
+        return SIGNS.get(self.deployment.status, "")
+
+    @property
+    def icon(self) -> str:
+        """The icon of the tab."""
+        if self.moves:
+            return "favicon-running.svg"
+        return "favicon.svg" if self.deployment.status == Status.CANCELLED else f"favicon-{self.deployment.status}.svg"
+
+    @property
+    def tells_applied(self) -> bool:
+        """Whether something can be done for which it matters what was applied."""
+        return self.deployment.attempts > 0 and self.deployment.status != Status.SUCCEEDED
 
     @property
     def longest(self) -> int:
@@ -145,6 +175,7 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None) -> D
         resources=tuple(sorted(resources, key=_worst_first)),
         healthy=sum(1 for one in resources if one["health"] == "healthy"),
         waits=wait_rows(row, shown),
+        applied=applied_of(row, rows),
         usual=usual_duration(row.environment) if row.status in MOVING else None,
         error=first_error(row, found, shown),
     )
@@ -226,7 +257,14 @@ def _retry_steps(row: Deployment) -> tuple[tuple[int, str, bool], ...]:
     if not capabilities_of(row.plan["via"]).from_step:
         return ()
     names = [str(step["name"]) for step in row.plan.get("steps", [])]
-    return tuple((i, f"from {name}" if i else f"all steps, from {name}", i == 0) for i, name in enumerate(names))
+    return tuple((i, _from(names, i), i == 0) for i in range(len(names)))
+
+
+def _from(names: Sequence[str], first: int) -> str:
+    """Where a new attempt begins, with what is not run again."""
+    if not first:
+        return f"all steps, from {names[0]}"
+    return f"from {names[first]}, not again {first_few(names[:first])}"
 
 
 def _is_undoable(row: Deployment) -> bool:

@@ -8,6 +8,7 @@ from apps.changes.effects.irreversible import ReadBack, irreversible_parts
 from apps.changes.models import ChangeRequest
 from apps.core.errors import Conflict
 from apps.deployments.models import Deployment, Environment
+from apps.presentation.applied import Applied, applied_of
 from apps.presentation.gate_ahead import GateAhead, Patch, gate_ahead, patch_of
 from apps.vcs import history, merging, objects, paths, refs, trees
 
@@ -42,6 +43,7 @@ class RollbackPage:
     patch: Patch | None
     confirm_name: str
     read_back: ReadBack
+    applied: Applied
 
     @property
     def is_possible(self) -> bool:
@@ -82,6 +84,7 @@ def rollback_page(deployment: Deployment) -> RollbackPage:
         patch=patch_of(trees.patch(git_dir, present, result.tree)) if result.tree else None,
         confirm_name=next((row.name for row in environments if row.protected), ""),
         read_back=irreversible_parts(change),
+        applied=applied_of(deployment, deployment.attempt_rows.order_by("number")),
     )
 
 

@@ -41,7 +41,14 @@
       view.append(block);
     }
     block.insertAdjacentHTML("beforeend", html);
-    if (block.childElementCount >= BLOCK - 50) block.classList.add("log-block--full");
+  };
+  /* A block that is full is drawn only when it is near; one that is being read is left as it is, because that could move it. */
+  const settle = (view) => {
+    const { top, bottom } = view.getBoundingClientRect();
+    for (const block of view.querySelectorAll(".log-block:not(.log-block--full)")) {
+      const place = block.getBoundingClientRect();
+      if (block.childElementCount >= BLOCK - 50 && (place.bottom < top || place.top > bottom)) block.classList.add("log-block--full");
+    }
   };
 
   /* Beyond the cap the oldest block behind the first goes; a note says where its lines are. */
@@ -104,6 +111,7 @@
       trim(view);
       document.dispatchEvent(new CustomEvent("portal:rows", { detail: view }));
       if (fact.stuck) toEnd(view);
+      settle(view);
       more(view);
       if (fact.bad) window.portal?.announce(`An error in step ${view.closest(".log").dataset.step}.`);
     }
@@ -112,15 +120,9 @@
     for (const event of detail) {
       if (event.kind === "log") queue.push(event);
       else if (event.kind === "step") window.portal?.announce(new DOMParser().parseFromString(event.text, "text/html").body.textContent);
-      else if (event.kind === "state") mark(event.data.status);
     }
     if (queue.length && !timer) timer = setTimeout(draw, EVERY);
   });
-  const mark = (status) => {
-    const sign = { succeeded: "✓ ", failed: "✕ ", unknown: "? ", cancelled: "– " }[status] || "";
-    document.title = sign + document.title.replace(/^[✓✕?–] /, "");
-  };
-
   /* ------------------------------------------------------------------------------------------------------ following */
   const show = () => button("follow")?.setAttribute("aria-pressed", String(following));
   const follow = (view) => {

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import connections
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import expect
 
-from apps.deployments.models import Deployment
-from apps.live import feeds
 from apps.repositories.services import remove_member
-from tests.support.delivery import Delivery, pipeline
-from tests.support.sockets import cookie_of, log_event, running_server
+from tests.support.sockets import log_event
+from tests.support.watching import LINES, NO_SOCKETS, VIEW, Scene, apart, ids, wait_until
 
 pytestmark = [
     pytest.mark.browser,
@@ -26,99 +20,6 @@ pytestmark = [
     # Static files are read synchronously by WhiteNoise also under ASGI.
     pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning"),
 ]
-
-COUNT_SOCKETS = """(() => {
-  const Real = WebSocket;
-  window.opened = [];
-  window.WebSocket = class extends Real { constructor(url) { super(url); window.opened.push(this); } };
-})()"""
-NO_SOCKETS = (
-    "window.WebSocket = class { constructor() { setTimeout(() => this.onclose({ code: 1006 }), 10); } close() {} }"
-)
-LINES = "[...document.querySelectorAll('.log-view .ll')].map((row) => row.id)"
-VIEW = "document.querySelector('#step-apply .log-view')"
-
-
-@pytest.fixture
-def chromium() -> Iterator[Browser]:
-    """One for each test: while its loop runs in this thread, the database cannot be emptied behind the test."""
-    binary = shutil.which("chromium") or shutil.which("chromium-browser")
-    if binary is None:
-        pytest.skip("NOT RUN: there is no Chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=binary, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-
-
-def apart(work: Callable[[], Any]) -> Any:
-    """``work`` in a thread of its own: the browser's loop runs in this one, and Django refuses to wait in a loop."""
-    found: list[Any] = []
-
-    def run() -> None:
-        try:
-            found.append(work())
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join(60)
-    return found[0]
-
-
-class Scene:
-    """A deployment with a log, the server, and a page of alice that looks at it."""
-
-    def __init__(self, browser: Browser, tmp_path: Path, port: int) -> None:
-        self.port = port
-        self.delivery, self.row, self.cookie = apart(lambda: self._set_up(tmp_path))
-        self.context = browser.new_context(base_url=f"http://127.0.0.1:{port}", viewport={"width": 1200, "height": 700})
-        name, value = self.cookie.split("=", 1)
-        self.context.add_cookies([{"name": name, "value": value, "url": f"http://127.0.0.1:{port}"}])
-        self.errors: list[str] = []
-        self.lines = 0
-
-    @staticmethod
-    def _set_up(tmp_path: Path) -> tuple[Delivery, Deployment, str]:
-        delivery = Delivery.start(tmp_path, pipeline())
-        row = delivery.deployment(delivery.merged())
-        return delivery, row, cookie_of(delivery.people.alice)
-
-    def write(self, lines: int, text: str = "line") -> None:
-        first = self.lines + 1
-        apart(lambda: log_event(self.row, first, lines, text=text))
-        self.lines += lines
-
-    def open(self, script: str = COUNT_SOCKETS) -> Page:
-        page = self.context.new_page()
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.add_init_script(script)
-        page.goto(f"/deployments/{self.row.number}/")
-        return page
-
-
-@pytest.fixture
-def scene(chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    monkeypatch.setattr(feeds, "BEAT_SECONDS", 1.0)
-    with running_server() as port:
-        found = Scene(chromium, tmp_path, port)
-        yield found
-        found.context.close()
-    connections.close_all()
-    assert found.errors == []
-
-
-def wait_until(page: Page, expression: str, seconds: float = 15.0) -> None:
-    """Until ``expression`` is true; Playwright's own way evaluates text in the page, which the policy forbids."""
-    until = time.monotonic() + seconds
-    while not page.evaluate(expression):
-        assert time.monotonic() < until, f"It did not become true: {expression}"
-        page.wait_for_timeout(20)
-
-
-def ids(first: int, last: int) -> list[str]:
-    return [f"step-apply-L{number}" for number in range(first, last + 1)]
 
 
 def test_new_lines_are_followed_until_somebody_reads_further_up(scene: Scene):
