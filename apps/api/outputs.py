@@ -271,6 +271,10 @@ class ChangeOut(ChangeRowOut):
 
 class RollbackOut(ChangeRowOut):
     change = whole(help_text="The number of the inverse change.")
+    emergency_refused = string(
+        allow_blank=True,
+        help_text="Why the emergency that was asked for with it was not declared; empty: it was, or none was asked for.",
+    )
 
 
 class CommentOut(Out):

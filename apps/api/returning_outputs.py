@@ -13,7 +13,18 @@ from apps.api.shapes import Shape
 from apps.presentation.return_page import ReturnPage
 
 
-class BringBackIn(Shape):
+class RollBackIn(Shape):
+    emergency = Text(
+        required=False,
+        allow_blank=True,
+        default="",
+        max_length=500,
+        help_text="What happened: declares an emergency of it at once.",
+    )
+    incident = Text(required=False, allow_blank=True, default="", max_length=500)
+
+
+class BringBackIn(RollBackIn):
     tip = Text(
         required=False,
         allow_blank=True,

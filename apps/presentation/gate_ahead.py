@@ -21,13 +21,14 @@ class GateAhead:
     """``restores``: the branch becomes what it was before, approved and live; then ``approvals`` of others are asked for.
 
     Otherwise the ordinary rules hold, whose names are ``rules``. ``beforehand``: people who approved exactly such a roll-back
-    with the change, as far as the policy lets that count.
+    with the change, as far as the policy lets that count. ``confirmers``: who confirms an emergency, where one is the fast way.
     """
 
     restores: bool
     approvals: int
     rules: tuple[str, ...]
     beforehand: tuple[str, ...] = ()
+    confirmers: tuple[str, ...] = ()
 
 
 def gate_ahead(
@@ -43,11 +44,14 @@ def gate_ahead(
     """For ``tree`` on ``branch``, whose tip is ``tip``; ``restores``: the caller knows that this is what was there before."""
     config = policy_at(repository, branch, tip).config
     is_protected = any(row.protected for row in environments)
+    restores = restores or restores_landed_state(repository, branch, tree)
+    emergency = config.emergency if not restores else None
     return GateAhead(
-        restores=restores or restores_landed_state(repository, branch, tree),
+        restores=restores,
         approvals=config.rollback.protected if is_protected else config.rollback.others,
         rules=tuple(rule.name for rule in config.rules if rule.stage == MERGE) or ("an owner",),
         beforehand=tuple(beforehand) if config.rollback.preauthorised_seconds else (),
+        confirmers=emergency.from_ if emergency else (),
     )
 
 

@@ -11,7 +11,6 @@ from rest_framework.response import Response
 from apps.api import outputs, shapes
 from apps.api.answers import (
     DEPLOYMENT_RELATED,
-    change_row_json,
     deployment_json,
     environment_json,
     event_json,
@@ -140,14 +139,6 @@ def resolve(request: Request, number: int) -> Response:
     return Response(
         deployment_detail(deployments.resolve(caller(request), deployment=deployment_of(request, number), **body))
     )
-
-
-@endpoint("POST", scope="deploy", request=shapes.EmptyIn, response=outputs.RollbackOut, status=201, summary="Roll back")
-def roll_back(request: Request, number: int) -> Response:
-    """Make the inverse change; it merges and deploys by itself as soon as its gate holds."""
-    change = deployments.roll_back(caller(request), deployment=deployment_of(request, number))
-    change = change_of(request, change.number)
-    return Response({"change": change.number, **change_row_json(change)}, status=201)
 
 
 @endpoint(

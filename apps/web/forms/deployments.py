@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -28,13 +29,32 @@ class Resolve(forms.Form):
 
 
 class RollBack(forms.Form):
-    """``confirm_name`` is the protected environment whose name has to be typed; empty: none."""
+    """``confirm_name`` is the protected environment whose name has to be typed; empty: none.
+
+    ``confirmers``: who confirms an emergency of it; without them, none can be declared with it.
+    """
 
     idempotency_key = OnceField()
+    emergency = forms.CharField(
+        required=False,
+        max_length=500,
+        label="Only in an emergency: what happened",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    incident = forms.CharField(
+        required=False, max_length=500, label="Incident", help_text="Its address or id, if there is one."
+    )
     confirm = forms.CharField(max_length=100, required=False, widget=forms.TextInput(attrs={"autocomplete": "off"}))
 
-    def __init__(self, *args: Any, confirm_name: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, confirm_name: str, confirmers: Iterable[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if names := " or ".join(confirmers):
+            self.fields["emergency"].help_text = (
+                f"With this, an emergency is declared at once: when {names} confirmed it, the rules are set aside for an hour "
+                "and owed afterwards. Everybody reads it."
+            )
+        else:
+            del self.fields["emergency"], self.fields["incident"]
         self.confirm_name = confirm_name
         if not confirm_name:
             del self.fields["confirm"]

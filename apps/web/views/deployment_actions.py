@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 
 from apps.accounts.models import User
-from apps.core.errors import Conflict, InvalidInput
+from apps.changes.models import ChangeRequest
+from apps.core.errors import Conflict, InvalidInput, PortalError
 from apps.deployments import access, queries, services
 from apps.deployments.models import Deployment
 from apps.deployments.queries.promotion import coming_with
 from apps.presentation.deployment_page import deployment_page
 from apps.presentation.return_page import return_page
 from apps.presentation.rollback_page import rollback_page
+from apps.reviews import services as reviews
 from apps.web.forms.base import attempt
 from apps.web.forms.deployments import BringBack, Resolve, RollBack
 from apps.web.once import act_once, new_key
@@ -103,11 +108,12 @@ def rollback(request: HttpRequest, number: int) -> HttpResponse:
     form = RollBack(
         request.POST if request.method == "POST" else None,
         confirm_name=preview.confirm_name,
+        confirmers=preview.gate.confirmers if preview.gate else (),
         initial={"idempotency_key": new_key()},
     )
     status = 200
     if request.method == "POST":
-        url = attempt(form, lambda: act_once(request, lambda: _roll_back(user, row)))
+        url = attempt(form, lambda: act_once(request, lambda: _roll_back(request, user, row, form.cleaned_data)))
         if url is not None:
             return see_other(request, url, f"This change takes {row.change.label} out again.")
         status = 422
@@ -126,11 +132,12 @@ def bring_back(request: HttpRequest, number: int) -> HttpResponse:
     form = BringBack(
         request.POST if request.method == "POST" else None,
         confirm_name=preview.confirm_name,
+        confirmers=preview.gate.confirmers if preview.gate else (),
         initial={"idempotency_key": new_key(), "tip": preview.found.tip if preview.found else ""},
     )
     status = 200
     if request.method == "POST":
-        url = attempt(form, lambda: act_once(request, lambda: _bring_back(user, row, form.cleaned_data["tip"])))
+        url = attempt(form, lambda: act_once(request, lambda: _bring_back(request, user, row, form.cleaned_data)))
         if url is not None:
             return see_other(request, url, f"This change brings {row.label} back to {row.environment.name}.")
         status = 422
@@ -140,9 +147,20 @@ def bring_back(request: HttpRequest, number: int) -> HttpResponse:
     return respond(request, "web/deployments/bring_back.html", context, status=status)
 
 
-def _bring_back(user: User, row: Deployment, tip: str) -> str:
-    return f"/changes/{services.bring_back(user, deployment=row, tip=tip).number}/"
+def _bring_back(request: HttpRequest, user: User, row: Deployment, data: dict[str, Any]) -> str:
+    return _declared(request, user, services.bring_back(user, deployment=row, tip=data["tip"]), data)
 
 
-def _roll_back(user: User, row: Deployment) -> str:
-    return f"/changes/{services.roll_back(user, deployment=row).number}/"
+def _roll_back(request: HttpRequest, user: User, row: Deployment, data: dict[str, Any]) -> str:
+    return _declared(request, user, services.roll_back(user, deployment=row), data)
+
+
+def _declared(request: HttpRequest, user: User, change: ChangeRequest, data: dict[str, Any]) -> str:
+    """The page of ``change``, with an emergency of it where one was asked for; a refusal leaves the change, and is told."""
+    reason = data.get("emergency", "").strip()
+    if reason:
+        try:
+            reviews.declare_emergency(user, change=change, reason=reason, incident=data.get("incident", ""))
+        except PortalError as problem:
+            messages.warning(request, f"No emergency was declared: {problem.message}")
+    return f"/changes/{change.number}/"
