@@ -1,40 +1,59 @@
 """The Celery application of the scaled-out engine: ``celery -A gitops_portal worker --pool=threads``.
 
-Workers must use ``--pool=threads``: a forked pool would share open database connections.
+Workers must use threads: a forked pool would share open database connections. Another one is refused at the start.
 """
 
 import os
+from typing import Any
 
 from celery import Celery
-from celery.signals import worker_ready, worker_shutdown
+from celery.concurrency import get_implementation
+from celery.signals import worker_init, worker_ready, worker_shutdown
+from kombu.entity import Queue
 
 from gitops_portal import env
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gitops_portal.settings")
 
+PREFIX = env.text("PORTAL_QUEUE_PREFIX", "portal-")
 app = Celery("gitops_portal")
 app.conf.update(
     broker_url=env.text("REDIS_URL"),
     task_ignore_result=True,
     task_serializer="json",
     accept_content=["json"],
-    task_acks_late=True,
-    task_reject_on_worker_lost=True,
+    # A message is gone when a worker has it. The sweeper sends again whatever is still due, and a worker that had something to
+    # acknowledge when Redis died would die, too, of doing so through the connection that it lost.
+    task_queues=[
+        Queue(f"{PREFIX}{name}", routing_key=f"{PREFIX}{name}", no_ack=True)  # type: ignore[no-untyped-call]
+        for name in ("short", "slow")
+    ],
     worker_prefetch_multiplier=1,
     worker_pool="threads",
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
-    # Redis gives a message back only after this time; leases make an early repeat harmless.
+    broker_connection_max_retries=None,
     # A sender does not try again: the sweeper does. (A worker that lost the broker has its own, endless retries.)
     broker_transport_options={
-        "visibility_timeout": 60,
-        "unacked_restore_interval": 5,
         "socket_timeout": 5,
         "socket_connect_timeout": 2,
         "max_retries": 0,
     },
 )
 app.autodiscover_tasks(["apps.worker"])
+POOLS = frozenset({"celery.concurrency.thread", "celery.concurrency.solo"})
+"""Modules of the pools that stay in one process. ``--pool=prefork`` is Celery's default, in whose place the setting above counts."""
+
+
+@worker_init.connect  # type: ignore[untyped-decorator]
+def refuse_forks(sender: Any, **_facts: object) -> None:
+    """RELIABILITY §3.6, K22: ``sender`` is the worker before it makes its pool; SystemExit says why and what next."""
+    pool = get_implementation(sender.pool_cls)
+    if pool.__module__ not in POOLS:
+        raise SystemExit(
+            f"This worker was asked to work in {pool.__module__}, which would share open database connections between "
+            "processes. Start it with --pool=threads (docs/scaling-out.md)."
+        )
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

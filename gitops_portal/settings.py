@@ -177,7 +177,11 @@ DATABASES: dict[str, Any]
 if DATABASE_URL:
     DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
     if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql" and not TESTING:
-        DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 20}
+        # After a crash of the server the pool's own pauses grow to minutes, in which everybody waits who asks for a connection:
+        # it gives up soon, whoever comes next makes it try anew, and nobody waits longer than for an answer.
+        _POOL = {"min_size": 1, "max_size": 20, "timeout": 10, "reconnect_timeout": 2}
+        DATABASES["default"].setdefault("OPTIONS", {}).update(pool=_POOL)
+        DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
 else:
     DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": PORTAL_DATA_DIR / "portal.sqlite3"}}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":

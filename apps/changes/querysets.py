@@ -10,7 +10,7 @@ from django.db.models import Exists, F, OuterRef, Q, Subquery
 
 from apps.changes.lifecycle import FOLLOWS_GIT, OPEN, Status
 from apps.core.clock import now
-from apps.core.leases import LeasedQuerySet
+from apps.core.leases import LeasedQuerySet, is_free
 from apps.core.querysets import CasQuerySet
 from apps.repositories.models import BranchTip, RefUpdate, Repository
 
@@ -78,7 +78,7 @@ class RenderingQuerySet(LeasedQuerySet["Rendering"]):
     def waiting(self, planned_by: str = "here") -> RenderingQuerySet:
         """Renderings of present revisions that nobody works on, of those that are found out by ``planned_by``."""
         rows = self.filter(state="queued", planned_by=planned_by, revision__change__revision=F("revision"))
-        return rows.filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now()))
+        return rows.filter(is_free())
 
 
 class OutsideChangeQuerySet(models.QuerySet["OutsideChange"]):
@@ -97,7 +97,7 @@ class OverlapQuerySet(LeasedQuerySet["Overlap"]):
     def waiting(self) -> OverlapQuerySet:
         """Those that nobody compares, and that can be compared: both go onto one and the same tip."""
         rows = self.present().filter(state="queued", first__target_oid=F("second__target_oid"))
-        return rows.filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now()))
+        return rows.filter(is_free())
 
 
 class InverseQuerySet(models.QuerySet["Inverse"]):

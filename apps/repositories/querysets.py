@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.db.models import F, Q
 
-from apps.core.leases import LeasedQuerySet
+from apps.core.leases import LeasedQuerySet, is_free
 
 if TYPE_CHECKING:
     from apps.repositories.models import RefUpdate, Repository, WebhookDelivery  # noqa: F401
@@ -26,8 +26,7 @@ class RepositoryQuerySet(LeasedQuerySet["Repository"]):
 
     def due_for_sync(self, at: datetime) -> RepositoryQuerySet:
         """Repositories that nobody is looking at and that were asked for or whose poll is due."""
-        free = Q(lease_until__isnull=True) | Q(lease_until__lte=at)
-        return self.filter(free, Q(sync_requested_at__isnull=False) | Q(next_poll_at__lte=at))
+        return self.filter(is_free(), Q(sync_requested_at__isnull=False) | Q(next_poll_at__lte=at))
 
     def without_pins(self) -> RepositoryQuerySet:
         """Rebuilt mirrors in which the revisions of changes are not yet pinned again."""

@@ -1,7 +1,7 @@
 """The scaled-out engine: one Celery task that does one unit of any job.
 
-At-least-once is enough, because every unit is idempotent and leased; a message that is lost or
-a worker that is killed is made good by the sweep (``manage.py run_engine --send-to-celery``).
+A message may be lost or come twice, because every unit is idempotent and leased; what a lost one, or
+a worker that is killed, leaves behind is found by the sweep (``manage.py run_engine --send-to-celery``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from apps.worker.embedded import run_unit as run_one
 from apps.worker.registry import jobs
 
 
-@shared_task(name="portal.run_unit", bind=True, acks_late=True, reject_on_worker_lost=True, ignore_result=True)  # type: ignore[untyped-decorator]
+@shared_task(name="portal.run_unit", bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
 def run_unit(self: Any, name: str, pk: int) -> None:
     """Do unit ``pk`` of job ``name``; a name that this version does not know is left to one that does."""
     job = jobs().get(name)

@@ -9,21 +9,18 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from django.db import connection
 
 from apps.audit.verification import verify
 from apps.changes.models import ChangeRequest, Rendering, Revision
 from apps.core import failpoints
 from apps.deployments import services
-from apps.deployments.models import Attempt, Deployment, MergeIntent
+from apps.deployments.models import Deployment, MergeIntent
 from apps.reviews.models import Review
-from tests.support.crashing import KILLED, Victims, sweep_until
+from tests.support.crashing import KILLED, Victims, World, sweep_until
 from tests.support.delivery import Delivery, pipeline
 from tests.support.engine_process import Process, wait_until
 from tests.support.git import GitRepo
@@ -32,62 +29,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 BOTH = pytest.mark.parametrize("engine", ENGINES)
 Patch = pytest.MonkeyPatch
-
-
-@pytest.fixture(autouse=True)
-def _right_engine(request: pytest.FixtureRequest, settings: Any) -> None:
-    settings.PORTAL_LEASE_SECONDS = 1
-    found = getattr(request.node, "callspec", None)
-    engine = found.params.get("engine", connection.vendor) if found else connection.vendor
-    if connection.vendor != engine:
-        pytest.skip(f"this run is on {connection.vendor}")
-
-
-@pytest.fixture(scope="module")
-def victims(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> Iterator[Victims]:
-    with Victims(tmp_path_factory.mktemp("victims")) as running:
-        yield running
-
-
-@dataclass
-class World:
-    """A repository whose steps leave a line each time they run."""
-
-    delivery: Delivery
-    witness: Path
-    victims: Victims
-
-    @property
-    def remote(self) -> GitRepo:
-        return GitRepo(Path(self.delivery.repository.url))
-
-    def runs(self) -> list[str]:
-        return self.witness.read_text().split() if self.witness.exists() else []
-
-    def decided(self, name: str = "one") -> ChangeRequest:
-        change = self.delivery.approved(name, {f"{name}.txt": f"{name}\n"})
-        services.merge_change(self.delivery.people.alice, change=change)
-        return change
-
-    def ends_well(self, change: ChangeRequest) -> None:
-        """Merged once, every environment deployed once, nothing left behind, the log whole."""
-        sweep_until(lambda: ChangeRequest.objects.get(pk=change.pk).status == "done")
-        intents = MergeIntent.objects.filter(change=change)
-        assert list(intents.values_list("state", "claim", "verification")) == [("landed", "held", "passed")]
-        trailer = f"Change-Request: {change.label}"
-        assert len(self.remote.run("log", "--format=%H", f"--grep=^{trailer}$", "main").split()) == 1
-        mine = [line for line in self.runs() if line.startswith(f"{change.label}:")]
-        assert sorted(mine) == [f"{change.label}:production", f"{change.label}:staging"]
-        assert set(Deployment.objects.filter(change=change).values_list("status", "attempts")) == {("succeeded", 1)}
-        assert Attempt.objects.filter(deployment__change=change).count() == 2
-        assert verify().ok
-
-
-@pytest.fixture
-def world(tmp_path: Path, victims: Victims) -> World:
-    witness = tmp_path / "witness"
-    step = f"echo $PORTAL_CHANGE:$PORTAL_ENVIRONMENT >> {witness}"
-    return World(Delivery.start(tmp_path, pipeline(step, step)), witness, victims)
 
 
 # --- a merge and what follows --------------------------------------------------------------
@@ -193,31 +134,6 @@ def test_a_lock_that_a_killed_git_left_does_not_stop_the_mirror(world: World, en
         os.utime(lock, (time.time() - 120, time.time() - 120))
     world.ends_well(change)
     assert not list(mirror.rglob("main.lock"))
-
-
-@BOTH
-def test_a_full_disk_stops_a_merge_with_words_and_it_goes_on_when_there_is_room(world: World, engine: str) -> None:
-    """K18."""
-    change = world.decided()
-    assert world.victims.run("sweep", {"seconds": 2.5}, failpoint="K18:enospc") == {"code": 0}
-    world.ends_well(change)
-
-
-@BOTH
-def test_a_worker_that_may_write_no_more_file_does_no_harm(world: World, engine: str) -> None:
-    """K18, by the limit of the kernel: what Git or SQLite cannot write is rolled back."""
-    change = world.decided()
-    world.victims.run("sweep", {"seconds": 2.0}, file_bytes=4096)
-    world.ends_well(change)
-
-
-@BOTH
-@pytest.mark.parametrize("hours", [1, -1])
-def test_a_worker_whose_clock_is_wrong_does_nothing_twice(world: World, hours: int, engine: str) -> None:
-    change = world.decided()
-    assert world.victims.run("sweep", failpoint="K10:kill", clock=3600.0 * hours) == KILLED
-    MergeIntent.objects.filter(state="pending").update(lease_until=None)  # one that is ahead would hold it for an hour
-    world.ends_well(change)
 
 
 @BOTH

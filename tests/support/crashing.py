@@ -7,14 +7,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from django.conf import settings
 
-from apps.deployments.models import Deployment
-from tests.support.delivery import run_jobs
+from apps.audit.verification import verify
+from apps.changes.models import ChangeRequest
+from apps.deployments import services
+from apps.deployments.models import Attempt, Deployment, MergeIntent
+from tests.support.delivery import Delivery, run_jobs
 from tests.support.engine_process import ROOT, environment
+from tests.support.git import GitRepo
 
 KILLED = {"signal": 9}
 PASSED_ON = (
@@ -73,3 +78,37 @@ def sweep_until(is_so: Callable[[], Any], seconds: float = 25.0) -> None:
         Deployment.objects.filter(status="pending").update(check_at=None)
         run_jobs()
         time.sleep(0.03)
+
+
+@dataclass
+class World:
+    """A repository whose steps leave a line each time they run."""
+
+    delivery: Delivery
+    witness: Path
+    victims: Victims
+
+    @property
+    def remote(self) -> GitRepo:
+        return GitRepo(self.witness.parent / "remote-infra.git")
+
+    def runs(self) -> list[str]:
+        return self.witness.read_text().split() if self.witness.exists() else []
+
+    def decided(self, name: str = "one") -> ChangeRequest:
+        change = self.delivery.approved(name, {f"{name}.txt": f"{name}\n"})
+        services.merge_change(self.delivery.people.alice, change=change)
+        return change
+
+    def ends_well(self, change: ChangeRequest) -> None:
+        """Merged once, every environment deployed once, nothing left behind, the log whole."""
+        sweep_until(lambda: ChangeRequest.objects.get(pk=change.pk).status == "done")
+        intents = MergeIntent.objects.filter(change=change)
+        assert list(intents.values_list("state", "claim", "verification")) == [("landed", "held", "passed")]
+        trailer = f"Change-Request: {change.label}"
+        assert len(self.remote.run("log", "--format=%H", f"--grep=^{trailer}$", "main").split()) == 1
+        mine = [line for line in self.runs() if line.startswith(f"{change.label}:")]
+        assert sorted(mine) == [f"{change.label}:production", f"{change.label}:staging"]
+        assert set(Deployment.objects.filter(change=change).values_list("status", "attempts")) == {("succeeded", 1)}
+        assert Attempt.objects.filter(deployment__change=change).count() == 2
+        assert verify().ok

@@ -37,6 +37,7 @@ class GitHttp:
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self.redirect_to = ""
+        self.lose_answers = 0  # of the next pushes: taken, and the connection is closed without a word
 
     @property
     def port(self) -> int:
@@ -114,6 +115,10 @@ class _Handler(BaseHTTPRequestHandler):
             "REMOTE_USER": user,
         }
         done = subprocess.run(["git", "http-backend"], input=body, capture_output=True, env=env, check=False)
+        if path.endswith("/git-receive-pack") and self.owner.lose_answers:
+            self.owner.lose_answers -= 1
+            self.close_connection = True
+            return
         head, _, answer = done.stdout.partition(b"\r\n\r\n")
         status, headers = 200, []
         for line in head.decode().split("\r\n"):

@@ -22,7 +22,7 @@ RELATED = ("environment__repository", "change__repository", "change__revision")
 def drift_due(limit: int) -> list[int]:
     """Environments that are to be looked at now; nobody does."""
     moment = now()
-    rows = DriftWatch.objects.due(moment).unleased(moment).order_by("next_at", "pk")
+    rows = DriftWatch.objects.due(moment).unleased().order_by("next_at", "pk")
     return list(rows.values_list("pk", flat=True)[:limit])
 
 

@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Q
 
 from apps.core.clock import now
@@ -34,6 +34,7 @@ from apps.deployments.jobs.sending import (
     keep,
     note_answer,
     note_silence,
+    note_trouble,
     pass_on,
     require_still_allowed,
     send,
@@ -54,7 +55,7 @@ def runs_due(limit: int) -> list[int]:
     """Claimed deployments that nobody looks after right now and whose run this worker can see."""
     moment = now()
     mine = Q(runner="") | Q(runner=runner_id()) | Q(followed_at__lte=moment - GIVE_UP_ON_RUNNER)
-    rows = Deployment.objects.filter(mine, status__in=ACTIVE).unleased(moment).exclude(check_at__gt=moment)
+    rows = Deployment.objects.filter(mine, status__in=ACTIVE).unleased().exclude(check_at__gt=moment)
     return list(rows.order_by("check_at").values_list("pk", flat=True)[:limit])
 
 
@@ -71,6 +72,11 @@ def follow(pk: int) -> None:
         log.info("deployment_lease_lost", deployment=pk)
     except Conflict as problem:
         log.info("deployment_moved", deployment=pk, code=problem.code)
+    except OperationalError:  # the database is away, or busy
+        raise
+    except Exception as problem:  # nobody foresaw it: the log has it whole, and who watches learns of it
+        note_trouble(pk, fence, problem)
+        raise
     finally:
         Deployment.objects.release(pk, fence=fence)
 
@@ -189,7 +195,7 @@ def _go_on(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     except (PortalError, OSError) as problem:
         _cannot_go_on(deployment, attempt, dispatcher, fence, problem)
         return
-    if dispatcher.capabilities.remote and progress.state != RunState.NOT_STARTED:
+    if progress.state != RunState.NOT_STARTED or not dispatcher.capabilities.remote:
         note_answer(deployment, attempt, fence)
     if progress.state == RunState.NOT_STARTED and deployment.cancel_requested_by is not None:
         progress = replace(progress, state=RunState.LOST if run.is_sent else RunState.ENDED, outcome="cancelled")

@@ -59,7 +59,7 @@ STUCK_AFTER = timedelta(minutes=15)
 def merges_due(limit: int) -> list[int]:
     """Pending intents that nobody works on and whose time has come."""
     moment = now()
-    rows = MergeIntent.objects.pending().unleased(moment).exclude(check_at__gt=moment)
+    rows = MergeIntent.objects.pending().unleased().exclude(check_at__gt=moment)
     return list(rows.order_by("pk").values_list("pk", flat=True)[:limit])
 
 

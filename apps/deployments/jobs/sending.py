@@ -7,11 +7,12 @@ there; what is not found within :data:`dispatchers.LOOK_FOR` seconds is *unknown
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 import structlog
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from apps.core.clock import now
 from apps.core.errors import Unavailable
@@ -104,7 +105,7 @@ def keep(attempt: Attempt, deployment: Deployment, fence: int, /, **facts: Any) 
 
 
 def note_silence(deployment: Deployment, attempt: Attempt, fence: int, problem: Unavailable) -> None:
-    """The other system does not answer: said once, tried again ever more slowly, never dropped."""
+    """The run cannot be looked at: said once, tried again ever more slowly, never dropped."""
     known = attempt.external_run
     since = str(known.get("silent_since") or now().isoformat())
     tries = int(known.get("tries", 0)) + 1
@@ -113,14 +114,14 @@ def note_silence(deployment: Deployment, attempt: Attempt, fence: int, problem: 
         if not known.get("silent_since"):
             say(
                 deployment,
-                f"{problem.message} It is asked again; what is shown is what was known before.",
+                f"{problem.message} It is tried again; what is shown is what was known before.",
                 attempt=attempt.number,
                 fence=fence,
             )
         elif is_stuck and not known.get("stuck"):
             say(
                 deployment,
-                f"No answer for a quarter of an hour: somebody has to look. {problem.message}",
+                f"For a quarter of an hour now: {problem.message} Somebody has to look.",
                 attempt=attempt.number,
                 fence=fence,
             )
@@ -131,8 +132,24 @@ def note_silence(deployment: Deployment, attempt: Attempt, fence: int, problem: 
 
 
 def note_answer(deployment: Deployment, attempt: Attempt, fence: int) -> None:
-    """It answers again after it was silent."""
+    """It can be looked at again."""
     if attempt.external_run.get("silent_since"):
         with transaction.atomic():
             keep(attempt, deployment, fence, silent_since="", tries=0, stuck=False)
-            say(deployment, "The other system answers again.", attempt=attempt.number, fence=fence)
+            text = (
+                "The portal looks after it again."
+                if attempt.connection_id is None
+                else "The other system answers again."
+            )
+            say(deployment, text, attempt=attempt.number, fence=fence)
+
+
+def note_trouble(pk: int, fence: int, problem: Exception) -> None:
+    """An error of the portal's own ended a look: told like a silence, for nobody reads logs while they watch a page."""
+    deployment = Deployment.objects.get(pk=pk)
+    attempt = deployment.attempt_rows.get(number=deployment.attempts)
+    text = (
+        f"The portal cannot look after this run: an error of its own ({type(problem).__name__}), which is in its log."
+    )
+    with suppress(LeaseLost, DatabaseError):
+        note_silence(deployment, attempt, fence, Unavailable("look_failed", text))

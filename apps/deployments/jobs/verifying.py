@@ -36,7 +36,7 @@ Verification = MergeIntent.Verification
 def verifications_due(limit: int) -> list[int]:
     """Landed merges that nobody has compared yet and whose time has come."""
     moment = now()
-    rows = MergeIntent.objects.filter(verification=Verification.PENDING).unleased(moment)
+    rows = MergeIntent.objects.filter(verification=Verification.PENDING).unleased()
     return list(rows.exclude(check_at__gt=moment).order_by("pk").values_list("pk", flat=True)[:limit])
 
 

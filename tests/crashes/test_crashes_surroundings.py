@@ -1,0 +1,190 @@
+"""What fails around the portal (RELIABILITY §5.3): the disk, the clock, the Git host that took a push and never says so, Redis."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from apps.changes.models import ChangeRequest
+from apps.deployments import services
+from apps.deployments.models import Attempt, MergeIntent
+from tests.support.crashing import KILLED, Victims, World
+from tests.support.delivery import Delivery, pipeline
+from tests.support.engine_process import Process, wait_until
+from tests.support.git_http import GitHttp
+from tests.support.server import free_port
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+BOTH = pytest.mark.parametrize("engine", ENGINES)
+
+
+@BOTH
+def test_a_full_disk_stops_a_merge_with_words_and_it_goes_on_when_there_is_room(world: World, engine: str) -> None:
+    """K18."""
+    change = world.decided()
+    assert world.victims.run("sweep", {"seconds": 2.5}, failpoint="K18:enospc") == {"code": 0}
+    world.ends_well(change)
+
+
+@BOTH
+def test_a_worker_that_may_write_no_more_file_does_no_harm(world: World, engine: str) -> None:
+    """K18, by the limit of the kernel: what Git or SQLite cannot write is rolled back."""
+    change = world.decided()
+    world.victims.run("sweep", {"seconds": 2.0}, file_bytes=4096)
+    world.ends_well(change)
+
+
+@BOTH
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_worker_whose_clock_is_wrong_does_nothing_twice(world: World, hours: int, engine: str) -> None:
+    change = world.decided()
+    assert world.victims.run("sweep", failpoint="K10:kill", clock=3600.0 * hours) == KILLED
+    if engine == "sqlite":  # has no clock of its own: a lease by one that is ahead would hold it for an hour
+        MergeIntent.objects.filter(state="pending").update(lease_until=None)
+    world.ends_well(change)
+
+
+@pytest.fixture
+def small_disk(settings: Any, tmp_path: Path) -> Iterator[Path]:
+    """The data directory on a file system of 24 MB; a loud skip where nobody may mount one."""
+    place = tmp_path / "small"
+    place.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)], check=False, capture_output=True
+    )
+    if done.returncode:
+        pytest.skip(f"NOT RUN: no file system may be mounted here: {done.stderr.decode()}")
+    settings.PORTAL_DATA_DIR = place
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@BOTH
+def test_on_a_full_disk_nothing_is_half_done_and_it_goes_on_when_there_is_room(
+    small_disk: Path, tmp_path: Path, victims: Victims, engine: str
+) -> None:
+    """K18, by a file system without a free block: mirror, workspaces and logs of steps are on it."""
+    witness = tmp_path / "witness"
+    step = f"echo $PORTAL_CHANGE:$PORTAL_ENVIRONMENT >> {witness}"
+    world = World(Delivery.start(tmp_path, pipeline(step, step)), witness, victims)
+    change = world.decided()
+    filler = small_disk / "filler"
+    with filler.open("wb") as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            os.write(file.fileno(), b"x" * 4096)
+    assert world.victims.run("sweep", {"seconds": 3.0}) == {"code": 0}
+    said = MergeIntent.objects.get().outcome
+    assert MergeIntent.objects.get().state == "pending"
+    assert said["message"], "it says why it waits"
+    assert not world.runs()
+    filler.unlink()
+    MergeIntent.objects.update(check_at=None)
+    world.ends_well(change)
+
+
+@BOTH
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_a_host_that_took_the_push_and_lost_its_answer_has_it_once(
+    tmp_path: Path, victims: Victims, settings: Any, engine: str, lost: int
+) -> None:
+    """The claim, the push of the merge, and what is sent after it: ``lost`` answers in a row, over real HTTP."""
+    settings.PORTAL_GIT_ALLOWED_HOSTS = ["127.0.0.1"]
+    settings.PORTAL_GIT_PLAIN_HTTP = True
+    witness = tmp_path / "witness"
+    step = f"echo $PORTAL_CHANGE:$PORTAL_ENVIRONMENT >> {witness}"
+    world = World(Delivery.start(tmp_path, pipeline(step, step)), witness, victims)
+    with GitHttp(tmp_path) as host:
+        repository = world.delivery.repository
+        repository.__class__.objects.filter(pk=repository.pk).update(url=host.url("remote-infra.git"))
+        change = world.decided()
+        host.lose_answers = lost
+        for _ in range(lost + 1):
+            MergeIntent.objects.update(check_at=None)
+            assert world.victims.run("sweep", {"seconds": 1.5}) == {"code": 0}
+        assert host.lose_answers == 0, "they were lost"
+        MergeIntent.objects.filter(state="pending").update(check_at=None)
+        world.ends_well(change)
+        pushes = [path for method, path, _ in host.requests if method == "POST" and path.endswith("git-receive-pack")]
+    assert len(pushes) <= 2 + lost
+
+
+@pytest.mark.redis
+def test_redis_may_be_emptied_and_killed_nothing_is_lost_and_nothing_runs_twice(tmp_path: Path) -> None:
+    """K20: Celery workers and wake-ups through a Redis that is flushed again and again, dies and comes back."""
+    witness = tmp_path / "witness"
+    step = f"echo $PORTAL_CHANGE:$PORTAL_ENVIRONMENT >> {witness}; sleep 0.3"
+    delivery = Delivery.start(tmp_path, pipeline(step, step))
+    port, prefix = free_port(), f"test-{uuid.uuid4().hex}-"
+    scaled_out = {"REDIS_URL": f"redis://127.0.0.1:{port}/0", "PORTAL_ENGINE": "celery", "PORTAL_QUEUE_PREFIX": prefix}
+    worker = ("-m", "celery", "-A", "gitops_portal", "worker", "--pool=threads", "--concurrency=4", "-l", "INFO",
+              "-Q", f"{prefix}short,{prefix}slow")  # fmt: skip
+    sweeper = ("manage.py", "run_engine", "--send-to-celery")
+    changes = []
+    with (
+        Redis(port) as redis,
+        Process(tmp_path, *worker, ready=" ready.", **scaled_out),
+        Process(tmp_path, *sweeper, ready="Engine runs", **scaled_out),
+    ):
+        for number in range(3):
+            change = delivery.approved(f"n{number}", {f"{number}.txt": "1\n"})
+            services.merge_change(delivery.people.alice, change=change)
+            changes.append(change)
+            for _ in range(3):
+                redis.flush()
+                time.sleep(0.2)
+            redis.kill()
+            time.sleep(0.5)
+            redis.start()
+            wait_until(lambda change=change: ChangeRequest.objects.get(pk=change.pk).status == "done", 150)  # type: ignore[misc]
+    expected = [f"{change.label}:{name}" for change in changes for name in ("staging", "production")]
+    assert witness.read_text().split() == expected
+    assert set(Attempt.objects.values_list("number", flat=True)) == {1}
+
+
+class Redis:
+    """A Redis of a test's own that keeps nothing on disk; context manager. A loud skip where none is installed."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def start(self) -> None:
+        try:
+            command = ["redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no"]
+            self.process = subprocess.Popen([*command, "--bind", "127.0.0.1"], stdout=subprocess.DEVNULL)
+        except FileNotFoundError:
+            pytest.skip("NOT RUN: no redis-server is installed")
+        wait_until(self._answers, 20)
+
+    def flush(self) -> None:
+        assert self._ask("FLUSHALL").startswith(b"+OK")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def _ask(self, words: str) -> bytes:
+        with socket.create_connection(("127.0.0.1", self.port), 5) as line:
+            line.sendall(f"{words}\r\n".encode())
+            return line.recv(100)
+
+    def _answers(self) -> bool:
+        try:
+            return self._ask("PING").startswith(b"+PONG")
+        except OSError:
+            return False
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
