@@ -128,6 +128,7 @@ def test_what_cannot_be_checked_says_why(world: Drifting) -> None:
     assert "Drift: unknown" in cell(world.delivery.people.bob)
     page = html(world.delivery.people.bob, PAGE)
     assert "Cannot be checked:" in page
+    assert "Compared with" not in page
     assert "st--ok" not in page[page.index('id="drift"') :]
 
 
