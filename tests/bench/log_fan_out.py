@@ -39,15 +39,15 @@ def _embedded(result: Result, place: Path, sockets: int, seconds: float) -> None
     order, stop = place / "order", place / "stop"
     application = "tests.bench.writing_server:application"
     with served(place, PORTAL_ENGINE="none", BENCH_LINES=str(order), application=application) as server:
-        deployment = _seeded(server)
+        deployment = seeded(server)
         with Person(server, "carol") as person, _clients(server, person, sockets, place / "seen-0", stop):
             committed = place / "committed"
             order.with_suffix(".part").write_text("\n".join(map(str, (deployment, RATE, seconds, committed))))
             order.with_suffix(".part").rename(order)
-            _wait_for(committed, seconds + 60)
+            wait_for(committed, seconds + 60)
             time.sleep(SETTLE_SECONDS)
             stop.touch()
-            _wait_for(place / "seen-0", 60)
+            wait_for(place / "seen-0", 60)
     _judge(result, "embedded, one process", committed, [place / "seen-0"])
 
 
@@ -55,10 +55,10 @@ def _two_processes(result: Result, place: Path, sockets: int, seconds: float) ->
     stop, committed = place / "stop", place / "committed"
     seen = [place / "seen-0", place / "seen-1"]
     with ExitStack() as stack:
-        url = stack.enter_context(_redis())
+        url = stack.enter_context(own_redis())
         first = stack.enter_context(served(place, PORTAL_ENGINE="none", REDIS_URL=url))
         second = stack.enter_context(another_process(first))
-        deployment = _seeded(first)
+        deployment = seeded(first)
         for server, out in zip((first, second), seen, strict=True):
             person = stack.enter_context(Person(server, "carol"))
             stack.enter_context(_clients(server, person, sockets // 2, out, stop))
@@ -66,11 +66,11 @@ def _two_processes(result: Result, place: Path, sockets: int, seconds: float) ->
         time.sleep(SETTLE_SECONDS)
         stop.touch()
         for out in seen:
-            _wait_for(out, 60)
+            wait_for(out, 60)
     _judge(result, "Redis, two processes", committed, seen)
 
 
-def _seeded(server: PortalServer) -> int:
+def seeded(server: PortalServer) -> int:
     server.person("carol")
     return int(server.run("-m", "tests.bench.seeding", "deployment").splitlines()[-1])
 
@@ -78,8 +78,25 @@ def _seeded(server: PortalServer) -> int:
 @contextmanager
 def _clients(server: PortalServer, person: Person, count: int, out: Path, stop: Path) -> Iterator[None]:
     cookie = f"sessionid={person.cookies['sessionid']}"
-    command = [sys.executable, "-m", "tests.bench.socket_clients", str(server.port), cookie, "/ws/deployments/1/"]
-    process = subprocess.Popen([*command, str(count), str(stop), str(out)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    with socket_clients(server.port, cookie, "/ws/deployments/1/", count, out, stop):
+        yield
+
+
+@contextmanager
+def socket_clients(port: int, cookie: str, path: str, count: int, out: Path, stop: Path) -> Iterator[None]:
+    """``count`` open sockets in a process of their own, until ``stop`` appears; what they got is then in ``out``."""
+    command = [
+        sys.executable,
+        "-m",
+        "tests.bench.socket_clients",
+        str(port),
+        cookie,
+        path,
+        str(count),
+        str(stop),
+        str(out),
+    ]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n", "the sockets could not be opened"
@@ -90,7 +107,7 @@ def _clients(server: PortalServer, person: Person, count: int, out: Path, stop: 
 
 
 @contextmanager
-def _redis() -> Iterator[str]:
+def own_redis() -> Iterator[str]:
     port = free_port()
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -102,7 +119,7 @@ def _redis() -> Iterator[str]:
         process.wait()
 
 
-def _wait_for(path: Path, seconds: float) -> None:
+def wait_for(path: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not path.exists():
         assert time.monotonic() < deadline, f"{path.name} was not written within {seconds:g} s"
