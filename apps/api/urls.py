@@ -29,6 +29,7 @@ from apps.api.views import (
     schedules,
     teams,
     threads,
+    timeline,
 )
 
 app_name = "api"
@@ -281,6 +282,7 @@ urlpatterns = [
         route(deployments.set_secret, deployments.remove_secret),
         name="environment-secret",
     ),
+    path("timeline/", route(timeline.list_happenings), name="timeline"),
     path("audit/", route(audit.list_entries), name="audit"),
     path("audit/verify/", route(audit.verify_chain), name="audit-verify"),
     re_path(r"^.*$", unknown_address, name="unknown"),

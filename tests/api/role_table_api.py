@@ -283,6 +283,7 @@ ROWS = [
         who(MAINTAIN, 200),
         {"repository": "{repository}", "environment": "staging", "name": "KEY"},
     ),
+    Row("GET timeline", signed_in(200)),
     Row("GET audit", who(AUDIT, 200, outsider=403)),
     Row("POST audit-verify", who(AUDIT, 200, outsider=403)),
 ]

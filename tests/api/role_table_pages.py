@@ -326,6 +326,8 @@ PEOPLE = [
     Row("POST token_revoke", anybody(404), {"token": "{token}"}),
 ]
 RECORDS = [
+    Row("GET timeline", anybody()),
+    Row("GET timeline_csv", anybody()),
     Row("GET audit", who(AUDIT, outsider=403)),
     Row("GET audit_entry", who(AUDIT, outsider=403), {"seq": "{entry}"}),
     Row("GET audit_verify", who(AUDIT, DONE, outsider=403)),

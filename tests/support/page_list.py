@@ -80,6 +80,7 @@ PAGES: dict[str, list[str]] = {
     "dave": ["/queue/", "/audit/", "/audit/100/", "/changes/11/", "/deployments/8/"],
     "erin": [
         "/queue/",
+        *("/timeline/", "/timeline/?from=2020-01-01&incident=2030-01-01&thing=shop", "/timeline/?from=nonsense"),
         *("/connections/", "/connections/new/", "/connections/new/?kind=gitlab", "/connections/deploy-hooks/"),
         *("/connections/deploy-hooks/edit/", "/connections/deploy-hooks/remove/"),
         "/people/",
@@ -92,10 +93,19 @@ PAGES: dict[str, list[str]] = {
         "/audit/",
     ],
     "mallory": [
-        *("/queue/", "/changes/", "/changes/new/", "/changes/1/", "/deployments/", "/environments/", "/repositories/"),
+        *(
+            "/queue/",
+            "/timeline/",
+            "/changes/",
+            "/changes/new/",
+            "/changes/1/",
+            "/deployments/",
+            "/environments/",
+            "/repositories/",
+        ),
     ],
 }
-NOT_PAGES = {"change_patch", "deployment_events", "deployment_log", "environments_compare_source"}
+NOT_PAGES = {"change_patch", "timeline_csv", "deployment_events", "deployment_log", "environments_compare_source"}
 """Text and data to keep, which no browser shows as a page."""
 
 
