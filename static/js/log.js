@@ -51,15 +51,17 @@
     }
   };
 
-  /* Beyond the cap the oldest block behind the first goes; a note says where its lines are. */
+  /* Beyond the cap the oldest block that can go without moving what is read goes: behind the first one while the end is
+   * followed, else the first one below what is in sight. A note says where its lines are. */
   const trim = (view) => {
-    if (!of(view).stuck) return;
+    const { stuck } = of(view), { bottom } = view.getBoundingClientRect();
     let count = view.querySelectorAll(".ll").length;
     while (count > CAP) {
-      const oldest = view.querySelectorAll(".log-block")[1];
+      const oldest = [...view.querySelectorAll(".log-block")].slice(1, -1).find((block) => stuck || block.getBoundingClientRect().top > bottom);
       if (!oldest) return;
       count -= oldest.childElementCount;
-      const note = view.querySelector(".log-cut") || document.createElement("p");
+      if (oldest.previousElementSibling.classList.contains("log-cut")) { oldest.remove(); continue; }
+      const note = document.createElement("p");
       note.className = "log-gap log-cut";
       note.textContent = "Lines are left out here to keep this page quick. Reload it, or open the raw log, to see them.";
       oldest.replaceWith(note);

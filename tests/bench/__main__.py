@@ -30,6 +30,7 @@ BENCHMARKS = (
     "fan_out_peers",
     "event_latency",
     "engine_rates",
+    "log_append",
     "expert_choice",
     "rendering",
     "second_start",

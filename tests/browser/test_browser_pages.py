@@ -10,7 +10,7 @@ from apps.demo.cast import PASSWORD
 from tests.api.role_table_pages import ROWS
 from tests.support.browsing import Person
 from tests.support.looking import walk
-from tests.support.page_list import NOT_PAGES, PAGES, walked
+from tests.support.page_list import NOT_PAGES, PAGES, STATUS_PAGE, walked
 from tests.support.server import PortalServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -31,6 +31,8 @@ def _is_part(name: str, args: dict[str, str]) -> bool:
 @pytest.fixture(scope="module")
 def signed_in(chromium: Browser, portal: PortalServer) -> dict[str, StorageState | None]:
     """The cookies of everybody who walks."""
+    wanted = {"is_on": True, "slug": STATUS_PAGE, "shows_titles": True, "shows_people": True}
+    portal.api("carol").client.put("/environments/harbour/production/status-page/", json=wanted).raise_for_status()
     states: dict[str, StorageState | None] = {"": None}
     for name in filter(None, PAGES):
         person = Person(chromium, portal.url, name, PASSWORD)

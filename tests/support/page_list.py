@@ -5,8 +5,12 @@ from __future__ import annotations
 from django.urls import resolve
 
 CHANGE = ("", "diff/", "diff/?view=split", "approvals/", "deployments/", "history/")
+STATUS_PAGE = "harbour-status"
+"""The address of a public page that the walk switches on."""
+
 PAGES: dict[str, list[str]] = {
     "": [
+        f"/status/{STATUS_PAGE}/",
         *("/accounts/login/", "/accounts/login/?next=/changes/1/", "/accounts/password/reset/", "/nothing-here/"),
         *("/accounts/3rdparty/login/cancelled/", "/accounts/3rdparty/login/error/", "/accounts/inactive/"),
     ],
