@@ -1,17 +1,20 @@
 """The plan of a deployment: what ``portal.yaml`` said at the merged commit, frozen as JSON.
 
 ``{"via": "local", "steps": [{"name", "run", "timeout" (s)}], "raw": {...}, "health": {...}}``. Without steps
-there is nothing to run, and the plan says so.
+there is nothing to run, and the plan says so. ``via: terraform`` has steps that nobody writes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from apps.deployments.dispatchers import PlannedStep
 from apps.policies.config import EnvironmentConfig
 from apps.repositories.models import Repository
+
+INIT_SECONDS, COMPARE_SECONDS, APPLY_SECONDS = 600.0, 900.0, 3600.0
 
 
 def deploys_from(branch: str, repository: Repository) -> bool:
@@ -29,8 +32,21 @@ def freeze(environment: EnvironmentConfig | None) -> dict[str, Any]:
         return {"via": "local", "steps": [], "raw": {}}
     deploy = environment.deploy
     steps = [{"name": step.name, "run": step.run, "timeout": step.timeout_seconds} for step in deploy.steps]
+    if deploy.via == "terraform":
+        steps = _terraform_steps(deploy.raw)
     health = asdict(deploy.health) if deploy.health.checks else {}
     return {"via": deploy.via, "steps": steps, "raw": _plain(deploy.raw), "health": _plain(health)}
+
+
+def _terraform_steps(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Its steps are always the same; ``timeout`` is that of what changes something."""
+    apply = float(told.get("timeout") or APPLY_SECONDS)
+    return [
+        {"name": "init", "run": "terraform init", "timeout": INIT_SECONDS},
+        {"name": "plan", "run": "terraform plan", "timeout": apply},
+        {"name": "compare", "run": "compare the plan with the approved one", "timeout": COMPARE_SECONDS},
+        {"name": "apply", "run": "terraform apply of that plan", "timeout": apply},
+    ]
 
 
 def has_pipeline(plan: dict[str, Any]) -> bool:

@@ -54,6 +54,11 @@ def _whole_lines(text: str) -> str:
 
 
 def quotes_of(trees: Iterable[Tree], inputs: Iterable[str], fingerprint: Fingerprint) -> Quotes:
+    """Takes the secrets of these files and folders out of texts."""
+    return Quotes(secret_texts_of(trees, inputs, fingerprint), fingerprint)
+
+
+def secret_texts_of(trees: Iterable[Tree], inputs: Iterable[str], fingerprint: Fingerprint) -> set[str]:
     """The secrets of these files and folders. What cannot be read has none to tell."""
     found: set[str] = set()
     left = _MOST_BYTES
@@ -63,7 +68,7 @@ def quotes_of(trees: Iterable[Tree], inputs: Iterable[str], fingerprint: Fingerp
         if left < 0 or len(found) > _MOST:
             break
         found.update(_secrets(data, fingerprint))
-    return Quotes(found, fingerprint)
+    return found
 
 
 def _files(trees: Iterable[Tree], folders: Iterable[str]) -> Iterator[bytes]:

@@ -11,11 +11,12 @@ from typing import Any
 
 
 class StateServer(ThreadingHTTPServer):
-    """``states``: the document at each path. ``asked``: method and path of every request that had the password."""
+    """``states``: the document at each path; ``locks``: who holds it. ``asked``: method and path of every request that had the password."""
 
     def __init__(self, user: str, password: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.states: dict[str, bytes] = {}
+        self.locks: dict[str, bytes] = {}
         self.asked: list[tuple[str, str]] = []
         self.expected = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
         self.address = f"http://127.0.0.1:{self.server_address[1]}"
@@ -32,7 +33,19 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self._is_known():
-            self.server.states[self.path] = body
+            self.server.states[self.path.partition("?")[0]] = body
+            self._answer(200)
+
+    def do_LOCK(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self._is_known():
+            held = self.server.locks.setdefault(self.path, body)
+            self._answer(200 if held is body else 423, held)
+
+    def do_UNLOCK(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self._is_known():
+            self.server.locks.pop(self.path, None)
             self._answer(200)
 
     def _is_known(self) -> bool:

@@ -92,6 +92,36 @@ class ToApply:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """What became of comparing a new plan with the approved one: ``problem`` is empty where it is exactly that.
+
+    ``is_empty``: there is nothing to do. ``lines`` tell it, for the log. ``hide``: texts of the plan that nobody may see.
+    """
+
+    problem: str = ""
+    is_empty: bool = False
+    lines: tuple[str, ...] = ()
+    hide: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ToPlan:
+    """The target whose plan was approved, for a dispatcher that has the system plan again and carries out that very plan.
+
+    ``options`` are those of the target. ``judge`` compares: bytes of ``terraform show -json``, or the ``Changes`` of a change
+    set. ``content`` is what is sent of the repository (template and parameters); ``hide``: texts of it that nobody may see.
+    ``programs``: paths on this machine that are needed.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    judge: Callable[[Any], Judged]
+    content: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    hide: tuple[str, ...] = field(default=(), repr=False)
+    programs: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One attempt as a dispatcher needs it.
 
@@ -121,6 +151,7 @@ class Run:
     callback_url: str = ""
     is_cancelled: bool = False
     to_apply: ToApply | None = None
+    to_plan: ToPlan | None = None
     memory: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property

@@ -95,6 +95,23 @@ _ALL = (
         ),
     ),
     Kind(
+        "aws",
+        "AWS CloudFormation",
+        "https://cloudformation.eu-west-1.amazonaws.com",
+        (
+            Field("region", "Region", "eu-west-1", is_required=True),
+            Field("accessKeyId", "Access key id", is_required=True),
+            Field(
+                "secretAccessKey",
+                "Secret access key",
+                "Of a user that may change the stacks, or may take the role.",
+                is_secret=True,
+                is_required=True,
+            ),
+            Field("role", "Role", "arn:aws:iam::123456789012:role/portal, when its rights are used instead."),
+        ),
+    ),
+    Kind(
         "webhook",
         "Webhook",
         "https://deployer.example.org/hooks/portal",
@@ -129,5 +146,7 @@ KINDS = MappingProxyType({kind.name: kind for kind in _ALL})
 KINDS_OF_CHECKS = ("http", "prometheus")
 """Kinds that are asked how healthy something is; nothing is deployed through them."""
 
-KIND_OF_DISPATCHER = MappingProxyType({name: name for name in KINDS if name not in KINDS_OF_CHECKS})
+KIND_OF_DISPATCHER = MappingProxyType(
+    {"cloudformation" if name == "aws" else name: name for name in KINDS if name not in KINDS_OF_CHECKS}
+)
 """``deploy.via`` → the kind of the connection that it needs; the others need none."""

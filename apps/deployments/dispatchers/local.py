@@ -92,9 +92,9 @@ class LocalDispatcher:
         """Start the supervisor; returns once it is certain that exactly one has the run."""
         place = run_dir(run)
         spec = {
-            "steps": [{"run": step.run, "timeout": step.timeout} for step in run.steps],
+            "steps": self.commands(run, place),
             "from_step": run.from_step,
-            "environment": self._environment(run, place),
+            "environment": self.environment(run, place),
             "output_limit": int(settings.PORTAL_STEP_OUTPUT_MB * 1024 * 1024),
             "grace": settings.PORTAL_STEP_GRACE_SECONDS,
         }
@@ -116,7 +116,11 @@ class LocalDispatcher:
             raise Unavailable("steps_not_started", "The steps could not be started: the run directory is not there.")
         return {}
 
-    def _environment(self, run: Run, place: Path) -> dict[str, str]:
+    def commands(self, run: Run, _place: Path) -> list[dict[str, Any]]:
+        """The steps as the supervisor takes them."""
+        return [{"run": step.run, "timeout": step.timeout} for step in run.steps]
+
+    def environment(self, run: Run, place: Path) -> dict[str, str]:
         """Everything that a step sees; nothing is inherited. Secrets win over plain names, never over PORTAL_*."""
         return {
             "PATH": PATH,

@@ -10,6 +10,8 @@ from apps.deployments.dispatchers import (
     Dispatcher,
     Outside,
     argocd,
+    aws_api,
+    cloudformation,
     flux,
     github,
     gitlab,
@@ -19,16 +21,19 @@ from apps.deployments.dispatchers import (
 )
 from apps.deployments.dispatchers.drift import FindsDrift
 from apps.deployments.dispatchers.local import LocalDispatcher
+from apps.deployments.dispatchers.terraform import TerraformDispatcher
 from apps.deployments.dispatchers.tracing import traced
 
 DISPATCHERS: dict[str, Dispatcher] = {
     "local": LocalDispatcher(),
     "argocd": argocd.ArgoCDDispatcher(),
+    "cloudformation": cloudformation.CloudFormationDispatcher(),
     "flux": flux.FluxDispatcher(),
     "github": github.GitHubDispatcher(),
     "gitlab": gitlab.GitLabDispatcher(),
     "jenkins": jenkins.JenkinsDispatcher(),
     "kubernetes": kubernetes.KubernetesDispatcher(),
+    "terraform": TerraformDispatcher(),
     "webhook": webhook.WebhookDispatcher(),
 }
 
@@ -41,6 +46,7 @@ FINDERS: dict[str, FindsDrift] = {
 
 TESTS: dict[str, Callable[[Outside], str]] = {
     "argocd": argocd.test,
+    "aws": aws_api.test,
     "flux": flux.test,
     "github": github.test,
     "gitlab": gitlab.test,

@@ -11,7 +11,8 @@ ever run twice. ``RUN_DIR/cancel`` asks to stop. ``steps/N/{started,output,resul
 the rest; a result is renamed into place, so it is there whole or not at all.
 
 The specification comes through a pipe: secrets are never on a command line or in a file.
-``{"steps": [{"run", "timeout"}], "from_step", "environment", "output_limit" (bytes), "grace" (s)}``
+``{"steps": [{"run", "timeout"}], "from_step", "environment", "output_limit" (bytes), "grace" (s)}``. A step with
+``"interrupt": true`` is asked to stop by one SIGINT to its first process alone, and may have a ``grace`` of its own.
 """
 
 from __future__ import annotations
@@ -119,7 +120,8 @@ class StepRun:
         self.command = str(step["run"])
         self.timeout = float(step["timeout"])
         self.limit = int(spec["output_limit"])
-        self.grace = float(spec["grace"])
+        self.interrupt = bool(step.get("interrupt"))
+        self.grace = float(step.get("grace", spec["grace"]))
         self.environment = dict(spec["environment"])
         self.run_dir = run_dir
         self.place = run_dir / "steps" / str(position)
@@ -174,7 +176,13 @@ class StepRun:
         else:
             return
         self.kill_at = time.monotonic() + self.grace
-        self._signal_all(signal.SIGTERM)
+        if (
+            self.interrupt
+        ):  # once, and not to what it started: a second one ends terraform before it has let go of its state
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.child.pid, signal.SIGINT)
+        else:
+            self._signal_all(signal.SIGTERM)
 
     def _read(self, seconds: float) -> None:
         """Take one piece of output; what exceeds the limit is counted and thrown away."""

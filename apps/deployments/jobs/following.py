@@ -26,6 +26,7 @@ from apps.deployments.dispatchers.local import runner_id
 from apps.deployments.dispatchers.registry import dispatcher_of
 from apps.deployments.jobs.health import is_watched, watch
 from apps.deployments.jobs.outcomes import end, end_cancelled, lose, outcome_of, tidy
+from apps.deployments.jobs.planned import needs_plan, sealed_plan
 from apps.deployments.jobs.recording import Recorder
 from apps.deployments.jobs.rendered import needs_rendering, sealed_rendering
 from apps.deployments.jobs.runs import run_of
@@ -143,7 +144,9 @@ def _begin(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     attempt.connection = connection_for(deployment.environment, deployment.plan)
     if needs_rendering(deployment):
         attempt.sealed_rendering = sealed_rendering(deployment, fence)
-    Attempt.objects.filter(pk=attempt.pk).update(has_workspace=not is_remote or needs_rendering(deployment))
+    elif needs_plan(deployment):
+        attempt.sealed_rendering = sealed_plan(deployment)
+    Attempt.objects.filter(pk=attempt.pk).update(has_workspace=not is_remote or bool(attempt.sealed_rendering))
     external = dispatcher.prepare(run_of(deployment, attempt, with_secrets=is_remote))
     attempt.sealed_secrets = "" if is_remote else _seal_secrets(deployment)
     with transaction.atomic():

@@ -84,7 +84,7 @@ def placed_body(resource: Resource) -> dict[str, Any]:
 
 def to_apply(deployment: Deployment, attempt: Attempt) -> ToApply | None:
     """What was sealed, opened; ``None`` where the plan applies nothing."""
-    if not attempt.sealed_rendering:
+    if not attempt.sealed_rendering or not needs_rendering(deployment):
         return None
     document = json.loads(zlib.decompress(base64.b64decode(decrypt(attempt.sealed_rendering))))
     return ToApply(

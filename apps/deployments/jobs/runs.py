@@ -9,6 +9,7 @@ from django.conf import settings
 from apps.core.secrets import decrypt
 from apps.deployments import plans
 from apps.deployments.dispatchers import Run
+from apps.deployments.jobs.planned import to_plan
 from apps.deployments.jobs.rendered import to_apply
 from apps.deployments.models import Attempt, Deployment
 from apps.deployments.queries.connections import outside_of
@@ -43,4 +44,5 @@ def run_of(deployment: Deployment, attempt: Attempt, *, with_secrets: bool) -> R
         callback_url=f"{settings.PORTAL_URL}/api/v1/deployments/{deployment.number}/reports/",
         is_cancelled=deployment.cancel_requested_by_id is not None,
         to_apply=to_apply(deployment, attempt) if with_secrets else None,
+        to_plan=to_plan(deployment, attempt) if with_secrets else None,
     )

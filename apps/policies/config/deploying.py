@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
 
 from apps.policies.config.health import read_health
-from apps.policies.config.model import DeployConfig, StepConfig
+from apps.policies.config.model import DeployConfig, StepConfig, TargetConfig
 from apps.policies.config.nodes import Mapping, Node
-from apps.policies.config.reader import Reader, plain
+from apps.policies.config.reader import Reader, nearest, plain
 
 
 class Shape(StrEnum):
@@ -45,6 +45,8 @@ _TOLD: dict[str, dict[str, Shape]] = {
     "flux": {"*connection": T, "kustomization": T, "helmRelease": T, "namespace": T, "timeout": D},
     "jenkins": {"*connection": T, "*job": T, "parameters": W, "timeout": D},
     "kubernetes": {"*connection": T, "target": T, "namespace": T, "prune": F, "job": Shape.ANY, "timeout": D},
+    "terraform": {"*target": T, "timeout": D},
+    "cloudformation": {"*connection": T, "*target": T, "timeout": D},
     "webhook": {"*connection": T, "path": T, "payload": Shape.ANY, "timeout": D},
 }
 TOLD = MappingProxyType({via: {key.lstrip("*"): shape for key, shape in keys.items()} for via, keys in _TOLD.items()})
@@ -55,7 +57,16 @@ EXAMPLES = {
     "repository": "repository: acme/infra",
     "workflow": "workflow: deploy.yml",
     "path": "path: /hooks/deploy",
+    "target": "target: web",
 }
+# dispatcher: the kinds of targets that it carries out, and who must have planned them, where that matters
+CARRIED = MappingProxyType(
+    {
+        "kubernetes": (("manifests", "kustomize", "helm"), ()),
+        "terraform": (("terraform",), ("runner", "pipeline")),
+        "cloudformation": (("cloudformation",), ("runner",)),
+    }
+)
 STEP_KEYS = ("name", "run", "timeout")
 MAX_STEPS = 50
 _STEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}")
@@ -128,6 +139,24 @@ def _check_together(reader: Reader, node: Mapping, path: str, via: str, raw: dic
     ):
         message = f"`{path}.path` must be a plain path that begins with `/`."
         reader.error(node, f"{path}.path", message, "Write `path: /hooks/deploy`.")
+
+
+def check_target(reader: Reader, node: Node, path: str, deploy: DeployConfig, targets: Sequence[TargetConfig]) -> None:
+    """``deploy.target`` names a target of the same environment, of a kind that this dispatcher can carry out as approved."""
+    name = deploy.raw.get("target")
+    if deploy.via not in CARRIED or name is None:
+        return
+    kinds, planners = CARRIED[deploy.via]
+    found = next((one for one in targets if one.name == name), None)
+    if found is None:
+        message = f"`{path}` deploys the target `{name}`, which this environment does not have."
+        reader.error(node, path, message, nearest(name, [one.name for one in targets] or ["(no targets)"]))
+    elif found.kind not in kinds:
+        message = f"`{path}` deploys `{name}` via {deploy.via}, but it is of the kind {found.kind}."
+        reader.error(node, path, message, f"Name a target of the kind {' or '.join(kinds)}.")
+    elif planners and found.options.get("plan", "here") not in planners:
+        message = f"`{name}` is planned without the state of the environment, so no plan of it can be approved and carried out."
+        reader.error(node, path, message, f"Write `plan: {planners[0]}` at the target.")
 
 
 def _steps(reader: Reader, node: Node | None, path: str) -> tuple[StepConfig, ...]:

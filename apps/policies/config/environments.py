@@ -6,7 +6,7 @@ import re
 from types import MappingProxyType
 from typing import Any
 
-from apps.policies.config.deploying import read_deploy
+from apps.policies.config.deploying import check_target, read_deploy
 from apps.policies.config.model import EnvironmentConfig, TargetConfig
 from apps.policies.config.nodes import Node, Scalar
 from apps.policies.config.reader import Reader, nearest, plain
@@ -79,12 +79,15 @@ def _environment(reader: Reader, name: str, key: Scalar, node: Node, path: str) 
     def read(target: str, target_key: Scalar, value: Node, place: str) -> TargetConfig | None:
         return _target(reader, target, target_key, value, place)
 
+    targets = reader.members(fields.get("targets"), f"{path}.targets", "web: {kind: helm, chart: charts/web}", read)
+    deploy = read_deploy(reader, fields.get("deploy"), f"{path}.deploy")
+    check_target(reader, fields.get("deploy") or mapping, f"{path}.deploy", deploy, targets)
     return EnvironmentConfig(
         name,
-        reader.members(fields.get("targets"), f"{path}.targets", "web: {kind: helm, chart: charts/web}", read),
+        targets,
         reader.texts(fields.get("after"), f"{path}.after", "after: [staging]"),
         reader.boolean(fields.get("protected"), f"{path}.protected", default=False),
-        read_deploy(reader, fields.get("deploy"), f"{path}.deploy"),
+        deploy,
         key.line,
         _soak(reader, mapping, fields, path),
         reader.named(fields["queue"], f"{path}.queue", (ALL, NEWEST), ALL) if "queue" in fields else ALL,
