@@ -1,0 +1,55 @@
+"""``deploy.target``: one of this environment, that this dispatcher can carry out as it was approved."""
+
+from __future__ import annotations
+
+import pytest
+
+from apps.policies.config import parse_portal_yaml
+
+TARGETS = """\
+      net: {kind: terraform, path: infra, plan: runner}
+      old: {kind: terraform, path: infra, plan: pipeline}
+      here: {kind: terraform, path: infra}
+      shop: {kind: cloudformation, template: t.yaml, stack: s, plan: runner}
+      look: {kind: cloudformation, template: t.yaml, stack: s}
+      web: {kind: kustomize, path: k8s}
+      all: {kind: flux, path: clusters}
+"""
+
+
+def problems(deploy: str) -> list[str]:
+    text = f"apiVersion: portal/v1\nenvironments:\n  a:\n    targets:\n{TARGETS}    deploy: {{{deploy}}}\n"
+    return [problem.message for problem in parse_portal_yaml(text.encode()).problems]
+
+
+@pytest.mark.parametrize(
+    "deploy",
+    [
+        "via: terraform, target: net",
+        "via: terraform, target: old, timeout: 30m, start: manual",
+        "via: cloudformation, connection: aws, target: shop",
+        "via: kubernetes, connection: c, target: web",
+    ],
+)
+def test_a_target_that_can_be_carried_out_is_taken(deploy: str) -> None:
+    assert problems(deploy) == []
+
+
+@pytest.mark.parametrize(
+    ("deploy", "words"),
+    [
+        ("via: terraform, target: nets", "deploys the target `nets`, which this environment does not have"),
+        ("via: terraform, target: shop", "deploys `shop` via terraform, but it is of the kind cloudformation"),
+        ("via: terraform, target: here", "is planned without the state of the environment"),
+        ("via: cloudformation, connection: aws, target: look", "is planned without the state of the environment"),
+        ("via: cloudformation, connection: aws, target: net", "via cloudformation, but it is of the kind terraform"),
+        ("via: kubernetes, connection: c, target: all", "via kubernetes, but it is of the kind flux"),
+        ("via: terraform", "lacks the key `target`"),
+        ("via: cloudformation, target: shop", "lacks the key `connection`"),
+        ("via: terraform, target: net, connection: c", "connection"),
+    ],
+)
+def test_one_that_cannot_be_is_refused_when_the_file_is_read(deploy: str, words: str) -> None:
+    found = problems(deploy)
+    assert len(found) == 1, found
+    assert words in found[0]
