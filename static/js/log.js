@@ -42,12 +42,12 @@
     }
     block.insertAdjacentHTML("beforeend", html);
   };
-  /* A block that is full is drawn only when it is near; one that is being read is left as it is, because that could move it. */
+  /* A block to which nothing comes any more is drawn only when it is near; one that is being read is left as it is, because that could move it. */
   const settle = (view) => {
     const { top, bottom } = view.getBoundingClientRect();
     for (const block of view.querySelectorAll(".log-block:not(.log-block--full)")) {
       const place = block.getBoundingClientRect();
-      if (block.childElementCount >= BLOCK - 50 && (place.bottom < top || place.top > bottom)) block.classList.add("log-block--full");
+      if (block !== view.lastElementChild && (place.bottom < top || place.top > bottom)) block.classList.add("log-block--full");
     }
   };
 
