@@ -9,38 +9,56 @@ from typing import Any
 from celery import Celery
 from celery.concurrency import get_implementation
 from celery.signals import worker_init, worker_ready, worker_shutdown
-from kombu.entity import Queue
+from kombu.transport.redis import Channel, QoS
 
 from gitops_portal import env
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gitops_portal.settings")
 
-PREFIX = env.text("PORTAL_QUEUE_PREFIX", "portal-")
 app = Celery("gitops_portal")
 app.conf.update(
     broker_url=env.text("REDIS_URL"),
     task_ignore_result=True,
     task_serializer="json",
     accept_content=["json"],
-    # A message is gone when a worker has it. The sweeper sends again whatever is still due, and a worker that had something to
-    # acknowledge when Redis died would die, too, of doing so through the connection that it lost.
-    task_queues=[
-        Queue(f"{PREFIX}{name}", routing_key=f"{PREFIX}{name}", no_ack=True)  # type: ignore[no-untyped-call]
-        for name in ("short", "slow")
-    ],
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
     worker_pool="threads",
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    # Redis gives a message back only after this time; leases make an early repeat harmless.
     # A sender does not try again: the sweeper does. (A worker that lost the broker has its own, endless retries.)
     broker_transport_options={
+        "visibility_timeout": 60,
+        "unacked_restore_interval": 5,
         "socket_timeout": 5,
         "socket_connect_timeout": 2,
         "max_retries": 0,
     },
 )
 app.autodiscover_tasks(["apps.worker"])
+
+
+class ForgivingQoS(QoS):
+    """Kombu's bookkeeping of what was not acknowledged yet, over a connection that may be gone.
+
+    A worker whose Redis died would die, too: of acknowledging, or giving back, through the connection that it lost (Kombu 5.7
+    then asks ``None`` for its address). Neither is needed: the sweeper sends again whatever is still due.
+    """
+
+    def ack(self, delivery_tag: Any) -> None:
+        if not self.channel.closed:
+            super().ack(delivery_tag)  # type: ignore[no-untyped-call]
+
+    def reject(self, delivery_tag: Any, requeue: bool = False) -> None:
+        if not self.channel.closed:
+            super().reject(delivery_tag, requeue=requeue)  # type: ignore[no-untyped-call]
+
+
+Channel.QoS = ForgivingQoS
+Channel.do_restore = False
 POOLS = frozenset({"celery.concurrency.thread", "celery.concurrency.solo"})
 """Modules of the pools that stay in one process. ``--pool=prefork`` is Celery's default, in whose place the setting above counts."""
 

@@ -15,7 +15,7 @@ from apps.worker.embedded import run_unit as run_one
 from apps.worker.registry import jobs
 
 
-@shared_task(name="portal.run_unit", bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
+@shared_task(name="portal.run_unit", bind=True, acks_late=True, reject_on_worker_lost=True, ignore_result=True)  # type: ignore[untyped-decorator]
 def run_unit(self: Any, name: str, pk: int) -> None:
     """Do unit ``pk`` of job ``name``; a name that this version does not know is left to one that does."""
     job = jobs().get(name)
