@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
@@ -20,7 +20,7 @@ from tests.support.crashing import KILLED, Victims, World
 from tests.support.delivery import Delivery, pipeline
 from tests.support.engine_process import Process, wait_until
 from tests.support.git_http import GitHttp
-from tests.support.server import free_port
+from tests.support.redis_server import OwnRedis
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
@@ -123,14 +123,15 @@ def test_redis_may_be_emptied_and_killed_nothing_is_lost_and_nothing_runs_twice(
     witness = tmp_path / "witness"
     step = f"echo $PORTAL_CHANGE:$PORTAL_ENVIRONMENT >> {witness}; sleep 0.3"
     delivery = Delivery.start(tmp_path, pipeline(step, step))
-    port, prefix = free_port(), f"test-{uuid.uuid4().hex}-"
-    scaled_out = {"REDIS_URL": f"redis://127.0.0.1:{port}/0", "PORTAL_ENGINE": "celery", "PORTAL_QUEUE_PREFIX": prefix}
+    redis, prefix = OwnRedis(tmp_path), f"test-{uuid.uuid4().hex}-"
+    scaled_out = {"REDIS_URL": redis.url, "PORTAL_ENGINE": "celery", "PORTAL_QUEUE_PREFIX": prefix}
     worker = ("-m", "celery", "-A", "gitops_portal", "worker", "--pool=threads", "--concurrency=4", "-l", "INFO",
               "-Q", f"{prefix}short,{prefix}slow")  # fmt: skip
     sweeper = ("manage.py", "run_engine", "--send-to-celery")
     changes = []
+    redis.start()
     with (
-        Redis(port) as redis,
+        closing(redis),
         Process(tmp_path, *worker, ready=" ready.", **scaled_out),
         Process(tmp_path, *sweeper, ready="Engine runs", **scaled_out),
     ):
@@ -148,43 +149,3 @@ def test_redis_may_be_emptied_and_killed_nothing_is_lost_and_nothing_runs_twice(
     expected = [f"{change.label}:{name}" for change in changes for name in ("staging", "production")]
     assert witness.read_text().split() == expected
     assert set(Attempt.objects.values_list("number", flat=True)) == {1}
-
-
-class Redis:
-    """A Redis of a test's own that keeps nothing on disk; context manager. A loud skip where none is installed."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-
-    def start(self) -> None:
-        try:
-            command = ["redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no"]
-            self.process = subprocess.Popen([*command, "--bind", "127.0.0.1"], stdout=subprocess.DEVNULL)
-        except FileNotFoundError:
-            pytest.skip("NOT RUN: no redis-server is installed")
-        wait_until(self._answers, 20)
-
-    def flush(self) -> None:
-        assert self._ask("FLUSHALL").startswith(b"+OK")
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def _ask(self, words: str) -> bytes:
-        with socket.create_connection(("127.0.0.1", self.port), 5) as line:
-            line.sendall(f"{words}\r\n".encode())
-            return line.recv(100)
-
-    def _answers(self) -> bool:
-        try:
-            return self._ask("PING").startswith(b"+PONG")
-        except OSError:
-            return False
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()

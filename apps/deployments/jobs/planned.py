@@ -10,18 +10,18 @@ import json
 from typing import Any
 
 from apps.changes.effects.git_tree import GitTree
-from apps.changes.effects.targets import rendered_target, target_of
+from apps.changes.effects.targets import rendered_target
 from apps.changes.effects.tools import fingerprint_of, toolbox
 from apps.changes.models import Rendering, Revision
 from apps.core.errors import Unavailable
 from apps.core.secrets import decrypt, encrypt
 from apps.deployments.dispatchers import Refused, ToPlan
+from apps.deployments.jobs.rendered import target_at
 from apps.deployments.masking import SecretMask
 from apps.deployments.models import Attempt, Deployment
 from apps.deployments.planning.approved import ApprovedPlan, opened_plan, stored_plan
 from apps.deployments.planning.judging import long_enough, stack_judge, terraform_judge
 from apps.deployments.planning.runner import READABLE, providers, variables_of
-from apps.policies.queries import policy_at
 from apps.rendering import options
 from apps.rendering.cloudformation.requests import stack_request
 from apps.rendering.identity import identity_of
@@ -51,7 +51,7 @@ def sealed_plan(deployment: Deployment) -> str:
     row = Rendering.objects.filter(
         revision=revision, environment=deployment.environment.name, target=deployment.plan["raw"].get("target")
     ).first()
-    target = rendered_target(row) if row is not None else _target_at(deployment)
+    target = rendered_target(row) if row is not None else target_at(deployment)
     if target.kind is not KINDS[deployment.plan["via"]]:
         message = (
             f"{target.name} is of the kind {target.kind.value}, which is not deployed via {deployment.plan['via']}."
@@ -76,19 +76,6 @@ def _tree(revision: Revision, commit: str) -> GitTree:
         text = f"The files of {commit[:10]} are not those that were approved with {revision.label} of {revision.change.label}."
         raise Refused("not_as_approved", text)
     return GitTree(git_dir, tree)
-
-
-def _target_at(deployment: Deployment) -> Target:
-    """The target as the deployed commit names it, where the change does not reach it."""
-    name = deployment.plan["raw"].get("target")
-    repository = deployment.environment.repository
-    config = policy_at(repository, deployment.change.target_branch, deployment.commit).config
-    environment = config.environment(deployment.environment.name)
-    found = next((one for one in environment.targets if one.name == name), None) if environment else None
-    if environment is None or found is None:
-        message = f"portal.yaml names no target {name!r} for {deployment.environment.name} at {deployment.commit[:10]}."
-        raise Refused("no_target", message)
-    return target_of(environment, found)
 
 
 def _content(tree: GitTree, target: Target, hide: Fingerprint) -> dict[str, Any]:

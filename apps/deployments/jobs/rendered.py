@@ -26,6 +26,7 @@ from apps.deployments.transitions import LeaseLost
 from apps.policies.queries import policy_at
 from apps.rendering.comparing.codec import decode_value, encode_value
 from apps.rendering.model import Resource
+from apps.rendering.protocol import Target
 from apps.rendering.redaction import redact_value
 
 MOST = 4 * 1024 * 1024
@@ -43,9 +44,18 @@ def sealed_rendering(deployment: Deployment, fence: int) -> str:
     if not Deployment.objects.renew(deployment.pk, fence=fence, seconds=seconds):
         raise LeaseLost
     revision = deployment.change.revision
-    name = str(deployment.plan["raw"]["target"])
     if revision is None:
         raise Refused("not_as_approved", f"{deployment.change.label} has no revision that was approved.")
+    try:
+        rendering = applicable(revision, deployment.commit, target_at(deployment))
+    except Conflict as problem:
+        raise Refused(problem.code, problem.message) from problem
+    return _sealed(rendering, str(deployment.plan["raw"]["target"]))
+
+
+def target_at(deployment: Deployment) -> Target:
+    """The target that the plan names, as ``portal.yaml`` defines it at the deployed commit; :class:`Refused` where it does not."""
+    name = deployment.plan["raw"].get("target")
     repository = deployment.environment.repository
     config = policy_at(repository, deployment.change.target_branch, deployment.commit).config
     environment = config.environment(deployment.environment.name)
@@ -53,11 +63,7 @@ def sealed_rendering(deployment: Deployment, fence: int) -> str:
     if environment is None or found is None:
         message = f"portal.yaml names no target {name!r} for {deployment.environment.name} at {deployment.commit[:10]}."
         raise Refused("no_target", message)
-    try:
-        rendering = applicable(revision, deployment.commit, target_of(environment, found))
-    except Conflict as problem:
-        raise Refused(problem.code, problem.message) from problem
-    return _sealed(rendering, name)
+    return target_of(environment, found)
 
 
 def _sealed(rendering: Applicable, name: str) -> str:
