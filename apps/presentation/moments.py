@@ -9,6 +9,9 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from apps.core.errors import InvalidInput
 
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+"""What can be reckoned with on both sides of it, in every database."""
+
 
 def moment_of(parameters: Mapping[str, str], name: str) -> datetime | None:
     """A date (``to`` includes its whole day) or a date with time; without a zone it is UTC."""
@@ -18,11 +21,14 @@ def moment_of(parameters: Mapping[str, str], name: str) -> datetime | None:
     try:
         day = parse_date(raw)
         moment = parse_datetime(raw.replace(" ", "+")) if day is None else None
-    except ValueError:
-        day = moment = None
-    if day is not None:
-        start = datetime.combine(day, time.min, UTC)
-        return start + timedelta(days=1) if name == "to" else start
-    if moment is None:
-        raise InvalidInput(f"bad_{name}", "Write a day as 2026-11-23 or a time as 2026-11-23T14:00Z.", field=name)
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        if day is not None:
+            start = datetime.combine(day, time.min, UTC)
+            moment = start + timedelta(days=1) if name == "to" else start
+        elif moment is not None:
+            moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        moment = None
+    if moment is None or not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        said = f"Write a day as 2026-11-23 or a time as 2026-11-23T14:00Z, of the years {FIRST_YEAR} to {LAST_YEAR}."
+        raise InvalidInput(f"bad_{name}", said, field=name)
+    return moment

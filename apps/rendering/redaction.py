@@ -56,6 +56,10 @@ _SHAPES = (
     r"(?<=://)[^\s/:@]{0,200}:[^\s/]{1,200}(?=@)",
 )
 _LOOKS = re.compile("|".join(_SHAPES), re.DOTALL)
+_ASSIGNED = re.compile(
+    r"^(?P<start>[ \t-]*(?P<name>[\w.-]{2,100})[ \t]*[=:][ \t]*)(?P<value>[^\s#${%<&*|>][^\r\n]{2,})", re.MULTILINE
+)
+"""A line of a file that another resource carries (ini, properties, YAML); a value that begins as a reference does is none."""
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _REFERENCES = ("valueFrom", "secretKeyRef", "secretRef", "configMapKeyRef")
 _NAMING = frozenset({"name", "namespace", "key", "kind", "apiVersion", "secretName", "existingSecret"})
@@ -139,14 +143,27 @@ def _embedded(text: str, fingerprint: Fingerprint) -> str:
     """A text that is JSON, or in which some stands, without the secrets that its names tell."""
     inside = embedded.parsed(text)
     if inside is ABSENT:
-        return embedded.with_pairs(
-            text, lambda name, value: _once(value, fingerprint) if value and fingerprint.hides(name) else value
+        return _assigned(
+            embedded.with_pairs(
+                text, lambda name, value: _once(value, fingerprint) if value and fingerprint.hides(name) else value
+            ),
+            fingerprint,
         )
     try:
         hidden = _value(inside, fingerprint)
         return text if hidden == inside else embedded.rewritten(text, inside, hidden)
     except (RecursionError, ValueError):
         return fingerprint(text.encode("utf-8", "surrogatepass"))
+
+
+def _assigned(text: str, fingerprint: Fingerprint) -> str:
+    """A text of several lines without the values that stand behind secret names on lines of their own."""
+
+    def replaced(found: re.Match[str]) -> str:
+        hides = fingerprint.hides(found["name"])
+        return f"{found['start']}{_once(found['value'], fingerprint)}" if hides else found.group()
+
+    return _ASSIGNED.sub(replaced, text) if "\n" in text else text
 
 
 def _mapping(value: Mapping[str, Any], fingerprint: Fingerprint, *, is_secret: bool) -> dict[str, Any]:

@@ -210,3 +210,22 @@ def test_the_page_says_all_of_it_before_the_button(tmp_path: Path, client: Clien
     gone = client.get(f"/deployments/{live.number}/bring-back/").content.decode()
     assert "runs now" in gone
     assert "back</button>" not in gone
+
+
+def test_a_state_from_before_portal_yaml_named_other_paths_is_not_brought_back(tmp_path: Path) -> None:
+    """The files of then under the targets of now would empty the environment, and call that what it was."""
+    delivery = begun(tmp_path)
+    first = landed(delivery, "one", {"staging/web.yaml": WEB % 2})
+    moved = YAML.replace("path: staging}", "path: apps/staging}")
+    landed(delivery, "moved", {".gitops/portal.yaml": moved, "apps/staging/web.yaml": WEB % 3})
+    second = landed(delivery, "four", {"apps/staging/web.yaml": WEB % 4})
+    landed(delivery, "five", {"apps/staging/web.yaml": WEB % 5})
+    with pytest.raises(Conflict, match=r"portal.yaml says otherwise now"):
+        deployments.bring_back(delivery.people.carol, deployment=delivery.deployment(first))
+    assert not ChangeRequest.objects.filter(kind="rollback").exists()
+    back = deployments.bring_back(delivery.people.carol, deployment=delivery.deployment(second))
+    for _ in range(2):
+        run_jobs("changes.plan_renderings", "changes.render")
+    delivery.approve(back)
+    assert finished(back).status == "done"
+    assert content(delivery, "apps/staging/web.yaml") == WEB % 4

@@ -21,6 +21,7 @@ from apps.insights.timeline import Asked, timeline
 from apps.presentation.timeline_page import timeline_csv, timeline_page
 from apps.repositories.services import set_member
 from tests.support.delivery import Delivery, pipeline, run_until_idle
+from tests.support.people import cast
 
 pytestmark = pytest.mark.django_db(transaction=True)
 K8S = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}\ndata: {key: '%s'}\n"
@@ -183,3 +184,20 @@ def test_the_page_asks_as_often_whatever_there_is(
 def test_what_is_not_understood_is_named(db: None, given: dict[str, str], sentence: str) -> None:
     with pytest.raises(InvalidInput, match=sentence):
         timeline_page(User(), given)
+
+
+ENDS = (
+    "incident=0001-01-01", "to=9999-12-31", "to=0001-01-01", "from=0001-01-01T00:00:00%2B14:00", "after=9999-12-31T23:59-14:00",
+    "repository=a%00b", "environment=a%00*", "thing=%00", "q=%ED%A0%80", "kind=%00", "q=CHG-999999999", "q=CHG-%C2%B2",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path", ["/timeline/", "/timeline/timeline.csv", "/api/v1/timeline/", "/audit/", "/api/v1/audit/"]
+)
+def test_no_time_and_no_character_is_a_mistake_of_the_portal(client: Client, path: str) -> None:
+    client.raise_request_exception = False
+    client.force_login(cast().erin)
+    answers = {asked: client.get(f"{path}?{asked}").status_code for asked in ENDS}
+    assert set(answers.values()) <= {200, 422}, answers
+    assert answers["to=9999-12-31"] == 422

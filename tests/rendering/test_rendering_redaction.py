@@ -202,3 +202,30 @@ def test_whatever_stands_below_a_secret_name_in_json_in_a_text_is_gone(
     hidden = redact_value({"x": text}, FINGERPRINT)["x"]
     assert CANARY not in hidden
     assert json.loads(hidden)["b"] == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "password = canary-canary", "db.password=canary-canary", "  api_key: canary-canary", "- client_secret: 'canary-canary'",
+        "PASSWORD\t=\tcanary-canary", "spring.datasource.password: canary-canary",
+    ],
+)  # fmt: skip
+def test_what_stands_behind_a_secret_name_on_a_line_of_a_file_is_hidden(line: str) -> None:
+    body = {"data": {"app.ini": f"[db]\nuser = shop\n{line}\nport = 1\n"}}
+    hidden = redact_value(body, FINGERPRINT)
+    assert "canary" not in str(hidden)
+    assert "user = shop" in str(hidden)
+    assert hidden == redact_value(hidden, FINGERPRINT)
+    assert hidden != redact_value(json.loads(json.dumps(body).replace("canary-canary", "other-canary")), FINGERPRINT), (
+        "a change is seen"
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["password: ${DB_PASSWORD}", "password = {{ .Values.password }}", "token: |", "secretName: web", "# password: no"],
+)
+def test_what_only_says_where_a_secret_is_stays_readable_in_a_file(line: str) -> None:
+    text = f"[db]\n{line}\nport = 1\n"
+    assert redact_value(text, FINGERPRINT) == text

@@ -67,7 +67,7 @@ def require_earlier(deployment: Deployment) -> None:
 def return_to(deployment: Deployment) -> Return:
     """What bringing ``deployment`` back would do now; raises what :func:`require_earlier` does.
 
-    :class:`Conflict` ``target_gone``, ``commit_gone`` (the mirror does not hold it any more), ``nothing_to_undo``.
+    :class:`Conflict` ``target_gone``, ``commit_gone`` (the mirror does not hold it any more), ``targets_moved``, ``nothing_to_undo``.
     """
     require_earlier(deployment)
     environment, branch = deployment.environment, deployment.change.target_branch
@@ -80,6 +80,7 @@ def return_to(deployment: Deployment) -> Return:
             "commit_gone", f"The commit of {deployment.label} is not there any more, so it cannot be brought back."
         )
     config = policy_at(environment.repository, branch, tip).config
+    _require_same_targets(deployment, config)
     entries = _entries(git_dir, tip, deployment.commit, config, environment.name)
     if not entries:
         said = f"Everything that {environment.name} is made of is on {branch} as {deployment.label} had it."
@@ -99,6 +100,19 @@ def return_to(deployment: Deployment) -> Return:
         shared=tuple(name for name in affected_environments(config, list(entries)) if name != environment.name),
         read_back=_read_back(environment.name, taken),
     )
+
+
+def _require_same_targets(deployment: Deployment, present: PortalConfig) -> None:
+    """The paths of then under the targets of now would be another state, or none, and not the earlier one."""
+    environment, branch = deployment.environment, deployment.change.target_branch
+    earlier = policy_at(environment.repository, branch, deployment.commit).config
+    now, then = (config.environment(environment.name) for config in (present, earlier))
+    if then is None or now is None or now.targets != then.targets:
+        raise Conflict(
+            "targets_moved",
+            f"portal.yaml says otherwise now what {environment.name} is made of than it did at {deployment.label}, so the files of "
+            "then would not make what ran then. Write the state that you want in Git, and propose that.",
+        )
 
 
 def _entries(git_dir: Path, tip: str, commit: str, config: PortalConfig, environment: str) -> dict[str, Entry | None]:
