@@ -152,6 +152,31 @@ def test_where_nothing_would_happen_nothing_is_executed(there: Cloud) -> None:
     assert there.change_sets == {}
 
 
+@pytest.mark.parametrize("at", ["the change set", "the request"])
+def test_a_refusal_in_words_of_others_is_no_success(there: Cloud, at: str) -> None:
+    """A hook or a constraint says what its author wrote."""
+    words = "Parameter 'Mode' failed to satisfy constraint: no changes; No updates are to be performed in the audit"
+    if at == "the request":
+        there.answers["CreateChangeSet"] = [Refusal("ValidationError", words)]
+    else:
+        there.reason = words
+    run = run_at(there)
+    for _ in range(3):
+        run, progress = look(AWS, run)
+    assert (progress.state, progress.outcome) == (RunState.ENDED, "failed")
+    assert words in progress.problem
+    assert there.calls("ExecuteChangeSet") == []
+
+
+@pytest.mark.parametrize(("code", "outcome"), [("ValidationError", "succeeded"), ("AccessDenied", "failed")])
+def test_only_the_accounts_own_word_says_that_nothing_would_happen(there: Cloud, code: str, outcome: str) -> None:
+    there.answers["CreateChangeSet"] = [Refusal(code, "No updates are to be performed.")]
+    run = run_at(there)
+    for _ in range(3):
+        run, progress = look(AWS, run)
+    assert progress.outcome == outcome
+
+
 def test_a_change_set_that_cannot_be_made_fails_with_the_accounts_words(there: Cloud) -> None:
     there.reason = f"Template error: {CANARY} is not valid"
     run = run_at(there)

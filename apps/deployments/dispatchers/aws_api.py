@@ -26,14 +26,16 @@ _SETTINGS = {
     "credentials_file": (None, None, os.devnull, None),
 }
 SERVER_ERROR = 500
+NOTHING = ("The submitted information didn't contain changes", "No updates are to be performed")
+"""How the account's own sentences begin. Hooks, constraints and templates bring words of others, in which anything may stand."""
 
 
 class Answered(Exception):
-    """The account said no to one request; ``code`` is its name for that."""
+    """The account said no to one request; ``code`` is its name for that, ``message`` what it said, ``words`` all of it in ours."""
 
-    def __init__(self, code: str, words: str) -> None:
+    def __init__(self, code: str, words: str, message: str = "") -> None:
         super().__init__(words)
-        self.code, self.words = code, words
+        self.code, self.words, self.message = code, words, message
 
     @property
     def is_missing(self) -> bool:
@@ -68,6 +70,11 @@ class Account:
             if not answer.get("NextToken"):
                 return
             token = {"NextToken": answer["NextToken"]}
+
+
+def says_nothing(reason: str) -> bool:
+    """Whether no change set came to be because nothing would change."""
+    return reason.startswith(NOTHING)
 
 
 def account_of(run: Run) -> Account:
@@ -160,4 +167,4 @@ def _answered(outside: Outside, who: str, problem: Any) -> Exception:
         return NotSent("outside_busy", f"{who} is asked too often.")
     if status >= SERVER_ERROR:
         return InDoubt("outside_failed", f"{who} answered {status}. {words}".rstrip())
-    return Answered(code, f"{who} refused {problem.operation_name}: {code}. {words}".rstrip())
+    return Answered(code, f"{who} refused {problem.operation_name}: {code}. {words}".rstrip(), words)

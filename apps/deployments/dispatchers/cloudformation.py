@@ -24,7 +24,7 @@ from apps.deployments.dispatchers import (
     StepState,
     ToPlan,
 )
-from apps.deployments.dispatchers.aws_api import Account, Answered, account_of
+from apps.deployments.dispatchers.aws_api import Account, Answered, account_of, says_nothing
 from apps.deployments.dispatchers.aws_operations import Operation, look_at, token_of
 from apps.deployments.dispatchers.remote import as_ended, limited
 from apps.deployments.dispatchers.words import minutes
@@ -35,7 +35,6 @@ CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
 PLAN_SECONDS = 900.0
 STEPS = {"plan": "change set", "compare": "compare", "execute": "execute"}
 REVIEW = "REVIEW_IN_PROGRESS"
-_NOTHING = ("didn't contain changes", "did not contain changes", "no updates are to be performed", "no changes")
 _ECHOES = ("InvalidChangeSetStatus", "TokenAlreadyExists")
 _OVER = frozenset({"OBSOLETE", "UNAVAILABLE", ""})
 _PENDING = frozenset({"CREATE_PENDING", "CREATE_IN_PROGRESS"})
@@ -148,7 +147,7 @@ def _plan(work: Work) -> dict[str, Any]:
             return {**facts, **_given_up(work, f"The change set was not complete in {minutes(PLAN_SECONDS)}.")}
         return facts
     reason = str(found.get("StatusReason") or "")
-    is_nothing = found["Status"] == "FAILED" and _says_nothing(reason)
+    is_nothing = found["Status"] == "FAILED" and says_nothing(reason)
     if found["Status"] != "CREATE_COMPLETE" and not is_nothing:
         text = f"CloudFormation could not make the change set: {reason or found['Status']}"
         return {**facts, **_given_up(work, text)}
@@ -170,14 +169,10 @@ def _create(work: Work, status: str) -> dict[str, Any]:
             Capabilities=CAPABILITIES,
         )
     except Answered as problem:
-        if _says_nothing(problem.words):
+        if problem.code == "ValidationError" and says_nothing(problem.message):
             return {"lines": list(work.to_plan.judge(None).lines), "empty": True}
         raise
     return {"set": created["Id"], "stack": created["StackId"], "is_ours": not status}
-
-
-def _says_nothing(reason: str) -> bool:
-    return any(words in reason.lower() for words in _NOTHING)
 
 
 def _described(work: Work) -> dict[str, Any] | None:

@@ -187,12 +187,22 @@ def _unknown(place: Path, applying: StepProgress) -> str:
         return (
             "Terraform was ended by force while it applied the plan. Its state, and a lock on it, tell how far it came."
         )
-    if any((place / "tree").rglob("errored.tfstate")):
+    if not applying.is_success and _left_state(place, applying):
         return (
             "Terraform applied, and could not write its state to the backend. It left it on the worker as errored.tfstate: "
             "push that (terraform state push) before anything else is applied."
         )
     return ""
+
+
+def _left_state(place: Path, applying: StepProgress) -> bool:
+    """Whether Terraform left its state where it ran. A file of that name which the commit has is older than the step."""
+    module = json.loads((place / "plan" / "spec.json").read_text(encoding="utf-8"))["path"]
+    try:
+        written = (place / "tree" / module / "errored.tfstate").stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return applying.began is None or written >= applying.began.timestamp()
 
 
 def _why(place: Path) -> str:

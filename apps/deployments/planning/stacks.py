@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
+from apps.deployments.dispatchers.aws_api import says_nothing
 from apps.deployments.masking import SHORTEST, SecretMask
 from apps.rendering import options
 from apps.rendering.cloudformation.changesets import change_set_difference
@@ -32,7 +33,6 @@ CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
 """Only a plan is made; what it does with rights is shown to who approves it."""
 NAME = "gitops-portal-plan-"
 _REVIEW = "REVIEW_IN_PROGRESS"
-_NOTHING = ("didn't contain changes", "did not contain changes", "no updates are to be performed", "no changes")
 _PAUSE_SECONDS = 1.0
 _FIRST_PAUSE_SECONDS = 0.05
 _SETTINGS = {
@@ -104,7 +104,8 @@ def _asked(client: Any, request: StackRequest) -> list[Mapping[str, Any]]:
                 Capabilities=CAPABILITIES,
             )
         except ClientError as error:
-            if _says_nothing_changes(error.response["Error"].get("Message", "")):
+            said = error.response["Error"]
+            if said.get("Code") == "ValidationError" and says_nothing(said.get("Message", "")):
                 return []
             raise
         return _changes(client, request.stack, name)
@@ -149,7 +150,7 @@ def _changes(client: Any, stack: str, name: str) -> list[Mapping[str, Any]]:
     answer = _finished(client, stack, name)
     if answer["Status"] == "FAILED":
         reason = answer.get("StatusReason", "")
-        if _says_nothing_changes(reason):
+        if says_nothing(reason):
             return []
         raise ClientError({"Error": {"Code": "ChangeSetFailed", "Message": reason}}, "CreateChangeSet")
     found = list(answer.get("Changes", ()))
@@ -177,10 +178,6 @@ def _described(client: Any, stack: str, name: str, **more: str) -> dict[str, Any
         StackName=stack, ChangeSetName=name, IncludePropertyValues=True, **more
     )
     return found
-
-
-def _says_nothing_changes(text: str) -> bool:
-    return any(words in text.lower() for words in _NOTHING)
 
 
 def _refused(error: ClientError, mask: SecretMask, hide: Fingerprint) -> RenderError:
