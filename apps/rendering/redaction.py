@@ -57,7 +57,7 @@ _SHAPES = (
 )
 _LOOKS = re.compile("|".join(_SHAPES), re.DOTALL)
 _ASSIGNED = re.compile(
-    r"^(?P<start>[ \t-]*(?P<name>[\w.-]{2,100})[ \t]*[=:][ \t]*)(?P<value>[^\s#${%<&*|>][^\r\n]{2,})", re.MULTILINE
+    r"^(?P<start>[ \t-]*(?P<name>\w[\w.-]{1,99})[ \t]*[=:][ \t]*)(?P<value>[^\s#${%<&*|>][^\r\n]{2,})", re.MULTILINE
 )
 """A line of a file that another resource carries (ini, properties, YAML); a value that begins as a reference does is none."""
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
