@@ -129,8 +129,8 @@ def test_terraform_tells_what_is_there_against_what_was_applied(world: World) ->
     found = world.check()
     assert (found.state, found.fields, found.resources) == ("drifted", 2, 2)
     seen = [(one["resource"], one["path"], one["wanted"], one["found"]) for one in world.latest.findings]
-    assert seen[0] == ("output.size", "value", '"small"', '"large"')
-    assert seen[1][:2] == ("output.word", "value")
+    assert seen[0] == ("output.size", "size", '"small"', '"large"')
+    assert seen[1][:2] == ("output.word", "word")
     assert CANARY not in json.dumps([world.latest.findings, world.latest.why])
     assert {method for method, _ in world.server.asked[asked:]} == {"GET"}
 

@@ -119,7 +119,9 @@ WORDS = {
 
 
 def told(document):
-    found = ((each["address"], WORDS.get(" ".join(each["change"]["actions"]))) for each in document["resource_changes"])
+    changes = {each["address"]: each["change"] for each in document["resource_changes"]}
+    changes |= {f"output.{name}": change for name, change in document.get("output_changes", {}).items()}
+    found = ((name, WORDS.get(" ".join(change["actions"]))) for name, change in changes.items())
     return {(name, action) for name, action in found if action}
 
 
@@ -179,7 +181,9 @@ def test_a_secret_that_changes_is_seen_to_change_and_outputs_are_told():
     assert any(warning.startswith("The output key changes from ••••") for warning in found.warnings)
     changed = plan(MemoryTree(BEFORE), MemoryTree({**BEFORE, **CHANGES["module"]}))
     assert "The output length changes from 3 to 4." in changed.warnings
-    assert changed.difference.changes[0].source == Source("modules/queue/main.tf", 3)
+    output, *others = changed.difference.changes
+    assert (output.id.name, fields(output)) == ("output.length", {("length",): (3, 4)})
+    assert others[0].source == Source("modules/queue/main.tf", 3)
 
 
 def test_a_new_module_is_created_and_one_that_goes_is_deleted(state):

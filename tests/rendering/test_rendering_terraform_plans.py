@@ -134,7 +134,7 @@ def test_paths_that_force_a_replacement_are_kept_and_end_before_what_is_hidden()
     assert "because engine, m cannot be changed in place" in change.risks[0].text
 
 
-def test_outputs_drift_checks_and_incomplete_plans_are_warnings():
+def test_outputs_are_compared_and_told_and_drift_checks_and_incomplete_plans_are_warnings():
     found = read(
         complete=False,
         deferred_changes=[{}, {}],
@@ -147,7 +147,13 @@ def test_outputs_drift_checks_and_incomplete_plans_are_warnings():
         resource_drift=[entry(["update"], {}, {}), entry(["delete"], {}, None, address="aws_eip.a")],
         checks=[{"status": "fail", "address": {"to_display": "check.up"}}, {"status": "pass"}],
     )
-    assert found.difference.changes == ()
+    assert [(change.id.name, change.action, change.before, change.after) for change in found.difference.changes] == [
+        ("output.old", Action.DELETE, {"old": [1]}, None),
+        ("output.url", Action.UPDATE, {"url": "a"}, {"url": "b"}),
+        ("output.new", Action.CREATE, None, {"new": UNKNOWN}),
+    ]
+    assert {risk for change in found.difference.changes for risk in change.risks} == set()
+    assert found.difference.unchanged == 0
     assert found.warnings == (
         "The plan is not complete: after it is applied, another one is needed to reach what the code says.",
         "Terraform puts off 2 changes until more is known; they are not shown.",
@@ -158,6 +164,18 @@ def test_outputs_drift_checks_and_incomplete_plans_are_warnings():
         "The output url changes from a to b.",
         "The check check.up of the code fails.",
     )
+
+
+def test_an_output_whose_name_says_that_it_is_secret_is_hidden():
+    change = only(
+        read(output_changes={"db_password": {"actions": ["update"], "before": CANARY, "after": f"{CANARY}2"}})
+    )
+    assert CANARY not in repr(change)
+    assert change.before != change.after
+
+
+def test_actions_of_providers_are_told():
+    assert "Terraform would run actions of providers" in read(action_invocations=[{}]).warnings[0]
 
 
 @pytest.mark.parametrize(

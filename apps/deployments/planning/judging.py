@@ -32,6 +32,8 @@ def terraform_judge(
     def judge(data: bytes) -> Judged:
         try:
             raw = load(data)
+            if beyond := _beyond(raw):
+                return Judged(f"The plan {beyond}, which nobody can approve here. Nothing was applied.")
             found = planned(load(mask.apply(data)), hide)
             verdict = judged(approved, found.difference, tool or found.tool, is_empty=_is_empty(raw))
         except RenderError as error:
@@ -62,6 +64,15 @@ def stack_judge(
 def long_enough(texts: Iterable[str]) -> Iterator[str]:
     """Those that can be masked."""
     return (text for text in texts if len(text.encode("utf-8", "surrogatepass")) >= SHORTEST)
+
+
+def _beyond(plan: Mapping[str, Json]) -> str:
+    """What a plan would do, or leave for later, beside the changes that are compared; empty where there is no such thing."""
+    if plan.get("action_invocations") or plan.get("deferred_action_invocations"):
+        return "would run actions of providers"
+    if plan.get("deferred_changes"):
+        return "puts off changes until more is known"
+    return "" if plan.get("complete", True) is True else "does not say all that would happen"
 
 
 def _is_empty(plan: Mapping[str, Json]) -> bool:

@@ -33,6 +33,9 @@ def _incomplete(plan: Mapping[str, Json]) -> Iterator[str]:
     if deferred:
         count = len(deferred) if isinstance(deferred, list) else 1
         yield f"Terraform puts off {count} changes until more is known; they are not shown."
+    for key in ("action_invocations", "deferred_action_invocations"):
+        if plan.get(key):
+            yield "Terraform would run actions of providers, which are not shown. Such a plan is not applied by the portal."
 
 
 def _drift(plan: Mapping[str, Json], clean: Cleaner) -> Iterator[str]:

@@ -31,6 +31,7 @@ from apps.rendering.sandbox.messages import clean_message
 from apps.rendering.terraform.documents import load
 from apps.rendering.terraform.hiding import Cleaner, secrets_in
 from apps.rendering.terraform.notices import warnings_of
+from apps.rendering.terraform.outputs import OUTPUT, as_resources
 from apps.rendering.terraform.risks import plan_risks, state_risks
 from apps.rendering.terraform.values import hidden, joined_marks, readable, with_unknown
 
@@ -82,7 +83,7 @@ def planned(document: Json, fingerprint: Fingerprint, secrets: Iterable[str] = (
         clean = Cleaner(secrets_in(plan).union(secrets), fingerprint)
         found = entries(plan, clean)
         changes = tuple(sorted(map(change_of, found), key=lambda change: (_ORDER[change.action], change.id)))
-        difference = Difference(changes, len(_list(plan.get("resource_changes"), "resource_changes")) - len(changes))
+        difference = Difference(changes, len(_values(plan)) - len(changes))
         warnings = warnings_of(plan, clean)
     except RecursionError:
         raise RenderError(Failure.TOO_LARGE, "The plan has too many levels; it is not compared.") from None
@@ -98,16 +99,23 @@ def tool_of(plan: Mapping[str, Json]) -> ToolIdentity:
 
 
 def entries(plan: Mapping[str, Json], clean: Cleaner) -> tuple[Entry, ...]:
-    """All resource changes. Raises ``REFUSED`` where two of them change one resource."""
-    values = _list(plan.get("resource_changes"), "resource_changes")
+    """All changes of resources and outputs. Raises ``REFUSED`` where two of them change one resource."""
+    values = _values(plan)
     if len(values) > _MOST:
         raise RenderError(Failure.TOO_LARGE, f"The plan has {len(values):,} resources; at most {_MOST:,} are read.")
     found: dict[ResourceId, Entry] = {}
-    for at, value in enumerate(values):
-        entry = _entry(_mapping(value, f"resource_changes[{at}]"), f"resource_changes[{at}]", clean)
+    for where, value in values:
+        entry = _entry(_mapping(value, where), where, clean)
         if entry is not None and found.setdefault(entry.id, entry) is not entry:
-            raise _wrong(f"resource_changes[{at}]", "changes a resource that another one changes, too")
+            raise _wrong(where, "changes a resource that another one changes, too")
     return tuple(found.values())
+
+
+def _values(plan: Mapping[str, Json]) -> list[tuple[str, Json]]:
+    """Resources, and the outputs that change, each with its place in the plan."""
+    resources = _list(plan.get("resource_changes"), "resource_changes")
+    found = [(f"resource_changes[{at}]", value) for at, value in enumerate(resources)]
+    return [*found, *((f"output_changes[{at}]", value) for at, value in enumerate(as_resources(plan)))]
 
 
 def change_of(entry: Entry) -> ResourceChange:
@@ -120,6 +128,8 @@ def change_of(entry: Entry) -> ResourceChange:
     )
     if entry.before is not None and after is not None:
         change = replace(change, fields=field_changes(entry.before, after, PLAIN))
+    if entry.id.kind == OUTPUT:  # nothing is destroyed with it, nor reachable through it
+        return change
     return replace(change, risks=(*plan_risks(change), *state_risks(change.id, entry.told)))
 
 

@@ -12,10 +12,9 @@ from apps.rendering.comparing.risks.reading import mapping_at, mappings_at
 from apps.rendering.model import Difference, Failure, Json, RenderError
 from apps.rendering.redaction import Fingerprint
 from apps.rendering.terraform.hiding import secrets_in
+from apps.rendering.terraform.outputs import as_resources
 from apps.rendering.terraform.plan_json import planned
 
-OUTPUT = "output"
-_BUILT_IN = "terraform.io/builtin/terraform"
 _CHANGED = (["update"], ["delete"])
 
 
@@ -31,17 +30,5 @@ def refreshed(document: Json, fingerprint: Fingerprint) -> Difference:
 
 
 def _outputs(document: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
-    """An output that became another value, in the shape of a resource. One that was never applied is none of the drift."""
-    outputs = mapping_at(document, "output_changes")
-    for name in sorted(outputs):
-        change = mapping_at(outputs, name)
-        if change.get("actions") not in _CHANGED:
-            continue
-        sides: dict[str, Json] = {side: {"value": change.get(side)} for side in ("before", "after")}
-        if change["actions"] == ["delete"]:
-            sides["after"] = None
-        marks = {f"{side}_sensitive": {"value": change.get(f"{side}_sensitive", False)} for side in ("before", "after")}
-        yield {
-            "address": f"{OUTPUT}.{name}", "type": OUTPUT, "provider_name": _BUILT_IN,
-            "change": {"actions": change["actions"], **sides, **marks},
-        }  # fmt: skip
+    """An output that became another value. One that was never applied is none of the drift."""
+    return (entry for entry in as_resources(document) if mapping_at(entry, "change").get("actions") in _CHANGED)
