@@ -317,3 +317,32 @@ def test_another_connection_than_it_was_deployed_through_is_not_believed(world: 
     services.allow_connection(erin, connection=new, repository=world.delivery.repository, environments=[])
     assert world.check().state == "unknown"
     assert "deployed through another connection" in world.drift.why
+
+
+def accept_first(world: Drifting) -> None:
+    carol, mark = world.delivery.people.carol, world.latest.findings[0]["mark"]
+    services.accept_drift(
+        carol, environment=world.environment, mark=mark, reason="known", until=now() + timedelta(days=1)
+    )
+
+
+def test_what_could_not_be_compared_is_unknown_when_all_that_was_found_is_accepted(
+    world: Drifting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.change("two")
+    real = kube_drift._of_item
+    monkeypatch.setattr(kube_drift, "_of_item", lambda item, *more: fail(item) or real(item, *more))
+    world.check()
+    accept_first(world)
+    assert (world.drift.state, world.drift.accepted) == ("unknown", 1)
+    assert "could not be compared" in world.drift.why
+
+
+def test_findings_that_are_only_counted_are_found_among_what_one_may_see(world: Drifting) -> None:
+    world.change("one")
+    world.check()
+    accept_first(world)
+    assert drifted_among(Environment.objects.all()) == []
+    DriftCheck.objects.filter(pk=world.latest.pk).update(more=7)
+    assert world.drift.state == "drifted"
+    assert drifted_among(Environment.objects.all()) == [world.environment.pk]

@@ -69,9 +69,9 @@ def acceptances_of(environment: Environment) -> dict[str, DriftAcceptance]:
 def drifted_among(environments: QuerySet[Environment]) -> list[int]:
     """Keys of those whose last check found drift that nobody accepted, however old that is."""
     latest = DriftCheck.objects.filter(environment__in=environments, is_latest=True, state=DriftCheck.State.DRIFTED)
-    rows = list(latest.values_list("environment", "marks"))
-    accepted = _accepted({pk: None for pk, _ in rows})
-    return sorted({pk for pk, marks in rows if _open(marks, accepted.get(pk, frozenset()))})
+    rows = list(latest.values_list("environment", "marks", "more"))
+    accepted = _accepted({pk: None for pk, _, _ in rows})
+    return sorted({pk for pk, marks, more in rows if more or _open(marks, accepted.get(pk, frozenset()))})
 
 
 def _holding() -> QuerySet[DriftAcceptance]:
@@ -115,11 +115,11 @@ def _drift(row: Environment, watch: DriftWatch | None, checks: list[DriftCheck],
 
 
 def _state(checks: list[DriftCheck], *, is_open: bool) -> str:
-    """The worst of all targets; in sync only where every one of them is."""
+    """The worst of all targets; in sync only where every one of them is. What could not be compared is not accepted."""
     states = {check.state for check in checks}
     if DriftCheck.State.DRIFTED in states and is_open:
         return DRIFTED
-    if DriftCheck.State.UNKNOWN in states:
+    if DriftCheck.State.UNKNOWN in states or any(check.why for check in checks):
         return UNKNOWN
     return ACCEPTED if DriftCheck.State.DRIFTED in states else IN_SYNC
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
@@ -13,7 +13,9 @@ from apps.deployments.models import DriftCheck, Environment
 from apps.deployments.queries.drift import acceptances_of, findings_of
 
 MOST_NAMED = 40
-"""Findings of a target that stand in the text."""
+"""Findings of all targets together that stand in the text."""
+MOST_TEXT = 40_000
+"""Characters of the text; a description may have some more."""
 Findings = Sequence[Mapping[str, str]]
 
 
@@ -42,17 +44,28 @@ def _text(environment: Environment, found: Sequence[tuple[DriftCheck, Findings]]
         f"What runs in {environment.name} differs from what was deployed there.",
         "Bring Git in line with it, or say why not and deploy what is live again.",
     ]
+    named = 0
     for check, findings in found:
-        lines += _of_target(check, findings) if findings else []
-    return "\n".join(lines)
+        fitting = _fitting(findings, MOST_NAMED - named, MOST_TEXT - len("\n".join(lines)))
+        lines += [*_head(check), *fitting] if fitting else []
+        named += len(fitting)
+    left_out = sum(len(findings) + check.more for check, findings in found) - named
+    return "\n".join([*lines, *(["", f"    and {left_out} more"] if left_out else [])])
 
 
-def _of_target(check: DriftCheck, findings: Findings) -> Iterator[str]:
+def _head(check: DriftCheck) -> list[str]:
     when = f"{check.checked_at:%Y-%m-%d %H:%M} UTC"
-    yield from ("", f"Compared with `{check.commit[:10]}` ({check.deployment.label}), {when}:", "")
-    for one in findings[:MOST_NAMED]:
+    return ["", f"Compared with `{check.commit[:10]}` ({check.deployment.label}), {when}:", ""]
+
+
+def _fitting(findings: Findings, most: int, characters: int) -> list[str]:
+    """The lines of the first findings: at most ``most``, of at most ``characters`` together."""
+    lines = []
+    for one in findings[:most]:
         where = f"{one['resource']} {one['path']}".rstrip()
-        yield f"    {where}: deployed {one['wanted'][:200]}, found {one['found'][:200]}"
-    left_out = max(len(findings) - MOST_NAMED, 0) + check.more
-    if left_out:
-        yield f"    and {left_out} more"
+        line = f"    {where}: deployed {one['wanted'][:200]}, found {one['found'][:200]}"
+        characters -= len(line) + 1
+        if characters < 0:
+            break
+        lines.append(line)
+    return lines
