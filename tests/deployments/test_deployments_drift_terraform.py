@@ -157,3 +157,13 @@ def test_a_target_that_the_default_branch_takes_from_the_runner_is_not_looked_at
     assert world.check().state == "unknown"
     assert "does not give net to the runner any more" in world.latest.why
     assert len(world.server.asked) == asked
+
+
+def test_after_everything_was_destroyed_past_the_portal_nothing_is_in_sync(world: World, tmp_path: Path) -> None:
+    assert world.check().state == "in_sync"
+    own = {"TF_HTTP_USERNAME": USER, "TF_HTTP_PASSWORD": PASSWORD, "TF_CLI_CONFIG_FILE": "/dev/null"}
+    command = [str(toolbox().find("terraform")), "destroy", "-auto-approve", "-lock=false"]
+    subprocess.run(command, cwd=tmp_path / "net", env={**os.environ, **own}, capture_output=True, check=True)
+    found = world.check()
+    assert found.state == "unknown"
+    assert "holds nothing" in str(found.why)

@@ -14,6 +14,9 @@ HIDE = keyed(b"a key")
 CANARY = "the-password-of-nobody"
 
 
+STATE = {"values": {"root_module": {"child_modules": [{"resources": [{"mode": "managed", "type": "aws_instance"}]}]}}}
+
+
 def drift(actions: list[str], before: Any, after: Any, **more: Any) -> dict[str, Any]:
     return {
         "address": more.pop("address", "aws_instance.web"), "type": "aws_instance",
@@ -25,7 +28,7 @@ def drift(actions: list[str], before: Any, after: Any, **more: Any) -> dict[str,
 def plan(*entries: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {
         "format_version": "1.2", "terraform_version": "1.11.4", "planned_values": {}, "errored": False, "complete": True,
-        "resource_drift": list(entries), **more,
+        "resource_drift": list(entries), "prior_state": STATE, **more,
     }  # fmt: skip
 
 
@@ -81,3 +84,16 @@ def test_secrets_are_fingerprints_also_where_another_resource_shows_them() -> No
 def test_a_plan_that_is_not_whole_says_nothing(document: Any, words: str) -> None:
     with pytest.raises(RenderError, match=words):
         refreshed(document, HIDE)
+
+
+@pytest.mark.parametrize("state", [{}, {"values": {"root_module": {"resources": [{"mode": "data"}]}}}])
+def test_a_state_that_holds_nothing_is_no_evidence_that_all_is_there(state: dict[str, Any]) -> None:
+    with pytest.raises(RenderError, match="The state holds nothing"):
+        refreshed(plan(prior_state=state), HIDE)
+    assert refreshed(plan(drift(["delete"], {"size": "small"}, None), prior_state=state), HIDE).changes, (
+        "this one is told"
+    )
+    kept, new = ({"x": {"actions": [action], "before": None, "after": 1}} for action in ("no-op", "create"))
+    assert refreshed(plan(prior_state=state, output_changes=kept), HIDE).changes == ()
+    with pytest.raises(RenderError, match="The state holds nothing"):
+        refreshed(plan(prior_state=state, output_changes=new), HIDE)

@@ -19,14 +19,38 @@ _CHANGED = (["update"], ["delete"])
 
 
 def refreshed(document: Json, fingerprint: Fingerprint) -> Difference:
-    """Raises what :func:`planned` raises, and ``REFUSED`` for a plan that says it did not look at everything."""
+    """Raises what :func:`planned` raises, and ``REFUSED`` for a plan that did not look at everything, or at nothing."""
     if not isinstance(document, Mapping):
         return planned(document, fingerprint).difference  # which refuses it, with its words
     if document.get("complete", True) is not True:
         raise RenderError(Failure.REFUSED, "Terraform put parts of the plan off, so it has not looked at everything.")
     drifted = [*mappings_at(document, "resource_drift"), *_outputs(document)]
+    if not drifted and not _is_about_something(document):
+        raise RenderError(
+            Failure.REFUSED,
+            "The state holds nothing, so nothing was compared: everything was destroyed past the portal, or the state is lost, or "
+            "another one (workspace, key) is read than at the deployment. Look at it before anything is applied.",
+        )
     as_plan = {**document, "resource_changes": drifted, "output_changes": {}, "resource_drift": []}
     return planned(as_plan, fingerprint, secrets_in(document)).difference
+
+
+def _is_about_something(document: Mapping[str, Json]) -> bool:
+    """Whether there is a managed resource or an output in the state, as it was found now."""
+    values = mapping_at(mapping_at(document, "prior_state"), "values")
+    outputs = mapping_at(document, "output_changes").values()  # those that the state does not have are to be created
+    had = any(isinstance(one, Mapping) and one.get("actions") != ["create"] for one in outputs)
+    return had or _has_managed(mapping_at(values, "root_module"))
+
+
+def _has_managed(module: Mapping[str, Json]) -> bool:
+    waiting = [module]
+    while waiting:
+        one = waiting.pop()
+        if any(row.get("mode") == "managed" for row in mappings_at(one, "resources")):
+            return True
+        waiting += mappings_at(one, "child_modules")
+    return False
 
 
 def _outputs(document: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
