@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,19 @@ def data_dir(tmp_path: Path, settings: Any) -> Iterator[Path]:
     return settings.PORTAL_DATA_DIR
 
 
+@pytest.fixture(autouse=True)
+def same_umask() -> Iterator[None]:
+    """What a process inherits from a test would break others far away, so a test leaves it as it was."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    after = os.umask(before)
+    assert after == before, f"the umask is {after:04o} after this test and was {before:04o}"
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """Real repositories and official API descriptions; a loud skip where they are not at hand."""
-    import os
-
     place = Path(os.environ.get("PORTAL_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
     if not place.is_dir():
         pytest.skip(f"NOT RUN: no shared data at {place}; set PORTAL_SHARED_DATA")

@@ -158,6 +158,25 @@ def test_a_tool_sees_no_network_no_credentials_no_file_of_this_machine(way, monk
     assert int(rest[3].removeprefix("input") or 0) < 12
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_tool_runs_alike_under_whatever_umask_the_portal_has(way):
+    previous = os.umask(0o077)
+    try:
+        assert shell("umask; ls / > /dev/null && echo seen", only(way)).stdout == b"0022\nseen\n"
+    finally:
+        os.umask(previous)
+
+
+def test_why_an_enclosure_could_not_be_made_stands_in_the_log(monkeypatch, caplog):
+    box = only(Method.NAMESPACES)
+    assert isolation(box).level is Level.ISOLATED
+    missing = Command(Path("/bin/not-there"), ())
+    with private_workspace(box) as workspace, pytest.raises(RenderError, match="its log says why") as refused:
+        run(missing, workspace, SMALL, box)
+    assert refused.value.failure is Failure.NOT_ISOLATED
+    assert "FileNotFoundError" in caplog.text
+
+
 @pytest.mark.parametrize("way", SHUT_IN)
 def test_a_tool_writes_nowhere_but_in_its_own_memory(way, tmp_path):
     script = "for place in /input/a /usr/a /a /tools/a /dev/a /dev/shm/a /folders/a; do (: > $place) 2>/dev/null && echo $place; done; :"

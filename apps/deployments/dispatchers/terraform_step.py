@@ -210,7 +210,6 @@ def cleaner(root: str, place: Path) -> Clean:
 
 def main(root: str, run_dir: Path, name: str) -> int:
     """The exit status of the step."""
-    os.umask(0o077)
     place = run_dir / "plan"
     step = Step(place, cleaner(root, place))
     steps = {"init": step.init, "plan": step.plan, "compare": step.compare, "apply": step.apply}
@@ -218,4 +217,5 @@ def main(root: str, run_dir: Path, name: str) -> int:
 
 
 if __name__ == "__main__":
+    os.umask(0o077)  # of this process; nothing that is called may change it for its caller
     sys.exit(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))

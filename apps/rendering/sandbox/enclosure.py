@@ -33,6 +33,7 @@ class StopAsked(Exception):
 
 def main(plan: Plan) -> None:
     """Run it to its end."""
+    os.umask(0o022)  # what is built here is entered as another user, and a tool finds the same on every server
     os.set_inheritable(plan["status"], False)
     signal.signal(signal.SIGTERM, _stop)
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGTERM)

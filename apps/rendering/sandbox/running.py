@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import marshal
 import os
 import re
@@ -26,6 +27,7 @@ from apps.rendering.toolbox import Method, Toolbox
 from apps.rendering.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[3]
+logger = logging.getLogger(__name__)
 _CHUNK = 1 << 16
 _ERROR_KEPT = 32_768
 _LOOK_SECONDS = 0.05
@@ -56,7 +58,11 @@ def run_as(
         stdout, stderr, said = watch.collect()
     done = _Facts.read(said)
     if done.failed or (method is Method.BUBBLEWRAP and done.code == 1 and stderr.startswith(b"bwrap: ")):
-        raise RenderError(Failure.NOT_ISOLATED, f"The enclosure for {name} could not be made on this server.")
+        logger.warning(
+            "the enclosure for %s could not be made: %s", name, done.failed or stderr.decode("utf-8", "replace")
+        )
+        text = f"The enclosure for {name} could not be made on this server; its log says why."
+        raise RenderError(Failure.NOT_ISOLATED, text)
     if done.code == _CPU_SIGNAL:
         raise RenderError(
             Failure.TIMEOUT, f"{name} used more than {limits.cpu} seconds of processor time and was ended."
