@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from apps.changes.snapshots import Snapshot
@@ -14,6 +15,8 @@ from apps.vcs.paths import display
 from apps.vcs.refs import check_branch_name
 
 MAX_NAME = 250
+LONGEST_WAIT, BETWEEN = 3.0, 0.05
+"""Seconds that a request waits for whoever looks at the remote now, and between two looks at that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,18 @@ def look(repository: Repository) -> None:
 
     A remote that does not answer is no obstacle: then the last recorded state counts.
     """
+    _await_others(repository)
     repository.refresh_from_db()
     if repository.sync_problem.get("code", REFUSED) == REFUSED:  # all other branches are still followed
         synchronise(repository.pk)
         repository.refresh_from_db()
+
+
+def _await_others(repository: Repository) -> None:
+    """Who looks just now may have asked the remote before the push, and nobody else may look meanwhile."""
+    until = time.monotonic() + LONGEST_WAIT
+    while not Repository.objects.unleased().filter(pk=repository.pk).exists() and time.monotonic() < until:
+        time.sleep(BETWEEN)
 
 
 def check_name(name: str, field: str) -> str:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +68,17 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             environment |= {"PORTAL_ENGINE": "celery", "REDIS_URL": stack.enter_context(own_redis(base))}
         server = PortalServer(base / "data", local_dirs=[base], environment=environment).start()
         stack.callback(server.stop)
-        for command in (WORKER, SWEEPER) if request.param == "celery" else ():
-            stack.callback(begin(server, *command).kill)
-        yield found, _deployed(server, base)
+        is_celery = request.param == "celery"
+        if is_celery:
+            stack.callback(begin(server, *WORKER).kill)
+        with sweeping(server, is_celery):
+            scene, number = _approved(server, base)
+        # Who sweeps may take work before its wake-up comes, and has no request to tell of: here the wake-ups do it alone.
+        merged = _merged(scene, number)
+        wait_until(lambda: found.named("local dispatch"))
+        with sweeping(server, is_celery):
+            scene.deployed(number, "staging", "succeeded")
+            yield found, merged
     assert "Traceback" not in server.log.read_text()
 
 
@@ -80,17 +88,31 @@ def begin(server: PortalServer, *command: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, *command], cwd=ROOT, env=server.environment, stdout=log, stderr=log)
 
 
-def _deployed(server: PortalServer, base: Path) -> Any:
+@contextmanager
+def sweeping(server: PortalServer, is_needed: bool) -> Iterator[None]:
+    """With the process that looks for what no wake-up has brought, where the portal does not do so by itself."""
+    with ExitStack() as stack:
+        if is_needed:
+            sweeper = begin(server, *SWEEPER)
+            stack.callback(sweeper.wait)
+            stack.callback(sweeper.kill)
+        yield
+
+
+def _approved(server: PortalServer, base: Path) -> tuple[Scene, int]:
     server.manage("shell", "-v", "0", "-c", PEOPLE)
     scene = Scene.open((server, base), "infra", {".gitops/portal.yaml": PORTAL_YAML})
     scene.api("carol").until("/environments/", lambda body: "staging" in str(body))
     scene.api("carol").put("/environments/infra/staging/secrets/TOKEN/", {"value": f"{CANARY}-secret"})
     number = scene.propose("two", {"app.txt": "two\n"})
     scene.approve(number)
+    return scene, number
+
+
+def _merged(scene: Scene, number: int) -> Any:
     alice = scene.api("alice").client
     merged = alice.post(f"/changes/{number}/merge/", headers={"X-Request-ID": REQUEST})
     assert merged.status_code == 202, merged.text
-    scene.deployed(number, "staging", "succeeded")
     return merged
 
 
