@@ -10,15 +10,17 @@
   if (!logs) return;
   const views = () => [...logs.querySelectorAll(".log-view")];
   const button = (name) => logs.querySelector(`[data-log-${name}]`);
-  const state = new WeakMap(); /* view → { fresh: rows that came while it was not followed, note } */
+  const state = new WeakMap(); /* view → { fresh: rows that came while it was not followed; stuck: it shows the end; end: where that was } */
   let following = true, queue = [], timer = 0;
 
   const atEnd = (view) => view.scrollHeight - view.scrollTop - view.clientHeight < 24;
-  const toEnd = (view) => { view.scrollTop = view.scrollHeight; };
   const of = (view) => {
-    if (!state.has(view)) state.set(view, { fresh: 0, stuck: true });
+    if (!state.has(view)) state.set(view, { fresh: 0, stuck: true, end: Infinity });
     return state.get(view);
   };
+  const toEnd = (view) => { view.scrollTop = view.scrollHeight; of(view).end = view.scrollTop; };
+  /* Where we have put it, or below: what is drawn late may have grown since, which nobody has scrolled. */
+  const isLeft = (view) => atEnd(view) || view.scrollTop >= of(view).end - 2;
 
   const section = (step, attempt) => {
     const found = [...logs.querySelectorAll("details.log")].find((one) => one.dataset.step === step && Number(one.dataset.attempt) === attempt);
@@ -42,12 +44,14 @@
     }
     block.insertAdjacentHTML("beforeend", html);
   };
-  /* A block to which nothing comes any more is drawn only when it is near; one that is being read is left as it is, because that could move it. */
+  /* A block to which nothing comes any more is drawn only when it is near, and keeps its height meanwhile; one that is being read is left as it is. */
   const settle = (view) => {
     const { top, bottom } = view.getBoundingClientRect();
     for (const block of view.querySelectorAll(".log-block:not(.log-block--full)")) {
       const place = block.getBoundingClientRect();
-      if (block !== view.lastElementChild && (place.bottom < top || place.top > bottom)) block.classList.add("log-block--full");
+      if (block === view.lastElementChild || (place.bottom >= top && place.top <= bottom)) continue;
+      block.style.containIntrinsicBlockSize = `auto ${place.height}px`;
+      block.classList.add("log-block--full");
     }
   };
 
@@ -97,7 +101,7 @@
       const log = section(event.step, event.attempt);
       if (!log) continue;
       const view = log.querySelector(".log-view");
-      if (!touched.has(view)) touched.set(view, { stuck: following && (atEnd(view) || !log.open), lines: 0, bad: false });
+      if (!touched.has(view)) touched.set(view, { stuck: following && (isLeft(view) || !log.open), lines: 0, bad: false });
       view.querySelector(".log-note")?.remove();
       append(view, event.html, event.lines);
       const fact = touched.get(view), count = log.querySelector("[data-lines]");
@@ -112,8 +116,8 @@
       own.fresh = fact.stuck ? 0 : own.fresh + fact.lines;
       trim(view);
       document.dispatchEvent(new CustomEvent("portal:rows", { detail: view }));
-      if (fact.stuck) toEnd(view);
       settle(view);
+      if (fact.stuck) toEnd(view);
       more(view);
       if (fact.bad) window.portal?.announce(`An error in step ${view.closest(".log").dataset.step}.`);
     }
