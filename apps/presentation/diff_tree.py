@@ -93,6 +93,7 @@ def _entries(folder: _Folder, teach: bool, page_of: Mapping[str, str]) -> Iterab
 
 
 def _line_html(line: FileLine, teach: bool, page: str) -> str:
+    """One item; its end tag may be left out, and is: the first answer has up to 500 of them."""
     counts = ""
     if line.counts:
         words = f' data-counts="{escape(line.counts)}"' if teach else ""
@@ -101,7 +102,7 @@ def _line_html(line: FileLine, teach: bool, page: str) -> str:
     facts += f' data-path="{escape(line.path)}"' if line.path != line.shown_path else ""
     return (
         f'<li><a href="{page}#f-{line.id}"{facts}><abbr class="sign sign--{line.sign}" title="{line.word}">{line.sign}</abbr>'
-        f"{escape(line.name)}{_MARKS.get(line.mark, '')}{counts}</a></li>\n"
+        f"{escape(line.name)}{_MARKS.get(line.mark, '')}{counts}</a>\n"
     )
 
 
