@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 
+from apps.audit import services as audit
 from apps.changes.models import ChangeRequest
 from apps.changes.transitions import append_revision, lock_change
+from apps.core.clock import now
+from apps.deployments.models import Deployment
+from apps.deployments.transitions import wake_pending
 from tests.support.delivery import Delivery, pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +54,44 @@ def test_who_waited_for_a_change_sees_the_revision_that_came_meanwhile(tmp_path:
         assert not seen, "it waits for the lock"
     waiting.join(20)
     assert seen == [2]
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_who_holds_the_log_waits_for_no_deployment_that_is_judged(tmp_path: Path) -> None:
+    """A row and then the log, against the log and then the row: PostgreSQL ended one of the two after a second."""
+    if connection.vendor != "postgresql":
+        pytest.skip(f"this run is on {connection.vendor}")
+    delivery = Delivery.start(tmp_path, pipeline("true", "true"))
+    change = delivery.merged()
+    judged, other = delivery.deployment(change), delivery.deployment(change, "production")
+    later = now() + timedelta(hours=1)
+    Deployment.objects.update(check_at=later)
+    holds_log, problems = threading.Event(), []
+
+    def wake() -> None:
+        try:
+            with transaction.atomic():
+                audit.hold_log()
+                holds_log.set()
+                wake_pending(delivery.repository.pk)
+        except OperationalError as problem:
+            problems.append(problem)
+        finally:
+            connections.close_all()
+
+    waking = threading.Thread(target=wake)
+    with transaction.atomic():
+        Deployment.objects.select_for_update(no_key=True).get(pk=judged.pk)
+        waking.start()
+        assert holds_log.wait(20)
+        audit.hold_log()
+    waking.join(20)
+    assert problems == []
+    judged.refresh_from_db()
+    other.refresh_from_db()
+    assert judged.check_at == later
+    assert other.check_at is not None and other.check_at < later
 
 
 LASTING = {

@@ -42,7 +42,7 @@ def freeze_target(
         summary=f"{branch} of {repository.name} is frozen: {reason}",
         data={"branch": branch, "commit": commit},
     )
-    transaction.on_commit(lambda: wake_pending(repository.pk))  # rows are locked before the log, never after it
+    wake_pending(repository.pk)
 
 
 def lift(freeze: TargetFreeze, *, actor: User, reason: str) -> None:
@@ -60,4 +60,4 @@ def lift(freeze: TargetFreeze, *, actor: User, reason: str) -> None:
         summary=f"{actor.username} lifted the freeze of {freeze.branch} of {repository.name}: {reason}",
         data={"branch": freeze.branch, "reason": reason},
     )
-    transaction.on_commit(lambda: wake_pending(repository.pk))
+    wake_pending(repository.pk)

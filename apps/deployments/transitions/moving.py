@@ -108,8 +108,14 @@ def _wake(deployment: Deployment, status: Status) -> None:
 
 
 def wake_pending(repository_id: int, **only: Any) -> None:
-    """Have the waits of the pending deployments of a repository judged again at once."""
+    """Have the waits of the pending deployments of a repository judged again at once.
+
+    Rows are locked before the log, and the log may be held here: a row that somebody has locked is not waited for. Whoever judges
+    it under that lock sees what is committed here before the log is theirs; whoever does not is asked again, as all are.
+    """
     pending = Deployment.objects.filter(environment__repository_id=repository_id, status=Status.PENDING, **only)
-    pending.update(check_at=now())
+    with transaction.atomic():
+        free = pending.select_for_update(no_key=True, skip_locked=True, of=("self",))
+        Deployment.objects.filter(pk__in=list(free.values_list("pk", flat=True))).update(check_at=now())
     for pk in pending.values_list("pk", flat=True):
         request_work("deployments.start", pk)
