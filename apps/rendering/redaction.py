@@ -13,7 +13,7 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -60,6 +60,10 @@ _ASSIGNED = re.compile(
     r"^(?P<start>[ \t-]*(?P<name>\w[\w.-]{1,99})[ \t]*[=:][ \t]*)(?P<value>[^\s#${%<&*|>][^\r\n]{2,})", re.MULTILINE
 )
 """A line of a file that another resource carries (ini, properties, YAML); a value that begins as a reference does is none."""
+_OPTION = re.compile(r"(?P<start>--?(?P<name>\w[\w.-]{1,99})=)(?P<value>[^$].*)", re.DOTALL)
+_OPTION_ALONE = re.compile(r"--?(?P<name>\w[\w.-]{1,99})")
+"""Arguments of a command; what begins with ``$`` refers to a variable."""
+_NO_VALUE = re.compile(r"(?:[-$].*|true|false|)", re.DOTALL)
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _REFERENCES = ("valueFrom", "secretKeyRef", "secretRef", "configMapKeyRef")
 _NAMING = frozenset({"name", "namespace", "key", "kind", "apiVersion", "secretName", "existingSecret"})
@@ -131,7 +135,7 @@ def _value(value: Json, fingerprint: Fingerprint, *, is_secret: bool = False) ->
             value = _secret(dict(value), fingerprint)  # one that another resource carries
         return _mapping(value, fingerprint, is_secret=is_secret)
     if isinstance(value, (list, tuple)):
-        return [_value(item, fingerprint, is_secret=is_secret) for item in value]
+        return [_value(item, fingerprint, is_secret=is_secret) for item in _arguments(value, fingerprint)]
     if isinstance(value, str) and value:
         return _once(value, fingerprint) if is_secret else redact_text(_embedded(value, fingerprint), fingerprint)
     if is_secret and isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -164,6 +168,24 @@ def _assigned(text: str, fingerprint: Fingerprint) -> str:
         return f"{found['start']}{_once(found['value'], fingerprint)}" if hides else found.group()
 
     return _ASSIGNED.sub(replaced, text) if "\n" in text else text
+
+
+def _arguments(items: Sequence[Json], fingerprint: Fingerprint) -> Iterator[Json]:
+    """A list without the values of options with secret names: ``["--password", "x"]``, ``["--password=x"]``."""
+    follows = False
+    for item in items:
+        if not isinstance(item, str):
+            follows = False
+            yield item
+            continue
+        alone, whole = _OPTION_ALONE.fullmatch(item), _OPTION.fullmatch(item)
+        if follows and not _NO_VALUE.fullmatch(item):
+            yield _once(item, fingerprint)
+        elif whole and fingerprint.hides(whole["name"]):
+            yield f"{whole['start']}{_once(whole['value'], fingerprint)}"
+        else:
+            yield item
+        follows = alone is not None and fingerprint.hides(alone["name"])
 
 
 def _mapping(value: Mapping[str, Any], fingerprint: Fingerprint, *, is_secret: bool) -> dict[str, Any]:

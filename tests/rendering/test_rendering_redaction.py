@@ -229,3 +229,43 @@ def test_what_stands_behind_a_secret_name_on_a_line_of_a_file_is_hidden(line: st
 def test_what_only_says_where_a_secret_is_stays_readable_in_a_file(line: str) -> None:
     text = f"[db]\n{line}\nport = 1\n"
     assert redact_value(text, FINGERPRINT) == text
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        ["--password", CANARY],
+        ["-db.password", CANARY],
+        ["server", "--api-key", CANARY, "--port", "80"],
+        [f"--admin-token={CANARY}"],
+        [f"--client-secret={CANARY} and more"],
+        ["--token", "--password", CANARY],
+        ["--token", f"--password={CANARY}"],
+        ["--password=$(FIRST)", "--password", CANARY],
+    ],
+)
+def test_the_value_of_an_option_with_a_secret_name_is_hidden(items: list[str]) -> None:
+    found = redact(resource("Pod", spec={"containers": [{"args": items}]}), FINGERPRINT)
+    text = json.dumps(found.body)
+    assert CANARY not in text
+    assert MARK in json.loads(text)["spec"]["containers"][0]["args"][-1 if items[-1] != "80" else 2]
+    assert redact(found, FINGERPRINT).body == found.body
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        ["--password-file", "/etc/password"],
+        ["--password", "$(PASSWORD)"],
+        ["--password", "--verbose"],
+        ["--password=$PASSWORD"],
+        ["--token", "true"],
+        ["--token"],
+        ["--token", 7, "x"],
+        ["password", "plain"],
+        ["--tokens-per-minute", "60"],
+        ["--tokenizer=fast", "--keyring", "a"],
+    ],
+)
+def test_options_that_hold_no_secret_stay_readable(items: list[object]) -> None:
+    assert redact_value({"args": items}, FINGERPRINT) == {"args": items}
