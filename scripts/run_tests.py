@@ -25,7 +25,9 @@ NO_TESTS = 5
 SECOND_CHANCES = 6
 REAL_TIME = (
     "tests/browser/",
+    "tests/crashes/",
     "tests/live/",
+    "tests/operations/",
     "tests/stories/",
     "tests/worker/",
     "tests/api/test_api_races",
@@ -156,7 +158,8 @@ def with_services(paths: list[str], env: dict[str, str]) -> int:
         if not cache:
             not_run("tests on Redis", "no server at 127.0.0.1:6379, and no redis-server to start")
             marks = "postgres and not (redis or soak or bench)"
-        status = pytest(marks, paths, {**env, "DATABASE_URL": database, "TEST_REDIS_URL": cache, "REDIS_URL": cache})
+        env = {**env, "DATABASE_URL": database, "TEST_REDIS_URL": cache, "REDIS_URL": cache}
+        status = steady(pytest(marks, paths, env), marks, env)
     return 0 if status == NO_TESTS else status
 
 
