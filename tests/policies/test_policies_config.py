@@ -183,6 +183,13 @@ MISTAKES = [
     (HEAD + "environments: {a: {deploy: {via: gitlb}}}", 2, 34, "is `gitlb`", "`gitlab`"),
     (HEAD + "environments: {a: {deploy: {via: local, steps: [], project: x}}}", 2, 48, "empty list", "Write"),
     (HEAD + "environments: {a: {deploy: {start: later, steps: [{name: a, run: b}]}}}", 2, 36, "is `later`", "auto"),
+    (
+        HEAD + "environments: {a: {deploy: {via: gitlab, connection: c, project: p, ref: main, tag: true}}}",
+        2,
+        28,
+        "names a `ref`, and with `tag: true` every run starts at a tag of its own",
+        "Leave one of the two out",
+    ),
     (HEAD + "environments: {a: {deploy: {steps: [{name: a}]}}}", 2, 37, "lacks the key `run`", "Add"),
     (HEAD + "environments: {a: {deploy: {steps: [{name: a/b, run: b}]}}}", 2, 44, "cannot name a step", "apply"),
     (

@@ -51,7 +51,13 @@ SAME = [
     HEAD + "secrets: [{name: a, keys: ['*_apikey'], values: ['acme-*', abc]}]",
     HEAD + "environments: {a: {targets: {t: {kind: flux, path: p, kubeVersion: '1.32', checks: required}}}}",
     HEAD + "environments: {a: {targets: {t: {kind: cloudformation, template: p, checks: shown}}}}",
+    HEAD + "environments: {a: {deploy: {via: github, connection: c, repository: o/r, workflow: w, tag: true}}}",
+    HEAD + "environments: {a: {deploy: {via: gitlab, connection: c, project: p, ref: main, tag: false}}}",
     # refused by both
+    HEAD + "environments: {a: {deploy: {via: gitlab, connection: c, project: p, ref: main, tag: true}}}",
+    HEAD + "environments: {a: {deploy: {via: github, connection: c, repository: o/r, workflow: w, ref: r, tag: true}}}",
+    HEAD + "environments: {a: {deploy: {via: gitlab, connection: c, project: p, tag: v1}}}",
+    HEAD + "environments: {a: {deploy: {via: jenkins, connection: c, job: j, tag: true}}}",
     HEAD + "environments: {a: {targets: {t: {kind: terraform, path: p, checks: required}}}}",
     HEAD + "environments: {a: {targets: {t: {kind: helm, chart: p, checks: true}}}}",
     HEAD + "secrets: []",

@@ -116,6 +116,9 @@ def serving(stub: Stub) -> Iterator[Stub]:
         def do_POST(self) -> None:
             self._serve()
 
+        def do_DELETE(self) -> None:
+            self._serve()
+
         def log_message(self, *_: Any) -> None:
             return
 

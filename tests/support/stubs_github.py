@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from openapi_core import OpenAPI
 from openapi_core.exceptions import OpenAPIError
@@ -38,6 +39,7 @@ class GitHub(Stub):
     """``head`` and ``raced`` as in the GitLab stub; ``tells_run``: whether a start answers with the id of the run.
 
     ``declared``: inputs of the workflow; ``shows_key``: whether it has ``run-name: ${{ inputs.portal_key }}``.
+    ``tags``: name to commit; ``annotated``: those that are objects of their own. ``lacks``: a commit that did not arrive.
     """
 
     head: str = COMMIT
@@ -51,6 +53,9 @@ class GitHub(Stub):
     log_at: str = ""
     deployments: list[dict[str, Any]] = field(default_factory=list)
     statuses: list[dict[str, Any]] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    annotated: set[str] = field(default_factory=set)
+    lacks: str = ""
 
     def answer(self, asked: Asked) -> Answered:
         if asked.path.startswith("/blob/"):
@@ -87,6 +92,10 @@ class GitHub(Stub):
             r"GET /user": lambda *_: Answered(200, {"login": "portal-bot", "id": 5, "user_view_type": "public"}),
             r"GET ": lambda *_: Answered(200, {"full_name": REPOSITORY, "default_branch": "main"}),
             r"GET /commits/main": lambda *_: Answered(200, {"sha": self.head}),
+            r"GET /commits/([0-9a-f]{40})": self._commit,
+            r"POST /git/refs": self._make_tag,
+            r"GET /git/ref/tags%2F(.+)": self._tag,
+            r"DELETE /git/refs/tags%2F(.+)": self._drop_tag,
             r"POST /actions/workflows/deploy.yml/dispatches": self._dispatch,
             r"GET /actions/workflows/deploy.yml/runs": self._listed,
             r"GET /actions/runs/(\d+)": self._run,
@@ -109,13 +118,14 @@ class GitHub(Stub):
         if unknown:
             return Answered(422, {"message": f"Unexpected inputs provided: {json.dumps(unknown)}"})
         title = inputs["portal_key"] if self.shows_key else "Deploy"
-        run = self.add(title, sha=self.raced or self.head)
+        ref = asked.body["ref"]
+        run = self.add(title, sha=self.raced or self.tags.get(ref, self.head), ref=ref)
         self.inputs[run["id"]] = inputs
         if not self.tells_run:
             return Answered(204)
         return Answered(200, {"workflow_run_id": run["id"], "run_url": run["url"], "html_url": run["html_url"]})
 
-    def add(self, title: str, *, sha: str = COMMIT) -> dict[str, Any]:
+    def add(self, title: str, *, sha: str = COMMIT, ref: str = "main") -> dict[str, Any]:
         """A run as somebody started it."""
         number = 30433642 + len(self.runs)
         at = f"{AT}/actions/runs/{number}"
@@ -125,7 +135,7 @@ class GitHub(Stub):
             "id": number,
             "node_id": "MDEyOldvcmtmbG93IFJ1bjI2OTI4OQ==",
             "name": "Deploy",
-            "head_branch": "main",
+            "head_branch": ref,
             "head_sha": sha,
             "path": ".github/workflows/deploy.yml@main",
             "run_number": 562,
@@ -211,6 +221,30 @@ class GitHub(Stub):
         if "authorization" in asked.headers:
             self.wrong.append("the token went to the store of logs")
         return Answered(200, self.logs[int(asked.path.rpartition("/")[2])], {"Content-Type": "text/plain"})
+
+    def _commit(self, _: Asked, oid: str) -> Answered:
+        missing = Answered(422, {"message": f"No commit found for SHA: {oid}"})
+        return missing if oid == self.lacks else Answered(200, {"sha": oid})
+
+    def _make_tag(self, asked: Asked, _: str) -> Answered:
+        name = asked.body["ref"].removeprefix("refs/tags/")
+        if name in self.tags:
+            return Answered(422, {"message": "Reference already exists"})
+        self.tags[name] = asked.body["sha"]
+        return Answered(201, self._told_tag(name))
+
+    def _tag(self, _: Asked, name: str) -> Answered:
+        name = unquote(name)
+        return Answered(200, self._told_tag(name)) if name in self.tags else Answered(404, {"message": "Not Found"})
+
+    def _told_tag(self, name: str) -> dict[str, Any]:
+        kind = "tag" if name in self.annotated else "commit"
+        at = {"type": kind, "sha": self.tags[name], "url": f"{AT}/git/{kind}s/{self.tags[name]}"}
+        return {"ref": f"refs/tags/{name}", "node_id": "MDM6UmVm", "url": f"{AT}/git/refs/tags/{name}", "object": at}
+
+    def _drop_tag(self, _: Asked, name: str) -> Answered:
+        gone = self.tags.pop(unquote(name), None)
+        return Answered(204) if gone else Answered(422, {"message": "Reference does not exist"})
 
     def _deployment(self, asked: Asked, _: str) -> Answered:
         row = {

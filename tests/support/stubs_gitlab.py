@@ -1,7 +1,7 @@
 """A small GitLab: the part of REST API v4 that starts and follows pipelines, with the shapes its manual gives.
 
 The schemas are ours, written from the facts of the manual (docs.gitlab.com/api: pipelines, jobs, pipeline
-triggers). They hold for requests and for the answers of this stub.
+triggers, tags). They hold for requests and for the answers of this stub.
 """
 
 from __future__ import annotations
@@ -53,6 +53,12 @@ TRIGGER_REQUEST = {
         "variables": {"type": "object", "additionalProperties": _TEXT},
     },
 }
+TAG_REQUEST = {
+    "type": "object",
+    "required": ["tag_name", "ref"],
+    "additionalProperties": False,
+    "properties": {"tag_name": _TEXT, "ref": _SHA, "message": _TEXT},
+}
 PIPELINE = {
     "type": "object",
     "required": ["id", "iid", "project_id", "sha", "ref", "status", "source", "web_url", "created_at"],
@@ -99,7 +105,10 @@ LIST_QUERY = {
 
 @dataclass
 class GitLab(Stub):
-    """``head``: the commit of main; ``raced``: what main is at when the pipeline starts, if it moved meanwhile."""
+    """``head``: the commit of main; ``raced``: what main is at when the pipeline starts, if it moved meanwhile.
+
+    ``tags``: name to commit; ``annotated``: those that are objects of their own. ``lacks``: a commit that did not arrive.
+    """
 
     head: str = COMMIT
     raced: str = ""
@@ -108,6 +117,9 @@ class GitLab(Stub):
     jobs: list[dict[str, Any]] = field(default_factory=list)
     bridges: list[dict[str, Any]] = field(default_factory=list)
     traces: dict[int, bytes] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    annotated: set[str] = field(default_factory=set)
+    lacks: str = ""
 
     def answer(self, asked: Asked) -> Answered:
         if asked.headers.get("private-token") != TOKEN:
@@ -120,11 +132,12 @@ class GitLab(Stub):
         return self._in_project(asked, found[2] or "")
 
     def _in_project(self, asked: Asked, path: str) -> Answered:
+        if found := re.fullmatch(r"/repository/(tags|commits)(?:/(.+))?", path):
+            return self._in_repository(asked, found[1], unquote(found[2] or ""))
         if asked.method == "POST":
             return self._change(asked, path)
         whole = {
             "": lambda: {"id": 3, "path_with_namespace": PROJECT, "default_branch": "main"},
-            "/repository/commits/main": lambda: {"id": self.head, "short_id": self.head[:8], "title": "one"},
             "/pipelines": lambda: self._listed(asked),
         }
         if path in whole:
@@ -134,6 +147,30 @@ class GitLab(Stub):
         if found := re.fullmatch(r"/jobs/(\d+)(/trace)?", path):
             return self._of_job(int(found[1]), is_trace=bool(found[2]))
         return Answered(404, {"error": "404 Not Found"})
+
+    def _in_repository(self, asked: Asked, what: str, name: str) -> Answered:
+        if what == "commits":
+            oid = self.head if name == "main" else name
+            missing = Answered(404, {"message": "404 Commit Not Found"})
+            return missing if oid == self.lacks else Answered(200, {"id": oid, "short_id": oid[:8], "title": "one"})
+        if asked.method == "POST":
+            jsonschema.validate(asked.body, TAG_REQUEST)
+            name = asked.body["tag_name"]
+            if name in self.tags:
+                return Answered(400, {"message": f"Tag {name} already exists"})
+            self.tags[name] = asked.body["ref"]
+            return Answered(201, self._told_tag(name))
+        if name not in self.tags:
+            return Answered(404, {"message": "404 Tag Not Found"})
+        if asked.method == "DELETE":
+            del self.tags[name]
+            return Answered(204)
+        return Answered(200, self._told_tag(name))
+
+    def _told_tag(self, name: str) -> dict[str, Any]:
+        oid = self.tags[name]
+        target = oid[::-1] if name in self.annotated else oid
+        return {"name": name, "message": None, "target": target, "commit": {"id": oid}, "protected": False}
 
     def _listed(self, asked: Asked) -> list[dict[str, Any]]:
         if not set(asked.query) <= LIST_QUERY:
@@ -200,10 +237,14 @@ class GitLab(Stub):
             return Answered(404, {"message": "404 Not Found"})
         told = asked.body.get("variables", {})
         variables = dict(told) if is_trigger else {pair["key"]: pair["value"] for pair in told}
-        pipeline = self.add(variables, source="trigger" if is_trigger else "api", sha=self.raced or self.head)
+        ref = asked.body["ref"]
+        sha = self.raced or self.tags.get(ref, self.head)
+        pipeline = self.add(variables, source="trigger" if is_trigger else "api", sha=sha, ref=ref)
         return Answered(201, pipeline)
 
-    def add(self, variables: dict[str, str], *, source: str = "api", sha: str = COMMIT) -> dict[str, Any]:
+    def add(
+        self, variables: dict[str, str], *, source: str = "api", sha: str = COMMIT, ref: str = "main"
+    ) -> dict[str, Any]:
         """A pipeline as somebody started it."""
         number = 61 + len(self.pipelines)
         pipeline = {
@@ -211,10 +252,10 @@ class GitLab(Stub):
             "iid": number - 40,
             "project_id": 3,
             "sha": sha,
-            "ref": "main",
+            "ref": ref,
             "status": "pending",
             "source": source,
-            "tag": False,
+            "tag": ref in self.tags,
             "yaml_errors": None,
             "created_at": MINUTE_AGO,
             "updated_at": MINUTE_AGO,

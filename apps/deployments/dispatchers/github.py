@@ -1,9 +1,10 @@
 """Workflow runs of GitHub Actions (REST API, version 2022-11-28).
 
 ``workflow_dispatch`` takes a branch or tag, never a commit. So its head is compared with the approved commit
-before the start and the run's ``head_sha`` after it: a run of another commit is cancelled and fails. The key of
-the attempt travels as the input ``portal_key``. GitHub shows no inputs of a run, so a run whose answer was lost
-is found only when the workflow writes the key in its name: ``run-name: ${{ inputs.portal_key }}``.
+before the start, or a tag is made there (``tags``); and the run's ``head_sha`` after it: a run of another commit is
+cancelled and fails. The key of the attempt travels as the input ``portal_key``. GitHub shows no inputs of a run, so a
+run whose answer was lost is found by its tag, or when the workflow writes the key in its name:
+``run-name: ${{ inputs.portal_key }}``.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ from apps.deployments.dispatchers.remote import (
     web_link,
     whole_number,
 )
+from apps.deployments.dispatchers.tags import kept_tag, of_github, pin, tag_of, unpin
 
 OUTCOMES = {
     "success": "succeeded",
@@ -86,19 +88,19 @@ class GitHubDispatcher:
     capabilities = Capabilities(cancel=True, logs=True, remote=True)
 
     def prepare(self, run: Run) -> dict[str, Any]:
-        return {}
+        return kept_tag(run)
 
     def dispatch(self, run: Run) -> Mapping[str, Any]:
         with _client(run) as client:
-            ref = str(run.options.get("ref") or mapping(client.ask_first(_repository(run))).get("default_branch"))
-            head = mapping(client.ask_first(f"{_repository(run)}/commits/{segment(ref)}"))
-            require_head(run, "GitHub", ref, run.options["repository"], head.get("sha"))
-            deployment = create_deployment(client, run, _repository(run))
-            path = f"{_repository(run)}/deployments/{deployment}" if deployment else ""
+            ref = _ref(client, run)
+            path, deployment = "", 0
             try:
+                deployment = create_deployment(client, run, _repository(run))
+                path = f"{_repository(run)}/deployments/{deployment}" if deployment else ""
                 found = _start(client, run, ref)
             except Refused:
                 note(client, path, "error", "It was not started.")
+                unpin(client, run, of_github(run, _repository(run)))
                 raise
             note(client, path, "queued", "The portal started it.", found.get("link", ""))
             return {**found, "deployment": deployment}
@@ -152,10 +154,13 @@ class GitHubDispatcher:
         return True
 
     def discard(self, run: Run) -> None:
-        """Tell the environment in GitHub how it ended; the run itself stays there as the record."""
-        if not run.options.get("environment") or not run.is_sent or run.outside is None:
+        """Tell the environment in GitHub how it ended, and delete the tag; the run itself stays there as the record."""
+        if not run.is_sent or run.outside is None:
             return
         with contextlib.suppress(Unavailable), _client(run) as client:
+            unpin(client, run, of_github(run, _repository(run)))
+            if not run.options.get("environment"):
+                return
             deployment = find_deployment(client, run, _repository(run))
             known, _ = _known(client, run)
             told = (_run(client, run, known) if known else None) or {}
@@ -199,6 +204,17 @@ def _workflow(run: Run) -> str:
     return f"{_repository(run)}/actions/workflows/{segment(run.options['workflow'])}"
 
 
+def _ref(client: Client, run: Run) -> str:
+    """The branch or tag to start, which is at the approved commit now."""
+    repository = _repository(run)
+    if tag_of(run):
+        return pin(client, run, of_github(run, repository))
+    ref = str(run.options.get("ref") or mapping(client.ask_first(repository)).get("default_branch"))
+    head = mapping(client.ask_first(f"{repository}/commits/{segment(ref)}"))
+    require_head(run, "GitHub", ref, run.options["repository"], head.get("sha"))
+    return ref
+
+
 def _start(client: Client, run: Run, ref: str) -> dict[str, Any]:
     """Ask for the run. Servers that do not tell its id answer 204; then it is looked for."""
     inputs = {name: spelled(value) for name, value in (run.options.get("inputs") or {}).items()}
@@ -228,7 +244,7 @@ def _known(client: Client, run: Run) -> tuple[dict[str, Any], str]:
     since = ((moment(run.external.get("sent")) or now()) - SKEW).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     asked = {"event": "workflow_dispatch", "created": f">={since}", "per_page": str(MOST_SUSPECTS)}
     rows = listed(mapping(client.read(f"{_workflow(run)}/runs", params=asked).json()).get("workflow_runs"))
-    ours = [row for row in rows if run.key in f"{row.get('display_title')} {row.get('name')}"]
+    ours = [row for row in rows if run.key in f"{row.get('display_title')} {row.get('name')} {row.get('head_branch')}"]
     if ours:
         # Nobody knew the key before our run: a later one that shows it is a copy.
         first = min(ours, key=lambda row: whole_number(row.get("id")))
@@ -240,10 +256,9 @@ def _known(client: Client, run: Run) -> tuple[dict[str, Any], str]:
         if at_commit
         else ""
     )
-    return (
-        {},
-        f"{seen} With `run-name: ${{{{ inputs.portal_key }}}}` in {workflow} the portal finds it by itself.".strip(),
-    )
+    by_name = f"With `run-name: ${{{{ inputs.portal_key }}}}` in {workflow} the portal finds it by itself."
+    hint = f"Look at the runs of {workflow} at the tag {tag_of(run)}." if tag_of(run) else by_name
+    return {}, f"{seen} {hint}".strip()
 
 
 def _run(client: Client, run: Run, known: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -1,8 +1,8 @@
 """Pipelines of GitLab (REST API v4).
 
 A pipeline runs the head of a branch or tag, never a commit of our choice. So the head is compared with the
-approved commit before the start, and the pipeline's commit after it: one of another commit is cancelled
-and fails. The key of the attempt travels as the variable ``PORTAL_KEY``; by it a pipeline is found whose
+approved commit before the start, or a tag is made there (``tags``); and the pipeline's commit after it: one of
+another commit is cancelled and fails. The key of the attempt travels as the variable ``PORTAL_KEY``; by it a pipeline is found whose
 answer was lost, whatever its commit is.
 """
 
@@ -50,6 +50,7 @@ from apps.deployments.dispatchers.remote import (
     web_link,
     whole_number,
 )
+from apps.deployments.dispatchers.tags import kept_tag, of_gitlab, pin, tag_of, unpin
 from apps.deployments.dispatchers.words import said
 
 OUTCOMES = {"success": "succeeded", "failed": "failed", "canceled": "cancelled", "skipped": "failed"}
@@ -83,15 +84,17 @@ class GitLabDispatcher:
     capabilities = Capabilities(cancel=True, logs=True, remote=True)
 
     def prepare(self, run: Run) -> dict[str, Any]:
-        return {}
+        return kept_tag(run)
 
     def dispatch(self, run: Run) -> Mapping[str, Any]:
         with _client(run) as client:
             project = mapping(client.ask_first(_project(run)))
-            ref = _ref(run, project)
-            head = mapping(client.ask_first(f"{_project(run)}/repository/commits/{segment(ref)}"))
-            require_head(run, "GitLab", ref, run.options["project"], head.get("id"))
-            told = _start(client, run, ref)
+            ref = _ref_at_commit(client, run, project)
+            try:
+                told = _start(client, run, ref)
+            except Refused:
+                unpin(client, run, of_gitlab(run, _project(run)))
+                raise
             found = _kept(told, project)
             if told.get("sha") != run.commit:
                 with contextlib.suppress(Unavailable):  # observe asks again
@@ -148,7 +151,10 @@ class GitLabDispatcher:
             client.change("POST", f"{_project(run)}/jobs/{job}/{action}")
 
     def discard(self, run: Run) -> None:
-        return
+        """Delete the tag; the pipeline stays as the record."""
+        if run.is_sent and tag_of(run) and run.outside is not None:
+            with contextlib.suppress(Unavailable), _client(run) as client:
+                unpin(client, run, of_gitlab(run, _project(run)))
 
 
 def test(outside: Outside) -> str:
@@ -171,7 +177,17 @@ def _project(run: Run) -> str:
 
 
 def _ref(run: Run, project: Mapping[str, Any]) -> str:
-    return str(run.options.get("ref") or project.get("default_branch") or "main")
+    return tag_of(run) or str(run.options.get("ref") or project.get("default_branch") or "main")
+
+
+def _ref_at_commit(client: Client, run: Run, project: Mapping[str, Any]) -> str:
+    """The branch or tag to start, which is at the approved commit now."""
+    if tag_of(run):
+        return pin(client, run, of_gitlab(run, _project(run)))
+    ref = _ref(run, project)
+    head = mapping(client.ask_first(f"{_project(run)}/repository/commits/{segment(ref)}"))
+    require_head(run, "GitLab", ref, run.options["project"], head.get("id"))
+    return ref
 
 
 def _start(client: Client, run: Run, ref: str) -> dict[str, Any]:

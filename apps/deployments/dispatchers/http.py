@@ -92,13 +92,15 @@ class Client:
             return answer
         raise Unavailable("outside_refused", self._words(answer))
 
-    def ask_first(self, path: str, **options: Any) -> Any:
-        """GET before anything was asked for; the JSON that answers.
+    def ask_first(self, path: str, *, nothing_at: int = 0, **options: Any) -> Any:
+        """GET before anything was asked for; the JSON that answers, ``None`` for the status ``nothing_at``.
 
-        A 4xx is :class:`Refused` (the start would be refused as well), all else :class:`NotSent`.
+        Another 4xx is :class:`Refused` (the start would be refused as well), all else :class:`NotSent`.
         """
         try:
             answer = self._exchange("GET", path, options)
+            if answer.status == nothing_at:
+                return None
             if answer.status < 300:
                 return answer.json()
         except httpx.HTTPError as problem:

@@ -118,7 +118,7 @@ def require_head(run: Run, system: str, ref: str, where: Any, head: Any) -> None
     raise Refused(
         "ref_moved",
         f"{place}not at the approved {run.commit[:10]}. {NOT_APPROVED}, and {system} runs only the head of a branch "
-        "or tag. Deploy the newest change instead.",
+        "or tag. Deploy the newest change instead; with `tag: true` in `deploy` of portal.yaml any commit can run.",
     )
 
 

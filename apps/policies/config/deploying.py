@@ -31,12 +31,13 @@ STEPS = "steps"
 # dispatcher: its keys with their shapes; `*` in front of a key: it must be there
 _TOLD: dict[str, dict[str, Shape]] = {
     "local": {},
-    "gitlab": {"*connection": T, "*project": T, "ref": T, "variables": W, "inputs": W, "timeout": D},
+    "gitlab": {"*connection": T, "*project": T, "ref": T, "tag": F, "variables": W, "inputs": W, "timeout": D},
     "github": {
         "*connection": T,
         "*repository": T,
         "*workflow": T,
         "ref": T,
+        "tag": F,
         "inputs": W,
         "environment": T,
         "timeout": D,
@@ -124,6 +125,9 @@ def _words(reader: Reader, node: Node, path: str) -> dict[str, Any]:
 
 def _check_together(reader: Reader, node: Mapping, path: str, via: str, raw: dict[str, Any]) -> None:
     """What holds of keys together, and of a path that is appended to an address."""
+    if raw.get("tag") and "ref" in raw:
+        message = f"`{path}` names a `ref`, and with `tag: true` every run starts at a tag of its own."
+        reader.error(node, f"{path}.tag", message, "Leave one of the two out.")
     if via == "flux" and ("kustomization" in raw) == ("helmRelease" in raw):
         message = (
             f"`{path}` names {'both' if 'helmRelease' in raw else 'neither of'} `kustomization` and `helmRelease`."
