@@ -63,7 +63,7 @@
   });
   const draftsOf = (form) => $$("textarea[name]", form).map(draftKey);
   const forget = (keys) => keys.forEach((key) => sessionStorage.removeItem(key));
-  /* What was sent is forgotten on the next page, unless that page is a refusal: then it is still needed. */
+  /* What was sent is forgotten on the next page, unless that page is a refusal or asks for a sign-in: then it is still needed. */
   const settleSent = () => {
     const sent = sessionStorage.getItem("sent");
     sessionStorage.removeItem("sent");

@@ -1,0 +1,80 @@
+"""A comment on a line of the log outlives the session of its author, in Chromium."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from apps.live import consumers
+from tests.support.people import PASSWORD
+from tests.support.watching import Scene, apart
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.xdist_group("browser"),
+    # Static files are read synchronously by WhiteNoise also under ASGI.
+    pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning"),
+]
+DRAFT = "Line 12 is where the database\nwas not there yet."
+
+
+def writing(scene: Scene) -> Page:
+    """Alice chose line 12 of a log that goes on, and has typed a comment on it."""
+    scene.run()
+    scene.write(20)
+    page = scene.open()
+    page.locator("#step-apply-L12 .ln").click()
+    page.get_by_role("link", name="Comment on line 12 of apply").click()
+    page.locator("textarea[name=body]").fill(DRAFT)
+    return page
+
+
+def sign_out_elsewhere(scene: Scene) -> None:
+    other = scene.context.new_page()
+    other.goto("/accounts/logout/")
+    other.locator("main").get_by_role("button", name="Sign out").click()
+    expect(other.get_by_label("Password", exact=True)).to_be_visible()
+    other.close()
+
+
+def sign_in(page: Page) -> None:
+    page.get_by_label("Username or e-mail", exact=True).fill("alice")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.locator("main").get_by_role("button", name="Sign in", exact=True).click()
+
+
+def is_still_there(page: Page) -> None:
+    """The same words in the form of the same line."""
+    expect(page.locator("textarea[name=body]")).to_have_value(DRAFT)
+    expect(page.locator("[name=line]")).to_have_value("12")
+    expect(page.locator("[name=step]")).to_have_value("apply")
+
+
+def said_about(scene: Scene) -> int:
+    """How many threads the change has."""
+    return scene.row.change.threads.count()
+
+
+def test_acceptance_16_a_comment_on_the_log_is_still_there_after_the_session_ended(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "SESSION_CHECK_SECONDS", 0.5)
+    page = writing(scene)
+    sign_out_elsewhere(scene)
+    expect(page.get_by_role("alert")).to_contain_text("Your session has ended. What you typed is still here.")
+    expect(page.locator("textarea[name=body]")).to_have_value(DRAFT)
+    page.get_by_role("alert").get_by_role("link", name="Sign in").click()
+    sign_in(page)
+    is_still_there(page)
+    page.locator("main").get_by_role("button", name="Comment", exact=True).click()
+    expect(page.locator(".log-threads")).to_contain_text("Line 12 is where the database")
+
+
+def test_acceptance_16_a_comment_that_is_sent_after_the_session_ended_is_not_lost_either(scene: Scene) -> None:
+    page = writing(scene)
+    sign_out_elsewhere(scene)
+    page.locator("main").get_by_role("button", name="Comment", exact=True).click()
+    sign_in(page)
+    is_still_there(page)
+    assert apart(lambda: said_about(scene)) == 0, "nothing was said without a session"
