@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ import pytest
 
 from apps.changes.models import ChangeRequest, Rendering
 from apps.deployments import queries, services
-from apps.deployments.models import Attempt, Connection, Deployment, Environment
+from apps.deployments.dispatchers.aws_api import Account
+from apps.deployments.dispatchers.aws_operations import token_of
+from apps.deployments.jobs.runs import run_of
+from apps.deployments.models import Attempt, Connection, Deployment, DriftCheck, Environment
 from tests.support.aws import aws_server, reset
 from tests.support.delivery import Delivery, run_jobs
+from tests.support.drifting import CHECK
 from tests.support.outside import until
 
 pytestmark = pytest.mark.django_db
@@ -174,6 +179,48 @@ def test_a_stack_that_the_change_does_not_reach_must_be_as_it_is(delivery: Deliv
     row = landed(delivery, elsewhere(delivery, "more"))
     assert row.status == "succeeded", row.problem
     assert left(client) == []
+
+
+def test_drift_of_the_stack_is_told_without_the_secrets_of_the_repository(
+    delivery: Delivery, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server knows nothing of drift, so what an account would say of it is put before its other answers."""
+    row = landed(delivery, proposed(delivery, template(90)))
+    services.ask_drift_check(delivery.people.alice, environment=row.environment)
+    assert run_jobs(CHECK) == 1
+    check = DriftCheck.objects.latest("pk")
+    assert (check.target, check.way, check.state) == ("shop", "cloudformation", "unknown"), check.why
+    ask, began = Account.ask, datetime.now(UTC)
+    token = token_of(run_of(row, Attempt.objects.get(deployment=row), with_secrets=False))
+    difference = {
+        "PropertyPath": "/DisplayName", "ExpectedValue": CANARY, "ActualValue": "word-of-another", "DifferenceType": "NOT_EQUAL",
+    }  # fmt: skip
+    ours: dict[str, Any] = {"Timestamp": began, "ResourceType": "AWS::SNS::Topic", "LogicalResourceId": "News"}
+    told = {
+        "detect_stack_drift": {"StackDriftDetectionId": "d"},
+        "describe_stack_drift_detection_status": {
+            "DetectionStatus": "DETECTION_COMPLETE", "StackDriftStatus": "DRIFTED", "Timestamp": began,
+        },
+        "describe_stack_resource_drifts": {"StackResourceDrifts": [
+            {**ours, "StackResourceDriftStatus": "MODIFIED", "PropertyDifferences": [difference],
+             "ExpectedProperties": json.dumps({"DisplayName": CANARY}), "ActualProperties": '{"DisplayName": "word-of-another"}'},
+            {**ours, "ResourceType": "AWS::SQS::Queue", "LogicalResourceId": "Orders", "StackResourceDriftStatus": "IN_SYNC"},
+        ]},
+        "describe_stack_events": {"StackEvents": [
+            {**ours, "ResourceType": "AWS::CloudFormation::Stack", "StackId": "s", "PhysicalResourceId": "s", "ClientRequestToken": token},
+        ]},
+    }  # fmt: skip
+    monkeypatch.setattr(
+        Account, "ask", lambda self, name, **given: told[name] if name in told else ask(self, name, **given)
+    )
+    services.ask_drift_check(delivery.people.alice, environment=row.environment)
+    assert run_jobs(CHECK) == 1
+    check = DriftCheck.objects.latest("pk")
+    assert (check.state, check.looked_at) == ("drifted", 2), check.why
+    [finding] = check.findings
+    assert (finding["resource"], finding["path"]) == ("AWS::SNS::Topic News", "DisplayName")
+    assert finding["wanted"] != finding["found"]
+    assert not any(word in json.dumps(check.findings) for word in (CANARY, "word-of-another"))
 
 
 def test_the_connection_is_tried_as_the_user_and_as_the_role(delivery: Delivery) -> None:

@@ -55,7 +55,7 @@ def found(run: Run) -> list[tuple[str, ...]]:
 
 
 def test_every_finder_is_a_dispatcher_and_the_others_say_so() -> None:
-    assert set(FINDERS) == {"argocd", "flux", "kubernetes"} <= set(DISPATCHERS)
+    assert set(FINDERS) == {"argocd", "cloudformation", "flux", "kubernetes"} <= set(DISPATCHERS)
     assert drift_finder_of("jenkins") is None
 
 

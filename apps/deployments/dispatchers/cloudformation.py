@@ -23,9 +23,11 @@ from apps.deployments.dispatchers import (
     StepProgress,
     StepState,
     ToPlan,
+    cloudformation_drift,
 )
 from apps.deployments.dispatchers.aws_api import Account, Answered, account_of, says_nothing
 from apps.deployments.dispatchers.aws_operations import Operation, look_at, token_of
+from apps.deployments.dispatchers.drift import Found
 from apps.deployments.dispatchers.remote import as_ended, limited
 from apps.deployments.dispatchers.words import minutes
 from apps.deployments.masking import SecretMask
@@ -130,6 +132,10 @@ class CloudFormationDispatcher:
 
     def discard(self, run: Run) -> None:
         return
+
+    def find_drift(self, run: Run) -> Found:
+        self.prepare(run)
+        return cloudformation_drift.find_drift(run, account_of(run))
 
 
 def _plan(work: Work) -> dict[str, Any]:

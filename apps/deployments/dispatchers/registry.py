@@ -39,6 +39,7 @@ DISPATCHERS: dict[str, Dispatcher] = {
 
 FINDERS: dict[str, FindsDrift] = {
     "argocd": argocd.ArgoCDDispatcher(),
+    "cloudformation": cloudformation.CloudFormationDispatcher(),
     "flux": flux.FluxDispatcher(),
     "kubernetes": kubernetes.KubernetesDispatcher(),
 }

@@ -16,6 +16,7 @@ from apps.core.errors import PortalError
 from apps.deployments.dispatchers import Run, ToApply
 from apps.deployments.dispatchers.drift import CannotTell, Found
 from apps.deployments.dispatchers.registry import drift_finder_of
+from apps.deployments.jobs.drift_stacks import with_stack
 from apps.deployments.jobs.rendered import placed_body
 from apps.deployments.jobs.runs import run_of
 from apps.deployments.lifecycle import Status
@@ -61,7 +62,7 @@ def _name(deployment: Deployment) -> str:
 def _is_left(deployment: Deployment, target: TargetConfig) -> bool:
     """Whether the way of deploying does not answer for this target. Argo CD and Flux answer for all that Kubernetes runs."""
     via = deployment.plan["via"]
-    if via == "kubernetes":
+    if via in {"kubernetes", "cloudformation"}:
         return bool(target.name != deployment.plan["raw"].get("target"))
     return via not in {"argocd", "flux"} or target.kind in PLANNED
 
@@ -122,9 +123,11 @@ def _run(deployment: Deployment, environment: EnvironmentConfig | None) -> Run:
         text = f"{deployment.label} was deployed through another connection than portal.yaml names now."
         raise CannotTell("other_connection", text)
     hide = _hide(deployment)
+    run = replace(run_of(deployment, attempt, with_secrets=False), outside=outside_of(connection))
+    if deployment.plan["via"] == "cloudformation":
+        return with_stack(run, deployment, hide)
     redacted = ToApply(_resources(deployment, environment), "", lambda value: redact_value(value, hide))
-    run = run_of(deployment, attempt, with_secrets=False)
-    return replace(run, outside=outside_of(connection), to_apply=redacted)
+    return replace(run, to_apply=redacted)
 
 
 def _resources(deployment: Deployment, environment: EnvironmentConfig | None) -> tuple[dict[str, object], ...]:
