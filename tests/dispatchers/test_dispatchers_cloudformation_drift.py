@@ -14,6 +14,7 @@ from apps.deployments.dispatchers import Judged, Outside, Run, ToApply, ToPlan, 
 from apps.deployments.dispatchers.aws_operations import token_of
 from apps.deployments.dispatchers.cloudformation import CloudFormationDispatcher
 from apps.deployments.dispatchers.drift import CannotTell, Found
+from apps.deployments.jobs.drift_stacks import everything_hidden
 from apps.rendering.cloudformation.secrets import hidden
 from apps.rendering.redaction import MARK, keyed
 from tests.support.dispatching import run_for, sent
@@ -223,3 +224,17 @@ def test_where_nothing_was_to_be_done_only_later_operations_count(there: Cloud) 
     for facts in ({"sent": before, "empty": True}, {"sent": later}):
         with pytest.raises(CannotTell, match="past the portal"):
             AWS.find_drift(run_at(there, **facts))
+
+
+def test_where_only_the_account_knows_a_secret_every_value_is_hidden_and_every_name_stays(there: Cloud) -> None:
+    detection = seen("R")
+    detection.row(
+        "Q", "MODIFIED", differs("/A/0/B", "one", "two"), before={"A": [{"B": "one"}]}, after={"A": [{"B": "two"}]}
+    )
+    detection.arm(there)
+    clean = ToApply((), "", lambda value: everything_hidden(value, keyed(b"k")))
+    (finding,) = AWS.find_drift(replace(run_at(there), to_apply=clean)).findings
+    assert finding.path == "A[0].B"
+    assert finding.wanted.startswith(f'"{MARK}')
+    assert finding.found.startswith(f'"{MARK}')
+    assert finding.wanted != finding.found

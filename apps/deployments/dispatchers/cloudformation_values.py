@@ -28,13 +28,18 @@ def as_shown(run: Run, row: Mapping[str, Any], difference: Mapping[str, Any]) ->
     ]
     has_secret = any(clean != value for value, clean in sides)
     shown = [_alone(run, value) if has_secret and clean == value else clean for value, clean in sides]
-    path = path_words([int(step) if step.isdecimal() else text_of(run, step) for step in steps])
+    path = path_words([int(step) if step.isdecimal() else _name(run, step) for step in steps])
     return path, value_words(shown[0]), value_words(shown[1])
 
 
 def text_of(run: Run, text: Any) -> str:
     """Words of the account in ours."""
     return said(run.outside, _hidden(run, {"text": text if isinstance(text, str) else ""})["text"])
+
+
+def _name(run: Run, step: str) -> str:
+    """A name of a property, hidden as names are."""
+    return str(next(iter(_hidden(run, {step: ""}))))
 
 
 def _value(text: Any) -> Any:

@@ -21,15 +21,15 @@ def with_stack(run: Run, deployment: Deployment, hide: Fingerprint) -> Run:
     keeps_some = any(one.get("UsePreviousValue") for one in plan.content["parameters"])
 
     def clean(value: Any) -> Any:
-        return _all(value, hide) if keeps_some else cleaner.value(hidden(value, hide))
+        return everything_hidden(value, hide) if keeps_some else cleaner.value(hidden(value, hide))
 
     return replace(run, to_plan=plan, to_apply=ToApply((), "", clean))
 
 
-def _all(value: Any, hide: Fingerprint) -> Any:
+def everything_hidden(value: Any, hide: Fingerprint) -> Any:
     """Everything but names: a parameter keeps a value that only the account knows, and it may stand anywhere."""
     if isinstance(value, dict):
-        return {key: _all(each, hide) for key, each in value.items()}
+        return {key: everything_hidden(each, hide) for key, each in value.items()}
     if isinstance(value, list):
-        return [_all(each, hide) for each in value]
+        return [everything_hidden(each, hide) for each in value]
     return redact_value({"password": str(value)}, hide)["password"]
