@@ -80,7 +80,7 @@ def _require_ours(run: Run, account: Account, stack: str, name: str) -> None:
     if not _is_ours(run, last):
         text = (
             f"Somebody deployed to the stack {name} past the portal at {last['Timestamp'].astimezone(UTC):%Y-%m-%d %H:%M} UTC, "
-            "and CloudFormation compares with that. Deploy what is live again, or adopt it."
+            "and CloudFormation compares with that. Bring the stack or the repository in line with a change that is deployed."
         )
         raise CannotTell("other_operation", text)
 
