@@ -1,13 +1,14 @@
-/* The queue and the inbox beyond plain HTML: what is held back while one works in a list, ticks, folded sections.
+/* The queue, the inbox and the list of deployments beyond plain HTML: what is held back while one works in a list, ticks, folded sections.
  *
- * Markup it reads: #queue-updates or #inbox-rows, [data-show-updates], li[data-stamp], [form="queue-chosen"],
+ * Markup it reads: #queue-updates, #inbox-rows or #deployment-list (data-kind: whose notices it waits for, else queue), [data-show-updates], li[data-stamp], [form="queue-chosen"],
  * [data-act], details[data-fold], a[data-reads]. From live.js: portal:held on document, when a refresh waits for the person.
  */
 (() => {
   "use strict";
   const $ = (selector, from = document) => from.querySelector(selector);
   const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
-  const region = () => $("#queue-updates") || $("#inbox-rows");
+  const region = () => $("#queue-updates") || $("#inbox-rows") || $("#deployment-list");
+  const kind = () => region()?.dataset.kind || "queue";
   const rowOf = (element) => element?.closest?.("[data-rows] > *");
   const remember = (name, value) => { document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax`; };
 
@@ -29,19 +30,19 @@
     const number = differences(stamps(fresh), stamps(here));
     if (!number) return;
     const text = `${number} update${number > 1 ? "s" : ""} – Show`;
-    if (show.textContent !== text) window.portal.announce(`${number} update${number > 1 ? "s" : ""} in your queue.`);
+    if (show.textContent !== text) window.portal.announce(`${number} update${number > 1 ? "s" : ""} in ${kind() === "queue" ? "your queue" : "this list"}.`);
     show.textContent = text;
     show.hidden = false;
   };
   document.addEventListener("portal:held", ({ detail }) => {
-    if (detail === "queue" && !counting) counting = setTimeout(() => count().catch(() => {}), 300);
+    if (detail === kind() && !counting) counting = setTimeout(() => count().catch(() => {}), 300);
   });
   let last = null; /* the row that had the focus, to give it back after the button is gone */
   document.addEventListener("focusin", ({ target }) => { if (rowOf(target)) last = { row: rowOf(target).id, place: placeOf(rowOf(target)) }; });
   const placeOf = (row) => $$("[data-rows] > *").indexOf(row);
   const focusRow = (row) => { const link = row && $("a[href]", row); if (link) { link.tabIndex = 0; link.focus(); } return Boolean(link); };
   show?.addEventListener("click", () => {
-    document.dispatchEvent(new CustomEvent("portal:apply", { detail: "queue" }));
+    document.dispatchEvent(new CustomEvent("portal:apply", { detail: kind() }));
     show.dataset.applied = "1";
   });
 
