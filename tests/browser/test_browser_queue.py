@@ -141,14 +141,15 @@ def test_acceptance_4_from_the_queue_into_a_review_and_back_by_keyboard(
     bob.wait_for_url(f"**/changes/{numbers[0]}/")
     bob.keyboard.press("u")
     bob.wait_for_url("**/queue/")
-    assert bob.evaluate("document.activeElement.closest('li')?.id") == rows[at], "the same row"
+    focused = "document.activeElement.closest('li')?.id"
+    bob.wait_for_function(f"{focused} === '{rows[at]}'", timeout=LONG)  # the same row
     portal.api("bob").post(f"/changes/{numbers[0]}/reviews/", {"revision": 1, "verdict": "approve"}, status=201)
     bob.keyboard.press("o")
     bob.wait_for_url(f"**/changes/{numbers[0]}/")
     bob.keyboard.press("u")
     bob.wait_for_url("**/queue/")
-    here = bob.evaluate("document.activeElement.closest('li')?.id")
-    assert here == bob.evaluate(ROWS)[at], "the row is gone, so the one in its place has the focus"
+    # The row is gone, so the one in its place has the focus.
+    bob.wait_for_function(f"{focused} === ({ROWS})()[{at}]", timeout=LONG)
 
 
 def test_acceptance_6_hand_over_and_snooze_without_javascript(
