@@ -264,6 +264,7 @@ class DeploymentIn(Shape):
 
 class RetryIn(Shape):
     from_step = Number(required=False, allow_null=True, default=None, min_value=0)
+    only_failed = Flag(required=False, default=False)
 
 
 class ResolveIn(Shape):

@@ -15,6 +15,7 @@ from apps.deployments import access, queries
 from apps.deployments.dispatchers.registry import capabilities_of
 from apps.deployments.lifecycle import ENDED, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
+from apps.deployments.queries.repeating import can_repeat_failed
 from apps.deployments.queries.usual import Usual, usual_duration
 from apps.presentation import spans
 from apps.presentation.applied import Applied, applied_of
@@ -70,6 +71,7 @@ class Actions:
     cancelling: bool = False
     retry: bool = False
     retry_steps: tuple[tuple[int, str, bool], ...] = ()
+    retry_only_failed: bool = False
     roll_back: bool = False
     resolve: bool = False
     on_steps: bool = False
@@ -246,6 +248,7 @@ def actions_of(user: User, row: Deployment) -> Actions:
         cancelling=row.status not in ENDED and row.cancel_requested_by_id is not None,
         retry=retries,
         retry_steps=_retry_steps(row) if retries else (),
+        retry_only_failed=can_repeat_failed(row),
         roll_back=_is_undoable(row),
         resolve=resolves,
         on_steps=row.status == Status.RUNNING,

@@ -101,6 +101,7 @@ class GitHub(Stub):
             r"GET /actions/runs/(\d+)": self._run,
             r"GET /actions/runs/(\d+)/jobs": self._jobs,
             r"POST /actions/runs/(\d+)/cancel": self._cancel,
+            r"POST /actions/runs/(\d+)/rerun-failed-jobs": self._repeat,
             r"GET /actions/jobs/(\d+)/logs": self._log,
             r"GET /deployments": lambda *_: Answered(200, self.deployments),
             r"POST /deployments": self._deployment,
@@ -211,6 +212,13 @@ class GitHub(Stub):
             return Answered(409, {"message": "Cannot cancel a workflow run that is completed."})
         run.update(status="completed", conclusion="cancelled")
         return Answered(202, {})
+
+    def _repeat(self, _: Asked, number: str) -> Answered:
+        run = next(one for one in self.runs if one["id"] == int(number))
+        if run["status"] != "completed":
+            return Answered(403, {"message": "The workflow run is already running"})
+        run.update(status="queued", conclusion=None, run_attempt=run["run_attempt"] + 1)
+        return Answered(201, {})
 
     def _log(self, _: Asked, number: str) -> Answered:
         if int(number) not in self.logs:

@@ -72,6 +72,10 @@ def test_a_failed_deployment_names_its_error_and_is_retried_from_the_page(tmp_pa
     assert "Step apply exited with 3." in page
     assert 'class="ll ll-e"' in page
     assert client.post(f"/deployments/{row.number}/retry/", {"from_step": "7"}).status_code == 422
+    assert "Retry only what failed" not in page
+    refused = client.post(f"/deployments/{row.number}/retry/", {"only_failed": "1"})
+    assert refused.status_code == 409
+    assert "local kept none" in text_of(refused)
     assert client.post(f"/deployments/{row.number}/retry/", {"from_step": "0"}).status_code == 303
     run_until_idle()
     row.refresh_from_db()

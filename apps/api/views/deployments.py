@@ -120,7 +120,7 @@ def cancel(request: Request, number: int) -> Response:
 
 @endpoint("POST", scope="deploy", request=shapes.RetryIn, response=DeploymentDetailOut, status=202, summary="Retry")
 def retry(request: Request, number: int) -> Response:
-    """A new attempt, from the first step or from ``from_step``."""
+    """A new attempt, from the first step or from ``from_step``, or with ``only_failed`` of what failed in the last run."""
     body = read(shapes.RetryIn, request)
     row = deployments.retry(caller(request), deployment=deployment_of(request, number), **body)
     return Response(deployment_detail(row), status=202)

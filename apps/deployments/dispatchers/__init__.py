@@ -21,12 +21,14 @@ class Capabilities:
 
     ``remote``: another system runs it, so any worker can follow it. ``resends``: that system
     recognises ``run.key``, so a request whose fate is not known may be sent again. What can be done
-    with single steps is what each of them offers (:class:`ActsOnSteps`).
+    with single steps is what each of them offers (:class:`ActsOnSteps`). ``only_failed``: an attempt can do again only
+    what failed in the run of the one before.
     """
 
     cancel: bool = False
     logs: bool = False
     from_step: bool = False
+    only_failed: bool = False
     remote: bool = False
     resends: bool = False
 
@@ -132,6 +134,7 @@ class Run:
     ``options`` are the keys of ``deploy`` in portal.yaml beside ``via``, ``start`` and ``steps``.
     ``reports`` are the signed messages of the other system about this key, oldest first.
     ``is_cancelled``: a person asked for it to be stopped.
+    ``before``: of an attempt that does again only what failed, what the one before stored of its run, until it is prepared.
     ``memory`` lasts one look: what was fetched once in it need not be fetched again.
     """
 
@@ -150,6 +153,7 @@ class Run:
     reports: tuple[Mapping[str, Any], ...] = ()
     callback_url: str = ""
     is_cancelled: bool = False
+    before: Mapping[str, Any] | None = None
     to_apply: ToApply | None = None
     to_plan: ToPlan | None = None
     memory: dict[str, Any] = field(default_factory=dict, compare=False)

@@ -30,6 +30,16 @@ from apps.deployments.dispatchers import (
     StepState,
 )
 from apps.deployments.dispatchers.github_environments import create_deployment, find_deployment, note, note_end
+from apps.deployments.dispatchers.github_repeats import (
+    REPEATABLE,
+    has_begun,
+    is_repeat,
+    repeat,
+    require_repeatable,
+    told_before,
+    tries_of,
+    waiting_for_try,
+)
 from apps.deployments.dispatchers.http import FORBIDDEN, NOT_THERE, Client
 from apps.deployments.dispatchers.remote import (
     LOG_MOST,
@@ -85,10 +95,10 @@ _NAME = re.compile(r"(?!\.{1,2}/)[A-Za-z0-9_.-]+/(?!\.{1,2}$)[A-Za-z0-9_.-]+")
 class GitHubDispatcher:
     """See the module."""
 
-    capabilities = Capabilities(cancel=True, logs=True, remote=True)
+    capabilities = Capabilities(cancel=True, logs=True, only_failed=True, remote=True)
 
     def prepare(self, run: Run) -> dict[str, Any]:
-        return kept_tag(run)
+        return {**kept_tag(run), **told_before(run)}
 
     def dispatch(self, run: Run) -> Mapping[str, Any]:
         with _client(run) as client:
@@ -97,12 +107,13 @@ class GitHubDispatcher:
             try:
                 deployment = create_deployment(client, run, _repository(run))
                 path = f"{_repository(run)}/deployments/{deployment}" if deployment else ""
-                found = _start(client, run, ref)
+                found = repeat(client, run, _repository(run)) if is_repeat(run) else _start(client, run, ref)
             except Refused:
                 note(client, path, "error", "It was not started.")
                 unpin(client, run, of_github(run, _repository(run)))
                 raise
-            note(client, path, "queued", "The portal started it.", found.get("link", ""))
+            link = str(found.get("link") or run.external.get("link") or "")
+            note(client, path, "queued", "The portal started it.", link)
             return {**found, "deployment": deployment}
 
     def observe(self, run: Run) -> Progress:
@@ -119,6 +130,8 @@ class GitHubDispatcher:
                 problem = f"GitHub does not know run {known['run']}, or hides it from the connection."
                 state = RunState.RUNNING if is_new else RunState.LOST
                 return Progress(state, text=problem, problem="" if is_new else problem, external=known)
+            if not has_begun(run, told):
+                return waiting_for_try(run, known)
             if told.get("head_sha") != run.commit:
                 is_over = _stop(client, run, told)
                 return of_another_commit(run, str(told.get("head_sha")), what, is_over=is_over, external=known)
@@ -205,10 +218,14 @@ def _workflow(run: Run) -> str:
 
 
 def _ref(client: Client, run: Run) -> str:
-    """The branch or tag to start, which is at the approved commit now."""
+    """The branch or tag to start, which is at the approved commit now; a run that is repeated keeps its own."""
     repository = _repository(run)
+    if is_repeat(run):
+        require_repeatable(client, run, repository)
     if tag_of(run):
         return pin(client, run, of_github(run, repository))
+    if is_repeat(run):
+        return ""
     ref = str(run.options.get("ref") or mapping(client.ask_first(repository)).get("default_branch"))
     head = mapping(client.ask_first(f"{repository}/commits/{segment(ref)}"))
     require_head(run, "GitHub", ref, run.options["repository"], head.get("sha"))
@@ -296,7 +313,8 @@ def _progress(client: Client, run: Run, told: Mapping[str, Any], known: Mapping[
         )
         return Progress(RunState.LOST, steps, problem=problem, external=dict(known))
     problem = f"GitHub run {number} failed: {WHY[ended]}" if ended in WHY else ""
-    return Progress(RunState.ENDED, steps, OUTCOMES[ended], f"GitHub: {ended}.", problem=problem, external=dict(known))
+    kept = {**known, "tries": tries_of(told) if ended in REPEATABLE else 0}
+    return Progress(RunState.ENDED, steps, OUTCOMES[ended], f"GitHub: {ended}.", problem=problem, external=kept)
 
 
 def _jobs(client: Client, run: Run, number: int) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from apps.deployments.jobs.planned import to_plan
 from apps.deployments.jobs.rendered import to_apply
 from apps.deployments.models import Attempt, Deployment
 from apps.deployments.queries.connections import outside_of
+from apps.deployments.queries.repeating import run_to_repeat
 
 
 def run_of(deployment: Deployment, attempt: Attempt, *, with_secrets: bool) -> Run:
@@ -42,7 +43,13 @@ def run_of(deployment: Deployment, attempt: Attempt, *, with_secrets: bool) -> R
         outside=outside_of(attempt.connection) if with_secrets and attempt.connection is not None else None,
         reports=tuple(attempt.reports.values_list("body", flat=True)) if attempt.connection_id else (),
         callback_url=f"{settings.PORTAL_URL}/api/v1/deployments/{deployment.number}/reports/",
+        before=run_to_repeat(deployment, attempt=attempt.number) if _is_new_repeat(attempt) else None,
         is_cancelled=deployment.cancel_requested_by_id is not None,
         to_apply=to_apply(deployment, attempt) if with_secrets else None,
         to_plan=to_plan(deployment, attempt) if with_secrets else None,
     )
+
+
+def _is_new_repeat(attempt: Attempt) -> bool:
+    """Whether it is to do again what failed before, and nothing is stored of that yet."""
+    return attempt.only_failed and not attempt.external_run

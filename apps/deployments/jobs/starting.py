@@ -145,6 +145,7 @@ def _claim(deployment: Deployment, gate: Gate | None) -> None:
         number=number,
         key=attempt_key(deployment),
         from_step=deployment.retry_from,
+        only_failed=deployment.retry_only_failed,
         verdict=gate.judged.to_stored() if gate is not None else {},
         started_at=now(),
     )

@@ -51,6 +51,7 @@ class Deployment(Leased):
     last_event = models.PositiveIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0)
     retry_from = models.PositiveIntegerField(default=0)  # the step at which the next attempt begins
+    retry_only_failed = models.BooleanField(default=False)  # whether it does again only what failed in the last run
     rollback_due = models.BooleanField(default=False)  # unhealthy, and portal.yaml says: roll back
     queued_at = models.DateTimeField()
     check_at = models.DateTimeField(null=True, blank=True, db_index=True)
@@ -98,6 +99,7 @@ class Attempt(models.Model):
     number = models.PositiveIntegerField()
     key = models.CharField(max_length=64, unique=True)
     from_step = models.PositiveIntegerField(default=0)
+    only_failed = models.BooleanField(default=False)  # it does again only what failed in the run of the attempt before
     external_run = models.JSONField(default=dict, blank=True)
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, null=True, blank=True, related_name="attempts")
     resources = models.JSONField(default=list, blank=True)  # what the other system made, as it said last

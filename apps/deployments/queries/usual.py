@@ -27,11 +27,11 @@ class Usual:
 def usual_duration(environment: Environment) -> Usual | None:
     """From the attempt's start to its end, health included; ``None`` when there is not enough to tell.
 
-    Only attempts that ran from the first step count, and only those in which something ran. Two bounded queries.
+    Only attempts that ran as a whole count, and only those in which something ran. Two bounded queries.
     """
     ended = Deployment.objects.filter(environment=environment, status=Status.SUCCEEDED).order_by("-number")
     keys = list(ended.values_list("pk", flat=True)[:LOOKED_AT])
-    ran = Attempt.objects.filter(deployment__in=keys, outcome=str(Status.SUCCEEDED), from_step=0)
+    ran = Attempt.objects.filter(deployment__in=keys, outcome=str(Status.SUCCEEDED), from_step=0, only_failed=False)
     rows = ran.filter(steps__launched_at__isnull=False).distinct().values_list("pk", "started_at", "ended_at")
     seconds = [(ended - started).total_seconds() for _, started, ended in rows if ended is not None]
     if len(seconds) < ENOUGH:

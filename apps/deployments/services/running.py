@@ -20,6 +20,7 @@ from apps.deployments.lifecycle import HOLDS_LOCK, Event, Status
 from apps.deployments.models import Deployment, Environment, Step
 from apps.deployments.plans import deploys_from
 from apps.deployments.queries import is_superseded, steps_of
+from apps.deployments.queries.repeating import can_repeat_failed
 from apps.deployments.transitions import (
     create_deployment,
     end_deployment,
@@ -148,10 +149,14 @@ def cancel(actor: User, *, deployment: Deployment) -> Deployment:
 
 
 @transaction.atomic
-def retry(actor: User, *, deployment: Deployment, from_step: int | None = None) -> Deployment:
+def retry(
+    actor: User, *, deployment: Deployment, from_step: int | None = None, only_failed: bool = False
+) -> Deployment:
     """A new attempt of the same intent, from step ``from_step`` (0 is the first; default: all of them).
 
-    Every attempt starts in a fresh checkout. What holds a deployment is judged again first.
+    ``only_failed``: in the run of the attempt before, what failed there is done again, and what succeeded is not;
+    :class:`Conflict` ``nothing_to_repeat`` where there is no such run any more. Every other attempt starts in a fresh
+    checkout. What holds a deployment is judged again first.
     """
     locked = lock_deployment(deployment)
     access.require_run(actor, locked)
@@ -162,28 +167,48 @@ def retry(actor: User, *, deployment: Deployment, from_step: int | None = None) 
         )
     if locked.status in {Status.FAILED, Status.CANCELLED}:
         require_none_under_way(locked.change, locked.environment)
+    if only_failed:
+        _require_repeatable(locked, from_step)
     start = from_step or 0
-    names = [str(step["name"]) for step in locked.plan["steps"]]
-    where = f" from step {names[start]}" if start else ""
     if locked.change.status == ChangeStatus.DONE:
         changes.resume(locked.change, actor=Actor.of(actor))
     move(
         locked,
         Event.RETRY,
-        text=f"{actor.shown_name} asked for a new attempt{where}.",
+        text=f"{actor.shown_name} asked for a new attempt{_whereof(locked, start, only_failed=only_failed)}.",
         actor=Actor.of(actor),
-        data={"from_step": start},
+        data={"from_step": start, "only_failed": only_failed},
         problem="",
         cancel_requested_by=None,
         manual_start=False,
         start_at=None,
         waits=[],
         retry_from=start,
+        retry_only_failed=only_failed,
         ended_at=None,
         queued_at=now(),
         check_at=now(),
     )
     return locked
+
+
+def _require_repeatable(deployment: Deployment, from_step: int | None) -> None:
+    if from_step is not None:
+        message = "A new attempt begins at a step, or does again only what failed: choose one of the two."
+        raise InvalidInput("bad_retry", message, field="only_failed")
+    if deployment.status in {Status.FAILED, Status.CANCELLED} and not can_repeat_failed(deployment):
+        raise Conflict(
+            "nothing_to_repeat",
+            f"{deployment.label} has no run of which only what failed could be done again: "
+            f"{deployment.plan['via']} kept none, or something else ran in {deployment.environment.name} since. "
+            "Retry it as a whole.",
+        )
+
+
+def _whereof(deployment: Deployment, start: int, *, only_failed: bool) -> str:
+    if only_failed:
+        return " of what failed"
+    return f" from step {deployment.plan['steps'][start]['name']}" if start else ""
 
 
 def failed_step(deployment: Deployment) -> int | None:

@@ -53,11 +53,12 @@ def attempt_key(deployment: Deployment) -> str:
         deployment__change=deployment.change_id, deployment__environment=deployment.environment_id
     )
     environment = deployment.environment
+    repeats = {"only_failed": True} if deployment.retry_only_failed else {}
     return dispatch_key(
         portal=portal_identity(),
         change=deployment.change.number,
         place=f"{environment.repository.directory}/{environment.name}",
-        binding=binding(commit=deployment.commit, plan=deployment.plan, from_step=deployment.retry_from),
+        binding=binding(commit=deployment.commit, plan=deployment.plan, from_step=deployment.retry_from, **repeats),
         kind=deployment.kind,
         count=before.count() + 1,
     )

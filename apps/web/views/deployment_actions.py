@@ -65,7 +65,8 @@ def retry(request: HttpRequest, number: int) -> HttpResponse:
     text = request.POST.get("from_step", "").strip()
     if text and not (text.isascii() and text.isdigit() and len(text) < 4):
         raise InvalidInput("unknown_step", "Choose one of the steps.", field="from_step")
-    services.retry(user, deployment=row, from_step=int(text) if text else None)
+    only_failed = request.POST.get("only_failed") == "1"
+    services.retry(user, deployment=row, from_step=int(text) if text else None, only_failed=only_failed)
     return see_other(request, _url(number), f"{row.label} gets a new attempt.")
 
 
