@@ -59,7 +59,6 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     found = World(request.param)
     with serving(found.stub):
         yield found
-    assert found.stub.wrong == []
 
 
 def test_a_commit_that_is_no_head_runs_and_its_tag_goes_when_the_run_is_over(world: World) -> None:

@@ -69,4 +69,3 @@ def test_an_earlier_change_goes_to_production_after_a_later_one_was_merged(tmp_p
         assert (row.commit, row.attempts) == (first.merge_commit, 1)
         assert commits(there) == [first.merge_commit, second.merge_commit, first.merge_commit]
         assert there.tags == {}
-    assert there.wrong == []

@@ -9,15 +9,9 @@ import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from apps.deployments.models import Attempt
-from tests.support.watching import COUNT_SOCKETS, VIEW, Scene, apart, wait_until
+from tests.support.watching import COUNT_SOCKETS, IN_CHROMIUM, VIEW, Scene, apart, wait_until
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.xdist_group("browser"),
-    # Static files are read synchronously by WhiteNoise also under ASGI.
-    pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning"),
-]
+pytestmark = IN_CHROMIUM
 SHIFTS = """() => {
   window.shifted = [];
   new PerformanceObserver((list) => {

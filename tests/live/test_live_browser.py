@@ -5,21 +5,14 @@ from __future__ import annotations
 import threading
 import time
 
-import pytest
 from django.db import connections
 from playwright.sync_api import expect
 
 from apps.repositories.services import remove_member
 from tests.support.sockets import log_event
-from tests.support.watching import LINES, NO_SOCKETS, VIEW, Scene, apart, ids, wait_until
+from tests.support.watching import IN_CHROMIUM, LINES, NO_SOCKETS, VIEW, Scene, apart, ids, wait_until
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.xdist_group("browser"),
-    # Static files are read synchronously by WhiteNoise also under ASGI.
-    pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning"),
-]
+pytestmark = IN_CHROMIUM
 
 
 def test_new_lines_are_followed_until_somebody_reads_further_up(scene: Scene):

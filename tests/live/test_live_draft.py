@@ -7,15 +7,9 @@ from playwright.sync_api import Page, expect
 
 from apps.live import consumers
 from tests.support.people import PASSWORD
-from tests.support.watching import Scene, apart
+from tests.support.watching import IN_CHROMIUM, Scene, apart
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.xdist_group("browser"),
-    # Static files are read synchronously by WhiteNoise also under ASGI.
-    pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning"),
-]
+pytestmark = IN_CHROMIUM
 DRAFT = "Line 12 is where the database\nwas not there yet."
 
 

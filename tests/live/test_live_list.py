@@ -5,15 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.watching import Scene, apart
+from tests.support.watching import IN_CHROMIUM, Scene, apart
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.xdist_group("browser"),
-    # Static files are read synchronously by WhiteNoise also under ASGI.
-    pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning"),
-]
+pytestmark = IN_CHROMIUM
 ROWS = "[...document.querySelectorAll('#deployment-list [data-rows] > tr')].map((row) => [row.id, row.textContent, row.getBoundingClientRect().top])"
 ENVIRONMENTS = ("staging", "production")  # into which a merged change of the scene goes
 FOCUSED = "document.activeElement.closest('tr')?.id"

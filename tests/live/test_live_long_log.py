@@ -10,15 +10,9 @@ from django.db import connections
 from playwright.sync_api import Page, expect
 
 from tests.support.sockets import log_event
-from tests.support.watching import VIEW, Scene, wait_until
+from tests.support.watching import IN_CHROMIUM, VIEW, Scene, wait_until
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.xdist_group("browser"),
-    # Static files are read synchronously by WhiteNoise also under ASGI.
-    pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning"),
-]
+pytestmark = IN_CHROMIUM
 CAP, CUTS, BATCH = 20_000, 20, 200
 ROWS = "document.querySelectorAll('.log-view .ll').length"
 KEEP = """() => {

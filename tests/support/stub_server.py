@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support import serving as servers
@@ -73,6 +73,9 @@ class Stub:
         return sum(1 for asked in self.asked if _fits(rule, asked))
 
 
+S = TypeVar("S", bound=Stub)
+
+
 def _fits(rule: str, asked: Asked) -> bool:
     method, _, path = rule.partition(" ")
     return asked.method == method and re.search(path, asked.path) is not None
@@ -87,8 +90,8 @@ def _body(raw: bytes, kind: str) -> Any:
 
 
 @contextmanager
-def serving(stub: Stub) -> Iterator[Stub]:
-    """The stub on a free port; its ``url`` is set."""
+def serving(stub: S) -> Iterator[S]:
+    """The stub on a free port; its ``url`` is set. At the end it must have been asked nothing wrong."""
 
     class Handler(BaseHTTPRequestHandler):
         def _serve(self) -> None:
@@ -124,3 +127,4 @@ def serving(stub: Stub) -> Iterator[Stub]:
 
     with servers.serving(Handler) as stub.url:
         yield stub
+    assert stub.wrong == []

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django.db import connections, transaction
 from playwright.sync_api import Browser, Page
 
@@ -17,6 +18,14 @@ from apps.deployments.transitions import append_event
 from tests.support.delivery import Delivery, pipeline
 from tests.support.sockets import cookie_of, log_event
 
+IN_CHROMIUM = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.xdist_group("browser"),
+    # Static files are read synchronously by WhiteNoise also under ASGI.
+    pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning"),
+]
+"""The marks of a module whose tests use a :class:`Scene`."""
 COUNT_SOCKETS = """(() => {
   const Real = WebSocket;
   window.opened = [];
