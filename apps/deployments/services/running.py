@@ -19,7 +19,7 @@ from apps.deployments.dispatchers.registry import capabilities_of
 from apps.deployments.lifecycle import HOLDS_LOCK, Event, Status
 from apps.deployments.models import Deployment, Environment, Step
 from apps.deployments.plans import deploys_from
-from apps.deployments.queries import is_superseded, steps_of
+from apps.deployments.queries import is_superseded
 from apps.deployments.queries.repeating import can_repeat_failed
 from apps.deployments.transitions import (
     create_deployment,
@@ -209,18 +209,6 @@ def _whereof(deployment: Deployment, start: int, *, only_failed: bool) -> str:
     if only_failed:
         return " of what failed"
     return f" from step {deployment.plan['steps'][start]['name']}" if start else ""
-
-
-def failed_step(deployment: Deployment) -> int | None:
-    """The position of the step at which the newest attempt ended; what "retry from there" means.
-
-    ``None`` also where the dispatcher can only begin at the beginning.
-    """
-    if not capabilities_of(deployment.plan["via"]).from_step:
-        return None
-    return next(
-        (step.position for step in steps_of(deployment) if step.status in {"failed", "cancelled", "unknown"}), None
-    )
 
 
 @transaction.atomic
