@@ -25,6 +25,7 @@ from apps.deployments.services.reporting import MAX_REPORT
     response=connection_outputs.ReportOut,
     refusals={
         403: "Not signed with the secret of a connection that runs this deployment.",
+        404: "The address names no number.",
         409: "About another attempt, of a run that is over, or under an id that another report had.",
         422: "Not a report.",
     },
