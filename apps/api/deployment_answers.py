@@ -7,7 +7,7 @@ from typing import Any
 from apps.api.answers import DEPLOYMENT_RELATED, deployment_json, time
 from apps.deployments.dispatchers.registry import capabilities_of
 from apps.deployments.models import Attempt, Deployment, Step
-from apps.deployments.queries.repeating import can_repeat_failed
+from apps.deployments.queries.repeating import can_begin_later, can_repeat_failed
 
 
 def deployment_detail(row: Deployment) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def deployment_detail(row: Deployment) -> dict[str, Any]:
     return deployment_json(row) | {
         "via": row.plan["via"],
         "can_cancel": can.cancel,
-        "can_retry_from_step": can.from_step,
+        "can_retry_from_step": can_begin_later(row),
         "can_retry_only_failed": can_repeat_failed(row),
         "attempt_details": [_attempt(attempt) for attempt in attempts],
     }

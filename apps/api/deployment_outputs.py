@@ -44,7 +44,9 @@ class AttemptOut(Out):
 class DeploymentDetailOut(DeploymentOut):
     via = string(help_text="Who carries it out.")
     can_cancel = serializers.BooleanField()
-    can_retry_from_step = serializers.BooleanField()
+    can_retry_from_step = serializers.BooleanField(
+        help_text="Whether a new attempt could begin behind the first step now."
+    )
     can_retry_only_failed = serializers.BooleanField(
         help_text="Whether there is a run of which that could be done now."
     )

@@ -15,7 +15,7 @@ from apps.deployments import access, queries
 from apps.deployments.dispatchers.registry import capabilities_of
 from apps.deployments.lifecycle import ENDED, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
-from apps.deployments.queries.repeating import can_repeat_failed
+from apps.deployments.queries.repeating import can_repeat_failed, steps_to_begin_at
 from apps.deployments.queries.usual import Usual, usual_duration
 from apps.presentation import spans
 from apps.presentation.applied import Applied, applied_of
@@ -256,11 +256,12 @@ def actions_of(user: User, row: Deployment) -> Actions:
 
 
 def _retry_steps(row: Deployment) -> tuple[tuple[int, str, bool], ...]:
-    """(position, label, chosen): from the first step, or from the one that failed, where the dispatcher can."""
+    """(position, label, chosen): from the first step, or from one behind what ran before and still stands."""
     if not capabilities_of(row.plan["via"]).from_step:
         return ()
     names = [str(step["name"]) for step in row.plan.get("steps", [])]
-    return tuple((i, _from(names, i), i == 0) for i in range(len(names)))
+    begins = steps_to_begin_at(row)
+    return tuple((i, _from(names, i), i == 0) for i in range(len(names)) if i in begins)
 
 
 def _from(names: Sequence[str], first: int) -> str:

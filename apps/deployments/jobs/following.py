@@ -21,7 +21,7 @@ from apps.core.clock import now
 from apps.core.errors import Conflict, PortalError, Unavailable
 from apps.core.failpoints import failpoint
 from apps.core.secrets import decrypt, encrypt
-from apps.deployments.dispatchers import Dispatcher, Progress, Run, RunState
+from apps.deployments.dispatchers import Dispatcher, Progress, Refused, Run, RunState
 from apps.deployments.dispatchers.local import runner_id
 from apps.deployments.dispatchers.registry import dispatcher_of
 from apps.deployments.jobs.health import is_watched, watch
@@ -43,6 +43,7 @@ from apps.deployments.jobs.sending import (
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, EnvironmentSecret
 from apps.deployments.queries.connections import connection_for
+from apps.deployments.queries.repeating import why_not_repeated
 from apps.deployments.transitions import LeaseLost, end_deployment, move
 
 log = structlog.get_logger(__name__)
@@ -139,6 +140,7 @@ def _look(deployment: Deployment, fence: int) -> None:
 
 def _begin(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     """Prepare, then write the intent (state running); what is written here may be dispatched, once."""
+    _require_repeatable(deployment, attempt)
     dispatcher = dispatcher_of(deployment.plan["via"])
     is_remote = dispatcher.capabilities.remote
     attempt.connection = connection_for(deployment.environment, deployment.plan)
@@ -160,6 +162,15 @@ def _begin(deployment: Deployment, attempt: Attempt, fence: int) -> None:
         )
         attempt.external_run = external
         attempt.save(update_fields=["external_run", "sealed_secrets", "sealed_rendering", "connection"])
+
+
+def _require_repeatable(deployment: Deployment, attempt: Attempt) -> None:
+    """While it waited, something else may have run where this attempt leaves out what succeeded before."""
+    problem = why_not_repeated(
+        deployment, attempt=attempt.number, from_step=attempt.from_step, only_failed=attempt.only_failed
+    )
+    if problem:
+        raise Refused("nothing_to_repeat", problem)
 
 
 def _seal_secrets(deployment: Deployment) -> str:

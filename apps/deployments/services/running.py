@@ -20,7 +20,7 @@ from apps.deployments.lifecycle import HOLDS_LOCK, Event, Status
 from apps.deployments.models import Deployment, Environment, Step
 from apps.deployments.plans import deploys_from
 from apps.deployments.queries import is_superseded
-from apps.deployments.queries.repeating import can_repeat_failed
+from apps.deployments.queries.repeating import REPEATABLE, why_not_repeated
 from apps.deployments.transitions import (
     create_deployment,
     end_deployment,
@@ -154,9 +154,9 @@ def retry(
 ) -> Deployment:
     """A new attempt of the same intent, from step ``from_step`` (0 is the first; default: all of them).
 
-    ``only_failed``: in the run of the attempt before, what failed there is done again, and what succeeded is not;
-    :class:`Conflict` ``nothing_to_repeat`` where there is no such run any more. Every other attempt starts in a fresh
-    checkout. What holds a deployment is judged again first.
+    ``only_failed``: in the run of the attempt before, what failed there is done again, and what succeeded is not; every
+    other attempt starts in a fresh checkout. :class:`Conflict` ``nothing_to_repeat`` where what would be left out never
+    ran, or something else ran in the environment since. What holds a deployment is judged again first.
     """
     locked = lock_deployment(deployment)
     access.require_run(actor, locked)
@@ -165,11 +165,13 @@ def retry(
         raise InvalidInput(
             "unknown_step", f"There is no step {from_step}; steps go from 0 to {count - 1}.", field="from_step"
         )
-    if locked.status in {Status.FAILED, Status.CANCELLED}:
-        require_none_under_way(locked.change, locked.environment)
-    if only_failed:
-        _require_repeatable(locked, from_step)
+    if only_failed and from_step is not None:
+        message = "A new attempt begins at a step, or does again only what failed: choose one of the two."
+        raise InvalidInput("bad_retry", message, field="only_failed")
     start = from_step or 0
+    if locked.status in REPEATABLE:
+        require_none_under_way(locked.change, locked.environment)
+        _require_repeatable(locked, start, only_failed=only_failed)
     if locked.change.status == ChangeStatus.DONE:
         changes.resume(locked.change, actor=Actor.of(actor))
     move(
@@ -192,17 +194,10 @@ def retry(
     return locked
 
 
-def _require_repeatable(deployment: Deployment, from_step: int | None) -> None:
-    if from_step is not None:
-        message = "A new attempt begins at a step, or does again only what failed: choose one of the two."
-        raise InvalidInput("bad_retry", message, field="only_failed")
-    if deployment.status in {Status.FAILED, Status.CANCELLED} and not can_repeat_failed(deployment):
-        raise Conflict(
-            "nothing_to_repeat",
-            f"{deployment.label} has no run of which only what failed could be done again: "
-            f"{deployment.plan['via']} kept none, or something else ran in {deployment.environment.name} since. "
-            "Retry it as a whole.",
-        )
+def _require_repeatable(deployment: Deployment, start: int, *, only_failed: bool) -> None:
+    problem = why_not_repeated(deployment, attempt=deployment.attempts + 1, from_step=start, only_failed=only_failed)
+    if problem:
+        raise Conflict("nothing_to_repeat", problem)
 
 
 def _whereof(deployment: Deployment, start: int, *, only_failed: bool) -> str:
