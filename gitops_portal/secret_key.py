@@ -1,4 +1,4 @@
-"""The signing key: from the environment, or made once and kept in the data directory."""
+"""Keys of the installation: from the environment, or made once and kept in the data directory."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import secrets
 from pathlib import Path
 
 from gitops_portal import env
+
+SHORTEST_AUDIT_KEY = 32
 
 
 def load_secret_key(data_dir: Path, *, scaled_out: bool) -> str:
@@ -22,14 +24,27 @@ def load_secret_key(data_dir: Path, *, scaled_out: bool) -> str:
         raise env.BadEnvironment(
             "PORTAL_SECRET_KEY (or PORTAL_SECRET_KEY_FILE) must be set when the portal is scaled out."
         )
-    path = data_dir / "secret.key"
+    return _kept(data_dir / "secret.key")
+
+
+def load_audit_key(data_dir: Path) -> str:
+    """``PORTAL_AUDIT_KEY`` (or its ``_FILE``): what the published audit log is signed with, apart from all other keys."""
+    given = env.text("PORTAL_AUDIT_KEY")
+    if given and len(given) < SHORTEST_AUDIT_KEY:
+        raise env.BadEnvironment(
+            f"PORTAL_AUDIT_KEY is too short to be secret: {SHORTEST_AUDIT_KEY} characters or more."
+        )
+    return given or _kept(data_dir / "audit.key")
+
+
+def _kept(path: Path) -> str:
+    """The key in that file, which is made if need be; of two first starts one wins, and the other never reads half of it."""
     if not path.exists():
         _make_once(path)
     return path.read_text(encoding="ascii").strip()
 
 
 def _make_once(path: Path) -> None:
-    """Put a whole key in place; of two first starts one wins, and the other never reads half of it."""
     draft = path.with_name(f"secret.{secrets.token_hex(8)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="ascii") as file:

@@ -15,7 +15,7 @@ from typing import Any
 import dj_database_url
 
 from gitops_portal import caches, env, logs, traces
-from gitops_portal.secret_key import load_secret_key
+from gitops_portal.secret_key import load_audit_key, load_secret_key
 from gitops_portal.sign_in import *  # noqa: F403  # the sign-in settings are one page of their own
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -50,6 +50,14 @@ DATABASE_URL = env.url("DATABASE_URL", ("postgresql", "postgres", "sqlite"))
 REDIS_URL = env.url("REDIS_URL", ("redis", "rediss", "unix"))
 SECRET_KEY = load_secret_key(PORTAL_DATA_DIR, scaled_out=bool(DATABASE_URL and REDIS_URL) and not TESTING)
 PORTAL_ENCRYPTION_KEY = env.text("PORTAL_ENCRYPTION_KEY") or SECRET_KEY
+
+# --- the published audit log ---------------------------------------------------------------
+# Tests throw their databases away, and a log of a database that is gone would hold up the next one.
+PORTAL_AUDIT_PUBLISH = env.flag("PORTAL_AUDIT_PUBLISH", default=not TESTING)
+PORTAL_AUDIT_KEY = load_audit_key(PORTAL_DATA_DIR)
+PORTAL_AUDIT_REMOTE = env.text("PORTAL_AUDIT_REMOTE")
+PORTAL_AUDIT_REMOTE_USER = env.text("PORTAL_AUDIT_REMOTE_USER")
+PORTAL_AUDIT_REMOTE_TOKEN = env.text("PORTAL_AUDIT_REMOTE_TOKEN")
 
 # --- web ---------------------------------------------------------------------------------
 PORTAL_BIND_HOST = env.text("HOST", "127.0.0.1")

@@ -13,6 +13,7 @@ MADE = (
     "demo",
     "mirrors",
     "runs",
+    "audit.git",
     "portal.sqlite3",
     "portal.sqlite3-journal",
     "portal.sqlite3-wal",

@@ -21,7 +21,7 @@ from apps.accounts.handles import suggested_handle
 from apps.accounts.models import User
 from apps.accounts.oidc import SignInRefused, claims_of
 from apps.audit.actors import Actor
-from apps.audit.services import record
+from apps.audit.services import hold_log, record
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +61,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     @transaction.atomic
     def login(self, request: Any, user: User) -> None:
         """Start the session (its key is new) and record it, or neither."""
+        hold_log()  # a log that takes nothing refuses here, before there is half a session
         super().login(request, user)
         methods = request.session.get("account_authentication_methods") or [{}]
         method = str(methods[-1].get("method", "password"))

@@ -12,7 +12,7 @@ from apps.audit.models import AuditEntry
 from apps.changes import queries as changes
 from apps.changes.models import ChangeRequest, Revision
 from apps.deployments.models import Deployment, DeploymentEvent, Environment
-from apps.presentation.audit_chain import Checked
+from apps.presentation.audit_chain import Checked, PublishedLog
 from apps.repositories.models import Repository, RepositoryRole
 from apps.reviews.marks import Marks
 from apps.reviews.models import Assignment, DraftComment, Review, Thread
@@ -345,4 +345,19 @@ def chain_json(found: Checked) -> dict[str, Any]:
         "problem": found.problem or None,
         "head_seq": found.seq,
         "head_hash": found.hash,
+        "published": found.published,
+    }
+
+
+def checkpoint_json(found: PublishedLog) -> dict[str, Any]:
+    row = found.row
+    return {
+        "size": row.size,
+        "root_hash": row.root or None,
+        "commit": row.commit or None,
+        "note": found.note or None,
+        "verifier": found.verifier,
+        "published_at": row.published_at,
+        "copied": found.copied,
+        "problem": found.held or row.failure or None,
     }

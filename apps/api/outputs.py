@@ -375,3 +375,19 @@ class ChainOut(Out):
     problem = maybe_text()
     head_seq = whole()
     head_hash = string()
+    published = whole(help_text="How many of the first entries were found to be those of the published log.")
+
+
+class CheckpointOut(Out):
+    """How far the audit log is published in Git, and the signed note that says so."""
+
+    size = whole(help_text="How many entries it covers; 0 before the first time.")
+    root_hash = maybe_text("The Merkle tree hash over them, hexadecimal.")
+    commit = maybe_text("In audit.git, under refs/portal/audit.")
+    note = maybe_text("The checkpoint with its signature (C2SP tlog-checkpoint).")
+    verifier = string(help_text="The public key of the log (C2SP signed-note).")
+    published_at = maybe_moment()
+    copied = serializers.BooleanField(
+        allow_null=True, help_text="Whether the copy elsewhere has it; null: there is none."
+    )
+    problem = maybe_text("Why it is not further, or why everything is held.")

@@ -284,6 +284,7 @@ urlpatterns = [
     ),
     path("timeline/", route(timeline.list_happenings), name="timeline"),
     path("audit/", route(audit.list_entries), name="audit"),
+    path("audit/checkpoint/", route(audit.checkpoint), name="audit-checkpoint"),
     path("audit/verify/", route(audit.verify_chain), name="audit-verify"),
     re_path(r"^.*$", unknown_address, name="unknown"),
 ]

@@ -7,6 +7,9 @@ the complete list of what can happen in the portal.
 from __future__ import annotations
 
 ACTIONS: dict[str, str] = {
+    # the log itself
+    "audit.recovered": "Forgotten entries taken back from the published log",
+    "audit.begun_anew": "A new published log begun",
     # accounts
     "session.started": "Signed in",
     "session.refused": "Sign-in refused",

@@ -7,6 +7,8 @@ from typing import Any
 from django.db import models
 
 from apps.audit.canonical import VERSION, ZERO_HASH, instant
+from apps.core.fields import OidField
+from apps.core.leases import Leased, LeasedQuerySet
 
 
 class AuditEntry(models.Model):
@@ -63,9 +65,35 @@ class AuditHead(models.Model):
     id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY)
     seq = models.PositiveBigIntegerField(default=0)
     hash = models.CharField(max_length=64, default=ZERO_HASH)
+    held = models.CharField(max_length=500, blank=True)
+    """Why nothing may be recorded, so nothing be done: this log is not the one that was published."""
 
     class Meta:
         constraints = [models.CheckConstraint(name="audit_one_head", condition=models.Q(id=1))]
 
     def __str__(self) -> str:
         return f"head at #{self.seq}"
+
+
+class Publication(Leased):
+    """The single row that tells how much of the log is published; the truth is the ref in Git."""
+
+    ONLY = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY)
+    size = models.PositiveBigIntegerField(default=0)
+    root = models.CharField(max_length=64, blank=True)
+    commit = OidField()
+    published_at = models.DateTimeField(null=True)
+    pushed = OidField()
+    """The commit that the remote has, if there is a remote."""
+    retry_at = models.DateTimeField(null=True)
+    failure = models.CharField(max_length=500, blank=True)
+
+    objects = LeasedQuerySet["Publication"].as_manager()
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="audit_one_publication", condition=models.Q(id=1))]
+
+    def __str__(self) -> str:
+        return f"published up to #{self.size}"

@@ -13,6 +13,7 @@ from apps.audit.actions import ACTIONS
 from apps.audit.actors import Actor
 from apps.audit.canonical import ZERO_HASH, entry_hash
 from apps.audit.models import AuditEntry, AuditHead
+from apps.audit.published import Held, require_current
 from apps.audit.sanitising import clean_data, clean_text
 from apps.core.clock import now
 from apps.core.context import request_id
@@ -124,6 +125,9 @@ def _locked_head() -> AuditHead:
         fresh = AuditHead(pk=AuditHead.ONLY, seq=0, hash=ZERO_HASH)
         AuditHead.objects.bulk_create([fresh], ignore_conflicts=True)
         head = locked.get()
+    if head.held:
+        raise Held("audit_log_held", f"Nothing can be recorded or changed now. {head.held}")
+    require_current(head.seq)
     if head.seq == 0 and AuditEntry.objects.exists():
         # Starting again at zero would hide that somebody removed the head.
         raise Conflict(

@@ -1,15 +1,18 @@
-"""Checking the chain from the rows alone. What it proves and what not: docs/audit.md."""
+"""Checking the chain from its rows, and against the published log. What it proves and what not: docs/audit.md."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db import DatabaseError, connection
 
 from apps.audit import triggers
-from apps.audit.canonical import ZERO_HASH, entry_hash
+from apps.audit.canonical import ZERO_HASH, canonical_json
 from apps.audit.models import AuditEntry, AuditHead
+from apps.audit.published import Held, read
+from apps.audit.tlog import Tree, leaf_hash
 
 CHUNK = 2_000
 
@@ -26,13 +29,14 @@ class Head:
 class Report:
     """``entries``: how many were checked and found good. ``first_bad``: the ``seq`` at which the chain
     breaks, ``None`` if it does not, or if only the head or the triggers are wrong. ``problem``: a
-    sentence, empty when ``ok``."""
+    sentence, empty when ``ok``. ``published``: how many of the entries are those of the published log."""
 
     entries: int
     ok: bool
     first_bad: int | None
     problem: str
     head: Head
+    published: int = 0
 
 
 class _Broken(Exception):
@@ -50,18 +54,56 @@ def verify(*, from_seq: int = 1) -> Report:
     checked = 0
     last = Head(0, ZERO_HASH)
     before = _stored_head()
+    published = _Published()
     try:
+        published.open()
         last = _trusted(from_seq)
         for entry in _stream(from_seq):
-            _check(entry, last)
+            raw = _check(entry, last)
             last = Head(entry.seq, entry.hash)
             checked += 1
             _check_head(before, last)
+            published.compare(entry.seq, raw)
         _check_end(before, last)
+        published.compare_end(last)
         _check_triggers()
     except _Broken as broken:
         return Report(checked, ok=False, first_bad=broken.seq, problem=broken.problem, head=last)
-    return Report(checked, ok=True, first_bad=None, problem="", head=last)
+    return Report(checked, ok=True, first_bad=None, problem="", head=last, published=published.equal)
+
+
+class _Published:
+    """The newest checkpoint of the published log, if there is one; ``equal``: how many entries were found to be those that it signs."""
+
+    def __init__(self) -> None:
+        self.equal = 0
+        self._size = 0
+        self._root = b""
+        self._tree = Tree(keep=False)
+
+    def open(self) -> None:
+        try:
+            found = read() if settings.PORTAL_AUDIT_PUBLISH else None
+        except Held as problem:
+            raise _Broken(None, problem.message) from problem
+        if found is not None:
+            self._size, self._root = found.size, found.checkpoint.root
+
+    def compare(self, seq: int, raw: bytes) -> None:
+        """A walk that begins later than at the first entry has no root to compare."""
+        if not seq == self._tree.size + 1 <= self._size:
+            return
+        self._tree.append(raw)
+        if seq == self._size:
+            if self._tree.root() != self._root:
+                raise _Broken(
+                    None, f"The first {seq} entries are not those that were published: the log was rewritten."
+                )
+            self.equal = seq
+
+    def compare_end(self, last: Head) -> None:
+        if last.seq < self._size:
+            raise _Broken(last.seq + 1, f"Entry {last.seq + 1} is missing: {self._size} are published.")
 
 
 def _stored_head() -> Head | None:
@@ -88,19 +130,21 @@ def _stream(from_seq: int) -> Iterator[AuditEntry]:
         raise _Broken(seen + 1, f"A row after entry {seen} cannot be read: {error}.") from error
 
 
-def _check(entry: AuditEntry, last: Head) -> None:
+def _check(entry: AuditEntry, last: Head) -> bytes:
+    """The bytes that were hashed."""
     if entry.seq != last.seq + 1:
         raise _Broken(last.seq + 1, f"Entry {last.seq + 1} is missing: entry {entry.seq} follows {last.seq}.")
     if entry.prev_hash != last.hash:
         raise _Broken(entry.seq, f"Entry {entry.seq} does not continue entry {last.seq}: the chain is broken.")
     try:
-        good = entry_hash(entry.document()) == entry.hash
+        raw = canonical_json(entry.document())
     except (ValueError, TypeError, AttributeError):
-        good = False
-    if not good:
+        raw = b""
+    if leaf_hash(raw).hex() != entry.hash:
         raise _Broken(entry.seq, f"Entry {entry.seq} was altered: its content does not give its hash.")
     if not isinstance(entry.actor, dict) or entry.actor.get("name") != entry.actor_name:
         raise _Broken(entry.seq, f"Entry {entry.seq} was altered: the indexed name is not the actor's.")
+    return raw
 
 
 def _check_head(head: Head | None, entry: Head) -> None:

@@ -27,11 +27,14 @@ POINTS: dict[str, str] = {
     "K11": "a merge, pushed and that not recorded",
     "K13": "a run, dispatched and that not recorded",
     "K14": "a run of one environment over, the next not begun",
+    "K15": "entries, committed and not published",
+    "K16": "entries, in a commit that no ref leads to",
+    "K16P": "entries, published here and not copied elsewhere",
     "K18": "a merge, its commit being written",
     "S4": "a landed merge, compared and that not recorded",
 }
 """Where one stands. The others of the table are no places in this code: K3 and K19 are the database's, K12 Git's, K20 Redis's,
-K21 and K22 the operator's; K15 to K17 come with the publisher of the log."""
+K17 is a second publisher's, K21 and K22 the operator's."""
 
 
 class BadFailpoint(ValueError):

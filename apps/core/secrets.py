@@ -13,9 +13,9 @@ from django.conf import settings
 from apps.core.errors import Unavailable
 
 
-def derived_key(purpose: str) -> bytes:
-    """A key of 32 bytes for one ``purpose``, derived from the portal's encryption key."""
-    return _derived(settings.PORTAL_ENCRYPTION_KEY, purpose)
+def derived_key(purpose: str, master: str = "") -> bytes:
+    """A key of 32 bytes for one ``purpose``, derived from ``master`` or the portal's encryption key."""
+    return _derived(master or settings.PORTAL_ENCRYPTION_KEY, purpose)
 
 
 @lru_cache(maxsize=16)

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 import structlog
+from django.conf import settings
 from django.db import close_old_connections
 from django.db.models import Count, Max
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from apps.audit.models import AuditHead
+from apps.audit.models import AuditHead, Publication
 from apps.core.clock import now
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, DeploymentEvent, MergeIntent
@@ -122,10 +123,20 @@ def _merges() -> Iterable[Metric]:
 
 
 def _numbers() -> Iterable[Metric]:
+    newest = AuditHead.objects.first() or AuditHead()
     head = GaugeMetricFamily("portal_audit_head", "Number of the newest audit entry.")
-    head.add_metric((), AuditHead.objects.aggregate(seq=Max("seq"))["seq"] or 0)
+    head.add_metric((), newest.seq)
+    held = GaugeMetricFamily(
+        "portal_audit_held", "1: the log is not the published one, and nothing is recorded or done."
+    )
+    held.add_metric((), bool(newest.held))
+    row = Publication.objects.first() or Publication()
+    published = GaugeMetricFamily("portal_audit_published", "Number of the newest published audit entry.")
+    published.add_metric((), row.size)
+    late = GaugeMetricFamily("portal_audit_copy_late", "1: the copy elsewhere is not as far as the published log.")
+    late.add_metric((), bool(settings.PORTAL_AUDIT_REMOTE) and row.pushed != row.commit)
     events = GaugeMetricFamily(
         "portal_deployment_events", "Events ever stored (the newest key: counting reads them all)."
     )
     events.add_metric((), DeploymentEvent.objects.aggregate(pk=Max("pk"))["pk"] or 0)
-    return head, events
+    return head, held, published, late, events

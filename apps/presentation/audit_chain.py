@@ -9,14 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.core.cache import cache
 
 from apps.accounts.models import User
-from apps.audit import verification
-from apps.audit.models import AuditEntry
+from apps.audit import published, verification
+from apps.audit.models import AuditEntry, AuditHead, Publication
 from apps.core.clock import now
 
-KEY = "audit:verification"
+KEY = "audit:verification:2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +32,22 @@ class Checked:
     hash: str
     first_bad: int | None
     problem: str
+    published: int
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """``state``: a key of the words (verified, not_verified, broken). ``newer``: entries since the check."""
+    """``state``: a key of the words (verified, not_verified, broken). ``newer``: entries since the check.
+
+    ``held``: why nothing is recorded now. ``publication``: how far the log is published; ``None`` before the first time.
+    """
 
     state: str
     checked: Checked | None
     seq: int
     newer: int
+    held: str
+    publication: Publication | None
 
 
 def check_chain(user: User) -> Checked:
@@ -55,18 +62,46 @@ def check_chain(user: User) -> Checked:
         report.head.hash,
         report.first_bad,
         report.problem,
+        report.published,
     )
     cache.set(KEY, found, None)
     return found
 
 
 def chain() -> Chain:
-    """The panel's facts; one query."""
+    """The panel's facts; three queries."""
     last = AuditEntry.objects.order_by("-seq").values_list("seq", flat=True).first() or 0
+    held = AuditHead.objects.values_list("held", flat=True).first() or ""
+    publication = Publication.objects.exclude(commit="").first()
     checked: Checked | None = cache.get(KEY)
+    newer = max(0, last - (checked.seq if checked else 0))
+    return Chain(_state(checked, last), checked, last, newer, held, publication)
+
+
+def _state(checked: Checked | None, last: int) -> str:
     if checked is None:
-        return Chain("not_verified", None, last, last)
-    newer = max(0, last - checked.seq)
+        return "not_verified"
     if not checked.ok:
-        return Chain("broken", checked, last, newer)
-    return Chain("not_verified" if newer or last < checked.seq else "verified", checked, last, newer)
+        return "broken"
+    return "verified" if last == checked.seq else "not_verified"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedLog:
+    """``copied``: whether the copy elsewhere is as far; ``None`` where there is none. ``note``: empty before the first time."""
+
+    row: Publication
+    note: str
+    verifier: str
+    copied: bool | None
+    held: str
+
+
+def published_log() -> PublishedLog:
+    """What an auditor needs to compare a clone of the published log with this portal."""
+    row = Publication.objects.first() or Publication()
+    held = AuditHead.objects.values_list("held", flat=True).first() or ""
+    copied = row.pushed == row.commit if settings.PORTAL_AUDIT_REMOTE else None
+    return PublishedLog(
+        row, published.note(row.commit) if row.commit else "", published.signer().verifier, copied, held
+    )

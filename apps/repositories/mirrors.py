@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-
-from django.conf import settings
 
 from apps.core.clock import now
 from apps.core.errors import PortalError
@@ -15,7 +13,7 @@ from apps.core.secrets import decrypt
 from apps.repositories.models import Repository
 from apps.vcs import gateway, remotes
 from apps.vcs.errors import GitFailed
-from apps.vcs.limits import DEFAULT_LIMITS, MIB, Limits
+from apps.vcs.installation import limits, source
 from apps.vcs.paths import display
 from apps.vcs.pool import DEFAULT_POOL
 from apps.vcs.refs import list_branches
@@ -35,35 +33,6 @@ class Fetched:
     branches: dict[str, str]
     rebuilt: bool = False
     refused: tuple[str, ...] = ()
-
-
-def reach() -> remotes.Reach:
-    """What this installation may talk to, from its settings."""
-    hosts = frozenset(settings.PORTAL_GIT_ALLOWED_HOSTS)
-    return remotes.Reach(
-        local_dirs=tuple(Path(folder) for folder in settings.PORTAL_LOCAL_REPOSITORY_DIRS),
-        private_hosts=hosts,
-        http_hosts=hosts if settings.PORTAL_GIT_PLAIN_HTTP else frozenset(),
-        state_dir=Path(settings.PORTAL_DATA_DIR),
-    )
-
-
-def limits() -> Limits:
-    """The limits of this installation (seconds and bytes)."""
-    return replace(
-        DEFAULT_LIMITS,
-        fetch_seconds=float(settings.PORTAL_GIT_TIMEOUT),
-        push_seconds=float(settings.PORTAL_GIT_TIMEOUT),
-        probe_seconds=float(settings.PORTAL_GIT_PROBE_TIMEOUT),
-        repository_bytes=int(settings.PORTAL_MIRROR_MAX_MB * MIB),
-    )
-
-
-def source(url: str, *, username: str = "", secret: str = "", ssh_key: str = "") -> remotes.Source:
-    """A remote with clear-text credentials; ``InvalidInput url_refused`` when its address is not allowed."""
-    allowed = reach()
-    remotes.check_url(url, local_dirs=allowed.local_dirs, http_hosts=allowed.http_hosts)
-    return remotes.Source(url=url, username=username, secret=secret, ssh_key=ssh_key, reach=allowed)
 
 
 def source_of(repository: Repository) -> remotes.Source:

@@ -12,8 +12,9 @@ from apps.core.errors import InvalidInput
 from apps.vcs import gateway
 from apps.vcs.history import Signature
 from apps.vcs.paths import encode
-from apps.vcs.refs import branch_tip, check_branch_name
+from apps.vcs.refs import HEADS, PORTAL, branch_tip, check_branch_name
 
+UNMADE = f"{PORTAL}unmade"
 EXECUTABLE = "100755"
 PLAIN = "100644"
 
@@ -41,10 +42,44 @@ def add_commit(
     new commit. Equal input gives an equal commit.
     """
     check_branch_name(branch)
-    stream = [f"commit refs/heads/{branch}".encode(), b"author " + _person(author), b"committer " + _person(author)]
-    stream.append(_data(encode(message)))
-    if parent:
-        stream.append(f"from {parent}".encode())
+    stream = _commit(HEADS + branch, parent=parent, message=message, author=author)
+    stream += _changes(files, executables)
+    gateway.run(git_dir, "fast-import", ["--quiet", "--done", "--force"], stdin=_ended(stream))
+    tip = branch_tip(git_dir, branch)
+    if tip is None:
+        raise InvalidInput("nothing_written", f"Git did not make the branch {branch}.")
+    return tip
+
+
+def add_loose_commit(
+    git_dir: Path,
+    *,
+    parent: str,
+    files: Mapping[str, bytes | None],
+    message: str,
+    author: Signature,
+    anew: bool = False,
+) -> str:
+    """The same without a branch: a commit that no ref leads to yet. Its oid.
+
+    ``anew``: nothing of the parent's tree stays.
+    """
+    stream = _commit(UNMADE, parent=parent, message=message, author=author)
+    stream[1:1] = [b"mark :1"]
+    stream += [b"deleteall"] if anew else []
+    stream += _changes(files, frozenset())
+    # fast-import moves a ref with each commit; one that is reset to nothing is never made (git-fast-import(1), reset).
+    stream += [b"get-mark :1", f"reset {UNMADE}".encode(), f"from {gateway.ZERO_OID}\n".encode()]
+    return gateway.run(git_dir, "fast-import", ["--quiet", "--done", "--force"], stdin=_ended(stream)).decode().strip()
+
+
+def _commit(ref: str, *, parent: str, message: str, author: Signature) -> list[bytes]:
+    stream = [f"commit {ref}".encode(), b"author " + _person(author), b"committer " + _person(author)]
+    return [*stream, _data(encode(message)), *([f"from {parent}".encode()] if parent else [])]
+
+
+def _changes(files: Mapping[str, bytes | None], executables: frozenset[str]) -> list[bytes]:
+    stream: list[bytes] = []
     for path, content in files.items():
         name = _path(path)
         if content is None:
@@ -52,12 +87,11 @@ def add_commit(
         else:
             mode = EXECUTABLE if path in executables else PLAIN
             stream += [f"M {mode} inline ".encode() + name, _data(content)]
-    stream.append(b"done\n")
-    gateway.run(git_dir, "fast-import", ["--quiet", "--done", "--force"], stdin=b"\n".join(stream))
-    tip = branch_tip(git_dir, branch)
-    if tip is None:
-        raise InvalidInput("nothing_written", f"Git did not make the branch {branch}.")
-    return tip
+    return stream
+
+
+def _ended(stream: list[bytes]) -> bytes:
+    return b"\n".join([*stream, b"done\n"])
 
 
 def _data(content: bytes) -> bytes:

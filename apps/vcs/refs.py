@@ -84,8 +84,7 @@ def pin(git_dir: Path, ref: str, oid: str) -> None:
 
     :class:`Conflict` ``ref_taken`` when the ref holds another object: a pin never moves.
     """
-    if not ref.startswith(PORTAL) or not is_branch_name(ref.removeprefix(PORTAL)):
-        raise InvalidInput("bad_ref", "The portal pins objects only under refs/portal/.")
+    _require_own(ref)
     require_oid(oid)
     done = gateway.call(git_dir, "update-ref", ["--no-deref", ref, oid, gateway.ZERO_OID])
     if done.code == 0:
@@ -98,11 +97,25 @@ def pin(git_dir: Path, ref: str, oid: str) -> None:
         raise Conflict("ref_taken", message, ref=ref, held=held, wanted=oid)
 
 
+def move(git_dir: Path, ref: str, *, new: str, old: str) -> bool:
+    """Set a ref of the portal's own to ``new`` if it still is ``old`` (empty: if it is not there); whether it was."""
+    _require_own(ref)
+    done = gateway.call(git_dir, "update-ref", ["--no-deref", ref, require_oid(new), old or gateway.ZERO_OID])
+    if done.code and (resolve(git_dir, ref) or "") == old:
+        raise gateway.failed("update-ref", done)
+    return done.code == 0
+
+
 def list_refs(git_dir: Path, prefix: str = PORTAL) -> dict[str, str]:
     """Full ref → oid for all refs below ``prefix`` (``refs/portal/…/``), sorted."""
     raw = gateway.run(git_dir, "for-each-ref", ["--format=%(objectname) %(refname)", prefix])
     pairs = (line.split(b" ", 1) for line in raw.splitlines())
     return {decode(ref): oid.decode() for oid, ref in pairs}
+
+
+def _require_own(ref: str) -> None:
+    if not ref.startswith(PORTAL) or not is_branch_name(ref.removeprefix(PORTAL)):
+        raise InvalidInput("bad_ref", "The portal pins objects only under refs/portal/.")
 
 
 def _require_repository(git_dir: Path) -> None:

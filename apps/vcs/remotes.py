@@ -33,7 +33,7 @@ from apps.vcs.transport import plain, reason, talk
 
 __all__ = [
     "Fetched", "Probe", "PushOutcome", "Reach", "Source", "SourceKind",
-    "check_url", "fetch", "mirror_into", "probe", "push_with_lease", "remote_tip",
+    "check_url", "fetch", "follow", "mirror_into", "pack_if_scattered", "probe", "push_with_lease", "remote_tip",
 ]  # fmt: skip
 
 logger = logging.getLogger(__name__)
@@ -182,7 +182,7 @@ def fetch(source: Source, git_dir: Path, *, limits: Limits = DEFAULT_LIMITS) -> 
         after = list_branches(git_dir)
         if before != after:
             _write_commit_graph(git_dir, limits)
-            _pack_if_scattered(git_dir, limits)
+            pack_if_scattered(git_dir, limits)
     return Fetched(before, after, refused)
 
 
@@ -243,6 +243,19 @@ def _sweep(git_dir: Path) -> None:
         leftover.unlink(missing_ok=True)
     for leftover in (git_dir / "objects").glob("tmp_objdir-*"):
         shutil.rmtree(leftover, ignore_errors=True)
+
+
+def follow(source: Source, git_dir: Path, ref: str, *, limits: Limits = DEFAULT_LIMITS) -> None:
+    """Bring one of the portal's own refs to where the remote has it, if that is forward; else :class:`Conflict` ``ref_diverged``."""
+    # A quiet fetch does not say what it refused, and one that does not look for forced updates refuses none (Git 2.39).
+    flags = [flag for flag in FETCH_FLAGS if flag not in {"--prune", "--quiet", "--no-show-forced-updates"}]
+    with _locked(git_dir, limits):
+        done = talk(source, git_dir, "fetch", flags, [f"{_checked_ref(ref)}:{ref}"],
+                    seconds=limits.fetch_seconds, limits=limits)  # fmt: skip
+    if b"[rejected]" in done.stderr:
+        raise Conflict("ref_diverged", f"{ref} of the remote is not ahead of ours: each has what the other lacks.")
+    if done.code != 0:
+        raise reason(done)
 
 
 def push_with_lease(
@@ -344,8 +357,8 @@ def _write_commit_graph(git_dir: Path, limits: Limits) -> None:
     _tidy(git_dir, "commit-graph", flags, limits)
 
 
-def _pack_if_scattered(git_dir: Path, limits: Limits) -> None:
-    # Git's own measure (gc.auto): a 256th of the loose objects is looked at. Nothing is ever pruned.
+def pack_if_scattered(git_dir: Path, limits: Limits = DEFAULT_LIMITS) -> None:
+    """Pack what stands alone when that has become much, by Git's own measure (gc.auto). Nothing is ever pruned."""
     sample = git_dir / "objects" / "17"
     loose = len(list(sample.iterdir())) if sample.is_dir() else 0
     packs = len(list((git_dir / "objects" / "pack").glob("*.pack")))

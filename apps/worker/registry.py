@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from apps.core.work import Job
 
-CONTEXTS = ("repositories", "changes", "reviews", "deployments", "runbooks", "notifications")
+CONTEXTS = ("audit", "repositories", "changes", "reviews", "deployments", "runbooks", "notifications")
 
 
 @cache

@@ -285,5 +285,6 @@ ROWS = [
     ),
     Row("GET timeline", signed_in(200)),
     Row("GET audit", who(AUDIT, 200, outsider=403)),
+    Row("GET audit-checkpoint", who(AUDIT, 200, outsider=403)),
     Row("POST audit-verify", who(AUDIT, 200, outsider=403)),
 ]

@@ -66,7 +66,7 @@ READS = [
     "changes/{approved}/reviews/", "changes/{review}/assignments/", "changes/{review}/reviewers/", "repositories/infra/rebalance/", "repositories/infra/outside-changes/", "repositories/infra/claims/", "repositories/infra/freezes/", "changes/{done}/merge/", "me/absences/",
     "changes/{review}/renderings/", "changes/{review}/renderings/staging/broken/", "changes/{review}/overrides/", "changes/{review}/overlaps/", "changes/{review}/inverse/", "changes/{merged}/start/", "deployments/{succeeded}/bring-back/", "changes/{review}/policy/", "changes/{done}/verdicts/", "calendar/", "changes/{review}/schedule/", "changes/{review}/emergency/", "changes/{review}/checks/", "changes/{review}/threads/", "changes/{review}/drafts/", "changes/{review}/viewed/", "changes/{review}/attention/",
     "queue/", "queue/arrangement/", "inbox/", "deployments/",
-    "deployments/{failed}/", "deployments/{waiting}/", "deployments/{succeeded}/events/", "environments/", "environments/board/", "environments/infra/staging/status-page/", "environments/infra/staging/drift/", "environments/compare/?from=infra%2Fstaging&to=infra%2Fproduction", "audit/", "timeline/?from=2020-01-01", "connections/", "connections/corp/",
+    "deployments/{failed}/", "deployments/{waiting}/", "deployments/{succeeded}/events/", "environments/", "environments/board/", "environments/infra/staging/status-page/", "environments/infra/staging/drift/", "environments/compare/?from=infra%2Fstaging&to=infra%2Fproduction", "audit/", "audit/checkpoint/", "timeline/?from=2020-01-01", "connections/", "connections/corp/",
 ]  # fmt: skip
 WRITES = [
     ("changes/", {"repository": "infra", "title": "Ask"}, 201),

@@ -137,7 +137,14 @@ def post(who: str, url: str, body: dict[str, Any], key: str) -> None:
     sys.stderr.write(f"{url}: {answer.status_code} {answer.content[:500]!r}\n")
 
 
-ACTS: dict[str, Callable[..., None]] = {act.__name__: act for act in (sweep, post)}
+def publish() -> None:
+    """One turn of the publisher of the log."""
+    from apps.audit import publishing
+
+    publishing.publish()
+
+
+ACTS: dict[str, Callable[..., None]] = {act.__name__: act for act in (sweep, post, publish)}
 
 
 def tell(said: dict[str, Any]) -> None:

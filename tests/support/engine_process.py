@@ -39,11 +39,13 @@ def environment(tmp_path: Path, **more: str) -> dict[str, str]:
         "PORTAL_DATA_DIR": str(settings.PORTAL_DATA_DIR),
         "PORTAL_SECRET_KEY": settings.SECRET_KEY,
         "PORTAL_ENCRYPTION_KEY": settings.PORTAL_ENCRYPTION_KEY,
+        "PORTAL_AUDIT_KEY": settings.PORTAL_AUDIT_KEY,
         "PORTAL_LOCAL_REPOSITORY_DIRS": str(tmp_path),
         "PORTAL_LEASE_SECONDS": "1",
         "PORTAL_STEP_GRACE_SECONDS": "0.3",
         "PORTAL_POLL_SECONDS": "1",
         "PORTAL_ENGINE": "embedded",
+        "PORTAL_AUDIT_PUBLISH": "false",
         **more,
     }
 

@@ -6,12 +6,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.api import outputs, shapes
-from apps.api.answers import audit_json, chain_json
+from apps.api.answers import audit_json, chain_json, checkpoint_json
 from apps.api.endpoints import endpoint, query
 from apps.api.lookups import caller
 from apps.api.pages import AFTER, LIMIT, number_parameter, page, page_size
 from apps.presentation import audit_pages
-from apps.presentation.audit_chain import check_chain
+from apps.presentation.audit_chain import check_chain, published_log
 
 FILTERS = [
     query("actor", "Who did it, by username."),
@@ -45,3 +45,10 @@ def verify_chain(request: Request) -> Response:
     audit_pages.entry_filter(caller(request), {})
     found = check_chain(caller(request))
     return Response(chain_json(found))
+
+
+@endpoint("GET", response=outputs.CheckpointOut, summary="The published log")
+def checkpoint(request: Request) -> Response:
+    """How far the log is published in Git, with the signed checkpoint that an auditor compares with a clone."""
+    audit_pages.entry_filter(caller(request), {})
+    return Response(checkpoint_json(published_log()))

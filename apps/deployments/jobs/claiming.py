@@ -19,8 +19,7 @@ from apps.core.errors import Conflict, Unavailable
 from apps.core.failpoints import failpoint
 from apps.deployments.models import MergeIntent
 from apps.deployments.transitions import portal_identity
-from apps.repositories import mirrors
-from apps.vcs import merging, remotes
+from apps.vcs import installation, merging, remotes
 
 PREFIX = "refs/portal/dispatched/"
 ELSEWHERE = "claimed_elsewhere"
@@ -51,9 +50,9 @@ def claim(intent: MergeIntent, source: remotes.Source, write: Write) -> None:
         intent.claim_nonce = nonce
     ref, own = ref_of(intent), _object(intent)
     git_dir = intent.change.repository.mirror_path
-    outcome = remotes.push_with_lease(source, git_dir, ref=ref, new=own, old=None, limits=mirrors.limits())
+    outcome = remotes.push_with_lease(source, git_dir, ref=ref, new=own, old=None, limits=installation.limits())
     failpoint("K10")
-    found = own if outcome.is_accepted else remotes.remote_tip(source, ref, limits=mirrors.limits())
+    found = own if outcome.is_accepted else remotes.remote_tip(source, ref, limits=installation.limits())
     if found is None and outcome.status == "refused":
         _go_on_without(intent, outcome.message, write)
         return

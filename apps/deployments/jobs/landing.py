@@ -39,7 +39,7 @@ from apps.repositories.models import Repository
 from apps.repositories.services import expect_push, note_push
 from apps.reviews.models import News
 from apps.reviews.transitions import tell
-from apps.vcs import history, merging, objects, remotes
+from apps.vcs import history, installation, merging, objects, remotes
 from apps.vcs.history import Signature
 
 log = structlog.get_logger(__name__)
@@ -109,7 +109,7 @@ def _try(intent: MergeIntent, fence: int) -> None:
     intent.merge_commit = commit
     ref = f"refs/heads/{revision.target_branch}"
     source = mirrors.source_of(repository)
-    tip = remotes.remote_tip(source, ref, limits=mirrors.limits())
+    tip = remotes.remote_tip(source, ref, limits=installation.limits())
     if tip != revision.target_oid and not _is_there(intent, commit, tip):
         _return_moved(intent, fence, tip)
         return
@@ -119,7 +119,7 @@ def _try(intent: MergeIntent, fence: int) -> None:
     refusal = ""
     if tip == revision.target_oid:
         refusal = _push(intent, fence, source, ref, commit)
-        tip = remotes.remote_tip(source, ref, limits=mirrors.limits())  # it decides, whatever the push said
+        tip = remotes.remote_tip(source, ref, limits=installation.limits())  # it decides, whatever the push said
     if tip and _is_there(intent, commit, tip):
         _look_again(intent)
         _land(intent, fence, commit, tip=tip)
@@ -152,7 +152,7 @@ def _adopt(intent: MergeIntent, fence: int) -> None:
     repository, revision = intent.change.repository, intent.revision
     ref = f"refs/heads/{revision.target_branch}"
     source = mirrors.source_of(repository)
-    tip = remotes.remote_tip(source, ref, limits=mirrors.limits())
+    tip = remotes.remote_tip(source, ref, limits=installation.limits())
     if _is_frozen(intent, fence):
         return
     if tip and _is_there(intent, revision.head_oid, tip):
@@ -189,7 +189,7 @@ def _push(intent: MergeIntent, fence: int, source: remotes.Source, ref: str, com
     _hold(intent, fence)
     git_dir = intent.change.repository.mirror_path
     outcome = remotes.push_with_lease(
-        source, git_dir, ref=ref, new=commit, old=intent.revision.target_oid, limits=mirrors.limits()
+        source, git_dir, ref=ref, new=commit, old=intent.revision.target_oid, limits=installation.limits()
     )
     failpoint("K11")
     return (outcome.message or "no reason given") if outcome.status == "refused" else ""

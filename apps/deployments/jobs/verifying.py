@@ -25,7 +25,7 @@ from apps.repositories.models import RepositoryRole
 from apps.repositories.roles import Role
 from apps.reviews.models import News
 from apps.reviews.transitions import tell
-from apps.vcs import landed
+from apps.vcs import installation, landed
 
 log = structlog.get_logger(__name__)
 LOOKS = 3
@@ -66,7 +66,7 @@ def _compare(intent: MergeIntent) -> str:
         repository.mirror_path,
         branch=revision.target_branch,
         commit=change.merge_commit,
-        limits=mirrors.limits(),
+        limits=installation.limits(),
     )
     if not found.tree:
         what = f"does not contain {change.merge_commit[:12]}, the merge of {change.label}" if found.tip else "is gone"

@@ -23,7 +23,7 @@ from apps.repositories.queries import is_usable_name
 from apps.repositories.roles import Role
 from apps.repositories.services.members import Principal, check_role, resolve_members, write_role
 from apps.repositories.transitions import announce, record_first_tips
-from apps.vcs import remotes
+from apps.vcs import installation, remotes
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 RESERVED = frozenset({"new", "connect"})
@@ -59,7 +59,7 @@ def connect_repository(
     roles = _wanted_roles(members or {})
     if Repository.objects.filter(name__iexact=name).exists():
         raise name_taken(name)
-    remote = mirrors.source(url, username=username, secret=secret, ssh_key=ssh_key)
+    remote = installation.source(url, username=username, secret=secret, ssh_key=ssh_key)
     repository = Repository(
         name=name,
         url=url,
@@ -77,8 +77,10 @@ def connect_repository(
 def _copy_and_write(
     actor: User, repository: Repository, remote: remotes.Source, wanted: str, roles: list[tuple[Principal, str]]
 ) -> None:
-    choose_default_branch(wanted, remotes.probe(remote, limits=mirrors.limits()))  # before anything large is copied
-    copied = remotes.mirror_into(remote, repository.mirror_path, limits=mirrors.limits())
+    choose_default_branch(
+        wanted, remotes.probe(remote, limits=installation.limits())
+    )  # before anything large is copied
+    copied = remotes.mirror_into(remote, repository.mirror_path, limits=installation.limits())
     try:
         repository.default_branch = choose_default_branch(wanted, copied)
         _write(actor, repository, mirrors.shown(copied.branches), roles)

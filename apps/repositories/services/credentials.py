@@ -10,11 +10,11 @@ from apps.audit.actors import Actor
 from apps.core.clock import now
 from apps.core.secrets import decrypt, encrypt
 from apps.core.work import request_work
-from apps.repositories import access, mirrors
+from apps.repositories import access
 from apps.repositories.models import Repository
 from apps.repositories.services.connecting import new_webhook_secret
 from apps.repositories.transitions import announce
-from apps.vcs import remotes
+from apps.vcs import installation, remotes
 
 
 def change_credentials(
@@ -23,7 +23,8 @@ def change_credentials(
     """Replace the credentials after trying them: wrong ones are refused and the old ones stay."""
     access.require_maintain(actor, repository)
     remotes.probe(
-        mirrors.source(repository.url, username=username, secret=secret, ssh_key=ssh_key), limits=mirrors.limits()
+        installation.source(repository.url, username=username, secret=secret, ssh_key=ssh_key),
+        limits=installation.limits(),
     )
     with transaction.atomic():
         Repository.objects.filter(pk=repository.pk).update(

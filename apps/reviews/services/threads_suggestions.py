@@ -30,7 +30,7 @@ from apps.reviews.models import Comment, SuggestionCommit
 from apps.reviews.suggested_edits import edited_files
 from apps.reviews.suggestions import suggested_lines
 from apps.reviews.transitions import mark_stale
-from apps.vcs import editing, history, remotes
+from apps.vcs import editing, history, installation, remotes
 from apps.vcs.history import Signature
 
 MAX_BATCH = 100
@@ -188,7 +188,7 @@ def _push(row: SuggestionCommit) -> Conflict | Unavailable | None:
         ref=f"refs/heads/{row.branch}",
         new=row.commit,
         old=row.parent,
-        limits=mirrors.limits(),
+        limits=installation.limits(),
     )
     if outcome.is_accepted:
         return None
@@ -264,7 +264,9 @@ def settle_suggestions(pk: int) -> None:
 def _settle_one(row: SuggestionCommit) -> None:
     repository = row.change.repository
     try:
-        tip = remotes.remote_tip(mirrors.source_of(repository), f"refs/heads/{row.branch}", limits=mirrors.limits())
+        tip = remotes.remote_tip(
+            mirrors.source_of(repository), f"refs/heads/{row.branch}", limits=installation.limits()
+        )
         if tip and tip not in {row.commit, row.parent}:
             mirrors.refresh(repository)
         arrived = tip == row.commit or bool(

@@ -27,7 +27,8 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         report = verify(from_seq=options["from_seq"])
         if report.ok:
-            self.stdout.write(f"ok: {report.entries} entries, head #{report.head.seq} {report.head.hash}")
+            as_published = f", the first {report.published} as published" if report.published else ""
+            self.stdout.write(f"ok: {report.entries} entries, head #{report.head.seq} {report.head.hash}{as_published}")
             return
         self.stderr.write(printable(f"BROKEN after {report.entries} good entries: {report.problem}"))
         raise SystemExit(1)

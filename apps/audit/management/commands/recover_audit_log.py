@@ -1,0 +1,35 @@
+"""``manage.py recover_audit_log``: after an older database was restored, take back what was published since."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from apps.audit.publishing import publish
+from apps.audit.recovery import start_over, take_back
+from apps.core.errors import PortalError
+
+
+class Command(BaseCommand):
+    help = "Append the entries that the published log has and the database has forgotten. Stop the portal first."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--begin-anew",
+            metavar="REASON",
+            help="the two logs cannot be joined: publish what the database has as a new log, and say why",
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        reason = options["begin_anew"]
+        try:
+            if reason is None:
+                self.stdout.write(f"{take_back()} entries were taken back.")
+            else:
+                start_over(reason)
+                self.stdout.write("A new log was begun; the old one stays in the history of audit.git.")
+        except PortalError as problem:
+            raise CommandError(problem.message) from problem
+        publish()

@@ -1,0 +1,394 @@
+"""What is recorded stands in Git a moment later, and goes on from there and from nowhere else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from apps.accounts.models import User
+from apps.audit import triggers
+from apps.audit.checkpoints import open_note
+from apps.audit.jobs import logs_due
+from apps.audit.models import AuditEntry, AuditHead, Publication
+from apps.audit.published import REF, Held, signer
+from apps.audit.publishing import advance, publish
+from apps.audit.tlog import entries_in
+from apps.audit.verification import verify
+from apps.vcs.drafting import create_bare
+from tests.support.git import GitRepo
+from tests.support.publishing import acts, checkpoints, publish_here
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def place(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    publish_here(settings, tmp_path / "data", monkeypatch)
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data" / "audit.git"
+
+
+def again() -> None:
+    Publication.objects.update(retry_at=None)
+    publish()
+
+
+def turn() -> bool:
+    """One look of the engine: whether there was something to do."""
+    due = logs_due(1)
+    if due:
+        publish()
+    return bool(due)
+
+
+def test_what_is_recorded_is_published_once_and_every_checkpoint_follows_from_the_one_before(place):
+    for count in (1, 3, 255, 300):
+        acts(count)
+        assert turn()
+    assert not turn()
+    found = checkpoints(place)
+    assert [checkpoint.size for checkpoint in found] == [1, 4, 259, 559]
+    assert {checkpoint.origin for checkpoint in found} == {"127.0.0.1:8000/audit"}
+    row = Publication.objects.get()
+    assert (row.size, row.root, row.failure) == (559, found[-1].root.hex(), "")
+    assert row.commit == GitRepo(place).rev_parse(REF)
+
+
+def test_a_whole_entry_stands_there_and_its_hash_is_its_leaf(place):
+    (entry,) = acts(1)
+    turn()
+    (raw,) = entries_in(GitRepo(place).run_bytes("show", f"{REF}:tile/entries/000.p/1"))
+    assert json.loads(raw) == entry.document()
+    assert GitRepo(place).run_bytes("show", f"{REF}:tile/0/000.p/1").hex() == entry.hash
+
+
+def test_much_that_waits_is_published_in_parts(place, monkeypatch):
+    monkeypatch.setattr("apps.audit.publishing.MOST", 256)
+    acts(600)
+    assert turn()
+    assert [checkpoint.size for checkpoint in checkpoints(place)] == [256, 512, 600]
+    assert not turn()
+
+
+def test_an_empty_log_publishes_nothing(place):
+    turn()
+    assert not GitRepo(place).has_ref(REF)
+
+
+def test_the_same_rows_give_the_same_commit_again(place, settings, tmp_path, monkeypatch):
+    acts(5)
+    first = advance()
+    publish_here(settings, tmp_path / "elsewhere", monkeypatch)
+    (tmp_path / "elsewhere").mkdir()
+    second = advance()
+    assert first and second
+    assert first.commit == second.commit
+
+
+def test_while_another_publisher_is_at_it_nothing_is_done(place):
+    acts(2)
+    Publication.objects.create()
+    assert Publication.objects.claim(Publication.ONLY, seconds=60)
+    publish()
+    assert not place.exists()
+
+
+def test_whoever_is_overtaken_makes_no_second_log(place, monkeypatch):
+    acts(2)
+    turn()
+    acts(2)
+
+    def overtaken(*args: Any, **given: Any) -> str:
+        monkeypatch.undo()
+        monkeypatch.setattr("apps.audit.publishing.settings.PORTAL_DATA_DIR", place.parent)
+        acts(1)
+        assert advance()
+        return given["parent"]
+
+    monkeypatch.setattr("apps.audit.publishing.add_loose_commit", overtaken)
+    assert advance() is None
+    assert [checkpoint.size for checkpoint in checkpoints(place)] == [2, 5]
+
+
+# --- a log that is another one -------------------------------------------------------------
+
+
+def tamper(sql: str, *values: Any) -> None:
+    with triggers.suspended(connection), connection.cursor() as cursor:
+        cursor.execute(sql, values)
+
+
+def forget(after: int) -> None:
+    """The database as it was when entry ``after`` was its last."""
+    tamper("DELETE FROM audit_auditentry WHERE seq > %s", after)
+    last = AuditEntry.objects.order_by("-seq").first()
+    AuditHead.objects.update(seq=after, hash=last.hash if last else "0" * 64)
+    Publication.objects.update(size=after, retry_at=None)
+
+
+def test_an_older_database_is_held_before_its_first_new_entry(place, monkeypatch):
+    acts(9)
+    turn()
+    forget(4)
+    monkeypatch.setattr("apps.audit.published._is_current", False)
+    with pytest.raises(Held, match="ends at entry 4, but 9 are published") as refused:
+        acts(1)
+    assert refused.value.code == "audit_log_behind"
+    assert AuditEntry.objects.count() == 4
+    monkeypatch.setattr("apps.audit.jobs._has_looked", False)
+    assert turn(), "a new process looks, although the restored row says that all is published"
+    assert "older database" in AuditHead.objects.get().held
+    assert [checkpoint.size for checkpoint in checkpoints(place)] == [9]
+
+
+def test_a_running_portal_is_held_as_soon_as_the_publisher_sees_it(place):
+    acts(9)
+    turn()
+    forget(4)
+    acts(1)
+    again()
+    with pytest.raises(Held) as refused:
+        acts(1)
+    assert refused.value.code == "audit_log_held"
+    assert "recover_audit_log" in refused.value.message
+
+
+def test_a_rewritten_log_is_not_published_and_everything_is_held(place):
+    acts(6)
+    turn()
+    tamper("DELETE FROM audit_auditentry")
+    AuditHead.objects.update(seq=0, hash="0" * 64)
+    acts(8, "another")
+    again()
+    assert "not the one that was published" in AuditHead.objects.get().held
+    assert [checkpoint.size for checkpoint in checkpoints(place)] == [6]
+
+
+def test_an_altered_entry_is_not_published(place):
+    acts(3)
+    tamper("UPDATE audit_auditentry SET summary = 'something else' WHERE seq = 2")
+    turn()
+    assert "Entry 2 of the audit log is missing or was altered" in AuditHead.objects.get().held
+    assert not GitRepo(place).has_ref(REF)
+
+
+def test_what_is_put_right_is_let_go_again(place, settings):
+    acts(3)
+    turn()
+    right = settings.PORTAL_AUDIT_KEY
+    settings.PORTAL_AUDIT_KEY = "another key, by mistake, of some length"
+    acts(1)
+    again()
+    assert "not signed by the key of this log" in AuditHead.objects.get().held
+    settings.PORTAL_AUDIT_KEY = right
+    again()
+    assert AuditHead.objects.get().held == ""
+    acts(1)
+    assert turn()
+    assert [checkpoint.size for checkpoint in checkpoints(place)] == [3, 4, 5]
+
+
+@pytest.mark.parametrize("file", ["checkpoint", "tile/0/000.p/3", "tile/entries/000.p/3"])
+def test_a_changed_or_missing_file_of_the_published_log_is_found(place, file):
+    acts(3)
+    turn()
+    work = GitRepo.clone(place, place.parent / "work")
+    work.run("fetch", "-q", "origin", REF)
+    work.run("checkout", "-q", "FETCH_HEAD")
+    (work.path / file).unlink()
+    work.run(
+        "commit",
+        "-qam",
+        "gone",
+        env={
+            "GIT_AUTHOR_NAME": "x",
+            "GIT_AUTHOR_EMAIL": "x@x",
+            "GIT_COMMITTER_NAME": "x",
+            "GIT_COMMITTER_EMAIL": "x@x",
+        },
+    )
+    work.run("push", "-q", "origin", f"HEAD:{REF}")
+    acts(1)
+    again()
+    assert AuditHead.objects.get().held
+
+
+def test_git_that_fails_holds_nothing_up_and_is_tried_again(place, monkeypatch):
+    from apps.core.errors import Unavailable
+
+    acts(2)
+
+    def broken(*_: Any, **__: Any) -> str:
+        raise Unavailable("git_failed", "Git failed.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("apps.audit.publishing.add_loose_commit", broken)
+        turn()
+    row = Publication.objects.get()
+    assert (row.failure, row.retry_at is None, row.lease_until) == ("Git failed.", False, None)
+    acts(1)
+    assert not turn(), "not before its time"
+    again()
+    assert (Publication.objects.get().size, Publication.objects.get().failure) == (3, "")
+
+
+# --- a copy elsewhere ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def copy(settings: Any, tmp_path: Path) -> Path:
+    there = tmp_path / "remotes" / "audit.git"
+    there.parent.mkdir()
+    create_bare(there)
+    settings.PORTAL_LOCAL_REPOSITORY_DIRS = [str(there.parent)]
+    settings.PORTAL_AUDIT_REMOTE = str(there)
+    return there
+
+
+def test_a_copy_is_kept_elsewhere(place, copy):
+    for _ in range(3):
+        acts(2)
+        assert turn()
+    assert not turn()
+    assert checkpoints(copy) == checkpoints(place)
+
+
+def test_a_copy_that_was_away_is_brought_up_later(place, copy):
+    acts(2)
+    turn()
+    copy.rename(copy.with_name("away"))
+    acts(2)
+    turn()
+    assert Publication.objects.get().failure
+    acts(1)  # nothing is held up by that
+    copy.with_name("away").rename(copy)
+    again()
+    assert [checkpoint.size for checkpoint in checkpoints(copy)] == [2, 4, 5]
+    assert Publication.objects.get().failure == ""
+
+
+def test_who_lost_the_data_directory_goes_on_with_the_copy(place, copy):
+    acts(3)
+    turn()
+    place.rename(place.with_name("lost"))
+    acts(2)
+    again()
+    assert [checkpoint.size for checkpoint in checkpoints(place)] == [3, 5]
+    assert checkpoints(copy) == checkpoints(place)
+
+
+def test_a_copy_that_is_ahead_shows_that_this_portal_was_restored(place, copy):
+    acts(3)
+    turn()
+    before = place.with_name("backup")
+    subprocess.run(["cp", "-r", place, before], check=True)
+    acts(3)
+    turn()
+    subprocess.run(["rm", "-r", place], check=True)
+    before.rename(place)
+    forget(3)
+    again()  # ours is brought up to the copy
+    again()
+    assert "ends at entry 3, but 6 are published" in AuditHead.objects.get().held
+    assert checkpoints(copy) == checkpoints(place)
+
+
+def test_two_portals_that_write_to_one_copy_are_held_and_nothing_is_overwritten(
+    place, copy, settings, tmp_path, monkeypatch
+):
+    acts(3)
+    turn()
+    publish_here(settings, tmp_path / "second", monkeypatch)
+    (tmp_path / "second").mkdir()
+    create_bare(tmp_path / "second" / "audit.git")
+    tamper("DELETE FROM audit_auditentry")
+    AuditHead.objects.update(seq=0, hash="0" * 64)
+    Publication.objects.update(size=0)
+    acts(5, "another portal's")
+    settings.PORTAL_AUDIT_REMOTE = ""
+    again()
+    settings.PORTAL_AUDIT_REMOTE = str(copy)
+    again()
+    assert "another audit log" in AuditHead.objects.get().held, Publication.objects.get().failure
+    assert [checkpoint.size for checkpoint in checkpoints(copy)] == [3]
+
+
+def test_the_key_is_no_secret_of_anything_else(settings):
+    assert signer().verifier.startswith("portal-audit+")
+    assert settings.PORTAL_AUDIT_KEY not in signer().verifier
+    assert settings.PORTAL_AUDIT_KEY != settings.SECRET_KEY
+
+
+# --- checked and shown ----------------------------------------------------------------------
+
+
+def test_the_chain_is_compared_with_what_is_published(place):
+    acts(300)
+    turn()
+    acts(2)
+    report = verify()
+    assert (report.ok, report.entries, report.published) == (True, 302, 300)
+    assert verify(from_seq=250).published == 0
+    said = StringIO()
+    call_command("verify_audit_log", stdout=said)
+    assert "302 entries" in said.getvalue()
+    assert "the first 300 as published" in said.getvalue()
+
+
+def test_a_log_that_was_rewritten_with_its_head_is_found_by_what_is_published(place):
+    acts(4)
+    turn()
+    tamper("DELETE FROM audit_auditentry")
+    AuditHead.objects.update(seq=0, hash="0" * 64)
+    acts(4, "rewritten")
+    report = verify()
+    assert not report.ok
+    assert "not those that were published" in report.problem
+
+
+def test_a_shorter_log_is_found_by_what_is_published(place):
+    acts(4)
+    turn()
+    forget(2)
+    report = verify()
+    assert (report.ok, report.first_bad) == (False, 3)
+
+
+def test_auditors_see_how_far_it_is_published_and_why_everything_is_held(place, client):
+    client.force_login(User.objects.create_superuser("erin", password="x"))
+    assert client.get("/api/v1/audit/checkpoint/").json() | {"verifier": ""} == {
+        "size": 0, "root_hash": None, "commit": None, "note": None, "verifier": "", "published_at": None,
+        "copied": None, "problem": None,
+    }  # fmt: skip
+    acts(3)
+    turn()
+    said = client.get("/api/v1/audit/checkpoint/").json()
+    assert open_note(said["note"], said["verifier"]).size == said["size"] == AuditEntry.objects.count()
+    assert said["root_hash"] in client.get("/audit/").content.decode()
+    forget(2)
+    acts(1)
+    again()
+    assert "older database" in client.get("/api/v1/audit/checkpoint/").json()["problem"]
+    page = client.get("/audit/").content.decode()
+    assert "Nothing can be recorded or changed" in page
+    refused = client.post("/api/v1/teams/", {"name": "ops"}, content_type="application/json")
+    assert (refused.status_code, refused.json()["code"]) == (409, "audit_log_held")
+    assert "recover_audit_log" in client.post("/teams/new/", {"name": "ops"}).content.decode()
+
+
+def test_who_signs_in_to_a_held_portal_is_told_why_not(place, client):
+    User.objects.create_user("alice", password="a long password")
+    AuditHead.objects.update_or_create(
+        pk=1, defaults={"held": "An older database was restored. Run recover_audit_log."}
+    )
+    answer = client.post("/accounts/login/", {"login": "alice", "password": "a long password"})
+    assert answer.status_code == 409
+    assert "recover_audit_log" in answer.content.decode()
+    assert "_auth_user_id" not in client.session
