@@ -7,11 +7,11 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.api.answers import time
-from apps.api.fields import Text, maybe_moment, maybe_text, moment, string, texts, whole, word
+from apps.api.fields import Text, maybe_moment, maybe_number, maybe_text, moment, string, texts, whole, word
 from apps.api.outputs import Out
 from apps.api.shapes import Shape
 from apps.deployments.dispatchers.drift import KINDS
-from apps.deployments.models import DriftAcceptance, DriftCheck
+from apps.deployments.models import DriftAcceptance, DriftAdoption, DriftCheck
 from apps.deployments.queries.drift import DRIFTED, IN_SYNC, STATES, UNKNOWN
 from apps.presentation.drift_page import DriftPage, FindingRow, TargetRows
 
@@ -58,6 +58,16 @@ class DriftTargetOut(Out):
     more = whole(help_text="Findings that are not listed.")
 
 
+class DriftAdoptionOut(Out):
+    """Somebody asked for a change that adopts what was found. Without an end it is being written."""
+
+    asked_by = string()
+    asked_at = moment()
+    ended_at = maybe_moment()
+    change = maybe_number("Its number; null: there is none (yet).")
+    problem = maybe_text("Why there is none.")
+
+
 class DriftOut(Out):
     """``stale``: what is known is too old, or about something that is no longer live; ``was`` is what it told then."""
 
@@ -70,6 +80,7 @@ class DriftOut(Out):
     since = maybe_moment()
     every_seconds = whole(help_text="0: only when somebody asks.")
     asked = serializers.BooleanField(help_text="Whether a check is about to begin.")
+    adoption = DriftAdoptionOut(allow_null=True, help_text="The last that was asked for.")
     targets = DriftTargetOut(many=True)
 
 
@@ -86,7 +97,18 @@ def drift_json(page: DriftPage) -> dict[str, Any]:
         "since": time(found.since),
         "every_seconds": found.every_seconds,
         "asked": found.is_asked,
+        "adoption": _adoption(page.adoption) if page.adoption else None,
         "targets": [_target(one) for one in page.targets],
+    }
+
+
+def _adoption(row: DriftAdoption) -> dict[str, Any]:
+    return {
+        "asked_by": row.asked_by.username,
+        "asked_at": time(row.asked_at),
+        "ended_at": time(row.ended_at),
+        "change": row.change.number if row.change else None,
+        "problem": row.problem or None,
     }
 
 

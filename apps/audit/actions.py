@@ -167,6 +167,8 @@ ACTIONS: dict[str, str] = {
     "drift.gone": "Environment in sync again",
     "drift.accepted": "Finding of drift accepted until a date",
     "drift.acceptance_ended": "Acceptance of a finding of drift ended",
+    "drift.acceptance_over": "Time of an acceptance of drift over",
+    "drift.adoption_asked": "Change that adopts drift asked for",
     "status_page.set": "Public status page of an environment set up, changed, or switched on or off",
     # runbooks
     "runbook.started": "Runbook started",

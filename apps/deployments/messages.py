@@ -7,7 +7,7 @@ from datetime import datetime
 from apps.accounts.models import User
 from apps.changes.models import ChangeRequest, OutsideChange
 from apps.core.clock import now
-from apps.deployments.models import Deployment
+from apps.deployments.models import Deployment, Environment
 from apps.policies.evaluation import PolicyVerdict
 from apps.vcs.history import Signature
 
@@ -38,6 +38,12 @@ def bring_back_message(deployment: Deployment, *, asked_by: User) -> str:
         f"Everything that {where} is made of is again as {what} ({deployment.change.label}, {deployment.commit}) had it."
     ]
     return _message(f"Bring {what} back to {where}", body, [f"Requested-by: {person(asked_by)}"])
+
+
+def adopt_drift_message(environment: Environment, *, asked_by: User) -> str:
+    """What brings Git in line with what was found."""
+    body = [f"What was found in {environment.name}, where it differs from what was deployed there."]
+    return _message(f"Adopt drift of {environment.name}", body, [f"Requested-by: {person(asked_by)}"])
 
 
 def outside_revert_message(row: OutsideChange, *, asked_by: User) -> str:

@@ -15,6 +15,7 @@ from apps.repositories.models import Repository
 if TYPE_CHECKING:
     from apps.deployments.models import (  # noqa: F401
         Deployment,
+        DriftAdoption,
         DriftWatch,
         MergeIntent,
         MergeSchedule,
@@ -62,3 +63,9 @@ class DriftWatchQuerySet(LeasedQuerySet["DriftWatch"]):
         moved = Q(every_seconds__gt=0) & (Q(checked=None) | ~Q(checked=F("environment__live_deployment")))
         rows = self.filter(environment__defined=True, environment__live_deployment__isnull=False)
         return rows.filter(Q(next_at__lte=at) | moved).exclude(holding)
+
+
+class DriftAdoptionQuerySet(LeasedQuerySet["DriftAdoption"]):
+    def open(self) -> DriftAdoptionQuerySet:
+        """Those that have not ended."""
+        return self.filter(ended_at=None)

@@ -24,7 +24,7 @@ from apps.repositories.models import Repository
 from apps.repositories.queries import auditable
 
 ENTRIES: dict[str, tuple[str, ...]] = {
-    "drift": ("drift.found", "drift.gone", "drift.accepted", "drift.acceptance_ended"),
+    "drift": ("drift.found", "drift.gone", "drift.accepted", "drift.acceptance_ended", "drift.acceptance_over"),
     "policy": ("policy.changed", "policy.broken"),
     "outside": ("repository.outside_change", "change.adopted"),
     "freeze": (

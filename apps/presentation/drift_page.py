@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from apps.accounts.models import User
 from apps.deployments import queries
 from apps.deployments.access import can_check_drift, can_deploy, can_settle_drift
-from apps.deployments.models import DriftAcceptance, DriftCheck, Environment
-from apps.deployments.queries.drift import NEVER, Drift, acceptances_of, drift_of, findings_of
+from apps.deployments.models import DriftAcceptance, DriftAdoption, DriftCheck, Environment
+from apps.deployments.queries.drift import NEVER, Drift, acceptances_of, adoption_of, drift_of, findings_of
 from apps.policies.config.words import duration_words
 from apps.presentation.board import environment_url
 from apps.presentation.drift_words import DriftWord, drift_word
@@ -78,7 +78,7 @@ class TargetRows:
 
 @dataclass(frozen=True, slots=True)
 class DriftPage:
-    """``has_open``: whether something is left that can be adopted or put right."""
+    """``has_open``: whether something is left that can be adopted or put right; ``adoption``: the last that was asked for."""
 
     environment: Environment
     drift: Drift
@@ -87,6 +87,7 @@ class DriftPage:
     can_check: bool
     can_settle: bool
     can_deploy: bool
+    adoption: DriftAdoption | None
 
     @property
     def url(self) -> str:
@@ -105,12 +106,16 @@ class DriftPage:
         return self.drift.fields > 0
 
     @property
+    def is_adopting(self) -> bool:
+        return self.adoption is not None and self.adoption.ended_at is None
+
+    @property
     def is_never(self) -> bool:
         return self.drift.state == NEVER
 
 
 def drift_page(user: User, repository: str, name: str) -> DriftPage:
-    """The page; :class:`NotVisible` when ``user`` may not know of it. Seven queries beside those of the access rules."""
+    """The page; :class:`NotVisible` when ``user`` may not know of it. Eight queries beside those of the access rules."""
     row = queries.find_environment(user, repository, name)
     found = drift_of([row])[row.pk]
     accepted = acceptances_of(row)
@@ -123,6 +128,7 @@ def drift_page(user: User, repository: str, name: str) -> DriftPage:
         can_check=live is not None and can_check_drift(user, row).allowed,
         can_settle=can_settle_drift(user, row).allowed,
         can_deploy=live is not None and can_deploy(user, live.change).allowed,
+        adoption=adoption_of(row),
     )
 
 

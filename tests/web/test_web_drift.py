@@ -18,6 +18,7 @@ from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, NotAllowed
 from apps.deployments import services
 from apps.deployments.models import Deployment, DriftAcceptance
+from tests.support.delivery import run_jobs
 from tests.support.drifting import CANARY, Drifting, drifting
 
 pytestmark = pytest.mark.django_db
@@ -116,7 +117,7 @@ def test_no_page_and_no_answer_has_a_secret(world: Drifting) -> None:
     carol = world.delivery.people.carol
     api = APIClient()
     api.force_authenticate(carol)
-    change = services.adopt_drift(carol, environment=world.environment)
+    change = adopted(world, carol)
     texts = [html(carol, PAGE), html(carol, BOARD), api.get(API).content.decode(), change.description]
     assert all("password" in text for text in (texts[0], texts[2], texts[3]))
     assert not any(CANARY in text for text in texts)
@@ -199,24 +200,63 @@ def test_what_is_live_is_deployed_again_through_the_ordinary_start(world: Drifti
     assert client_of(people.bob).post(f"{PAGE}reapply/").status_code == 403
 
 
-def test_drift_is_adopted_as_a_request_in_the_backlog_without_what_is_accepted(world: Drifting) -> None:
+def adopted(world: Drifting, user: User) -> ChangeRequest:
+    services.adopt_drift(user, environment=world.environment)
+    run_jobs(services.ADOPT_DRIFT)
+    return ChangeRequest.objects.latest("number")
+
+
+def test_drift_is_adopted_by_a_change_without_what_is_accepted_and_the_page_leads_to_it(world: Drifting) -> None:
     world.change()
     world.change("two", "x](https://evil.example.org) `code`")
     world.check()
     accept(world)
     people = world.delivery.people
+    page = html(people.alice, PAGE)
+    assert "Ask for a change that adopts it" in page
     answer = client_of(people.alice).post(f"{PAGE}adopt/")
+    assert answer["Location"] == PAGE
+    page = html(people.alice, PAGE)
+    assert "It is being written." in page
+    assert "Ask for a change that adopts it" not in page
+    assert client_of(people.alice).post(f"{PAGE}adopt/").status_code == 409
+    run_jobs(services.ADOPT_DRIFT)
     change = ChangeRequest.objects.latest("number")
-    assert answer["Location"] == f"/changes/{change.number}/"
-    assert (change.status, change.title, change.requester) == (
-        "requested", "Adopt drift of staging: 1 finding", people.alice,
-    )  # fmt: skip
+    assert f'<a href="/changes/{change.number}/">Adopt drift of staging: 1 finding</a>' in html(people.alice, PAGE)
+    assert (change.title, change.requester) == ("Adopt drift of staging: 1 finding", people.alice)
     assert "ConfigMap web/one" not in change.description
-    assert "    ConfigMap web/two data.a: deployed" in change.description
+    assert ": ConfigMap web/two data.a: deployed" in change.description
     assert 'href="https://evil.example.org' not in html(people.alice, f"/changes/{change.number}/")
     accept(world, 1)
     with pytest.raises(Conflict, match="left nothing to adopt"):
         services.adopt_drift(people.alice, environment=world.environment)
+
+
+def test_the_page_says_why_no_change_was_made(world: Drifting) -> None:
+    world.change()
+    world.check()
+    services.adopt_drift(world.delivery.people.alice, environment=world.environment)
+    accept(world)
+    run_jobs(services.ADOPT_DRIFT)
+    page = html(world.delivery.people.bob, PAGE)
+    assert "No change was made of what" in page
+    assert "Nothing was left to adopt" in page
+
+
+def test_the_api_asks_for_an_adoption_and_tells_what_became_of_it(world: Drifting) -> None:
+    world.change()
+    world.check()
+    api = APIClient()
+    api.force_authenticate(world.delivery.people.alice)
+    assert api.get(API).json()["adoption"] is None
+    answer = api.post(f"{API}adopt/")
+    assert answer.status_code == 202
+    told = answer.json()["adoption"]
+    assert (told["asked_by"], told["change"], told["ended_at"], told["problem"]) == ("alice", None, None, None)
+    run_jobs(services.ADOPT_DRIFT)
+    told = api.get(API).json()["adoption"]
+    assert told["change"] == ChangeRequest.objects.latest("number").number
+    assert told["ended_at"]
 
 
 def test_the_api_tells_the_same(world: Drifting) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.api import outputs, shapes
-from apps.api.answers import change_row_json
+from apps.api import shapes
 from apps.api.deployment_answers import deployment_detail
 from apps.api.deployment_outputs import DeploymentDetailOut
 from apps.api.drift_outputs import AcceptanceOut, AcceptDriftIn, DriftOut, acceptance_json, drift_json
@@ -64,11 +63,15 @@ def reapply_live(request: Request, repository: str, environment: str) -> Respons
     "POST",
     scope="propose",
     request=shapes.EmptyIn,
-    response=outputs.ChangeRowOut,
-    status=201,
+    response=DriftOut,
+    status=202,
     summary="Ask for drift to be adopted",
 )
 def adopt_drift(request: Request, repository: str, environment: str) -> Response:
-    """A change in the backlog with the findings that nobody accepted in its text."""
+    """A change with the findings that nobody accepted: written where a rendering proves the place, the rest in its text.
+
+    Follow `adoption` with GET: it ends with a change, or says why there is none.
+    """
     row = environment_of(request, repository, environment)
-    return Response(change_row_json(services.adopt_drift(caller(request), environment=row)), status=201)
+    services.adopt_drift(caller(request), environment=row)
+    return Response(drift_json(drift_page(caller(request), row.repository.name, row.name)), status=202)

@@ -107,10 +107,11 @@ def _proposed(sides: Sides, changed: frozenset[str]) -> Iterable[Reached]:
 
 
 def _inputs(target: Target, sides: Sides) -> set[str]:
-    return {path for tree in (sides.before, sides.after) for path in _inputs_in(target, tree)}
+    return {path for tree in (sides.before, sides.after) for path in inputs_in(target, tree)}
 
 
-def _inputs_in(target: Target, tree: Tree) -> tuple[str, ...]:
+def inputs_in(target: Target, tree: Tree) -> tuple[str, ...]:
+    """The paths that a target of this tree is made from, folders with ``/`` at the end; none where they cannot be told."""
     try:
         return reader_of(target.kind).inputs(tree, target)
     except RenderError:

@@ -15,6 +15,7 @@ from apps.rendering.model import Failure, RenderError
 from apps.rendering.own_patterns import OwnPatterns
 from apps.rendering.redaction import Fingerprint, keyed
 from apps.rendering.toolbox import Toolbox
+from apps.repositories.models import Repository
 
 
 @lru_cache(maxsize=1)
@@ -37,11 +38,16 @@ def fingerprint() -> Fingerprint:
 
 
 def fingerprint_of(revision: Revision) -> Fingerprint:
-    """With the patterns of the policy that governs the revision, which is that of its target branch.
+    """With the patterns of the policy that governs the revision, which is that of its target branch."""
+    return fingerprint_at(revision.change.repository, revision.target_branch, revision.target_oid)
+
+
+def fingerprint_at(repository: Repository, branch: str, oid: str) -> Fingerprint:
+    """With the patterns of the policy that governs ``branch`` at a commit.
 
     Raises ``REFUSED`` where that policy cannot be read and there was no earlier one: nobody then knows what is secret.
     """
-    policy = policy_at(revision.change.repository, revision.target_branch, revision.target_oid)
+    policy = policy_at(repository, branch, oid)
     if policy.governs == BROKEN:
         text = "portal.yaml of the target branch cannot be read, so what it calls secret is not known. Repair it first."
         raise RenderError(Failure.REFUSED, text)

@@ -16,7 +16,7 @@ from apps.deployments.dispatchers import Run
 from apps.deployments.dispatchers.aws_api import Account, Answered
 from apps.deployments.dispatchers.aws_operations import STACK, token_of
 from apps.deployments.dispatchers.cloudformation_values import as_shown, text_of
-from apps.deployments.dispatchers.drift import FIELD, MISSING, TOLD, CannotTell, Finding, Found
+from apps.deployments.dispatchers.drift import MISSING, TOLD, CannotTell, Finding, Found, of_values
 from apps.deployments.dispatchers.remote import moment, plain
 from apps.deployments.dispatchers.words import minutes
 
@@ -166,7 +166,6 @@ def _of_resource(run: Run, row: Mapping[str, Any], status: str) -> list[Finding]
     if status == "DELETED":
         return [Finding(_name(row), MISSING, wanted="there", found="gone")]
     fields = [
-        Finding(_name(row), FIELD, *as_shown(run, row, difference))
-        for difference in row.get("PropertyDifferences") or ()
+        of_values(_name(row), *as_shown(run, row, difference)) for difference in row.get("PropertyDifferences") or ()
     ]
     return fields or [Finding(_name(row), TOLD, wanted="in sync", found="modified")]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from apps.core.errors import Unavailable
@@ -35,7 +35,8 @@ class CannotTell(Unavailable):
 class Finding:
     """One difference, without secrets. ``wanted``: as it was deployed; ``found``: as it is; both are words for people.
 
-    ``resource`` is whole (``Deployment web/shop``), ``path`` empty where the finding is about all of it.
+    ``resource`` is whole (``Deployment web/shop``), ``path`` empty where the finding is about all of it. ``is_exact``: both
+    words are the JSON of the values, whole, so that the values can be had from them.
     """
 
     resource: str
@@ -43,16 +44,15 @@ class Finding:
     path: str = ""
     wanted: str = ""
     found: str = ""
+    is_exact: bool = False
 
     def mark(self, target: str) -> str:
         """By which it is accepted: another value is another finding."""
         parts = [target, self.resource, self.kind, self.path, self.wanted, self.found]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    def to_dict(self) -> dict[str, str]:
-        return {
-            "resource": self.resource, "kind": self.kind, "path": self.path, "wanted": self.wanted, "found": self.found
-        }  # fmt: skip
+    def to_dict(self) -> dict[str, str | bool]:
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +82,22 @@ def value_words(value: Any) -> str:
         return NOTHING
     if value is UNKNOWN:
         return "not known"
-    return plain(json.dumps(value, default=str, ensure_ascii=False, sort_keys=True), MOST_VALUE)
+    return plain(_json(value), MOST_VALUE)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, default=str, ensure_ascii=False, sort_keys=True)
 
 
 def of_field(resource: str, change: FieldChange) -> Finding:
     """``before`` of the change is what was deployed, ``after`` what is there."""
-    return Finding(
-        resource, FIELD, path_words(change.path), value_words(change.before), value_words(change.after)
-    )  # fmt: skip
+    return of_values(resource, path_words(change.path), change.before, change.after)
+
+
+def of_values(resource: str, path: str, wanted: Any, found: Any) -> Finding:
+    """A field that differs, with both of its values."""
+    is_exact = all(value_words(value) == _json(value) for value in (wanted, found))
+    return Finding(resource, FIELD, path, value_words(wanted), value_words(found), is_exact)
 
 
 def path_words(path: Iterable[Step]) -> str:

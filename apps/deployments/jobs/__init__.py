@@ -3,6 +3,7 @@
 from apps.changes.services import RUN_PLANS
 from apps.core.work import Job
 from apps.deployments.jobs import (
+    adopting,
     automatic,
     comparing,
     drifting,
@@ -18,7 +19,8 @@ from apps.deployments.jobs import (
     verifying,
 )
 from apps.deployments.jobs.landing import VERIFY
-from apps.deployments.services import CHECK_DRIFT, COMPARE
+from apps.deployments.services import ADOPT_DRIFT, CHECK_DRIFT, COMPARE
+from apps.deployments.transitions import end_by_time
 
 JOBS = (
     Job(name="deployments.carry_out_merges", due=landing.merges_due, run=landing.carry_out_merge, every=1.0, slow=True),
@@ -40,6 +42,13 @@ JOBS = (
         every=3600.0,
     ),
     Job(name=CHECK_DRIFT, due=drifting.drift_due, run=drifting.check_drift, every=5.0, slow=True),
+    Job(name=ADOPT_DRIFT, due=adopting.adoptions_due, run=adopting.adopt, every=5.0, slow=True),
+    Job(
+        name="deployments.end_drift_acceptances",
+        due=drifting.acceptances_over,
+        run=end_by_time,
+        every=30.0,
+    ),
     Job(name="deployments.merge_when_allowed", due=automatic.merges_due, run=automatic.merge_when_allowed, every=5.0),
     Job(name="deployments.merge_scheduled", due=scheduled.schedules_due, run=scheduled.merge_scheduled, every=2.0),
     Job(name="deployments.finish_changes", due=automatic.changes_due, run=automatic.finish_change, every=30.0),

@@ -10,7 +10,7 @@ from django.conf import settings
 from apps.core.clock import now
 from apps.core.errors import PortalError
 from apps.deployments.jobs.drift_looks import Look, looked, looks_at, names
-from apps.deployments.models import Deployment, DriftWatch
+from apps.deployments.models import Deployment, DriftAcceptance, DriftWatch
 from apps.deployments.transitions import LeaseLost, Told, write_checks
 
 log = structlog.get_logger(__name__)
@@ -44,6 +44,12 @@ def check_drift(pk: int) -> None:
         write_checks(watch, fence, deployment, _tell_all(deployment, pk, fence), began=began)
     except LeaseLost:
         log.info("drift_lease_lost", watch=pk)
+
+
+def acceptances_over(limit: int) -> list[int]:
+    """Those whose time is over, which is not in the log yet."""
+    rows = DriftAcceptance.objects.filter(ended_at=None, until__lte=now()).order_by("until", "pk")
+    return list(rows.values_list("pk", flat=True)[:limit])
 
 
 def _seconds() -> float:

@@ -10,7 +10,7 @@ from apps.deployments.models.deployments import (
     DeploymentNumber,
     Step,
 )
-from apps.deployments.models.drift import DriftAcceptance, DriftCheck, DriftWatch
+from apps.deployments.models.drift import DriftAcceptance, DriftAdoption, DriftCheck, DriftWatch
 from apps.deployments.models.environments import DefinedEnvironments, Environment, EnvironmentLock, EnvironmentSecret
 from apps.deployments.models.freezes import TargetFreeze
 from apps.deployments.models.identity import PortalIdentity
@@ -27,6 +27,7 @@ __all__ = [
     "DeploymentEvent",
     "DeploymentNumber",
     "DriftAcceptance",
+    "DriftAdoption",
     "DriftCheck",
     "DriftWatch",
     "Environment",

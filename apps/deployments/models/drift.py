@@ -10,7 +10,7 @@ from apps.core.fields import OidField
 from apps.core.leases import Leased
 from apps.deployments.models.deployments import Deployment
 from apps.deployments.models.environments import Environment
-from apps.deployments.querysets import DriftWatchQuerySet
+from apps.deployments.querysets import DriftAdoptionQuerySet, DriftWatchQuerySet
 
 USER = settings.AUTH_USER_MODEL
 
@@ -36,7 +36,7 @@ class DriftWatch(Leased):
 class DriftCheck(models.Model):
     """One look at one target: what was compared (the ledger at that moment), by which way, and what it told.
 
-    ``findings``: ``[{"resource", "kind", "path", "wanted", "found", "mark"}]`` without secrets; ``marks``: ``[[mark,
+    ``findings``: ``[{"resource", "kind", "path", "wanted", "found", "is_exact", "mark"}]`` without secrets; ``marks``: ``[[mark,
     resource]]`` of all of them, for lists that show no values. ``more``: how many were too many to keep. ``since``: from
     when on each look has told of drift.
     """
@@ -101,3 +101,42 @@ class DriftAcceptance(models.Model):
 
     def __str__(self) -> str:
         return f"{self.resource} {self.path}"
+
+
+class DriftAdoption(Leased):
+    """Somebody asked for what was found to be written into Git. Its lease is held by the worker that does it.
+
+    ``commit``: what the portal wrote, empty for nothing, set before it is pushed; ``title`` and ``text``: of the change. It
+    ends with a change, or with ``problem``.
+    """
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="drift_adoptions")
+    asked_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    target_branch = models.CharField(max_length=255, blank=True)
+    commit = OidField()
+    title = models.CharField(max_length=200, blank=True)
+    text = models.TextField(blank=True)
+    change = models.ForeignKey(
+        "changes.ChangeRequest", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    problem = models.CharField(max_length=1000, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = DriftAdoptionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-pk",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["environment"], condition=Q(ended_at=None), name="one_open_drift_adoption_per_environment"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"adoption of drift of {self.environment_id}"
+
+    @property
+    def branch(self) -> str:
+        """Where the commit is pushed to; no other adoption has it."""
+        return f"adopt-drift/{self.environment.name}-{self.pk}"

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import QuerySet
 
 from apps.core.clock import now
-from apps.deployments.models import DriftAcceptance, DriftCheck, DriftWatch, Environment
+from apps.deployments.models import DriftAcceptance, DriftAdoption, DriftCheck, DriftWatch, Environment
 
 USUAL_SECONDS = 1800
 """How often an environment is taken to be looked at whose portal.yaml does not say."""
 AHEAD = timedelta(minutes=2)
 """How far the clocks of two machines may differ; a check that is later than that is not believed."""
 NEVER, STALE, DRIFTED, UNKNOWN, IN_SYNC, ACCEPTED = "never", "stale", "drifted", "unknown", "in_sync", "accepted"
+Open = list[tuple[DriftCheck, list[dict[str, Any]]]]
 STATES = (NEVER, STALE, DRIFTED, UNKNOWN, IN_SYNC, ACCEPTED)
 
 
@@ -64,6 +66,21 @@ def findings_of(environment: Environment) -> list[DriftCheck]:
 def acceptances_of(environment: Environment) -> dict[str, DriftAcceptance]:
     """Those that hold now, by the mark of the finding."""
     return {row.mark: row for row in _holding().filter(environment=environment).select_related("accepted_by")}
+
+
+def to_adopt(environment: Environment) -> Open:
+    """Findings that nobody accepted, with the check that told of them."""
+    accepted = acceptances_of(environment)
+    found = [
+        (check, [one for one in check.findings if one["mark"] not in accepted]) for check in findings_of(environment)
+    ]
+    return [(check, findings) for check, findings in found if findings]
+
+
+def adoption_of(environment: Environment) -> DriftAdoption | None:
+    """The one that was asked for last."""
+    rows = DriftAdoption.objects.filter(environment=environment).select_related("asked_by", "change")
+    return rows.order_by("-pk").first()
 
 
 def drifted_among(environments: QuerySet[Environment]) -> list[int]:

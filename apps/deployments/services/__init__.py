@@ -4,7 +4,7 @@ Every function takes the acting person first, checks the access rule, writes one
 and is atomic; refusals are the errors of ``apps.core.errors``.
 """
 
-from apps.deployments.services.adopting import adopt_drift
+from apps.deployments.services.adopting import ADOPT_DRIFT, adopt_drift
 from apps.deployments.services.commenting import comment_on_log
 from apps.deployments.services.comparing import COMPARE, ask_comparison
 from apps.deployments.services.connections import (
@@ -37,6 +37,7 @@ from apps.deployments.services.secrets import remove_secret, set_secret
 from apps.deployments.services.status_pages import set_status_page
 
 __all__ = [
+    "ADOPT_DRIFT",
     "CHECK_DRIFT",
     "COMPARE",
     "Started",

@@ -6,7 +6,7 @@ from apps.deployments.transitions.creating import (
     refresh_environments,
     require_none_under_way,
 )
-from apps.deployments.transitions.drifting import Told, write_checks
+from apps.deployments.transitions.drifting import Told, end_by_time, write_checks
 from apps.deployments.transitions.emergencies import note_emergency
 from apps.deployments.transitions.ending import end_deployment
 from apps.deployments.transitions.events import LeaseLost, append_event, say
@@ -21,6 +21,7 @@ __all__ = [
     "append_event",
     "attempt_key",
     "create_deployment",
+    "end_by_time",
     "end_deployment",
     "end_schedule",
     "freeze_target",

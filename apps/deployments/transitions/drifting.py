@@ -13,7 +13,7 @@ from apps.audit.actors import SYSTEM
 from apps.core.clock import now
 from apps.deployments.dispatchers.drift import MOST_FINDINGS, Found
 from apps.deployments.lifecycle import HOLDS_LOCK
-from apps.deployments.models import Deployment, DriftCheck, DriftWatch, Environment
+from apps.deployments.models import Deployment, DriftAcceptance, DriftCheck, DriftWatch, Environment
 from apps.deployments.signals import environment_changed
 from apps.deployments.transitions.events import LeaseLost
 
@@ -69,6 +69,25 @@ def write_checks(
         _record(environment, list(before.values()), made)
         transaction.on_commit(lambda: environment_changed.send(sender=None, environment_id=environment.pk))
     return True
+
+
+@transaction.atomic
+def end_by_time(pk: int) -> None:
+    """End an acceptance whose time is over, with one entry in the log; nothing where somebody ended it meanwhile."""
+    if not DriftAcceptance.objects.filter(pk=pk, ended_at=None, until__lte=now()).update(ended_at=now()):
+        return
+    row = DriftAcceptance.objects.select_related("environment__repository", "accepted_by").get(pk=pk)
+    environment = row.environment
+    audit.record(
+        SYSTEM,
+        "drift.acceptance_over",
+        target=environment.name,
+        repository=environment.repository.name,
+        environment=environment.name,
+        summary=f"Drift of {environment.name} of {environment.repository.name} that {row.accepted_by.username} accepted counts again: its time is over",
+        data={"resource": row.resource, "path": row.path, "mark": row.mark, "until": row.until.isoformat()},
+    )
+    transaction.on_commit(lambda: environment_changed.send(sender=None, environment_id=environment.pk))
 
 
 def _next(row: DriftWatch, began: datetime) -> datetime | None:

@@ -67,5 +67,5 @@ def reapply(request: HttpRequest, repository: str, name: str) -> HttpResponse:
 @writes
 def adopt(request: HttpRequest, repository: str, name: str) -> HttpResponse:
     user = signed_in(request)
-    change = services.adopt_drift(user, environment=queries.find_environment(user, repository, name))
-    return see_other(request, f"/changes/{change.number}/", f"{change.label} asks for the drift to be adopted.")
+    services.adopt_drift(user, environment=queries.find_environment(user, repository, name))
+    return see_other(request, _url(repository, name), "A change that adopts the drift is being written.")
