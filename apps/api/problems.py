@@ -13,6 +13,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from apps.audit.published import Held
 from apps.core.context import request_id
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotVisible, PortalError, Unavailable
 from apps.core.text import visible
@@ -25,6 +26,7 @@ STATUS: dict[type[PortalError], int] = {
     Conflict: 409,
     InvalidInput: 422,
     Unavailable: 503,
+    Held: 503,
 }
 TITLES = {
     400: "The request cannot be read",

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from apps.audit.checkpoints import BadNote, Checkpoint, Signer, open_note
 from apps.audit.tlog import ENTRIES, LONGEST_ENTRY, WIDTH, BadTiles, Tree, entries_in, tile_path
-from apps.core.errors import Conflict
+from apps.core.errors import PortalError
 from apps.core.secrets import derived_key
 from apps.vcs.errors import ObjectMissing
 from apps.vcs.objects import read_file
@@ -23,7 +23,7 @@ KEY_NAME = "portal-audit"
 LARGEST_FILE = WIDTH * (2 + LONGEST_ENTRY)
 
 
-class Held(Conflict):
+class Held(PortalError):
     """The log in the database is not the one that was published: nothing may be added to either."""
 
 
@@ -119,5 +119,5 @@ def behind(seq: int, size: int) -> Held:
     return Held(
         "audit_log_behind",
         f"The audit log in the database ends at entry {seq}, but {size} are published: an older database was restored. "
-        "Nothing is recorded or changed until an administrator has run `manage.py recover_audit_log`.",
+        "An administrator has to stop the portal and run `manage.py recover_audit_log`.",
     )

@@ -126,7 +126,7 @@ def _locked_head() -> AuditHead:
         AuditHead.objects.bulk_create([fresh], ignore_conflicts=True)
         head = locked.get()
     if head.held:
-        raise Held("audit_log_held", f"Nothing can be recorded or changed now. {head.held}")
+        raise Held("audit_log_held", f"Nothing can be recorded, so nothing can be done. {head.held}")
     require_current(head.seq)
     if head.seq == 0 and AuditEntry.objects.exists():
         # Starting again at zero would hide that somebody removed the head.

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
+from apps.audit.published import Held
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotVisible, PortalError, TooLarge, Unavailable
 from apps.core.text import is_storable, require_storable
 from apps.web.responding import respond
@@ -18,6 +19,7 @@ ANSWERS: tuple[tuple[type[PortalError], int, str], ...] = (
     (TooLarge, 422, "Too large to be shown"),
     (InvalidInput, 422, "This cannot be understood"),
     (Unavailable, 503, "Not reachable right now"),
+    (Held, 503, "Nothing can be done now"),
     (PortalError, 503, "This did not work"),
 )
 

@@ -377,9 +377,9 @@ def test_auditors_see_how_far_it_is_published_and_why_everything_is_held(place, 
     again()
     assert "older database" in client.get("/api/v1/audit/checkpoint/").json()["problem"]
     page = client.get("/audit/").content.decode()
-    assert "Nothing can be recorded or changed" in page
+    assert "Nothing can be recorded, so nothing can be done" in page
     refused = client.post("/api/v1/teams/", {"name": "ops"}, content_type="application/json")
-    assert (refused.status_code, refused.json()["code"]) == (409, "audit_log_held")
+    assert (refused.status_code, refused.json()["code"]) == (503, "audit_log_held")
     assert "recover_audit_log" in client.post("/teams/new/", {"name": "ops"}).content.decode()
 
 
@@ -389,6 +389,6 @@ def test_who_signs_in_to_a_held_portal_is_told_why_not(place, client):
         pk=1, defaults={"held": "An older database was restored. Run recover_audit_log."}
     )
     answer = client.post("/accounts/login/", {"login": "alice", "password": "a long password"})
-    assert answer.status_code == 409
+    assert answer.status_code == 503
     assert "recover_audit_log" in answer.content.decode()
     assert "_auth_user_id" not in client.session
