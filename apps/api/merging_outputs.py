@@ -16,7 +16,7 @@ from apps.deployments.queries import why_it_waits
 
 class ClaimsIn(Shape):
     claims_required = Flag(
-        help_text="False: merges go on where the host keeps no claim; then only the push lease guards them."
+        help_text="False: merges and runs go on where the host keeps no claim; then only the push lease guards merges."
     )
 
 

@@ -35,7 +35,7 @@ class Repository(Leased):
     mirror_rebuilt_at = models.DateTimeField(null=True, blank=True)  # the mirror was lost or damaged on disk
     claims_required = models.BooleanField(
         default=True
-    )  # False: merge also where the host keeps no claim (docs/deploying.md)
+    )  # False: merge and run also where the host keeps no claim (docs/deploying.md)
     pins_restored_at = models.DateTimeField(null=True, blank=True)  # revisions pinned again after that
 
     objects = RepositoryQuerySet.as_manager()

@@ -109,16 +109,18 @@ def restore(backup: Path, database: str, data: Path) -> None:
         shutil.copyfile(backup, data / "portal.sqlite3")
 
 
-def test_a_restored_portal_goes_on_and_merges_nothing_twice(tmp_path: Path, databases: tuple[str, str]) -> None:
+def test_a_restored_portal_goes_on_and_does_nothing_twice(tmp_path: Path, databases: tuple[str, str]) -> None:
     repositories, backup = tmp_path / "repositories", tmp_path / "backup"
     repositories.mkdir()
     first = portal(tmp_path / "first", repositories, **KEYS, **_url(databases[0])).start()
     try:
         scene = opened(first, repositories)
-        kept, undone = merged(scene, "kept"), scene.propose("undone", {"undone.txt": "1\n"})
+        kept, late = merged(scene, "kept"), merged(scene, "late")
         deployed(scene, kept)
+        undone = scene.propose("undone", {"undone.txt": "1\n"})
         scene.approve(undone)
         back_up(first, databases[0], backup)
+        deployed(scene, late)
         scene.api("alice").post(f"/changes/{undone}/merge/", status=202)
         scene.api("alice").until(f"/changes/{undone}/", lambda body: body["state"] in {"merged", "deploying"})
         forgotten = merged(scene, "forgotten")
@@ -135,6 +137,7 @@ def test_a_restored_portal_goes_on_and_merges_nothing_twice(tmp_path: Path, data
         answer = httpx.get(f"{second.url}/api/v1/changes/{kept}/", headers={"Authorization": token}, timeout=30)
         assert answer.status_code == 200, "tokens are rows, and were kept"
         _assert_what_was_done_is_not_done_again(again, undone)
+        _assert_a_person_is_asked_about_what_ran(again, late)
         newer = merged(again, "newer")
         assert newer == forgotten, "the restored database gives the number once more"
         deployed(again, newer)  # its secret is read by the same key, its tree from a mirror that was fetched anew
@@ -151,6 +154,15 @@ def _assert_what_was_done_is_not_done_again(scene: Scene, undone: int) -> None:
     assert "nothing to merge" in body["verdict"]["reasons"][0]["text"]
     scene.api("alice").post(f"/changes/{undone}/merge/", status=409)
     assert scene.work.run("ls-remote", "origin", "refs/heads/main") == before
+
+
+def _assert_a_person_is_asked_about_what_ran(scene: Scene, late: int) -> None:
+    """The database believes that it waits, and it ran after the backup: the claim in Git says so."""
+    row = deployed(scene, late, "unknown")
+    assert "may have taken place" in str(scene.api("carol").get(f"/deployments/{row['number']}/events/"))
+    body = {"outcome": "succeeded", "reason": "It is there."}
+    scene.api("carol").post(f"/deployments/{row['number']}/resolve/", body)
+    scene.deployed(late, "staging", "succeeded")
 
 
 def _url(database: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""R6: two databases on one Git host. One is a copy of the other, as after a restore: both try the same merges, and one does each."""
+"""R6: two portals on one database, and two databases on one Git host, of which one is a copy as after a restore: one does each thing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection, connections
@@ -25,7 +27,8 @@ from tests.support.repositories import branch_with, pushed
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
-ROUNDS = 6
+BOTH = pytest.mark.parametrize("engine", ENGINES)
+RULES = "rules:\n  - {name: a reviewer, needs: {approvals: 1, from: [role/reviewer]}}\n"
 
 
 @contextmanager
@@ -71,14 +74,28 @@ def approved_into(delivery: Delivery, target: str) -> ChangeRequest:
     return change
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.fixture(autouse=True)
+def _right_engine(engine: str) -> None:
+    if connection.vendor != engine:
+        pytest.skip(f"this run is on {connection.vendor}")
+
+
+@BOTH
 def test_of_a_portal_and_its_restored_copy_exactly_one_does_each_merge_and_the_other_says_why(
     tmp_path: Path, engine: str
 ) -> None:
-    if connection.vendor != engine:
-        pytest.skip(f"this run is on {connection.vendor}")
+    merged_by_one(tmp_path, 6)
+
+
+@BOTH
+@pytest.mark.soak
+def test_a_hundred_merges_by_a_portal_and_its_restored_copy(tmp_path: Path, engine: str) -> None:
+    merged_by_one(tmp_path, 100)
+
+
+def merged_by_one(tmp_path: Path, rounds: int) -> None:
     delivery = Delivery.start(tmp_path, pipeline("true", "true"))
-    changes = [approved_into(delivery, f"t{number}") for number in range(ROUNDS)]
+    changes = [approved_into(delivery, f"t{number}") for number in range(rounds)]
     acts: list[Act] = []
     for number, change in enumerate(changes):
         if number % 2:  # decided before the backup, carried out by both
@@ -86,15 +103,11 @@ def test_of_a_portal_and_its_restored_copy_exactly_one_does_each_merge_and_the_o
             acts.append(("carry_out", {"intent": intent.pk}))
         else:  # decided by both after it
             acts.append(("merge_whole", {"who": "alice", "change": change.pk}))
-    own_data = tmp_path / "restored-data"
-    shutil.copytree(settings.PORTAL_DATA_DIR, own_data)
     with copied_database(tmp_path) as copy:
-        each = [{}, {"DATABASE_URL": copy, "PORTAL_DATA_DIR": str(own_data)}]
-        with Racers(tmp_path, 2, each=each) as running:
+        with two_portals(tmp_path, copy) as running:
             for act in acts:
                 assert running.race([act, act], [0.0, 0.0]) == ["done", "done"]
-        mine = ends_of(database_url())
-        theirs = ends_of(copy)
+        mine, theirs = ends_of(database_url()), ends_of(copy)
     remote = GitRepo(Path(delivery.repository.url))
     for number, change in enumerate(changes):
         (state, code, commit), (other_state, other_code, other_commit) = mine[change.pk], theirs[change.pk]
@@ -107,22 +120,71 @@ def test_of_a_portal_and_its_restored_copy_exactly_one_does_each_merge_and_the_o
     assert not Deployment.objects.exists(), "these branches are not deployed from"
 
 
+@contextmanager
+def two_portals(tmp_path: Path, database: str) -> Iterator[Racers]:
+    """One on the database of the test, and one on ``database``; each has a data directory of its own."""
+    own_data = tmp_path / "other-data"
+    shutil.copytree(settings.PORTAL_DATA_DIR, own_data)
+    each = [{}, {"DATABASE_URL": database, "PORTAL_DATA_DIR": str(own_data)}]
+    with Racers(tmp_path, 2, each=each) as running:
+        yield running
+
+
+@BOTH
+@pytest.mark.parametrize("databases", [1, 2])
+def test_of_two_portals_exactly_one_runs_each_deployment(tmp_path: Path, databases: int, engine: str) -> None:
+    deployed_by_one(tmp_path, databases, 4)
+
+
+@BOTH
+@pytest.mark.soak
+@pytest.mark.parametrize("databases", [1, 2])
+def test_fifty_deployments_by_two_portals(tmp_path: Path, databases: int, engine: str) -> None:
+    deployed_by_one(tmp_path, databases, 50)
+
+
+def deployed_by_one(tmp_path: Path, databases: int, rounds: int) -> None:
+    """On one database the other leaves it alone; on a restored copy it cannot know: unknown, and a person decides."""
+    witness = tmp_path / "witness"
+    step = f"echo $PORTAL_ENVIRONMENT >> {witness}; sleep 0.05"
+    places = "".join(
+        f"  e{number}: {{deploy: {{steps: [{{name: apply, run: '{step}'}}]}}}}\n" for number in range(rounds)
+    )
+    delivery = Delivery.start(tmp_path, f"apiVersion: portal/v1\nenvironments:\n{places}{RULES}")
+    change = delivery.merged()
+    with ExitStack() as stack:
+        copy = stack.enter_context(copied_database(tmp_path)) if databases == 2 else database_url()
+        running = stack.enter_context(two_portals(tmp_path, copy))
+        for number in range(rounds):
+            row = delivery.deployment(change, f"e{number}")
+            act: Act = ("deploy", {"deployment": row.pk})
+            assert running.race([act, act], [0.0, 0.0]) == ["done", "done"]
+            ends = [end_of(row.pk, address) for address in (database_url(), copy)]
+            assert sorted(ends) == (["succeeded"] * 2 if databases == 1 else ["succeeded", "unknown"])
+            assert witness.read_text().split() == [f"e{done}" for done in range(number + 1)]
+
+
+def end_of(deployment: int, address: str) -> str:
+    """The state of a deployment in the database at ``address``."""
+    return str(rows_of(address, f"SELECT status FROM deployments_deployment WHERE id = {deployment}")[0][0])
+
+
 Ends = dict[int, tuple[str, str, str]]
 ASKED = "SELECT change_id, state, outcome, merge_commit FROM deployments_mergeintent"
 
 
 def ends_of(address: str) -> Ends:
     """Change → state, code of the outcome and commit of its decision, as the database at ``address`` has them."""
-    if address.startswith("sqlite"):
-        with closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as database:
-            rows = database.execute(ASKED).fetchall()
-    else:
-        import psycopg
-
-        with psycopg.connect(address) as database:
-            rows = database.execute(ASKED).fetchall()
     found: Ends = {}
-    for change, state, outcome, commit in rows:
+    for change, state, outcome, commit in rows_of(address, ASKED):
         told = json.loads(outcome) if isinstance(outcome, str) else outcome
         found[change] = (state, told.get("code", ""), commit)
     return found
+
+
+def rows_of(address: str, question: str) -> list[tuple[Any, ...]]:
+    if address.startswith("sqlite"):
+        with closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as database:
+            return database.execute(question).fetchall()
+    with psycopg.connect(address) as database:
+        return database.execute(question).fetchall()

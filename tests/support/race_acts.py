@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,8 @@ from apps.changes import transitions
 from apps.changes.jobs import take_ref_updates
 from apps.changes.models import ChangeRequest
 from apps.changes.services import mark_ready, reopen, retarget, withdraw
-from apps.deployments.jobs import landing, starting
+from apps.deployments.jobs import following, landing, starting
+from apps.deployments.models import Deployment
 from apps.deployments.services import merge_change, merging
 from apps.repositories.models import Repository
 from apps.repositories.services import set_member, synchronise
@@ -83,11 +85,20 @@ def merge_whole(who: str, change: int) -> None:
     landing.carry_out_merge(merge_change(user(who), change=changed(change)).pk)
 
 
+def deploy(deployment: int) -> None:
+    """Start it and look after it until it is over, as one portal does."""
+    starting.start(deployment)
+    until = time.monotonic() + 20
+    while time.monotonic() < until and Deployment.objects.filter(pk=deployment, status__in=following.ACTIVE).exists():
+        following.follow(deployment)
+        time.sleep(0.02)
+
+
 ACTS: dict[str, Callable[..., None]] = {
     act.__name__: act
     for act in (
         approve, take_back, merge, demote, leave, disable, look, redirect, give_up_and_reopen, start, carry_out,
-        merge_whole,
+        merge_whole, deploy,
     )
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Claiming a merge in the target repository before it is pushed (RELIABILITY §3.5, S1).
+"""Claiming a merge in the target repository before it is pushed, and a run before it begins (RELIABILITY §3.5, S1).
 
 ``refs/portal/dispatched/<key>`` is created there, or it exists: of any number of portals, also of copies restored from a backup,
 one holds it. It names a blob with a number that this database drew when it first tried, so a worker that finds its own claim
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from django.db import transaction
 
@@ -19,6 +19,7 @@ from apps.core.errors import Conflict, Unavailable
 from apps.core.failpoints import failpoint
 from apps.deployments.models import MergeIntent
 from apps.deployments.transitions import portal_identity
+from apps.repositories.models import Repository
 from apps.vcs import installation, merging, remotes
 
 PREFIX = "refs/portal/dispatched/"
@@ -28,7 +29,11 @@ Write = Callable[..., None]
 
 
 class ClaimedElsewhere(Conflict):
-    """Somebody else claimed this very decision: there are two portals where one is meant to be."""
+    """Somebody else claimed this very act: there are two portals where one is meant to be, or an older database was restored."""
+
+
+class ClaimRefused(Conflict):
+    """The host takes no claim."""
 
 
 def ref_of(intent: MergeIntent) -> str:
@@ -48,28 +53,9 @@ def claim(intent: MergeIntent, source: remotes.Source, write: Write) -> None:
         nonce = secrets.token_hex(16)
         write(claim_nonce=nonce)  # before anybody outside sees it: after a crash we know our own again
         intent.claim_nonce = nonce
-    ref, own = ref_of(intent), _object(intent)
-    git_dir = intent.change.repository.mirror_path
-    outcome = remotes.push_with_lease(source, git_dir, ref=ref, new=own, old=None, limits=installation.limits())
-    failpoint("K10")
-    found = own if outcome.is_accepted else remotes.remote_tip(source, ref, limits=installation.limits())
-    if found is None and outcome.status == "refused":
-        _go_on_without(intent, outcome.message, write)
-        return
-    if found is None:
-        raise Unavailable("claim_unclear", "The Git host neither took the claim of this merge nor has another one.")
-    if found != own:
-        raise ClaimedElsewhere(ELSEWHERE, _words(intent, found))
-    write(claim=MergeIntent.Claim.HELD)
-    intent.claim = MergeIntent.Claim.HELD
-
-
-def _object(intent: MergeIntent) -> str:
-    """The blob that the claim names: the same bytes whenever this database asks."""
     change = intent.change
     facts = {
         "key": intent.key,
-        "portal": portal_identity(),
         "nonce": intent.claim_nonce,
         "change": change.label,
         "revision": intent.revision.number,
@@ -77,8 +63,34 @@ def _object(intent: MergeIntent) -> str:
         "merge": intent.merge_commit,
         "decided_at": intent.created_at.isoformat(),
     }
-    text = json.dumps(facts, indent=1, sort_keys=True)
-    return merging.write_blob(change.repository.mirror_path, f"{text}\n".encode())
+    try:
+        found = hold(source, change.repository, facts)
+    except ClaimRefused as problem:
+        _go_on_without(intent, problem.message, write)
+        return
+    if found:
+        raise ClaimedElsewhere(ELSEWHERE, _words(intent, found))
+    write(claim=MergeIntent.Claim.HELD)
+    intent.claim = MergeIntent.Claim.HELD
+
+
+def hold(source: remotes.Source, repository: Repository, facts: Mapping[str, str | int]) -> str:
+    """Create the claim of ``facts["key"]``: the object of somebody else that is there already, or nothing: it is ours.
+
+    ``facts`` are what it says, the same bytes whenever this database asks. :class:`ClaimRefused`, :class:`Unavailable`.
+    """
+    text = json.dumps({"portal": portal_identity(), **facts}, indent=1, sort_keys=True)
+    ref, own = f"{PREFIX}{facts['key']}", merging.write_blob(repository.mirror_path, f"{text}\n".encode())
+    outcome = remotes.push_with_lease(
+        source, repository.mirror_path, ref=ref, new=own, old=None, limits=installation.limits()
+    )
+    failpoint("K10")
+    found = own if outcome.is_accepted else remotes.remote_tip(source, ref, limits=installation.limits())
+    if found is None and outcome.status == "refused":
+        raise ClaimRefused("claim_refused", outcome.message)
+    if found is None:
+        raise Unavailable("claim_unclear", "The Git host neither took the claim nor has another one.")
+    return "" if found == own else found
 
 
 def _words(intent: MergeIntent, found: str) -> str:

@@ -24,6 +24,8 @@ from apps.core.secrets import decrypt, encrypt
 from apps.deployments.dispatchers import Dispatcher, Progress, Refused, Run, RunState
 from apps.deployments.dispatchers.local import runner_id
 from apps.deployments.dispatchers.registry import dispatcher_of
+from apps.deployments.jobs.claimed_runs import claim_run
+from apps.deployments.jobs.claiming import ClaimedElsewhere
 from apps.deployments.jobs.health import is_watched, watch
 from apps.deployments.jobs.outcomes import end, end_cancelled, lose, outcome_of, tidy
 from apps.deployments.jobs.planned import needs_plan, sealed_plan
@@ -124,6 +126,8 @@ def _look(deployment: Deployment, fence: int) -> None:
             with transaction.atomic():
                 end_cancelled(deployment, fence, Progress(RunState.NOT_STARTED))
             return
+        if not _is_claimed(deployment, attempt, fence):
+            return
         try:
             _begin(deployment, attempt, fence)
         except Conflict:
@@ -136,6 +140,22 @@ def _look(deployment: Deployment, fence: int) -> None:
         lose(deployment, fence, "The worker whose disk holds this run has not been seen for ten minutes.")
         return
     _go_on(deployment, attempt, fence)
+
+
+def _is_claimed(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
+    """Whether this attempt is ours to begin; if not, what is known of it is written, or it is asked again later."""
+    try:
+        claim_run(deployment, attempt, fence)
+    except ClaimedElsewhere as problem:
+        lose(deployment, fence, problem.message)
+    except Unavailable as problem:
+        note_silence(deployment, attempt, fence, problem)
+    except (PortalError, OSError) as problem:
+        _fail_before_start(deployment, fence, problem)
+    else:
+        attempt.external_run = {}  # what was noted of a host that did not answer is over
+        return True
+    return False
 
 
 def _begin(deployment: Deployment, attempt: Attempt, fence: int) -> None:

@@ -39,7 +39,7 @@ def require_still_allowed(deployment: Deployment, attempt: Attempt, run: Run) ->
 
     Only while it is certain that nothing was sent; :class:`StartRefused` then ends it, and Retry asks anew.
     """
-    if run.is_sent or attempt.connection_id is None or now() - attempt.started_at < PUT_OFF:
+    if run.is_sent or now() - attempt.started_at < PUT_OFF:
         return
     waits = [wait.text for wait in waits_of(deployment) if wait.code not in TURNS]
     if waits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -144,6 +145,7 @@ def _claim(deployment: Deployment, gate: Gate | None) -> None:
         deployment=deployment,
         number=number,
         key=attempt_key(deployment),
+        claim_nonce=secrets.token_hex(16),
         from_step=deployment.retry_from,
         only_failed=deployment.retry_only_failed,
         verdict=gate.judged.to_stored() if gate is not None else {},

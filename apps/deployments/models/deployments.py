@@ -98,6 +98,9 @@ class Attempt(models.Model):
     deployment = models.ForeignKey(Deployment, on_delete=models.PROTECT, related_name="attempt_rows")
     number = models.PositiveIntegerField()
     key = models.CharField(max_length=64, unique=True)
+    claim_nonce = models.CharField(
+        max_length=32, blank=True
+    )  # by which this database knows its own claim of the run again
     from_step = models.PositiveIntegerField(default=0)
     only_failed = models.BooleanField(default=False)  # it does again only what failed in the run of the attempt before
     external_run = models.JSONField(default=dict, blank=True)

@@ -71,7 +71,9 @@ def require_claims(request: HttpRequest, name: str) -> HttpResponse:
     if chosen not in {"yes", "no"}:
         raise InvalidInput("bad_choice", "Choose whether merges need a claim: yes or no.", field="required")
     services.require_claims(user, repository=queries.find(user, name), required=chosen == "yes")
-    said = "Every merge needs a claim from now on." if chosen == "yes" else "Merges go on without claims from now on."
+    said = (
+        "Every merge and run needs a claim from now on." if chosen == "yes" else "Merges and runs go on without claims."
+    )
     return see_other(request, f"/repositories/{name}/#merging", said)
 
 
