@@ -34,8 +34,7 @@ REAL_TIME = (
     "tests/bench/",
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-SERVICES = "(postgres or redis) and not (soak or bench)"
-REST = "not (postgres or redis or soak or bench)"
+ORDINARY, SOAK = "not (soak or bench)", "soak"
 
 
 def not_run(what: str, why: str) -> None:
@@ -148,18 +147,26 @@ def pytest(marks: str, paths: list[str], env: dict[str, str], *, parallel: bool 
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, check=False).returncode
 
 
-def with_services(paths: list[str], env: dict[str, str]) -> int:
+def full_pass(marks: str, paths: list[str], env: dict[str, str], kind: str) -> int:
+    """The tests of ``kind`` with these marks; soaks one after the other and without a second chance."""
+    marks = f"{marks} and {kind}"
+    if kind == SOAK:
+        return pytest(marks, [*paths, "-s"], env, parallel=False)
+    return steady(pytest(marks, paths, env), marks, env)
+
+
+def with_services(paths: list[str], env: dict[str, str], kind: str) -> int:
     """The tests that need PostgreSQL or Redis; 0 when they passed or when there are none."""
     with postgres() as database, redis() as cache:
         if not database:
             not_run("tests on PostgreSQL", "no server at 127.0.0.1:5432, and none could be started")
             return 0
-        marks = SERVICES
+        marks = "(postgres or redis)"
         if not cache:
             not_run("tests on Redis", "no server at 127.0.0.1:6379, and no redis-server to start")
-            marks = "postgres and not (redis or soak or bench)"
+            marks = "postgres and not redis"
         env = {**env, "DATABASE_URL": database, "TEST_REDIS_URL": cache, "REDIS_URL": cache}
-        status = steady(pytest(marks, paths, env), marks, env)
+        status = full_pass(marks, paths, env, kind)
     return 0 if status == NO_TESTS else status
 
 
@@ -186,14 +193,15 @@ def main() -> int:
     options = parser.parse_args()
     with TemporaryDirectory(prefix="portal-test-") as data:
         env = {"PORTAL_DATA_DIR": data, "DATABASE_URL": "", "REDIS_URL": ""}
-        if options.only:
-            return pytest(options.only, [*options.paths, "-s"], env, parallel=False)
+        if options.only == "bench":
+            return pytest("bench", [*options.paths, "-s"], env, parallel=False)
+        kind = SOAK if options.only else ORDINARY
         ensure_package("chromium", BROWSERS, "browser tests")
         ensure_package("spin", ("spin",), "model of approval to dispatch")
         ensure_package("gcc", ("gcc",), "model of approval to dispatch")
         ensure_checks()
-        services = with_services(options.paths, env)
-        rest = steady(pytest(REST, options.paths, env), REST, env)
+        services = with_services(options.paths, env, kind)
+        rest = full_pass("not (postgres or redis)", options.paths, env, kind)
         if services:
             print(f"\nThe pass on PostgreSQL and Redis failed (status {services}); see above.", file=sys.stderr)
         return rest or services

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from tests.support.crash_rounds import world_of
 from tests.support.crashing import Victims, World
-from tests.support.delivery import Delivery, pipeline
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def victims(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> 
 
 
 @pytest.fixture
-def world(tmp_path: Path, victims: Victims) -> World:
-    witness = tmp_path / "witness"
-    step = f"echo $PORTAL_CHANGE:$PORTAL_ENVIRONMENT >> {witness}"
-    return World(Delivery.start(tmp_path, pipeline(step, step)), witness, victims)
+def world(request: pytest.FixtureRequest, tmp_path: Path, victims: Victims) -> World:
+    """Of the point that the test is about, if it names one."""
+    found = getattr(request.node, "callspec", None)
+    return world_of(found.params.get("point", "") if found else "", tmp_path, victims)

@@ -8,163 +8,31 @@ from __future__ import annotations
 import os
 import random
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from apps.audit.verification import verify
-from apps.changes.models import ChangeRequest, Rendering, Revision
+from apps.changes.models import ChangeRequest
 from apps.core import failpoints
 from apps.deployments import services
-from apps.deployments.models import Deployment, MergeIntent
-from apps.reviews.models import Review
-from tests.support.crashing import KILLED, Victims, World, sweep_until
+from apps.deployments.models import MergeIntent
+from tests.support.crash_rounds import ROUNDS
+from tests.support.crashing import KILLED, World, sweep_until
 from tests.support.delivery import Delivery, pipeline
 from tests.support.engine_process import Process, wait_until
-from tests.support.git import GitRepo
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 BOTH = pytest.mark.parametrize("engine", ENGINES)
-Patch = pytest.MonkeyPatch
-
-
-# --- a merge and what follows --------------------------------------------------------------
-
-SWEPT = ("K9", "K10", "K11", "K13", "K14", "S4")
+TIMES = int(os.environ.get("CRASH_TIMES", "50"))
+Says = Callable[[str], None]
 
 
 @BOTH
-@pytest.mark.parametrize("point", SWEPT)
-def test_a_worker_killed_there_leaves_nothing_undone_and_nothing_done_twice(
-    world: World, point: str, engine: str
-) -> None:
-    change = world.decided()
-    assert world.victims.run("sweep", failpoint=f"{point}:kill") == KILLED
-    world.ends_well(change)
-
-
-@BOTH
-@pytest.mark.parametrize("point", ["K7", "K8"])
-def test_a_decision_is_whole_or_was_never_made(world: World, point: str, engine: str) -> None:
-    change = world.delivery.approved()
-    given = {"who": "alice", "url": f"/api/v1/changes/{change.number}/merge/", "body": {}, "key": "merge-once"}
-    assert world.victims.run("post", given, failpoint=f"{point}:kill") == KILLED
-    change.refresh_from_db()
-    assert (change.status, MergeIntent.objects.count()) == (("in_review", 0) if point == "K7" else ("merging", 1))
-    if point == "K7":  # the key of a call that never ended stays taken: the client looks, and asks anew
-        assert world.victims.run("post", {**given, "key": "merge-anew"}) == {"code": 0}
-    world.ends_well(change)
-
-
-@BOTH
-@pytest.mark.parametrize("point", ["K1", "K2", "K3"])
-def test_an_approval_counts_once_or_not_at_all_and_asking_again_makes_it_one(
-    world: World, point: str, engine: str
-) -> None:
-    change = world.delivery.proposed()
-    given = {
-        "who": "bob", "url": f"/api/v1/changes/{change.number}/reviews/", "body": {"revision": 1, "verdict": "approve"},
-        "key": "approve-once",
-    }  # fmt: skip
-    how = {"in_commit": 4} if point == "K3" else {"failpoint": f"{point}:kill"}
-    came = world.victims.run("post", given, **how)
-    assert came == KILLED or point == "K3"
-    there = Review.objects.count()
-    assert there in {"K1": {0}, "K2": {1}, "K3": {0, 1}}[point]
-    for _ in range(2):
-        assert world.victims.run("post", given) == {"code": 0}
-    if (
-        not Review.objects.count()
-    ):  # a retry under the same key is told that nobody knows: the client looks, and asks anew
-        assert world.victims.run("post", {**given, "key": "approve-anew"}) == {"code": 0}
-    assert Review.objects.count() == 1
-    assert verify().ok
-
-
-@BOTH
-@pytest.mark.parametrize("point", ["K4", "K5"])
-def test_a_push_is_recorded_once(world: World, point: str, engine: str) -> None:
-    change = world.delivery.proposed()
-    world.delivery.work.checkout("one")
-    head = world.delivery.work.commit("more", files={"more.txt": "1\n"})
-    world.delivery.work.push("one:refs/heads/one")
-    world.delivery.repository.__class__.objects.update(next_poll_at=None, sync_requested_at=change.created_at)
-    assert world.victims.run("sweep", failpoint=f"{point}:kill") == KILLED
-    assert not Revision.objects.filter(change=change, head_oid=head).exists()
-    sweep_until(lambda: Revision.objects.filter(change=change, head_oid=head).exists())
-    assert list(Revision.objects.filter(change=change).values_list("number", flat=True)) == [1, 2]
-    mirror = GitRepo(world.delivery.repository.mirror_path)
-    assert head in mirror.run("for-each-ref", "--format=%(objectname)", "refs/portal/")
-
-
-RENDERED = """\
-apiVersion: portal/v1
-environments:
-  staging: {targets: {app: {kind: manifests, path: k8s}}}
-rules:
-  - {name: a reviewer, needs: {approvals: 1, from: [role/reviewer]}}
-"""
-
-
-@BOTH
-def test_a_rendering_that_was_not_stored_is_made_again(tmp_path: Path, victims: Victims, engine: str) -> None:
-    manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {key: '%s'}\n"
-    delivery = Delivery.start(tmp_path, RENDERED, {"k8s/web.yaml": manifest % "1"})
-    change = delivery.proposed("one", {"k8s/web.yaml": manifest % "2"})
-    came = victims.run("sweep", {"seconds": 8.0}, failpoint="K6:kill")
-    assert came == KILLED, list(Rendering.objects.values("state", "failure", "message"))
-    assert not Rendering.objects.filter(state="rendered").exists()
-    Rendering.objects.update(lease_until=None)  # its lease is half a minute
-    sweep_until(lambda: Rendering.objects.exists() and not Rendering.objects.exclude(state="rendered").exists())
-    assert Rendering.objects.filter(revision__change=change).count() == Rendering.objects.count()
-
-
-@BOTH
-def test_a_lock_that_a_killed_git_left_does_not_stop_the_mirror(world: World, engine: str) -> None:
-    """K12."""
-    change = world.decided()
-    mirror = world.delivery.repository.mirror_path
-    for name in ("packed-refs.lock", "refs/heads/main.lock"):
-        lock = mirror / name
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        lock.touch()
-        os.utime(lock, (time.time() - 120, time.time() - 120))
-    world.ends_well(change)
-    assert not list(mirror.rglob("main.lock"))
-
-
-@BOTH
-def test_when_the_whole_machine_dies_in_a_step_a_person_is_asked(tmp_path: Path, victims: Victims, engine: str) -> None:
-    """Nobody can say how far the step came: unknown, never run again by itself, and a deployer decides."""
-    witness = tmp_path / "witness"
-    step = f"echo $$ >> {witness}; sleep 30"
-    delivery = Delivery.start(tmp_path, pipeline(step, "true"))
-    change = delivery.approved()
-    services.merge_change(delivery.people.alice, change=change)
-    world = World(delivery, witness, victims)
-    sweep_until(world.runs)
-    held = [place for place in Path("/proc").glob("[0-9]*") if _is_supervisor(place, str(tmp_path))]
-    assert held
-    for place in held:
-        os.killpg(int(place.name), signal.SIGKILL)
-    os.kill(int(world.runs()[0]), signal.SIGKILL) if Path(f"/proc/{world.runs()[0]}").exists() else None
-    row = delivery.deployment(change)
-    sweep_until(lambda: Deployment.objects.get(pk=row.pk).status == "unknown")
-    world.victims.run("sweep", {"seconds": 1.0})
-    assert len(world.runs()) == 1
-    assert Deployment.objects.get(pk=row.pk).status == "unknown"
-    services.resolve(delivery.people.carol, deployment=row, outcome="failed", reason="I looked.")
-
-
-def _is_supervisor(place: Path, data: str) -> bool:
-    try:
-        words = (place / "cmdline").read_bytes().decode(errors="replace")
-    except OSError:
-        return False
-    return "supervisor.py" in words and data in words
+@pytest.mark.parametrize("point", ROUNDS)
+def test_killed_there_everything_is_done_once_or_a_person_is_asked(world: World, point: str, engine: str) -> None:
+    ROUNDS[point](world, point, "one")
 
 
 # --- the points themselves -----------------------------------------------------------------
@@ -214,23 +82,31 @@ def test_every_point_stands_somewhere_once() -> None:
 
 @BOTH
 @pytest.mark.soak
-@pytest.mark.parametrize("point", SWEPT)
-def test_fifty_times_at_each_point(world: World, point: str, engine: str) -> None:
-    for number in range(50):
-        change = world.decided(f"n{number}")
-        assert world.victims.run("sweep", failpoint=f"{point}:kill") == KILLED
-        world.ends_well(change)
+@pytest.mark.parametrize("point", ROUNDS)
+def test_fifty_times_at_each_point(world: World, point: str, engine: str, says: Says) -> None:
+    for number in range(TIMES):
+        ROUNDS[point](world, point, f"n{number}")
+    says(f"{TIMES} times: {world.tally()}")
 
 
 @BOTH
 @pytest.mark.soak
-def test_at_random_moments(world: World, engine: str, says: Callable[[str], None]) -> None:
+@pytest.mark.parametrize("what", ["worker", "git"])
+def test_at_random_moments(world: World, what: str, engine: str, says: Says) -> None:
     seed = int(os.environ.get("CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
-    chance = random.Random(seed)
-    kills = int(os.environ.get("CRASH_KILLS", "500"))
-    says(f"CRASH_SEED={seed} repeats the {kills} moments")
-    for number in range(kills // 5):
-        change = world.decided(f"r{number}")
-        for _ in range(5):
-            world.victims.run("sweep", kill_after=chance.random() * 1.5, whole=chance.random() < 0.5)
+    chance, wanted = random.Random(seed), int(os.environ.get("CRASH_KILLS", "500"))
+    says(f"CRASH_SEED={seed} repeats the {wanted} moments")
+    kills = changes = 0
+    while kills < wanted:
+        change = world.decided(f"r{changes}")
+        kills += sum(killed(world, what, chance) for _ in range(5))
+        changes += 1
         world.ends_well(change)
+    says(f"{kills} kills of a {what}: {world.tally()}")
+
+
+def killed(world: World, what: str, chance: random.Random) -> int:
+    """How many were killed at a random moment of a sweep: it was over before, or it was not."""
+    if what == "git":
+        return world.victims.run("sweep", {"seconds": 0.8}, kill_git=chance.random() * 0.3)["gits"]
+    return world.victims.run("sweep", kill_after=chance.random() * 1.5, whole=chance.random() < 0.5) == KILLED

@@ -28,14 +28,6 @@ BOTH = pytest.mark.parametrize("engine", ENGINES)
 
 
 @BOTH
-def test_a_full_disk_stops_a_merge_with_words_and_it_goes_on_when_there_is_room(world: World, engine: str) -> None:
-    """K18."""
-    change = world.decided()
-    assert world.victims.run("sweep", {"seconds": 2.5}, failpoint="K18:enospc") == {"code": 0}
-    world.ends_well(change)
-
-
-@BOTH
 def test_a_worker_that_may_write_no_more_file_does_no_harm(world: World, engine: str) -> None:
     """K18, by the limit of the kernel: what Git or SQLite cannot write is rolled back."""
     change = world.decided()
@@ -73,9 +65,7 @@ def test_on_a_full_disk_nothing_is_half_done_and_it_goes_on_when_there_is_room(
     small_disk: Path, tmp_path: Path, victims: Victims, engine: str
 ) -> None:
     """K18, by a file system without a free block: mirror, workspaces and logs of steps are on it."""
-    witness = tmp_path / "witness"
-    step = f"echo $PORTAL_CHANGE:$PORTAL_ENVIRONMENT >> {witness}"
-    world = World(Delivery.start(tmp_path, pipeline(step, step)), witness, victims)
+    world = World.start(tmp_path, victims)
     change = world.decided()
     filler = small_disk / "filler"
     with filler.open("wb") as file, pytest.raises(OSError, match="No space left"):
@@ -99,9 +89,7 @@ def test_a_host_that_took_the_push_and_lost_its_answer_has_it_once(
     """The claim, the push of the merge, and what is sent after it: ``lost`` answers in a row, over real HTTP."""
     settings.PORTAL_GIT_ALLOWED_HOSTS = ["127.0.0.1"]
     settings.PORTAL_GIT_PLAIN_HTTP = True
-    witness = tmp_path / "witness"
-    step = f"echo $PORTAL_CHANGE:$PORTAL_ENVIRONMENT >> {witness}"
-    world = World(Delivery.start(tmp_path, pipeline(step, step)), witness, victims)
+    world = World.start(tmp_path, victims)
     with GitHttp(tmp_path) as host:
         repository = world.delivery.repository
         repository.__class__.objects.filter(pk=repository.pk).update(url=host.url("remote-infra.git"))

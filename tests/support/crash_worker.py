@@ -20,6 +20,7 @@ from typing import Any
 import pytest  # noqa: F401  its presence is how the settings know tests: no power fails here, so nothing is flushed to disk
 
 from apps.core.work import Job
+from tests.support.killing import kill_a_git
 
 
 def main() -> None:
@@ -49,8 +50,12 @@ def main() -> None:
         if task.get("kill_after") is not None:
             time.sleep(task["kill_after"])
             os.killpg(child, signal.SIGKILL) if task.get("whole") else os.kill(child, signal.SIGKILL)
+        more = {}
+        if task.get("kill_git") is not None:
+            time.sleep(task["kill_git"])
+            more = {"gits": int(kill_a_git(child, 1.0))}
         _, ended = os.waitpid(child, 0)
-        tell({"signal": os.WTERMSIG(ended)} if os.WIFSIGNALED(ended) else {"code": os.WEXITSTATUS(ended)})
+        tell(({"signal": os.WTERMSIG(ended)} if os.WIFSIGNALED(ended) else {"code": os.WEXITSTATUS(ended)}) | more)
 
 
 def act(task: dict[str, Any]) -> None:

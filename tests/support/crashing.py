@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,8 @@ from django.conf import settings
 from apps.audit.verification import verify
 from apps.changes.models import ChangeRequest
 from apps.deployments import services
-from apps.deployments.models import Attempt, Deployment, MergeIntent
-from tests.support.delivery import Delivery, run_jobs
+from apps.deployments.models import Attempt, Deployment, DeploymentEvent, MergeIntent
+from tests.support.delivery import Delivery, pipeline, run_jobs
 from tests.support.engine_process import ROOT, environment
 from tests.support.git import GitRepo
 
@@ -42,7 +43,7 @@ class Victims:
         self._answer()
 
     def run(self, act: str, given: dict[str, Any] | None = None, **how: Any) -> dict[str, int]:
-        """``how``: failpoint, kill_after (s), whole, in_commit, clock (s), file_bytes. ``{"signal": 9}`` or ``{"code": 0}``."""
+        """``how``: failpoint, kill_after (s), whole, kill_git (s), in_commit, clock (s), file_bytes. ``{"signal": 9}`` or ``{"code": 0}``."""
         now = {name: getattr(settings, name) for name in PASSED_ON}
         now["PORTAL_DATA_DIR"] = str(now["PORTAL_DATA_DIR"])
         task = {"act": act, "given": given or {}, "settings": now, **how}
@@ -82,11 +83,17 @@ def sweep_until(is_so: Callable[[], Any], seconds: float = 25.0) -> None:
 
 @dataclass
 class World:
-    """A repository whose steps leave a line each time they run."""
+    """A repository whose steps leave a line each time they run, and stay while there is a file ``held`` beside it."""
 
     delivery: Delivery
     witness: Path
     victims: Victims
+
+    @classmethod
+    def start(cls, place: Path, victims: Victims) -> World:
+        witness = place / "witness"
+        step = f"echo $PORTAL_CHANGE:$PORTAL_ENVIRONMENT >> {witness}; if [ -e {place}/held ]; then sleep 60; fi"
+        return cls(Delivery.start(place, pipeline(step, step)), witness, victims)
 
     @property
     def remote(self) -> GitRepo:
@@ -99,6 +106,16 @@ class World:
         change = self.delivery.approved(name, {f"{name}.txt": f"{name}\n"})
         services.merge_change(self.delivery.people.alice, change=change)
         return change
+
+    def tally(self) -> str:
+        """What the steps left against what the portal says: done twice, lost, unknown."""
+        ran = Counter(self.runs())
+        said = Deployment.objects.filter(status="succeeded").values_list("change__number", "environment__name")
+        lost = [f"CHG-{number}:{name}" for number, name in said if f"CHG-{number}:{name}" not in ran]
+        twice = [line for line, times in ran.items() if times > 1]
+        asked = DeploymentEvent.objects.filter(kind="state", data__status="unknown").count()
+        assert (twice, lost) == ([], [])
+        return f"{len(ran)} runs, 0 twice, 0 lost, {asked} times unknown and put to a person"
 
     def ends_well(self, change: ChangeRequest) -> None:
         """Merged once, every environment deployed once, nothing left behind, the log whole."""
