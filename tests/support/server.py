@@ -77,6 +77,13 @@ class PortalServer:
                 time.sleep(0.1)
         raise AssertionError(f"the portal did not start:\n{self.log.read_text()[-4000:]}")
 
+    def crash(self) -> None:
+        """kill -9 of the server process, and another in its place; those who talk to it ask again."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(timeout=20)
+        self.serve()
+
     def stop(self, *, kill: bool = False) -> None:
         for client in self._clients.values():
             client.close()
