@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import time
 import uuid
@@ -107,7 +108,19 @@ def test_a_host_that_took_the_push_and_lost_its_answer_has_it_once(
 
 @pytest.mark.redis
 def test_redis_may_be_emptied_and_killed_nothing_is_lost_and_nothing_runs_twice(tmp_path: Path) -> None:
-    """K20: Celery workers and wake-ups through a Redis that is flushed again and again, dies and comes back."""
+    """K20."""
+    redis_fails(tmp_path, 3)
+
+
+@pytest.mark.redis
+@pytest.mark.soak
+def test_redis_is_emptied_a_hundred_and_fifty_times_and_killed_fifty(tmp_path: Path) -> None:
+    """K20."""
+    redis_fails(tmp_path, 50)
+
+
+def redis_fails(tmp_path: Path, times: int) -> None:
+    """Celery workers and wake-ups through a Redis that is flushed at random moments, dies and comes back, for each change."""
     witness = tmp_path / "witness"
     step = f"echo $PORTAL_CHANGE:$PORTAL_ENVIRONMENT >> {witness}; sleep 0.3"
     delivery = Delivery.start(tmp_path, pipeline(step, step))
@@ -123,13 +136,14 @@ def test_redis_may_be_emptied_and_killed_nothing_is_lost_and_nothing_runs_twice(
         Process(tmp_path, *worker, ready=" ready.", **scaled_out),
         Process(tmp_path, *sweeper, ready="Engine runs", **scaled_out),
     ):
-        for number in range(3):
+        for number in range(times):
             change = delivery.approved(f"n{number}", {f"{number}.txt": "1\n"})
             services.merge_change(delivery.people.alice, change=change)
             changes.append(change)
             for _ in range(3):
+                time.sleep(random.random() * 0.4)
                 redis.flush()
-                time.sleep(0.2)
+            time.sleep(random.random() * 0.4)
             redis.kill()
             time.sleep(0.5)
             redis.start()

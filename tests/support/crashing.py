@@ -71,7 +71,7 @@ class Victims:
         self.log.close()
 
 
-def sweep_until(is_so: Callable[[], Any], seconds: float = 25.0) -> None:
+def sweep_until(is_so: Callable[[], Any], seconds: float = 60.0) -> None:
     """Play the worker that is left, in this process, until the world is as it has to become."""
     until = time.monotonic() + seconds
     while not is_so():
