@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.models import spin
+from tests.models.spin import errors
 
 Says = Callable[[str], None]
 MODEL = Path(__file__).with_name("approval.pml")
@@ -22,30 +23,8 @@ START_GUARDS = ("NO_GATE", "NO_ROLE_NOW", "NO_SECOND_LOOK", "NO_CLAIM", "NO_MARK
 MUTANTS = [(MERGING, guard) for guard in MERGE_GUARDS] + [(DEPLOYING, guard) for guard in START_GUARDS]
 
 
-@pytest.fixture(autouse=True)
-def _spin() -> None:
-    for name in ("spin", "gcc"):
-        if shutil.which(name) is None:
-            pytest.skip(f"NOT RUN: there is no {name} (apt-get install spin gcc)")
-
-
 def searched(folder: Path, *defines: str, kinds: tuple[str, ...] = (), arguments: tuple[str, ...] = ()) -> str:
-    """What the search of the model with ``defines`` printed; it stops at the first error."""
-    flags = [f"-D{name}" for name in defines]
-    subprocess.run(["spin", "-a", *flags, str(MODEL)], cwd=folder, check=True, capture_output=True, timeout=60)
-    level = "-O0" if defines[-1].startswith(("NO_", "ONLY_", "REACHES")) else "-O2"  # an error is found within a second
-    gcc = ["gcc", level, "-w", "-DSAFETY", "-DNOFAIR", *(kinds or ("-DCOLLAPSE",)), "-o", "search", "pan.c"]
-    subprocess.run(gcc, cwd=folder, check=True, capture_output=True, timeout=120)
-    command = ["./search", "-m10000", *(arguments or ("-w22",))]
-    done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, timeout=24 * 3600)
-    return done.stdout
-
-
-def errors(said: str) -> int:
-    assert "max search depth too small" not in said
-    found = re.search(r"errors: (\d+)", said)
-    assert found, said[-2000:]
-    return int(found[1])
+    return spin.searched(folder, MODEL, *defines, kinds=kinds, arguments=arguments)
 
 
 @pytest.mark.parametrize("part", [MERGING, DEPLOYING])
