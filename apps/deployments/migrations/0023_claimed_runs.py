@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("deployments", "0021_repeated_attempts"),
+        ("deployments", "0022_drift_adoption"),
     ]
 
     operations = [
