@@ -74,7 +74,7 @@ class Cell:
     @property
     def has_notes(self) -> bool:
         """Whether a line of small facts follows the words."""
-        return self.health_since is not None or bool(self.frozen_until or self.place.pending)
+        return bool(self.frozen_until or self.place.pending)
 
     @property
     def behind_words(self) -> str:

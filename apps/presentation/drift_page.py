@@ -124,12 +124,18 @@ def drift_page(user: User, repository: str, name: str) -> DriftPage:
         environment=row,
         drift=found,
         word=drift_word(found),
-        targets=tuple(_target(check, row, accepted) for check in findings_of(row)),
+        targets=tuple(sorted((_target(check, row, accepted) for check in findings_of(row)), key=_rank)),
         can_check=live is not None and can_check_drift(user, row).allowed,
         can_settle=can_settle_drift(user, row).allowed,
         can_deploy=live is not None and can_deploy(user, live.change).allowed,
         adoption=adoption_of(row),
     )
+
+
+def _rank(target: TargetRows) -> int:
+    """What wants somebody first: drift, then what is not known, then the rest."""
+    order = (DriftCheck.State.DRIFTED, DriftCheck.State.UNKNOWN, DriftCheck.State.IN_SYNC)
+    return order.index(DriftCheck.State(target.check.state))
 
 
 def _target(check: DriftCheck, row: Environment, accepted: Mapping[str, DriftAcceptance]) -> TargetRows:

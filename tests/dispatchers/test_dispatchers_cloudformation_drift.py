@@ -119,7 +119,6 @@ def test_secrets_are_fingerprints_on_both_sides(there: Cloud, path: str, before:
     ("status", "more", "words"),
     [
         ("NOT_CHECKED", {}, "did not check it"),
-        ("UNSUPPORTED", {}, "cannot check this type"),
         ("UNKNOWN", {"DriftStatusReason": "Rate exceeded"}, r"could not find out \(Rate exceeded\)"),
         ("IN_SYNC", {"ago": 60}, "from an earlier detection"),
         ("IN_SYNC", {"kind": NESTED}, "does not look into it"),
@@ -138,8 +137,25 @@ def test_what_was_not_compared_is_a_problem(there: Cloud, status: str, more: dic
 def test_resources_that_the_account_does_not_name_at_all_are_a_problem(there: Cloud) -> None:
     there.resources += [resource("Odd", "Custom::Thing"), resource("Old", status="DELETE_COMPLETE")]
     found = look(there, seen("Q", "R"))
-    why = "CloudFormation did not compare it; it cannot do so for every type."
-    assert found.problems == (f"Custom::Thing Odd could not be compared: {why}",)
+    (problem,) = found.problems
+    assert problem.startswith(
+        "CloudFormation did not compare 1 resource, which it cannot do for every type: Custom::Thing (Odd). "
+    )
+
+
+def test_types_that_can_never_be_compared_are_named_in_one_sentence_however_many_they_are(there: Cloud) -> None:
+    there.resources += [resource(f"Odd{number}", "Custom::Thing") for number in range(6)]
+    detection = seen("Q", "R")
+    detection.row("Plain", "UNSUPPORTED", kind="AWS::Plain::One")
+    detection.row("Later", "UNKNOWN")
+    found = look(there, detection)
+    first, second = found.problems
+    assert first == (
+        "CloudFormation did not compare 7 resources, which it cannot do for every type: AWS::Plain::One (Plain), "
+        "Custom::Thing (Odd0, Odd1, Odd2 …). While the stack has them it is never called in sync, however often it is looked at."
+    )
+    assert second.startswith("AWS::SQS::Queue Later could not be compared")
+    assert (found.findings, found.looked_at) == ((), 2)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, NotAllowed
 from apps.deployments import services
-from apps.deployments.models import Deployment, DriftAcceptance
+from apps.deployments.models import Deployment, DriftAcceptance, DriftCheck
 from tests.support.delivery import run_jobs
 from tests.support.drifting import CANARY, Drifting, drifting
 
@@ -131,6 +131,21 @@ def test_what_cannot_be_checked_says_why(world: Drifting) -> None:
     assert "Cannot be checked:" in page
     assert "Compared with" not in page
     assert "st--ok" not in page[page.index('id="drift"') :]
+
+
+def test_what_has_drifted_stands_first_and_what_was_compared_in_part_is_not_called_unchecked(world: Drifting) -> None:
+    world.change()
+    world.check()
+    latest = world.latest
+    for target, state, why in (("aaa", "in_sync", ""), ("bbb", "unknown", "Not every type can be.")):
+        DriftCheck.objects.create(
+            environment=latest.environment, deployment=latest.deployment, commit=latest.commit, target=target,
+            way="cloudformation", state=state, why=why, looked_at=3, checked_at=now(),
+        )  # fmt: skip
+    page = html(world.delivery.people.bob, PAGE)
+    assert page.index("ConfigMap web/one") < page.index("bbb ") < page.index("aaa ")
+    assert "Not all of it was compared: Not every type can be." in page
+    assert "Cannot be checked" not in page
 
 
 def test_a_finding_is_accepted_with_reason_and_end_stays_visible_and_comes_back(world: Drifting) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC
 from typing import Any
 
+from apps.core.text import first_few
 from apps.deployments.dispatchers import Run
 from apps.deployments.dispatchers.aws_api import Account, Answered
 from apps.deployments.dispatchers.aws_operations import STACK, token_of
@@ -25,9 +26,7 @@ SECONDS, PAUSE = 240.0, 3.0
 NOT_LOOKED = "CloudFormation compares only the properties that the template names."
 RIGHTS = "The account of the connection needs cloudformation:DetectStackDrift and may read what the stack has."
 _WHY = {
-    "": "CloudFormation did not compare it; it cannot do so for every type",
     "NOT_CHECKED": "CloudFormation did not check it",
-    "UNSUPPORTED": "CloudFormation cannot check this type",
     "UNKNOWN": "CloudFormation could not find out",
     "OLD": "what CloudFormation tells of it is from an earlier detection",
     "NESTED": "it is a stack of its own, and CloudFormation does not look into it",
@@ -115,19 +114,21 @@ def _judged(
     run: Run, name: str, told: Mapping[str, Any], rows: list[dict[str, Any]], there: list[dict[str, Any]]
 ) -> Found:
     findings: list[Finding] = []
-    problems = list(_of_stack(run, name, told, rows))
+    problems = []
+    seen = {row["LogicalResourceId"] for row in rows}
+    never = [row for row in there if row["LogicalResourceId"] not in seen and row["ResourceStatus"] not in _GONE]
     compared = 0
     for row in rows:
         status = _status(row, told)
         if status in _COMPARED:
             compared += 1
             findings += _of_resource(run, row, status)
+        elif status == "UNSUPPORTED":
+            never.append(row)
         else:
             problems.append(_not_compared(row, status, text_of(run, row.get("DriftStatusReason"))))
-    seen = {row["LogicalResourceId"] for row in rows}
-    left = [row for row in there if row["LogicalResourceId"] not in seen and row["ResourceStatus"] not in _GONE]
-    problems += [_not_compared(row, "") for row in left]
     problems += [_not_compared(row, "NESTED") for row in rows if row["ResourceType"] == STACK]
+    problems = [*_of_stack(run, name, told, rows), *_of_types(never), *problems]
     return Found(tuple(findings), (NOT_LOOKED,), tuple(problems), compared)
 
 
@@ -144,6 +145,20 @@ def _of_stack(run: Run, name: str, told: Mapping[str, Any], rows: list[dict[str,
         yield f"CloudFormation says that more of {name} has drifted than it names."
     if not rows:
         yield f"CloudFormation compared nothing of {name}."
+
+
+def _of_types(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """What CloudFormation has no way to compare, by type: looking again does not help, and one sentence has room for many."""
+    named: dict[str, list[str]] = {}
+    for row in rows:
+        named.setdefault(plain(row["ResourceType"], 100), []).append(plain(row["LogicalResourceId"], 100))
+    if named:
+        types = first_few([f"{kind} ({first_few(sorted(names), 3)})" for kind, names in sorted(named.items())], 10)
+        count = f"{len(rows)} resource{'s' if len(rows) != 1 else ''}"
+        yield (
+            f"CloudFormation did not compare {count}, which it cannot do for every type: {types}. "
+            "While the stack has them it is never called in sync, however often it is looked at."
+        )
 
 
 def _status(row: Mapping[str, Any], told: Mapping[str, Any]) -> str:

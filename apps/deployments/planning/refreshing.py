@@ -1,4 +1,4 @@
-"""Drift of what the runner of an environment plans: Terraform's refresh of the state, and the drift of a stack as AWS tells it.
+"""Drift of what the runner of an environment plans: Terraform's refresh of the state. Of stacks it can say nothing.
 
 It gets what plans get (the secrets that are marked for plans), and only where the default branch still says ``plan: runner``.
 """
