@@ -224,11 +224,13 @@ class StepRun:
             time.sleep(0.02)
 
     def _signal_all(self, number: int) -> None:
+        """To the step's own group at once, and to each process that left it: to none twice, for many tools give up at a second."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.child.pid, number)
         for pid in _descendants(os.getpid()):
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, number)
+                if os.getpgid(pid) != self.child.pid:
+                    os.kill(pid, number)
 
     def _drain(self) -> None:
         until = time.monotonic() + DRAIN_SECONDS

@@ -8,6 +8,7 @@ file, the plan as JSON until it was compared, and ``verdict.json``, which the po
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -40,12 +41,17 @@ class Step:
         self.clean = clean
         self.child: subprocess.Popen[bytes] | None = None
         self.is_stopped = False
+        self.interrupts = [signal.SIGINT]  # there is one: whoever takes it out sends it
         signal.signal(signal.SIGINT, self._pass_on)
 
     def _pass_on(self, _number: int, _frame: Any) -> None:
-        was_stopped, self.is_stopped = self.is_stopped, True
-        if self.child is not None and not was_stopped:
-            self.child.send_signal(signal.SIGINT)
+        self.is_stopped = True
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        if self.is_stopped and self.child is not None:
+            with contextlib.suppress(IndexError):
+                self.child.send_signal(self.interrupts.pop())
 
     def say(self, text: str) -> None:
         sys.stdout.write(self.clean(text) + "\n")
@@ -67,12 +73,14 @@ class Step:
 
     def _started(self, *arguments: str) -> subprocess.Popen[bytes]:
         """``stderr`` is thrown away: what is meant for people comes as JSON, and traces would quote values."""
+        self.child = None  # the one before is over, and takes no interrupt from the next
         if self.is_stopped:
             sys.exit(130)
         self.child = subprocess.Popen(
             [str(self.spec["program"]), *arguments], cwd=self.module, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
+        self._interrupt()  # if it came while Terraform began
         return self.child
 
     def init(self) -> int:
