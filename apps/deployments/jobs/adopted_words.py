@@ -31,7 +31,7 @@ def text_of(environment: Environment, checks: Sequence[DriftCheck], edits: Edits
     rows = [f"    {place}: {_finding(one)}" for one, place in edits.written]
     named = _fitting(rows, MOST_NAMED, MOST_TEXT - len("\n".join(lines)))
     lines += named
-    rest = [f"    {_finding(one.finding)} ({one.why})" for one in edits.left]
+    rest = [f"    {_finding(one.finding)}\n        ({one.why})" for one in edits.left]
     if rest:
         lines += ["", "This is left to a person:", ""]
     fitting = _fitting(rest, MOST_NAMED - len(named), MOST_TEXT - len("\n".join(lines)))
