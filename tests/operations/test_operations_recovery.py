@@ -146,6 +146,42 @@ def test_a_restored_portal_goes_on_and_does_nothing_twice(tmp_path: Path, databa
     assert len(scene.work.run("ls-remote", "origin", "refs/heads/main").split()) == 2
 
 
+def test_a_restored_portal_does_nothing_before_its_log_is_taken_back(
+    tmp_path: Path, databases: tuple[str, str]
+) -> None:
+    """Where the published log was kept, the older database is found before its first act, and what it forgot is read again."""
+    repositories, backup = tmp_path / "repositories", tmp_path / "backup"
+    repositories.mkdir()
+    first = portal(tmp_path / "first", repositories, **KEYS, **_url(databases[0])).start()
+    try:
+        scene = opened(first, repositories)
+        merged(scene, "kept")
+        token = {"Authorization": scene.api("carol").client.headers["Authorization"]}
+        back_up(first, databases[0], backup)
+        forgotten = merged(scene, "forgotten")
+        newest = scene.api("carol").get("/audit/")["results"][0]["seq"]
+        scene.api("carol").until("/audit/checkpoint/", lambda body: body["size"] >= newest)
+    finally:
+        first.stop(kill=True)
+    restore(backup, databases[1], tmp_path / "second")
+    shutil.copytree(first.data_dir / "audit.git", tmp_path / "second" / "audit.git")
+    shutil.copy(first.data_dir / "audit.key", tmp_path / "second" / "audit.key")
+    second = portal(tmp_path / "second", repositories, **KEYS, **_url(databases[1]))
+    second.manage("migrate", "--verbosity", "0")
+    with served(second), httpx.Client(base_url=f"{second.url}/api/v1", headers=token, timeout=30) as carol:
+        assert carol.get("/changes/").status_code == 200, "it can be read"
+        refused = carol.post("/repositories/infra/sync/", json={})
+        assert refused.status_code == 503, refused.text
+        assert "recover_audit_log" in refused.json()["detail"]
+        assert forgotten not in {row["number"] for row in carol.get("/changes/").json()["results"]}
+    assert "entries were taken back" in second.manage("recover_audit_log")
+    assert "as published" in second.manage("verify_audit_log")
+    with served(second), httpx.Client(base_url=f"{second.url}/api/v1", headers=token, timeout=30) as carol:
+        assert carol.post("/repositories/infra/sync/", json={}).status_code == 202
+        said = carol.get("/audit/", params={"change": f"CHG-{forgotten}", "action": "change"}).json()["results"]
+        assert "change.merged" in {row["action"] for row in said}, said
+
+
 def _assert_what_was_done_is_not_done_again(scene: Scene, undone: int) -> None:
     """The database believes that it is in review and approved, and Git has its merge: the branch was read anew."""
     before = scene.work.run("ls-remote", "origin", "refs/heads/main")
