@@ -1,7 +1,7 @@
 /* What moves without a reload. Pages work without this file; with it their regions are fetched again when the server says so.
  *
  * Markup it reads: [data-live="/ws/…/"] one socket per address, or [data-own] where there is none; #nav-queue-count; data-seq: the last event that the page shows; data-kind: the name
- * of the notice (portal:<kind>) that makes regions refresh; data-poll: where events are asked for when no socket can be had.
+ * of the notice (portal:<kind>) that makes regions refresh, or several; data-poll: where events are asked for when no socket can be had.
  * It sends on <body>: portal:change, portal:queue, portal:board, portal:deployment, portal:counts; on document: portal:events,
  * and portal:held when a refresh waits for the person, who has pointer or focus in a list; portal:apply does it at once.
  */
@@ -109,14 +109,14 @@
       if (fresh.length) {
         feed.seq = fresh[fresh.length - 1].seq;
         say("events", fresh);
-        if (fresh.some((event) => event.kind !== "log")) refresh(feed.kind);
+        if (fresh.some((event) => event.kind !== "log")) feed.kinds.forEach(refresh);
       }
     } else if (frame.type !== "beat") refresh(frame.type);
     feed.heard = Date.now();
     showFreshness();
   };
 
-  const catchUp = ({ kind }) => { refresh(kind); countSoon(); };
+  const catchUp = ({ kinds }) => { kinds.forEach(refresh); countSoon(); };
 
   const address = (feed) => {
     const url = new URL(feed.path, location.href);
@@ -183,8 +183,8 @@
     for (const element of live.length ? live : document.querySelectorAll("[data-own]")) {
       const path = element.dataset.live || element.dataset.own;
       if (feeds.has(path)) continue;
-      const kind = element.dataset.kind || { changes: "change", queue: "queue", deployments: "deployment" }[path.split("/")[2]] || "board";
-      const feed = { path, kind, poll: element.dataset.poll || "", seq: Number(element.dataset.seq) || 0, failures: 0, heard: 0, own: "own" in element.dataset };
+      const kinds = (element.dataset.kind || { changes: "change", queue: "queue" }[path.split("/")[2]] || "board").split(" ");
+      const feed = { path, kinds, poll: element.dataset.poll || "", seq: Number(element.dataset.seq) || 0, failures: 0, heard: 0, own: "own" in element.dataset };
       feeds.set(path, feed);
       open(feed);
     }

@@ -1,24 +1,24 @@
-/* The queue, the inbox and the list of deployments beyond plain HTML: what is held back while one works in a list, ticks, folded sections.
+/* The queue, the inbox, the list of deployments and the events of one beyond plain HTML: what is held back while one works in a list, ticks, folded sections.
  *
- * Markup it reads: #queue-updates, #inbox-rows or #deployment-list (data-kind: whose notices it waits for, else queue), [data-show-updates], li[data-stamp], [form="queue-chosen"],
- * [data-act], details[data-fold], a[data-reads]. From live.js: portal:held on document, when a refresh waits for the person.
+ * Markup it reads: #queue-updates, #inbox-rows, #deployment-list or .events (data-kind: whose notices it waits for, else queue), [data-show-updates], [data-stamp]: what a row
+ * says, different for each row; its id is its place. [form="queue-chosen"], [data-act], details[data-fold], a[data-reads]. From live.js: portal:held on document, when a refresh waits for the person.
  */
 (() => {
   "use strict";
   const $ = (selector, from = document) => from.querySelector(selector);
   const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
-  const region = () => $("#queue-updates") || $("#inbox-rows") || $("#deployment-list");
+  const region = () => $("#queue-updates, #inbox-rows, #deployment-list, .events");
   const kind = () => region()?.dataset.kind || "queue";
   const rowOf = (element) => element?.closest?.("[data-rows] > *");
   const remember = (name, value) => { document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax`; };
 
   /* ------------------------------------------------------------------------ nothing moves under pointer or focus */
   const show = $("[data-show-updates]");
-  let counting = 0;
+  let counting = 0, asked = false;
   const stamps = (from) => new Map($$("[data-rows] > [data-stamp]", from).map((row) => [row.id, row.dataset.stamp]));
   const differences = (now, then) => {
-    const changed = [...now].filter(([id, stamp]) => then.get(id) !== stamp).length;
-    return changed + [...then.keys()].filter((id) => !now.has(id)).length;
+    const said = new Set(then.values());
+    return [...now.values()].filter((stamp) => !said.has(stamp)).length + [...then.keys()].filter((id) => !now.has(id)).length;
   };
   const count = async () => {
     counting = 0;
@@ -38,12 +38,12 @@
     if (detail === kind() && !counting) counting = setTimeout(() => count().catch(() => {}), 300);
   });
   let last = null; /* the row that had the focus, to give it back after the button is gone */
-  document.addEventListener("focusin", ({ target }) => { if (rowOf(target)) last = { row: rowOf(target).id, place: placeOf(rowOf(target)) }; });
-  const placeOf = (row) => $$("[data-rows] > *").indexOf(row);
-  const focusRow = (row) => { const link = row && $("a[href]", row); if (link) { link.tabIndex = 0; link.focus(); } return Boolean(link); };
+  document.addEventListener("focusin", ({ target }) => { if (rowOf(target)) last = { id: rowOf(target).id, stamp: rowOf(target).dataset.stamp }; });
+  const lastRow = () => last && ($$("[data-rows] > [data-stamp]").find((row) => row.dataset.stamp === last.stamp) || document.getElementById(last.id));
+  const focusRow = (row) => { const place = row && ($("a[href]", row) || row); if (place) { place.tabIndex = 0; place.focus(); } return Boolean(place); };
   show?.addEventListener("click", () => {
     document.dispatchEvent(new CustomEvent("portal:apply", { detail: kind() }));
-    show.dataset.applied = "1";
+    asked = true;
   });
 
   /* ------------------------------------------------------------------------------ ticks outlive a swap; the number */
@@ -56,17 +56,16 @@
   const readTicks = () => { ticked.clear(); ticks().filter((box) => box.checked).forEach((box) => ticked.add(box.value)); tell(); };
   document.addEventListener("change", ({ target }) => { if (target.form?.id === "queue-chosen") readTicks(); });
 
-  document.addEventListener("htmx:after:swap", () => {
+  document.addEventListener("htmx:after:swap", ({ target }) => {
     const here = region();
     if (!here) return;
     ticks().forEach((box) => { box.checked = ticked.has(box.value); });
     readTicks();
-    if (!show) return;
-    const back = document.activeElement === show || document.activeElement === document.body;
+    if (!show || target !== here) return;
+    const back = document.activeElement === show || (asked && document.activeElement === document.body);
     show.hidden = true;
-    if (!show.dataset.applied) return;
-    delete show.dataset.applied;
-    if (back && !focusRow(last && document.getElementById(last.row))) $("h2", here)?.closest("summary, section")?.focus?.();
+    asked = false;
+    if (back && !focusRow(lastRow())) $("h2", here)?.closest("summary, section")?.focus?.();
   });
 
   /* ------------------------------------------------------------------------------------------------------- the keys */

@@ -1,10 +1,11 @@
-"""The list of deployments while somebody reads in it, in Chromium."""
+"""The list of deployments and the events of one while somebody reads in them, in Chromium."""
 
 from __future__ import annotations
 
 import pytest
 from playwright.sync_api import expect
 
+from apps.deployments.models import Attempt, Step
 from tests.support.watching import IN_CHROMIUM, Scene, apart
 
 pytestmark = IN_CHROMIUM
@@ -36,3 +37,52 @@ def test_acceptance_13_deployments_stay_while_pointer_or_focus_is_in_their_list(
     expect(show).to_be_hidden()
     if way == "focus":
         assert page.evaluate(FOCUSED) == f"deployment-row-{scene.row.number}", "the focus is back"
+
+
+EVENTS = "[...document.querySelectorAll('.events [data-rows] > li')].map((row) => [row.id, row.textContent, row.getBoundingClientRect().top])"
+EVENT = "document.activeElement.closest('.event-list li')?.dataset.stamp"
+
+
+@pytest.mark.parametrize("way", ["pointer", "focus"])
+def test_acceptance_13_events_stay_while_pointer_or_focus_is_in_their_list(scene: Scene, way: str) -> None:
+    scene.run()
+    scene.event("A first sentence of some length, so that it may be scrolled and so have the focus by itself.")
+    apart(lambda: Attempt.objects.update(resources=[resource("healthy")]))
+    page = scene.open()
+    page.set_viewport_size({"width": 1440, "height": 1400})
+    expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
+    row = page.locator(".event-list li").first
+    page.mouse.move(2, 2)
+    if way == "pointer":
+        row.hover()
+    else:
+        row.focus()
+    stamp, before = row.get_attribute("data-stamp"), page.evaluate(EVENTS)
+    scene.event("A second one.")
+    apart(lambda: Attempt.objects.update(resources=[resource("degraded")]))
+    apart(lambda: Step.objects.filter(name="apply").update(problem="The quota is exceeded."))
+    scene.event("It failed.", kind="step", step="apply")
+    show = page.locator("[data-show-updates]")
+    expect(show).to_have_text("2 updates – Show", timeout=15_000)
+    expect(page.locator(".step-note")).to_have_text("The quota is exceeded.")  # what is no list is as it is now
+    scene.event("A third one.")
+    expect(show).to_have_text("3 updates – Show", timeout=15_000)
+    assert page.evaluate(EVENTS) == before, "no sentence stands in another place"
+    show.click()
+    expect(row).to_contain_text("A third one.")
+    expect(page.locator(".resource-rows")).to_contain_text("Degraded")
+    expect(show).to_be_hidden()
+    if way == "focus":
+        assert page.evaluate(EVENT) == stamp, "the same event has the focus, where it stands now"
+    scene.event("A fourth one.")
+    if way == "focus":
+        expect(show).to_have_text("1 update – Show", timeout=15_000)
+        page.get_by_label("Words in the log").focus()
+    expect(row).to_contain_text("A fourth one.", timeout=15_000)
+    expect(show).to_be_hidden()
+    assert scene.errors == []
+
+
+def resource(health: str) -> dict[str, str]:
+    return {"kind": "Deployment", "group": "apps", "namespace": "shop", "name": "web", "sync": "synced",
+            "message": "", "health": health}  # fmt: skip
