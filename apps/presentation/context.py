@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
+from django.utils.crypto import salted_hmac
 from django.utils.functional import SimpleLazyObject
 
 from apps.accounts.models import User
@@ -84,7 +85,7 @@ def preferences(request: HttpRequest) -> dict[str, str]:
 
 def frame(request: HttpRequest) -> dict[str, Any]:
     """Context processor: ``nav``, ``look``, ``here`` (this page's address, to come back to), ``counts``,
-    ``shortcuts``.
+    ``shortcuts``, ``owner``.
 
     The counts (changes that need the person, unread rows of the inbox) are one query, made only when a template
     asks for them.
@@ -96,4 +97,10 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "here": request.get_full_path(),
         "shortcuts": Keyboard(user, request.COOKIES.get("keys", "")),
         "counts": SimpleLazyObject(lambda: counts_of(user) if isinstance(user, User) else (0, 0)),
+        "owner": _owner(user) if isinstance(user, User) else "",
     }
+
+
+def _owner(user: User) -> str:
+    """Whose drafts a browser keeps: the same for a person in every session, and it tells nothing about them."""
+    return salted_hmac("apps.presentation.context.owner", str(user.pk)).hexdigest()[:16]

@@ -1,7 +1,7 @@
 /* What pages do beyond plain HTML. Everything here is an addition: without it every page still works.
  *
  * One delegated listener per kind of event, so that swapped-in HTML needs no wiring.
- * Markup it reads: form[data-once], textarea[data-draft], time[data-relative], [data-dismiss], [data-focus], #live.
+ * Markup it reads: form[data-once], textarea[data-draft], body[data-owner]: who is signed in, time[data-relative], [data-dismiss], [data-focus], #live.
  * The keyboard is keys.js, which comes before.
  */
 (() => {
@@ -44,7 +44,11 @@
   };
 
   /* ----------------------------------------------------------------------------------------------------- drafts */
-  const draftKey = (field) => `draft:${field.dataset.draft || `${location.pathname}:${field.form?.getAttribute("action") || ""}`}:${field.name}`;
+  /* What was typed is its author's alone: in the same tab it waits for them while nobody is signed in, and is gone once somebody else is. */
+  const owner = document.body.dataset.owner || "";
+  const isForeign = (name) => name.startsWith("draft:") && !name.startsWith(`draft:${owner}:`);
+  if (owner) Object.keys(sessionStorage).filter(isForeign).forEach((name) => sessionStorage.removeItem(name));
+  const draftKey = (field) => `draft:${owner}:${field.dataset.draft || `${location.pathname}:${field.form?.getAttribute("action") || ""}`}:${field.name}`;
   const restoreDrafts = (from = document) => {
     for (const field of $$("textarea[name]", from)) {
       if (field.dataset.restored !== undefined) continue;

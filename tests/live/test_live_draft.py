@@ -1,4 +1,4 @@
-"""A comment on a line of the log outlives the session of its author, in Chromium."""
+"""A comment on a line of the log outlives the session of its author, and is nobody else's, in Chromium."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def sign_out_elsewhere(scene: Scene) -> None:
     other.close()
 
 
-def sign_in(page: Page) -> None:
-    page.get_by_label("Username or e-mail", exact=True).fill("alice")
+def sign_in(page: Page, name: str = "alice") -> None:
+    page.get_by_label("Username or e-mail", exact=True).fill(name)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.locator("main").get_by_role("button", name="Sign in", exact=True).click()
 
@@ -72,3 +72,32 @@ def test_acceptance_16_a_comment_that_is_sent_after_the_session_ended_is_not_los
     sign_in(page)
     is_still_there(page)
     assert apart(lambda: said_about(scene)) == 0, "nothing was said without a session"
+
+
+KEPT = "Object.entries(sessionStorage).filter(([, text]) => text.includes('database')).map(([name]) => name)"
+
+
+def test_who_signs_in_next_in_the_same_tab_is_not_offered_what_somebody_else_typed(scene: Scene) -> None:
+    page = writing(scene)
+    (kept,) = page.evaluate(KEPT)
+    assert "alice" not in kept
+    address = page.url
+    for name in ("bob", "alice"):
+        sign_out_elsewhere(scene)
+        page.goto("/accounts/login/")
+        sign_in(page, name)
+        page.goto(address)
+        expect(page.locator("[name=line]")).to_have_value("12")
+        expect(page.locator("textarea[name=body]")).to_have_value("")
+        assert page.evaluate(KEPT) == [], "and it is not in the tab any more"
+
+
+def test_every_line_has_a_draft_of_its_own(scene: Scene) -> None:
+    page = writing(scene)
+    address = page.url
+    page.goto(address.replace("line=12", "line=13"))
+    expect(page.locator("[name=line]")).to_have_value("13")
+    expect(page.locator("textarea[name=body]")).to_have_value("")
+    page.locator("textarea[name=body]").fill("Another one.")
+    page.goto(address)
+    is_still_there(page)

@@ -27,7 +27,8 @@ class LogComment(forms.Form):
         super().__init__(*args, **kwargs)
         self.deployment, self.attempt = deployment, attempt
         self.fields["step"].choices = [(step, step) for step in steps]  # type: ignore[attr-defined]
-        self.fields["body"].widget.attrs["data-draft"] = f"log-{deployment}"
+        place = f"{attempt}-{self['step'].value()}-{self['line'].value()}"
+        self.fields["body"].widget.attrs["data-draft"] = f"log-{deployment}-{place}"
 
     def place(self) -> LogPlace:
         """The line that was named; the form is valid."""
