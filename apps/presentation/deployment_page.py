@@ -70,7 +70,7 @@ class Actions:
     cancel: bool = False
     cancelling: bool = False
     retry: bool = False
-    retry_steps: tuple[tuple[int, str, bool], ...] = ()
+    retry_steps: tuple[tuple[int, str], ...] = ()
     retry_only_failed: bool = False
     roll_back: bool = False
     resolve: bool = False
@@ -131,11 +131,6 @@ class DeploymentPage:
         if self.moves:
             return "favicon-running.svg"
         return "favicon.svg" if self.deployment.status == Status.CANCELLED else f"favicon-{self.deployment.status}.svg"
-
-    @property
-    def tells_applied(self) -> bool:
-        """Whether something can be done for which it matters what was applied."""
-        return self.deployment.attempts > 0 and self.deployment.status != Status.SUCCEEDED
 
     @property
     def longest(self) -> int:
@@ -255,13 +250,13 @@ def actions_of(user: User, row: Deployment) -> Actions:
     )
 
 
-def _retry_steps(row: Deployment) -> tuple[tuple[int, str, bool], ...]:
-    """(position, label, chosen): from the first step, or from one behind what ran before and still stands."""
+def _retry_steps(row: Deployment) -> tuple[tuple[int, str], ...]:
+    """(position, words): from the first step, or from one behind what ran before and still stands."""
     if not capabilities_of(row.plan["via"]).from_step:
         return ()
     names = [str(step["name"]) for step in row.plan.get("steps", [])]
     begins = steps_to_begin_at(row)
-    return tuple((i, _from(names, i), i == 0) for i in range(len(names)) if i in begins)
+    return tuple((i, _from(names, i)) for i in range(len(names)) if i in begins)
 
 
 def _from(names: Sequence[str], first: int) -> str:

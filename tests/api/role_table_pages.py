@@ -202,6 +202,7 @@ DEPLOYMENTS = [
     Row("POST deployment_unschedule", who(MERGE, 409), number("waiting")),
     Row("GET deployment_cancel", who(MERGE), number("waiting")),
     Row("POST deployment_cancel", who(MERGE, DONE), number("waiting")),
+    Row("GET deployment_retry", who(MERGE), number("failed")),
     Row("POST deployment_retry", who(MERGE, DONE), number("failed")),
     Row("GET deployment_resolve", who(MEMBERS), number("unknown")),
     Row("POST deployment_step", who(MERGE, 422), {"number": "{waiting}", "step": "0"}, {"action": "play"}),

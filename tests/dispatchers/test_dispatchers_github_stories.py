@@ -106,6 +106,10 @@ def test_page_and_api_offer_a_repeat_while_there_is_something_to_repeat(delivery
     client.force_login(delivery.people.alice)
     page, api = f"/deployments/{row.number}/", f"/api/v1/deployments/{row.number}/"
     assert "Retry only what failed" in client.get(page).content.decode()
+    before = client.get(f"{page}retry/?only_failed=1").content.decode()
+    assert "What succeeded there is not done again." in before
+    assert 'name="only_failed" value="1"' in before
+    assert "everything that github does" in client.get(f"{page}retry/").content.decode()
     assert client.get(api).json()["can_retry_only_failed"] is True
     asked = client.post(f"{api}retry/", json.dumps({"only_failed": True}), content_type="application/json")
     assert (asked.status_code, asked.json()["can_retry_only_failed"]) == (202, False)

@@ -9,15 +9,9 @@ import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from apps.deployments.models import Attempt
-from tests.support.watching import COUNT_SOCKETS, IN_CHROMIUM, VIEW, Scene, apart, wait_until
+from tests.support.watching import COUNT_SOCKETS, IN_CHROMIUM, SHIFTS, VIEW, Scene, apart, wait_until
 
 pytestmark = IN_CHROMIUM
-SHIFTS = """() => {
-  window.shifted = [];
-  new PerformanceObserver((list) => {
-    for (const one of list.getEntries()) window.shifted.push([one.value, Math.round(one.startTime), ...one.sources.map((s) => `${s.previousRect.x},${s.previousRect.y} → ${s.currentRect.x},${s.currentRect.y} ${s.currentRect.width}x${s.currentRect.height}`), ...one.sources.map(({ node }) => (node?.outerHTML || node?.textContent || '').slice(0, 120))]);
-  }).observe({ type: 'layout-shift' });
-}"""
 STATE = f"""() => {{
   const one = document.activeElement;
   return [one.id, one.value, one.selectionStart, one.selectionEnd, Math.round(one.getBoundingClientRect().top),

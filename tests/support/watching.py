@@ -34,6 +34,13 @@ COUNT_SOCKETS = """(() => {
 NO_SOCKETS = (
     "window.WebSocket = class { constructor() { setTimeout(() => this.onclose({ code: 1006 }), 10); } close() {} }"
 )
+SHIFTS = """() => {
+  window.shifted = [];
+  new PerformanceObserver((list) => {
+    for (const one of list.getEntries()) window.shifted.push([one.value, Math.round(one.startTime), ...one.sources.map((s) => `${s.previousRect.x},${s.previousRect.y} → ${s.currentRect.x},${s.currentRect.y} ${s.currentRect.width}x${s.currentRect.height}`), ...one.sources.map(({ node }) => (node?.outerHTML || node?.textContent || '').slice(0, 120))]);
+  }).observe({ type: 'layout-shift' });
+}"""
+"""Every layout shift from now on is in ``window.shifted``: how much, when, from where to where, of what."""
 LINES = "[...document.querySelectorAll('.log-view .ll')].map((row) => row.id)"
 VIEW = "document.querySelector('#step-apply .log-view')"
 

@@ -71,6 +71,15 @@ def test_a_failed_deployment_names_its_error_and_is_retried_from_the_page(tmp_pa
     assert "Failed at apply" in page
     assert "Step apply exited with 3." in page
     assert 'class="ll ll-e"' in page
+    assert f'href="/deployments/{row.number}/retry/"' in page
+    before = text_of(client.get(f"/deployments/{row.number}/retry/"))
+    assert "<b>Begun, perhaps applied in part:</b> apply." in before
+    assert "Attempt 2 is of the same commit" in before
+    assert "all steps, from apply." in before
+    assert 'name="only_failed" value="1"' not in before
+    assert client.get(f"/deployments/{row.number}/retry/?only_failed=1").status_code == 409
+    row.refresh_from_db()
+    assert (row.status, row.attempts) == ("failed", 1), "reading starts nothing"
     assert client.post(f"/deployments/{row.number}/retry/", {"from_step": "7"}).status_code == 422
     assert "Retry only what failed" not in page
     refused = client.post(f"/deployments/{row.number}/retry/", {"only_failed": "1"})
@@ -84,6 +93,23 @@ def test_a_failed_deployment_names_its_error_and_is_retried_from_the_page(tmp_pa
     assert 'id="step-apply-L1"' in first
     assert 'id="step-apply-2-L1"' in text_of(client.get(f"/deployments/{row.number}/"))
     assert client.get(f"/deployments/{row.number}/log/?attempt=1").content == b"before\nError: quota\n"
+
+
+def test_where_there_are_several_steps_the_page_before_a_retry_asks_at_which_it_begins(tmp_path: Path):
+    several = "steps: [{name: apply, run: 'true'}, {name: verify, run: 'exit 1'}]}\n  production"
+    found = Delivery.start(tmp_path, re.sub(r"steps: .*\n  production", several, pipeline(), count=1))
+    merge_change(found.people.alice, change=found.approved())
+    run_until_idle()
+    row = Deployment.objects.get(environment__name="staging")
+    page = text_of(client_of(found.people.alice).get(f"/deployments/{row.number}/retry/"))
+    assert re.search(r"Applied, and stays:</b> apply\..*Begun, perhaps applied in part:</b> verify\.", page)
+    assert re.search(r'type="radio" name="from_step" value="0"[^>]* checked', page)
+    assert "from verify, not again apply" in page
+    assert (
+        client_of(found.people.alice).post(f"/deployments/{row.number}/retry/", {"from_step": "1"}).status_code == 303
+    )
+    row.refresh_from_db()
+    assert row.retry_from == 1
 
 
 def test_cancelling_says_what_stays_applied_and_happens_once(tmp_path: Path):

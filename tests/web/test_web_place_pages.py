@@ -39,6 +39,7 @@ PAGES: dict[str, tuple[int, ...]] = {
     "/deployments/1/cancel/": (302, 200, 403, 200, 403, 403, 404),  # alice owns the change
     "/deployments/1/rollback/": (302, 200, 403, 200, 403, 403, 404),
     "/deployments/1/resolve/": INSIDERS,
+    "/deployments/1/retry/": (302, 409, 403, 409, 403, 403, 404),  # it has succeeded
     "/deployments/999/": (302, 404, 404, 404, 404, 404, 404),
     "/environments/": EVERYBODY,
     "/environments/infra/staging/": INSIDERS,
@@ -141,7 +142,7 @@ def test_reading_never_writes_and_actions_are_post_only(delivery: Delivery):
     for address in (*PAGES, *POSTS, *ADMIN_POSTS):
         client.get(address.replace("{infra}", "2"))
     assert AuditEntry.objects.count() == before
-    for address in ("/deployments/1/retry/", "/repositories/infra/sync/", "/people/bob/deactivate/"):
+    for address in ("/repositories/infra/sync/", "/people/bob/deactivate/"):
         assert client.get(address).status_code == 405
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
@@ -26,6 +26,19 @@ class Resolve(forms.Form):
         label="How do you know?",
         help_text="Everybody can read it; the record keeps it.",
     )
+
+
+class Retry(forms.Form):
+    """``steps``: number and words of each step at which a new attempt may begin; fewer than two: nothing to choose."""
+
+    only_failed = forms.CharField(required=False, widget=forms.HiddenInput)
+    from_step = forms.ChoiceField(label="What runs again", initial=0, widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, steps: Sequence[tuple[int, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["from_step"].choices = steps  # type: ignore[attr-defined]
+        if len(steps) < 2:
+            del self.fields["from_step"]
 
 
 class RollBack(forms.Form):

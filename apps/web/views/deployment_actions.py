@@ -13,12 +13,12 @@ from apps.core.errors import Conflict, InvalidInput, PortalError
 from apps.deployments import access, queries, services
 from apps.deployments.models import Deployment
 from apps.deployments.queries.promotion import coming_with
-from apps.presentation.deployment_page import deployment_page
+from apps.presentation.deployment_page import DeploymentPage, deployment_page
 from apps.presentation.return_page import return_page
 from apps.presentation.rollback_page import rollback_page
 from apps.reviews import services as reviews
 from apps.web.forms.base import attempt
-from apps.web.forms.deployments import BringBack, Resolve, RollBack
+from apps.web.forms.deployments import BringBack, Resolve, Retry, RollBack
 from apps.web.once import act_once, new_key
 from apps.web.people import signed_in
 from apps.web.responding import page, respond, see_other, writes
@@ -58,9 +58,12 @@ def cancel(request: HttpRequest, number: int) -> HttpResponse:
     return see_other(request, _url(number), f"{found.deployment.label} is being cancelled.")
 
 
-@writes
+@page("GET", "HEAD", "POST")
 def retry(request: HttpRequest, number: int) -> HttpResponse:
+    """GET says what is applied and what would be done again; POST asks for the attempt."""
     user = signed_in(request)
+    if request.method != "POST":
+        return _before_retry(request, deployment_page(user, number))
     row = queries.find(user, number)
     text = request.POST.get("from_step", "").strip()
     if text and not (text.isascii() and text.isdigit() and len(text) < 4):
@@ -68,6 +71,19 @@ def retry(request: HttpRequest, number: int) -> HttpResponse:
     only_failed = request.POST.get("only_failed") == "1"
     services.retry(user, deployment=row, from_step=int(text) if text else None, only_failed=only_failed)
     return see_other(request, _url(number), f"{row.label} gets a new attempt.")
+
+
+def _before_retry(request: HttpRequest, found: DeploymentPage) -> HttpResponse:
+    row, only_failed = found.deployment, request.GET.get("only_failed") == "1"
+    access.require_run(signed_in(request), row)
+    if not (found.actions.retry_only_failed if only_failed else found.actions.retry):
+        raise Conflict("nothing_to_retry", f"{row.label} cannot be retried like this any more. {TRY_AGAIN}")
+    form = Retry(
+        steps=() if only_failed else found.actions.retry_steps, initial={"only_failed": "1" if only_failed else ""}
+    )
+    context = {"page": found, "form": form, "only_failed": only_failed, "form_action": request.path,
+               "back_url": found.url, "button": f"Retry {row.label}"}  # fmt: skip
+    return respond(request, "web/deployments/retry.html", context)
 
 
 @writes
