@@ -200,11 +200,11 @@ class _Blocks:
             first += len(now)
             self._count += len(now)
             if self._count == BLOCK:
-                self._close(" log-block--full")
+                self._close(' data-full=""')
 
     def _close(self, kind: str = "") -> None:
         if self._rows:
-            self._done.append(f'<div class="log-block{kind}">{"".join(self._rows)}</div>')
+            self._done.append(f'<div class="log-block"{kind}>{"".join(self._rows)}</div>')
         self._rows, self._count = [], 0
 
     def html(self) -> str:

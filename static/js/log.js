@@ -8,6 +8,9 @@
   const BLOCK = 500, CAP = 20000, EVERY = 100;
   const logs = document.querySelector(".logs");
   if (!logs) return;
+  /* What is asked for at each batch is found among few siblings: a search through the log would look at every row. */
+  const among = (parent, name) => [...parent.children].filter((one) => one.classList.contains(name));
+  const blocksOf = (view) => among(view, "log-block");
   const views = () => [...logs.querySelectorAll(".log-view")];
   const button = (name) => logs.querySelector(`[data-log-${name}]`);
   const state = new WeakMap(); /* view → { fresh: rows that came while it was not followed; stuck: it shows the end; end: where that was } */
@@ -23,7 +26,7 @@
   const isLeft = (view) => atEnd(view) || view.scrollTop >= of(view).end - 2;
 
   const section = (step, attempt) => {
-    const found = [...logs.querySelectorAll("details.log")].find((one) => one.dataset.step === step && Number(one.dataset.attempt) === attempt);
+    const found = among(logs, "log").find((one) => one.dataset.step === step && Number(one.dataset.attempt) === attempt);
     if (found || attempt < Number(logs.dataset.attempt)) return found;
     const made = logs.querySelector("template").content.firstElementChild.cloneNode(true);
     made.dataset.step = step;
@@ -44,37 +47,37 @@
     }
     block.insertAdjacentHTML("beforeend", html);
   };
-  /* A block to which nothing comes any more is drawn only when it is near, and keeps its height meanwhile; one that is being read is left as it is. */
+  /* A block to which nothing comes any more is drawn only when it is near, and keeps its height meanwhile (log.css); one that is being read is left as it is.
+   * Never by a style or a class: rules about [style*=…] and [class^=…] in the library would have each of its rows looked at again. */
   const settle = (view) => {
     const { top, bottom } = view.getBoundingClientRect();
-    for (const block of view.querySelectorAll(".log-block:not(.log-block--full)")) {
+    for (const block of blocksOf(view)) {
+      if ("full" in block.dataset) continue;
       const place = block.getBoundingClientRect();
       if (block === view.lastElementChild || (place.bottom >= top && place.top <= bottom)) continue;
-      block.style.containIntrinsicBlockSize = `auto ${place.height}px`;
-      block.classList.add("log-block--full");
+      block.dataset.full = "";
     }
   };
 
   /* Beyond the cap the oldest block that can go without moving what is read goes: behind the first one while the end is
-   * followed, else the first one below what is in sight. A note says where its lines are. */
+   * followed, else the first one below what is in sight. A note says where its lines are. The block itself stays, empty: rules about
+   * siblings (:not(template) ~ :not(template)) would have the whole log looked through after a block that is taken away. */
   const trim = (view) => {
     const { stuck } = of(view), { bottom } = view.getBoundingClientRect();
-    let count = view.querySelectorAll(".ll").length;
+    let count = blocksOf(view).reduce((sum, block) => sum + block.childElementCount, 0);
     while (count > CAP) {
-      const oldest = [...view.querySelectorAll(".log-block")].slice(1, -1).find((block) => stuck || block.getBoundingClientRect().top > bottom);
+      const oldest = blocksOf(view).slice(1, -1).find((block) => stuck || block.getBoundingClientRect().top > bottom);
       if (!oldest) return;
       count -= oldest.childElementCount;
-      if (oldest.previousElementSibling.classList.contains("log-cut")) { oldest.remove(); continue; }
-      const note = document.createElement("p");
-      note.className = "log-gap log-cut";
-      note.textContent = "Lines are left out here to keep this page quick. Reload it, or open the raw log, to see them.";
-      oldest.replaceWith(note);
+      const isMore = oldest.previousElementSibling.classList.contains("log-cut");
+      oldest.textContent = isMore ? "" : "Lines are left out here to keep this page quick. Reload it, or open the raw log, to see them.";
+      oldest.className = isMore ? "log-cut" : "log-gap log-cut";
     }
   };
 
   const more = (view) => {
     const { fresh } = of(view);
-    let box = view.parentElement.querySelector(".log-more");
+    let [box] = among(view.parentElement, "log-more");
     if (!fresh) return box?.remove();
     if (!box) {
       box = document.createElement("div");
@@ -102,7 +105,7 @@
       if (!log) continue;
       const view = log.querySelector(".log-view");
       if (!touched.has(view)) touched.set(view, { stuck: following && (isLeft(view) || !log.open), lines: 0, bad: false });
-      view.querySelector(".log-note")?.remove();
+      among(view, "log-note")[0]?.remove();
       append(view, event.html, event.lines);
       const fact = touched.get(view), count = log.querySelector("[data-lines]");
       fact.lines += shown(event);

@@ -84,7 +84,7 @@
   };
   /* What to do stands also at the line that it is for. */
   const advise = () => {
-    const given = document.querySelector("[data-for-line]"), row = given && document.getElementById(given.dataset.forLine);
+    const given = document.querySelector(".outcome").querySelector("[data-for-line]"), row = given && document.getElementById(given.dataset.forLine);
     if (!row || row.querySelector(".log-runbooks")) return;
     const links = document.createElement("span");
     links.className = "log-line-tools log-runbooks";

@@ -228,7 +228,7 @@ def test_acceptance_33_hostile_lines_neither_inject_nor_break_the_layout(scene: 
     scene_checks(page, before, ids, width)
     page.reload()
     scene_checks(page, before, ids, width)
-    assert page.locator(".log-view").first.inner_html().replace(" log-block--full", "") == live
+    assert page.locator(".log-view").first.inner_html().replace(' data-full=""', "") == live
     page.get_by_label("Words in the log").fill("onerror")
     page.keyboard.press("Enter")
     expect(page.locator("#log-found")).to_contain_text("1 line has")

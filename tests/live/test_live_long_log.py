@@ -64,7 +64,7 @@ def test_acceptance_32_the_end_is_followed_until_one_reads_and_the_rows_stay_bel
     wait_until(page, f"document.getElementById('step-apply-L{CAP + 3_000}')", 60)
     assert page.evaluate(ROWS) <= CAP
     assert at_end(page)
-    expect(page.locator(".log-cut")).to_have_count(1)
+    expect(page.locator(".log-gap.log-cut")).to_have_count(1)
     expect(page.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "true")
 
     page.evaluate(f"{VIEW}.scrollTop = 3000")
