@@ -16,7 +16,7 @@ class StepOut(Out):
     problem = maybe_text()
     lines = whole()
     link = maybe_text("Where the system that runs it shows it.")
-    offers = texts("What a person can do with it there: play, retry.")
+    offers = texts("What a person can do with it there: play, retry, stop.")
 
 
 class LiveResourceOut(Out):

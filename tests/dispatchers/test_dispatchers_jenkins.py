@@ -85,12 +85,6 @@ def test_stages_are_steps_behind_the_log(there: Jenkins, run: Run) -> None:
     assert progress.steps[2].problem == "the log of the build says why."
 
 
-def test_a_stage_that_waits_for_an_answer_says_so(there: Jenkins, run: Run) -> None:
-    run = running(there, run)
-    there.stages = [stage("6", "Approve", "PAUSED_PENDING_INPUT")]
-    assert "waits in Approve until somebody answers in Jenkins" in look(jenkins, run)[1].text
-
-
 @pytest.mark.parametrize(
     ("result", "outcome", "words"),
     [

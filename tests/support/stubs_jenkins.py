@@ -30,6 +30,8 @@ class Jenkins(Stub):
     items: dict[int, dict[str, Any]] = field(default_factory=dict)
     builds: dict[int, dict[str, Any]] = field(default_factory=dict)
     stages: list[dict[str, Any]] | None = None
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    answers: list[tuple[str, str]] = field(default_factory=list)
     log: bytes = b""
     location: str | None = None
 
@@ -67,6 +69,8 @@ class Jenkins(Stub):
     def _of_build(self, number: int, rest: str, asked: Asked) -> Answered:
         if rest == "wfapi/describe":
             return self._or_404(None if self.stages is None else {"stages": self.stages})
+        if rest == "wfapi/pendingInputActions":
+            return self._or_404(None if self.stages is None else self.inputs)
         if rest == "logText/progressiveText":
             start = int(asked.query["start"])
             return Answered(200, self.log[start:], {"X-Text-Size": str(len(self.log)), "Content-Type": "text/plain"})
@@ -88,7 +92,34 @@ class Jenkins(Stub):
         if found := re.fullmatch(r"/job/apps/job/web/job/deploy/(\d+)/stop", asked.path):
             self.builds[int(found[1])].update(building=False, result="ABORTED")
             return Answered(302, b"", {"Location": f"{self.url}/job/apps/job/web/job/deploy/{found[1]}/"})
+        if found := re.fullmatch(r"/job/apps/job/web/job/deploy/(\d+)/input/([^/]+)/(proceedEmpty|abort)", asked.path):
+            return self._answered(found[2], found[3], asked)
         return Answered(404, b"<html>Not Found</html>")
+
+    def _answered(self, name: str, answer: str, asked: Asked) -> Answered:
+        """As Pipeline: Input Step does it: no body, 200; what does not wait any more is not found."""
+        waiting = [one["id"] for one in self.inputs]
+        if asked.body or asked.query:
+            self.wrong.append(f"an answer takes nothing: {asked.body} {asked.query}")
+        if name not in waiting:
+            return Answered(404, b"<html>Not Found</html>")
+        self.inputs = [one for one in self.inputs if one["id"] != name]
+        self.answers.append((name, answer))
+        return Answered(200, b"")
+
+    def ask(self, name: str, message: str, *, number: int = 5, values: tuple[str, ...] = ()) -> None:
+        """The build waits for an answer, told as ``PendingInputActionsExt`` tells it."""
+        build = f"/job/apps/job/web/job/deploy/{number}/"
+        self.inputs.append({
+            "id": name,
+            "proceedText": "Proceed",
+            "message": message,
+            "inputs": [{"type": "StringParameterDefinition", "name": value, "description": None} for value in values],
+            "proceedUrl": f"{build}wfapi/inputSubmit?inputId={name}",
+            "abortUrl": f"{build}input/{name}/abort",
+            "redirectApprovalUrl": f"{build}input/",
+        })  # fmt: skip
+        self.stages = [{"id": "6", "name": "Approve", "status": "PAUSED_PENDING_INPUT", "startTimeMillis": STARTED}]
 
     def _start(self, asked: Asked) -> Answered:
         unknown = set(asked.body or {}) - set(self.declared)

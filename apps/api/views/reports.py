@@ -49,7 +49,7 @@ def accept_report(request: Request, number: int) -> Response:
     summary="Do something with a step",
 )
 def act_on_step(request: Request, number: int, step: int) -> Response:
-    """Pass on what a step of the present attempt offers (``play``, ``retry``) to the system that runs it."""
+    """Pass on what a step of the present attempt offers (``play``, ``retry``, ``stop``) to the system that runs it."""
     body = read(connection_outputs.StepActIn, request)
     row = deployment_of(request, number)
     deployments.act_on_step(caller(request), deployment=row, step=step, action=body["action"])

@@ -28,6 +28,7 @@ from apps.deployments.dispatchers import (
     StepProgress,
     StepState,
 )
+from apps.deployments.dispatchers import jenkins_inputs as inputs
 from apps.deployments.dispatchers.http import FORBIDDEN, NOT_THERE, Answer, Client
 from apps.deployments.dispatchers.remote import (
     LOG_MOST,
@@ -63,6 +64,7 @@ WHY = {
 }
 NEEDED = ("PORTAL_KEY", "PORTAL_COMMIT")
 MOST_SUSPECTS = 50
+PAUSED = "PAUSED_PENDING_INPUT"
 CONSOLE = "console"
 REDIRECTS = (302, 303)
 """Jenkins answers a stop with the way to the page of what was stopped."""
@@ -151,6 +153,14 @@ class JenkinsDispatcher:
                 # A build that began meanwhile is found, and stopped, with the next look.
                 _post(client, "/queue/cancelItem", params={"id": str(found.item)}, allow=(NOT_THERE, *REDIRECTS))
         return True
+
+    def act(self, run: Run, key: str, action: str) -> None:
+        """Answer a question of the build: only of the one that has our key."""
+        number = int(run.external.get("build") or 0)
+        with _client(run) as client:
+            if not number or _build(client, run, number) is None:
+                raise Refused("not_offered", "Jenkins does not show this build any more.")
+            _post(client, inputs.path_of_answer(client, f"{_job(run)}/{number}", key, action), allow=REDIRECTS)
 
     def discard(self, run: Run) -> None:
         return
@@ -298,17 +308,20 @@ def _progress(client: Client, run: Run, told: Mapping[str, Any], found: Found) -
     outcome = OUTCOMES.get(result, "") if is_over else ""
     rows = _stages(client, run, found.build)
     stages = [_stage(row, link, is_fine=outcome == "succeeded") for row in rows]
-    steps = (_console(told, link, outcome, is_over=is_over), *stages)
+    paused = next((plain(row.get("name"), 60) for row in rows if row.get("status") == PAUSED), "")
+    waiting = inputs.pending(client, f"{_job(run)}/{found.build}") if paused and not is_over else {}
+    asked = inputs.asked(run, waiting)
+    kept = {**found.kept, **({"inputs": asked} if asked else {})}
+    steps = (_console(told, link, outcome, is_over=is_over), *stages, *inputs.steps(asked, waiting, link))
     if not is_over:
-        paused = next((plain(row.get("name"), 60) for row in rows if row.get("status") == "PAUSED_PENDING_INPUT"), "")
-        words = f"waits in {paused} until somebody answers in Jenkins" if paused else "runs"
-        return Progress(RunState.RUNNING, steps, text=f"Jenkins build {found.build} {words}.", external=found.kept)
+        words = f"waits in {paused} until somebody answers" if paused else "runs"
+        return Progress(RunState.RUNNING, steps, text=f"Jenkins build {found.build} {words}.", external=kept)
     if not outcome:
         problem = f"Jenkins says that build {found.build} ended as {result!r}, which this portal does not know."
-        return Progress(RunState.LOST, steps, problem=problem, external=found.kept)
+        return Progress(RunState.LOST, steps, problem=problem, external=kept)
     has_named = any(step.state == StepState.ENDED and not step.is_success for step in stages)
     problem = "" if has_named or outcome != "failed" else f"Jenkins build {found.build} failed. {WHY.get(result, '')}"
-    return Progress(RunState.ENDED, steps, outcome, f"Jenkins: {result}.", problem=problem.strip(), external=found.kept)
+    return Progress(RunState.ENDED, steps, outcome, f"Jenkins: {result}.", problem=problem.strip(), external=kept)
 
 
 def _console(told: Mapping[str, Any], link: str, outcome: str, *, is_over: bool) -> StepProgress:
@@ -331,7 +344,7 @@ def _stages(client: Client, run: Run, number: int) -> list[dict[str, Any]]:
 def _stage(row: Mapping[str, Any], link: str, *, is_fine: bool) -> StepProgress:
     status = str(row.get("status"))
     fields: dict[str, Any] = {"state": StepState.WAITING}
-    if status in {"IN_PROGRESS", "PAUSED_PENDING_INPUT"}:
+    if status in {"IN_PROGRESS", PAUSED}:
         fields = {"state": StepState.RUNNING}
     elif status == "SUCCESS":
         fields = as_ended()

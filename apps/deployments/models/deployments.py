@@ -147,7 +147,7 @@ class Step(models.Model):
     key = models.CharField(max_length=100, blank=True)  # what the dispatcher calls it; empty: its position
     name = models.CharField(max_length=80)
     link = models.CharField(max_length=500, blank=True)  # where the other system shows it
-    offers = models.JSONField(default=list, blank=True)  # what a person can do with it there: play, retry
+    offers = models.JSONField(default=list, blank=True)  # what a person can do with it there: play, retry, stop
     asked = models.CharField(max_length=20, blank=True)  # one of these, asked for and not yet passed on
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
     exit_code = models.IntegerField(null=True, blank=True)
