@@ -192,7 +192,7 @@ def worked_on(stage: Stage, tmp_path: Path, victims: list[str], *, changes: int,
     try:
         for number in numbers:
             bring(client, number)
-        wait_until(lambda: len(came) >= kills or not killing.is_alive(), 60 + 10 * kills)
+        wait_until(lambda: len(came) >= kills or not killing.is_alive(), 60 + 60 * kills)
     finally:
         is_over.set()
         killing.join()
@@ -225,7 +225,7 @@ def is_contained(client: Insistent, number: int, environment: str) -> bool:
 
 def bring(client: Insistent, number: int) -> None:
     """Approve and merge one change, whatever happens meanwhile; each try under a key of its own, asked again until it is answered."""
-    path, until, tries = f"/changes/{number}/", time.monotonic() + 120, 0
+    path, until, tries = f"/changes/{number}/", time.monotonic() + 600, 0
     while (change := client.ask("bob", "GET", path).json())["state"] in {"in_review", "merging"}:
         assert time.monotonic() < until, change
         tries += 1
