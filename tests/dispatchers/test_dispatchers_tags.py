@@ -197,3 +197,14 @@ def test_without_the_option_no_tag_is_made(world: World) -> None:
     with pytest.raises(Refused, match=r"with `tag: true` in `deploy` of portal.yaml any commit can run"):
         world.dispatcher.dispatch(replace(run, options=options, external={}))
     assert (world.started, world.stub.tags) == ([], {})
+
+
+def test_the_tag_of_a_start_that_was_put_off_and_never_came_is_deleted(world: World) -> None:
+    world.stub.faults[START] = 429
+    run = world.run()
+    with pytest.raises(NotSent):
+        world.dispatcher.dispatch(run)
+    assert world.stub.tags == {TAG: COMMIT}
+    assert world.dispatcher.cancel(run) is False
+    world.dispatcher.discard(run)
+    assert (world.stub.tags, world.started) == ({}, [])

@@ -168,11 +168,11 @@ class GitHubDispatcher:
 
     def discard(self, run: Run) -> None:
         """Tell the environment in GitHub how it ended, and delete the tag; the run itself stays there as the record."""
-        if not run.is_sent or run.outside is None:
+        if run.outside is None:
             return
         with contextlib.suppress(Unavailable), _client(run) as client:
             unpin(client, run, of_github(run, _repository(run)))
-            if not run.options.get("environment"):
+            if not run.is_sent or not run.options.get("environment"):
                 return
             deployment = find_deployment(client, run, _repository(run))
             known, _ = _known(client, run)

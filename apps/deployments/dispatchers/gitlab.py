@@ -151,8 +151,8 @@ class GitLabDispatcher:
             client.change("POST", f"{_project(run)}/jobs/{job}/{action}")
 
     def discard(self, run: Run) -> None:
-        """Delete the tag; the pipeline stays as the record."""
-        if run.is_sent and tag_of(run) and run.outside is not None:
+        """Delete the tag, also of a start that never came; the pipeline stays as the record."""
+        if tag_of(run) and run.outside is not None:
             with contextlib.suppress(Unavailable), _client(run) as client:
                 unpin(client, run, of_gitlab(run, _project(run)))
 
