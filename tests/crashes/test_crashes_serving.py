@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
@@ -105,7 +105,10 @@ def kill_backend(cluster: Cluster, chance: random.Random) -> bool:
     """The backend of somebody who is connected: then PostgreSQL ends all of them and recovers."""
     question = "SELECT pid FROM pg_stat_activity WHERE datname = 'portal' AND pid <> pg_backend_pid() ORDER BY pid"
     until, pids = time.monotonic() + 3, list[int]()
-    with psycopg.connect(cluster.url, autocommit=True) as asking:
+    with (
+        suppress(psycopg.OperationalError),
+        psycopg.connect(cluster.url, autocommit=True) as asking,
+    ):  # it may still recover
         while not pids and time.monotonic() < until:
             pids = [pid for (pid,) in asking.execute(question).fetchall()]
     if pids:
