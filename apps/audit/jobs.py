@@ -19,7 +19,7 @@ def logs_due(_limit: int) -> list[int]:
     if not settings.PORTAL_AUDIT_PUBLISH:
         return []
     row = Publication.objects.filter(pk=Publication.ONLY).first() or Publication()
-    if row.retry_at is not None and row.retry_at > now():
+    if _has_looked and row.retry_at is not None and row.retry_at > now():
         return []
     is_copied = not settings.PORTAL_AUDIT_REMOTE or row.pushed == row.commit
     waits = AuditHead.objects.filter(~Q(seq=row.size) | ~Q(held=""), pk=AuditHead.ONLY).exists()

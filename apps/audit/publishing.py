@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from apps.vcs import installation, remotes
 from apps.vcs.drafting import add_loose_commit, create_bare
 from apps.vcs.history import Signature, is_known_ancestor
 from apps.vcs.refs import move
+from apps.vcs.stale_locks import remove_stale_locks
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +49,13 @@ def publish() -> None:
         return
     row = Publication.objects.filter(pk=Publication.ONLY, fence=fence)
     try:
+        if (
+            settings.PORTAL_AUDIT_REMOTE
+        ):  # one that does not answer keeps one publisher busy, and not one more with each lease that ends
+            row.update(retry_at=now() + 2 * timedelta(seconds=installation.limits().push_seconds))
         _publish(row)
         _hold("")
+        row.update(failure="", retry_at=None)
     except Held as problem:
         _hold(problem.message)
         row.update(failure=problem.message[:500], retry_at=now() + RETRY)
@@ -61,6 +68,7 @@ def publish() -> None:
 
 def _publish(row: QuerySet[Publication]) -> None:
     found = None
+    remove_stale_locks(git_dir())
     for _ in range(ROUNDS):
         found = advance()
         if found is None:
@@ -69,7 +77,7 @@ def _publish(row: QuerySet[Publication]) -> None:
         if not AuditHead.objects.filter(pk=AuditHead.ONLY, seq__gt=found.size).exists():
             break
     failpoint("K16P")
-    row.update(pushed=_copied(found) if found else "", failure="", retry_at=None)
+    row.update(pushed=_copied(found) if found else "")
 
 
 def advance() -> Published | None:
@@ -124,7 +132,7 @@ def begin_anew(commit: str, seq: int) -> str | None:
 def _open() -> None:
     """The repository, with what the copy elsewhere has: who lost the data directory does not begin a second log."""
     place = git_dir()
-    if not (place / "objects").is_dir():
+    with suppress(OSError):  # another publisher makes it at this moment; if not, the next line finds nothing
         create_bare(place)
     remote = _remote()
     if remote is not None and remotes.remote_tip(remote, REF, limits=installation.limits()):

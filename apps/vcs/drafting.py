@@ -5,6 +5,8 @@ For repositories that the portal makes itself (the demo's, proposals). Format: g
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,10 +22,15 @@ PLAIN = "100644"
 
 
 def create_bare(git_dir: Path) -> None:
-    """An empty bare repository whose first branch will be ``main``."""
-    git_dir.mkdir(parents=True)
-    gateway.run(git_dir, "init", ["--bare", "--quiet", "--template="])
-    gateway.run(git_dir, "symbolic-ref", ["HEAD", "refs/heads/main"])
+    """An empty bare repository whose first branch will be ``main``: whole or not there. OSError when one is there."""
+    git_dir.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{git_dir.name}.", dir=git_dir.parent))
+    try:
+        gateway.run(draft, "init", ["--bare", "--quiet", "--template="])
+        gateway.run(draft, "symbolic-ref", ["HEAD", "refs/heads/main"])
+        draft.rename(git_dir)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def add_commit(

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import os
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
 
 from apps.accounts.models import User
-from apps.audit import triggers
 from apps.audit.checkpoints import open_note
-from apps.audit.jobs import logs_due
 from apps.audit.models import AuditEntry, AuditHead, Publication
 from apps.audit.published import REF, Held, signer
 from apps.audit.publishing import advance, publish
 from apps.audit.tlog import entries_in
 from apps.audit.verification import verify
-from apps.vcs.drafting import create_bare
+from apps.core.errors import Unavailable
+from apps.vcs import gateway
 from tests.support.git import GitRepo
-from tests.support.publishing import acts, checkpoints, publish_here
+from tests.support.publishing import acts, again, checkpoints, forget, publish_here, tamper, turn
 
 pytestmark = pytest.mark.django_db
 
@@ -31,21 +29,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def place(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     publish_here(settings, tmp_path / "data", monkeypatch)
-    (tmp_path / "data").mkdir()
     return tmp_path / "data" / "audit.git"
-
-
-def again() -> None:
-    Publication.objects.update(retry_at=None)
-    publish()
-
-
-def turn() -> bool:
-    """One look of the engine: whether there was something to do."""
-    due = logs_due(1)
-    if due:
-        publish()
-    return bool(due)
 
 
 def test_what_is_recorded_is_published_once_and_every_checkpoint_follows_from_the_one_before(place):
@@ -86,7 +70,6 @@ def test_the_same_rows_give_the_same_commit_again(place, settings, tmp_path, mon
     acts(5)
     first = advance()
     publish_here(settings, tmp_path / "elsewhere", monkeypatch)
-    (tmp_path / "elsewhere").mkdir()
     second = advance()
     assert first and second
     assert first.commit == second.commit
@@ -118,19 +101,6 @@ def test_whoever_is_overtaken_makes_no_second_log(place, monkeypatch):
 
 
 # --- a log that is another one -------------------------------------------------------------
-
-
-def tamper(sql: str, *values: Any) -> None:
-    with triggers.suspended(connection), connection.cursor() as cursor:
-        cursor.execute(sql, values)
-
-
-def forget(after: int) -> None:
-    """The database as it was when entry ``after`` was its last."""
-    tamper("DELETE FROM audit_auditentry WHERE seq > %s", after)
-    last = AuditEntry.objects.order_by("-seq").first()
-    AuditHead.objects.update(seq=after, hash=last.hash if last else "0" * 64)
-    Publication.objects.update(size=after, retry_at=None)
 
 
 def test_an_older_database_is_held_before_its_first_new_entry(place, monkeypatch):
@@ -221,8 +191,6 @@ def test_a_changed_or_missing_file_of_the_published_log_is_found(place, file):
 
 
 def test_git_that_fails_holds_nothing_up_and_is_tried_again(place, monkeypatch):
-    from apps.core.errors import Unavailable
-
     acts(2)
 
     def broken(*_: Any, **__: Any) -> str:
@@ -239,85 +207,31 @@ def test_git_that_fails_holds_nothing_up_and_is_tried_again(place, monkeypatch):
     assert (Publication.objects.get().size, Publication.objects.get().failure) == (3, "")
 
 
-# --- a copy elsewhere ----------------------------------------------------------------------
-
-
-@pytest.fixture
-def copy(settings: Any, tmp_path: Path) -> Path:
-    there = tmp_path / "remotes" / "audit.git"
-    there.parent.mkdir()
-    create_bare(there)
-    settings.PORTAL_LOCAL_REPOSITORY_DIRS = [str(there.parent)]
-    settings.PORTAL_AUDIT_REMOTE = str(there)
-    return there
-
-
-def test_a_copy_is_kept_elsewhere(place, copy):
-    for _ in range(3):
-        acts(2)
-        assert turn()
-    assert not turn()
-    assert checkpoints(copy) == checkpoints(place)
-
-
-def test_a_copy_that_was_away_is_brought_up_later(place, copy):
+@pytest.mark.parametrize("left", ["refs/portal/audit.lock", "packed-refs.lock"])
+def test_a_lock_that_a_killed_git_left_is_removed(place, left):
     acts(2)
     turn()
-    copy.rename(copy.with_name("away"))
+    (place / left).touch()
+    os.utime(place / left, (0, 0))
+    acts(1)
+    turn()
+    assert [checkpoint.size for checkpoint in checkpoints(place)] == [2, 3]
+
+
+def test_a_repository_that_was_not_made_to_its_end_is_not_there(place, monkeypatch):
     acts(2)
-    turn()
-    assert Publication.objects.get().failure
-    acts(1)  # nothing is held up by that
-    copy.with_name("away").rename(copy)
+
+    def killed(*_: Any, **__: Any) -> bytes:
+        raise Unavailable("git_failed", "Killed.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gateway, "run", killed)
+        turn()
+    assert not list(place.parent.iterdir())
+    monkeypatch.setattr("apps.audit.published._is_current", False)
+    acts(1)
     again()
-    assert [checkpoint.size for checkpoint in checkpoints(copy)] == [2, 4, 5]
-    assert Publication.objects.get().failure == ""
-
-
-def test_who_lost_the_data_directory_goes_on_with_the_copy(place, copy):
-    acts(3)
-    turn()
-    place.rename(place.with_name("lost"))
-    acts(2)
-    again()
-    assert [checkpoint.size for checkpoint in checkpoints(place)] == [3, 5]
-    assert checkpoints(copy) == checkpoints(place)
-
-
-def test_a_copy_that_is_ahead_shows_that_this_portal_was_restored(place, copy):
-    acts(3)
-    turn()
-    before = place.with_name("backup")
-    subprocess.run(["cp", "-r", place, before], check=True)
-    acts(3)
-    turn()
-    subprocess.run(["rm", "-r", place], check=True)
-    before.rename(place)
-    forget(3)
-    again()  # ours is brought up to the copy
-    again()
-    assert "ends at entry 3, but 6 are published" in AuditHead.objects.get().held
-    assert checkpoints(copy) == checkpoints(place)
-
-
-def test_two_portals_that_write_to_one_copy_are_held_and_nothing_is_overwritten(
-    place, copy, settings, tmp_path, monkeypatch
-):
-    acts(3)
-    turn()
-    publish_here(settings, tmp_path / "second", monkeypatch)
-    (tmp_path / "second").mkdir()
-    create_bare(tmp_path / "second" / "audit.git")
-    tamper("DELETE FROM audit_auditentry")
-    AuditHead.objects.update(seq=0, hash="0" * 64)
-    Publication.objects.update(size=0)
-    acts(5, "another portal's")
-    settings.PORTAL_AUDIT_REMOTE = ""
-    again()
-    settings.PORTAL_AUDIT_REMOTE = str(copy)
-    again()
-    assert "another audit log" in AuditHead.objects.get().held, Publication.objects.get().failure
-    assert [checkpoint.size for checkpoint in checkpoints(copy)] == [3]
+    assert [checkpoint.size for checkpoint in checkpoints(place)] == [3]
 
 
 def test_the_key_is_no_secret_of_anything_else(settings):

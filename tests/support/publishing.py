@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
-from apps.audit import jobs, published
+from apps.audit import jobs, published, triggers
 from apps.audit.actors import SYSTEM
 from apps.audit.checkpoints import Checkpoint, open_note
-from apps.audit.models import AuditEntry
+from apps.audit.jobs import logs_due
+from apps.audit.models import AuditEntry, AuditHead, Publication
 from apps.audit.published import REF
+from apps.audit.publishing import publish
 from apps.audit.services import record
 from apps.audit.tlog import Tree, entries_in
 from tests.support.git import GitRepo
@@ -29,6 +31,32 @@ def publish_here(settings: Any, place: Path, monkeypatch: pytest.MonkeyPatch) ->
 def acts(count: int, said: str = "act") -> list[AuditEntry]:
     with transaction.atomic():
         return [record(SYSTEM, "change.requested", summary=f"{said} {number}") for number in range(count)]
+
+
+def again() -> None:
+    Publication.objects.update(retry_at=None)
+    publish()
+
+
+def turn() -> bool:
+    """One look of the engine: whether there was something to do."""
+    due = logs_due(1)
+    if due:
+        publish()
+    return bool(due)
+
+
+def tamper(sql: str, *values: Any) -> None:
+    with triggers.suspended(connection), connection.cursor() as cursor:
+        cursor.execute(sql, values)
+
+
+def forget(after: int) -> None:
+    """The database as it was when entry ``after`` was its last."""
+    tamper("DELETE FROM audit_auditentry WHERE seq > %s", after)
+    last = AuditEntry.objects.order_by("-seq").first()
+    AuditHead.objects.update(seq=after, hash=last.hash if last else "0" * 64)
+    Publication.objects.update(size=after, retry_at=None)
 
 
 def checkpoints(place: Path) -> list[Checkpoint]:
