@@ -53,7 +53,27 @@ SAME = [
     HEAD + "environments: {a: {targets: {t: {kind: cloudformation, template: p, checks: shown}}}}",
     HEAD + "environments: {a: {deploy: {via: github, connection: c, repository: o/r, workflow: w, tag: true}}}",
     HEAD + "environments: {a: {deploy: {via: gitlab, connection: c, project: p, ref: main, tag: false}}}",
+    HEAD
+    + "environments: {a: {deploy: {via: kubernetes, connection: c, job: {image: i, command: [a, b], env: {A: 1, B: x, C: true}, serviceAccount: s, backoffLimit: 3}}}}",
     # refused by both
+    *(
+        HEAD + f"environments: {{a: {{deploy: {{via: kubernetes, connection: c, job: {job}}}}}}}"
+        for job in (
+            "a",
+            "[]",
+            "{}",
+            "{image: 3}",
+            "{image: a, command: rm}",
+            "{image: a, command: [1]}",
+            "{image: a, env: {A: []}}",
+            "{image: a, env: {A: null}}",
+            "{image: a, privileged: true}",
+            "{image: a, backoffLimit: 11}",
+            "{image: a, backoffLimit: true}",
+            "{image: a, serviceAccount: ''}",
+            "{image: a, env: [A]}",
+        )
+    ),
     HEAD + "environments: {a: {deploy: {via: gitlab, connection: c, project: p, ref: main, tag: true}}}",
     HEAD + "environments: {a: {deploy: {via: github, connection: c, repository: o/r, workflow: w, ref: r, tag: true}}}",
     HEAD + "environments: {a: {deploy: {via: gitlab, connection: c, project: p, tag: v1}}}",

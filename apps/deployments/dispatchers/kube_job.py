@@ -26,13 +26,13 @@ from apps.deployments.dispatchers import (
 from apps.deployments.dispatchers.kube_api import MANAGER, Answered, KubeApi, condition, metadata, option
 from apps.deployments.dispatchers.remote import LOG_MOST, as_ended, log_window, mapping, moment, plain
 from apps.deployments.dispatchers.words import minutes
+from apps.policies.config.kube_jobs import why_no_job
 
 DEFAULT_TIMEOUT = 3600.0
 KEEP = 24 * 3600
 """Seconds for which the cluster keeps a Job that has ended."""
 KEY = f"{MANAGER}/key"
 CONTAINER = "job"
-KEYS = ("image", "command", "env", "serviceAccount", "backoffLimit")
 
 
 def name_of_job(run: Run) -> str:
@@ -49,22 +49,16 @@ def _one(run: Run) -> str:
 
 def _asked(run: Run) -> dict[str, Any]:
     """What portal.yaml says of the job; :class:`Refused` where it cannot be run."""
-    job = mapping(run.options.get("job"))
-    command, env, limit = job.get("command") or [], job.get("env") or {}, job.get("backoffLimit", 0)
-    problem = ""
-    if unknown := [key for key in job if key not in KEYS]:
-        problem = f"`job` has no key {plain(unknown[0], 40)}; it has {', '.join(KEYS)}"
-    elif not isinstance(job.get("image"), str) or not job["image"]:
-        problem = "`job.image` names the image"
-    elif not isinstance(command, list) or not all(isinstance(one, str) for one in command):
-        problem = "`job.command` is a list of words, such as [./deploy, staging]"
-    elif not isinstance(env, dict) or any(isinstance(one, dict | list) or one is None for one in env.values()):
-        problem = "`job.env` has names with single values"
-    elif isinstance(limit, bool) or not isinstance(limit, int) or not 0 <= limit <= 10:
-        problem = "`job.backoffLimit` is a number from 0 to 10"
-    if problem:
+    job: dict[str, Any] = run.options.get("job") or {}
+    if problem := why_no_job(job):
         raise Refused("bad_job", f"{problem}. A maintainer changes `deploy` in .gitops/portal.yaml.")
-    return {"image": job["image"], "command": command, "env": env, "account": job.get("serviceAccount"), "limit": limit}
+    return {
+        "image": job["image"],
+        "command": job.get("command", []),
+        "env": job.get("env", {}),
+        "account": job.get("serviceAccount"),
+        "limit": job.get("backoffLimit", 0),
+    }
 
 
 def body_of(run: Run) -> dict[str, Any]:
@@ -83,7 +77,7 @@ def body_of(run: Run) -> dict[str, Any]:
     if asked["command"]:
         container["command"] = asked["command"]
     pod: dict[str, Any] = {"restartPolicy": "Never", "containers": [container]}
-    if isinstance(asked["account"], str) and asked["account"]:
+    if asked["account"]:
         pod["serviceAccountName"] = asked["account"]
     marks = {f"{MANAGER}/job": run.key[:40].lower()}
     return {

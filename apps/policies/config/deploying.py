@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from apps.policies.config.health import read_health
+from apps.policies.config.kube_jobs import why_no_job
 from apps.policies.config.model import DeployConfig, StepConfig, TargetConfig
 from apps.policies.config.nodes import Mapping, Node
 from apps.policies.config.reader import Reader, nearest, plain
@@ -136,6 +137,10 @@ def _check_together(reader: Reader, node: Mapping, path: str, via: str, raw: dic
     if via == "kubernetes" and ("target" in raw) == ("job" in raw):
         message = f"`{path}` names {'both' if 'job' in raw else 'neither of'} `target` and `job`."
         reader.error(node, path, message, "Name the target whose resources are applied, or a job to run.")
+    if via == "kubernetes" and "job" in raw and (problem := why_no_job(raw["job"])):
+        reader.error(
+            node.get("job") or node, f"{path}.job", f"{problem}.", "Write `job: {image: registry/deployer:1.4}`."
+        )
     if (
         via == "webhook"
         and raw.get("path")
