@@ -16,6 +16,7 @@ from tests.support.delivery import Delivery, run_jobs
 from tests.support.dispatching import TOKEN
 from tests.support.kube import Kube, kube
 from tests.support.outside import delivery_via, step_engine, until
+from tests.support.tools import toolbox
 
 
 @pytest.fixture
@@ -36,12 +37,16 @@ rules:
 SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {password: hunter-the-second}\n"
 
 
-def cluster_delivery(tmp_path: Path, there: Kube) -> Delivery:
-    files = {
-        "k8s/one.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\ndata: {a: '1'}\n",
-        "k8s/s.yaml": SECRET,
-    }
-    delivery = Delivery.start(tmp_path, POLICY, files)
+MANIFESTS = {
+    "k8s/one.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\ndata: {a: '1'}\n",
+    "k8s/s.yaml": SECRET,
+}
+
+
+def cluster_delivery(
+    tmp_path: Path, there: Kube, policy: str = POLICY, files: Mapping[str, str] = MANIFESTS
+) -> Delivery:
+    delivery = Delivery.start(tmp_path, policy, files)
     values = {"token": TOKEN}
     erin = delivery.people.erin
     corp = services.create_connection(erin, name="corp", kind="kubernetes", url=there.url, values=values)
@@ -79,6 +84,48 @@ def test_what_was_approved_is_applied_and_what_left_git_is_pruned(tmp_path: Path
     assert row.status == "succeeded", row.problem
     assert {name for plural, _, name in there.objects if plural == "configmaps"} == {"one", "three"}
     assert [step.name for step in queries.steps_of(row)] == ["check", "apply", "prune", "wait until healthy"]
+
+
+SIZED = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\ndata: {size: '%s'}\n"
+HELM = "{kind: helm, chart: chart, release: web, values: [env/staging.yaml]}"
+CHART = {
+    "chart/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+    "chart/values.yaml": "size: 1\nextra: true\n",
+    "chart/templates/one.yaml": SIZED % "{{ .Values.size }}",
+    "chart/templates/two.yaml": f"{{{{ if .Values.extra }}}}\n{two()}{{{{ end }}}}\n",
+    "env/staging.yaml": "size: 2\n",
+}
+VALUES = ({"env/staging.yaml": "size: 3\n"}, {"env/staging.yaml": "size: 5\nextra: false\n"})
+KUSTOMIZE = "{kind: kustomize, path: env}"
+OVERLAY = "resources: [../base/one%s]\npatches: [{path: size.yaml}]\n"
+LAYERS = {
+    "base/one/kustomization.yaml": "resources: [one.yaml]\n",
+    "base/one/one.yaml": SIZED % "1",
+    "base/two/kustomization.yaml": "resources: [two.yaml]\n",
+    "base/two/two.yaml": two(),
+    "env/kustomization.yaml": OVERLAY % ", ../base/two",
+    "env/size.yaml": SIZED % "2",
+}
+PATCHES = ({"env/size.yaml": SIZED % "3"}, {"env/size.yaml": SIZED % "5", "env/kustomization.yaml": OVERLAY % ""})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("tool", "target", "files", "changes"),
+    [("helm", HELM, CHART, VALUES), ("kubectl", KUSTOMIZE, LAYERS, PATCHES)],
+    ids=["helm", "kustomize"],
+)
+def test_what_helm_and_kustomize_render_is_applied_as_it_was_approved(
+    tmp_path: Path, there: Kube, tool: str, target: str, files: dict[str, str], changes: tuple[dict[str, str], ...]
+) -> None:
+    toolbox(tool)
+    policy = POLICY.replace("{kind: manifests, path: k8s}", target)
+    delivery = cluster_delivery(tmp_path, there, policy, files)
+    for number, size, names in ((0, "3", {"one", "two"}), (1, "5", {"one"})):
+        row = until(merged(delivery, f"change-{number}", changes[number]), "succeeded", "failed")
+        assert row.status == "succeeded", row.problem
+        assert there.objects["configmaps", "web", "one"]["data"] == {"size": size}
+        assert {name for plural, _, name in there.objects if plural == "configmaps"} == names
 
 
 @pytest.mark.django_db
