@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from apps.core.clock import now
 from apps.deployments import services
-from apps.deployments.models import Deployment
+from apps.deployments.models import Attempt, Deployment
 from tests.support import stubs_github, stubs_gitlab
 from tests.support.delivery import Delivery
 from tests.support.outside import step_engine, until
@@ -69,3 +71,21 @@ def test_an_earlier_change_goes_to_production_after_a_later_one_was_merged(tmp_p
         assert (row.commit, row.attempts) == (first.merge_commit, 1)
         assert commits(there) == [first.merge_commit, second.merge_commit, first.merge_commit]
         assert there.tags == {}
+
+
+@pytest.mark.parametrize("kind", ["github", "gitlab"])
+def test_the_tag_of_a_start_that_was_put_off_and_may_not_come_any_more_is_deleted(tmp_path: Path, kind: str) -> None:
+    there: GitHub | GitLab = GitHub() if kind == "github" else GitLab()
+    with serving(there):
+        delivery = delivery_at(tmp_path, kind, there)
+        change = delivery.merged("one")
+        there.head = str(change.merge_commit)
+        there.faults["POST /dispatches$|/pipeline$"] = 429
+        row = delivery.deployment(change)
+        until(row, "running")
+        step_engine()
+        assert len(there.tags) == 1
+        Attempt.objects.update(started_at=now() - timedelta(minutes=1))
+        services.lock_environment(delivery.people.carol, environment=row.environment, reason="a migration")
+        assert "a migration" in until(row, "failed").problem
+        assert (there.tags, commits(there)) == ({}, [])

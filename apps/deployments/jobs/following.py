@@ -292,3 +292,5 @@ def _cannot_go_on(
         note_silence(deployment, attempt, fence, problem)
     else:
         _fail_before_start(deployment, fence, problem)
+        if isinstance(problem, StartRefused):  # what was prepared over there is for a start that will not come
+            tidy(attempt, dispatcher, run_of(deployment, attempt, with_secrets=True))
