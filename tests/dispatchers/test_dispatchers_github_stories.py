@@ -180,3 +180,12 @@ def test_what_runs_between_asking_and_starting_counts_too(delivery: Delivery, th
     Deployment.objects.filter(pk=row.pk).update(manual_start=False)
     assert "or something else ran in staging since. Retry it as a whole." in until(row, "failed").problem
     assert there.count(AGAIN) == 0
+
+
+def test_how_often_github_was_silent_is_no_try_that_can_be_done_again(delivery: Delivery, there: GitHub) -> None:
+    row = merged_and_running(delivery, there)
+    there.faults["GET "] = 503
+    step_engine()
+    known = Attempt.objects.get(deployment=row).external_run
+    assert known["silences"]
+    assert not known.get("tries")

@@ -108,7 +108,7 @@ def note_silence(deployment: Deployment, attempt: Attempt, fence: int, problem: 
     """The run cannot be looked at: said once, tried again ever more slowly, never dropped."""
     known = attempt.external_run
     since = str(known.get("silent_since") or now().isoformat())
-    tries = int(known.get("tries", 0)) + 1
+    silences = int(known.get("silences", 0)) + 1
     is_stuck = now() - datetime.fromisoformat(since) > STUCK_AFTER
     with transaction.atomic():
         if not known.get("silent_since"):
@@ -125,9 +125,9 @@ def note_silence(deployment: Deployment, attempt: Attempt, fence: int, problem: 
                 attempt=attempt.number,
                 fence=fence,
             )
-        keep(attempt, deployment, fence, silent_since=since, tries=tries, stuck=is_stuck)
+        keep(attempt, deployment, fence, silent_since=since, silences=silences, stuck=is_stuck)
         Deployment.objects.filter(pk=deployment.pk, fence=fence).update(
-            followed_at=now(), check_at=now() + timedelta(seconds=pause_after(tries))
+            followed_at=now(), check_at=now() + timedelta(seconds=pause_after(silences))
         )
 
 
@@ -135,7 +135,7 @@ def note_answer(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     """It can be looked at again."""
     if attempt.external_run.get("silent_since"):
         with transaction.atomic():
-            keep(attempt, deployment, fence, silent_since="", tries=0, stuck=False)
+            keep(attempt, deployment, fence, silent_since="", silences=0, stuck=False)
             text = (
                 "The portal looks after it again."
                 if attempt.connection_id is None
