@@ -85,10 +85,10 @@ def test_page_and_api_offer_only_the_whole_after_something_else_ran_there(
     client = Client()
     client.force_login(delivery.people.alice)
     page, api = f"/deployments/{row.number}/", f"/api/v1/deployments/{row.number}/"
-    assert "from apply, not again first" in client.get(page).content.decode()
+    assert "from apply, not again first" in client.get(f"{page}retry/").content.decode()
     assert client.get(api).json()["can_retry_from_step"] is True
     something_else_runs(delivery, flag)
-    assert "from apply, not again first" not in client.get(page).content.decode()
+    assert "from apply, not again first" not in client.get(f"{page}retry/").content.decode()
     assert client.get(api).json()["can_retry_from_step"] is False
     asked = client.post(f"{api}retry/", json.dumps({"from_step": 1}), content_type="application/json")
     assert (asked.status_code, asked.json()["code"]) == (409, "nothing_to_repeat")
