@@ -8,15 +8,15 @@ and these bytes.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from apps.audit.tlog import leaf_hash
+
 VERSION = 1
 ZERO_HASH = "0" * 64
-_LEAF_PREFIX = b"\x00"
 
 
 def _ordered(value: Any) -> Any:
@@ -43,4 +43,4 @@ def instant(at: datetime) -> str:
 
 def entry_hash(document: Mapping[str, Any]) -> str:
     """64 hexadecimal digits over the canonical bytes of an entry's document."""
-    return hashlib.sha256(_LEAF_PREFIX + canonical_json(document)).hexdigest()
+    return leaf_hash(canonical_json(document)).hex()

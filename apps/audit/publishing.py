@@ -49,9 +49,8 @@ def publish() -> None:
         return
     row = Publication.objects.filter(pk=Publication.ONLY, fence=fence)
     try:
-        if (
-            settings.PORTAL_AUDIT_REMOTE
-        ):  # one that does not answer keeps one publisher busy, and not one more with each lease that ends
+        if settings.PORTAL_AUDIT_REMOTE:
+            # One that does not answer keeps one publisher busy, and not one more with each lease that ends.
             row.update(retry_at=now() + 2 * timedelta(seconds=installation.limits().push_seconds))
         _publish(row)
         _hold("")
@@ -98,8 +97,7 @@ def advance() -> Published | None:
     tree = _grown(found.tree if found else Tree(), min(head.seq, (size // MOST + 1) * MOST))
     name = found.checkpoint.origin if found else origin()
     outgrown = [path for _, path in unfinished_tiles(size)]
-    commit = _commit(tree, name, parent=found.commit if found else "", outgrown=outgrown)
-    return read() if commit else None
+    return _commit(tree, name, parent=found.commit if found else "", outgrown=outgrown)
 
 
 def origin() -> str:
@@ -116,7 +114,7 @@ def require_same_log(found: Published, seq: int) -> None:
     if seq < found.size:
         raise behind(seq, found.size)
     last = AuditEntry.objects.filter(seq=found.size).values_list("hash", flat=True).first()
-    if last != leaf_hash(next(entries_after(found, found.size - 1))).hex():
+    if last != leaf_hash(next(entries_after(found, found.size - 1), b"")).hex():
         raise Held(
             "audit_log_forked",
             f"Entry {found.size} of the audit log is not the one that was published: the log was rewritten, or an older database "
@@ -124,19 +122,18 @@ def require_same_log(found: Published, seq: int) -> None:
         )
 
 
-def begin_anew(commit: str, seq: int) -> str | None:
+def begin_anew(commit: str, seq: int) -> Published | None:
     """A new log of what the rows have up to ``seq``, in the place of the one at ``commit``, of whose files nothing stays."""
     return _commit(_grown(Tree(), min(seq, MOST)), f"{origin()}/{seq}", parent=commit, anew=True)
 
 
 def _open() -> None:
     """The repository, with what the copy elsewhere has: who lost the data directory does not begin a second log."""
-    place = git_dir()
     with suppress(OSError):  # another publisher makes it at this moment; if not, the next line finds nothing
-        create_bare(place)
+        create_bare(git_dir())
     remote = _remote()
     if remote is not None and remotes.remote_tip(remote, REF, limits=installation.limits()):
-        remotes.follow(remote, place, REF, limits=installation.limits())
+        _follow(remote)
 
 
 def _grown(tree: Tree, end: int) -> Tree:
@@ -151,8 +148,10 @@ def _grown(tree: Tree, end: int) -> Tree:
     return tree
 
 
-def _commit(tree: Tree, name: str, *, parent: str, outgrown: Iterable[str] = (), anew: bool = False) -> str | None:
-    """The commit of ``tree`` behind ``parent``, to which the ref now leads; ``None`` when another one does."""
+def _commit(
+    tree: Tree, name: str, *, parent: str, outgrown: Iterable[str] = (), anew: bool = False
+) -> Published | None:
+    """``tree`` in a commit behind ``parent``, to which the ref now leads; ``None`` when it leads to another one."""
     last = AuditEntry.objects.get(seq=tree.size)
     checkpoint = Checkpoint(name, tree.size, tree.root())
     files: dict[str, bytes | None] = dict.fromkeys(outgrown)
@@ -166,7 +165,7 @@ def _commit(tree: Tree, name: str, *, parent: str, outgrown: Iterable[str] = (),
     if not move(git_dir(), REF, new=commit, old=parent):
         return None
     remotes.pack_if_scattered(git_dir())
-    return commit
+    return Published(commit, checkpoint, tree)
 
 
 def _hold(why: str) -> None:

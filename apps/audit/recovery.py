@@ -13,7 +13,7 @@ from apps.audit.canonical import canonical_json
 from apps.audit.models import AuditEntry, AuditHead, Publication
 from apps.audit.published import REF, Held, entries_after, git_dir, note, read, take_as_current
 from apps.audit.publishing import begin_anew, require_same_log
-from apps.audit.services import record
+from apps.audit.services import lock_head, record
 from apps.audit.tlog import BadTiles, leaf_hash
 from apps.core.errors import Conflict, InvalidInput
 from apps.vcs.errors import ObjectMissing
@@ -26,7 +26,7 @@ def take_back() -> int:
     :class:`Held` when the two logs part before the end of the database: then nothing is taken.
     """
     with transaction.atomic():
-        head = _locked()
+        head = lock_head()
         found = read()
         if found is None:
             return 0
@@ -53,7 +53,7 @@ def start_over(reason: str) -> None:
     if old is None:
         raise InvalidInput("nothing_published", "Nothing is published yet, so there is nothing to begin anew.")
     with transaction.atomic():
-        _locked()
+        lock_head()
         AuditHead.objects.filter(pk=AuditHead.ONLY).update(held="")
         take_as_current()
         data = {"reason": reason.strip(), "commit": old, "checkpoint": _said(old)}
@@ -75,18 +75,28 @@ def _said(commit: str) -> str:
         return ""
 
 
-def _locked() -> AuditHead:
-    return AuditHead.objects.select_for_update(no_key=True).get_or_create(pk=AuditHead.ONLY)[0]
-
-
 def _look_soon() -> None:
     Publication.objects.update(retry_at=None, failure="")
 
 
 def _entry(raw: bytes, last: str) -> AuditEntry:
     """The row of published bytes; :class:`Held` unless it follows the entry whose hash is ``last``."""
+    try:
+        entry = _read(raw)
+    except (ValueError, KeyError, TypeError):
+        entry = None
+    if entry is None or entry.prev_hash != last or canonical_json(entry.document()) != raw:
+        raise Held(
+            "audit_log_forked",
+            "A published entry does not follow the last entry of the database: the two logs parted before it. "
+            "Nothing was taken back. `manage.py recover_audit_log --begin-anew` begins a new log.",
+        )
+    return entry
+
+
+def _read(raw: bytes) -> AuditEntry:
     said: dict[str, Any] = json.loads(raw)
-    entry = AuditEntry(
+    return AuditEntry(
         seq=said["seq"],
         at=datetime.fromisoformat(said["at"]),
         action=said["action"],
@@ -103,10 +113,3 @@ def _entry(raw: bytes, last: str) -> AuditEntry:
         prev_hash=said["prev_hash"],
         hash=leaf_hash(raw).hex(),
     )
-    if entry.prev_hash != last or canonical_json(entry.document()) != raw:
-        raise Held(
-            "audit_log_forked",
-            f"Published entry {entry.seq} does not follow the last entry of the database: the two logs parted before it. "
-            "Nothing was taken back. `manage.py recover_audit_log --begin-anew` begins a new log.",
-        )
-    return entry

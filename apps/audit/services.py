@@ -116,8 +116,8 @@ def hold_log() -> None:
     _locked_head()
 
 
-def _locked_head() -> AuditHead:
-    """The head, locked until the transaction ends (on SQLite the transaction itself is the lock)."""
+def lock_head() -> AuditHead:
+    """The head, locked until the transaction ends (on SQLite the transaction itself is the lock), whatever is known against it."""
     locked = AuditHead.objects.select_for_update(no_key=True).filter(pk=AuditHead.ONLY)
     head = locked.first()
     if head is None:
@@ -125,6 +125,12 @@ def _locked_head() -> AuditHead:
         fresh = AuditHead(pk=AuditHead.ONLY, seq=0, hash=ZERO_HASH)
         AuditHead.objects.bulk_create([fresh], ignore_conflicts=True)
         head = locked.get()
+    return head
+
+
+def _locked_head() -> AuditHead:
+    """The head, locked, where something may be recorded behind it."""
+    head = lock_head()
     if head.held:
         raise Held("audit_log_held", f"Nothing can be recorded, so nothing can be done. {head.held}")
     require_current(head.seq)

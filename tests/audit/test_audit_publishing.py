@@ -190,6 +190,20 @@ def test_a_changed_or_missing_file_of_the_published_log_is_found(place, file):
     assert AuditHead.objects.get().held
 
 
+def test_entries_that_are_cut_off_in_the_published_log_are_found(place):
+    acts(3)
+    turn()
+    work = GitRepo.clone(place, place.parent / "work")
+    work.run("fetch", "-q", "origin", REF)
+    work.run("checkout", "-q", "FETCH_HEAD")
+    work.write("tile/entries/000.p/3", b"")
+    work.commit("cut off")
+    work.run("push", "-q", "origin", f"HEAD:{REF}")
+    acts(1)
+    again()
+    assert "not the one that was published" in AuditHead.objects.get().held
+
+
 def test_git_that_fails_holds_nothing_up_and_is_tried_again(place, monkeypatch):
     acts(2)
 

@@ -125,7 +125,8 @@ def test_there_is_nothing_to_begin_anew_before_the_first(place):
     assert "0 entries" in recover()
 
 
-def test_a_published_entry_that_was_changed_is_not_taken_back(place, monkeypatch):
+@pytest.mark.parametrize(("was", "becomes"), [(b"act 3", b"act 9"), (b'"action"', b'{action"'), (b'"seq"', b'"sqe"')])
+def test_a_published_entry_that_was_changed_is_not_taken_back(place, monkeypatch, was, becomes):
     acts(5)
     publish()
     restore(2, monkeypatch)
@@ -133,7 +134,7 @@ def test_a_published_entry_that_was_changed_is_not_taken_back(place, monkeypatch
     work.run("fetch", "-q", "origin", "refs/portal/audit")
     work.run("checkout", "-q", "FETCH_HEAD")
     file = work.path / "tile/entries/000.p/5"
-    file.write_bytes(file.read_bytes().replace(b"act 3", b"act 9"))
+    file.write_bytes(file.read_bytes().replace(was, becomes))
     work.commit("changed")
     work.run("push", "-q", "origin", "HEAD:refs/portal/audit")
     with pytest.raises(CommandError, match="parted before"):
