@@ -21,7 +21,7 @@ from django.utils.crypto import constant_time_compare
 
 from apps.accounts.models import User
 from apps.live import feeds
-from apps.live.frames import beat
+from apps.live.frames import beat, notice
 from apps.live.hub import Frame, Mailbox, Topic, hub
 
 Scope = dict[str, Any]
@@ -30,6 +30,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 SIGN_IN, NOTHING_HERE = 4401, 4404
 SESSION_CHECK_SECONDS = 30.0
+HANDSHAKE_SECONDS = 3.0
+"""An address that says how old the page is was written so long ago at most; pages ask by themselves when it took longer."""
 
 
 async def deployment_socket(scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,6 +60,9 @@ async def unknown_socket(_scope: Scope, receive: Receive, send: Send) -> None:
     await _refuse(send, NOTHING_HERE)
 
 
+# Each also takes ``age=<seconds>`` of the page that opens it, and then begins with notices of what that may have missed.
+
+
 async def _serve(scope: Scope, receive: Receive, send: Send, find: feeds.Finder) -> None:
     user = scope.get("user") or AnonymousUser()
     await receive()
@@ -70,7 +75,7 @@ async def _serve(scope: Scope, receive: Receive, send: Send, find: feeds.Finder)
         await _refuse(send, NOTHING_HERE)
         return
     await send({"type": "websocket.accept"})
-    await _run(feed, scope, receive, send, _after(scope))
+    await _run(feed, scope, receive, send)
 
 
 async def _refuse(send: Send, code: int) -> None:
@@ -79,17 +84,19 @@ async def _refuse(send: Send, code: int) -> None:
     await send({"type": "websocket.close", "code": code})
 
 
-def _after(scope: Scope) -> int:
-    values = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("after", ["0"])
-    return int(values[0]) if values[0].isdecimal() and len(values[0]) < 10 else 0
+def _asked(scope: Scope, name: str) -> int | None:
+    values = parse_qs(scope.get("query_string", b"").decode("latin-1")).get(name, [""])
+    return int(values[0]) if values[0].isdecimal() and len(values[0]) < 10 else None
 
 
-async def _run(feed: feeds.Feed, scope: Scope, receive: Receive, send: Send, after: int) -> None:
+async def _run(feed: feeds.Feed, scope: Scope, receive: Receive, send: Send) -> None:
     mailbox = Mailbox(scope["user"].pk)
     own = feeds.own_feed(mailbox.user_id)
     topic = hub.join(feed.topic, mailbox, feed.start)
     hub.join(own.topic, mailbox, own.start)
-    work = (_until_gone(receive), _until_signed_out(scope, send), _deliver(feed, topic, mailbox, send, after))
+    missed = [one.kind for one in (feed, own) if one.kind and _may_have_missed(one.topic, _asked(scope, "age"))]
+    delivery = _deliver(feed, topic, mailbox, send, after=_asked(scope, "after") or 0, missed=missed)
+    work = (_until_gone(receive), _until_signed_out(scope, send), delivery)
     tasks = [asyncio.create_task(one) for one in work]
     hub.open_sockets += 1
     try:
@@ -105,6 +112,11 @@ async def _run(feed: feeds.Feed, scope: Scope, receive: Receive, send: Send, aft
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await task
+
+
+def _may_have_missed(topic: str, age: int | None) -> bool:
+    """Whether there was news between the page, rendered ``age`` seconds ago at most, and this socket, which hears all."""
+    return age is not None and hub.may_have_rung(topic, age + HANDSHAKE_SECONDS)
 
 
 async def _until_gone(receive: Receive) -> None:
@@ -136,7 +148,9 @@ def _is_signed_in(scope: Scope) -> bool:
     return is_same and constant_time_compare(stored.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash())
 
 
-async def _deliver(feed: feeds.Feed, topic: Topic, mailbox: Mailbox, send: Send, after: int) -> None:
+async def _deliver(
+    feed: feeds.Feed, topic: Topic, mailbox: Mailbox, send: Send, *, after: int, missed: list[str]
+) -> None:
     """First what the client missed, then what the feed brings.
 
     The feed fixes its position before we read the rows, so a row is in one of the two or in
@@ -148,6 +162,8 @@ async def _deliver(feed: feeds.Feed, topic: Topic, mailbox: Mailbox, send: Send,
         await send({"type": "websocket.close", "code": feeds.FORBIDDEN.close})
         return
     await send({"type": "websocket.send", "text": beat(seen)})
+    for kind in missed:
+        await send({"type": "websocket.send", "text": notice(kind).text})
     while True:
         for frame in await mailbox.take():
             if frame.close:

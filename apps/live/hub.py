@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 QUEUE_LIMIT = 2_000
 """Frames a slow socket may be behind before it is told to start again from its last event."""
+REMEMBERED_SECONDS = 120.0
+"""How long a process knows what rang. A page that is older when its socket joins is told that it may have missed news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +83,38 @@ class Hub:
         self.open_sockets = 0
         """Accepted and not yet gone; changed by the event loop only."""
         self._topics: dict[str, Topic] = {}
+        self._rung: dict[str, float] = {}
+        self._whole_since = time.monotonic()
         self._lock = threading.Lock()
 
     def ring(self, name: str) -> None:
-        """News on ``name``; costs nothing when nobody in this process listens."""
+        """News on ``name``; when nobody in this process listens, it is only remembered for :meth:`may_have_rung`."""
         with self._lock:
+            self._remember(name, time.monotonic())
             topic = self._topics.get(name)
             if topic is not None and not topic.loop.is_closed():
                 topic.ring()
+
+    def ring_all(self) -> None:
+        """Notices may not have reached this process: whatever is watched here may have news."""
+        with self._lock:
+            self._whole_since = time.monotonic()
+            for topic in self._topics.values():
+                if not topic.loop.is_closed():
+                    topic.ring()
+
+    def may_have_rung(self, name: str, within: float) -> bool:
+        """Whether ``name`` had news in the last ``within`` seconds, as far as this process can know: a doubt is a yes."""
+        since = time.monotonic() - within
+        with self._lock:
+            is_known = within < REMEMBERED_SECONDS and since > self._whole_since
+            return not is_known or self._rung.get(name, since) > since
+
+    def _remember(self, name: str, moment: float) -> None:
+        self._rung.pop(name, None)  # again at the end, so that the oldest come first
+        self._rung[name] = moment
+        while (oldest := next(iter(self._rung))) and self._rung[oldest] < moment - REMEMBERED_SECONDS:
+            del self._rung[oldest]
 
     def join(self, name: str, mailbox: Mailbox, start_feed: Callable[[Topic], asyncio.Task[None]]) -> Topic:
         """Add a mailbox; the first one starts the topic's feed."""

@@ -1,13 +1,16 @@
 """Notices between processes: one Redis channel when Redis is configured, else this process only.
 
-A notice carries a topic name and nothing else. Whoever hears it reads the rows, so a lost
-notice delays a screen by one heartbeat and loses nothing.
+A notice carries a topic name and nothing else; whoever hears it reads the rows. Redis keeps no
+notices, so wherever one may have been lost, everything is rung: by a listener whose
+subscription began anew, and by a sender who could not send, as soon as it can.
 """
 
 from __future__ import annotations
 
+import socket
 import threading
 from functools import cache
+from typing import Any
 
 import redis
 import structlog
@@ -16,19 +19,52 @@ from django.conf import settings
 from apps.live.hub import hub
 
 CHANNEL = "gitops-portal.live"
+EVERYTHING = "*"
 RETRY_SECONDS = 1.0
+PING_SECONDS = 10
+DEAD_MILLISECONDS = 15_000
+"""A connection on which nothing arrives is asked for a sign of life, and given up when that is not taken for so long."""
 log = structlog.get_logger(__name__)
 
 
 def ring(topic: str) -> None:
     """Tell every process that ``topic`` has news; never raises, never waits long."""
     hub.ring(topic)
-    if not settings.REDIS_URL:
-        return
+    if settings.REDIS_URL and not _publish(topic):
+        _owed.owe()
+
+
+def _publish(topic: str) -> bool:
     try:
         _client().publish(CHANNEL, topic)
     except redis.RedisError as error:
         log.warning("live_notice_not_sent", error=type(error).__name__)
+        return False
+    return True
+
+
+class _Owed:
+    """Notices that could not be sent: all processes are told that there is news, once that can be said."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+
+    def owe(self) -> None:
+        with self._lock:
+            if self._timer is None:
+                self._timer = threading.Timer(RETRY_SECONDS, self._pay)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def _pay(self) -> None:
+        with self._lock:
+            self._timer = None
+        if not _publish(EVERYTHING):
+            self.owe()
+
+
+_owed = _Owed()
 
 
 @cache
@@ -55,10 +91,23 @@ class Listener(threading.Thread):
         self._stopping.set()
 
     def _listen(self) -> None:
-        connection = redis.Redis.from_url(settings.REDIS_URL)
-        with connection.pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]  # not annotated in redis-py
+        connection = redis.Redis.from_url(
+            settings.REDIS_URL,
+            health_check_interval=PING_SECONDS,
+            socket_keepalive=True,
+            socket_keepalive_options={socket.TCP_USER_TIMEOUT: DEAD_MILLISECONDS},
+        )
+        with connection.pubsub() as subscription:  # type: ignore[no-untyped-call]  # not annotated in redis-py
             subscription.subscribe(CHANNEL)
             while not self._stopping.is_set():
                 message = subscription.get_message(timeout=1.0)
                 if message is not None:
-                    hub.ring(message["data"].decode())
+                    _hear(message)
+
+
+def _hear(message: dict[str, Any]) -> None:
+    """A notice, or that the subscription began, also after redis-py mended a connection by itself."""
+    if message["type"] == "subscribe" or message["data"] == EVERYTHING.encode():
+        hub.ring_all()
+    elif message["type"] == "message":
+        hub.ring(message["data"].decode())

@@ -12,7 +12,7 @@
     4403: ["You may no longer see this: your access has changed.", "To my queue", "/queue/"],
     4404: ["This is no longer here for you to see.", "To my queue", "/queue/"],
   };
-  const POLL = 5000, SILENCE = 15000, LONGEST = 15000;
+  const POLL = 5000, SILENCE = 15000, LONGEST = 15000, HANDSHAKE = 2000;
   const feeds = new Map();
   const say = (name, detail, on = document) => on.dispatchEvent(new CustomEvent(`portal:${name}`, { detail, bubbles: true }));
 
@@ -49,7 +49,7 @@
     document.title = `${now ? `(${now}) ` : ""}${document.title.replace(/^\(\d+\) /, "")}`;
   };
 
-  const BEGAN = Date.now();
+  const BEGAN = Date.now(), FROM_HISTORY = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
   /* Freshness: is what I see still true? As old as the socket that was silent for longest; own notices do not count. */
   let over = false;
   const time = (moment) => new Date(moment).toLocaleTimeString([], { hour12: false });
@@ -95,6 +95,13 @@
     stale("", true);
   };
 
+  /* A region that refreshes itself finds the session ended before its socket does: what is typed here stays, nobody is led away. */
+  document.addEventListener("htmx:after:request", (event) => {
+    if (!event.detail?.ctx?.hx?.redirect?.includes("/accounts/login/") || !event.target.getAttribute?.("hx-trigger")?.startsWith("portal:")) return;
+    event.preventDefault();
+    for (const feed of feeds.values()) { stop(feed, 4401); feed.socket?.close(); }
+  });
+
   /* The server's clock against this one: an hour that is set wrong here makes nothing look longer. */
   let skew = null;
   const setClock = (now) => {
@@ -122,6 +129,7 @@
     const url = new URL(feed.path, location.href);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     if (feed.seq) url.searchParams.set("after", feed.seq);
+    url.searchParams.set("age", Math.ceil(performance.now() / 1000) + (FROM_HISTORY ? 86400 : 0)); /* of what the page shows, or more: the server knows what rang since */
     return url;
   };
   const again = (feed) => {
@@ -141,8 +149,7 @@
     watch(feed, socket);
     socket.onmessage = ({ data }) => {
       watch(feed, socket);
-      /* Between the page and this socket a notice may have been missed; numbered events cannot be. */
-      if (!heard && (feed.lost || began > 4000)) catchUp(feed);
+      if (!heard && (feed.lost || performance.now() - began > HANDSHAKE)) catchUp(feed);
       heard = true;
       feed.lost = false;
       feed.failures = 0;

@@ -18,7 +18,7 @@ environments:
     deploy:
       via: local
       steps:
-        - {name: apply, run: 'cat app/values.yaml; for n in $(seq 40); do echo "pod $n of 40 is ready"; sleep 0.05; done', timeout: 1m}
+        - {name: apply, run: 'cat app/values.yaml; for n in $(seq 40); do echo "pod $n of 40 is ready"; sleep 0.15; done', timeout: 1m}
         - {name: verify, run: 'echo checked', timeout: 1m}
   production:
     after: [staging]

@@ -29,7 +29,6 @@ def sign_out_elsewhere(scene: Scene) -> None:
     other.goto("/accounts/logout/")
     other.locator("main").get_by_role("button", name="Sign out").click()
     expect(other.get_by_label("Password", exact=True)).to_be_visible()
-    other.close()
 
 
 def sign_in(page: Page, name: str = "alice") -> None:

@@ -153,7 +153,7 @@ async def test_a_slow_socket_is_closed_with_1012_and_resumes_without_a_gap():
         if len(sent) > 1:
             await held.wait()
 
-    task = asyncio.create_task(consumers._deliver(source.feed(), topic, box, send, 0))
+    task = asyncio.create_task(consumers._deliver(source.feed(), topic, box, send, after=0, missed=[]))
     for number in range(1, QUEUE_LIMIT + 10):
         box.put(Frame(f"event {number}", number))
         if number < 3:
