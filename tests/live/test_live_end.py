@@ -15,8 +15,9 @@ from apps.runbooks.queries import Runbook
 from tests.support.watching import IN_CHROMIUM, SHIFTS, Scene, apart
 
 pytestmark = IN_CHROMIUM
-SIZES = [(1440, 900), (1200, 700), (1920, 1080)]
+SIZES = [(1440, 900), (1200, 700), (1920, 1080), (768, 1024), (360, 740)]
 PROBLEM = "Step apply exited with 3."
+OF_THE_STEP = f"{PROBLEM} The last it said was that the quota of the shop in production is exceeded, which is longer than a row."
 
 
 def end(scene: Scene, status: str, **others: Any) -> None:
@@ -26,7 +27,7 @@ def end(scene: Scene, status: str, **others: Any) -> None:
         first, second = Step.objects.order_by("position")
         with transaction.atomic():
             for step, ended in ((first, status), (second, "skipped" if status == "failed" else status)):
-                problem = PROBLEM if ended == "failed" else ""
+                problem = OF_THE_STEP if ended == "failed" else ""
                 Step.objects.filter(pk=step.pk).update(status=ended, ended_at=now(), problem=problem)
             Attempt.objects.update(ended_at=now())
             Deployment.objects.filter(pk=scene.row.pk).update(status=status, ended_at=now(), **others)
