@@ -136,7 +136,7 @@ MIDDLEWARE = [
     "apps.operations.middleware.trace_requests",
     "apps.operations.middleware.count_requests",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "gitops_portal.static_files.StaticFiles",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -22,8 +22,6 @@ IN_CHROMIUM = [
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True),
     pytest.mark.xdist_group("browser"),
-    # Static files are read synchronously by WhiteNoise also under ASGI.
-    pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning"),
 ]
 """The marks of a module whose tests use a :class:`Scene`."""
 COUNT_SOCKETS = """(() => {
