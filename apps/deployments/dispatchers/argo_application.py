@@ -67,7 +67,7 @@ class Application:
             return False
         if self.is_marked:
             return True
-        if not self.is_whole:
+        if not self.is_whole or self.is_of_another_attempt:
             return False
         began = str(self.operation.get("startedAt") or "")
         if began and began == self.run.external.get("joined"):
@@ -77,14 +77,28 @@ class Application:
     @property
     def is_marked(self) -> bool:
         """Whether the operation carries our key: nobody else's does."""
+        return self.run.key in self._keys
+
+    @property
+    def is_of_another_attempt(self) -> bool:
+        """Whether it was asked for under another key: its outcome is that of the other, whatever the clocks say."""
+        return bool(self._keys) and not self.is_marked
+
+    @property
+    def _keys(self) -> list[Any]:
         infos = listed(mapping(self.operation.get("operation")).get("info"))
-        return any(one.get("name") == INFO and one.get("value") == self.run.key for one in infos)
+        return [one.get("value") for one in infos if one.get("name") == INFO]
 
     @property
     def is_whole(self) -> bool:
         """Whether it really brings out everything: no dry run, and no choice of resources."""
         asked = mapping(mapping(self.operation.get("operation")).get("sync"))
         return not asked.get("dryRun") and not asked.get("resources")
+
+    @property
+    def can_be_joined(self) -> bool:
+        """Whether somebody brings out our commit, whole, right now."""
+        return self.is_busy and self.revision == self.run.commit and self.is_whole and not self.is_of_another_attempt
 
     def _began_after_sent(self, began: str) -> bool:
         asked, started = moment(self.run.external.get("sent")), moment(began)

@@ -68,7 +68,7 @@ class ArgoCDDispatcher:
             if listed(mapping(app.body.get("spec")).get("sources")):
                 message = f"{_application(run)} has several sources, so one commit does not say what to sync."
                 raise Refused("several_sources", message)
-            if app.is_ours or (app.is_busy and app.revision == run.commit and app.is_whole):
+            if app.is_ours or app.can_be_joined:
                 return {"mode": "joined", "joined": str(app.operation.get("startedAt") or "")}
             if app.is_busy:
                 raise NotSent(

@@ -17,6 +17,7 @@ STACK = "AWS::CloudFormation::Stack"
 GOOD = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 ROLLED_BACK = frozenset({"ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"})
 _BEGUN = frozenset({"EXECUTE_IN_PROGRESS", "EXECUTE_COMPLETE", "EXECUTE_FAILED"})
+_ENDS = ("_COMPLETE", "_FAILED")
 _FOLLOWS = "cancelled"
 """In the reason of a resource that failed only because another one did."""
 
@@ -47,11 +48,11 @@ class Operation:
 
     @property
     def has_ended(self) -> bool:
+        """By the words for an end; one that nobody knows is none."""
         if any(_is_of_stack(event) for event in self.events):
-            return not self.status.endswith("_IN_PROGRESS")
-        return self.execution in {"EXECUTE_COMPLETE", "EXECUTE_FAILED"} and not self.stack_status.endswith(
-            "_IN_PROGRESS"
-        )
+            return self.status.endswith(_ENDS)
+        is_over = not self.stack_status or self.stack_status.endswith(_ENDS)
+        return is_over and self.execution in {"EXECUTE_COMPLETE", "EXECUTE_FAILED"}
 
     @property
     def is_success(self) -> bool:

@@ -272,9 +272,7 @@ def _followed(work: Work, operation: Operation) -> Progress:
     run = work.run
     run.memory["log"] = work.masked("".join(f"{line}\n" for line in operation.lines)).encode()
     if not operation.has_begun:
-        if run.is_cancelled:
-            return Progress(RunState.ENDED, _steps(run), "cancelled")
-        return Progress(RunState.NOT_STARTED, _steps(run))
+        return _not_shown(run)
     if not operation.has_ended:
         text = f"The stack is {operation.stack_status}." if operation.stack_status else ""
         return Progress(RunState.RUNNING, _steps(run), text=text, resources=operation.resources)
@@ -288,6 +286,18 @@ def _followed(work: Work, operation: Operation) -> Progress:
     steps = _steps(run, is_over=True, failure="" if is_cancelled else problem, is_cancelled=is_cancelled)
     outcome = "cancelled" if is_cancelled else "failed"
     return Progress(RunState.ENDED, steps, outcome, problem=problem, resources=operation.resources)
+
+
+def _not_shown(run: Run) -> Progress:
+    """No execution is to be seen. One that the account took is under way: what it shows is older than that."""
+    if run.external.get("executed"):
+        text = "CloudFormation took the execution and shows nothing of it"
+        if run.age(now()) > 2 * PLAN_SECONDS:
+            return Progress(RunState.LOST, _steps(run), problem=f"{text}.")
+        return Progress(RunState.RUNNING, _steps(run), text=f"{text} yet.")
+    if run.is_cancelled:
+        return Progress(RunState.ENDED, _steps(run), "cancelled")
+    return Progress(RunState.NOT_STARTED, _steps(run))
 
 
 def _steps(

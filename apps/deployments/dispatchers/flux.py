@@ -310,7 +310,7 @@ def _problem(seen: Seen, stage: int, *, late: bool, limit: float) -> str:
     if mapping(seen.body.get("spec")).get("suspend") is True:
         return f"{title} was suspended. Flux does nothing until somebody with rights in the cluster resumes it."
     stalled = condition(seen.body, "Stalled")
-    if stalled.get("status") == "True" and seen.is_current and seen.is_handled:
+    if stalled.get("status") == "True" and seen.holds(seen.attempted) and seen.is_current and seen.is_handled:
         return f"{title} cannot go on: {seen.words('Stalled') or 'it is stalled'}"
     ready = condition(seen.body, "Ready")
     is_final = ready.get("status") == "False" and ready.get("reason") in _FINAL

@@ -134,7 +134,8 @@ class GitHubDispatcher:
                 return waiting_for_try(run, known)
             if told.get("head_sha") != run.commit:
                 is_over = _stop(client, run, told)
-                return of_another_commit(run, str(told.get("head_sha")), what, is_over=is_over, external=known)
+                other = of_another_commit(run, str(told.get("head_sha")), what, is_over=is_over, external=known)
+                return limited(run, other, what)
             return limited(run, _progress(client, run, told, known), what)
 
     def read_log(self, run: Run, key: str, offset: int, limit: int) -> bytes:

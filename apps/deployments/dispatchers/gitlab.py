@@ -116,7 +116,8 @@ class GitLabDispatcher:
             what = f"GitLab pipeline {known['pipeline']}"
             if told.get("sha") != run.commit:
                 is_over = _stop(client, run, told)
-                return of_another_commit(run, str(told.get("sha")), what, is_over=is_over, external=known)
+                other = of_another_commit(run, str(told.get("sha")), what, is_over=is_over, external=known)
+                return limited(run, other, what)
             return limited(run, _progress(client, run, told, known), what)
 
     def read_log(self, run: Run, key: str, offset: int, limit: int) -> bytes:

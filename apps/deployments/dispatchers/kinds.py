@@ -60,7 +60,13 @@ _ALL = (
         "github",
         "GitHub",
         "https://api.github.com, or https://github.example.org/api/v3",
-        (_token("A fine-grained token with Actions, Contents and Deployments: read and write."), _CA),
+        (
+            _token(
+                "A fine-grained token with Actions: read and write and Contents: read. With `environment` also Deployments: "
+                "read and write; with `tag: true` also Contents: write."
+            ),
+            _CA,
+        ),
     ),
     Kind(
         "argocd",

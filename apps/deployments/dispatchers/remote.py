@@ -98,7 +98,8 @@ def limited(run: Run, progress: Progress, what: str) -> Progress:
     limit = float(run.options.get("timeout") or 0)
     if progress.state != RunState.RUNNING or not limit or run.age(now()) <= limit:
         return progress
-    problem = f"{what} did not end within {limit:g} s, the timeout in portal.yaml. It was not stopped."
+    late = f"{what} did not end within {limit:g} s, the timeout in portal.yaml."
+    problem = f"{progress.problem} {late}" if progress.problem else f"{late} It was not stopped."
     return Progress(RunState.LOST, progress.steps, problem=problem, external=progress.external)
 
 
@@ -128,7 +129,8 @@ def of_another_commit(run: Run, found: str, what: str, *, is_over: bool, **kept:
     problem = f"{text} {NOT_APPROVED}, so it counts as failed. Look at how far it came."
     if is_over:
         return Progress(RunState.ENDED, outcome="failed", text=text, problem=problem, **kept)
-    return Progress(RunState.RUNNING, text=f"{text} It was told to stop.", **kept)
+    told = f"{text} It was told to stop."
+    return Progress(RunState.RUNNING, text=told, problem=told, **kept)
 
 
 def as_ended(problem: str = "", *, is_cancelled: bool = False) -> dict[str, Any]:

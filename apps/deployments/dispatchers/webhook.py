@@ -16,6 +16,7 @@ from apps.core.clock import now
 from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import Capabilities, Outside, Progress, Run, RunState, StepProgress, StepState
 from apps.deployments.dispatchers.http import Client
+from apps.deployments.dispatchers.remote import log_window
 from apps.repositories.forges.signatures import standard_signature
 
 DEFAULT_TIMEOUT = 3600.0
@@ -41,8 +42,11 @@ class WebhookDispatcher:
         return _progress(run)
 
     def read_log(self, run: Run, key: str, offset: int, limit: int) -> bytes:
-        parts = (step.get("log", "") for report in run.reports for step in _steps_in(report) if step["name"] == key)
-        return "".join(str(part) for part in parts).encode()[offset : offset + limit]
+        def fetch() -> bytes:
+            parts = (step.get("log", "") for report in run.reports for step in _steps_in(report) if step["name"] == key)
+            return "".join(str(part) for part in parts).encode()
+
+        return log_window(run, key, fetch, offset, limit)
 
     def cancel(self, run: Run) -> bool:
         if not run.is_sent:
