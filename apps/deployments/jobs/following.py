@@ -206,6 +206,8 @@ def _fail_before_start(deployment: Deployment, fence: int, problem: Exception) -
     message = problem.message if isinstance(problem, PortalError) else f"The workspace cannot be written: {problem}"
     log.warning("deployment_not_started", deployment=deployment.number, problem=type(problem).__name__)
     deployment = _load(deployment.pk)
+    if deployment.fence != fence:
+        raise LeaseLost  # by now it may be another attempt, which is not to be stopped
     is_refused = isinstance(problem, StartRefused)
     certain = deployment.status == Status.DISPATCHING or is_refused or not _could_still_run(deployment)
     event = Event.FAIL if certain else Event.LOSE

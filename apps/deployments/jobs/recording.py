@@ -79,9 +79,11 @@ class Recorder:
         for step in progress.steps:
             row = rows.get(step.key)
             if row is None:
-                row = rows[step.key] = Step.objects.create(
-                    attempt=self.attempt, position=len(rows), key=step.key, name=self._free_name(step, rows)
-                )
+                with transaction.atomic():
+                    self._require_lease()
+                    row = rows[step.key] = Step.objects.create(
+                        attempt=self.attempt, position=len(rows), key=step.key, name=self._free_name(step, rows)
+                    )
             if row.position >= self.run.from_step:
                 pairs.append((row, step))
         return pairs
@@ -101,7 +103,18 @@ class Recorder:
         """Where the other system shows the step, and what can be done with it there."""
         link = self.masked(step.link)[:500]
         if (row.link, row.offers) != (link, list(step.offers)):
-            self._update(row, link=link, offers=list(step.offers))
+            with transaction.atomic():
+                self._require_lease()
+                self._update(row, link=link, offers=list(step.offers))
+
+    def _require_lease(self) -> None:
+        """Before a write that no event goes with: what a worker was told before it fell asleep may be old by now."""
+        if (
+            not Deployment.objects.select_for_update(no_key=True)
+            .filter(pk=self.deployment.pk, fence=self.fence)
+            .exists()
+        ):
+            raise LeaseLost
 
     def _take_text(self, progress: Progress) -> None:
         """What the other system says of the whole, once each time that it says something else."""
