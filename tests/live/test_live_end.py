@@ -17,7 +17,9 @@ from tests.support.watching import IN_CHROMIUM, SHIFTS, Scene, apart
 pytestmark = IN_CHROMIUM
 SIZES = [(1440, 900), (1200, 700), (1920, 1080), (768, 1024), (360, 740)]
 PROBLEM = "Step apply exited with 3."
-OF_THE_STEP = f"{PROBLEM} The last it said was that the quota of the shop in production is exceeded, which is longer than a row."
+OF_THE_STEP = (
+    f"{PROBLEM} The last it said was that the quota of the shop in production is exceeded, which is longer than a row."
+)
 
 
 def end(scene: Scene, status: str, **others: Any) -> None:
