@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from apps.api.fields import Text, maybe_moment, maybe_text, moment, string, texts, word
+from apps.api.fields import Text, maybe_moment, maybe_text, moment, string, texts, whole, word
 from apps.api.outputs import Out
 from apps.api.shapes import Shape
 from apps.deployments.dispatchers.kinds import KINDS
@@ -71,6 +71,28 @@ class ReportIn(serializers.Serializer):  # type: ignore[type-arg]
     status = serializers.ChoiceField(choices=STATUSES)
     text = serializers.CharField(required=False)
     steps = ReportStepIn(many=True, required=False)
+
+
+class FluxObjectIn(serializers.Serializer):  # type: ignore[type-arg]
+    """What the event is about."""
+
+    kind = serializers.CharField()
+    namespace = serializers.CharField()
+    name = serializers.CharField()
+
+
+class FluxEventIn(serializers.Serializer):  # type: ignore[type-arg]
+    """An Event of Flux's notification controller; what else it has is not read."""
+
+    involvedObject = FluxObjectIn()  # noqa: N815 - Flux's own name
+    timestamp = serializers.DateTimeField()
+    message = serializers.CharField(required=False)
+    reason = serializers.CharField(required=False)
+    metadata = serializers.DictField(required=False)
+
+
+class FluxEventOut(Out):
+    deployments = whole(help_text="How many deployments it was told to.")
 
 
 class ReportOut(Out):

@@ -221,6 +221,7 @@ urlpatterns = [
         route(connections.show_connection, connections.update_connection, connections.remove_connection),
         name="connection",
     ),
+    path("connections/<str:name>/events/", reports.accept_event, name="connection-events"),
     path("connections/<str:name>/test/", route(connections.test_connection), name="connection-test"),
     path(
         "connections/<str:name>/repositories/<str:repository>/",

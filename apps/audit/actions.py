@@ -148,6 +148,7 @@ ACTIONS: dict[str, str] = {
     "deployment.unscheduled": "Schedule of a deployment taken back",
     "deployment.step_asked": "Something asked for with one step of a run",
     "deployment.reported": "Report of an outside system about its run accepted",
+    "deployment.event_heard": "Event of Flux about a run accepted",
     "deployment.started": "Deployment started",
     "deployment.dispatched": "Deployment dispatched",
     "deployment.succeeded": "Deployment succeeded",

@@ -247,6 +247,7 @@ ROWS = [
     Row("GET connection", who(MAINTAIN, 200, others=404), {"name": "corp"}),
     Row("PATCH connection", "401 404 404 404 404 404 403 404 200", {"name": "corp"}, {"values": {}}),
     Row("DELETE connection", "401 404 404 404 404 404 403 404 204", {"name": "corp"}),
+    Row("POST connection-events", everybody(403), {"name": "corp"}, {"involvedObject": {}}),
     Row("POST connection-test", who(MAINTAIN, 200, others=404), {"name": "corp"}),
     Row(
         "PUT connection-repository",

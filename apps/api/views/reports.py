@@ -13,6 +13,7 @@ from apps.api.endpoints import endpoint, read
 from apps.api.lookups import caller, deployment_of
 from apps.api.signed import signed_call
 from apps.deployments import services as deployments
+from apps.deployments.services.hearing import MAX_EVENT
 from apps.deployments.services.reporting import MAX_REPORT
 
 
@@ -38,6 +39,30 @@ def accept_report(request: Request, number: int) -> Response:
         number=number, headers={name.lower(): value for name, value in request.headers.items()}, body=request.body
     )
     return Response({"message": row.message_id}, status=202)
+
+
+@signed_call(
+    "accept_event",
+    summary="Event of Flux",
+    description="Of a Provider of the type generic-hmac at Flux's notification controller, signed with the event key of the "
+    "connection (`X-Signature`). It is told to the deployments that wait for its object, which are looked at anew in the "
+    "cluster; it decides nothing.",
+    request=connection_outputs.FluxEventIn,
+    response=connection_outputs.FluxEventOut,
+    refusals={
+        403: "Not signed with the event key of a connection to Flux of that name.",
+        404: "The address names no connection.",
+        422: "Not an event.",
+    },
+    tag="connections",
+)
+def accept_event(request: Request, name: str) -> Response:
+    """Flux tells that something happened. The cluster is asked what."""
+    require_length(request, most=MAX_EVENT)
+    told = deployments.accept_event(
+        name=name, headers={key.lower(): value for key, value in request.headers.items()}, body=request.body
+    )
+    return Response({"deployments": told}, status=202)
 
 
 @endpoint(

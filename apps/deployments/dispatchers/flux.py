@@ -48,6 +48,7 @@ from apps.vcs.history import is_known_ancestor
 __all__ = ["FluxDispatcher", "test"]
 
 DEFAULT_TIMEOUT = 900.0
+NAMESPACE = "flux-system"
 REQUEST = "reconcile.fluxcd.io/requestedAt"
 KUSTOMIZATION = ("kustomize.toolkit.fluxcd.io/v1", "Kustomization")
 RELEASE = ("helm.toolkit.fluxcd.io/v2", "HelmRelease")
@@ -194,9 +195,14 @@ def token_of(run: Run) -> str:
     return f"{MANAGER}-{run.key[:40]}"
 
 
+def title_of(options: Mapping[str, Any]) -> str:
+    """What ``deploy`` of portal.yaml names, such as ``Kustomization flux-system/apps``."""
+    kind, key = ("HelmRelease", "helmRelease") if options.get("helmRelease") else ("Kustomization", "kustomization")
+    return f"{kind} {options.get('namespace') or NAMESPACE}/{options.get(key)}"
+
+
 def _title(run: Run) -> str:
-    kind = "HelmRelease" if option(run, "helmRelease") else "Kustomization"
-    return f"{kind} {_namespace(run)}/{_name(run)}"
+    return title_of(run.options)
 
 
 def _name(run: Run) -> str:
@@ -204,7 +210,7 @@ def _name(run: Run) -> str:
 
 
 def _namespace(run: Run) -> str:
-    return option(run, "namespace") or "flux-system"
+    return option(run, "namespace") or NAMESPACE
 
 
 def _seen(run: Run, api: KubeApi) -> Seen:

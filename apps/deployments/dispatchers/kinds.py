@@ -81,6 +81,9 @@ _ALL = (
         (
             _token("Of a service account that may get and patch Kustomizations, HelmReleases and their sources."),
             Field("receiver", "Receiver", "Path of a Receiver's webhook, when sources are told by it.", is_secret=True),
+            Field(
+                "events", "Event key", "Of a Provider (generic-hmac), when Flux tells its events here.", is_secret=True
+            ),
             _CA,
         ),
     ),

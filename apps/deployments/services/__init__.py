@@ -24,6 +24,7 @@ from apps.deployments.services.drifting import (
 )
 from apps.deployments.services.freezing import lift_freeze
 from apps.deployments.services.grouping import Started, start_group
+from apps.deployments.services.hearing import accept_event
 from apps.deployments.services.locking import lock_environment, take_over_lock, unlock_environment
 from apps.deployments.services.merging import abort_merge, merge_change
 from apps.deployments.services.outside import adopt_outside_change, revert_outside_change
@@ -44,6 +45,7 @@ __all__ = [
     "Update",
     "abort_merge",
     "accept_drift",
+    "accept_event",
     "accept_report",
     "act_on_step",
     "adopt_drift",
