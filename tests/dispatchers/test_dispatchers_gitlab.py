@@ -268,10 +268,13 @@ def test_trouble_while_following_says_nothing_about_the_run(there: GitLab, run: 
     assert TOKEN not in str(raised.value)
 
 
-def test_a_pipeline_that_is_gone_is_unknown(there: GitLab, run: Run) -> None:
+def test_a_pipeline_that_is_not_shown_yet_is_waited_for_and_one_that_is_gone_is_unknown(
+    there: GitLab, run: Run
+) -> None:
     run = running(there, run)
     there.pipelines.clear()
-    assert look(gitlab, run)[1].state == RunState.LOST
+    assert look(gitlab, run)[1].state == RunState.RUNNING
+    assert look(gitlab, later(run, 61))[1].state == RunState.LOST
 
 
 @pytest.mark.parametrize("other", [{"id": 62}, {"project_id": 4}])

@@ -257,9 +257,12 @@ def test_trouble_while_following_says_nothing_about_the_run(there: Jenkins, run:
     assert TOKEN not in str(raised.value)
 
 
-def test_a_build_that_is_gone_is_unknown(there: Jenkins, run: Run) -> None:
-    run = running(there, run)
+def test_a_build_that_is_not_shown_yet_is_waited_for_and_one_that_is_gone_is_unknown(there: Jenkins, run: Run) -> None:
+    run = dispatched(jenkins, run)
+    there.begin()
     there.builds.clear()
+    run, progress = look(jenkins, run)
+    assert progress.state == RunState.RUNNING
     assert look(jenkins, run)[1].state == RunState.LOST
 
 

@@ -175,6 +175,24 @@ def test_cloudformation_a_cancelled_execution_that_the_account_took_is_not_over_
     assert look(AWS, run)[1].outcome == "succeeded"
 
 
+def test_cloudformation_a_change_set_that_is_not_shown_yet_is_waited_for_and_one_that_is_gone_ends_it(
+    account: Cloud,
+) -> None:
+    run, _ = look(AWS, run_at(account))
+    kept = dict(account.change_sets)
+    account.change_sets.clear()
+    run, progress = look(AWS, run)
+    assert progress.state == RunState.NOT_STARTED
+    gone = look(AWS, older(run, 61))[1]
+    assert (gone.outcome, gone.problem) == (
+        "failed",
+        "The change set is gone: somebody deleted it. Nothing was executed.",
+    )
+    account.change_sets |= kept
+    executing(account, run)
+    assert len(account.calls("CreateChangeSet")) == 1
+
+
 def test_cloudformation_an_execution_of_which_nothing_is_ever_shown_is_unknown(account: Cloud) -> None:
     run = executing(account)
     account.events.clear()

@@ -14,6 +14,7 @@ from typing import Any
 from apps.core.clock import now
 from apps.core.errors import Conflict, Unavailable
 from apps.deployments.dispatchers import (
+    LOOK_FOR,
     Capabilities,
     Judged,
     Progress,
@@ -143,10 +144,7 @@ def _plan(work: Work) -> dict[str, Any]:
     facts: dict[str, Any] = {"stage": "plan"}
     found = _described(work)
     if found is None:
-        status = _stack_status(work)
-        if work.run.external.get("set"):
-            return {**facts, "problem": "The change set is gone: somebody deleted it. Nothing was executed."}
-        return {**facts, **_create(work, status)}
+        return {**facts, **_made(work)}
     facts |= {"set": found["ChangeSetId"], "stack": found["StackId"]}
     if found["Status"] in _PENDING:
         if work.run.age(now()) > PLAN_SECONDS:
@@ -158,6 +156,16 @@ def _plan(work: Work) -> dict[str, Any]:
         text = f"CloudFormation could not make the change set: {reason or found['Status']}"
         return {**facts, **_given_up(work, text)}
     return {**facts, **_compared(work, found, is_nothing=is_nothing)}
+
+
+def _made(work: Work) -> dict[str, Any]:
+    """There is no change set: the first one, or none any more. In the first minute the answer may be older than what was made."""
+    status = _stack_status(work)
+    if not work.run.external.get("set"):
+        return _create(work, status)
+    if work.run.age(now()) <= LOOK_FOR:
+        return {}
+    return {"problem": "The change set is gone: somebody deleted it. Nothing was executed."}
 
 
 def _create(work: Work, status: str) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from typing import Any
 from apps.core.clock import now
 from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import (
-    LOOK_FOR,
     Capabilities,
     InDoubt,
     Outside,
@@ -52,6 +51,7 @@ from apps.deployments.dispatchers.remote import (
     log_window,
     mapping,
     moment,
+    not_shown,
     number_of,
     of_another_commit,
     plain,
@@ -126,10 +126,8 @@ class GitHubDispatcher:
             told = _run(client, run, known)
             what = f"GitHub run {known['run']}"
             if told is None:
-                is_new = run.age(now()) <= LOOK_FOR
                 problem = f"GitHub does not know run {known['run']}, or hides it from the connection."
-                state = RunState.RUNNING if is_new else RunState.LOST
-                return Progress(state, text=problem, problem="" if is_new else problem, external=known)
+                return not_shown(run, problem, kept=known)
             if not has_begun(run, told):
                 return waiting_for_try(run, known)
             if told.get("head_sha") != run.commit:

@@ -39,6 +39,7 @@ from apps.deployments.dispatchers.remote import (
     log_window,
     mapping,
     moment,
+    not_shown,
     number_of,
     of_another_commit,
     plain,
@@ -111,8 +112,8 @@ class GitLabDispatcher:
                 return still_looking(run, "GitLab", hint)
             told = _pipeline(client, run, known)
             if told is None:
-                problem = f"GitLab no longer knows pipeline {known['pipeline']}, or hides it from the connection."
-                return Progress(RunState.LOST, problem=problem, external=known)
+                problem = f"GitLab does not know pipeline {known['pipeline']}, or hides it from the connection."
+                return not_shown(run, problem, kept=known)
             what = f"GitLab pipeline {known['pipeline']}"
             if told.get("sha") != run.commit:
                 is_over = _stop(client, run, told)

@@ -121,7 +121,9 @@ class JenkinsDispatcher:
                 return limited(run, _waiting(found), "The wait in the queue of Jenkins")
             told = _build(client, run, found.build)
             if told is None:
-                problem = f"Jenkins no longer knows build {found.build}, or hides it from the connection."
+                problem = f"Jenkins does not know build {found.build}, or hides it from the connection."
+                if not run.external.get("build"):  # it has just left the queue, and is not shown yet
+                    return Progress(RunState.RUNNING, text=problem, external=found.kept)
                 return Progress(RunState.LOST, problem=problem, external=found.kept)
             run.memory["build"] = found.build
             return limited(run, _judged(client, run, told, found), f"Jenkins build {found.build}")

@@ -93,6 +93,13 @@ def still_looking(run: Run, system: str, hint: str = "") -> Progress:
     return Progress(RunState.LOST, problem=f"{problem} {hint}".strip())
 
 
+def not_shown(run: Run, problem: str, *, kept: Mapping[str, Any]) -> Progress:
+    """The run that we know is not there: in its first minute the answer is older than the run; then only a person can say."""
+    if run.age(now()) <= LOOK_FOR:
+        return Progress(RunState.RUNNING, text=problem, external=kept)
+    return Progress(RunState.LOST, problem=problem, external=kept)
+
+
 def limited(run: Run, progress: Progress, what: str) -> Progress:
     """The same, unless ``timeout`` of portal.yaml is over: then nobody waits longer, and the run is not stopped by that."""
     limit = float(run.options.get("timeout") or 0)
