@@ -135,6 +135,7 @@ class Run:
     ``reports`` are the signed messages of the other system about this key, oldest first.
     ``is_cancelled``: a person asked for it to be stopped.
     ``before``: of an attempt that does again only what failed, what the one before stored of its run, until it is prepared.
+    ``is_watched``: it was over, and well, and its health is watched: no time limit of the run counts any more.
     ``memory`` lasts one look: what was fetched once in it need not be fetched again.
     """
 
@@ -153,6 +154,7 @@ class Run:
     reports: tuple[Mapping[str, Any], ...] = ()
     callback_url: str = ""
     is_cancelled: bool = False
+    is_watched: bool = False
     before: Mapping[str, Any] | None = None
     to_apply: ToApply | None = None
     to_plan: ToPlan | None = None
@@ -167,6 +169,10 @@ class Run:
         """Seconds since the request went out; 0 before that."""
         sent = self.external.get("sent")
         return max(0.0, (at - datetime.fromisoformat(str(sent))).total_seconds()) if sent else 0.0
+
+    def is_late(self, at: datetime, limit: float) -> bool:
+        """Whether it takes longer than ``limit`` seconds."""
+        return not self.is_watched and self.age(at) > limit
 
 
 class RunState(StrEnum):

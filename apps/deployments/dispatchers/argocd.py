@@ -238,7 +238,7 @@ def _state_progress(run: Run, app: Application) -> Progress:
 def _unless_late(run: Run, app: Application, steps: list[StepProgress], text: str) -> Progress:
     """Still running, or too late: failed where nothing goes on, unknown where an operation still does."""
     limit = float(run.options.get("timeout") or DEFAULT_TIMEOUT)
-    if run.age(now()) <= limit:
+    if not run.is_late(now(), limit):
         return Progress(RunState.RUNNING, tuple(steps), text=text, resources=_resources(run, app))
     if app.is_ours or run.external.get("mode") == "sync":
         problem = f"Argo CD did not end the sync of {_application(run)} in {minutes(limit)}, and it may still go on."
@@ -266,7 +266,7 @@ def _health_progress(run: Run, app: Application, before: list[StepProgress]) -> 
         since = now().isoformat()
     limit = float(run.options.get("timeout") or DEFAULT_TIMEOUT)
     problem = ""
-    if run.age(now()) > limit:
+    if run.is_late(now(), limit):
         problem = f"{_application(run)} did not become healthy in {minutes(limit)}."
     elif since and (now() - (moment(since) or now())).total_seconds() > DEGRADED_FOR:
         problem = f"{_application(run)} is degraded."

@@ -288,7 +288,7 @@ def _tell_receiver(api: KubeApi, receiver: str) -> None:
 def _progress(seen: Seen, resources: tuple[ResourceState, ...]) -> Progress:
     run = seen.run
     limit = float(run.options.get("timeout") or DEFAULT_TIMEOUT)
-    late = run.age(now()) > limit
+    late = run.is_late(now(), limit)
     has_it = seen.holds(seen.fetched) or seen.holds(seen.attempted)
     is_ready = condition(seen.body, "Ready").get("status") == "True"
     if seen.holds(seen.applied) and is_ready and seen.is_current and seen.is_handled:

@@ -294,7 +294,7 @@ def _waiting(run: Run, found: tuple[ResourceState, ...]) -> Progress:
     if run.is_cancelled:
         return Progress(RunState.ENDED, _steps(run, "wait", is_cancelled=True), "cancelled", resources=found)
     bad = [one for one in found if one.health == "degraded"]
-    late = run.age(now()) > _limit(run)
+    late = run.is_late(now(), _limit(run))
     waiting = bad or [one for one in found if one.health != "healthy"]
     named = joined(f"{one.kind} {one.name} ({one.message or one.health})" for one in waiting)
     if not bad and not late:

@@ -103,7 +103,7 @@ def not_shown(run: Run, problem: str, *, kept: Mapping[str, Any]) -> Progress:
 def limited(run: Run, progress: Progress, what: str) -> Progress:
     """The same, unless ``timeout`` of portal.yaml is over: then nobody waits longer, and the run is not stopped by that."""
     limit = float(run.options.get("timeout") or 0)
-    if progress.state != RunState.RUNNING or not limit or run.age(now()) <= limit:
+    if progress.state != RunState.RUNNING or not limit or not run.is_late(now(), limit):
         return progress
     late = f"{what} did not end within {limit:g} s, the timeout in portal.yaml."
     problem = f"{progress.problem} {late}" if progress.problem else f"{late} It was not stopped."

@@ -26,7 +26,7 @@ from apps.deployments.dispatchers.local import runner_id
 from apps.deployments.dispatchers.registry import dispatcher_of
 from apps.deployments.jobs.claimed_runs import claim_run
 from apps.deployments.jobs.claiming import ClaimedElsewhere
-from apps.deployments.jobs.health import is_watched, watch
+from apps.deployments.jobs.health import is_over_time, is_watched, watch
 from apps.deployments.jobs.outcomes import end, end_cancelled, lose, outcome_of, tidy
 from apps.deployments.jobs.planned import needs_plan, sealed_plan
 from apps.deployments.jobs.recording import Recorder
@@ -243,9 +243,10 @@ def _go_on(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     except Unavailable as problem:  # a log that cannot be had now
         note_silence(deployment, attempt, fence, problem)
         return
-    if progress.state in {RunState.RUNNING, RunState.NOT_STARTED} or not is_complete:
+    goes_on = progress.state in {RunState.RUNNING, RunState.NOT_STARTED} or not is_complete
+    if goes_on and not (attempt.health and is_over_time(deployment, attempt, fence)):
         _look_again(deployment, dispatcher, fence, is_complete=is_complete)
-    elif _has_ended(deployment, attempt, progress, recorder, fence):
+    elif goes_on or _has_ended(deployment, attempt, progress, recorder, fence):
         failpoint("K14")
         tidy(attempt, dispatcher, run)
 

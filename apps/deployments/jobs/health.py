@@ -51,6 +51,22 @@ def watch(deployment: Deployment, attempt: Attempt, progress: Progress, fence: i
         return _decide(deployment, attempt, plan, fence)
 
 
+def is_over_time(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
+    """Of a run that was over and is at work again, such as a roll-out that somebody scaled: nothing counts as good until it rests.
+
+    True: the time is over, and it has failed.
+    """
+    plan, known = deployment.plan["health"], {**attempt.health, "good_since": ""}
+    with transaction.atomic():
+        _require_lease(deployment, fence)
+        Attempt.objects.filter(pk=attempt.pk).update(health=known)
+        attempt.health = known
+        if now() - datetime.fromisoformat(known["since"]) < timedelta(seconds=plan["within_seconds"]):
+            return False
+        _fail(deployment, attempt, plan, fence)
+        return True
+
+
 def _due(plan: dict[str, Any], known: dict[str, Any]) -> list[dict[str, Any]]:
     """What its interval makes due; and every check once more when the time is over, so that none is taken on trust."""
     moment, end = now(), _end_of(plan, known)

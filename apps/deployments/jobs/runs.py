@@ -45,6 +45,7 @@ def run_of(deployment: Deployment, attempt: Attempt, *, with_secrets: bool) -> R
         callback_url=f"{settings.PORTAL_URL}/api/v1/deployments/{deployment.number}/reports/",
         before=run_to_repeat(deployment, attempt=attempt.number) if _is_new_repeat(attempt) else None,
         is_cancelled=deployment.cancel_requested_by_id is not None,
+        is_watched=bool(attempt.health),
         to_apply=to_apply(deployment, attempt) if with_secrets else None,
         to_plan=to_plan(deployment, attempt) if with_secrets else None,
     )
