@@ -41,7 +41,16 @@ def _kept(path: Path) -> str:
     """The key in that file, which is made if need be; of two first starts one wins, and the other never reads half of it."""
     if not path.exists():
         _make_once(path)
-    return path.read_text(encoding="ascii").strip()
+    try:
+        key = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeError) as error:
+        raise env.BadEnvironment(f"{path} cannot be read: {error}") from error
+    if not key:
+        # An empty key would be no refusal further on, but another key.
+        raise env.BadEnvironment(
+            f"{path} is empty. Restore it from a backup; without one, remove it, and a new key is made."
+        )
+    return key
 
 
 def _make_once(path: Path) -> None:
@@ -49,6 +58,8 @@ def _make_once(path: Path) -> None:
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="ascii") as file:
         file.write(secrets.token_urlsafe(48))
+        file.flush()
+        os.fsync(handle)  # or the link could outlive a power cut and the key not
     try:
         os.link(draft, path)
     except FileExistsError:

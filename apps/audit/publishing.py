@@ -7,7 +7,6 @@ the same commit. Of two publishers one moves the ref, and the other reads anew (
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -15,17 +14,32 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db.models import QuerySet
 
-from apps.audit.canonical import canonical_json
+from apps.audit.canonical import ZERO_HASH, canonical_json
 from apps.audit.checkpoints import Checkpoint
 from apps.audit.models import AuditEntry, AuditHead, Publication
-from apps.audit.published import CHECKPOINT, KEY, REF, Held, Published, behind, entries_after, git_dir, read, signer
+from apps.audit.published import (
+    CHECKPOINT,
+    KEY,
+    REF,
+    Held,
+    Published,
+    behind,
+    entries_after,
+    git_dir,
+    newest,
+    read,
+    read_at,
+    signer,
+)
 from apps.audit.tlog import Tree, leaf_hash, unfinished_tiles
 from apps.core.clock import now
-from apps.core.errors import Conflict, PortalError, Unavailable
+from apps.core.errors import PortalError, Unavailable
 from apps.core.failpoints import failpoint
 from apps.vcs import installation, remotes
 from apps.vcs.drafting import add_loose_commit, create_bare
+from apps.vcs.errors import GitFailed
 from apps.vcs.history import Signature, is_known_ancestor
+from apps.vcs.objects import object_type
 from apps.vcs.refs import move
 from apps.vcs.stale_locks import remove_stale_locks
 
@@ -53,14 +67,14 @@ def publish() -> None:
             # One that does not answer keeps one publisher busy, and not one more with each lease that ends.
             row.update(retry_at=now() + 2 * timedelta(seconds=installation.limits().push_seconds))
         _publish(row)
-        _hold("")
-        row.update(failure="", retry_at=None)
+        if row.update(failure="", retry_at=None):
+            _hold("")  # not by one that slept over its lease: another one may have seen worse meanwhile
     except Held as problem:
         _hold(problem.message)
         row.update(failure=problem.message[:500], retry_at=now() + RETRY)
     except PortalError as problem:
         logger.warning("audit_not_published", extra={"code": problem.code})
-        row.update(failure=problem.message[:500], retry_at=now() + RETRY)
+        row.update(failure=told(problem)[:500], retry_at=now() + RETRY)
     finally:
         Publication.objects.release(Publication.ONLY, fence=fence)
 
@@ -68,6 +82,9 @@ def publish() -> None:
 def _publish(row: QuerySet[Publication]) -> None:
     found = None
     remove_stale_locks(git_dir())
+    away = _look_elsewhere_once()
+    if away is not None and newest() is None:
+        raise away  # the log may be there and not here: another one is not begun
     for _ in range(ROUNDS):
         found = advance()
         if found is None:
@@ -76,7 +93,17 @@ def _publish(row: QuerySet[Publication]) -> None:
         if not AuditHead.objects.filter(pk=AuditHead.ONLY, seq__gt=found.size).exists():
             break
     failpoint("K16P")
+    if away is not None:
+        raise away
     row.update(pushed=_copied(found) if found else "")
+
+
+def told(problem: PortalError) -> str:
+    """What went wrong, in words about this log."""
+    if not isinstance(problem, GitFailed) or problem.code != "git_failed":
+        return problem.message
+    command = problem.details.get("command")
+    return f"Git ('{command}') failed in audit.git. Is there room on the disk, and may the portal write there? It is tried again."
 
 
 def advance() -> Published | None:
@@ -84,20 +111,19 @@ def advance() -> Published | None:
 
     ``None``: another publisher was faster, or there is nothing yet. :class:`Held` when the two logs are not one.
     """
+    if newest() is None:
+        open_log()
     found = read()
     head = AuditHead.objects.filter(pk=AuditHead.ONLY).first() or AuditHead()
-    if found is None:
-        _open()
-        found = read()
     if found is not None:
         require_same_log(found, head.seq)
     size = found.size if found else 0
     if size == head.seq:
         return found
-    tree = _grown(found.tree if found else Tree(), min(head.seq, (size // MOST + 1) * MOST))
-    name = found.checkpoint.origin if found else origin()
-    outgrown = [path for _, path in unfinished_tiles(size)]
-    return _commit(tree, name, parent=found.commit if found else "", outgrown=outgrown)
+    parent = found.commit if found else ""
+    tree = found.tree if found else Tree()
+    made = _next(tree, head.seq, found.checkpoint.origin if found else origin(), parent=parent)
+    return made if _move(made.commit, parent) else None
 
 
 def origin() -> str:
@@ -114,7 +140,7 @@ def require_same_log(found: Published, seq: int) -> None:
     if seq < found.size:
         raise behind(seq, found.size)
     last = AuditEntry.objects.filter(seq=found.size).values_list("hash", flat=True).first()
-    if last != leaf_hash(next(entries_after(found, found.size - 1), b"")).hex():
+    if last != _leaf(found, found.size):
         raise Held(
             "audit_log_forked",
             f"Entry {found.size} of the audit log is not the one that was published: the log was rewritten, or an older database "
@@ -122,36 +148,55 @@ def require_same_log(found: Published, seq: int) -> None:
         )
 
 
-def begin_anew(commit: str, seq: int) -> Published | None:
-    """A new log of what the rows have up to ``seq``, in the place of the one at ``commit``, of whose files nothing stays."""
-    return _commit(_grown(Tree(), min(seq, MOST)), f"{origin()}/{seq}", parent=commit, anew=True)
+def _leaf(found: Published, seq: int) -> str:
+    return leaf_hash(next(entries_after(found, seq - 1), b"")).hex()
 
 
-def _open() -> None:
+def begin_anew(seq: int, *, old: str, parent: str) -> bool:
+    """A new log of what the rows have up to ``seq``, behind ``parent``, of whose files nothing stays.
+
+    It is named after the last commit of the ``old`` one: a number could come again. However many commits it takes, the ref moves
+    once: with the entry ``seq``, which says why.
+    """
+    name, tree, tip = f"{origin()}/{old[:12]}", Tree(), parent
+    while tree.size < seq:
+        made = _next(tree, seq, name, parent=tip, anew=tree.size == 0)
+        tree, tip = Tree.read(made.size, made.tree.files().__getitem__), made.commit
+    return _move(tip, parent)
+
+
+def open_log(*, judged: bool = True) -> None:
     """The repository, with what the copy elsewhere has: who lost the data directory does not begin a second log."""
-    with suppress(OSError):  # another publisher makes it at this moment; if not, the next line finds nothing
-        create_bare(git_dir())
-    remote = _remote()
-    if remote is not None and remotes.remote_tip(remote, REF, limits=installation.limits()):
-        _follow(remote)
+    if not (git_dir() / "objects").is_dir():
+        with suppress(OSError):  # another publisher makes it at this moment; if not, the next line finds nothing
+            create_bare(git_dir())
+    bring_copy(judged=judged)
 
 
-def _grown(tree: Tree, end: int) -> Tree:
-    """``tree`` with the entries up to ``end``; :class:`Held` at one that is not what was written."""
-    for entry in AuditEntry.objects.filter(seq__gt=tree.size, seq__lte=end).order_by("seq"):
-        if entry.seq != tree.size + 1 or tree.append(canonical_json(entry.document())).hex() != entry.hash:
-            raise Held(
-                "audit_log_altered",
-                f"Entry {tree.size} of the audit log is missing or was altered, so it is not published. "
-                "`manage.py verify_audit_log` says more; keep a copy of the database and restore it.",
-            )
-    return tree
+_has_looked = False
 
 
-def _commit(
-    tree: Tree, name: str, *, parent: str, outgrown: Iterable[str] = (), anew: bool = False
-) -> Published | None:
-    """``tree`` in a commit behind ``parent``, to which the ref now leads; ``None`` when it leads to another one."""
+def _look_elsewhere_once() -> PortalError | None:
+    """Before this process publishes anything: is the copy ahead, because a data directory was restored together with its database?
+
+    Why that cannot be told; it holds up nothing here.
+    """
+    global _has_looked  # noqa: PLW0603  # one look a process, as in ``published``
+    if not _has_looked:
+        try:
+            open_log()
+        except Held:
+            raise
+        except PortalError as problem:
+            return problem
+        _has_looked = True
+    return None
+
+
+def _next(tree: Tree, end: int, name: str, *, parent: str, anew: bool = False) -> Published:
+    """``tree`` with its next entries, at most up to ``end``, in a commit behind ``parent`` to which no ref leads yet."""
+    outgrown = [path for _, path in unfinished_tiles(tree.size)]
+    tree = _grown(tree, min(end, (tree.size // MOST + 1) * MOST))
     last = AuditEntry.objects.get(seq=tree.size)
     checkpoint = Checkpoint(name, tree.size, tree.root())
     files: dict[str, bytes | None] = dict.fromkeys(outgrown)
@@ -161,11 +206,38 @@ def _commit(
     author = Signature("GitOps Portal", "audit@localhost", last.at)
     failpoint("K15")
     commit = add_loose_commit(git_dir(), parent=parent, files=files, message=message, author=author, anew=anew)
+    return Published(commit, checkpoint, tree)
+
+
+def _grown(tree: Tree, end: int) -> Tree:
+    """``tree`` with the entries up to ``end``; :class:`Held` at one that is not what was written."""
+    last = AuditEntry.objects.filter(seq=tree.size).values_list("hash", flat=True).first() or ZERO_HASH
+    for entry in AuditEntry.objects.filter(seq__gt=tree.size, seq__lte=end).order_by("seq"):
+        if entry.seq != tree.size + 1 or entry.prev_hash != last:
+            break
+        if tree.append(canonical_json(entry.document())).hex() != entry.hash:
+            raise _altered(tree.size)
+        last = entry.hash
+    if tree.size < end:
+        raise _altered(tree.size + 1)
+    return tree
+
+
+def _altered(seq: int) -> Held:
+    return Held(
+        "audit_log_altered",
+        f"Entry {seq} of the audit log is missing or was altered, so it is not published. "
+        "`manage.py verify_audit_log` says more; keep a copy of the database and restore it.",
+    )
+
+
+def _move(commit: str, parent: str) -> bool:
+    """The ref from ``parent`` to ``commit``; false when it leads to another one."""
     failpoint("K16")
     if not move(git_dir(), REF, new=commit, old=parent):
-        return None
+        return False
     remotes.pack_if_scattered(git_dir())
-    return Published(commit, checkpoint, tree)
+    return True
 
 
 def _hold(why: str) -> None:
@@ -179,16 +251,17 @@ def _remote() -> remotes.Source | None:
 
 
 def _copied(found: Published) -> str:
-    """The commit that the repository elsewhere has of ours; it only goes forward. If it is ahead, ours follows, to be judged next time."""
+    """The commit that the repository elsewhere has of ours; it only goes forward. If it is ahead, ours is to be judged next time."""
     remote = _remote()
     if remote is None:
         return ""
-    there = remotes.remote_tip(remote, REF, limits=installation.limits())
+    there = bring_copy()
     if there == found.commit:
         return there
-    if there is not None and not is_known_ancestor(git_dir(), there, found.commit):
-        _follow(remote)
+    if newest() != found.commit:
         return ""
+    if there is not None:
+        _require_continued(there, found)
     outcome = remotes.push_with_lease(
         remote, git_dir(), ref=REF, new=found.commit, old=there, limits=installation.limits()
     )
@@ -197,14 +270,48 @@ def _copied(found: Published) -> str:
     return found.commit
 
 
-def _follow(remote: remotes.Source) -> None:
+def _require_continued(there: str, found: Published) -> None:
+    """:class:`Held` unless ours goes on where the copy ends: who has the key can sign other entries behind it, and that is forward as well."""
     try:
-        remotes.follow(remote, git_dir(), REF, limits=installation.limits())
-    except Conflict as problem:
-        if problem.code != "ref_diverged":
-            raise
+        copy = read_at(there)
+    except Held:
+        return  # a log of another key, which an operator has ended
+    if copy.checkpoint.origin == found.checkpoint.origin and _leaf(copy, copy.size) != _leaf(found, copy.size):
         raise Held(
-            "audit_log_elsewhere",
-            "PORTAL_AUDIT_REMOTE holds another audit log than this portal publishes: two portals write to it, or one "
-            "of them was restored. Stop the other one, or name a repository of its own for this portal.",
-        ) from problem
+            "audit_log_forked",
+            f"Entry {copy.size} of the published audit log is not the one that PORTAL_AUDIT_REMOTE has: both the database and audit.git "
+            "were rewritten. Compare them with the copy, and find out who had the key.",
+        )
+
+
+def bring_copy(*, judged: bool = True) -> str | None:
+    """The commit that the copy elsewhere has, if there is one. Where it is ahead of ours, ours is now there too.
+
+    :class:`Held` when it is another log, and then ours stays where it is. ``judged``: one that our key did not sign is another.
+    """
+    remote = _remote()
+    there = remotes.remote_tip(remote, REF, limits=installation.limits()) if remote else None
+    here = newest() or ""
+    if remote is None or there is None or there == here or is_known_ancestor(git_dir(), there, here):
+        return there
+    remotes.bring(remote, git_dir(), REF, limits=installation.limits())
+    kind = object_type(git_dir(), there)
+    if kind is None:
+        raise Unavailable("audit_copy_moved", "The copy of the audit log moved while it was looked at.")
+    if kind != "commit" or (here and not is_known_ancestor(git_dir(), here, there)):
+        raise _another()
+    if judged:
+        try:
+            read_at(there)
+        except Held as problem:
+            raise _another() from problem
+    move(git_dir(), REF, new=there, old=here)
+    return there
+
+
+def _another() -> Held:
+    return Held(
+        "audit_log_elsewhere",
+        "PORTAL_AUDIT_REMOTE holds another audit log than this portal publishes: another portal or key writes to it, or one of them was "
+        "restored. Stop the other one and put the ref there back, or name a repository of its own for this portal.",
+    )

@@ -11,13 +11,14 @@ from django.db import transaction
 from apps.audit.actors import SYSTEM
 from apps.audit.canonical import canonical_json
 from apps.audit.models import AuditEntry, AuditHead, Publication
-from apps.audit.published import REF, Held, entries_after, git_dir, note, read, take_as_current
-from apps.audit.publishing import begin_anew, require_same_log
+from apps.audit.published import Held, entries_after, git_dir, newest, note_if_any, read, take_as_current
+from apps.audit.publishing import begin_anew, open_log, require_same_log
 from apps.audit.services import lock_head, record
-from apps.audit.tlog import BadTiles, leaf_hash
+from apps.audit.tlog import leaf_hash
+from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput
-from apps.vcs.errors import ObjectMissing
-from apps.vcs.refs import resolve
+from apps.core.failpoints import failpoint
+from apps.vcs.objects import is_sound
 
 
 def take_back() -> int:
@@ -46,33 +47,43 @@ def take_back() -> int:
 
 
 def start_over(reason: str) -> None:
-    """Begin a new published log with all that the database has; the old one stays in the history of the repository."""
+    """Begin a new published log with all that the database has; the old one stays in the history of the repository.
+
+    One that is damaged is set aside as a whole, beside the new one.
+    """
     if not reason.strip():
         raise InvalidInput("reason_missing", "Say why a new log is begun: auditors will ask.", field="reason")
-    old = resolve(git_dir(), REF) if git_dir().is_dir() else None
-    if old is None:
+    row = Publication.objects.first() or Publication()
+    old = newest() or row.commit
+    if not old:
         raise InvalidInput("nothing_published", "Nothing is published yet, so there is nothing to begin anew.")
+    data = {"reason": reason.strip(), "commit": old, "checkpoint": note_if_any(old)}
+    if not data["checkpoint"]:
+        data |= {"size": row.size, "root": row.root}
+    parent = _parent()
     with transaction.atomic():
         lock_head()
         AuditHead.objects.filter(pk=AuditHead.ONLY).update(held="")
         take_as_current()
-        data = {"reason": reason.strip(), "commit": old, "checkpoint": _said(old)}
         entry = record(
             SYSTEM, "audit.begun_anew", summary=f"A new published log was begun: {reason.strip()}", data=data
         )
         # Before the commit here: should that fail, the entry is published and can be taken back.
-        if begin_anew(old, entry.seq) is None:
+        if not begin_anew(entry.seq, old=old, parent=parent):
             raise Conflict(
                 "publisher_running", "The log was published at this moment. Stop the portal and run this again."
             )
+        failpoint("K16N")
     _look_soon()
 
 
-def _said(commit: str) -> str:
-    try:
-        return note(commit)
-    except (BadTiles, ObjectMissing):
-        return ""
+def _parent() -> str:
+    """What a new log goes on from: the old one with its whole history, or what the copy elsewhere has, or nothing."""
+    if newest() is None or not is_sound(git_dir()):
+        if git_dir().exists():
+            git_dir().rename(git_dir().with_name(f"{git_dir().name}.damaged-{now():%Y%m%dT%H%M%S}"))
+        open_log(judged=False)
+    return newest() or ""
 
 
 def _look_soon() -> None:

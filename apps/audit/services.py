@@ -13,7 +13,7 @@ from apps.audit.actions import ACTIONS
 from apps.audit.actors import Actor
 from apps.audit.canonical import ZERO_HASH, entry_hash
 from apps.audit.models import AuditEntry, AuditHead
-from apps.audit.published import Held, require_current
+from apps.audit.published import Held, require_current, size_to_have
 from apps.audit.sanitising import clean_data, clean_text
 from apps.core.clock import now
 from apps.core.context import request_id
@@ -130,10 +130,11 @@ def lock_head() -> AuditHead:
 
 def _locked_head() -> AuditHead:
     """The head, locked, where something may be recorded behind it."""
+    size = size_to_have()
     head = lock_head()
     if head.held:
         raise Held("audit_log_held", f"Nothing can be recorded, so nothing can be done. {head.held}")
-    require_current(head.seq)
+    require_current(head.seq, size)
     if head.seq == 0 and AuditEntry.objects.exists():
         # Starting again at zero would hide that somebody removed the head.
         raise Conflict(

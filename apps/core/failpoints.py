@@ -29,6 +29,7 @@ POINTS: dict[str, str] = {
     "K14": "a run of one environment over, the next not begun",
     "K15": "entries, committed and not published",
     "K16": "entries, in a commit that no ref leads to",
+    "K16N": "a log begun anew, published and its entry not committed",
     "K16P": "entries, published here and not copied elsewhere",
     "K18": "a merge, its commit being written",
     "S4": "a landed merge, compared and that not recorded",

@@ -88,7 +88,7 @@ def _state(checked: Checked | None, last: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PublishedLog:
-    """``copied``: whether the copy elsewhere is as far; ``None`` where there is none. ``note``: empty before the first time."""
+    """``copied``: whether the copy elsewhere is as far; ``None`` where there is none. ``note``: empty before the first time, and where ``audit.git`` cannot be read."""
 
     row: Publication
     note: str
@@ -102,6 +102,5 @@ def published_log() -> PublishedLog:
     row = Publication.objects.first() or Publication()
     held = AuditHead.objects.values_list("held", flat=True).first() or ""
     copied = row.pushed == row.commit if settings.PORTAL_AUDIT_REMOTE else None
-    return PublishedLog(
-        row, published.note(row.commit) if row.commit else "", published.signer().verifier, copied, held
-    )
+    note = published.note_if_any(row.commit) if row.commit else ""
+    return PublishedLog(row, note, published.signer().verifier, copied, held)

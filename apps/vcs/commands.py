@@ -22,8 +22,7 @@ REFS_AND_OIDS = re.compile(rf"{OID}|{REF}")
 REF_PATTERNS = re.compile(rf"{REF}|refs/heads/|refs/portal/|refs/")
 REMOTE = r"https?://[^\s\x00-\x1f]+|ssh://[^\s\x00-\x1f]+|[\w.]+@[\w.-]+:[^\s\x00-\x1f-][^\s\x00-\x1f]*|/[^\x00-\x1f]*"
 ONE_HEAD = r"\+(?P<head>refs/heads/[^\x00-\x20\x7f~^:?*\[\\]+):(?P=head)"
-OWN = r"(?P<own>refs/portal/[^\x00-\x20\x7f~^:?*\[\\]+):(?P=own)"  # forward only
-REFSPEC = rf"\+?refs/heads/\*:refs/heads/\*|{ONE_HEAD}|{OWN}|HEAD|refs/heads/\*|{OID}:{REF}|{REF}"
+REFSPEC = rf"\+?refs/heads/\*:refs/heads/\*|{ONE_HEAD}|HEAD|refs/heads/\*|{OID}:{REF}|{REF}"
 REMOTES = re.compile(rf"{REMOTE}|{REFSPEC}")
 NOTHING = re.compile(r"(?!)")
 HEAD_AND_REF = re.compile(rf"HEAD|{REF}")

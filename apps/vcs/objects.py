@@ -9,7 +9,7 @@ from pathlib import Path
 
 from apps.vcs import gateway
 from apps.vcs.conversation import Conversation
-from apps.vcs.errors import BlobTooLarge, CommandRefused, GitOutputTooLarge, ObjectMissing
+from apps.vcs.errors import BlobTooLarge, CommandRefused, GitFailed, GitOutputTooLarge, ObjectMissing
 from apps.vcs.limits import DEFAULT_LIMITS
 from apps.vcs.paths import decode, encode, is_safe
 from apps.vcs.pool import DEFAULT_POOL
@@ -75,6 +75,15 @@ def object_type(git_dir: Path, oid: str) -> str | None:
     """``blob``, ``tree``, ``commit`` or ``tag``; None when the mirror has no such object."""
     found = _find(git_dir, require_oid(oid).encode())
     return found[1] if found else None
+
+
+def is_sound(git_dir: Path) -> bool:
+    """Whether every object is there and whole, read one by one; also where that takes too long to be told."""
+    try:
+        gateway.run(git_dir, "fsck", ["--no-dangling", "--no-progress"], timeout=DEFAULT_LIMITS.fetch_seconds)
+    except GitFailed as error:
+        return error.code == "git_timeout"
+    return True
 
 
 def has_commit(git_dir: Path, oid: str) -> bool:

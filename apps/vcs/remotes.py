@@ -33,7 +33,7 @@ from apps.vcs.transport import plain, reason, talk
 
 __all__ = [
     "Fetched", "Probe", "PushOutcome", "Reach", "Source", "SourceKind",
-    "check_url", "fetch", "follow", "mirror_into", "pack_if_scattered", "probe", "push_with_lease", "remote_tip",
+    "bring", "check_url", "fetch", "mirror_into", "pack_if_scattered", "probe", "push_with_lease", "remote_tip",
 ]  # fmt: skip
 
 logger = logging.getLogger(__name__)
@@ -245,17 +245,10 @@ def _sweep(git_dir: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def follow(source: Source, git_dir: Path, ref: str, *, limits: Limits = DEFAULT_LIMITS) -> None:
-    """Bring one of the portal's own refs to where the remote has it, if that is forward; else :class:`Conflict` ``ref_diverged``."""
-    # A quiet fetch does not say what it refused, and one that does not look for forced updates refuses none (Git 2.39).
-    flags = [flag for flag in FETCH_FLAGS if flag not in {"--prune", "--quiet", "--no-show-forced-updates"}]
+def bring(source: Source, git_dir: Path, ref: str, *, limits: Limits = DEFAULT_LIMITS) -> None:
+    """Copy what one ref of the remote leads to. No ref of ours moves: whoever asked looks at it first."""
     with _locked(git_dir, limits):
-        done = talk(source, git_dir, "fetch", flags, [f"{_checked_ref(ref)}:{ref}"],
-                    seconds=limits.fetch_seconds, limits=limits)  # fmt: skip
-    if b"[rejected]" in done.stderr:
-        raise Conflict("ref_diverged", f"{ref} of the remote is not ahead of ours: each has what the other lacks.")
-    if done.code != 0:
-        raise reason(done)
+        _transfer(source, git_dir, limits, [_checked_ref(ref)])
 
 
 def push_with_lease(

@@ -1,4 +1,6 @@
-"""Lock files that a killed Git left in a mirror (RELIABILITY §3.6, K12): without help nothing would move there any more."""
+"""What a killed Git left in a mirror (RELIABILITY §3.6, K12): with its locks nothing would move there any more, and its half packs and
+crash reports would fill a disk that is nearly full with every further try.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,11 @@ OLD_SECONDS = 60.0
 
 
 def remove_stale_locks(git_dir: Path, *, older_than: float = OLD_SECONDS) -> int:
-    """Remove locks that are ``older_than`` seconds old and that no Git of this machine can hold; how many those were.
+    """Remove locks and halves that are ``older_than`` seconds old and that no Git of this machine can hold; how many those were.
 
     The caller holds the mirror's own lock, so no other fetch of the portal runs in it.
     """
-    old = [path for path in _locks(git_dir) if _age(path) > older_than]
+    old = [path for path in _left(git_dir) if _age(path) > older_than]
     if not old or _is_in_use(git_dir):
         return 0
     for path in old:
@@ -29,7 +31,9 @@ def remove_stale_locks(git_dir: Path, *, older_than: float = OLD_SECONDS) -> int
     return len(old)
 
 
-def _locks(git_dir: Path) -> Iterator[Path]:
+def _left(git_dir: Path) -> Iterator[Path]:
+    yield from git_dir.glob("fast_import_crash_*")
+    yield from (git_dir / "objects" / "pack").glob("tmp_*")
     yield from git_dir.glob("*.lock")
     yield from (git_dir / "refs").rglob("*.lock")
     yield from (git_dir / "objects" / "info").rglob("*.lock")

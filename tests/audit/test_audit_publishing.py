@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db.models import F
 
 from apps.accounts.models import User
+from apps.audit.canonical import entry_hash
 from apps.audit.checkpoints import open_note
 from apps.audit.models import AuditEntry, AuditHead, Publication
 from apps.audit.published import REF, Held, signer
@@ -147,6 +149,42 @@ def test_an_altered_entry_is_not_published(place):
     turn()
     assert "Entry 2 of the audit log is missing or was altered" in AuditHead.objects.get().held
     assert not GitRepo(place).has_ref(REF)
+
+
+def test_an_entry_that_does_not_follow_the_one_before_is_not_published(place):
+    """Nobody recorded it, and its own hash holds: published, it would cover nothing of what is before it."""
+    acts(3)
+    turn()
+    entry = AuditEntry.objects.get(seq=3)
+    entry.seq, entry.prev_hash = 4, "a" * 64
+    entry.hash = entry_hash(entry.document())
+    entry.save(force_insert=True)
+    AuditHead.objects.update(seq=4, hash=entry.hash)
+    turn()
+    assert "Entry 4 of the audit log is missing or was altered" in AuditHead.objects.get().held
+    assert [checkpoint.size for checkpoint in checkpoints(place)] == [3]
+
+
+def test_entries_that_are_missing_at_the_end_are_not_passed_over(place):
+    acts(3)
+    turn()
+    acts(2)
+    tamper("DELETE FROM audit_auditentry WHERE seq > 3")
+    turn()
+    assert "Entry 4 of the audit log is missing or was altered" in AuditHead.objects.get().held
+    assert GitRepo(place).run("rev-list", "--count", REF).strip() == "1"
+
+
+def test_whoever_slept_over_the_lease_lets_nothing_go(place, monkeypatch):
+    acts(2)
+
+    def overtaken(_row: Any) -> None:
+        Publication.objects.update(fence=F("fence") + 1)
+        AuditHead.objects.update(held="Another publisher found that it is not the published one.")
+
+    monkeypatch.setattr("apps.audit.publishing._publish", overtaken)
+    publish()
+    assert AuditHead.objects.get().held
 
 
 def test_what_is_put_right_is_let_go_again(place, settings):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from django.db import connection, connections, transaction
 
 from apps.audit.actors import SYSTEM
 from apps.audit.models import AuditEntry
-from apps.audit.services import record
+from apps.audit.services import lock_head, record
 from apps.audit.verification import verify
+from tests.support.publishing import acts, publish_here
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITERS, EACH = 4, 25
@@ -80,6 +82,40 @@ def test_threads_write_one_gapless_chain_on_postgresql():
     assert connection.vendor == "postgresql"
     write_in_threads()
     assert_gapless(WRITERS * EACH)
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_git_that_is_slow_keeps_no_other_writer_waiting(settings, tmp_path, monkeypatch):
+    """The first look of a new process at what is published."""
+    publish_here(settings, tmp_path, monkeypatch)
+    looks, answer = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        looks.set()
+        assert answer.wait(30)
+
+    def of_another_process() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '10s'")
+        lock_head()
+
+    with monkeypatch.context() as patched, ThreadPoolExecutor(1) as threads:
+        patched.setattr("apps.audit.published.read", slow)
+        fresh = threads.submit(_acts_alone)
+        assert looks.wait(30)
+        with transaction.atomic():
+            of_another_process()
+        answer.set()
+        fresh.result(30)
+    assert_gapless(1)
+
+
+def _acts_alone() -> None:
+    try:
+        acts(1)
+    finally:
+        connections.close_all()
 
 
 @pytest.mark.postgres

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from django.db.models import F
 
-from apps.audit.models import AuditHead, Publication
+from apps.audit.models import AuditEntry, AuditHead, Publication
 from apps.audit.published import REF
-from apps.audit.publishing import advance, publish
+from apps.audit.publishing import MOST, advance, publish
+from apps.audit.recovery import take_back
 from apps.audit.verification import verify
 from apps.vcs.drafting import create_bare
 from tests.support.crashing import KILLED, Victims
@@ -27,6 +28,7 @@ from tests.support.publishing import acts, checkpoints, publish_here
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 BOTH = pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 POINTS = ("K15", "K16", "K16P")
+LARGE = MOST + 1
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +89,25 @@ def test_who_begins_again_after_a_crash_makes_the_very_same_commit(
 
 def _unreachable(place: Path) -> list[str]:
     return GitRepo(place).run("fsck", "--unreachable", "--no-progress").splitlines()
+
+
+@BOTH
+@pytest.mark.parametrize("point", ["K15", "K15:kill:2", "K16", "K16N"])
+def test_who_is_killed_while_a_log_is_begun_anew_leaves_the_old_one_or_a_new_one_that_says_why(
+    victims: Victims, places: tuple[Path, Path], point: str, engine: str
+) -> None:
+    """Of more entries than stand in one commit."""
+    acts(LARGE)
+    publish()
+    assert victims.run("begin_anew", failpoint=point if ":" in point else f"{point}:kill") == KILLED
+    assert not AuditEntry.objects.filter(action="audit.begun_anew").exists()
+    if point == "K16N":
+        assert take_back() == 1
+        assert AuditEntry.objects.filter(action="audit.begun_anew", seq=LARGE + 1).exists()
+    all_is_published(places)
+    assert (checkpoints(places[0])[-1].origin == checkpoints(places[0])[0].origin) == (point != "K16N")
+    assert victims.run("begin_anew") == {"code": 0}
+    all_is_published(places)
 
 
 @BOTH

@@ -149,7 +149,14 @@ def publish() -> None:
     publishing.publish()
 
 
-ACTS: dict[str, Callable[..., None]] = {act.__name__: act for act in (sweep, post, publish)}
+def begin_anew() -> None:
+    """An operator begins a new published log."""
+    from django.core.management import call_command
+
+    call_command("recover_audit_log", "--begin-anew", "because")
+
+
+ACTS: dict[str, Callable[..., None]] = {act.__name__: act for act in (sweep, post, publish, begin_anew)}
 
 
 def tell(said: dict[str, Any]) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.audit.publishing import publish
+from apps.audit.models import AuditHead
+from apps.audit.published import Held
+from apps.audit.publishing import open_log, publish, told
 from apps.audit.recovery import start_over, take_back
 from apps.core.errors import PortalError
 
@@ -25,11 +27,25 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         reason = options["begin_anew"]
         try:
+            self._look_elsewhere(judged=reason is None)
             if reason is None:
                 self.stdout.write(f"{take_back()} entries were taken back.")
             else:
                 start_over(reason)
-                self.stdout.write("A new log was begun; the old one stays in the history of audit.git.")
+                self.stdout.write(
+                    "A new log was begun; the old one stays in the history of audit.git, or was set aside."
+                )
         except PortalError as problem:
-            raise CommandError(problem.message) from problem
+            raise CommandError(told(problem)) from problem
         publish()
+        held = AuditHead.objects.values_list("held", flat=True).first()
+        if held:
+            raise CommandError(held)
+
+    def _look_elsewhere(self, *, judged: bool) -> None:
+        try:
+            open_log(judged=judged)
+        except Held:
+            raise
+        except PortalError as problem:
+            self.stderr.write(f"The copy elsewhere was not looked at: {problem.message}")
