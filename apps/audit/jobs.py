@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from apps.audit.models import AuditHead, Publication
-from apps.audit.publishing import publish
+from apps.audit.publishing import publish, rests
 from apps.core.clock import now
 from apps.core.work import Job
 
@@ -19,14 +19,16 @@ def logs_due(_limit: int) -> list[int]:
     if not settings.PORTAL_AUDIT_PUBLISH:
         return []
     row = Publication.objects.filter(pk=Publication.ONLY).first() or Publication()
-    if _has_looked and row.retry_at is not None and row.retry_at > now():
-        return []
-    is_copied = not settings.PORTAL_AUDIT_REMOTE or row.pushed == row.commit
     waits = AuditHead.objects.filter(~Q(seq=row.size) | ~Q(held=""), pk=AuditHead.ONLY).exists()
-    if _has_looked and is_copied and not waits:
+    if _has_looked and not _copy_waits(row) and (rests() or not waits):
         return []
     _has_looked = True
     return [Publication.ONLY]
+
+
+def _copy_waits(row: Publication) -> bool:
+    is_late = bool(settings.PORTAL_AUDIT_REMOTE) and row.pushed != row.commit
+    return is_late and (row.retry_at is None or row.retry_at <= now())
 
 
 def publish_log(_pk: int) -> None:

@@ -88,6 +88,7 @@ class Publication(Leased):
     pushed = OidField()
     """The commit that the remote has, if there is a remote."""
     retry_at = models.DateTimeField(null=True)
+    """Before then the copy elsewhere is not asked."""
     failure = models.CharField(max_length=500, blank=True)
 
     objects = LeasedQuerySet["Publication"].as_manager()

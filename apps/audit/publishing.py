@@ -7,12 +7,14 @@ the same commit. Of two publishers one moves the ref, and the other reads anew (
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.audit.canonical import ZERO_HASH, canonical_json
 from apps.audit.checkpoints import Checkpoint
@@ -53,49 +55,76 @@ ROUNDS = 32
 
 
 def publish() -> None:
-    """Bring the published log, and its copy elsewhere, to where the rows are; nothing while another publisher is at it.
+    """Bring the published log, and then its copy elsewhere, to where the rows are; nothing while another publisher is at it.
 
     Two logs that are not one are held (``AuditHead.held``) until a later look finds them to be one again.
     """
+    global _rests_until  # noqa: PLW0603  # what fails here fails here; the next process may fare better
     Publication.objects.get_or_create(pk=Publication.ONLY)
     fence = Publication.objects.claim(Publication.ONLY, seconds=settings.PORTAL_LEASE_SECONDS)
     if fence is None:
         return
     row = Publication.objects.filter(pk=Publication.ONLY, fence=fence)
     try:
-        if settings.PORTAL_AUDIT_REMOTE:
-            # One that does not answer keeps one publisher busy, and not one more with each lease that ends.
-            row.update(retry_at=now() + 2 * timedelta(seconds=installation.limits().push_seconds))
-        _publish(row)
-        if row.update(failure="", retry_at=None):
+        if _publish(row) and row.update(failure=""):
             _hold("")  # not by one that slept over its lease: another one may have seen worse meanwhile
-    except Held as problem:
-        _hold(problem.message)
-        row.update(failure=problem.message[:500], retry_at=now() + RETRY)
+        _rests_until = None
     except PortalError as problem:
-        logger.warning("audit_not_published", extra={"code": problem.code})
-        row.update(failure=told(problem)[:500], retry_at=now() + RETRY)
+        _rests_until = now() + RETRY
+        row.update(failure=told(problem)[:500])
+        if isinstance(problem, Held):
+            _hold(problem.message)
+        else:
+            logger.warning("audit_not_published", extra={"code": problem.code})
     finally:
         Publication.objects.release(Publication.ONLY, fence=fence)
 
 
-def _publish(row: QuerySet[Publication]) -> None:
+_rests_until: datetime | None = None
+
+
+def rests() -> bool:
+    """Whether this process failed to publish a moment ago."""
+    return _rests_until is not None and _rests_until > now()
+
+
+def _publish(row: QuerySet[Publication]) -> bool:
+    """Whether all is where it belongs, the copy elsewhere as well."""
     found = None
     remove_stale_locks(git_dir())
-    away = _look_elsewhere_once()
-    if away is not None and newest() is None:
-        raise away  # the log may be there and not here: another one is not begun
+    if not _look_elsewhere_once(row) and newest() is None:
+        return False  # the log may be there and not here: another one is not begun
     for _ in range(ROUNDS):
         found = advance()
         if found is None:
-            return
+            return False
         row.update(size=found.size, root=found.checkpoint.root.hex(), commit=found.commit, published_at=now())
         if not AuditHead.objects.filter(pk=AuditHead.ONLY, seq__gt=found.size).exists():
             break
     failpoint("K16P")
-    if away is not None:
-        raise away
-    row.update(pushed=_copied(found) if found else "")
+    pushed = _ask(row, partial(_copied, found)) if found and settings.PORTAL_AUDIT_REMOTE else ""
+    return pushed is not None and row.update(pushed=pushed) == 1
+
+
+def _ask(row: QuerySet[Publication], question: Callable[[], str]) -> str | None:
+    """What the copy elsewhere answers; ``None`` if it does not, or did not a moment ago: the log here goes on without it.
+
+    While one publisher asks no second one does, however long that takes.
+    """
+    due = row.filter(Q(retry_at__isnull=True) | Q(retry_at__lte=now()))
+    if not due.update(retry_at=now() + 2 * timedelta(seconds=installation.limits().push_seconds)):
+        return None
+    try:
+        answer = question()
+    except Held:
+        row.update(retry_at=now() + RETRY)
+        raise
+    except PortalError as problem:
+        logger.warning("audit_not_copied", extra={"code": problem.code})
+        row.update(retry_at=now() + RETRY, failure=told(problem)[:500])
+        return None
+    row.update(retry_at=None)
+    return answer
 
 
 def told(problem: PortalError) -> str:
@@ -176,21 +205,21 @@ def open_log(*, judged: bool = True) -> None:
 _has_looked = False
 
 
-def _look_elsewhere_once() -> PortalError | None:
+def _look_elsewhere_once(row: QuerySet[Publication]) -> bool:
     """Before this process publishes anything: is the copy ahead, because a data directory was restored together with its database?
 
-    Why that cannot be told; it holds up nothing here.
+    False where that cannot be told.
     """
     global _has_looked  # noqa: PLW0603  # one look a process, as in ``published``
-    if not _has_looked:
-        try:
-            open_log()
-        except Held:
-            raise
-        except PortalError as problem:
-            return problem
-        _has_looked = True
-    return None
+    if not settings.PORTAL_AUDIT_REMOTE or _has_looked:
+        return True
+    _has_looked = _ask(row, _looked) is not None
+    return _has_looked
+
+
+def _looked() -> str:
+    open_log()
+    return newest() or ""
 
 
 def _next(tree: Tree, end: int, name: str, *, parent: str, anew: bool = False) -> Published:

@@ -12,10 +12,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.audit.checkpoints import Checkpoint
-from apps.audit.jobs import logs_due
 from apps.audit.models import AuditEntry, AuditHead, Publication
 from apps.audit.published import REF
-from apps.audit.publishing import begin_anew
+from apps.audit.publishing import begin_anew, publish
 from apps.core.errors import Unavailable
 from apps.vcs.drafting import create_bare
 from tests.support.git import GitRepo
@@ -64,19 +63,32 @@ def test_a_copy_that_was_away_is_brought_up_later(place, copy):
 
 def test_a_host_that_does_not_answer_keeps_one_publisher_busy_and_no_second_one(place, copy, monkeypatch):
     acts(2)
-    looked = []
+    asked = []
 
     def silent(*_: Any, **__: Any) -> str:
+        asked.append(True)
         Publication.objects.update(lease_until=None)  # it takes longer than a lease
-        looked.append(logs_due(1))
+        publish()
         raise Unavailable("git_timeout", "The host did not answer.")
 
     with monkeypatch.context() as patched:
         patched.setattr("apps.audit.publishing.remotes.remote_tip", silent)
         turn()
-    assert looked == [[]]
+    assert len(asked) == 1
     again()
     assert checkpoints(copy) == checkpoints(place)
+
+
+def test_the_log_here_goes_on_while_the_copy_is_away(place, copy):
+    acts(2)
+    turn()
+    copy.rename(copy.with_name("away"))
+    for _ in range(3):
+        acts(1)
+        assert turn()
+        assert "no Git repository" in Publication.objects.get().failure
+    assert not turn(), "the copy is asked later"
+    assert [checkpoint.size for checkpoint in checkpoints(place)] == [2, 3, 4, 5]
 
 
 def test_who_lost_the_data_directory_goes_on_with_the_copy(place, copy):

@@ -27,6 +27,7 @@ def publish_here(settings: Any, place: Path, monkeypatch: pytest.MonkeyPatch) ->
     settings.PORTAL_DATA_DIR = place
     monkeypatch.setattr(published, "_is_current", False)
     monkeypatch.setattr(publishing, "_has_looked", False)
+    monkeypatch.setattr(publishing, "_rests_until", None)
     monkeypatch.setattr(jobs, "_has_looked", False)
 
 
@@ -36,6 +37,7 @@ def acts(count: int, said: str = "act") -> list[AuditEntry]:
 
 
 def again() -> None:
+    """Once more, without the time between two tries."""
     Publication.objects.update(retry_at=None)
     publish()
 
