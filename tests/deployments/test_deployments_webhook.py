@@ -342,3 +342,43 @@ def test_names_and_links_that_repeat_a_secret_are_masked(delivery: Delivery) -> 
     step_engine()
     [step] = queries.steps_of(row)
     assert SECRET not in step.name + step.link + str(texts(row))
+
+
+def test_logs_of_a_run_have_a_bound_and_its_end_is_taken_without_them(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.deployments.services.reporting.MOST_LOGGED", 10)
+    row = running(delivery)
+    report(row, "m1", status="running", steps=[{"name": "apply", "status": "running", "log": "123456\n"}])
+    with pytest.raises(Conflict, match="Nothing of this report was taken: send it without `log`") as refused:
+        report(row, "m2", status="succeeded", steps=[{"name": "apply", "status": "succeeded", "log": "7890"}])
+    assert refused.value.code == "too_much_log"
+    report(row, "m2", status="succeeded", steps=[{"name": "apply", "status": "succeeded"}])
+    assert until(row, "succeeded").status == "succeeded"
+
+
+def test_after_the_last_report_that_is_taken_the_end_still_is(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.deployments.services.reporting.MOST_REPORTS", 2)
+    row = running(delivery)
+    for message in ("m1", "m2"):
+        report(row, message, status="running")
+    with pytest.raises(Conflict, match="only its end is still taken"):
+        report(row, "m3", status="running")
+    report(row, "m4", status="failed", text="The quota is used up.")
+    assert until(row, "failed").problem == "The quota is used up."
+
+
+def test_no_receiver_makes_more_steps_than_a_report_may_have(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.deployments.dispatchers.webhook.MOST_STEPS", 3)
+    row = running(delivery)
+    for first in range(3):
+        names = [f"step {number}" for number in range(first * 2, first * 2 + 2)]
+        report(row, f"m{first}", status="running", steps=[{"name": name, "status": "running"} for name in names])
+        step_engine()
+    report(row, "m9", status="succeeded")
+    until(row, "succeeded")
+    assert [step.name for step in queries.steps_of(row)] == ["step 0", "step 1", "step 2"]

@@ -21,6 +21,8 @@ from apps.repositories.forges.signatures import standard_signature
 
 DEFAULT_TIMEOUT = 3600.0
 ENDED = {"succeeded", "failed", "cancelled"}
+MOST_STEPS = 200
+"""Of one report, and of all of a run; names beyond them are passed over."""
 STEP_STATES = {"waiting": StepState.WAITING, "running": StepState.RUNNING}
 
 
@@ -122,6 +124,8 @@ def _progress(run: Run) -> Progress:
     text = ""
     for report in run.reports:
         for told in _steps_in(report):
+            if told["name"] not in steps and len(steps) >= MOST_STEPS:
+                continue
             steps[told["name"]] = _step(told, steps.get(told["name"]))
         text = str(report.get("text", "")) or text
         status = str(report.get("status", ""))

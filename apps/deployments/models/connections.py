@@ -58,6 +58,8 @@ class Report(models.Model):
     attempt = models.ForeignKey("Attempt", on_delete=models.PROTECT, related_name="reports")
     message_id = models.CharField(max_length=200)
     body = models.JSONField()
+    logged = models.PositiveIntegerField(default=0)
+    """Characters of log in it."""
     received_at = models.DateTimeField()
 
     class Meta:

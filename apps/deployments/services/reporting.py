@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Sum
 
 from apps.audit import services as audit
 from apps.audit.actors import Actor
@@ -14,15 +15,18 @@ from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, NotAllowed
 from apps.core.text import require_storable
 from apps.core.work import request_work
+from apps.deployments.dispatchers.webhook import ENDED, MOST_STEPS
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Attempt, Connection, Deployment, Report
 from apps.deployments.queries.connections import outside_of
 from apps.repositories.forges.signatures import is_standard_signed
 
 MAX_REPORT = 1024 * 1024
-MAX_STEPS = 200
 LONGEST_ID = 200
 MOST_REPORTS = 2000
+"""Of one attempt, and one more that ends it."""
+MOST_LOGGED = 32 * 1024 * 1024
+"""Characters of the logs of one attempt: whoever follows it reads them all."""
 STATUSES = ("running", "succeeded", "failed", "cancelled")
 STEP_STATUSES = ("waiting", *STATUSES)
 
@@ -86,14 +90,34 @@ def _require_this_run(attempt: Attempt, report: Mapping[str, Any]) -> None:
         raise Conflict("other_run", message)
     if attempt.ended_at is not None and deployment.status != Status.UNKNOWN:
         raise Conflict("over", f"{deployment.label} has {deployment.status} already. This report changes nothing.")
-    if attempt.reports.count() >= MOST_REPORTS:
-        raise Conflict("too_many_reports", f"A run may have {MOST_REPORTS:,} reports. Send fewer, with more in each.")
+    ends = report["status"] in ENDED
+    if attempt.reports.count() >= MOST_REPORTS and not ends:
+        message = (
+            f"A run may have {MOST_REPORTS:,} reports; only its end is still taken. Send fewer, with more in each."
+        )
+        raise Conflict("too_many_reports", message)
+    more, before = _logged(report), attempt.reports.aggregate(total=Sum("logged"))["total"] or 0
+    if more and before + more > MOST_LOGGED:
+        message = (
+            f"The logs of a run may have {MOST_LOGGED // 1024 // 1024} MB together. Nothing of this report was taken: "
+            "send it without `log`, and its steps and status will be."
+        )
+        raise Conflict("too_much_log", message)
+
+
+def _logged(report: Mapping[str, Any]) -> int:
+    return sum(len(step["log"]) for step in report["steps"])
 
 
 def _write(attempt: Attempt, connection: Connection, message_id: str, report: dict[str, Any]) -> Report:
     deployment = attempt.deployment
     row = Report.objects.create(
-        connection=connection, attempt=attempt, message_id=message_id, body=report, received_at=now()
+        connection=connection,
+        attempt=attempt,
+        message_id=message_id,
+        body=report,
+        logged=_logged(report),
+        received_at=now(),
     )
     Deployment.objects.filter(pk=deployment.pk, status=Status.RUNNING).update(check_at=now())
     request_work("deployments.follow", deployment.pk)
@@ -124,8 +148,8 @@ def _read(body: bytes) -> dict[str, Any]:
     if not isinstance(found.get("key"), str):
         raise InvalidInput("bad_report", "A report names the `key` that the request had.", field="key")
     steps = found.get("steps") or []
-    if not isinstance(steps, list) or len(steps) > MAX_STEPS:
-        raise InvalidInput("bad_report", f"`steps` is a list of at most {MAX_STEPS}.", field="steps")
+    if not isinstance(steps, list) or len(steps) > MOST_STEPS:
+        raise InvalidInput("bad_report", f"`steps` is a list of at most {MOST_STEPS}.", field="steps")
     return {
         "key": found["key"],
         "status": found["status"],
