@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Error, Locator, Page, Response, expect
@@ -122,7 +123,7 @@ class Person:
 
     def watch(self, selector: str, text: str | re.Pattern[str]) -> None:
         """Wait until the page shows it, without loading it again."""
-        self.page.evaluate("window.neverLoadedAgain = true")
+        self.evaluate("window.neverLoadedAgain = true")
         expect(self.page.locator(selector).first).to_contain_text(text, timeout=SECONDS * 2000)
         assert self.page.evaluate("window.neverLoadedAgain"), "the page was loaded again"
 
@@ -131,6 +132,17 @@ class Person:
         assert not self.complaints.found, f"{self.name}'s pages complained: {self.complaints.found}"
 
     # ------------------------------------------------------------------------------------------------- waiting
+    def evaluate(self, script: str) -> Any:
+        """Asked once more if the page was just being left: a slow machine is still loading the next one."""
+        for _ in range(3):
+            self.page.wait_for_load_state("load")
+            try:
+                return self.page.evaluate(script)
+            except Error as error:
+                if "context was destroyed" not in str(error):
+                    raise
+        raise AssertionError(f"{self.page.url} is left again and again")
+
     def _loads(self, act: Callable[[], object]) -> None:
         """Act, and wait for the page that comes of it."""
         with self.page.expect_navigation(wait_until="load"):
@@ -208,17 +220,8 @@ class ByKeyboard(Person):
         return now
 
     def _focused_now(self) -> dict[str, str] | None:
-        """Asked once more if the page was just being left: a slow machine is still loading the next one."""
-        for _ in range(3):
-            self.page.wait_for_load_state("load")
-            try:
-                now: dict[str, str] | None = self.page.evaluate(FOCUSED)
-            except Error as error:
-                if "context was destroyed" not in str(error):
-                    raise
-            else:
-                return now
-        raise AssertionError(f"{self.page.url} is left again and again")
+        now: dict[str, str] | None = self.evaluate(FOCUSED)
+        return now
 
     def _tab_to(self, name: str | re.Pattern[str] | None, *tags: str, kind: str = "") -> dict[str, str]:
         """Press Tab until the focus is on it; every stop on the way must be visible."""
