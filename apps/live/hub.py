@@ -72,8 +72,9 @@ class Topic:
         self.feed: asyncio.Task[None] | None = None
 
     def ring(self) -> None:
-        """Thread-safe: there is news, read it from the database."""
-        self.loop.call_soon_threadsafe(self.bell.set)
+        """Thread-safe: there is news, read it from the database; nothing where the loop has ended."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self.bell.set)
 
 
 class Hub:
@@ -92,7 +93,7 @@ class Hub:
         with self._lock:
             self._remember(name, time.monotonic())
             topic = self._topics.get(name)
-            if topic is not None and not topic.loop.is_closed():
+            if topic is not None:
                 topic.ring()
 
     def ring_all(self) -> None:
@@ -100,8 +101,7 @@ class Hub:
         with self._lock:
             self._whole_since = time.monotonic()
             for topic in self._topics.values():
-                if not topic.loop.is_closed():
-                    topic.ring()
+                topic.ring()
 
     def may_have_rung(self, name: str, within: float) -> bool:
         """Whether ``name`` had news in the last ``within`` seconds, as far as this process can know: a doubt is a yes."""

@@ -15,18 +15,16 @@ from hashlib import sha256
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from apps.audit import services as audit
-from apps.audit.actors import Actor
 from apps.core.clock import now
 from apps.core.errors import InvalidInput, NotAllowed, PortalError, Unavailable
 from apps.core.text import require_storable
-from apps.core.work import request_work
 from apps.deployments.dispatchers.flux import commit_in, title_of
 from apps.deployments.dispatchers.remote import mapping, moment, plain
 from apps.deployments.dispatchers.words import said
 from apps.deployments.lifecycle import Status
-from apps.deployments.models import Attempt, Connection, Deployment, Report
+from apps.deployments.models import Attempt, Connection, Report
 from apps.deployments.queries.connections import outside_of
+from apps.deployments.services.reporting import look_again
 from apps.deployments.transitions import say
 from apps.repositories.forges.signatures import is_hex_signed
 from apps.vcs.history import is_known_ancestor
@@ -127,23 +125,13 @@ def _tell(attempt: Attempt, connection: Connection, heard: Heard, digest: str) -
                 connection=connection, attempt=attempt, message_id=message_id, body={"event": text}, received_at=now()
             )
             say(deployment, f"Flux says of {heard.title}: {text}", attempt=attempt.number)
-            Deployment.objects.filter(pk=deployment.pk, status=Status.RUNNING).update(check_at=now())
-            request_work("deployments.follow", deployment.pk)
-            _record(deployment, connection, heard)
+            look_again(
+                deployment,
+                connection,
+                "deployment.event_heard",
+                summary=f"{connection.name} told of {deployment.label}: an event of {heard.title}",
+                data={"object": heard.title, "revision": plain(heard.revision, 200)},
+            )
     except IntegrityError:  # the same event, at the same moment
         return False
     return True
-
-
-def _record(deployment: Deployment, connection: Connection, heard: Heard) -> None:
-    audit.record(
-        Actor.outside(connection.name, issuer="connection"),
-        "deployment.event_heard",
-        target=deployment.label,
-        repository=deployment.environment.repository.name,
-        change=deployment.change.number,
-        environment=deployment.environment.name,
-        deployment=deployment.number,
-        summary=f"{connection.name} told of {deployment.label}: an event of {heard.title}",
-        data={"object": heard.title, "revision": plain(heard.revision, 200)},
-    )

@@ -110,7 +110,6 @@ def _logged(report: Mapping[str, Any]) -> int:
 
 
 def _write(attempt: Attempt, connection: Connection, message_id: str, report: dict[str, Any]) -> Report:
-    deployment = attempt.deployment
     row = Report.objects.create(
         connection=connection,
         attempt=attempt,
@@ -119,20 +118,29 @@ def _write(attempt: Attempt, connection: Connection, message_id: str, report: di
         logged=_logged(report),
         received_at=now(),
     )
+    summary = f"{connection.name} reported of {attempt.deployment.label}: {report['status']}"
+    data = {"status": report["status"], "message_id": message_id}
+    look_again(attempt.deployment, connection, "deployment.reported", summary=summary, data=data)
+    return row
+
+
+def look_again(
+    deployment: Deployment, connection: Connection, action: str, *, summary: str, data: dict[str, Any]
+) -> None:
+    """Wake who follows the run, because ``connection`` spoke of it, and record that. Inside the caller's transaction."""
     Deployment.objects.filter(pk=deployment.pk, status=Status.RUNNING).update(check_at=now())
     request_work("deployments.follow", deployment.pk)
     audit.record(
         Actor.outside(connection.name, issuer="connection"),
-        "deployment.reported",
+        action,
         target=deployment.label,
         repository=deployment.environment.repository.name,
         change=deployment.change.number,
         environment=deployment.environment.name,
         deployment=deployment.number,
-        summary=f"{connection.name} reported of {deployment.label}: {report['status']}",
-        data={"status": report["status"], "message_id": message_id},
+        summary=summary,
+        data=data,
     )
-    return row
 
 
 def _read(body: bytes) -> dict[str, Any]:
