@@ -21,13 +21,7 @@ from apps.vcs.pool import DEFAULT_POOL
 from tests.support.git import GitRepo
 from tests.support.publishing import acts, again, checkpoints, publish_here, tamper, turn
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def place(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    publish_here(settings, tmp_path / "data", monkeypatch)
-    return tmp_path / "data" / "audit.git"
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("place")]
 
 
 @pytest.fixture

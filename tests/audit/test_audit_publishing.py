@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,13 +24,7 @@ from apps.vcs import gateway
 from tests.support.git import GitRepo
 from tests.support.publishing import acts, again, checkpoints, forget, publish_here, tamper, turn
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def place(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    publish_here(settings, tmp_path / "data", monkeypatch)
-    return tmp_path / "data" / "audit.git"
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("place")]
 
 
 def test_what_is_recorded_is_published_once_and_every_checkpoint_follows_from_the_one_before(place):

@@ -17,17 +17,11 @@ from apps.audit.published import REF, signer
 from apps.audit.recovery import start_over, take_back
 from apps.audit.tlog import ENTRIES, Tree, entries_in, leaf_hash, tile_path
 from tests.support.git import GitRepo
-from tests.support.publishing import acts, forget, publish_here, turn
+from tests.support.publishing import acts, forget, turn
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("place")]
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "verify_published_log.py"
 ORIGIN = "127.0.0.1:8000/audit"
-
-
-@pytest.fixture(autouse=True)
-def place(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    publish_here(settings, tmp_path / "data", monkeypatch)
-    return tmp_path / "data" / "audit.git"
 
 
 def checked(place: Path, *kept: Path, key: str = "") -> tuple[int, str]:
