@@ -213,6 +213,19 @@
     }
   }, 1000);
 
+  /* What has the focus stays in sight, whatever grows above it: browsers hold a page still only where it is scrolled already. */
+  let kept = null;
+  const isInSight = (element) => { const { top, bottom } = element.getBoundingClientRect(); return bottom > 0 && top < innerHeight; };
+  const isFocused = (element) => element === document.activeElement && element !== document.body;
+  document.addEventListener("htmx:before:swap", () => {
+    const focused = document.activeElement;
+    if (isFocused(focused) && isInSight(focused)) kept = focused;
+  });
+  const keep = () => requestAnimationFrame(() => {
+    if (kept && isFocused(kept) && !isInSight(kept)) kept.scrollIntoView({ block: "nearest" });
+    kept = null; /* where somebody scrolls after it is their own affair */
+  });
+
   start();
-  document.addEventListener("htmx:after:swap", () => { start(); tell(); });
+  document.addEventListener("htmx:after:swap", () => { keep(); start(); tell(); });
 })();

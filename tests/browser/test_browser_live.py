@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.browsing import SECONDS, Person
 from tests.support.git import GitRepo
@@ -80,6 +80,40 @@ def test_queue_and_header_follow_what_others_do_and_typing_is_left_alone(
     ]  # fmt: skip
     assert alice.page.evaluate("window.neverLoadedAgain")
     assert bob.page.evaluate("window.neverLoadedAgain")
+
+
+def test_what_has_the_focus_stays_in_sight_when_the_head_grows(
+    arrives: Callable[..., Person], repository: Callable[..., GitRepo], portal: PortalServer
+) -> None:
+    repository("live-focus", FILES, live={"app/values.yaml": "replicas: 2\n"})
+    number = proposed(portal, "live-focus", "live", "A head that grows")
+    page = arrives("alice").page
+    page.goto(f"/changes/{number}/")
+    kind = page.locator("#new-kind")
+    bottom = kind.evaluate("(select) => select.getBoundingClientRect().bottom + scrollY")
+    page.set_viewport_size({"width": 1280, "height": int(bottom) + 40})
+    assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto", (
+        "nobody waits for a glide"
+    )
+    kind.focus()
+    assert page.evaluate("scrollY") == 0, "where nothing is scrolled, a browser holds nothing still by itself"
+
+    def taller(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace("</h1>", "<br>·" * 20 + "</h1>"))
+
+    page.route("**/_header/", taller)
+    stay(page)
+    approve(portal, number)
+    expect(page.locator("h1")).to_contain_text("·", timeout=LONG)
+    expect(kind).to_be_focused()
+    expect(kind).to_be_in_viewport()
+    assert page.evaluate("scrollY") > 0
+    page.evaluate("scrollTo(0, 0)")
+    portal.api("bob").post(f"/changes/{number}/threads/", {"body": "Why two?", "kind": "question"}, status=201)
+    expect(page.locator("#threads")).to_contain_text("Why two?", timeout=LONG)
+    page.wait_for_timeout(1500)
+    assert page.evaluate("scrollY") == 0, "who scrolled away is not taken back"
 
 
 def test_rows_do_not_move_under_the_focus(

@@ -212,7 +212,7 @@ class ByKeyboard(Person):
     def _focused(self) -> dict[str, str] | None:
         """What has the focus, once scrolling to it has ended."""
         now = self._focused_now()
-        for _ in range(10):
+        for _ in range(40):
             if now is None or not now["hidden"]:
                 break
             self.page.wait_for_timeout(50)
