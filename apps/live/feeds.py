@@ -80,19 +80,23 @@ class Feed:
                 await asyncio.sleep(1.0)
 
     async def _spread(self, topic: Topic, last: int, *, rung: bool) -> int:
-        """Send what is new to everybody who may still see it; returns the new position."""
+        """Send what is new to everybody who may still see it; returns the new position.
+
+        One visit of another thread for a message: at twenty lines a second the visits are what a viewer waits for.
+        What is written after the last read rings again, so a message that is not full is the last one.
+        """
         present = {mailbox.user_id for mailbox in topic.mailboxes}
-        allowed = await in_thread(self.allowed)(present)
-        sent = False
-        while True:
-            frame = await in_thread(self.read)(last)
-            if frame is None:
-                break
-            last, sent = frame.last, True
-            _put(topic, allowed, frame)
-        if not sent:
+        allowed, frame = await in_thread(self._news)(present, last)
+        if frame is None:
             _put(topic, allowed, notice(self.kind) if rung and self.kind else Frame(beat(last)))
+        while frame is not None:
+            last = frame.last
+            _put(topic, allowed, frame)
+            frame = await in_thread(self.read)(last) if frame.more else None
         return last
+
+    def _news(self, present: set[int], last: int) -> tuple[set[int], Frame | None]:
+        return self.allowed(present), self.read(last)
 
 
 def _put(topic: Topic, allowed: set[int], frame: Frame) -> None:

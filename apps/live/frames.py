@@ -13,7 +13,7 @@ from apps.presentation.deployment_events import events_body
 def events_frame(deployment_id: int, after: int) -> Frame | None:
     """The next events behind ``after`` as one frame; ``None`` when there is none."""
     body = events_body(deployment_id, after)
-    return None if body is None else Frame(encode(body), body["seq"])
+    return None if body is None else Frame(encode(body), body["seq"], more=body["more"])
 
 
 def notice(kind: str) -> Frame:

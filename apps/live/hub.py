@@ -24,10 +24,11 @@ REMEMBERED_SECONDS = 120.0
 @dataclass(frozen=True, slots=True)
 class Frame:
     """Encoded once, shared by all sockets. ``last`` is the number of its newest event (0: a notice);
-    ``close`` is a close code instead of content."""
+    ``more``: it is full, so the next is to be read at once; ``close`` is a close code instead of content."""
 
     text: str = ""
     last: int = 0
+    more: bool = False
     close: int = 0
 
 

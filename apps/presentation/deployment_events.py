@@ -43,8 +43,12 @@ def events_behind(deployment_id: int, after: int) -> list[DeploymentEvent]:
 
 
 def events_body(deployment_id: int, after: int) -> dict[str, Any] | None:
-    """``{"type": "events", "seq": last, "events": [...]}`` behind ``after``; ``None`` when there is nothing new."""
+    """``{"type": "events", "seq": last, "more": …, "events": [...]}`` behind ``after``; ``None`` when there is nothing new.
+
+    ``more``: the message is full, so there may be more behind it.
+    """
     rows = events_behind(deployment_id, after)
     if not rows:
         return None
-    return {"type": "events", "seq": rows[-1].seq, "events": [event_json(row) for row in rows]}
+    more = len(rows) == BATCH or sum(len(row.text) for row in rows) >= BATCH_CHARACTERS
+    return {"type": "events", "seq": rows[-1].seq, "more": more, "events": [event_json(row) for row in rows]}

@@ -177,7 +177,12 @@
         const answer = await fetch(`${feed.poll}?after=${feed.seq}`, { headers: { Accept: "application/json" }, redirect: "manual" });
         if (answer.type === "opaqueredirect") return stop(feed, 4401);
         if (answer.status === 404) return stop(feed, 4404);
-        if (answer.ok && feed.poller) receive(feed, await answer.json());
+        const frame = answer.ok && await answer.json();
+        if (!frame || !feed.poller) return;
+        receive(feed, frame);
+        if (!frame.more) return;
+        clearTimeout(feed.poller); /* the answer was full: what is left needs no pause */
+        feed.poller = setTimeout(ask, 0);
       } catch { /* the next time may succeed; meanwhile the page says how old it is */ }
     };
     feed.poller = setTimeout(ask, 0);

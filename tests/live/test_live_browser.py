@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import pairwise
 
 from django.db import connections
 from playwright.sync_api import expect
@@ -81,6 +82,18 @@ def test_without_sockets_the_page_asks_every_few_seconds(scene: Scene):
     scene.write(2)
     expect(page.locator(".ll")).to_have_count(9, timeout=20_000)
     assert page.evaluate(LINES) == ids(1, 9)
+
+
+def test_a_page_that_asks_does_not_pause_between_answers_that_are_full(scene: Scene):
+    page = scene.open(NO_SOCKETS)
+    expect(page.locator("#freshness")).to_have_attribute("data-state", "live", timeout=20_000)
+    asked: list[float] = []
+    page.on("request", lambda request: asked.append(time.monotonic()) if "after=" in request.url else None)
+    for _ in range(12):
+        scene.write(200, text="y" * 300)  # 60 KB each: an answer ends after 256
+    expect(page.locator(f"#step-apply-L{12 * 200}")).to_be_attached(timeout=60_000)
+    pauses = [later - earlier for earlier, later in pairwise(asked)]
+    assert any(pause < 3 for pause in pauses), f"five seconds between two answers although the first was full: {pauses}"
 
 
 def test_a_lost_role_is_told_and_nothing_is_called_live_any_more(scene: Scene):

@@ -12,7 +12,7 @@ import pytest
 from apps.core.errors import NotVisible
 from apps.deployments.models import Deployment
 from apps.presentation import log_pages
-from apps.presentation.deployment_events import events_behind, events_body
+from apps.presentation.deployment_events import BATCH, events_behind, events_body
 from apps.presentation.log_html import log_rows, step_anchor
 from apps.presentation.log_pages import piece_of, step_logs
 from tests.support.delivery import Delivery, pipeline
@@ -126,9 +126,23 @@ def test_messages_end_before_they_become_too_large(row: Deployment):
         log_event(row, first, 200, text="y" * 250)
     row.refresh_from_db()
     seen = 0
-    batches = []
+    full = []
     while rows := events_behind(row.pk, seen):
-        batches.append(len(rows))
+        body = events_body(row.pk, seen)
+        assert body is not None
+        full.append(body["more"])
         seen = rows[-1].seq
     assert seen == row.last_event
-    assert len(batches) > 1
+    assert len(full) > 1
+    assert full == [True] * (len(full) - 1) + [False]
+
+
+def test_a_message_with_as_many_events_as_it_takes_says_that_there_may_be_more(row: Deployment):
+    for number in range(1, BATCH + 1):  # the deployment has one event already
+        log_event(row, number, 1)
+    first = events_body(row.pk, 0)
+    assert first is not None
+    assert (len(first["events"]), first["more"]) == (BATCH, True)
+    rest = events_body(row.pk, first["seq"])
+    assert rest is not None
+    assert (len(rest["events"]), rest["more"]) == (1, False)
