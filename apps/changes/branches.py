@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from apps.changes.snapshots import Snapshot
-from apps.core.errors import Conflict, InvalidInput
+from apps.core.errors import Conflict, InvalidInput, Unavailable
 from apps.repositories.models import Repository
 from apps.repositories.queries import is_usable_name, nearest_branches, tip
 from apps.repositories.services import synchronise
@@ -29,16 +29,19 @@ class Pair:
     tip: str
 
 
-def look(repository: Repository) -> None:
+def look(repository: Repository) -> bool:
     """See what was pushed a moment ago, so that a change starts from the present tips.
 
-    A remote that does not answer is no obstacle: then the last recorded state counts.
+    A remote that does not answer is no obstacle: then the last recorded state counts. ``False``: it was not seen,
+    so nobody knows of a branch that is not recorded whether it exists.
     """
     _await_others(repository)
     repository.refresh_from_db()
-    if repository.sync_problem.get("code", REFUSED) == REFUSED:  # all other branches are still followed
-        synchronise(repository.pk)
-        repository.refresh_from_db()
+    if repository.sync_problem.get("code", REFUSED) != REFUSED:
+        return False
+    looked = synchronise(repository.pk)  # also where some branches are refused: all others are followed
+    repository.refresh_from_db()
+    return looked
 
 
 def _await_others(repository: Repository) -> None:
@@ -69,9 +72,19 @@ def check_name(name: str, field: str) -> str:
     return wanted
 
 
-def existing(repository: Repository, name: str, field: str) -> str:
-    """The recorded tip of branch ``name``; ``InvalidInput unknown_branch`` with the nearest names."""
+def existing(repository: Repository, name: str, field: str, *, looked: bool = True) -> str:
+    """The recorded tip of branch ``name``; ``InvalidInput unknown_branch`` with the nearest names.
+
+    ``looked`` as :func:`look` says; where it is not so, ``Unavailable not_looked`` instead.
+    """
     oid = tip(repository, name)
+    if not oid and not looked:
+        why = repository.sync_problem.get("message") or "Another look at it takes long."
+        raise Unavailable(
+            "not_looked",
+            f"The portal could not look at the Git host of {repository.name} just now, and has not seen a branch '{name}' "
+            f"before. {why} It looks again by itself; if the branch was pushed just now, try again in a moment.",
+        )
     if not oid:
         near = nearest_branches(repository, name)
         hint = f" Did you mean {', '.join(near)}?" if near else ""
@@ -85,21 +98,21 @@ def existing(repository: Repository, name: str, field: str) -> str:
     return oid
 
 
-def resolve_target(repository: Repository, target: str) -> tuple[str, str]:
-    """Name and tip of the target branch (default: the repository's own)."""
+def resolve_target(repository: Repository, target: str, *, looked: bool = True) -> tuple[str, str]:
+    """Name and tip of the target branch (default: the repository's own); ``looked`` as :func:`look` says."""
     name = check_name(target or repository.default_branch, "target_branch")
-    return name, existing(repository, name, "target_branch")
+    return name, existing(repository, name, "target_branch", looked=looked)
 
 
-def resolve_pair(repository: Repository, source: str, target: str) -> Pair:
-    """Both branches exist and differ."""
+def resolve_pair(repository: Repository, source: str, target: str, *, looked: bool) -> Pair:
+    """Both branches exist and differ; ``looked`` as :func:`look` says."""
     source = check_name(source, "source_branch")
-    name, oid = resolve_target(repository, target)
+    name, oid = resolve_target(repository, target, looked=looked)
     if source == name:
         raise InvalidInput(
             "same_branch", f"A change goes from one branch to another; both are '{name}'.", field="source_branch"
         )
-    return Pair(source, name, existing(repository, source, "source_branch"), oid)
+    return Pair(source, name, existing(repository, source, "source_branch", looked=looked), oid)
 
 
 def require_something(snapshot: Snapshot, source: str, target: str) -> None:

@@ -32,10 +32,10 @@ def attach_branch(actor: User, *, change: ChangeRequest, source_branch: str, dra
     """
     access.require_visible(access.can_attach(actor, change))
     event = Event.ATTACH_DRAFT if draft else Event.ATTACH
-    branches.look(change.repository)
+    looked = branches.look(change.repository)
     change.refresh_from_db()
     status = next_status(change.status, event)
-    pair = branches.resolve_pair(change.repository, source_branch, change.target_branch)
+    pair = branches.resolve_pair(change.repository, source_branch, change.target_branch, looked=looked)
     require_free_pair(change, change.repository_id, pair.source, pair.target)
     branches.require_something(
         take(change.repository.mirror_path, head=pair.head, target=pair.tip), pair.source, pair.target

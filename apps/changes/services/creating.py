@@ -40,7 +40,7 @@ def create_change(
 
     Guarantees: change, first revision, pins, contributors and audit entry exist together or not at all;
     numbers have no gaps. Errors: 422 ``bad_title``, ``bad_branch_name``, ``unknown_branch``,
-    ``same_branch``, ``nothing_to_merge``; 409 ``branch_pair_taken``, ``unrelated_histories``.
+    ``same_branch``, ``nothing_to_merge``; 409 ``branch_pair_taken``, ``unrelated_histories``; 503 ``not_looked``.
     """
     repositories.require(actor, repository, WRITE if source_branch.strip() else ASK)
     title, description = check_title(title), check_description(description)
@@ -53,8 +53,8 @@ def create_change(
 def _open(
     actor: User, repository: Repository, title: str, description: str, source: str, target: str, *, draft: bool
 ) -> ChangeRequest:
-    branches.look(repository)
-    pair = branches.resolve_pair(repository, source, target)
+    looked = branches.look(repository)
+    pair = branches.resolve_pair(repository, source, target, looked=looked)
     require_free_pair(None, repository.pk, pair.source, pair.target)
     snapshot = take(repository.mirror_path, head=pair.head, target=pair.tip)
     branches.require_something(snapshot, pair.source, pair.target)

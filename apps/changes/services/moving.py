@@ -74,9 +74,9 @@ def reopen(actor: User, *, change: ChangeRequest) -> ChangeRequest:
         return change
     _require_not_adopted(change)
     status = next_status(change.status, Event.REOPEN)
-    branches.look(change.repository)
+    looked = branches.look(change.repository)
     head, columns = _reopened_head(change)
-    target, oid = branches.resolve_target(change.repository, change.target_branch)
+    target, oid = branches.resolve_target(change.repository, change.target_branch, looked=looked)
     require_free_pair(change, change.repository_id, change.source_branch, target)
     snapshot = prepare(change, head=head, target=oid)
     entry = Entry("change.reopened", f"{actor.username} reopened {change.label}")
@@ -99,9 +99,9 @@ def retarget(actor: User, *, change: ChangeRequest, target_branch: str) -> Chang
     _begin(change, access.can_retarget(actor, change))
     require_following(change)
     _require_not_adopted(change)
-    branches.look(change.repository)
+    looked = branches.look(change.repository)
     change.refresh_from_db()
-    target, oid = branches.resolve_target(change.repository, target_branch)
+    target, oid = branches.resolve_target(change.repository, target_branch, looked=looked)
     if target == change.target_branch:
         raise InvalidInput("same_branch", f"{change.label} already goes to {target}.", field="target_branch")
     if target == change.source_branch:
