@@ -140,7 +140,7 @@ def ensure_package(package: str, commands: tuple[str, ...], what: str) -> None:
 
 
 def pytest(marks: str, paths: list[str], env: dict[str, str], *, parallel: bool = True) -> int:
-    command = [sys.executable, "-m", "pytest", "-m", marks, *paths]
+    command = [sys.executable, "-m", "pytest", "-m", marks, *paths, "--durations=20"]
     if parallel:
         command[3:3] = ["-n", os.environ.get("TEST_WORKERS", "2"), "--dist", "loadgroup"]
     print(f"\n== pytest -m '{marks}'", flush=True)
