@@ -18,7 +18,6 @@ from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E40
 from django.conf import settings  # noqa: E402
 
 from apps.deployments.dispatchers.staying import stay_for_steps  # noqa: E402
-from apps.live.relay import Listener  # noqa: E402
 from apps.live.routing import websocket_urlpatterns  # noqa: E402
 from apps.operations import draining, observing  # noqa: E402
 from apps.operations.probes import Probes  # noqa: E402
@@ -28,12 +27,18 @@ from gitops_portal.handler import PortalHandler  # noqa: E402
 Message = MutableMapping[str, Any]
 
 
+def _relay() -> Any:
+    from apps.live.relay import Listener  # loaded only where it is configured
+
+    return Listener()
+
+
 async def lifespan(
     _scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
 ) -> None:
     """Start the engine with the server and stop it cleanly; killed uncleanly, its leases expire."""
     engine = Engine() if settings.PORTAL_ENGINE == "embedded" else None
-    relay = Listener() if settings.REDIS_URL else None
+    relay = _relay() if settings.REDIS_URL else None
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":

@@ -14,7 +14,7 @@ from typing import Any
 
 import dj_database_url
 
-from gitops_portal import caches, env, logs, traces
+from gitops_portal import env, logs, traces
 from gitops_portal.secret_key import load_audit_key, load_secret_key
 from gitops_portal.sign_in import *  # noqa: F403  # the sign-in settings are one page of their own
 
@@ -201,6 +201,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 
 CACHES: dict[str, Any]
 if REDIS_URL:
+    from gitops_portal import caches  # every start of a process is faster where there is no Redis
+
     _REDIS = {"LOCATION": REDIS_URL, "OPTIONS": caches.SHORT}
     CACHES = {
         "default": {"BACKEND": "gitops_portal.caches.SharedCache", **_REDIS},

@@ -1,4 +1,4 @@
-"""Notices between processes: one Redis channel when Redis is configured, else this process only.
+"""Notices between processes: one Redis channel. Without Redis nothing loads this, and notices stay in their process.
 
 A notice carries a topic name and nothing else; whoever hears it reads the rows. Redis keeps no
 notices, so wherever one may have been lost, everything is rung: by a listener whose
@@ -27,10 +27,9 @@ DEAD_MILLISECONDS = 15_000
 log = structlog.get_logger(__name__)
 
 
-def ring(topic: str) -> None:
-    """Tell every process that ``topic`` has news; never raises, never waits long."""
-    hub.ring(topic)
-    if settings.REDIS_URL and not _publish(topic):
+def send(topic: str) -> None:
+    """Tell the other processes that ``topic`` has news; never raises, never waits long."""
+    if not _publish(topic):
         _owed.owe()
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
+
 from apps.changes.signals import change_changed
 from apps.deployments.signals import deployment_event, environment_changed
-from apps.live.relay import ring
+from apps.live.hub import hub
 from apps.reviews.signals import attention_changed, verdict_changed
 
 
@@ -25,6 +27,15 @@ def queue_topic(user_id: int) -> str:
 BOARD_TOPIC = "board"
 DESK_TOPIC = "desk"
 """Nothing happens on it: a socket that only carries its person's own notices."""
+
+
+def ring(topic: str) -> None:
+    """Tell every process that ``topic`` has news; never raises, never waits long."""
+    hub.ring(topic)
+    if settings.REDIS_URL:
+        from apps.live import relay  # loaded only where it is configured
+
+        relay.send(topic)
 
 
 def on_deployment_event(sender: Any, *, deployment_id: int, **_facts: Any) -> None:

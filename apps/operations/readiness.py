@@ -9,7 +9,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 
-import redis
 import structlog
 from django.conf import settings
 from django.db import close_old_connections, connection
@@ -44,6 +43,8 @@ def _migrations() -> str:
 
 def _cache() -> str:
     """Redis, for cache, notices and wake-ups. Away is said and is no reason to leave: the portal goes on without it."""
+    import redis  # loaded only where it is configured
+
     try:
         with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1) as client:
             client.ping()

@@ -34,8 +34,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalServer]:
     """A served portal in which the demo story was told; repositories below ``data_dir/remotes`` can be connected."""
     data = tmp_path_factory.mktemp("portal") / "data"
     server = PortalServer(data, local_dirs=[data])
-    data.mkdir()
-    server.manage("migrate", "--verbosity", "0")
+    server.migrate()
     server.manage("demo", "--if-empty")
     server.manage("demo", "--guard")  # as `make run` does: every merge of the stories goes through the hook
     server.serve()

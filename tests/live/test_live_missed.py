@@ -140,7 +140,7 @@ def test_who_could_not_send_a_notice_says_so_as_soon_as_it_can(monkeypatch: pyte
         subscription.subscribe(relay.CHANNEL)
         subscription.get_message(timeout=2)
         for number in range(5):
-            relay.ring(f"change.{number}")
+            relay.send(f"change.{number}")
         assert subscription.get_message(timeout=1) is None
         monkeypatch.setattr(relay, "_client", lambda: client)
         message = subscription.get_message(timeout=5)

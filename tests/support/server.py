@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,14 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@cache
+def _migrated() -> Path:
+    place = Path(tempfile.mkdtemp(prefix="portal-migrated-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    PortalServer(place, local_dirs=[]).manage("migrate", "--verbosity", "0")
+    return place / "portal.sqlite3"
 
 
 class PortalServer:
@@ -56,9 +68,16 @@ class PortalServer:
         return self._process.pid
 
     def start(self) -> PortalServer:
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        self.manage("migrate", "--verbosity", "0")
+        self.migrate()
         return self.serve()
+
+    def migrate(self) -> None:
+        """All tables, in a copy of one SQLite file that was migrated for all servers of this process."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        if self.environment.get("DATABASE_URL"):
+            self.manage("migrate", "--verbosity", "0")
+        else:
+            shutil.copy(_migrated(), self.data_dir)
 
     def serve(self) -> PortalServer:
         """Start the server process and wait until it answers."""

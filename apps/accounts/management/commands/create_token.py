@@ -5,16 +5,17 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from apps.accounts.queries import user_by_handle
 from apps.accounts.scopes import SCOPES
 from apps.accounts.services import create_token
 from apps.accounts.services.tokens import DEFAULT_DAYS
+from apps.core.command import PortalCommand
 from apps.core.errors import PortalError
 
 
-class Command(BaseCommand):
+class Command(PortalCommand):
     help = "Create an API token and print it. Without --scope it may do all that the person may do."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

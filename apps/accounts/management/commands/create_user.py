@@ -9,13 +9,14 @@ from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from apps.accounts.services import create_user
+from apps.core.command import PortalCommand
 from apps.core.errors import PortalError
 
 
-class Command(BaseCommand):
+class Command(PortalCommand):
     help = "Create a local account. The first administrator is made like this: create_user NAME --administrator."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

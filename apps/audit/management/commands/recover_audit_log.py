@@ -5,16 +5,17 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from apps.audit.models import AuditHead
 from apps.audit.published import Held
 from apps.audit.publishing import open_log, publish, told
 from apps.audit.recovery import start_over, take_back
+from apps.core.command import PortalCommand
 from apps.core.errors import PortalError
 
 
-class Command(BaseCommand):
+class Command(PortalCommand):
     help = "Append the entries that the published log has and the database has forgotten. Stop the portal first."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

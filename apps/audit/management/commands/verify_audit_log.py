@@ -6,9 +6,8 @@ import re
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from apps.audit.verification import verify
+from apps.core.command import PortalCommand
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -18,7 +17,7 @@ def printable(text: str) -> str:
     return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-class Command(BaseCommand):
+class Command(PortalCommand):
     help = "Check the hash chain of the audit log. Exit status 0: it holds. 1: it does not."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

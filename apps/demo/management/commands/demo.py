@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from apps.accounts.models import User
+from apps.core.command import PortalCommand
 from apps.demo.cast import CAST, PASSWORD
 from apps.demo.guard import guard
 from apps.demo.story import tell
 
 
-class Command(BaseCommand):
+class Command(PortalCommand):
     help = "Fill an empty portal with the demo organisation (people, a Git repository, changes, deployments)."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

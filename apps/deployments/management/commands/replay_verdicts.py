@@ -5,13 +5,14 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from apps.changes.models import ChangeRequest
+from apps.core.command import PortalCommand
 from apps.deployments.queries.verdicts import past_verdicts
 
 
-class Command(BaseCommand):
+class Command(PortalCommand):
     help = (
         "Judge every recorded gate again from its stored facts and rules. Exit status 0: all are equal. 1: one is not."
     )

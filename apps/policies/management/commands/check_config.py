@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from apps.core.command import PortalCommand
 from apps.policies.codeowners import LOCATIONS, parse_bytes
 from apps.policies.config import Problem, has_errors, parse_portal_yaml
 from apps.policies.config.effects import MODULE_SUFFIX
@@ -15,7 +16,7 @@ from apps.policies.reading import PORTAL_PATH, located_modules
 from apps.policies.rego.modules import MOST_BYTES, modules_of
 
 
-class Command(BaseCommand):
+class Command(PortalCommand):
     help = "Check a portal.yaml, a CODEOWNERS file, or both of a checked-out repository, with its modules of Rego."
 
     def add_arguments(self, parser: CommandParser) -> None:

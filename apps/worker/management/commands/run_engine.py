@@ -7,8 +7,9 @@ import threading
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
+from apps.core.command import PortalCommand
 from apps.deployments.dispatchers.staying import stay_for_steps
 from apps.vcs.version import require_git
 from apps.worker.dispatching import SweepingDispatcher
@@ -16,7 +17,7 @@ from apps.worker.embedded import Engine
 from apps.worker.signals import engine_process_started
 
 
-class Command(BaseCommand):
+class Command(PortalCommand):
     help = "Do the background work of the portal until stopped (SIGTERM, Ctrl+C). Any number may run side by side."
 
     def add_arguments(self, parser: CommandParser) -> None:
