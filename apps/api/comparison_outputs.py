@@ -97,7 +97,7 @@ class EnvironmentsComparedOut(Out):
 class CellOut(Out):
     environment = string()
     sync = word(("up_to_date", "behind", "never_deployed"))
-    health = word(("not_checked", "deploying", "unknown", "deploy_failed", "frozen"))
+    health = word(("not_checked", "was_healthy", "deploying", "unknown", "deploy_failed", "frozen"))
     since = maybe_moment()
     deployment = maybe_number()
     behind = whole()

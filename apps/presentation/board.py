@@ -265,7 +265,7 @@ def _sync(place: Place) -> str:
 
 
 def _health(place: Place, *, is_frozen: bool) -> tuple[str, str, Deployment | None, datetime | None]:
-    """The word, what follows it, of which deployment it speaks, and since when. No check says more, so none says "healthy"."""
+    """The word, what follows it, of which deployment it speaks, and since when. Nobody looks at health later, so it is always told of when."""
     active, last = place.active, place.last
     if active is not None:
         is_unknown = active.status == Status.UNKNOWN
@@ -274,6 +274,8 @@ def _health(place: Place, *, is_frozen: bool) -> tuple[str, str, Deployment | No
         return "deploy_failed", last.label, last, last.ended_at
     if is_frozen:
         return FROZEN, "", None, None
+    if place.was_healthy and place.live is not None:
+        return "was_healthy", "", place.live, None
     return "not_checked", "", None, None
 
 

@@ -56,7 +56,7 @@ def public_status(page: StatusPage) -> PublicStatus:
 
 
 def _state(health: str, *, is_live: bool) -> str:
-    if health != "not_checked":
+    if health not in {"not_checked", "was_healthy"}:
         return health
     return "live" if is_live else "never_deployed"
 

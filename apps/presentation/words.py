@@ -135,7 +135,8 @@ ENVIRONMENT: dict[str, Word] = {
     "compared_unknown": _unknown("Reason not known"),
     "secret_differs": Word("lock", "Secret differs", "warn"),
     "never_deployed": _neutral("Never deployed"),
-    "not_checked": _unknown("Not checked"),
+    "was_healthy": Word("check-circle", "Healthy when deployed", "neu"),
+    "not_checked": _unknown("Health not checked"),
 }
 
 RENDERING: dict[str, Word] = {

@@ -21,7 +21,7 @@ def test_acceptance_35_the_board_says_in_words_what_is_known_and_grey_what_is_no
     page.goto(f"{portal.url}/environments/")
     staging, production = (page.locator(f"#env-{name}-harbour-web") for name in ("staging", "production"))
     expect(staging).to_contain_text("Up to date")
-    expect(staging.locator(".st--neu", has_text="Not checked")).to_be_visible()
+    expect(staging.locator(".st--neu", has_text="Health not checked")).to_be_visible()
     expect(production).to_contain_text("Behind by")
     expect(production).to_contain_text("Drift: never checked")
     expect(page.locator("#board .st--ok")).to_have_count(0)

@@ -17,6 +17,8 @@ from apps.deployments import queries, services
 from apps.deployments.dispatchers import Outside, Progress, ResourceState, RunState
 from apps.deployments.health import read_check
 from apps.deployments.models import Attempt, Deployment
+from apps.deployments.queries.board import Asked
+from apps.presentation.board import board_page
 from tests.support.delivery import Delivery, run_jobs, run_until_idle
 from tests.support.outside import step_engine
 from tests.support.serving import serving
@@ -88,8 +90,8 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Moves the portal's clock on."""
     moved = {"by": timedelta(0)}
     real = clock.now
-    for module in ("apps.deployments.jobs.health", "apps.deployments.jobs.following", "apps.deployments.jobs.starting"):
-        monkeypatch.setattr(f"{module}.now", lambda: real() + moved["by"])
+    for module in ("jobs.health", "jobs.following", "jobs.starting", "transitions.ending"):
+        monkeypatch.setattr(f"apps.deployments.{module}.now", lambda: real() + moved["by"])
 
     def go(seconds: float) -> None:
         moved["by"] += timedelta(seconds=seconds)
@@ -129,6 +131,30 @@ def test_a_deployment_has_succeeded_only_when_its_checks_held_long_enough(
     assert (apply.status, answers.name, answers.status, answers.lines) == ("succeeded", "answers", "succeeded", 1)
     row.environment.refresh_from_db()
     assert row.environment.live_commit == row.commit
+
+
+@pytest.mark.django_db
+def test_the_board_calls_healthy_what_its_checks_held_for_and_nothing_else(
+    tmp_path: Path, site: Site, later: Any
+) -> None:
+    row = watched(delivery := start(tmp_path, site))
+
+    def word() -> str:
+        cells = [cell for line in board_page(delivery.people.bob, Asked()).rows for cell in line.cells if cell]
+        return next(cell.health for cell in cells if cell.environment.pk == row.environment_id)
+
+    assert word() == "deploying"
+    for _ in range(7):
+        later(10)
+        look(row)
+    assert (row.status, word()) == ("succeeded", "was_healthy")
+    attempt = Attempt.objects.get(deployment=row)
+    assert attempt.ended_at is not None
+    too_late = (attempt.ended_at - timedelta(seconds=59)).isoformat()  # as where a person decided before they had held
+    Attempt.objects.update(health={**attempt.health, "good_since": too_late})
+    assert word() == "not_checked"
+    Attempt.objects.update(health={**attempt.health, "good_since": ""})
+    assert word() == "not_checked"
 
 
 @pytest.mark.django_db

@@ -33,7 +33,7 @@ def delivery(tmp_path: Path) -> Delivery:
 
 def test_the_board_says_two_words_in_every_cell_and_never_that_something_is_healthy(delivery: Delivery) -> None:
     html = client_of(delivery.people.bob).get("/environments/").content.decode()
-    for words in ("Up to date", "Behind by 1 change", "Deploy failed", "Not checked", "Drift: never checked"):
+    for words in ("Up to date", "Behind by 1 change", "Deploy failed", "Health not checked", "Drift: never checked"):
         assert words in html
     board = html[html.index('id="board"') :]
     assert "Healthy" not in board

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast
 
 from apps.accounts.models import User
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
-from apps.deployments.models import Deployment, Environment
+from apps.deployments.models import Attempt, Deployment, Environment
 from apps.repositories.models import Repository
 
 ROWS = 25
@@ -69,7 +70,8 @@ class BoardRows:
 class Place:
     """What the ledger knows of one environment: what is live, what holds the lock, what waits, and what ended last.
 
-    ``behind``: how many changes were due here after what is live, and are not here.
+    ``behind``: how many changes were due here after what is live, and are not here. ``was_healthy``: the checks after the run
+    of what is live held as long as ``portal.yaml`` asks; nobody has looked since.
     """
 
     environment: Environment
@@ -78,6 +80,7 @@ class Place:
     pending: tuple[Deployment, ...]
     last: Deployment | None
     behind: int
+    was_healthy: bool
 
 
 def environments_of(user: User) -> QuerySet[Environment]:
@@ -146,7 +149,7 @@ def _deployments(*statuses: str) -> Exists:
 
 
 def _ended() -> QuerySet[Deployment]:
-    rows = Deployment.objects.filter(environment=OuterRef("pk"), ended_at__isnull=False)
+    rows = Deployment.objects.filter(environment=OuterRef("pk"))
     return rows.order_by("-number")
 
 
@@ -180,7 +183,7 @@ def _services(environments: list[Environment], asked: Asked, keys: set[int] | No
 
 
 def places_of(environments: Iterable[Environment]) -> dict[int, Place]:
-    """What is known of these environments, by key; four queries."""
+    """What is known of these environments, by key; five queries at most."""
     keys = {row.pk for row in environments}
     found = {
         row.pk: row
@@ -194,6 +197,7 @@ def places_of(environments: Iterable[Environment]) -> dict[int, Place]:
         under_way.setdefault(deployment.environment_id, []).append(deployment)
     last = _last_ended(keys)
     behind = _behind(keys)
+    healthy = _were_healthy([row.live_deployment for row in found.values() if row.live_deployment])
     return {
         pk: Place(
             environment=row,
@@ -202,6 +206,7 @@ def places_of(environments: Iterable[Environment]) -> dict[int, Place]:
             pending=tuple(one for one in under_way.get(pk, ()) if one.status == Status.PENDING),
             last=last.get(pk),
             behind=behind.get(pk, 0),
+            was_healthy=row.live_deployment_id in healthy,
         )
         for pk, row in found.items()
     }
@@ -211,6 +216,21 @@ def _last_ended(keys: set[int]) -> dict[int, Deployment]:
     newest = Environment.objects.filter(pk__in=keys).annotate(last=Subquery(_ended().values("pk")[:1]))
     rows = Deployment.objects.filter(pk__in=newest.values("last")).select_related("change")
     return {row.environment_id: row for row in rows}
+
+
+def _were_healthy(live: Iterable[Deployment]) -> set[int]:
+    """Those whose checks decided that they succeeded; not those of which a person decided it before they had held."""
+    watched = {row.pk: row.plan["health"]["for_seconds"] for row in live if row.plan.get("health")}
+    if not watched:
+        return set()
+    attempts = Attempt.objects.filter(deployment__in=watched, outcome=str(Status.SUCCEEDED), ended_at__isnull=False)
+    return {
+        key
+        for key, health, ended_at in attempts.values_list("deployment", "health", "ended_at")
+        if ended_at is not None
+        and (good := health.get("good_since"))
+        and datetime.fromisoformat(good) + timedelta(seconds=watched[key]) <= ended_at
+    }
 
 
 def _behind(keys: set[int]) -> dict[int, int]:
