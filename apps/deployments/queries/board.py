@@ -149,7 +149,7 @@ def _deployments(*statuses: str) -> Exists:
 
 
 def _ended() -> QuerySet[Deployment]:
-    rows = Deployment.objects.filter(environment=OuterRef("pk"))
+    rows = Deployment.objects.filter(environment=OuterRef("pk"), ended_at__isnull=False)
     return rows.order_by("-number")
 
 
@@ -223,7 +223,7 @@ def _were_healthy(live: Iterable[Deployment]) -> set[int]:
     watched = {row.pk: row.plan["health"]["for_seconds"] for row in live if row.plan.get("health")}
     if not watched:
         return set()
-    attempts = Attempt.objects.filter(deployment__in=watched, outcome=str(Status.SUCCEEDED), ended_at__isnull=False)
+    attempts = Attempt.objects.filter(deployment__in=watched, outcome=str(Status.SUCCEEDED))
     return {
         key
         for key, health, ended_at in attempts.values_list("deployment", "health", "ended_at")
