@@ -89,10 +89,10 @@ def test_a_hostile_pattern_and_text_take_a_time_that_grows_with_the_text_alone(p
     took = []
     for size in (100_000, 400_000):
         text = piece * (size // len(piece))
-        began = time.perf_counter()
+        began = time.thread_time()
         redact_text(text, own)
         own.hides(text)
-        took.append(time.perf_counter() - began)
+        took.append(time.thread_time() - began)
     assert took[1] < 2, took
     assert took[1] < 12 * took[0] + 0.05, took
 
