@@ -72,19 +72,26 @@ def check_name(name: str, field: str) -> str:
     return wanted
 
 
-def existing(repository: Repository, name: str, field: str, *, looked: bool = True) -> str:
-    """The recorded tip of branch ``name``; ``InvalidInput unknown_branch`` with the nearest names.
+def seen(repository: Repository, name: str, field: str, *, looked: bool) -> str:
+    """The recorded tip of branch ``name``, or the empty string where the host has none. ``looked`` as :func:`look` says.
 
-    ``looked`` as :func:`look` says; where it is not so, ``Unavailable not_looked`` instead.
+    Where it is not so, a branch that is not recorded is worth a look whatever came of the last one; ``Unavailable
+    not_looked`` when that fails too.
     """
     oid = tip(repository, name)
+    if oid or looked:
+        return oid
+    looked = synchronise(repository.pk)
+    repository.refresh_from_db()
+    oid = tip(repository, name)
     if not oid and not looked:
-        why = repository.sync_problem.get("message") or "Another look at it takes long."
-        raise Unavailable(
-            "not_looked",
-            f"The portal could not look at the Git host of {repository.name} just now, and has not seen a branch '{name}' "
-            f"before. {why} It looks again by itself; if the branch was pushed just now, try again in a moment.",
-        )
+        raise _not_looked(repository, name, field)
+    return oid
+
+
+def existing(repository: Repository, name: str, field: str, *, looked: bool = True) -> str:
+    """The recorded tip of branch ``name``; ``InvalidInput unknown_branch`` with the nearest names. Else as :func:`seen`."""
+    oid = seen(repository, name, field, looked=looked)
     if not oid:
         near = nearest_branches(repository, name)
         hint = f" Did you mean {', '.join(near)}?" if near else ""
@@ -96,6 +103,16 @@ def existing(repository: Repository, name: str, field: str, *, looked: bool = Tr
             nearest=near,
         )
     return oid
+
+
+def _not_looked(repository: Repository, name: str, field: str) -> Unavailable:
+    problem = repository.sync_problem
+    why = problem["message"] if problem.get("code", REFUSED) != REFUSED else "Another look at it takes long."
+    message = (
+        f"The portal has not seen a branch '{name}' in {repository.name}, and could not look at its Git host just now. "
+        f"{why} When that is over, try again."
+    )
+    return Unavailable("not_looked", message, fields={field: message})
 
 
 def resolve_target(repository: Repository, target: str, *, looked: bool = True) -> tuple[str, str]:

@@ -85,18 +85,27 @@ class Feed:
         One visit of another thread for a message: at twenty lines a second the visits are what a viewer waits for.
         What is written after the last read rings again, so a message that is not full is the last one.
         """
-        present = {mailbox.user_id for mailbox in topic.mailboxes}
-        allowed, frame = await in_thread(self._news)(present, last)
-        if frame is None:
-            _put(topic, allowed, notice(self.kind) if rung and self.kind else Frame(beat(last)))
-        while frame is not None:
+        asked = _present(topic)
+        allowed, frame = await in_thread(self._news)(asked, last)
+        while True:
+            while came := _present(topic) - asked:  # while we read
+                asked |= came
+                allowed |= await in_thread(self.allowed)(came)
+            if frame is None:
+                _put(topic, allowed, notice(self.kind) if rung and self.kind else Frame(beat(last)))
+                return last
             last = frame.last
             _put(topic, allowed, frame)
-            frame = await in_thread(self.read)(last) if frame.more else None
-        return last
+            if not frame.more:
+                return last
+            frame = await in_thread(self.read)(last)
 
     def _news(self, present: set[int], last: int) -> tuple[set[int], Frame | None]:
         return self.allowed(present), self.read(last)
+
+
+def _present(topic: Topic) -> set[int]:
+    return {mailbox.user_id for mailbox in topic.mailboxes}
 
 
 def _put(topic: Topic, allowed: set[int], frame: Frame) -> None:

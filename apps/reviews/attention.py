@@ -149,18 +149,8 @@ def _called(origin: str, kind: str) -> Callable[[TurnFacts], Found]:
     return rule
 
 
-def asked_to_write(why: str) -> Turn:
-    """The turn of somebody who was asked to write a change."""
-    return Turn(Kind.WRITE, f"You are asked to write it: {why}")
-
-
-def asked_to_review(why: str) -> Turn:
-    """The turn of somebody who was asked to review a change."""
-    return Turn(Kind.REVIEW, f"{why[:1].upper()}{why[1:]}")
-
-
 def _asked_to_write(facts: TurnFacts) -> Found:
-    return ((user, asked_to_write(why)) for user, why in facts.writers.items())
+    return ((user, Turn(Kind.WRITE, f"You are asked to write it: {why}")) for user, why in facts.writers.items())
 
 
 def _to_be_triaged(facts: TurnFacts) -> Found:
@@ -188,7 +178,7 @@ def _lost_their_approval(facts: TurnFacts) -> Found:
 
 
 def _asked_to_review(facts: TurnFacts) -> Found:
-    return ((row.user, asked_to_review(row.reason)) for row in _wanted_reviewers(facts) if not row.lost)
+    return ((row.user, Turn(Kind.REVIEW, row.reason)) for row in _wanted_reviewers(facts) if not row.lost)
 
 
 def _owner(facts: TurnFacts) -> Found:

@@ -62,7 +62,7 @@ def _reviewers(change: ChangeRequest, verdict: PolicyVerdict) -> Iterator[AskedR
     objections = _objections(change)
     asked = Assignment.objects.filter(change=change, duty=Assignment.Duty.REVIEW, ended_at=None)
     reasons: dict[int, tuple[str, str]] = {
-        pk: (name, reason)
+        pk: (name, f"{reason[:1].upper()}{reason[1:]}")
         for pk, name, reason in asked.order_by("pk").values_list("user_id", "user__username", "reason")
     }
     for standing in standings.values():

@@ -82,6 +82,8 @@
   const stop = (feed, code) => {
     feed.ended = true;
     clearTimeout(feed.watch);
+    clearTimeout(feed.poller);
+    feed.poller = 0;
     const [text, word, url] = FINAL[code];
     const box = document.createElement("div"), body = document.createElement("div"), link = document.createElement("a");
     box.className = "alert-box alert-box--warn";
@@ -167,23 +169,28 @@
     feed.socket = socket;
   };
 
+  const askOnce = async (feed) => {
+    const signal = AbortSignal.timeout(4 * POLL);
+    const answer = await fetch(`${feed.poll}?after=${feed.seq}`, { headers: { Accept: "application/json" }, redirect: "manual", signal });
+    if (answer.type === "opaqueredirect") stop(feed, 4401);
+    else if (answer.status === 404) stop(feed, 4404);
+    if (!answer.ok) return false;
+    const frame = await answer.json();
+    if (feed.poller && !feed.ended) receive(feed, frame);
+    return frame.more === true;
+  };
+
   /* No socket: ask every five seconds until one opens. */
   const poll = (feed) => {
     if (feed.poller || feed.ended) return;
+    const chain = feed.chain = {}; /* one after the other: a late answer begins no second row of questions */
     const ask = async () => {
-      feed.poller = setTimeout(ask, POLL);
-      if (!feed.poll) return catchUp(feed);
+      let more = false; /* the answer was full: what is left needs no pause */
       try {
-        const answer = await fetch(`${feed.poll}?after=${feed.seq}`, { headers: { Accept: "application/json" }, redirect: "manual" });
-        if (answer.type === "opaqueredirect") return stop(feed, 4401);
-        if (answer.status === 404) return stop(feed, 4404);
-        const frame = answer.ok && await answer.json();
-        if (!frame || !feed.poller) return;
-        receive(feed, frame);
-        if (!frame.more) return;
-        clearTimeout(feed.poller); /* the answer was full: what is left needs no pause */
-        feed.poller = setTimeout(ask, 0);
+        if (feed.poll) more = await askOnce(feed);
+        else catchUp(feed);
       } catch { /* the next time may succeed; meanwhile the page says how old it is */ }
+      if (feed.poller && feed.chain === chain && !feed.ended) feed.poller = setTimeout(ask, more ? 0 : POLL);
     };
     feed.poller = setTimeout(ask, 0);
   };
@@ -220,14 +227,19 @@
 
   /* What has the focus stays in sight, whatever grows above it: browsers hold a page still only where it is scrolled already. */
   let kept = null;
-  const isInSight = (element) => { const { top, bottom } = element.getBoundingClientRect(); return bottom > 0 && top < innerHeight; };
+  const barsEnd = () => Math.max(0, ...[...document.querySelectorAll(".top, .thing-head")].filter((bar) => getComputedStyle(bar).position !== "static").map((bar) => bar.getBoundingClientRect().bottom));
+  const isInSight = (element) => { const { top, bottom } = element.getBoundingClientRect(); return bottom > barsEnd() && top < innerHeight - 8; };
   const isFocused = (element) => element === document.activeElement && element !== document.body;
   document.addEventListener("htmx:before:swap", () => {
     const focused = document.activeElement;
     if (isFocused(focused) && isInSight(focused)) kept = focused;
   });
   const keep = () => requestAnimationFrame(() => {
-    if (kept && isFocused(kept) && !isInSight(kept)) kept.scrollIntoView({ block: "nearest" });
+    if (kept && isFocused(kept) && !isInSight(kept)) {
+      kept.scrollIntoView({ block: "nearest" });
+      const covered = barsEnd() + 8 - kept.getBoundingClientRect().top; /* a head that is taller than the room kept for it */
+      if (covered > 0) scrollBy(0, -covered);
+    }
     kept = null; /* where somebody scrolls after it is their own affair */
   });
 

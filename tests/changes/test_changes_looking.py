@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from apps.changes import branches
-from apps.changes.services import create_change
-from apps.core.errors import InvalidInput, Unavailable
+from apps.changes.services import create_change, reopen, withdraw
+from apps.core.errors import Conflict, InvalidInput, Unavailable
 from apps.repositories.models import Repository
-from apps.repositories.services import synchronise
 from tests.support.people import cast
 from tests.support.repositories import branch_with, connected
 
@@ -45,7 +45,7 @@ def test_who_looks_just_now_is_waited_for_and_then_it_is_looked_again(looked_at,
 def test_nobody_waits_for_ever_and_the_answer_says_what_to_do(looked_at, monkeypatch):
     alice, repository, _ = looked_at
     monkeypatch.setattr(branches, "LONGEST_WAIT", 0.1)
-    with pytest.raises(Unavailable, match=r"takes long.*try again in a moment") as refused:
+    with pytest.raises(Unavailable, match=r"takes long.*try again") as refused:
         create_change(alice, repository=repository, title="Pushed just now", source_branch="just-now")
     assert refused.value.code == "not_looked"
 
@@ -61,8 +61,27 @@ def test_a_branch_is_not_called_unknown_while_its_host_does_not_answer(looked_at
         repository.refresh_from_db()
         assert repository.sync_problem["message"] in refused.value.message
     aside.rename(host)
-    assert synchronise(repository.pk)
     assert create_change(alice, repository=repository, title="Here", source_branch="just-now").status == "in_review"
     with pytest.raises(InvalidInput, match="synchronise the repository and try again") as unknown:
         create_change(alice, repository=repository, title="Never pushed", source_branch="never")
     assert unknown.value.code == "unknown_branch"
+
+
+def test_a_branch_that_was_pushed_again_is_not_called_gone_while_its_host_does_not_answer(looked_at):
+    alice, repository, fence = looked_at
+    Repository.objects.release(repository.pk, fence=fence)
+    change = create_change(alice, repository=repository, title="Comes and goes", source_branch="just-now")
+    withdraw(alice, change=change)
+    host = Path(repository.url.removeprefix("file://"))
+    renamed = ["git", "-C", str(host), "branch", "-m"]
+    subprocess.run([*renamed, "just-now", "elsewhere"], check=True)
+    with pytest.raises(Conflict) as gone:
+        reopen(alice, change=change)
+    assert gone.value.code == "source_gone"
+    subprocess.run([*renamed, "elsewhere", "just-now"], check=True)
+    host.rename(aside := host.with_suffix(".away"))
+    with pytest.raises(Unavailable) as refused:
+        reopen(alice, change=change)
+    assert refused.value.code == "not_looked"
+    aside.rename(host)
+    assert reopen(alice, change=change).status == "draft"

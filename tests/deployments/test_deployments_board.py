@@ -107,6 +107,8 @@ def test_states_filter_what_the_words_say(tmp_path: Path) -> None:
     assert keys(bob, state="deploying") == []
     deployed(production, "pending", 902, change)
     assert keys(bob, state="failed") == [("infra", "shop")], "what waits has not ended, and hides nothing"
+    Deployment.objects.filter(number=902).update(status="cancelled", ended_at=now())
+    assert keys(bob, state="failed") == [("infra", "shop")], "nor does what was cancelled before anything ran"
     deployed(staging, "unknown", 901, change)
     assert keys(bob, state="unknown") == [("infra", "shop"), ("infra", "till")]
     words = {cell.environment.name: cell.health for row in board_page(bob, Asked()).rows for cell in row.cells if cell}

@@ -16,6 +16,7 @@ from apps.core import clock
 from apps.deployments import queries, services
 from apps.deployments.dispatchers import Outside, Progress, ResourceState, RunState
 from apps.deployments.health import read_check
+from apps.deployments.jobs.outcomes import lose
 from apps.deployments.models import Attempt, Deployment
 from apps.deployments.queries.board import Asked
 from apps.presentation.board import board_page
@@ -148,13 +149,26 @@ def test_the_board_calls_healthy_what_its_checks_held_for_and_nothing_else(
         later(10)
         look(row)
     assert (row.status, word()) == ("succeeded", "was_healthy")
-    attempt = Attempt.objects.get(deployment=row)
-    assert attempt.ended_at is not None
-    too_late = (attempt.ended_at - timedelta(seconds=59)).isoformat()  # as where a person decided before they had held
-    Attempt.objects.update(health={**attempt.health, "good_since": too_late})
+    Deployment.objects.filter(pk=row.pk).update(status="pending")  # as a retry that waits
     assert word() == "not_checked"
-    Attempt.objects.update(health={**attempt.health, "good_since": ""})
+    Deployment.objects.filter(pk=row.pk).update(status="succeeded")
+    Attempt.objects.update(health={**Attempt.objects.get(deployment=row).health, "good_since": ""})
     assert word() == "not_checked"
+
+
+@pytest.mark.django_db
+def test_what_a_person_decides_an_hour_after_the_last_look_is_not_called_healthy(
+    tmp_path: Path, site: Site, later: Any
+) -> None:
+    row = watched(delivery := start(tmp_path, site))
+    assert Attempt.objects.get(deployment=row).health["good_since"]
+    lose(row, row.fence, "Its worker was lost.")
+    later(3600)
+    services.resolve(delivery.people.carol, deployment=row, outcome="succeeded", reason="It answers.")
+    row.environment.refresh_from_db()
+    assert row.environment.live_deployment_id == row.pk
+    (cell,) = [cell for line in board_page(delivery.people.bob, Asked()).rows for cell in line.cells if cell]
+    assert cell.health == "not_checked"
 
 
 @pytest.mark.django_db

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -163,3 +164,30 @@ async def test_a_slow_socket_is_closed_with_1012_and_resumes_without_a_gap():
     assert sent[-1] == {"type": "websocket.close", "code": 1012}
     numbers = [int(message["text"].split()[1]) for message in sent[1:-1]]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_who_joins_while_news_is_read_gets_it_and_is_not_thrown_out():
+    begun, go_on = threading.Event(), threading.Event()
+    asked: list[set[int]] = []
+
+    def allowed(ids: set[int]) -> set[int]:
+        asked.append(set(ids))
+        return ids - {3}
+
+    def read(after: int) -> Frame | None:
+        begun.set()
+        assert go_on.wait(5)
+        return Frame(f"event {after + 1}", after + 1, more=after == 0)
+
+    feed, topic = Feed("test", allowed, read=read), Topic(asyncio.get_running_loop())
+    first, joins, stranger = Mailbox(1), Mailbox(2), Mailbox(3)
+    topic.mailboxes.add(first)
+    spread = asyncio.create_task(feed._spread(topic, 0, rung=True))
+    await until(begun.is_set)
+    topic.mailboxes |= {joins, stranger}
+    go_on.set()
+    assert await asyncio.wait_for(spread, 5) == 2
+    assert [frame.last for frame in await taken(first)] == [1, 2]
+    assert [frame.last for frame in await taken(joins)] == [1, 2]
+    assert {frame.close for frame in await taken(stranger)} == {4403}
+    assert asked == [{1}, {2, 3}]

@@ -80,34 +80,6 @@ def test_only_the_reviewer_whose_approval_was_lost_comes_back_after_a_push(deliv
     assert row.reason.startswith("Your approval of r1 no longer counts: r2 changed the source")
 
 
-def test_who_is_asked_has_it_in_the_queue_at_once_and_the_job_agrees_or_takes_it_out(delivery: Delivery) -> None:
-    people = delivery.people
-    change, net = delivery.proposed(), net_change(delivery, "net")
-    run_jobs(REFRESH)
-    first = Attention.objects.get(change=change).user
-    other = people.kim if first == people.bob else people.bob
-    services.assign(people.alice, change=change, user=other)
-    at_once = set(Attention.objects.filter(change=change).values_list("user", "kind", "reason", "since"))
-    assert (other.pk, "review", "Alice asked") in {row[:3] for row in at_once}
-    assert change.number in waiting(other)
-    run_jobs(REFRESH)
-    assert set(Attention.objects.filter(change=change).values_list("user", "kind", "reason", "since")) == at_once
-    services.assign(people.alice, change=net, user=people.bob)
-    assert net.number in waiting(people.bob)
-    run_jobs(REFRESH)
-    assert turns(net) == {"kim": "review"}, "an approval of bob brings nothing forward there"
-
-
-def test_who_is_asked_to_write_it_has_it_in_the_queue_at_once(delivery: Delivery) -> None:
-    people = delivery.people
-    request = changes.create_change(people.kim, repository=delivery.repository, title="Somebody should")
-    services.assign(people.carol, change=request, user=people.alice)
-    assert turns(request)["alice"] == "write"
-    before = list(Attention.objects.filter(user=people.alice).values_list("kind", "reason"))
-    run_jobs(REFRESH)
-    assert list(Attention.objects.filter(user=people.alice).values_list("kind", "reason")) == before
-
-
 def test_handing_over_moves_turn_and_request_to_who_can_review(delivery: Delivery) -> None:
     change = delivery.proposed()
     run_jobs(REFRESH)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+from django import forms
 from django.http import HttpResponse
 from django.test import Client
 
 from apps.audit.models import AuditEntry
 from apps.changes.models import ChangeRequest
+from apps.core.errors import Unavailable
 from apps.reviews.models import Assignment, Comment, Review, Thread
+from apps.web.forms.base import attempt
 from tests.support.repositories import branch_with, pushed
 from tests.web.conftest import World, settle
 
@@ -215,3 +219,17 @@ def test_the_address_of_a_button_opened_as_a_page_says_so(world: World, as_: Cal
     assert answer.status_code == 405
     assert answer["Allow"] == "POST"
     assert b"belongs to a button" in answer.content
+
+
+def test_a_host_that_is_away_is_told_at_the_field_where_it_is_about_one_and_nothing_typed_is_lost() -> None:
+    class Form(forms.Form):
+        branch = forms.CharField()
+
+    def away(**details: Any) -> None:
+        raise Unavailable("not_looked", "It does not answer.", **details)
+
+    form = Form({"branch": "just-now"})
+    assert attempt(form, lambda: away(fields={"branch": "It does not answer."})) is None
+    assert (form.errors["branch"], form["branch"].value()) == (["It does not answer."], "just-now")
+    with pytest.raises(Unavailable):
+        attempt(Form({"branch": "x"}), away)

@@ -75,7 +75,7 @@ def reopen(actor: User, *, change: ChangeRequest) -> ChangeRequest:
     _require_not_adopted(change)
     status = next_status(change.status, Event.REOPEN)
     looked = branches.look(change.repository)
-    head, columns = _reopened_head(change)
+    head, columns = _reopened_head(change, looked=looked)
     target, oid = branches.resolve_target(change.repository, change.target_branch, looked=looked)
     require_free_pair(change, change.repository_id, change.source_branch, target)
     snapshot = prepare(change, head=head, target=oid)
@@ -203,10 +203,10 @@ def _present_head(change: ChangeRequest) -> str:
     return (change.source_branch and tip(change.repository, change.source_branch)) or pinned
 
 
-def _reopened_head(change: ChangeRequest) -> tuple[str, dict[str, Any]]:
+def _reopened_head(change: ChangeRequest, *, looked: bool) -> tuple[str, dict[str, Any]]:
     if not change.source_branch:
         return _present_head(change), {}
-    head = tip(change.repository, change.source_branch)
+    head = branches.seen(change.repository, change.source_branch, "source_branch", looked=looked)
     if not head:
         raise Conflict(
             "source_gone",

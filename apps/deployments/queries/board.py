@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast
@@ -71,7 +72,7 @@ class Place:
     """What the ledger knows of one environment: what is live, what holds the lock, what waits, and what ended last.
 
     ``behind``: how many changes were due here after what is live, and are not here. ``was_healthy``: the checks after the run
-    of what is live held as long as ``portal.yaml`` asks; nobody has looked since.
+    of what is live held as long as ``portal.yaml`` asks, and nothing has run there since; nobody has looked since either.
     """
 
     environment: Environment
@@ -149,8 +150,9 @@ def _deployments(*statuses: str) -> Exists:
 
 
 def _ended() -> QuerySet[Deployment]:
+    """The newest first; without those that were cancelled before anything ran, which change nothing there."""
     rows = Deployment.objects.filter(environment=OuterRef("pk"), ended_at__isnull=False)
-    return rows.order_by("-number")
+    return rows.exclude(status=str(Status.CANCELLED), attempts=0).order_by("-number")
 
 
 _CONDITIONS = {
@@ -206,7 +208,9 @@ def places_of(environments: Iterable[Environment]) -> dict[int, Place]:
             pending=tuple(one for one in under_way.get(pk, ()) if one.status == Status.PENDING),
             last=last.get(pk),
             behind=behind.get(pk, 0),
-            was_healthy=row.live_deployment_id in healthy,
+            was_healthy=row.live_deployment_id in healthy
+            and (pk not in last or last[pk].pk == row.live_deployment_id)
+            and not any(one.attempts for one in under_way.get(pk, ())),
         )
         for pk, row in found.items()
     }
@@ -219,18 +223,20 @@ def _last_ended(keys: set[int]) -> dict[int, Deployment]:
 
 
 def _were_healthy(live: Iterable[Deployment]) -> set[int]:
-    """Those whose checks decided that they succeeded; not those of which a person decided it before they had held."""
+    """Those whose checks held to the end of their time; not those of which a person decided what nobody had looked at."""
     watched = {row.pk: row.plan["health"]["for_seconds"] for row in live if row.plan.get("health")}
     if not watched:
         return set()
     attempts = Attempt.objects.filter(deployment__in=watched, outcome=str(Status.SUCCEEDED))
-    return {
-        key
-        for key, health, ended_at in attempts.values_list("deployment", "health", "ended_at")
-        if ended_at is not None
-        and (good := health.get("good_since"))
-        and datetime.fromisoformat(good) + timedelta(seconds=watched[key]) <= ended_at
-    }
+    return {key for key, health in attempts.values_list("deployment", "health") if _has_held(health, watched[key])}
+
+
+def _has_held(health: dict[str, Any], seconds: int) -> bool:
+    """As ``jobs.health`` decides: everything was good for so long, and each check was asked once more at the end."""
+    if not health.get("good_since"):
+        return False
+    end = datetime.fromisoformat(health["good_since"]) + timedelta(seconds=seconds)
+    return all(datetime.fromisoformat(check["at"]) >= end for check in health["checks"].values())
 
 
 def _behind(keys: set[int]) -> dict[int, int]:

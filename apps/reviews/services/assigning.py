@@ -18,9 +18,8 @@ from apps.core.errors import Conflict, InvalidInput
 from apps.repositories import access as repositories
 from apps.reviews import access
 from apps.reviews.asking import end
-from apps.reviews.attention import asked_to_review, asked_to_write
-from apps.reviews.models import Assignment, Attention
-from apps.reviews.transitions import give_turn, mark_stale
+from apps.reviews.models import Assignment
+from apps.reviews.transitions import mark_stale
 
 
 @transaction.atomic
@@ -61,19 +60,8 @@ def assign(actor: User, *, change: ChangeRequest, user: User, reason: str = "") 
         summary=f"{actor.username} asked {user.username} to {duty} {locked.label}",
         data={"user": user.username, "duty": str(duty), "reason": row.reason},
     )
-    _give_turn(row)
     mark_stale(locked)
     return row
-
-
-def _give_turn(row: Assignment) -> None:
-    """It is in their queue at once; the next look at the change takes it out where their approval would bring nothing forward."""
-    if Attention.objects.filter(change=row.change, user=row.user).exists():
-        return
-    if row.duty == Assignment.Duty.WRITE:
-        give_turn(row.change, row.user, asked_to_write(row.reason))
-    elif row.change.status == Status.IN_REVIEW:
-        give_turn(row.change, row.user, asked_to_review(row.reason))
 
 
 @transaction.atomic

@@ -10,7 +10,7 @@ from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.reviews import access
-from apps.reviews.attention import asked_to_review
+from apps.reviews.attention import Kind, Turn
 from apps.reviews.models import Assignment, Opening
 from apps.reviews.services.recording import record_act
 from apps.reviews.transitions import end_turn, give_turn, mark_stale
@@ -35,7 +35,7 @@ def claim(actor: User, *, change: ChangeRequest) -> Assignment:
         created_at=now(),
     )
     Opening.objects.filter(change=locked, need__in=needs).delete()
-    give_turn(locked, actor, asked_to_review(reason))
+    give_turn(locked, actor, Turn(Kind.REVIEW, f"{reason[:1].upper()}{reason[1:]}"))
     record_act(actor, locked, "attention.claimed", f"claimed the review of {locked.label}", {"needs": needs})
     mark_stale(locked)
     return row

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from django import forms
 
-from apps.core.errors import InvalidInput
+from apps.core.errors import InvalidInput, Unavailable
 
 T = TypeVar("T")
 
@@ -29,7 +29,9 @@ def attempt(form: forms.Form, act: Callable[[], T]) -> T | None:
         return None
     try:
         return act()
-    except InvalidInput as problem:
+    except (InvalidInput, Unavailable) as problem:
+        if isinstance(problem, Unavailable) and "fields" not in problem.details:
+            raise
         for name, text in problem.details.get("fields", {"": problem.message}).items():
             form.add_error(name if name in form.fields else None, str(text))
         return None

@@ -205,7 +205,7 @@ def assignments(request: HttpRequest, number: int) -> HttpResponse:
         words={
             "heading": "Ask a person",
             "button": "Ask",
-            "done": "Asked. It is in that person's queue now.",
+            "done": "Asked. It comes into that person's queue where their word is needed.",
             "people": choices.people_of(number),
         },
     )
