@@ -55,6 +55,16 @@ def stay(page: Page) -> None:
     page.evaluate("window.neverLoadedAgain = true")
 
 
+def grow(page: Page, lines: int) -> None:
+    """From the next refresh on the head of the page has so many lines more."""
+
+    def taller(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace("</h1>", "<br>·" * lines + "</h1>"))
+
+    page.route("**/_header/", taller)
+
+
 def test_queue_and_header_follow_what_others_do_and_typing_is_left_alone(
     arrives: Callable[..., Person], repository: Callable[..., GitRepo], portal: PortalServer
 ) -> None:
@@ -97,12 +107,7 @@ def test_what_has_the_focus_stays_in_sight_when_the_head_grows(
     )
     kind.focus()
     assert page.evaluate("scrollY") == 0, "where nothing is scrolled, a browser holds nothing still by itself"
-
-    def taller(route: Route) -> None:
-        answer = route.fetch()
-        route.fulfill(response=answer, body=answer.text().replace("</h1>", "<br>·" * 20 + "</h1>"))
-
-    page.route("**/_header/", taller)
+    grow(page, 20)
     stay(page)
     approve(portal, number)
     expect(page.locator("h1")).to_contain_text("·", timeout=LONG)
@@ -114,6 +119,37 @@ def test_what_has_the_focus_stays_in_sight_when_the_head_grows(
     expect(page.locator("#threads")).to_contain_text("Why two?", timeout=LONG)
     page.wait_for_timeout(1500)
     assert page.evaluate("scrollY") == 0, "who scrolled away is not taken back"
+
+
+COVERED = """(link) => {
+  const box = link.getBoundingClientRect(), top = document.elementFromPoint(box.left + 5, box.top + box.height / 2);
+  return !link.contains(top);
+}"""
+
+
+def test_a_head_that_grows_does_not_cover_what_has_the_focus(
+    arrives: Callable[..., Person], repository: Callable[..., GitRepo], portal: PortalServer
+) -> None:
+    repository("live-cover", FILES, live={"app/values.yaml": "replicas: 2\n"})
+    number = proposed(portal, "live-cover", "live", "A head that covers")
+    page = arrives("alice").page
+    page.set_viewport_size({"width": 1280, "height": 400})
+    page.goto(f"/changes/{number}/")
+    link = page.get_by_role("link", name="See the changes")
+    link.focus()
+    place = (
+        "const box = link.getBoundingClientRect(), head = document.querySelector('.thing-head').getBoundingClientRect()"
+    )
+    link.evaluate(f"(link) => {{ {place}; scrollBy(0, box.top - head.bottom - 20); }}")
+    assert page.evaluate("scrollY") > 0
+    assert not link.evaluate(COVERED)
+    grow(page, 8)
+    stay(page)
+    approve(portal, number)
+    expect(page.locator("h1")).to_contain_text("·", timeout=LONG)
+    page.wait_for_timeout(500)
+    expect(link).to_be_focused()
+    assert not link.evaluate(COVERED)
 
 
 def test_rows_do_not_move_under_the_focus(
