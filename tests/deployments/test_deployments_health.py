@@ -209,6 +209,18 @@ def test_what_does_not_become_healthy_in_time_has_failed_and_is_not_live(
 
 
 @pytest.mark.django_db
+def test_a_roll_back_that_is_not_healthy_is_not_rolled_back_by_rule(tmp_path: Path, site: Site, later: Any) -> None:
+    site.answers["/healthz"] = (500, "")
+    row = watched(start(tmp_path, site, "roll-back"))
+    Deployment.objects.filter(pk=row.pk).update(kind="rollback")
+    later(301)
+    assert look(row).status == "failed"
+    assert row.problem.endswith("A roll-back is not rolled back by rule: somebody decides what to do.")
+    run_jobs("deployments.roll_back_unhealthy")
+    assert not ChangeRequest.objects.filter(kind="rollback").exists()
+
+
+@pytest.mark.django_db
 def test_by_rule_it_is_rolled_back_through_the_record_and_once(tmp_path: Path, site: Site, later: Any) -> None:
     site.answers["/healthz"] = (500, "")
     row = watched(start(tmp_path, site, "roll-back"))

@@ -11,9 +11,9 @@ from apps.audit.models import AuditEntry
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, NotAllowed
 from apps.deployments import services
-from apps.deployments.models import Deployment, EnvironmentLock
+from apps.deployments.models import Deployment, Environment, EnvironmentLock
 from apps.deployments.queries.locks import lock_of
-from apps.deployments.queries.promotion import coming_with
+from apps.deployments.queries.promotion import coming_with, promoted_at
 from tests.support.delivery import Delivery, pipeline, run_jobs, run_until_idle
 
 pytestmark = pytest.mark.django_db
@@ -79,6 +79,24 @@ def test_a_lock_is_taken_over_by_name_and_only_as_it_was_seen(delivery: Delivery
     entry = AuditEntry.objects.get(action="environment.lock_taken_over")
     assert "carol" in entry.summary
     assert entry.data["reason"] == "urgent"
+
+
+@pytest.mark.parametrize("act", ["prolong", "unlock"])
+def test_a_lock_that_was_taken_over_in_the_same_moment_is_not_ended(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    delivery.repository.roles.filter(user=delivery.people.kim).update(role="deployer")
+    carol, kim = delivery.people.carol, delivery.people.kim
+    environment = delivery.deployment(delivery.merged()).environment
+    seen = services.lock_environment(carol, environment=environment, reason="a migration")
+    taken = services.take_over_lock(kim, environment=environment, lock=seen.pk, reason="urgent")
+    monkeypatch.setattr("apps.deployments.services.locking.lock_of", lambda _: seen)  # as carol's request has read it
+    with pytest.raises(Conflict, match="not locked as it was"):
+        if act == "prolong":
+            services.lock_environment(carol, environment=environment, reason="longer")
+        else:
+            services.unlock_environment(carol, environment=environment)
+    assert lock_of(environment) == taken
 
 
 @pytest.mark.parametrize("who", ["alice", "bob", "dave", "mallory"])
@@ -189,9 +207,38 @@ def test_a_failure_in_the_environment_before_stops_the_promotion_while_it_soaks(
     delivery, row = soaking(tmp_path)
     Deployment.objects.filter(environment__name="staging").update(ended_at=now() - timedelta(minutes=31))
     other = delivery.deployment(delivery.merged("two", {"app/two.yaml": "a: 1\n"}))
-    Deployment.objects.filter(pk=other.pk).update(status="failed", ended_at=now())
+    Deployment.objects.filter(pk=other.pk).update(status="failed", attempts=1, ended_at=now())
     assert judged(row) == ["soak"]
     assert "did not succeed" in row.waits[0]["text"]
+
+
+def test_what_was_cancelled_before_it_ran_does_not_disturb_what_soaks(tmp_path: Path) -> None:
+    delivery, row = soaking(tmp_path)
+    Deployment.objects.filter(environment__name="staging").update(ended_at=now() - timedelta(minutes=31))
+    other = delivery.deployment(delivery.merged("two", {"app/two.yaml": "a: 1\n"}))
+    services.cancel(delivery.people.carol, deployment=other)
+    other.refresh_from_db()
+    assert (other.status, other.attempts) == ("cancelled", 0)
+    assert judged(row) == ["dispatching"]
+
+
+def test_a_roll_back_promotes_nothing_that_contains_what_it_undid(delivery: Delivery) -> None:
+    before = delivery.merged("before", {"app/before.yaml": "a: 1\n"})
+    bad = delivery.merged("bad", {"app/bad.yaml": "a: 1\n"})
+    on_top = delivery.merged("top", {"app/top.yaml": "a: 1\n"})
+    undoing = delivery.merged("undoing", {"app/bad.yaml": "a: 0\n"})
+    type(undoing).objects.filter(pk=undoing.pk).update(kind="rollback", rolls_back=bad)
+    staging = Environment.objects.get(name="staging")
+    Deployment.objects.filter(environment=staging).update(status="failed", attempts=1, ended_at=now())
+    done = Deployment.objects.filter(environment=staging, change=undoing)
+    done.update(status="succeeded", kind="rollback", ended_at=now())
+    production = {change.pk: delivery.deployment(change, "production") for change in (before, bad, on_top, undoing)}
+    assert promoted_at(production[bad.pk], staging) is None
+    assert promoted_at(production[on_top.pk], staging) is None, "what failed there is in it, and not in the roll-back"
+    assert promoted_at(production[before.pk], staging) is not None
+    assert promoted_at(production[undoing.pk], staging) is not None
+    done.update(kind="forward")
+    assert promoted_at(production[on_top.pk], staging) is not None
 
 
 def test_what_a_start_brings_is_everything_merged_since_what_is_live(delivery: Delivery) -> None:
@@ -221,5 +268,7 @@ def test_a_failure_in_between_starts_the_time_anew(tmp_path: Path) -> None:
     Deployment.objects.filter(environment__name="staging").update(ended_at=now() - timedelta(hours=2))
     for name, status, minutes in (("two", "failed", 20), ("three", "succeeded", 10)):
         other = delivery.deployment(delivery.merged(name, {f"app/{name}.yaml": "a: 1\n"}))
-        Deployment.objects.filter(pk=other.pk).update(status=status, ended_at=now() - timedelta(minutes=minutes))
+        Deployment.objects.filter(pk=other.pk).update(
+            attempts=1, status=status, ended_at=now() - timedelta(minutes=minutes)
+        )
     assert judged(row) == ["soak"]

@@ -175,8 +175,13 @@ def _fail(deployment: Deployment, attempt: Attempt, plan: dict[str, Any], fence:
     bad = [f"{name} {found['text']}" for name, found in attempt.health["checks"].items() if not found["is_good"]]
     why = "; ".join(bad) or "its checks held, but not long enough in one piece"
     text = f"It was applied, but is not healthy: {why}."
+    by_rule = plan["otherwise"] == "roll-back"
+    if (
+        by_rule and deployment.kind == Deployment.Kind.ROLLBACK
+    ):  # else one would bring back what the other took away, without end
+        by_rule, text = False, f"{text} A roll-back is not rolled back by rule: somebody decides what to do."
     end_deployment(deployment, Event.FAIL, text=text, problem=text, fence=fence)
-    if plan["otherwise"] == "roll-back":
+    if by_rule:
         Deployment.objects.filter(pk=deployment.pk).update(rollback_due=True)
 
 

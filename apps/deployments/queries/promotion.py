@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from django.db.models import Q
+
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
@@ -19,16 +21,26 @@ MOST_NAMED = 100
 def promoted_at(deployment: Deployment, earlier: Environment) -> datetime | None:
     """When this commit, or the first descendant of it, succeeded in ``earlier``; ``None``: never.
 
-    The look goes back over the last :data:`RECENT` successes and over all of this very commit.
+    The look goes back over the last :data:`RECENT` successes and over all of this very commit. A roll-back of what this
+    deployment contains is a descendant too, and the opposite of a success of it.
     """
     done = Deployment.objects.filter(environment=earlier, status=Status.SUCCEEDED)
     exact = done.filter(commit=deployment.commit).order_by("ended_at").values_list("ended_at", flat=True).first()
-    recent = list(done.order_by("-number").values_list("commit", "ended_at")[:RECENT])
     git_dir = deployment.environment.repository.mirror_path
+
+    def contains(descendant: str, commit: str) -> bool:
+        return descendant == commit or history.is_known_ancestor(git_dir, commit, descendant)
+
+    rows = done.order_by("-number").values_list("commit", "ended_at", "kind", "change__rolls_back__merge_commit")
+    recent: list[tuple[str, datetime | None]] = []
+    for commit, ended, kind, undone in rows[:RECENT]:
+        goes_back = kind == Deployment.Kind.ROLLBACK and commit != deployment.commit
+        if not goes_back or (undone and not contains(deployment.commit, undone)):
+            recent.append((commit, ended))
     holds: dict[str, bool] = {}
     for commit, _ in recent:
         if commit not in holds:
-            holds[commit] = commit == deployment.commit or history.is_known_ancestor(git_dir, deployment.commit, commit)
+            holds[commit] = contains(commit, deployment.commit)
     moments = [ended for commit, ended in recent if holds[commit] and ended is not None]
     return min([*moments, *([exact] if exact else [])], default=None)
 
@@ -37,9 +49,10 @@ def soak_text(earlier: Environment, since: datetime, seconds: int) -> str:
     """Why the soak time holds a deployment that succeeded in ``earlier`` at ``since``; empty when it is over.
 
     It must have stood there undisturbed: what did not succeed after it starts the time anew, and what was rolled back
-    there after it does not go on at all: a newer deployment does.
+    there after it does not go on at all: a newer deployment does. What ended before anything of it ran disturbs nothing.
     """
-    later = Deployment.objects.filter(environment=earlier, ended_at__gt=since)
+    never_ran = Q(attempts=0) & ~Q(status=Status.SUCCEEDED)
+    later = Deployment.objects.filter(environment=earlier, ended_at__gt=since).exclude(never_ran)
     undone = later.filter(kind=Deployment.Kind.ROLLBACK, status=Status.SUCCEEDED).order_by("-ended_at").first()
     if undone is not None:
         return f"{undone.label} rolled back in {earlier.name} after it; what stands there now goes on, with a newer deployment."

@@ -36,7 +36,7 @@ def lock_environment(
             held = lock_of(environment)
             if held is not None and held.holder_id != actor.pk:
                 raise _taken(held)
-            return _replace(actor, environment, reason, end, "environment.locked", "locked")
+            return _replace(actor, environment, held, reason, end, "environment.locked", "locked")
     except IntegrityError:
         held = lock_of(environment)
         if held is None:
@@ -57,9 +57,9 @@ def take_over_lock(
     rows = EnvironmentLock.objects.select_for_update(no_key=True, of=("self",)).select_related("holder")
     row = rows.filter(pk=lock, environment=environment, ended_at=None).first()
     if row is None:
-        raise Conflict("moved", f"{environment.name} is not locked as it was when you looked. Reload the page.")
+        raise _moved(environment)
     did = f"took the lock over from {row.holder.username} on"
-    return _replace(actor, environment, reason, end, "environment.lock_taken_over", did)
+    return _replace(actor, environment, row, reason, end, "environment.lock_taken_over", did)
 
 
 @transaction.atomic
@@ -70,7 +70,7 @@ def unlock_environment(actor: User, *, environment: Environment) -> None:
         access.require_lock(actor, environment)
         raise Conflict("not_locked", f"{environment.name} is not locked.")
     access.require_unlock(actor, row)
-    _end(environment)
+    _end(environment, row)
     _record(actor, environment, "environment.unlocked", "unlocked", {"holder": row.holder.username})
 
 
@@ -91,9 +91,15 @@ def _taken(held: EnvironmentLock) -> Conflict:
 
 
 def _replace(
-    actor: User, environment: Environment, reason: str, until: datetime, action: str, did: str
+    actor: User,
+    environment: Environment,
+    seen: EnvironmentLock | None,
+    reason: str,
+    until: datetime,
+    action: str,
+    did: str,
 ) -> EnvironmentLock:
-    _end(environment)
+    _end(environment, seen)
     row = EnvironmentLock.objects.create(
         environment=environment, holder=actor, reason=reason.strip(), since=now(), until=until
     )
@@ -101,8 +107,17 @@ def _replace(
     return row
 
 
-def _end(environment: Environment) -> None:
-    EnvironmentLock.objects.filter(environment=environment, ended_at=None).update(ended_at=now())
+def _end(environment: Environment, seen: EnvironmentLock | None) -> None:
+    """The lock that was ``seen`` and no other, which somebody may have taken meanwhile; without one, what has run out."""
+    rows = EnvironmentLock.objects.filter(environment=environment, ended_at=None)
+    if seen is None:
+        rows.filter(until__lte=now()).update(ended_at=now())
+    elif not rows.filter(pk=seen.pk).update(ended_at=now()):
+        raise _moved(environment)
+
+
+def _moved(environment: Environment) -> Conflict:
+    return Conflict("moved", f"{environment.name} is not locked as it was when you looked. Reload the page.")
 
 
 def _record(actor: User, environment: Environment, action: str, did: str, data: dict[str, str]) -> None:

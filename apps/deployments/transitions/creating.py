@@ -92,6 +92,7 @@ def create_deployment(
 ) -> Deployment:
     """A pending deployment of the merged change; :class:`Conflict` ``already_pending`` names the one there is."""
     require_none_under_way(change, environment)
+    audit.hold_log()  # before the number, as a landing does: in the other order the two would wait for each other
     try:
         with transaction.atomic():
             row = Deployment.objects.create(
