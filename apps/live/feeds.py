@@ -10,7 +10,7 @@ from functools import partial
 
 import structlog
 from channels.db import database_sync_to_async
-from django.db import DatabaseError
+from django.db import Error
 from django.db.models import Max, Q
 
 from apps.accounts.models import User
@@ -64,7 +64,7 @@ class Feed:
             topic.bell.clear()
             try:
                 last = await self._spread(topic, last, rung=rung)
-            except DatabaseError as error:
+            except Error as error:
                 # The same rows are read again, as if it had rung; meanwhile pages see no beat and say so.
                 log.warning("live_feed_waits", topic=self.topic, error=type(error).__name__)
                 await asyncio.sleep(BEAT_SECONDS)
@@ -75,7 +75,7 @@ class Feed:
         while True:
             try:
                 return int(await in_thread(self.position)())
-            except DatabaseError as error:
+            except Error as error:
                 log.warning("live_feed_waits", topic=self.topic, error=type(error).__name__)
                 await asyncio.sleep(1.0)
 
@@ -98,7 +98,10 @@ class Feed:
             _put(topic, allowed, frame)
             if not frame.more:
                 return last
-            frame = await in_thread(self.read)(last)
+            asked = _present(topic)
+            allowed, frame = await in_thread(self._news)(asked, last)  # rights may have ended meanwhile
+            if frame is None:
+                return last
 
     def _news(self, present: set[int], last: int) -> tuple[set[int], Frame | None]:
         return self.allowed(present), self.read(last)

@@ -125,6 +125,7 @@ class Hub:
                 topic = self._topics[name] = Topic(asyncio.get_running_loop())
             topic.mailboxes.add(mailbox)
         if topic.feed is None or topic.feed.done():
+            topic.started.clear()  # of a feed that ended: nobody reads what was missed before the new one has its place
             topic.feed = start_feed(topic)
         return topic
 

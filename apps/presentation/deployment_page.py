@@ -138,6 +138,14 @@ class DeploymentPage:
         return max((int(step.seconds or 0) for step in self.steps), default=0)
 
     @property
+    def no_log(self) -> str:
+        """Why there is no log yet, or none at all."""
+        via = self.deployment.plan.get("via", "local")
+        if via == "local":
+            return "This environment has no pipeline, so nothing is run."
+        return f"{via} has written nothing yet." if self.deployment.started_at else f"{via} writes one when it runs."
+
+    @property
     def usually(self) -> str:
         """“usually 4–6 min”, while that still helps; nothing where too few have succeeded to tell."""
         return f"usually {spans.between(self.usual.low, self.usual.high)}" if self.usual else ""
@@ -150,7 +158,8 @@ class DeploymentPage:
 def deployment_page(user: User, number: int, *, attempt: int | None = None) -> DeploymentPage:
     """The page for ``user``; :class:`NotVisible` when they may not know of it."""
     row = queries.find(user, number)
-    rows = list(Attempt.objects.filter(deployment=row).order_by("number"))
+    # One that begins between the two reads belongs to what the socket brings: the page would take itself for an old attempt.
+    rows = list(Attempt.objects.filter(deployment=row, number__lte=row.attempts).order_by("number"))
     numbers = tuple(one.number for one in rows)
     shown = attempt if attempt in numbers else row.attempts
     found = queries.steps_of(row, attempt=shown)

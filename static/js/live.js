@@ -146,6 +146,8 @@
     feed.watch = setTimeout(() => socket.close(), SILENCE + 2000); /* silent for too long: it is dead, whatever it says */
   };
   const open = (feed) => {
+    clearTimeout(feed.timer);
+    if (feed.socket && feed.socket.readyState < 2) return; /* one is open or opens: a second would never end */
     const socket = new WebSocket(address(feed)), began = performance.now();
     let heard = false;
     watch(feed, socket);
@@ -160,8 +162,9 @@
       receive(feed, JSON.parse(data));
     };
     socket.onclose = ({ code }) => {
-      clearTimeout(feed.watch);
       if (FINAL[code]) return stop(feed, code);
+      if (feed.socket !== socket) return; /* another one has taken its place */
+      clearTimeout(feed.watch);
       if (!heard && !feed.own && document.getElementById("freshness")?.hidden) stale(`Connecting… state of ${time(BEGAN)}`);
       feed.lost = true;
       if (!feed.leaving) again(feed);
@@ -208,7 +211,7 @@
       open(feed);
     }
   };
-  addEventListener("pagehide", () => { for (const feed of feeds.values()) { feed.leaving = true; feed.socket?.close(); } });
+  addEventListener("pagehide", () => { for (const feed of feeds.values()) { feed.leaving = true; clearTimeout(feed.timer); feed.socket?.close(); } });
   addEventListener("pageshow", ({ persisted }) => {
     if (persisted) for (const feed of feeds.values()) { feed.leaving = false; if (!feed.ended) open(feed); }
   });

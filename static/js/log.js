@@ -33,6 +33,7 @@
     made.dataset.attempt = attempt;
     made.querySelector("h3").textContent = attempt > 1 ? `${step}, attempt ${attempt}` : step;
     made.querySelector(".log-view").setAttribute("aria-label", `Log of step ${step}`);
+    among(logs, "panel").forEach((empty) => empty.remove()); /* it said that there is no log */
     logs.append(made);
     watch(made.querySelector(".log-view"));
     return made;

@@ -190,4 +190,4 @@ async def test_who_joins_while_news_is_read_gets_it_and_is_not_thrown_out():
     assert [frame.last for frame in await taken(first)] == [1, 2]
     assert [frame.last for frame in await taken(joins)] == [1, 2]
     assert {frame.close for frame in await taken(stranger)} == {4403}
-    assert asked == [{1}, {2, 3}]
+    assert asked == [{1}, {2, 3}, {1, 2, 3}], "and again before each message"
