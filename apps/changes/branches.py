@@ -39,7 +39,11 @@ def look(repository: Repository) -> bool:
     repository.refresh_from_db()
     if repository.sync_problem.get("code", REFUSED) != REFUSED:
         return False
-    looked = synchronise(repository.pk)  # also where some branches are refused: all others are followed
+    return _ask_host(repository)  # also where some branches are refused: all others are followed
+
+
+def _ask_host(repository: Repository) -> bool:
+    looked = synchronise(repository.pk)
     repository.refresh_from_db()
     return looked
 
@@ -81,8 +85,7 @@ def seen(repository: Repository, name: str, field: str, *, looked: bool) -> str:
     oid = tip(repository, name)
     if oid or looked:
         return oid
-    looked = synchronise(repository.pk)
-    repository.refresh_from_db()
+    looked = _ask_host(repository)
     oid = tip(repository, name)
     if not oid and not looked:
         raise _not_looked(repository, name, field)

@@ -85,22 +85,20 @@ class Feed:
         One visit of another thread for a message: at twenty lines a second the visits are what a viewer waits for.
         What is written after the last read rings again, so a message that is not full is the last one.
         """
-        asked = _present(topic)
-        allowed, frame = await in_thread(self._news)(asked, last)
+        sent = False
         while True:
+            asked = _present(topic)
+            allowed, frame = await in_thread(self._news)(asked, last)  # rights may have ended since the last message
             while came := _present(topic) - asked:  # while we read
                 asked |= came
                 allowed |= await in_thread(self.allowed)(came)
             if frame is None:
-                _put(topic, allowed, notice(self.kind) if rung and self.kind else Frame(beat(last)))
+                if not sent:
+                    _put(topic, allowed, notice(self.kind) if rung and self.kind else Frame(beat(last)))
                 return last
-            last = frame.last
+            last, sent = frame.last, True
             _put(topic, allowed, frame)
             if not frame.more:
-                return last
-            asked = _present(topic)
-            allowed, frame = await in_thread(self._news)(asked, last)  # rights may have ended meanwhile
-            if frame is None:
                 return last
 
     def _news(self, present: set[int], last: int) -> tuple[set[int], Frame | None]:
