@@ -8,4 +8,4 @@ deployment_event = Signal()
 """``deployment_id`` (int), ``seq`` (int): the newest numbered event of this deployment."""
 
 environment_changed = Signal()
-"""``environment_id`` (int): what is live there, its queue or its definition changed."""
+"""``environment_id`` (int): what is live there, its queue or its definition changed; ``change_id`` (int): by a deployment of that change."""

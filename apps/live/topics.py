@@ -51,8 +51,10 @@ def on_attention_changed(sender: Any, *, user_ids: list[int], **_facts: Any) -> 
         ring(queue_topic(user_id))
 
 
-def on_environment_changed(sender: Any, **_facts: Any) -> None:
+def on_environment_changed(sender: Any, *, change_id: int | None = None, **_facts: Any) -> None:
     ring(BOARD_TOPIC)
+    if change_id is not None:
+        ring(change_topic(change_id))
 
 
 def connect_signals() -> None:

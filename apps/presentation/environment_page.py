@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlencode
 
 from apps.accounts.models import User
 from apps.core.clock import now
-from apps.core.paging import keyset_page
 from apps.deployments import queries
-from apps.deployments.access import can_bring_back, can_keep_secrets, can_lock, can_unlock
-from apps.deployments.lifecycle import Status
+from apps.deployments.access import can_keep_secrets, can_lock, can_unlock
 from apps.deployments.models import Deployment, Environment, EnvironmentLock, EnvironmentSecret, StatusPage
 from apps.deployments.queries.board import Place, places_of
 from apps.deployments.queries.drift import drift_of
-from apps.deployments.queries.ledger import Brought, brought_by
 from apps.deployments.queries.locks import lock_of
 from apps.deployments.queries.status_pages import status_page_of
 from apps.policies import calendar
 from apps.policies.config import DEPLOY, FREEZE, EnvironmentConfig, WindowConfig
 from apps.policies.queries import Policy
 from apps.presentation.board import Cell, cell_of, policies_of, side_of
+from apps.presentation.environment_history import HistoryPage, history_of
 from apps.reviews.holds import windows_for
-
-HISTORY_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +34,11 @@ class Windows:
 
 
 @dataclass(frozen=True, slots=True)
-class HistoryRow:
-    """One deployment that has ended. ``brought`` is ``None`` where it did not become live; ``may_bring_back``: it was, and is not now."""
-
-    deployment: Deployment
-    brought: Brought | None
-    compare_url: str
-    may_bring_back: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class EnvironmentPage:
-    """``secrets`` and ``status_page`` only for maintainers. ``next_after``: where older history begins."""
+    """``secrets`` and ``status_page`` only for maintainers."""
 
     cell: Cell
-    history: tuple[HistoryRow, ...]
-    next_after: int | None
+    history: HistoryPage
     policy: Policy | None
     config: EnvironmentConfig | None
     windows: Windows
@@ -88,18 +72,13 @@ def environment_page(user: User, repository: str, name: str, *, after: int | Non
     row = queries.find_environment(user, repository, name)
     policy = policies_of([row.repository]).get(row.repository_id)
     place = places_of([row])[row.pk]
-    ended = row.deployments.exclude(ended_at=None).select_related("change", "requested_by")
-    found = keyset_page(ended, key="number", after=after, limit=HISTORY_SHOWN)
-    brought = brought_by(place.environment, found.items)
     keeps = can_keep_secrets(user, row).allowed
     secrets = row.secrets.select_related("updated_by").order_by("name", "used_for") if keeps else ()
     lock = lock_of(row)
-    brings_back = can_bring_back(user, row).allowed and row.defined
     others = Environment.objects.filter(repository=row.repository_id, defined=True).exclude(pk=row.pk)
     return EnvironmentPage(
         cell=cell_of(place, policy, drift=drift_of([row])[row.pk]),
-        history=tuple(_history(row, one, brought.get(one.pk), brings_back=brings_back) for one in found.items),
-        next_after=found.next_after,
+        history=history_of(user, place.environment, after=after),
         policy=policy,
         config=policy.config.environment(row.name) if policy else None,
         windows=_windows(policy, row.name),
@@ -111,20 +90,6 @@ def environment_page(user: User, repository: str, name: str, *, after: int | Non
         can_lock=can_lock(user, row).allowed,
         can_unlock=lock is not None and can_unlock(user, lock).allowed,
     )
-
-
-def _history(environment: Environment, row: Deployment, brought: Brought | None, *, brings_back: bool) -> HistoryRow:
-    """With a link to everything between what was live before and this."""
-    may = brings_back and row.status == Status.SUCCEEDED and row.pk != environment.live_deployment_id
-    if brought is None or brought.earlier is None or brought.earlier.ended_at is None or row.ended_at is None:
-        return HistoryRow(row, brought, "", may)
-    pairs = {
-        "from": side_of(environment),
-        "at": brought.earlier.ended_at.isoformat(),
-        "to": side_of(environment),
-        "to_at": row.ended_at.isoformat(),
-    }
-    return HistoryRow(row, brought, f"/environments/compare/?{urlencode(pairs)}", may)
 
 
 def _windows(policy: Policy | None, name: str) -> Windows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from hashlib import sha256
 from html import escape
 
 from apps.presentation.ansi import line_html, without_sequences
@@ -17,11 +18,17 @@ _MARKS = {
     "": ("", ""),
 }
 _UNSAFE_ID = re.compile(r"[^A-Za-z0-9_-]+")
+_LIKE_ANOTHER = re.compile(r"-L?\d+$")
 
 
 def step_anchor(step: str, attempt: int) -> str:
-    """The id prefix of a step's lines: ``step-apply`` for the first attempt, ``step-apply-2`` later."""
-    name = _UNSAFE_ID.sub("-", step) or "step"
+    """The id prefix of a step's lines: ``step-apply`` for the first attempt, ``step-apply-2`` later.
+
+    No two steps share one: a name that is not an id as it stands, or reads like an attempt or a line, carries a short digest.
+    """
+    name = _UNSAFE_ID.sub("-", step)
+    if name != step or not name or _LIKE_ANOTHER.search(name):
+        name += "-x" + sha256(step.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"step-{name}" if attempt <= 1 else f"step-{name}-{attempt}"
 
 

@@ -2,8 +2,8 @@
  *
  * Markup it reads: [data-live="/ws/…/"] one socket per address, or [data-own] where there is none; #nav-queue-count; data-seq: the last event that the page shows; data-kind: the name
  * of the notice (portal:<kind>) that makes regions refresh, or several; data-poll: where events are asked for when no socket can be had.
- * It sends on <body>: portal:change, portal:queue, portal:board, portal:deployment, portal:counts; on document: portal:events,
- * and portal:held when a refresh waits for the person, who has pointer or focus in a list; portal:apply does it at once.
+ * It sends to each region, [hx-trigger="portal:<kind>"], and on document: portal:change, portal:queue, portal:board, portal:deployment; on <body>: portal:counts;
+ * on document: portal:events, and portal:held when a region waits for the person, who has pointer or focus in its list; portal:apply refreshes it at once.
  */
 (() => {
   "use strict";
@@ -14,28 +14,30 @@
   };
   const POLL = 5000, SILENCE = 15000, LONGEST = 15000, HANDSHAKE = 2000;
   const feeds = new Map();
-  const say = (name, detail, on = document) => on.dispatchEvent(new CustomEvent(`portal:${name}`, { detail, bubbles: true }));
+  const say = (name, detail, on = document) => on.dispatchEvent(new CustomEvent(`portal:${name}`, { detail }));
 
-  /* Regions are fetched at most twice a second, and never while pointer or focus is in a list: its rows must not move away. */
-  const due = new Map(), held = new Set();
-  const busy = () => document.querySelector("[data-rows]:hover, [data-rows]:focus-within");
+  /* Regions are fetched at most twice a second, and none while pointer or focus is in a list of it: its rows must not move away. */
+  const due = new Map(), held = new Map(); /* kind: its timer */
+  const regions = (kind) => [...document.querySelectorAll(`[hx-trigger="portal:${kind}"]`)];
+  const isBusy = (region) => region.querySelector("[data-rows]:hover, [data-rows]:focus-within");
   const refresh = (kind) => {
     if (kind === "queue") countSoon();
-    if (held.has(kind)) say("held", kind);
-    if (!due.has(kind)) due.set(kind, setTimeout(() => flush(kind), 500));
+    if (due.has(kind)) return;
+    due.set(kind, setTimeout(() => {
+      due.delete(kind);
+      say(kind);
+      flush(kind, regions(kind));
+      if (held.has(kind)) say("held", kind);
+    }, 500));
   };
-  const flush = (kind, asked = false) => {
-    if (kind !== "deployment" && !asked && busy()) {
-      if (!held.has(kind)) say("held", kind);
-      held.add(kind);
-      return due.set(kind, setTimeout(() => flush(kind), 1000));
-    }
-    clearTimeout(due.get(kind));
-    due.delete(kind);
+  const flush = (kind, all, asked = false) => {
+    const waiting = asked || kind === "deployment" ? [] : all.filter(isBusy);
+    clearTimeout(held.get(kind));
     held.delete(kind);
-    say(kind, null, document.body);
+    for (const region of all) if (!waiting.includes(region)) say(kind, null, region);
+    if (waiting.length) held.set(kind, setTimeout(() => flush(kind, waiting), 1000));
   };
-  document.addEventListener("portal:apply", ({ detail }) => flush(detail, true));
+  document.addEventListener("portal:apply", ({ detail }) => flush(detail, regions(detail), true));
 
   /* The numbers beside “Queue” and “Inbox” are nobody's list: they come at once, also into the title. */
   let counting = 0;

@@ -25,10 +25,11 @@
   /* Where we have put it, or below: what is drawn late may have grown since, which nobody has scrolled. */
   const isLeft = (view) => atEnd(view) || view.scrollTop >= of(view).end - 2;
 
-  const section = (step, attempt) => {
+  const section = ({ step, attempt, html }) => {
     const found = among(logs, "log").find((one) => one.dataset.step === step && Number(one.dataset.attempt) === attempt);
     if (found || attempt < Number(logs.dataset.attempt)) return found;
     const made = logs.querySelector("template").content.firstElementChild.cloneNode(true);
+    made.id = /id="([^"]+)-L\d+"/.exec(html)?.[1] || ""; /* links to its lines look for it */
     made.dataset.step = step;
     made.dataset.attempt = attempt;
     made.querySelector("h3").textContent = attempt > 1 ? `${step}, attempt ${attempt}` : step;
@@ -102,7 +103,7 @@
     const events = queue, touched = new Map();
     queue = [];
     for (const event of events) {
-      const log = section(event.step, event.attempt);
+      const log = section(event);
       if (!log) continue;
       const view = log.querySelector(".log-view");
       if (!touched.has(view)) touched.set(view, { stuck: following && (isLeft(view) || !log.open), lines: 0, bad: false });

@@ -93,8 +93,8 @@
   };
   for (const name of ["htmx:after:swap", "portal:rows"]) document.addEventListener(name, advise);
   /* The address holds attempt and lines; what was searched or filtered is nobody else's. */
-  const address = (hash) => {
-    const url = new URL(location.pathname, location.href), attempt = Number(logs.dataset.attempt);
+  const address = (hash, attempt) => {
+    const url = new URL(location.pathname, location.href);
     if (attempt > 1) url.searchParams.set("attempt", attempt);
     url.hash = hash;
     return url.href;
@@ -104,7 +104,7 @@
     if (!row) return announce("Choose a line first.");
     const hash = row.classList.contains("sel") && chosen() ? location.hash : row.querySelector(".ln").hash;
     if (location.hash !== hash) location.hash = hash; /* where the clipboard cannot be had, the address bar has the link */
-    const text = address(hash), failed = () => announce("The link is in the address bar; this browser lets no page copy it.");
+    const text = address(hash, Number(row.closest(".log").dataset.attempt)), failed = () => announce("The link is in the address bar; this browser lets no page copy it.");
     if (!navigator.clipboard) return failed();
     navigator.clipboard.writeText(text).then(() => { announce("The link is copied."); copying.textContent = "Copied"; setTimeout(() => { copying.textContent = "Copy link"; }, 2000); }, failed);
   };

@@ -1,14 +1,14 @@
-/* The queue, the inbox, the list of deployments and the events of one beyond plain HTML: what is held back while one works in a list, ticks, folded sections.
+/* The queue, the inbox and other lists that are refreshed, beyond plain HTML: what is held back while one works in a list, ticks, folded sections.
  *
- * Markup it reads: #queue-updates, #inbox-rows, #deployment-list or .events (data-kind: whose notices it waits for, else queue), [data-show-updates], [data-stamp]: what a row
+ * Markup it reads: [data-updates]: the region, and whose notices it waits for; [data-show-updates], [data-stamp]: what a row
  * says, different for each row; its id is its place. [form="queue-chosen"], [data-act], details[data-fold], a[data-reads]. From live.js: portal:held on document, when a refresh waits for the person.
  */
 (() => {
   "use strict";
   const $ = (selector, from = document) => from.querySelector(selector);
   const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
-  const region = () => $("#queue-updates, #inbox-rows, #deployment-list, .events");
-  const kind = () => region()?.dataset.kind || "queue";
+  const region = () => $("[data-updates]");
+  const kind = () => region()?.dataset.updates;
   const rowOf = (element) => element?.closest?.("[data-rows] > *");
   const remember = (name, value) => { document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax`; };
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from django.db import transaction
 from playwright.sync_api import expect
 
-from apps.deployments.models import Attempt, Step
+from apps.deployments.lifecycle import Event
+from apps.deployments.models import Attempt, Deployment, Step
+from apps.deployments.transitions import move
 from tests.support.watching import IN_CHROMIUM, Scene, apart
 
 pytestmark = IN_CHROMIUM
@@ -37,6 +40,59 @@ def test_acceptance_13_deployments_stay_while_pointer_or_focus_is_in_their_list(
     expect(show).to_be_hidden()
     if way == "focus":
         assert page.evaluate(FOCUSED) == f"deployment-row-{scene.row.number}", "the focus is back"
+
+
+def moved(row: Deployment, event: str) -> None:
+    row.refresh_from_db()
+    with transaction.atomic():
+        move(row, Event(event), text="apply failed.", problem="apply failed.")
+
+
+def placed(region: str) -> str:
+    return f"[...document.querySelectorAll('{region} [data-rows] > tr')].map((row) => [row.id, row.textContent, row.getBoundingClientRect().top])"
+
+
+def test_the_deploys_of_a_change_come_by_themselves_and_stay_under_the_pointer(scene: Scene) -> None:
+    scene.run()
+    number = apart(lambda: scene.row.change.number)
+    page = scene.context.new_page()
+    page.on("pageerror", lambda error: scene.errors.append(str(error)))
+    page.goto(f"/changes/{number}/deployments/")
+    expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
+    row = page.locator(f"#deployment-row-{scene.row.number}")
+    expect(row).to_contain_text("Running")
+    apart(lambda: moved(scene.row, "fail"))
+    expect(row).to_contain_text("Failed", timeout=15_000)
+    row.locator("a").first.hover()
+    region = f"#change-{number}-deployments"
+    before = page.evaluate(placed(region))
+    apart(lambda: moved(scene.row, "retry"))
+    show = page.locator("[data-show-updates]")
+    expect(show).to_have_text("1 update – Show", timeout=15_000)
+    assert page.evaluate(placed(region)) == before, "nothing says anything else"
+    show.click()
+    expect(row).to_contain_text("Waiting")
+    expect(show).to_be_hidden()
+    assert scene.errors == []
+
+
+def test_the_history_of_an_environment_comes_by_itself_also_with_the_pointer_beside_it(scene: Scene) -> None:
+    scene.run()
+    place = apart(lambda: f"{scene.row.environment.repository.name}/{scene.row.environment.name}")
+    page = scene.context.new_page()
+    page.goto(f"/environments/{place}/")
+    expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
+    apart(lambda: moved(scene.row, "fail"))
+    row = page.locator("#environment-history [data-rows] > tr").first
+    expect(row).to_contain_text(scene.row.label, timeout=15_000)
+    row.locator("a").first.hover()
+    later = apart(lambda: scene.delivery.deployment(scene.delivery.merged("two", {"app/two.yaml": "a: 1\n"})))
+    expect(page.locator("#environment-state")).to_contain_text(later.label, timeout=15_000)  # its list is not held back
+    apart(lambda: moved(later, "cancel"))
+    expect(page.locator("[data-show-updates]")).to_have_text("1 update – Show", timeout=15_000)
+    expect(row).to_contain_text(scene.row.label)
+    page.mouse.move(2, 2)
+    expect(row).to_contain_text(later.label, timeout=15_000)
 
 
 EVENTS = "[...document.querySelectorAll('.events [data-rows] > li')].map((row) => [row.id, row.textContent, row.getBoundingClientRect().top])"

@@ -76,9 +76,9 @@ def _update(row: Environment, wanted: dict[str, object]) -> None:
     row.save(update_fields=list(wanted))
 
 
-def _announce(row: Environment) -> None:
+def _announce(row: Environment, **facts: int) -> None:
     pk = row.pk
-    transaction.on_commit(lambda: environment_changed.send(sender=None, environment_id=pk))
+    transaction.on_commit(lambda: environment_changed.send(sender=None, environment_id=pk, **facts))
 
 
 def create_deployment(
@@ -132,7 +132,7 @@ def _tell(actor: User, row: Deployment, *, started_by_hand: bool) -> None:
         data={"commit": row.commit, "kind": str(row.kind), "via": row.plan["via"]},
     )
     request_work("deployments.start", row.pk)
-    _announce(environment)
+    _announce(environment, change_id=change.pk)
 
 
 def require_none_under_way(change: ChangeRequest, environment: Environment) -> None:

@@ -97,8 +97,8 @@ def _record(deployment: Deployment, actor: Actor, action: str, text: str) -> Non
 
 def _wake(deployment: Deployment, status: Status) -> None:
     """Tell the engine and the pages what this makes possible."""
-    environment_id = deployment.environment_id
-    transaction.on_commit(lambda: environment_changed.send(sender=None, environment_id=environment_id))
+    places = {"environment_id": deployment.environment_id, "change_id": deployment.change_id}
+    transaction.on_commit(lambda: environment_changed.send(sender=None, **places))
     if status == Status.PENDING:
         request_work("deployments.start", deployment.pk)
     elif status in HOLDS_LOCK:

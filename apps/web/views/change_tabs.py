@@ -48,7 +48,8 @@ def reviewers(request: HttpRequest, number: int) -> HttpResponse:
 def checks(request: HttpRequest, number: int) -> HttpResponse:
     """What pipelines reported of the present merge result."""
     frame = change_frame(signed_in(request), number, tab="checks")
-    return respond(request, "web/changes/checks.html", {"frame": frame, "rows": present_checks(frame.change)})
+    context = {"frame": frame, "rows": present_checks(frame.change)}
+    return respond(request, "web/changes/checks.html", context, fragment="web/changes/_check_rows.html")
 
 
 @reads
@@ -69,7 +70,7 @@ def deployments(request: HttpRequest, number: int) -> HttpResponse:
     rollbacks = ChangeRequest.objects.filter(rolls_back=frame.change).order_by("-number")
     by_hand = sum(row.status == "pending" and row.manual_start for row in rows) if frame.viewer.deploys else 0
     context = {"frame": frame, "rows": rows, "due": due, "rollbacks": rollbacks, "waiting": by_hand}
-    return respond(request, "web/changes/deployments.html", context)
+    return respond(request, "web/changes/deployments.html", context, fragment="web/changes/_deployment_rows.html")
 
 
 @reads
@@ -78,5 +79,6 @@ def history(request: HttpRequest, number: int) -> HttpResponse:
     frame = change_frame(signed_in(request), number, tab="history")
     after = request.GET.get("after", "")
     found = entries(EntryFilter(change=number), after_seq=int(after) if after.isdigit() else None)
-    context = {"frame": frame, "rows": history_rows(found.items), "next_after": found.next_after}
-    return respond(request, "web/changes/history.html", context)
+    here = request.get_full_path()
+    context = {"frame": frame, "rows": history_rows(found.items), "next_after": found.next_after, "here": here}
+    return respond(request, "web/changes/history.html", context, fragment="web/changes/_history.html")

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from apps.deployments import queries, services
 from apps.deployments.queries.board import STATES, Asked
 from apps.presentation.board import board_page
+from apps.presentation.environment_history import history_of
 from apps.presentation.environment_page import environment_page
 from apps.web.forms.base import attempt
 from apps.web.forms.environments import PublicPage, SetSecret
@@ -41,6 +42,15 @@ def asked_of(values: QueryDict) -> Asked:
 @reads
 def show(request: HttpRequest, repository: str, name: str) -> HttpResponse:
     return _show(request, repository, name, SetSecret())
+
+
+@reads
+def history(request: HttpRequest, repository: str, name: str) -> HttpResponse:
+    """What has ended there, as the part of the page that is fetched again."""
+    user = signed_in(request)
+    found = history_of(user, queries.find_environment(user, repository, name), after=number_in(request, "after"))
+    context = {"history": found, "region": "web/environments/_history.html"}
+    return respond(request, "web/environments/region.html", context, fragment="web/environments/_history.html")
 
 
 def show_again(request: HttpRequest, repository: str, name: str, *, public: PublicPage) -> HttpResponse:
