@@ -60,6 +60,7 @@ class RenderingOut(Out):
     path = maybe_text("The file that the tool names.")
     line = serializers.IntegerField(allow_null=True)
     digest = maybe_text("Names the difference and what rendered it; an approval is bound to it.")
+    handed_in_by = maybe_text("Whose word the plan is; null: the portal or the environment's runner found it out.")
     saved_plan = maybe_text("The SHA-256 of the plan file of the environment's runner.")
     tool = maybe_text()
     counts = serializers.DictField(child=whole(), help_text="Resources by what happens to them.")
@@ -135,6 +136,7 @@ def rendering_json(row: Rendering) -> dict[str, Any]:
         "path": row.message_path or None,
         "line": row.message_line or None,
         "digest": row.digest or None,
+        "handed_in_by": facts.get("handed_in_by") or None,
         "saved_plan": facts.get("saved_plan") or None,
         "tool": " ".join(facts.get("tool", ())[:2]) or None,
         "counts": facts.get("counts", {}),

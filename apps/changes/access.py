@@ -41,17 +41,27 @@ def can_render(user: User, change: ChangeRequest) -> Verdict:
 
 
 def can_report(user: User, change: ChangeRequest) -> Verdict:
-    """Reporting a check: service accounts that write here, and maintainers; nobody for a change of their own."""
+    """Reporting a check."""
+    return _speaks_for_pipeline(user, change, "reports its checks", "Checks of {} are reported")
+
+
+def can_hand_in(user: User, change: ChangeRequest) -> Verdict:
+    """Handing in a plan: reviewers and rules judge by it, so it is none of those who want it approved."""
+    return _speaks_for_pipeline(user, change, "hands in its plans", "Plans of {} are handed in")
+
+
+def _speaks_for_pipeline(user: User, change: ChangeRequest, does: str, is_done: str) -> Verdict:
+    """Service accounts that write here, and maintainers; nobody for a change of their own."""
     may = repositories.can_write(user, change.repository)
     if not may.allowed:
         return may
     if change.contributions.filter(user=user).exists() or user.pk in {change.requester_id, change.owner_id}:
-        return refused("contributor", f"You contributed to {change.label}, so somebody else reports its checks.")
+        return refused("contributor", f"You contributed to {change.label}, so somebody else {does}.")
     if not user.is_human or repositories.can_maintain(user, change.repository).allowed:
         return ALLOWED
     return refused(
         "not_a_pipeline",
-        f"Checks of {change.label} are reported by the service account of a pipeline, or by a maintainer.",
+        f"{is_done.format(change.label)} by the service account of a pipeline, or by a maintainer.",
     )
 
 

@@ -61,6 +61,7 @@ class TargetRow:
     place: str
     counts: tuple[tuple[str, int], ...]
     tool: str
+    handed_in_by: str
     digest: str
     notes: tuple[str, ...]
     open_words: str
@@ -137,6 +138,7 @@ def _target(row: Rendering, can_act: bool) -> TargetRow:
         place=row.message_place,
         counts=tuple((action, int(facts.get("counts", {}).get(action, 0))) for action in ACTIONS if facts.get("counts", {}).get(action)),
         tool=f"{name} {version}".strip() + (f" ({sha256[:12]})" if sha256 else ""),
+        handed_in_by=str(facts.get("handed_in_by", "")),
         digest=row.digest[:12],
         notes=tuple(facts.get("warnings", ())),
         open_words=_open_words(facts.get("isolation", ())),

@@ -160,7 +160,7 @@ ROWS = [
     Row("POST rendering-cancel", who(WRITE, 200), change("review"), {"environment": "staging", "target": "waiting"}),
     Row(
         "POST rendering-plan",
-        who(WRITE, 422),
+        who("maintainer", 422),
         change("review"),
         {"environment": "staging", "target": "broken", "revision": "{revision}", "plan": {}},
     ),

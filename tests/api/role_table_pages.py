@@ -221,6 +221,7 @@ DEPLOYMENTS = [
     Row("POST environments_compare_render", who(ASK, DONE), body={"from": "{repository}/staging", "to": "git"}),
     Row("GET calendar", anybody()),
     Row("GET environment", who(MEMBERS), STAGING),
+    Row("GET environment_history", who(MEMBERS), STAGING),
     Row("GET status_page", everybody(404), {"slug": "nothing-here"}),
     Row("GET environment_status_page", anybody(DONE), STAGING),
     Row("POST environment_status_page", who(MAINTAIN, DONE), STAGING, {"is_on": "on", "slug": "shop-status"}),

@@ -99,7 +99,7 @@ def test_a_plan_that_is_handed_in_loses_it_too(place: Place) -> None:
     render_all(change)
     text = json.dumps(PLAN).replace('"size": 1', f'"size": 1, "note": "see {CANARY}", "mail_apikey": "of-mail"')
     place_args = {"revision": 1, "environment": "production", "target": "net", "plan": text.encode()}
-    row = services.hand_in_plan(place.people.alice, change=change, **place_args)
+    row = services.hand_in_plan(place.people.carol, change=change, **place_args)
     assert row.state == "rendered"
     assert CANARY not in stored()
     assert "of-mail" not in stored()

@@ -7,13 +7,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.test import Client
 
 from apps.changes import services
 from apps.changes.effects.reading import difference_of
 from apps.changes.jobs import JOBS
 from apps.changes.models import ChangeRequest, RenderedSide, Rendering
 from apps.core.clock import now
-from apps.core.errors import Conflict, InvalidInput, NotVisible, PortalError
+from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotVisible, PortalError
 from apps.reviews.queries import verdict_of
 from tests.changes.test_changes_effects import CANARY, PORTAL, Place, approve, requirement
 from tests.support.effects import render_all
@@ -60,7 +61,7 @@ def planned(place: Place) -> ChangeRequest:
     return change
 
 
-def hand_in(place: Place, change: ChangeRequest, who: str = "alice", **more: object) -> Rendering:
+def hand_in(place: Place, change: ChangeRequest, who: str = "carol", **more: object) -> Rendering:
     wanted = {"revision": 1, "environment": "production", "target": "net", "plan": json.dumps(PLAN).encode(), **more}
     return services.hand_in_plan(getattr(place.people, who), change=change, **wanted)
 
@@ -81,7 +82,35 @@ def test_the_plan_of_a_pipeline_takes_the_place_of_what_cannot_be_planned_here(
     assert CANARY not in str(row.facts)
 
 
-def test_a_plan_is_taken_for_the_present_revision_of_a_planned_target_from_who_may_write(
+@pytest.mark.parametrize(("who", "code"), [("alice", "contributor"), ("bob", "not_a_pipeline")])
+def test_who_wants_it_approved_or_is_no_pipeline_hands_in_no_plan(
+    place: Place, planned: ChangeRequest, who: str, code: str
+) -> None:
+    with pytest.raises(NotAllowed) as refused:
+        hand_in(place, planned, who)
+    assert refused.value.code == code
+    assert Rendering.objects.get(target="net").state == "failed"
+
+
+def test_what_the_portal_can_plan_by_itself_takes_no_other_plan(place: Place, planned: ChangeRequest) -> None:
+    Rendering.objects.filter(target="net").update(state="rendered", failure="", digest="d" * 64)
+    with pytest.raises(InvalidInput, match="planned by the portal itself"):
+        hand_in(place, planned)
+    assert Rendering.objects.get(target="net").digest == "d" * 64
+
+
+def test_the_page_and_the_api_say_whose_word_a_plan_is(place: Place, planned: ChangeRequest) -> None:
+    hand_in(place, planned)
+    client = Client()
+    client.force_login(place.people.bob)
+    assert (
+        "Handed in by @carol as a plan of terraform" in client.get(f"/changes/{planned.number}/_plan/").content.decode()
+    )
+    told = client.get(f"/api/v1/changes/{planned.number}/renderings/production/net/").json()
+    assert told["handed_in_by"] == "carol"
+
+
+def test_a_plan_is_taken_for_the_present_revision_of_a_planned_target_from_a_pipeline(
     place: Place, planned: ChangeRequest
 ) -> None:
     with pytest.raises(Conflict, match="this plan is for r2"):

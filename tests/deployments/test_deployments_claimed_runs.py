@@ -12,7 +12,9 @@ from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.core.errors import Unavailable
 from apps.deployments import services
+from apps.deployments.jobs.claimed_runs import ref_of
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, DeploymentNumber, Environment, Step
+from apps.deployments.transitions import portal_identity
 from apps.repositories.services import require_claims
 from apps.vcs import remotes
 from tests.support.delivery import Delivery, pipeline, run_jobs, run_until_idle
@@ -72,10 +74,20 @@ def test_the_claim_of_a_run_is_kept_by_the_target_repository_and_says_what_it_is
     row = delivery.deployment(delivery.merged())
     run_until_idle()
     attempt = Attempt.objects.get(deployment=row)
-    kept = json.loads(remote(delivery).run("cat-file", "blob", f"refs/portal/dispatched/{attempt.key}"))
+    kept = json.loads(remote(delivery).run("cat-file", "blob", ref_of(attempt)))
     assert (kept["nonce"], kept["commit"], kept["environment"]) == (attempt.claim_nonce, row.commit, "staging")
     assert kept["deployment"] == attempt.label
     assert len(kept["nonce"]) == 32
+
+
+def test_nothing_in_the_target_repository_leads_to_the_key_of_a_run(delivery: Delivery) -> None:
+    row = delivery.deployment(delivery.merged())
+    run_until_idle()
+    attempt = Attempt.objects.get(deployment=row)
+    bare = remote(delivery)
+    told = bare.run("for-each-ref") + bare.run("cat-file", "blob", ref_of(attempt))
+    assert attempt.key not in told
+    assert portal_identity() not in told, "with it and with what is public, everybody could compute the key"
 
 
 def test_what_ran_before_an_older_database_was_restored_is_unknown_and_never_run_again_by_itself(

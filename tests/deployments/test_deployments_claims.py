@@ -14,7 +14,7 @@ from apps.audit.models import AuditEntry
 from apps.core.errors import NotAllowed, NotVisible
 from apps.deployments import services
 from apps.deployments.jobs import claiming, landing
-from apps.deployments.keys import LENGTH, binding, dispatch_key
+from apps.deployments.keys import LENGTH, binding, dispatch_key, public_name
 from apps.deployments.models import Attempt, Deployment, MergeIntent, PortalIdentity
 from apps.deployments.transitions import attempt_key, portal_identity
 from apps.repositories.services import require_claims
@@ -68,9 +68,8 @@ def test_the_claim_is_kept_by_the_target_repository_and_says_whose_it_is(deliver
     intent.refresh_from_db()
     assert (intent.state, intent.claim, len(intent.key)) == ("landed", "held", LENGTH)
     kept = json.loads(remote(delivery).run("cat-file", "blob", f"refs/portal/dispatched/{intent.key}"))
-    assert kept["key"] == intent.key
     assert kept["nonce"] == intent.claim_nonce
-    assert kept["portal"] == PortalIdentity.objects.get().name
+    assert kept["portal"] == public_name(PortalIdentity.objects.get().name)
     assert kept["merge"] == intent.merge_commit
     assert f"Dispatch-Key: {intent.key}" in remote(delivery).run("log", "-1", "--format=%(trailers)", "main")
 

@@ -153,7 +153,7 @@ def test_until_the_runner_has_planned_the_gate_waits_and_the_row_says_for_whom(w
     assert "waiting for the runner of production" in str(verdict_of(change).requirements)
     with pytest.raises(InvalidInput, match="planned by the runner"):
         changes.hand_in_plan(
-            world.delivery.people.alice, change=change, revision=1, environment="production", target="net", plan=b"{}"
+            world.delivery.people.carol, change=change, revision=1, environment="production", target="net", plan=b"{}"
         )
     changes.cancel_rendering(world.delivery.people.alice, change=change, environment="production", target="net")
     assert run_jobs("deployments.plan") == 0
@@ -240,7 +240,7 @@ def test_a_target_of_the_pipeline_waits_for_its_plan(tmp_path: Path, server: Sta
     assert run_jobs("deployments.plan", "changes.render") == 0
     plan = {"format_version": "1.2", "terraform_version": "1.11.4", "planned_values": {}, "resource_changes": []}
     row = changes.hand_in_plan(
-        world.delivery.people.alice, change=change, revision=1, environment="production", target="net",
+        world.delivery.people.carol, change=change, revision=1, environment="production", target="net",
         plan=json.dumps(plan).encode(),
     )  # fmt: skip
     assert row.state == "rendered"

@@ -10,6 +10,7 @@ import pytest
 
 from apps.deployments.dispatchers import InDoubt, NotSent, Refused, Run, RunState
 from apps.deployments.dispatchers.github import GitHubDispatcher
+from apps.deployments.keys import public_name
 from tests.support.remote_runs import KEY, dispatched, later, look, run_of
 from tests.support.stub_server import COMMIT, OTHER_COMMIT, serving
 from tests.support.stubs_github import REPOSITORY, TOKEN, GitHub
@@ -146,7 +147,7 @@ def test_a_repeat_stands_at_the_tag_of_the_first_run_which_is_there_again_while_
     github.discard(run)
     assert there.tags == {}
     run = dispatched(github, again(run))
-    assert there.tags == {f"portal/staging/{KEY}": COMMIT}
+    assert there.tags == {f"portal/staging/{public_name(KEY)}": COMMIT}
     there.end("success")
     run, progress = look(github, run)
     github.discard(run)

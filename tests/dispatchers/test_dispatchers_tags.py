@@ -11,13 +11,14 @@ import pytest
 from apps.deployments.dispatchers import Dispatcher, NotSent, Refused, Run, RunState
 from apps.deployments.dispatchers.github import GitHubDispatcher
 from apps.deployments.dispatchers.gitlab import GitLabDispatcher
+from apps.deployments.keys import public_name
 from tests.support import stubs_github, stubs_gitlab
 from tests.support.remote_runs import KEY, dispatched, later, look, run_of
 from tests.support.stub_server import COMMIT, OTHER_COMMIT, serving
 from tests.support.stubs_github import GitHub
 from tests.support.stubs_gitlab import GitLab
 
-TAG = f"portal/staging/{KEY}"
+TAG = f"portal/staging/{public_name(KEY)}"
 MAKE, DROP = "POST /git/refs$|/repository/tags$", "DELETE /"
 START = "POST /dispatches$|/pipeline$"
 GITHUB = {"repository": stubs_github.REPOSITORY, "workflow": "deploy.yml", "tag": True, "environment": "production"}
@@ -188,7 +189,7 @@ def test_a_tag_that_cannot_be_deleted_stays_and_ends_nothing(world: World) -> No
 def test_dots_of_an_environment_become_dashes_because_git_takes_some_of_them_not(world: World) -> None:
     run = world.run()
     odd = replace(run, environment={**run.environment, "PORTAL_ENVIRONMENT": "eu..west.lock"}, external={})
-    assert world.dispatcher.prepare(odd) == {"tag": f"portal/eu--west-lock/{KEY}"}
+    assert world.dispatcher.prepare(odd) == {"tag": f"portal/eu--west-lock/{public_name(KEY)}"}
 
 
 def test_without_the_option_no_tag_is_made(world: World) -> None:

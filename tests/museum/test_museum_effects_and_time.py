@@ -38,10 +38,11 @@ def test_a_plan_that_is_swapped_after_its_approval_voids_it(open_museum: Open) -
     museum.render()
     path = f"changes/{number}/renderings/plan/"
     body = {"revision": 1, "environment": "production", "target": "net"}
-    museum.post("alice", path, {**body, "plan": plan(3)}, status=200)
+    assert museum.post("alice", path, {**body, "plan": plan(3)}, status=403)["code"] == "contributor"
+    museum.post("carol", path, {**body, "plan": plan(3)}, status=200)
     museum.review(number, "bob")
     assert museum.change(number)["verdict"]["allowed"]
-    museum.post("alice", path, {**body, "plan": plan(9000)}, status=200)
+    museum.post("carol", path, {**body, "plan": plan(9000)}, status=200)
     museum.merge_is_refused(number, "rule")
     assert museum.standing(number) == "plan_changed"
     assert len(museum.told(number, "rendering.handed_in")) == 2

@@ -216,7 +216,7 @@ def test_e6_no_planted_secret_is_anywhere_except_in_the_text_of_the_repository(
     assert MARK in rows["staging/fails"].message
     handed_in = plan(planted("plan"), OWN)
     named = {"environment": "staging", "target": "net", "change": change, "revision": 1}
-    services.hand_in_plan(place.people.alice, plan=handed_in, **named)
+    services.hand_in_plan(place.people.carol, plan=handed_in, **named)
     services.render_again(place.people.alice, change=change, environment="staging", target="fails")
     render_all(change)
     found, count = visited(place, change)
@@ -240,7 +240,7 @@ def test_what_is_not_hidden_is_found_in_every_one_of_these_places(
     monkeypatch.setattr("apps.changes.services.rendering.redact_text", lambda text, _: text)
     change, _ = proposed(place, files("new", OWN))
     named = {"environment": "staging", "target": "net", "change": change, "revision": 1}
-    services.hand_in_plan(place.people.alice, plan=plan(planted("plan"), OWN), **named)
+    services.hand_in_plan(place.people.carol, plan=plan(planted("plan"), OWN), **named)
     services.edit_change(place.people.alice, change=change, title=planted("title", "-"))
     record(change, place.people.alice, Entry("change.updated", f"said {planted('audit', '-')}"))
     settle()

@@ -39,6 +39,8 @@ MAX_NAME = 100
 KEEP_SIDES = timedelta(days=30)
 State = Rendering.State
 Planner = Rendering.Planner
+HANDED_IN_BY = "handed_in_by"
+"""In the facts of a rendering: who handed its plan in. The portal then has only that account's word for it."""
 Make = Callable[[Rendering, Sides, Fingerprint], Outcome]
 """Finds out what a row does, or raises :class:`~apps.rendering.model.RenderError`, whose message quotes no secret."""
 
@@ -225,7 +227,7 @@ def hand_in_plan(
     For systems whose state and credentials belong to the environment's own runner. The present revision only
     (:class:`Conflict` ``stale_revision``); secrets become fingerprints before anything is written.
     """
-    access.require_visible(access.can_render(actor, change))
+    access.require_visible(access.can_hand_in(actor, change))
     row = _present(change, environment, target)
     if row.revision.number != revision:
         raise Conflict(
@@ -234,16 +236,14 @@ def hand_in_plan(
             current=row.revision.number,
             seen=revision,
         )
-    if row.planned_by == Planner.RUNNER:
-        said = f"{row.label} is planned by the runner of {row.environment}, so no other plan of it is taken."
-        raise InvalidInput("planned_by_runner", said, field="target")
-    if row.kind != Kind.TERRAFORM:
-        raise InvalidInput("no_plan", f"{row.label} is of the kind {row.kind}: it is rendered here.", field="target")
+    _require_wanted(row)
     try:
         planned = read_plan(plan, fingerprint_of(row.revision))
     except RenderError as error:
         raise InvalidInput("bad_plan", f"This plan cannot be read: {error.message}", field="plan") from None
-    _swap(row, **_done(outcome_from(planned)), attempt=row.attempt + 1, finished_at=now(), lease_until=None)
+    done = _done(outcome_from(planned))
+    done["facts"][HANDED_IN_BY] = actor.username
+    _swap(row, **done, attempt=row.attempt + 1, finished_at=now(), lease_until=None)
     forget_inverse(row.revision_id)
     said = f"{actor.username} handed in the plan of {row.label} for {change.label} {row.revision.label}"
     record(
@@ -252,6 +252,21 @@ def hand_in_plan(
         Entry("rendering.handed_in", said, {**_data(row), "digest": row.digest}, row.label, row.environment),
     )
     return row
+
+
+def _require_wanted(row: Rendering) -> None:
+    """Plans are taken where nothing better is known: of the pipeline's targets, and where the portal itself cannot plan."""
+    if row.kind != Kind.TERRAFORM:
+        raise InvalidInput("no_plan", f"{row.label} is of the kind {row.kind}: it is rendered here.", field="target")
+    if row.planned_by == Planner.RUNNER:
+        said = f"{row.label} is planned by the runner of {row.environment}, so no other plan of it is taken."
+        raise InvalidInput("planned_by_runner", said, field="target")
+    cannot = row.state == State.FAILED and row.failure == Failure.UNSUPPORTED
+    if row.planned_by == Planner.HERE and not cannot and HANDED_IN_BY not in row.facts:
+        said = f"{row.label} is planned by the portal itself, so no other plan of it is taken while that can be done."
+        raise InvalidInput(
+            "planned_here", f"{said} `plan: pipeline` in portal.yaml asks your pipeline for it.", field="target"
+        )
 
 
 def _present(change: ChangeRequest, environment: str, target: str) -> Rendering:

@@ -260,7 +260,7 @@ def _known(client: Client, run: Run) -> tuple[dict[str, Any], str]:
     since = ((moment(run.external.get("sent")) or now()) - SKEW).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     asked = {"event": "workflow_dispatch", "created": f">={since}", "per_page": str(MOST_SUSPECTS)}
     rows = listed(mapping(client.read(f"{_workflow(run)}/runs", params=asked).json()).get("workflow_runs"))
-    ours = [row for row in rows if run.key in f"{row.get('display_title')} {row.get('name')} {row.get('head_branch')}"]
+    ours = [row for row in rows if _is_named(row, run)]
     if ours:
         # Nobody knew the key before our run: a later one that shows it is a copy.
         first = min(ours, key=lambda row: whole_number(row.get("id")))
@@ -275,6 +275,13 @@ def _known(client: Client, run: Run) -> tuple[dict[str, Any], str]:
     by_name = f"With `run-name: ${{{{ inputs.portal_key }}}}` in {workflow} the portal finds it by itself."
     hint = f"Look at the runs of {workflow} at the tag {tag_of(run)}." if tag_of(run) else by_name
     return {}, f"{seen} {hint}".strip()
+
+
+def _is_named(row: Mapping[str, Any], run: Run) -> bool:
+    """Whether a run shows our key, or is at our tag."""
+    return run.key in f"{row.get('display_title')} {row.get('name')}" or row.get("head_branch") == (
+        tag_of(run) or run.key
+    )
 
 
 def _run(client: Client, run: Run, known: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """A tag at exactly the approved commit, for systems that run branches and tags but no commits (``deploy.tag``).
 
-It is named after the key of the attempt, so a repeat finds it. It is created, never moved: one that is elsewhere
+It is named after the attempt, so a repeat finds it, and not by its key, which nobody may know before the run has it. It is created, never moved: one that is elsewhere
 refuses the start. A tag starts nothing that we count, so one whose creation was not answered is looked for again.
 """
 
@@ -15,6 +15,7 @@ from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import NotSent, Refused, Run
 from apps.deployments.dispatchers.http import NOT_THERE, Client
 from apps.deployments.dispatchers.remote import NOT_APPROVED, mapping, plain, segment
+from apps.deployments.keys import public_name
 
 UNKNOWN_COMMIT = 422
 """What GitHub answers for a commit that it does not have."""
@@ -41,14 +42,14 @@ class Place:
 
 
 def tag_of(run: Run) -> str:
-    """The tag at which this run starts, such as ``portal/production/<key>``; empty where it starts at a branch.
+    """The tag at which this run starts, such as ``portal/production/<public name of the key>``; empty where it starts at a branch.
 
     A run that is repeated keeps the one that it was started at.
     """
     if not run.options.get("tag"):
         return ""
     place = run.environment["PORTAL_ENVIRONMENT"].replace(".", "-")  # dots make some names that Git does not take
-    return str(run.external.get("tag") or f"portal/{place}/{run.key}")
+    return str(run.external.get("tag") or f"portal/{place}/{public_name(run.key)}")
 
 
 def kept_tag(run: Run) -> dict[str, Any]:

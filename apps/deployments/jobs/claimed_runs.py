@@ -10,9 +10,15 @@ from django.db import transaction
 
 from apps.core.errors import Conflict, Unavailable
 from apps.deployments.jobs.claiming import ELSEWHERE, PREFIX, ClaimedElsewhere, ClaimRefused, hold
+from apps.deployments.keys import public_name
 from apps.deployments.models import Attempt, Deployment
 from apps.deployments.transitions import say
 from apps.repositories import mirrors
+
+
+def ref_of(attempt: Attempt) -> str:
+    """Where the claim is kept: everybody who reads the repository sees it before the run has begun, so it does not tell the key."""
+    return PREFIX + public_name(attempt.key)
 
 
 def claim_run(deployment: Deployment, attempt: Attempt, fence: int) -> None:
@@ -21,8 +27,8 @@ def claim_run(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     :class:`ClaimedElsewhere`, :class:`Conflict` ``claim_refused``, and :class:`Unavailable` when it cannot be told.
     """
     repository = deployment.environment.repository
+    ref = ref_of(attempt)
     facts = {
-        "key": attempt.key,
         "nonce": attempt.claim_nonce,
         "deployment": attempt.label,
         "change": deployment.change.label,
@@ -31,7 +37,7 @@ def claim_run(deployment: Deployment, attempt: Attempt, fence: int) -> None:
         "began_at": attempt.started_at.isoformat(),
     }
     try:
-        found = hold(mirrors.source_of(repository), repository, facts)
+        found = hold(mirrors.source_of(repository), repository, ref, facts)
     except (ClaimRefused, Unavailable) as problem:
         if not repository.claims_required:
             with transaction.atomic():
@@ -42,13 +48,13 @@ def claim_run(deployment: Deployment, attempt: Attempt, fence: int) -> None:
             raise
         raise Conflict(
             problem.code,
-            f"The Git host refused the claim {PREFIX}{attempt.key} ({problem.message or 'no reason given'}), so nothing was "
+            f"The Git host refused the claim {ref} ({problem.message or 'no reason given'}), so nothing was "
             "started. A maintainer can let this repository go on without claims on its page: then nothing tells a "
             "restored copy of this database what ran already.",
         ) from problem
     if found:
         raise ClaimedElsewhere(
             ELSEWHERE,
-            f"This run was claimed already ({PREFIX}{attempt.key} is {found[:12]}): by another portal, or by this one before "
+            f"This run was claimed already ({ref} is {found[:12]}): by another portal, or by this one before "
             "an older database was restored. It may have taken place; nothing was started now.",
         )

@@ -1,7 +1,7 @@
 """Claiming a merge in the target repository before it is pushed, and a run before it begins (RELIABILITY §3.5, S1).
 
-``refs/portal/dispatched/<key>`` is created there, or it exists: of any number of portals, also of copies restored from a backup,
-one holds it. It names a blob with a number that this database drew when it first tried, so a worker that finds its own claim
+``refs/portal/dispatched/<name>`` is created there, or it exists: of any number of portals, also of copies restored from a backup,
+one holds it. A merge is named by its key, which its commit carries; a run by the public name of its key. The ref names a blob with a number that this database drew when it first tried, so a worker that finds its own claim
 after a crash goes on, and a copy that drew another one stops.
 """
 
@@ -17,6 +17,7 @@ from apps.audit import services as audit
 from apps.audit.actors import Actor
 from apps.core.errors import Conflict, Unavailable
 from apps.core.failpoints import failpoint
+from apps.deployments.keys import public_name
 from apps.deployments.models import MergeIntent
 from apps.deployments.transitions import portal_identity
 from apps.repositories.models import Repository
@@ -55,7 +56,6 @@ def claim(intent: MergeIntent, source: remotes.Source, write: Write) -> None:
         intent.claim_nonce = nonce
     change = intent.change
     facts = {
-        "key": intent.key,
         "nonce": intent.claim_nonce,
         "change": change.label,
         "revision": intent.revision.number,
@@ -64,7 +64,7 @@ def claim(intent: MergeIntent, source: remotes.Source, write: Write) -> None:
         "decided_at": intent.created_at.isoformat(),
     }
     try:
-        found = hold(source, change.repository, facts)
+        found = hold(source, change.repository, ref_of(intent), facts)
     except ClaimRefused as problem:
         _go_on_without(intent, problem.message, write)
         return
@@ -74,13 +74,13 @@ def claim(intent: MergeIntent, source: remotes.Source, write: Write) -> None:
     intent.claim = MergeIntent.Claim.HELD
 
 
-def hold(source: remotes.Source, repository: Repository, facts: Mapping[str, str | int]) -> str:
-    """Create the claim of ``facts["key"]``: the object of somebody else that is there already, or nothing: it is ours.
+def hold(source: remotes.Source, repository: Repository, ref: str, facts: Mapping[str, str | int]) -> str:
+    """Create the claim ``ref``: the object of somebody else that is there already, or nothing: it is ours.
 
     ``facts`` are what it says, the same bytes whenever this database asks. :class:`ClaimRefused`, :class:`Unavailable`.
     """
-    text = json.dumps({"portal": portal_identity(), **facts}, indent=1, sort_keys=True)
-    ref, own = f"{PREFIX}{facts['key']}", merging.write_blob(repository.mirror_path, f"{text}\n".encode())
+    text = json.dumps({"portal": public_name(portal_identity()), **facts}, indent=1, sort_keys=True)
+    own = merging.write_blob(repository.mirror_path, f"{text}\n".encode())
     outcome = remotes.push_with_lease(
         source, repository.mirror_path, ref=ref, new=own, old=None, limits=installation.limits()
     )
