@@ -222,6 +222,14 @@ PORTAL_LEASE_SECONDS = env.number("PORTAL_LEASE_SECONDS", 30)
 # What one step of a pipeline may print, and how long it may take to stop when it is asked to.
 PORTAL_STEP_OUTPUT_MB = env.number("PORTAL_STEP_OUTPUT_MB", 64)
 PORTAL_STEP_GRACE_SECONDS = env.number("PORTAL_STEP_GRACE_SECONDS", 5)
+# What all processes of one step may hold together.
+PORTAL_STEP_MEMORY_MB = env.number("PORTAL_STEP_MEMORY_MB", 4096)
+PORTAL_STEP_PROCESSES = env.number("PORTAL_STEP_PROCESSES", 1000)
+# Folders of the machine that steps see beside the system's programs, and those that they may write; steps that cannot be
+# shut in run only where this is allowed.
+PORTAL_STEP_FOLDERS = env.words("PORTAL_STEP_FOLDERS", separator=":")
+PORTAL_STEP_WRITABLE = env.words("PORTAL_STEP_WRITABLE", separator=":")
+PORTAL_STEPS_UNFENCED = env.flag("PORTAL_STEPS_UNFENCED")
 # How long a process that stops stays for steps beside it: in a container they end with it.
 PORTAL_STEPS_WAIT_SECONDS = env.number("PORTAL_STEPS_WAIT_SECONDS", 0)
 # How long the workspace of a run with unknown outcome is kept for whoever has to decide.

@@ -104,6 +104,9 @@ def main() -> None:
     sys.path.insert(0, str(ROOT))
     os.chdir(ROOT)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gitops_portal.settings")
+    os.environ.setdefault(
+        "PORTAL_STEPS_UNFENCED", "1"
+    )  # the demo's own steps, on one's own machine, where none can be shut in
     os.environ["HOST"], os.environ["PORT"] = HOST, PORT  # the settings make PORTAL_URL of these
     port = require_free_port()
     serving = prepare(data_dir())

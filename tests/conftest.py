@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ def data_dir(tmp_path: Path, settings: Any) -> Iterator[Path]:
     settings.PORTAL_DATA_DIR.mkdir()
     settings.PORTAL_LOCAL_REPOSITORY_DIRS = [str(tmp_path)]
     settings.PORTAL_ENGINE = "none"
+    # Steps leave witnesses beside the portal's data; where a machine can shut nothing in, they run in the open.
+    settings.PORTAL_STEP_WRITABLE, settings.PORTAL_STEPS_UNFENCED = [tempfile.gettempdir()], True
     return settings.PORTAL_DATA_DIR
 
 

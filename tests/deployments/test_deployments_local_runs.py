@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from apps.deployments.dispatchers import PlannedStep, Progress, Run, RunState, StepState
 from apps.deployments.dispatchers.local import SUPERVISOR, LocalDispatcher, run_dir
+from apps.deployments.dispatchers.shutting_in import can_shut_in
 from tests.support.git import bare_remote
 
 DISPATCHER = LocalDispatcher()
@@ -58,6 +60,26 @@ def wait_for(path: Path, seconds: float = 10) -> str:
             return path.read_text().strip()
         time.sleep(0.02)
     raise AssertionError(f"{path} did not appear")
+
+
+def of_run(run: Run) -> dict[int, str]:
+    """Process → command line of everything that has the home of the run, as this machine numbers it."""
+    home, found = f"HOME={run_dir(run)}/home".encode(), {}
+    for place in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if place.name.isdigit() and home in (place / "environ").read_bytes().split(b"\0"):
+                found[int(place.name)] = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return found
+
+
+def supervisor_of(run: Run) -> int:
+    """Its process: the one whose command names the folder of the run."""
+    for place in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            words = (place / "cmdline").read_bytes().split(b"\0") if place.name.isdigit() else []
+            if bytes(SUPERVISOR) in words and bytes(run_dir(run)) in words:
+                return int(place.name)
+    raise AssertionError("no supervisor")
 
 
 def is_alive(pid: int) -> bool:
@@ -129,19 +151,25 @@ def test_a_killed_step_tells_how_it_ended(make_run: Any, command: str, code: int
 
 def test_a_step_that_hangs_is_stopped_with_its_grandchildren(make_run: Any) -> None:
     stubborn = "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$ > $HOME/pid; sleep 60 & wait' & wait; sleep 60"
-    run = make_run(stubborn, timeout=0.7)
+    run = make_run(stubborn, timeout=1.5)
     DISPATCHER.dispatch(run)
-    pid = int(wait_for(run_dir(run) / "home/pid"))
+    wait_for(run_dir(run) / "home/pid")
+    assert [line for line in of_run(run).values() if line == "sleep 60 "]
     step = finished(run).steps[0]
     assert (step.reason, step.signal) == ("timeout", 9)
-    assert not is_alive(pid)
+    assert not of_run(run)
 
 
 def test_what_a_step_leaves_in_the_background_ends_with_it(make_run: Any) -> None:
-    run = make_run("setsid sh -c 'echo $$ > $HOME/pid; exec sleep 60' & while ! test -s $HOME/pid; do sleep 0.05; done")
+    run = make_run(
+        "setsid sh -c 'echo $$ > $HOME/pid; exec sleep 60' & while ! test -s $HOME/pid; do sleep 0.05; done; sleep 1"
+    )
     DISPATCHER.dispatch(run)
+    wait_for(run_dir(run) / "home/pid")
+    left = [pid for pid, line in of_run(run).items() if line == "sleep 60 "]
+    assert len(left) == 1
     assert finished(run).steps[0].exit_code == 0
-    assert not is_alive(int((run_dir(run) / "home/pid").read_text()))
+    assert not is_alive(left[0])
 
 
 def test_a_step_that_prints_200_mb_is_stopped_at_the_limit(make_run: Any, settings: Any) -> None:
@@ -182,15 +210,16 @@ def test_a_late_start_after_the_workspace_was_removed_does_nothing(make_run: Any
 
 
 def test_a_killed_supervisor_is_reported_as_lost_and_takes_its_step_along(make_run: Any) -> None:
-    run = make_run("echo $$ $PPID > $HOME/pids; sleep 60")
+    run = make_run("(sleep 60; true) & (setsid sleep 61; true) & echo began > $HOME/began; sleep 60")
     DISPATCHER.dispatch(run)
-    step_pid, supervisor = map(int, wait_for(run_dir(run) / "home/pids").split())
-    os.kill(supervisor, signal.SIGKILL)
+    wait_for(run_dir(run) / "home/began")
+    assert of_run(run)
+    os.kill(supervisor_of(run), signal.SIGKILL)
     assert finished(run).state == RunState.LOST
     until = time.monotonic() + 5
-    while is_alive(step_pid) and time.monotonic() < until:
+    while (left := of_run(run)) and time.monotonic() < until:
         time.sleep(0.02)
-    assert not is_alive(step_pid)
+    assert not left or not can_shut_in(), "where it is shut in, nothing that the step has started goes on"
 
 
 def test_a_read_only_workspace_is_removed_all_the_same(make_run: Any) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,8 @@ def environment(tmp_path: Path, **more: str) -> dict[str, str]:
         "PORTAL_LOCAL_REPOSITORY_DIRS": str(tmp_path),
         "PORTAL_LEASE_SECONDS": "1",
         "PORTAL_STEP_GRACE_SECONDS": "0.3",
+        "PORTAL_STEP_WRITABLE": tempfile.gettempdir(),
+        "PORTAL_STEPS_UNFENCED": "1",
         "PORTAL_POLL_SECONDS": "1",
         "PORTAL_ENGINE": "embedded",
         "PORTAL_AUDIT_PUBLISH": "false",

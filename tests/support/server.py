@@ -56,6 +56,8 @@ class PortalServer:
             "PORTAL_LOCAL_REPOSITORY_DIRS": ":".join(map(str, local_dirs)),
             "PORTAL_POLL_SECONDS": "2",
             "PORTAL_LEASE_SECONDS": "2",
+            "PORTAL_STEP_WRITABLE": tempfile.gettempdir(),
+            "PORTAL_STEPS_UNFENCED": "1",
             "PORT": str(self.port),
             "PYTHONWARNINGS": "ignore",
             **(environment or {}),

@@ -192,7 +192,7 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepProgress:
-    """One step as it is now. ``reason``: exited | timeout | cancelled | output_limit | not_started | reported.
+    """One step as it is now. ``reason``: exited | timeout | cancelled | output_limit | memory_limit | process_limit | not_started | reported.
 
     ``key`` names it among the steps of the run: its position in the plan, or what the other system
     calls it. ``reported``: the other system says how it ended (``exit_code`` 0: well), ``problem`` why.

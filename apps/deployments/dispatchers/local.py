@@ -1,9 +1,8 @@
 """Steps run on the worker's own machine, in a clean checkout of the merged commit.
 
 ``PORTAL_DATA_DIR/runs/<deployment>/<attempt>/`` holds ``tree`` (the checkout), ``home``, ``tmp``
-and what the supervisor writes (see ``supervisor.py``). A step gets a short environment written
-here and nothing of the portal's own. It runs as the portal's user: a pipeline that may not read
-the portal's files belongs on another dispatcher (docs/deploying.md).
+and what the supervisor writes (see ``supervisor.py``). A step gets a short environment written here and nothing of the
+portal's own, and is shut in (``fence.py``): it sees the system's programs, its checkout, and nothing of the portal.
 """
 
 from __future__ import annotations
@@ -22,12 +21,18 @@ from typing import Any
 from django.conf import settings
 
 from apps.core.errors import Unavailable
-from apps.deployments.dispatchers import Capabilities, Progress, Run, RunState, StepProgress, StepState
+from apps.deployments.dispatchers import Capabilities, Progress, Refused, Run, RunState, StepProgress, StepState
+from apps.deployments.dispatchers.shutting_in import can_shut_in, world
 from apps.deployments.dispatchers.supervisor import TAKEN, create_once
 from apps.vcs.export import export_tree
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 LAUNCH_SECONDS = 30
+MIB = 1 << 20
+NOT_FENCED = (
+    "Steps can not be shut in on this worker, so none was started: they could read the portal's files and secrets. Let the worker "
+    "make namespaces, use another dispatcher, or allow it with PORTAL_STEPS_UNFENCED=1 where everybody who can merge is trusted."
+)
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -73,7 +78,7 @@ class LocalDispatcher:
         return {"runner": runner_id()}
 
     def _checkout(self, run: Run, place: Path) -> None:
-        for name in ("home", "tmp", "steps"):
+        for name in ("home", "tmp", "steps", "root"):
             (place / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = place / f"tree.{uuid.uuid4().hex}"
         try:
@@ -95,7 +100,10 @@ class LocalDispatcher:
             "steps": self.commands(run, place),
             "from_step": run.from_step,
             "environment": self.environment(run, place),
-            "output_limit": int(settings.PORTAL_STEP_OUTPUT_MB * 1024 * 1024),
+            "output_limit": int(settings.PORTAL_STEP_OUTPUT_MB * MIB),
+            "memory_limit": int(settings.PORTAL_STEP_MEMORY_MB * MIB),
+            "process_limit": int(settings.PORTAL_STEP_PROCESSES),
+            "fence": self._fence(run, place),
             "grace": settings.PORTAL_STEP_GRACE_SECONDS,
         }
         try:
@@ -115,6 +123,18 @@ class LocalDispatcher:
         if done.returncode not in {0, TAKEN}:
             raise Unavailable("steps_not_started", "The steps could not be started: the run directory is not there.")
         return {}
+
+    def _fence(self, run: Run, place: Path) -> dict[str, Any] | None:
+        """In what its steps are shut in; ``None``: an administrator lets them run in the open where that cannot be done."""
+        if can_shut_in():
+            return world(place, self.reads(run))
+        if settings.PORTAL_STEPS_UNFENCED:
+            return None
+        raise Refused("steps_not_fenced", NOT_FENCED)
+
+    def reads(self, _run: Run) -> list[Path]:
+        """What else of this machine its steps read."""
+        return []
 
     def commands(self, run: Run, _place: Path) -> list[dict[str, Any]]:
         """The steps as the supervisor takes them."""

@@ -11,8 +11,9 @@ ever run twice. ``RUN_DIR/cancel`` asks to stop. ``steps/N/{started,output,resul
 the rest; a result is renamed into place, so it is there whole or not at all.
 
 The specification comes through a pipe: secrets are never on a command line or in a file.
-``{"steps": [{"run", "timeout"}], "from_step", "environment", "output_limit" (bytes), "grace" (s)}``. A step with
-``"interrupt": true`` is asked to stop by one SIGINT to its first process alone, and may have a ``grace`` of its own.
+``{"steps": [{"run", "timeout"}], "from_step", "environment", "output_limit", "memory_limit" (bytes), "process_limit",
+"grace" (s), "fence"}``. ``fence`` is the world in which steps are shut in (``fence.py``), or nothing: they run in the open. A step
+with ``"interrupt": true`` is asked to stop by one SIGINT to its first process alone, and may have a ``grace`` of its own.
 """
 
 from __future__ import annotations
@@ -28,12 +29,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 TAKEN, IMPOSSIBLE = 3, 4
+FENCE = Path(__file__).with_name("fence.py")
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = os.sysconf("SC_PAGE_SIZE")
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 CHUNK = 65536
 LOOK_EVERY = 0.1
+COUNT_EVERY = 1.0
 DRAIN_SECONDS = 2.0
 
 
@@ -120,6 +125,9 @@ class StepRun:
         self.command = str(step["run"])
         self.timeout = float(step["timeout"])
         self.limit = int(spec["output_limit"])
+        self.memory_limit, self.process_limit = int(spec["memory_limit"]), int(spec["process_limit"])
+        self.count_at = 0.0
+        self.fence = spec["fence"]
         self.interrupt = bool(step.get("interrupt"))
         self.grace = float(step.get("grace", spec["grace"]))
         self.environment = dict(spec["environment"])
@@ -137,16 +145,7 @@ class StepRun:
         self.output = os.open(self.place / "output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         self.pipe, write_end = os.pipe()
         try:
-            self.child = subprocess.Popen(  # running the pipeline's own shell line is the purpose
-                ["/bin/sh", "-c", self.command],
-                cwd=self.run_dir / "tree",
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=write_end,
-                stderr=write_end,
-                start_new_session=True,
-                preexec_fn=_die_with_supervisor,  # noqa: PLW1509  # one thread, no lock that a fork could break
-            )
+            self.child = self._start(write_end)
         except (OSError, ValueError) as problem:
             os.close(write_end)
             return {"exit_code": None, "signal": None, "reason": "not_started", "problem": str(problem)[:300]}
@@ -155,6 +154,24 @@ class StepRun:
         self._end_everything()
         self._drain()
         return self._result()
+
+    def _start(self, output: int) -> subprocess.Popen[bytes]:
+        command, tree = ["/bin/sh", "-c", self.command], str(self.run_dir / "tree")
+        with contextlib.ExitStack() as stack:
+            seen: dict[str, Any] = {"cwd": tree, "env": self.environment}
+            if self.fence:
+                told = {**self.fence, "command": command, "directory": tree, "environment": self.environment}
+                plan = stack.enter_context(plan_file(told)).fileno()
+                command, seen = fenced(plan), {"cwd": "/", "env": {}, "pass_fds": (plan,)}
+            return subprocess.Popen(  # running the pipeline's own shell line is the purpose
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=_die_with_supervisor,  # noqa: PLW1509  # one thread, no lock that a fork could break
+                **seen,
+            )
 
     def _watch(self) -> None:
         deadline = time.monotonic() + self.timeout
@@ -174,6 +191,8 @@ class StepRun:
         elif (self.run_dir / "cancel").exists():
             self.reason = "cancelled"
         else:
+            self.reason = self._too_much()
+        if not self.reason:
             return
         self.kill_at = time.monotonic() + self.grace
         if (
@@ -183,6 +202,16 @@ class StepRun:
                 os.kill(self.child.pid, signal.SIGINT)
         else:
             self._signal_all(signal.SIGTERM)
+
+    def _too_much(self) -> str:
+        """Whether all processes of the step together hold more than they may; looked at once a second."""
+        if time.monotonic() < self.count_at:
+            return ""
+        self.count_at = time.monotonic() + COUNT_EVERY
+        found = _descendants(os.getpid())
+        if len(found) > self.process_limit:
+            return "process_limit"
+        return "memory_limit" if sum(map(_resident, found)) > self.memory_limit else ""
 
     def _read(self, seconds: float) -> None:
         """Take one piece of output; what exceeds the limit is counted and thrown away."""
@@ -260,6 +289,27 @@ class StepRun:
             os.fsync(file.fileno())
         draft.rename(self.place / "result.json")
         _sync_directory(self.place)
+
+
+def fenced(plan: int) -> list[str]:
+    """The command line that runs the plan in the file ``plan`` shut in."""
+    return [sys.executable, "-I", "-S", "-B", str(FENCE), str(ROOT), str(plan)]
+
+
+def plan_file(plan: dict[str, Any]) -> BinaryIO:
+    """``plan`` in a file without a name: it holds secrets, and is on no disk and in no command line."""
+    file = os.fdopen(os.memfd_create("plan"), "w+b")
+    file.write(json.dumps(plan).encode())
+    file.flush()
+    file.seek(0)
+    return file
+
+
+def _resident(process: int) -> int:
+    """Bytes; none of a process that has ended."""
+    with contextlib.suppress(OSError, IndexError), open(f"/proc/{process}/statm", encoding="ascii") as file:  # noqa: PTH123  # stdlib only, and hot
+        return int(file.read().split()[1]) * PAGE
+    return 0
 
 
 def _die_with_supervisor() -> None:

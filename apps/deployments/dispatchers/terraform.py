@@ -64,6 +64,11 @@ class TerraformDispatcher(LocalDispatcher):
             for name, step in zip(STEPS, run.steps, strict=True)
         ]
 
+    def reads(self, run: Run) -> list[Path]:
+        """The program of the steps with its Python, Terraform, and the providers that are here."""
+        programs = _to_plan(run).programs
+        return [ROOT / "apps", Path(sys.prefix), Path(sys.base_prefix), *map(Path, filter(None, programs.values()))]
+
     def environment(self, run: Run, place: Path) -> dict[str, str]:
         workspace = _to_plan(run).options.get("workspace")
         own = {

@@ -246,6 +246,8 @@ def describe(name: str, step: StepProgress, timeout: float) -> Failure | None:
         "timeout": f"Step {name} was stopped: it took longer than {timeout:g} s.",
         "cancelled": f"Step {name} was stopped on request.",
         "output_limit": f"Step {name} was stopped: it printed more than {limit}.",
+        "memory_limit": f"Step {name} was stopped: its processes held more than {settings.PORTAL_STEP_MEMORY_MB:g} MB of memory.",
+        "process_limit": f"Step {name} was stopped: it had more than {settings.PORTAL_STEP_PROCESSES:g} processes.",
         "reported": f"Step {name} failed: {step.problem}" if step.problem else f"Step {name} failed.",
         "not_started": f"Step {name} could not be started: {step.problem}",
     }

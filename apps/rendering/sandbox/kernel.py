@@ -131,7 +131,7 @@ def build_root(root: str, binds: dict[str, str], links: dict[str, str]) -> None:
     for name in ("proc", "tmp", "dev"):
         os.mkdir(f"{root}/{name}")
     for place, source in {**binds, **{f"/dev/{name}": f"/dev/{name}" for name in _DEVICES}}.items():
-        _bind(source, root + place)
+        bind(source, root + place)
     for place, target in links.items():
         os.symlink(target, root + place)
 
@@ -142,6 +142,31 @@ def mount_scratch(root: str, size: int, files: int, home: str) -> None:
     mount("tmpfs", place, "tmpfs", _NOSUID | _NODEV, f"mode=1777,size={size},nr_inodes={files}")
     os.mkdir(f"{place}/{home}")
     os.chmod(f"{place}/{home}", 0o1777)  # noqa: S103 - in a file system of its own
+
+
+def bind_writable(source: str, target: str) -> None:
+    """A folder of this machine, with what is mounted below it, as it is and without devices or other users' rights."""
+    os.makedirs(target, exist_ok=True)
+    mount(source, target, None, _BIND | _REC)
+    for mounted in _mounted_below(target):
+        present = os.statvfs(mounted).f_flag
+        kept = sum(flag for seen, flag in _KEPT.items() if present & seen) | (_RDONLY if present & os.ST_RDONLY else 0)
+        mount("none", mounted, None, kept | _REMOUNT | _BIND | _NOSUID | _NODEV)
+
+
+def mount_folder(place: str, size: int) -> None:
+    """An empty folder in memory, which everybody may write."""
+    os.makedirs(place, exist_ok=True)
+    mount("tmpfs", place, "tmpfs", _NOSUID | _NODEV, f"mode=1777,size={size}")
+
+
+def guard_proc() -> None:
+    """What of ``/proc`` belongs to the machine is read-only: its files go by the user, who may be root, not by capabilities."""
+    for name in ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi"):
+        place = f"/proc/{name}"
+        if os.path.exists(place):
+            mount(place, place, None, _BIND | _REC)
+            mount("none", place, None, _REMOUNT | _BIND | _RDONLY | _NOSUID | _NODEV | _NOEXEC)
 
 
 def enter_root(root: str) -> None:
@@ -157,11 +182,12 @@ def enter_root(root: str) -> None:
     os.chdir("/")
 
 
-def _bind(source: str, target: str) -> None:
+def bind(source: str, target: str) -> None:
+    """A folder or file of this machine, read-only."""
     mode = os.stat(source).st_mode
     if stat.S_ISDIR(mode):
         os.makedirs(target, exist_ok=True)
-    else:
+    elif not os.path.exists(target):  # within a folder that is there already
         os.makedirs(os.path.dirname(target), exist_ok=True)
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
     device = stat.S_ISCHR(mode)

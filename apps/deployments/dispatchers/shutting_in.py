@@ -1,0 +1,87 @@
+"""What a step of the worker sees of its machine, and whether this machine can shut it in at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from apps.deployments.dispatchers.supervisor import fenced, plan_file
+
+SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
+ETC = (
+    "alternatives", "ca-certificates", "group", "gitconfig", "hostname", "hosts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
+    "localtime", "mime.types", "nsswitch.conf", "passwd", "pki", "protocols", "resolv.conf", "services",
+    "ssh/ssh_config", "ssh/ssh_known_hosts", "ssl", "terminfo", "timezone",
+)  # fmt: skip
+"""What programs read to find other machines, libraries and certificates, and to know who they are. No configuration of services."""
+OWN = ("tree", "home", "tmp", "plan")
+"""Folders of a run that its steps write."""
+_TRIAL_SECONDS = 20
+_FAILED_AGAIN_SECONDS = 60.0
+_found: list[tuple[bool, float]] = []
+_lock = threading.Lock()
+
+
+def world(place: Path, more: Iterable[str | Path] = ()) -> dict[str, Any]:
+    """The file system of the steps of the run in ``place``, as ``fence.py`` takes it. ``more``: what else of this machine they read."""
+    seen: dict[str, str] = {}
+    links: dict[str, str] = {}
+    for name in SYSTEM:
+        here = Path("/", name)
+        if here.is_symlink():
+            links[f"/{name}"] = str(here.readlink())
+        elif here.is_dir():
+            seen[f"/{name}"] = str(here)
+    etc = (Path("/etc", name) for name in ETC)
+    seen |= {str(one): str(one.resolve()) for one in etc if one.exists()}
+    mounts = [("/tmp", str(place / "tmp"), "written")]  # noqa: S108 - in the step's own file system
+    mounts += [(str(one), str(one), "read") for one in (*settings.PORTAL_STEP_FOLDERS, *more) if Path(one).exists()]
+    mounts += [(one, one, "written") for one in settings.PORTAL_STEP_WRITABLE if Path(one).is_dir()]
+    mounts.append((str(settings.PORTAL_DATA_DIR), "", "hidden"))
+    mounts += [(str(one), str(one), "written") for name in OWN if (one := place / name).is_dir()]
+    return {"root": str(place / "root"), "seen": seen, "links": links, "mounts": mounts}
+
+
+def can_shut_in() -> bool:
+    """Tried once a process; where it failed, once a minute."""
+    with _lock:
+        works, until = _found[-1] if _found else (False, 0.0)
+        if time.monotonic() >= until:
+            works = _try()
+            _found[:] = [(works, float("inf") if works else time.monotonic() + _FAILED_AGAIN_SECONDS)]
+        return works
+
+
+def _try() -> bool:
+    """Whether a step comes to run, sees what it should and nothing of the portal."""
+    if not sys.platform.startswith("linux"):
+        return False
+    folder = Path(settings.PORTAL_DATA_DIR)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="fence-") as name:
+        place = Path(name)
+        for part in ("tree", "home", "tmp", "root"):
+            (place / part).mkdir()
+        (place / "secret").touch()
+        trial = f'test ! -e "{place}/secret" && test -w . && test ! -w /usr && test "$$" -lt 100 && echo shut in'
+        plan = {
+            **world(place), "command": ["/bin/sh", "-c", trial], "directory": str(place / "tree"),
+            "environment": {"PATH": os.defpath},
+        }  # fmt: skip
+        try:
+            with plan_file(plan) as file:
+                done = subprocess.run(
+                    fenced(file.fileno()), pass_fds=(file.fileno(),), env={}, cwd="/", check=False,
+                    stdin=subprocess.DEVNULL, capture_output=True, timeout=_TRIAL_SECONDS,
+                )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+    return done.stdout == b"shut in\n"

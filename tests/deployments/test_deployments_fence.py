@@ -1,0 +1,161 @@
+"""Steps of a worker are shut in: what they see, what they cannot reach, and what happens where that cannot be done."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apps.deployments.dispatchers import PlannedStep, Refused, Run, RunState
+from apps.deployments.dispatchers import local as local_module
+from apps.deployments.dispatchers.local import LocalDispatcher, run_dir
+from apps.deployments.dispatchers.shutting_in import can_shut_in
+from tests.deployments.test_deployments_local_runs import DISPATCHER, finished, log_of
+from tests.support.git import bare_remote
+
+Make = Callable[..., Run]
+
+
+@pytest.fixture
+def make_run(tmp_path: Path, settings: Any) -> Make:
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    if subprocess.run(
+        ["unshare", *user, "--mount", "--pid", "--fork", "true"], check=False, capture_output=True
+    ).returncode:
+        pytest.skip("NOT RUN: this machine lets no process make namespaces, so no step can be shut in")
+    assert can_shut_in()
+    settings.PORTAL_STEP_WRITABLE, settings.PORTAL_STEPS_UNFENCED = [], False
+    settings.PORTAL_STEP_GRACE_SECONDS = 0.3
+    bare, work = bare_remote(tmp_path, {"hello.txt": "hello\n"})
+
+    def make(*commands: str, number: int = 1, **options: Any) -> Run:
+        steps = tuple(PlannedStep(f"step{n}", command, 30) for n, command in enumerate(commands))
+        run = Run(f"key-{number}", number, 1, bare.path, work.rev_parse("main"), steps, **options)
+        DISPATCHER.prepare(run)
+        return run
+
+    return make
+
+
+def said(run: Run) -> str:
+    DISPATCHER.dispatch(run)
+    progress = finished(run)
+    assert progress.state == RunState.ENDED, progress
+    return log_of(run)
+
+
+def test_a_step_reads_nothing_of_the_portal_and_no_other_checkout(make_run: Make, settings: Any) -> None:
+    data = Path(settings.PORTAL_DATA_DIR)
+    (data / "secret.key").write_text("the-key-of-the-portal")
+    (data / "portal.sqlite3").write_text("the-database")
+    other = make_run("true", number=2)
+    (run_dir(other) / "tree" / "token").write_text("of-another-checkout")
+    looks = f"cat {data}/secret.key {data}/portal.sqlite3 {run_dir(other)}/tree/token; ls {data} {data}/runs /root /home /etc/shadow /var /srv"
+    run = make_run(
+        f"cat hello.txt; {looks}; grep -rl of-another-checkout /tmp /etc /opt /root $HOME/../../.. 2>/dev/null; true"
+    )
+    log = said(run)
+    assert log.startswith("hello\n")
+    for hidden in ("the-key-of-the-portal", "the-database", "of-another-checkout", "secret.key\n", "portal.sqlite3\n"):
+        assert hidden not in log.replace("No such file", ""), log
+    assert "runs\n1\n" not in log
+
+
+def test_a_step_sees_no_process_of_the_machine_and_cannot_signal_one(make_run: Make) -> None:
+    run = make_run(
+        f"cat /proc/*/environ 2>/dev/null | tr '\\0' '\\n' | grep -c PYTEST; ls -d /proc/[0-9]* | wc -l; kill -0 {os.getpid()} || echo none"
+    )
+    found, processes, *rest = said(run).split("\n")
+    assert found == "0"
+    assert int(processes) < 10
+    assert "none" in rest
+
+
+def test_a_step_writes_its_own_folders_and_nothing_else(make_run: Make) -> None:
+    run = make_run(
+        "echo 1 > file && echo 2 > $HOME/file && echo 3 > $TMPDIR/file && cat /tmp/file;"
+        "for place in /usr /etc /bin /proc/sys/kernel/core_pattern /dev/null/x; do"
+        "  (echo x > $place/x || echo x > $place) 2>/dev/null && echo wrote $place; done; true"
+    )
+    assert said(run) == "3\n"
+    assert (run_dir(run) / "tree" / "file").read_text() == "1\n"
+
+
+def test_a_step_can_forge_neither_its_result_nor_that_of_the_next(make_run: Make) -> None:
+    run = make_run(
+        "mkdir -p $HOME/../steps/1; echo x > $HOME/../steps/1/started; touch $HOME/../cancel; exit 3", "true"
+    )
+    DISPATCHER.dispatch(run)
+    progress = finished(run)
+    assert [step.exit_code for step in progress.steps] == [3, None]
+    assert not (run_dir(run) / "cancel").exists()
+
+
+def test_a_step_has_no_rights_that_the_portal_may_have_had(make_run: Make) -> None:
+    log = said(
+        make_run(
+            "grep -E 'CapEff|CapBnd|NoNewPrivs' /proc/self/status; mount -t tmpfs none /mnt 2>/dev/null || echo no mount"
+        )
+    )
+    assert [line.split()[1] for line in log.splitlines()[:3]] == ["0" * 16, "0" * 16, "1"]
+    assert "no mount" in log
+
+
+def test_a_step_has_programs_names_certificates_and_streams(make_run: Make) -> None:
+    line = "git --version && id && test -e /etc/ssl/certs && test -e /etc/resolv.conf && sh -c 'cat <&0' < hello.txt && echo err > /dev/stderr"
+    log = said(
+        make_run(
+            f"{line} && python3 -c 'import tempfile; tempfile.TemporaryFile(); print(len(open(\"/proc/self/cmdline\").read()) > 0)'"
+        )
+    )
+    assert "git version" in log
+    assert log.endswith("hello\nerr\nTrue\n")
+
+
+def test_folders_that_an_administrator_names_are_seen_and_written(
+    make_run: Make, settings: Any, tmp_path: Path
+) -> None:
+    tools, cache = tmp_path / "tools", tmp_path / "cache"
+    for place in (tools, cache):
+        place.mkdir()
+    (tools / "tool").write_text("a tool\n")
+    settings.PORTAL_STEP_FOLDERS, settings.PORTAL_STEP_WRITABLE = [str(tools)], [str(cache)]
+    run = make_run(f"cat {tools}/tool; echo kept > {cache}/kept; (echo x > {tools}/x) 2>/dev/null || echo read only")
+    assert said(run) == "a tool\nread only\n"
+    assert (cache / "kept").read_text() == "kept\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "limits", "reason"),
+    [
+        ("python3 -c 'import time; held = bytearray(200 << 20); time.sleep(20)'", {"PORTAL_STEP_MEMORY_MB": 100}, "memory_limit"),
+        ("for n in $(seq 40); do sleep 20 & done; wait", {"PORTAL_STEP_PROCESSES": 20}, "process_limit"),
+    ],
+)  # fmt: skip
+def test_a_step_that_holds_too_much_is_stopped(
+    make_run: Make, settings: Any, command: str, limits: dict[str, int], reason: str
+) -> None:
+    for name, value in limits.items():
+        setattr(settings, name, value)
+    run = make_run(command, "echo never")
+    DISPATCHER.dispatch(run)
+    progress = finished(run)
+    assert (progress.steps[0].reason, progress.steps[1].began) == (reason, None)
+
+
+def test_where_nothing_can_be_shut_in_no_step_runs_unless_an_administrator_allows_it(
+    make_run: Make, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_module, "can_shut_in", lambda: False)
+    run = make_run("echo ran > $HOME/ran")
+    with pytest.raises(Refused, match="PORTAL_STEPS_UNFENCED=1"):
+        LocalDispatcher().dispatch(run)
+    assert DISPATCHER.observe(run).state == RunState.NOT_STARTED
+    settings.PORTAL_STEPS_UNFENCED = True
+    LocalDispatcher().dispatch(run)
+    finished(run)
+    assert (run_dir(run) / "home" / "ran").exists()
