@@ -259,8 +259,9 @@ def test_what_was_rolled_back_in_the_environment_before_does_not_go_on(tmp_path:
     Deployment.objects.filter(pk=other.pk).update(
         kind="rollback", status="succeeded", ended_at=now() - timedelta(hours=1)
     )
-    assert judged(row) == ["soak"]
-    assert "rolled back in staging after it" in row.waits[0]["text"]
+    type(other.change).objects.filter(pk=other.change_id).update(rolls_back=row.change)
+    assert judged(row) == ["promotion"]
+    assert f"{other.label} rolled {row.change.label} back in staging" in row.waits[0]["text"]
 
 
 def test_a_failure_in_between_starts_the_time_anew(tmp_path: Path) -> None:

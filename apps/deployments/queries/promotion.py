@@ -12,6 +12,7 @@ from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment
+from apps.deployments.queries.undoing import contains
 from apps.vcs import history
 
 RECENT = 50
@@ -27,20 +28,16 @@ def promoted_at(deployment: Deployment, earlier: Environment) -> datetime | None
     done = Deployment.objects.filter(environment=earlier, status=Status.SUCCEEDED)
     exact = done.filter(commit=deployment.commit).order_by("ended_at").values_list("ended_at", flat=True).first()
     git_dir = deployment.environment.repository.mirror_path
-
-    def contains(descendant: str, commit: str) -> bool:
-        return descendant == commit or history.is_known_ancestor(git_dir, commit, descendant)
-
     rows = done.order_by("-number").values_list("commit", "ended_at", "kind", "change__rolls_back__merge_commit")
     recent: list[tuple[str, datetime | None]] = []
     for commit, ended, kind, undone in rows[:RECENT]:
         goes_back = kind == Deployment.Kind.ROLLBACK and commit != deployment.commit
-        if not goes_back or (undone and not contains(deployment.commit, undone)):
+        if not goes_back or (undone and not contains(git_dir, deployment.commit, undone)):
             recent.append((commit, ended))
     holds: dict[str, bool] = {}
     for commit, _ in recent:
         if commit not in holds:
-            holds[commit] = contains(commit, deployment.commit)
+            holds[commit] = contains(git_dir, commit, deployment.commit)
     moments = [ended for commit, ended in recent if holds[commit] and ended is not None]
     return min([*moments, *([exact] if exact else [])], default=None)
 

@@ -22,6 +22,7 @@ from apps.deployments.queries.freezes import open_freeze, words_of
 from apps.deployments.queries.gates import Gate, gate_of, present_config
 from apps.deployments.queries.locks import is_kept_from, lock_of
 from apps.deployments.queries.promotion import promoted_at, replaced_by, soak_text
+from apps.deployments.queries.undoing import undone_text
 from apps.policies.config import HOLD, PortalConfig
 from apps.policies.config.environments import NEWEST
 from apps.policies.queries import policy_at
@@ -133,10 +134,13 @@ def _promotion(deployment: Deployment, soak_seconds: int) -> list[Wait]:
 
 
 def _after(deployment: Deployment, earlier: Environment | None, name: str, soak_seconds: int) -> Wait | None:
-    """Whether this commit or a descendant of it succeeded in ``earlier``, long enough ago."""
+    """Whether this commit or a descendant of it succeeded in ``earlier``, nothing of it was undone there, and long enough ago."""
     since = promoted_at(deployment, earlier) if earlier is not None else None
     if earlier is None or since is None:
         return Wait("promotion", _promotion_text(deployment, earlier, name))
+    undone = undone_text(deployment, earlier, since)
+    if undone:
+        return Wait("promotion", undone)
     text = soak_text(earlier, since, soak_seconds) if soak_seconds else ""
     return Wait("soak", text) if text else None
 
