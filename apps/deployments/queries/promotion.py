@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-
-from django.db.models import Q
+from datetime import datetime
 
 from apps.changes.models import ChangeRequest
-from apps.core.clock import now
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.undoing import contains
@@ -40,27 +37,6 @@ def promoted_at(deployment: Deployment, earlier: Environment) -> datetime | None
             holds[commit] = contains(git_dir, commit, deployment.commit)
     moments = [ended for commit, ended in recent if holds[commit] and ended is not None]
     return min([*moments, *([exact] if exact else [])], default=None)
-
-
-def soak_text(earlier: Environment, since: datetime, seconds: int) -> str:
-    """Why the soak time holds a deployment that succeeded in ``earlier`` at ``since``; empty when it is over.
-
-    It must have stood there undisturbed: what did not succeed after it starts the time anew, and what was rolled back
-    there after it does not go on at all: a newer deployment does. What ended before anything of it ran disturbs nothing.
-    """
-    never_ran = Q(attempts=0) & ~Q(status=Status.SUCCEEDED)
-    later = Deployment.objects.filter(environment=earlier, ended_at__gt=since).exclude(never_ran)
-    undone = later.filter(kind=Deployment.Kind.ROLLBACK, status=Status.SUCCEEDED).order_by("-ended_at").first()
-    if undone is not None:
-        return f"{undone.label} rolled back in {earlier.name} after it; what stands there now goes on, with a newer deployment."
-    newest = later.order_by("-ended_at").first()
-    if newest is not None and newest.status != Status.SUCCEEDED:
-        return f"The newest deployment to {earlier.name} did not succeed; it must stand there before it goes on."
-    bad = later.exclude(status=Status.SUCCEEDED).order_by("-ended_at").values_list("ended_at", flat=True).first()
-    due = max(since, bad or since) + timedelta(seconds=seconds)
-    if now() >= due:
-        return ""
-    return f"It stands in {earlier.name} until {due.astimezone(UTC):%Y-%m-%d %H:%M} UTC before it goes on."
 
 
 def replaced_by(deployment: Deployment) -> Deployment | None:

@@ -21,7 +21,8 @@ from apps.deployments.queries.connections import require_connections
 from apps.deployments.queries.freezes import open_freeze, words_of
 from apps.deployments.queries.gates import Gate, gate_of, present_config
 from apps.deployments.queries.locks import is_kept_from, lock_of
-from apps.deployments.queries.promotion import promoted_at, replaced_by, soak_text
+from apps.deployments.queries.promotion import promoted_at, replaced_by
+from apps.deployments.queries.soaking import soak_text
 from apps.deployments.queries.undoing import undone_text
 from apps.policies.config import HOLD, PortalConfig
 from apps.policies.config.environments import NEWEST
@@ -65,7 +66,8 @@ def look_at(deployment: Deployment) -> Look:
     found = _schedule(deployment) + _connection(deployment) + _lock_of_person(deployment)
     if not is_rollback:
         environment = config.environment(deployment.environment.name)
-        found += _promotion(deployment, environment.soak_seconds if environment else 0)
+        if deployment.commit != deployment.environment.live_commit:  # what is live came through the order already
+            found += _promotion(deployment, environment.soak_seconds if environment else 0)
         found += _replaced(deployment) if environment and environment.queue == NEWEST else []
     if not is_free:
         found += _outside(deployment, config) + _gate(gate)
