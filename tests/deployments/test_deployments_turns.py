@@ -12,8 +12,9 @@ from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, NotAllowed
 from apps.deployments import services
 from apps.deployments.models import Deployment, Environment, EnvironmentLock
+from apps.deployments.queries.coming import coming_with
 from apps.deployments.queries.locks import lock_of
-from apps.deployments.queries.promotion import coming_with, promoted_at
+from apps.deployments.queries.promotion import promoted_at
 from tests.support.delivery import Delivery, pipeline, run_jobs, run_until_idle
 
 pytestmark = pytest.mark.django_db

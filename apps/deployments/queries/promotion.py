@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
-from apps.changes.models import ChangeRequest
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.undoing import contains
 from apps.vcs import history
 
 RECENT = 50
-MOST_NAMED = 100
 
 
 def promoted_at(deployment: Deployment, earlier: Environment) -> datetime | None:
@@ -63,34 +60,3 @@ def _is_ready(row: Deployment) -> bool:
 
 def _only_turn(waits: Iterable[dict[str, str]]) -> bool:
     return all(wait["code"] == "lock" for wait in waits)
-
-
-@dataclass(frozen=True, slots=True)
-class Coming:
-    """What starting a deployment brings to what is live: ``changes`` in the order in which they merged, ``more`` unnamed.
-
-    ``goes_back``: what is live is newer; then these would be taken out of it.
-    """
-
-    live: Deployment | None
-    changes: tuple[ChangeRequest, ...]
-    more: int
-    goes_back: bool
-
-
-def coming_with(deployment: Deployment) -> Coming:
-    """Everything that was merged between what is live there and this deployment's change, with it."""
-    live = deployment.environment.live_deployment
-    start, end = (live.change.merged_at if live else None), deployment.change.merged_at
-    own = ChangeRequest.objects.filter(pk=deployment.change_id)
-    if end is None or start is None:
-        return Coming(live, tuple(own), 0, goes_back=False)
-    low, high = min(start, end), max(start, end)
-    rows = ChangeRequest.objects.filter(
-        repository=deployment.environment.repository_id,
-        target_branch=deployment.change.target_branch,
-        merged_at__gt=low,
-        merged_at__lte=high,
-    ).order_by("merged_at", "number")
-    count = rows.count()
-    return Coming(live, tuple(rows[:MOST_NAMED]), max(0, count - MOST_NAMED), goes_back=end < start)
