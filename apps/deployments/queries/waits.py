@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC
 
+from django.db.models import QuerySet
+
 from apps.changes.models import OutsideChange
 from apps.changes.outside import is_on
 from apps.core.clock import now
-from apps.core.errors import Unavailable
+from apps.core.errors import PortalError, Unavailable
 from apps.core.text import first_few
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment, MergeIntent
@@ -33,6 +35,9 @@ from apps.vcs.errors import ObjectMissing
 
 LOCK = "lock"
 WINDOW_CODES = ("freeze", "window")
+ENDS_FOR_SEVERAL = {LOCK, "schedule", "soak", "locked", "frozen", *WINDOW_CODES}
+"""What ends for several deployments of an environment in the same moment."""
+MOST_OVERTAKEN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,12 @@ def waits_of(deployment: Deployment) -> tuple[Wait, ...]:
 
 def look_at(deployment: Deployment) -> Look:
     """The same, with the judgement that it rests on."""
+    found, gate = _reasons(deployment)
+    return Look((*found, *_lock(deployment, is_ready=not found)), gate)
+
+
+def _reasons(deployment: Deployment) -> tuple[list[Wait], Gate | None]:
+    """Everything but the lock of the environment and its queue, and the gate as it was judged."""
     is_rollback = deployment.kind == Deployment.Kind.ROLLBACK
     is_free = is_rollback and restores_earlier_state(deployment.change)  # that was the review of the inverse change
     config = present_config(deployment)
@@ -74,7 +85,7 @@ def look_at(deployment: Deployment) -> Look:
     found += _frozen(deployment) + _verification(deployment)
     if deployment.manual_start:
         found.append(Wait("manual", "Starts by hand: somebody who may deploy presses Start."))
-    return Look((*found, *_lock(deployment, is_ready=not found)), gate)
+    return found, gate
 
 
 def _frozen(deployment: Deployment) -> list[Wait]:
@@ -192,10 +203,16 @@ def _lock(deployment: Deployment, *, is_ready: bool) -> list[Wait]:
     others = Deployment.objects.filter(environment=deployment.environment_id).exclude(pk=deployment.pk)
     holder = others.filter(status__in=[str(status) for status in HOLDS_LOCK]).first()
     ahead = queue_ahead(deployment) if is_ready else []
+    if is_ready and holder is None and not ahead:  # it would start
+        ahead = _overtaken(deployment)
     if holder is None and not ahead:
         return []
     behind = holder or ahead[-1]
-    text = f"Queued behind {behind.label} ({behind.status}), position {len(ahead) + 1}."
+    if is_ready:
+        text = f"Queued behind {behind.label} ({behind.status}), position {len(ahead) + 1}."
+    else:
+        name = deployment.environment.name
+        text = f"{behind.label} ({behind.status}) holds {name}; this joins the queue when nothing else holds it."
     if holder is not None and holder.status == Status.UNKNOWN:
         text += f" Nobody knows how {holder.label} ended: a deployer decides that first."
     return [Wait(LOCK, text)]
@@ -203,10 +220,38 @@ def _lock(deployment: Deployment, *, is_ready: bool) -> list[Wait]:
 
 def queue_ahead(deployment: Deployment) -> list[Deployment]:
     """Older pending deployments of the environment that wait for nothing but the lock."""
-    older = Deployment.objects.filter(
+    return [row for row in _older(deployment) if waits_for_its_turn(row)]
+
+
+def waits_for_its_turn(row: Deployment) -> bool:
+    """Whether a pending deployment was last seen waiting for nothing but the lock, or was not looked at yet."""
+    return all(wait["code"] == LOCK for wait in row.waits)
+
+
+def _older(deployment: Deployment) -> QuerySet[Deployment]:
+    rows = Deployment.objects.filter(
         environment=deployment.environment_id, status=Status.PENDING, number__lt=deployment.number
     )
-    return [row for row in older.order_by("number") if all(wait["code"] == LOCK for wait in row.waits)]
+    return rows.order_by("number")
+
+
+def _overtaken(deployment: Deployment) -> list[Deployment]:
+    """The oldest one that ``deployment`` would overtake only because it is looked at first: what held both has just ended.
+
+    Looked at are the :data:`MOST_OVERTAKEN` oldest; one that cannot be judged now lets the others pass.
+    """
+    rows = _older(deployment).select_related(
+        "change__repository", "environment__repository", "environment__live_deployment", "scheduled_by"
+    )
+    held = [row for row in rows if {wait["code"] for wait in row.waits} <= ENDS_FOR_SEVERAL]
+    return next(([row] for row in held[:MOST_OVERTAKEN] if _is_free(row)), [])
+
+
+def _is_free(row: Deployment) -> bool:
+    try:
+        return not _reasons(row)[0]
+    except PortalError:
+        return False
 
 
 def live_successor(deployment: Deployment) -> Deployment | None:
