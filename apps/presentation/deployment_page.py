@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from apps.accounts.models import User
-from apps.changes.lifecycle import OPEN
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.core.text import first_few
@@ -16,6 +15,7 @@ from apps.deployments.dispatchers.registry import capabilities_of
 from apps.deployments.lifecycle import ENDED, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
 from apps.deployments.queries.repeating import can_repeat_failed, steps_to_begin_at
+from apps.deployments.queries.undoing import is_undoable, open_rollback
 from apps.deployments.queries.usual import Usual, usual_duration
 from apps.presentation import spans
 from apps.presentation.applied import Applied, applied_of
@@ -26,7 +26,6 @@ from apps.presentation.log_pages import WHOLE, Look, StepLog, step_logs
 from apps.presentation.wait_rows import WaitRows, wait_rows
 
 EVENTS_SHOWN = 40
-UNDOABLE = frozenset({Status.SUCCEEDED, Status.FAILED, Status.UNKNOWN})
 SIGNS = {
     "pending": "◔",
     "dispatching": "◐",
@@ -276,10 +275,7 @@ def _from(names: Sequence[str], first: int) -> str:
 
 
 def _is_undoable(row: Deployment) -> bool:
-    if row.status not in UNDOABLE or row.change.status not in {"merged", "done"}:
-        return False
-    open_ones = [str(status) for status in OPEN]
-    return not ChangeRequest.objects.filter(rolls_back=row.change, status__in=open_ones).exists()
+    return is_undoable(row) and row.change.status in {"merged", "done"} and open_rollback(row.change) is None
 
 
 def logs_of(page: DeploymentPage, look: Look = WHOLE) -> list[StepLog]:

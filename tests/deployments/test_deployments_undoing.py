@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from apps.changes.models import ChangeRequest
+from apps.changes.services import withdraw
 from apps.core.clock import now
+from apps.core.errors import Conflict
 from apps.deployments import services
 from apps.deployments.models import Deployment
+from apps.presentation.deployment_page import deployment_page
+from apps.presentation.rollback_page import rollback_page
 from tests.support.delivery import Delivery, pipeline, run_jobs, run_until_idle
 
 pytestmark = pytest.mark.django_db
@@ -94,3 +98,52 @@ def test_what_came_after_an_earlier_state_that_was_brought_back_does_not_go_on(t
         assert codes(held) == ["promotion"]
         assert "what came after an earlier state" in held.waits[0]["text"]
     assert released(delivery, good).status == "succeeded"
+
+
+def test_a_roll_back_is_for_every_environment_where_the_change_has_begun(tmp_path: Path) -> None:
+    delivery = Delivery.start(tmp_path, BY_HAND)
+    change = delivery.merged()
+    run_until_idle()
+    runs = delivery.deployment(change, "production")
+    Deployment.objects.filter(pk=runs.pk).update(status="running", attempts=1, lease_until=now() + timedelta(hours=1))
+    asked_on = delivery.deployment(change)
+    assert rollback_page(asked_on).names == "staging, production"
+    inverse = services.roll_back(delivery.people.carol, deployment=asked_on)
+    assert inverse.rollback_environments == ["staging", "production"]
+    delivery.approve(inverse)
+    for _ in range(3):
+        run_jobs("deployments.merge_when_allowed", "deployments.carry_out_merges", "deployments.start")
+    queued = delivery.deployment(inverse, "production")
+    assert codes(queued) == ["lock"]
+    assert runs.label in queued.waits[0]["text"]
+
+
+def test_what_waits_does_not_start_while_its_roll_back_is_open(tmp_path: Path) -> None:
+    delivery = Delivery.start(tmp_path, BY_HAND.replace("  staging:\n", "  staging:\n    protected: true\n"))
+    change = delivery.merged()
+    run_until_idle()
+    inverse = services.roll_back(delivery.people.carol, deployment=delivery.deployment(change))
+    assert inverse.rollback_environments == ["staging"]
+    held = released(delivery, change)
+    assert codes(held) == ["rollback"]
+    assert f"{inverse.label} is to roll {change.label} back" in held.waits[0]["text"]
+    inverse.refresh_from_db()
+    withdraw(delivery.people.carol, change=inverse)
+    run_until_idle()
+    held.refresh_from_db()
+    assert held.status == "succeeded"
+
+
+@pytest.mark.parametrize(("attempts", "possible"), [(0, False), (1, True)])
+def test_what_was_cancelled_midway_can_be_rolled_back(tmp_path: Path, attempts: int, *, possible: bool) -> None:
+    delivery = Delivery.start(tmp_path, BY_HAND)
+    row = delivery.deployment(delivery.merged())
+    Deployment.objects.filter(pk=row.pk).update(status="cancelled", attempts=attempts, ended_at=now())
+    row.refresh_from_db()
+    assert deployment_page(delivery.people.carol, row.number).actions.roll_back is possible
+    if possible:
+        inverse = services.roll_back(delivery.people.carol, deployment=row)
+        assert inverse.rollback_environments == ["staging"]
+    else:
+        with pytest.raises(Conflict, match="only what was deployed"):
+            services.roll_back(delivery.people.carol, deployment=row)

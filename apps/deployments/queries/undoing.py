@@ -1,17 +1,41 @@
-"""Roll-backs in an environment of what a commit still contains: such a commit does not go on to the next one. Reads only."""
+"""What can be rolled back and where, and what a roll-back keeps from starting. Reads only.
+
+A commit that contains what was rolled back in one environment does not go on to the next one.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
 
-from django.db.models import Max, Q
+from django.db.models import Max, Q, QuerySet
 
 from apps.audit.models import AuditEntry
+from apps.changes.lifecycle import OPEN
 from apps.changes.models import ChangeRequest
-from apps.deployments.lifecycle import Status
+from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment
 from apps.vcs import history
+
+BEGUN = Q(attempts__gt=0) | Q(status__in=[str(status) for status in (Status.SUCCEEDED, Status.FAILED, *HOLDS_LOCK)])
+"""Something of it may be in the environment, or will be before anything else runs there."""
+
+
+def is_undoable(row: Deployment) -> bool:
+    """Whether it is over and something of it may be in the environment; nobody knows that of an unknown one, either."""
+    was_stopped = row.status == Status.CANCELLED and row.attempts > 0
+    return was_stopped or row.status in {Status.SUCCEEDED, Status.FAILED, Status.UNKNOWN}
+
+
+def begun_in(change: ChangeRequest) -> QuerySet[Environment]:
+    """Where something of ``change`` may be, in promotion order: each of them goes back with a roll-back of it."""
+    keys = Deployment.objects.filter(BEGUN, change=change).values("environment")
+    return Environment.objects.filter(pk__in=keys).order_by("position", "name")
+
+
+def open_rollback(change: ChangeRequest) -> ChangeRequest | None:
+    """The roll-back of ``change`` that was asked for and has neither landed nor been withdrawn."""
+    return ChangeRequest.objects.filter(rolls_back=change, status__in=[str(status) for status in OPEN]).first()
 
 
 def contains(git_dir: Path, commit: str, other: str) -> bool:

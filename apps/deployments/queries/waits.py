@@ -1,7 +1,7 @@
 """What holds a pending deployment, each reason with a sentence (DESIGN §6). Reads only.
 
 Codes: ``schedule``, ``connection``, ``locked``, ``superseded``, ``soak``, ``promotion``, ``outside``, ``gate``, ``freeze``, ``window``, ``manual``, ``lock``,
-``frozen``, ``verification``. Rollbacks wait neither for the promotion
+``frozen``, ``verification``, ``rollback``. Rollbacks wait neither for the promotion
 order nor, when they restore an earlier state, for the gate: that was the review of the inverse change.
 """
 
@@ -25,7 +25,7 @@ from apps.deployments.queries.gates import Gate, gate_of, present_config
 from apps.deployments.queries.locks import is_kept_from, lock_of
 from apps.deployments.queries.promotion import promoted_at, replaced_by
 from apps.deployments.queries.soaking import soak_text
-from apps.deployments.queries.undoing import undone_text
+from apps.deployments.queries.undoing import open_rollback, undone_text
 from apps.policies.config import HOLD, PortalConfig
 from apps.policies.config.environments import NEWEST
 from apps.policies.queries import policy_at
@@ -82,7 +82,7 @@ def _reasons(deployment: Deployment) -> tuple[list[Wait], Gate | None]:
         found += _replaced(deployment) if environment and environment.queue == NEWEST else []
     if not is_free:
         found += _outside(deployment, config) + _gate(gate)
-    found += _frozen(deployment) + _verification(deployment)
+    found += _frozen(deployment) + _verification(deployment) + _rollback(deployment)
     if deployment.manual_start:
         found.append(Wait("manual", "Starts by hand: somebody who may deploy presses Start."))
     return found, gate
@@ -91,6 +91,19 @@ def _reasons(deployment: Deployment) -> tuple[list[Wait], Gate | None]:
 def _frozen(deployment: Deployment) -> list[Wait]:
     freeze = open_freeze(deployment.environment.repository_id, deployment.change.target_branch)
     return [Wait("frozen", words_of(freeze))] if freeze is not None else []
+
+
+def _rollback(deployment: Deployment) -> list[Wait]:
+    """What is to be undone is not brought to more environments: the roll-back would not know of them."""
+    found = open_rollback(deployment.change)
+    if found is None:
+        return []
+    label = deployment.change.label
+    return [
+        Wait(
+            "rollback", f"{found.label} is to roll {label} back, so it does not start here. Merge or withdraw that one."
+        )
+    ]
 
 
 def _verification(deployment: Deployment) -> list[Wait]:
