@@ -241,9 +241,10 @@ def actions_of(user: User, row: Deployment) -> Actions:
     resolves = row.status == Status.UNKNOWN and access.can_resolve(user, row).allowed
     if not runs.allowed:
         return Actions(resolve=resolves, why_not="" if resolves else runs.text)
-    retries = row.status in {Status.FAILED, Status.CANCELLED}
+    is_defined = row.environment.defined
+    retries = row.status in {Status.FAILED, Status.CANCELLED} and is_defined
     return Actions(
-        start=row.status == Status.PENDING and row.manual_start,
+        start=row.status == Status.PENDING and row.manual_start and is_defined,
         schedule=row.status == Status.PENDING,
         cancel=row.status in {Status.PENDING, Status.DISPATCHING, Status.RUNNING}
         and row.cancel_requested_by_id is None
@@ -251,7 +252,7 @@ def actions_of(user: User, row: Deployment) -> Actions:
         cancelling=row.status not in ENDED and row.cancel_requested_by_id is not None,
         retry=retries,
         retry_steps=_retry_steps(row) if retries else (),
-        retry_only_failed=can_repeat_failed(row),
+        retry_only_failed=retries and can_repeat_failed(row),
         roll_back=_is_undoable(row),
         resolve=resolves,
         on_steps=row.status == Status.RUNNING,
