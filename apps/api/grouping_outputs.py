@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from apps.api.fields import Text, maybe_number, string, texts, whole
 from apps.api.outputs import Out
+from apps.api.outside_outputs import OutsideChangeOut, outside_change_json
 from apps.api.shapes import Shape
 from apps.deployments.queries.groups import Startable
 from apps.deployments.services import Started
@@ -30,7 +31,8 @@ class StartableOut(Out):
     becomes_live = serializers.ListField(
         child=serializers.IntegerField(), help_text="Numbers of changes, in the order of their merges."
     )
-    more = whole(help_text="How many more there are.")
+    more = whole(help_text="How many older ones come along beside the 100 that are named.")
+    outside = OutsideChangeOut(many=True, help_text="Pushed past the portal: it comes along, and nobody approved it.")
     goes_back = serializers.BooleanField(help_text="What is live is newer; then these would be taken out of it.")
     held = texts("What holds it beside the start.")
 
@@ -61,6 +63,7 @@ def startables_json(rows: Iterable[Startable]) -> dict[str, Any]:
                 "live": row.coming.live.change.number if row.coming.live else None,
                 "becomes_live": [change.number for change in row.coming.changes],
                 "more": row.coming.more,
+                "outside": [outside_change_json(one) for one in row.coming.outside],
                 "goes_back": row.coming.goes_back,
                 "held": list(row.held),
             }

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from apps.accounts.models import User
-from apps.changes.lifecycle import OPEN
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.core.text import first_few
@@ -16,6 +15,7 @@ from apps.deployments.dispatchers.registry import capabilities_of
 from apps.deployments.lifecycle import ENDED, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
 from apps.deployments.queries.repeating import can_repeat_failed, steps_to_begin_at
+from apps.deployments.queries.undoing import is_undoable, open_rollback
 from apps.deployments.queries.usual import Usual, usual_duration
 from apps.presentation import spans
 from apps.presentation.applied import Applied, applied_of
@@ -26,7 +26,6 @@ from apps.presentation.log_pages import WHOLE, Look, StepLog, step_logs
 from apps.presentation.wait_rows import WaitRows, wait_rows
 
 EVENTS_SHOWN = 40
-UNDOABLE = frozenset({Status.SUCCEEDED, Status.FAILED, Status.UNKNOWN})
 SIGNS = {
     "pending": "◔",
     "dispatching": "◐",
@@ -242,9 +241,10 @@ def actions_of(user: User, row: Deployment) -> Actions:
     resolves = row.status == Status.UNKNOWN and access.can_resolve(user, row).allowed
     if not runs.allowed:
         return Actions(resolve=resolves, why_not="" if resolves else runs.text)
-    retries = row.status in {Status.FAILED, Status.CANCELLED}
+    is_defined = row.environment.defined
+    retries = row.status in {Status.FAILED, Status.CANCELLED} and is_defined
     return Actions(
-        start=row.status == Status.PENDING and row.manual_start,
+        start=row.status == Status.PENDING and row.manual_start and is_defined,
         schedule=row.status == Status.PENDING,
         cancel=row.status in {Status.PENDING, Status.DISPATCHING, Status.RUNNING}
         and row.cancel_requested_by_id is None
@@ -252,7 +252,7 @@ def actions_of(user: User, row: Deployment) -> Actions:
         cancelling=row.status not in ENDED and row.cancel_requested_by_id is not None,
         retry=retries,
         retry_steps=_retry_steps(row) if retries else (),
-        retry_only_failed=can_repeat_failed(row),
+        retry_only_failed=retries and can_repeat_failed(row),
         roll_back=_is_undoable(row),
         resolve=resolves,
         on_steps=row.status == Status.RUNNING,
@@ -276,10 +276,7 @@ def _from(names: Sequence[str], first: int) -> str:
 
 
 def _is_undoable(row: Deployment) -> bool:
-    if row.status not in UNDOABLE or row.change.status not in {"merged", "done"}:
-        return False
-    open_ones = [str(status) for status in OPEN]
-    return not ChangeRequest.objects.filter(rolls_back=row.change, status__in=open_ones).exists()
+    return is_undoable(row) and row.change.status in {"merged", "done"} and open_rollback(row.change) is None
 
 
 def logs_of(page: DeploymentPage, look: Look = WHOLE) -> list[StepLog]:

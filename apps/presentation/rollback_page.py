@@ -8,12 +8,12 @@ from apps.changes.effects.irreversible import ReadBack, irreversible_parts
 from apps.changes.models import ChangeRequest
 from apps.core.errors import Conflict
 from apps.deployments.models import Deployment, Environment
+from apps.deployments.queries.undoing import begun_in
 from apps.presentation.applied import Applied, applied_of
 from apps.presentation.gate_ahead import GateAhead, Patch, gate_ahead, patch_of
 from apps.vcs import history, merging, objects, paths, refs, trees
 
 FILES_SHOWN = 200
-UNDOABLE = ("succeeded", "failed", "unknown")
 SIGNS = {"A": "added", "M": "changed", "D": "removed", "R": "renamed", "C": "copied", "T": "type changed"}
 
 
@@ -66,7 +66,7 @@ def rollback_page(deployment: Deployment) -> RollbackPage:
     present = objects.commit_tree_oid(git_dir, tip)
     before = merged.parents[0]
     result = merging.merge_trees(git_dir, merged.tree, present, objects.commit_tree_oid(git_dir, before))
-    environments = _environments(change)
+    environments = tuple(begun_in(change))
     effects = trees.diff_trees(git_dir, present, result.tree) if result.tree else []
     return RollbackPage(
         deployment=deployment,
@@ -96,9 +96,3 @@ def _gate(
     names = dict.fromkeys(given.values_list("reviewer__username", flat=True))
     branch = change.target_branch
     return gate_ahead(change.repository, branch, tip, tree, environments, restores=restores, beforehand=names)
-
-
-def _environments(change: ChangeRequest) -> tuple[Environment, ...]:
-    """Where something of the change may be, in promotion order: each of them goes back."""
-    rows = Environment.objects.filter(deployments__change=change, deployments__status__in=UNDOABLE)
-    return tuple(rows.distinct().order_by("position", "name"))

@@ -16,6 +16,7 @@ WORDS = {
     "connection": "a connection",
     "locked": "a lock to end",
     "superseded": "a newer deployment",
+    "rollback": "the roll-back of its change",
     "soak": "time to soak",
     "promotion": "the environment before it",
     "outside": "a push past the portal",

@@ -209,13 +209,17 @@ def test_what_does_not_become_healthy_in_time_has_failed_and_is_not_live(
 
 
 @pytest.mark.django_db
-def test_a_roll_back_that_is_not_healthy_is_not_rolled_back_by_rule(tmp_path: Path, site: Site, later: Any) -> None:
+@pytest.mark.parametrize(
+    ("kind", "said"), [("rollback", "A roll-back is not"), ("redeploy", "It was live here before")]
+)
+def test_only_what_is_new_is_rolled_back_by_rule(tmp_path: Path, site: Site, later: Any, kind: str, said: str) -> None:
     site.answers["/healthz"] = (500, "")
     row = watched(start(tmp_path, site, "roll-back"))
-    Deployment.objects.filter(pk=row.pk).update(kind="rollback")
+    Deployment.objects.filter(pk=row.pk).update(kind=kind)
     later(301)
     assert look(row).status == "failed"
-    assert row.problem.endswith("A roll-back is not rolled back by rule: somebody decides what to do.")
+    assert said in row.problem
+    assert row.problem.endswith("rolled back by rule: somebody decides what to do.")
     run_jobs("deployments.roll_back_unhealthy")
     assert not ChangeRequest.objects.filter(kind="rollback").exists()
 

@@ -12,8 +12,10 @@ from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, NotAllowed
 from apps.deployments import services
 from apps.deployments.models import Deployment, Environment, EnvironmentLock
+from apps.deployments.queries.coming import coming_with
 from apps.deployments.queries.locks import lock_of
-from apps.deployments.queries.promotion import coming_with, promoted_at
+from apps.deployments.queries.promotion import promoted_at
+from apps.presentation.deployment_page import actions_of
 from tests.support.delivery import Delivery, pipeline, run_jobs, run_until_idle
 
 pytestmark = pytest.mark.django_db
@@ -38,8 +40,36 @@ def test_a_lock_lets_only_the_deployments_of_its_holder_start(delivery: Delivery
     assert judged(row) == ["locked"]
     assert "Carol" in row.waits[0]["text"]
     assert "a migration" in row.waits[0]["text"]
-    Deployment.objects.filter(pk=row.pk).update(requested_by=delivery.people.carol)
+    Deployment.objects.filter(pk=row.pk).update(manual_start=True)
+    services.release(delivery.people.carol, deployment=row)
     assert judged(row) == ["dispatching"]
+
+
+def test_a_lock_asks_who_acts_and_not_who_was_the_first(delivery: Delivery) -> None:
+    delivery.repository.roles.filter(user=delivery.people.kim).update(role="deployer")
+    carol, kim = delivery.people.carol, delivery.people.kim
+    row = delivery.deployment(delivery.merged())
+    services.cancel(carol, deployment=row)
+    row = services.start_deployment(carol, change=row.change, environment="staging")
+    services.lock_environment(carol, environment=row.environment, reason="a migration")
+    for actor, found in ((kim, "locked"), (carol, "dispatching")):
+        Deployment.objects.filter(pk=row.pk).update(status="failed", attempts=1, ended_at=now())
+        services.retry(actor, deployment=row)
+        assert judged(row) == [found]
+
+
+@pytest.mark.parametrize("status", ["pending", "failed", "cancelled"])
+def test_nothing_is_started_where_portal_yaml_has_no_such_environment_any_more(delivery: Delivery, status: str) -> None:
+    row = delivery.deployment(delivery.merged())
+    Environment.objects.filter(pk=row.environment_id).update(defined=False)
+    Deployment.objects.filter(pk=row.pk).update(status=status, manual_start=True)
+    act = services.release if status == "pending" else services.retry
+    with pytest.raises(Conflict, match="defines no environment staging any more"):
+        act(delivery.people.carol, deployment=row)
+    row = Deployment.objects.get(pk=row.pk)
+    assert (row.status, row.manual_start) == (status, True)
+    actions = actions_of(delivery.people.carol, row)
+    assert not (actions.start or actions.retry or actions.retry_only_failed)
 
 
 def test_a_lock_that_expired_holds_nothing(delivery: Delivery) -> None:
@@ -259,8 +289,9 @@ def test_what_was_rolled_back_in_the_environment_before_does_not_go_on(tmp_path:
     Deployment.objects.filter(pk=other.pk).update(
         kind="rollback", status="succeeded", ended_at=now() - timedelta(hours=1)
     )
-    assert judged(row) == ["soak"]
-    assert "rolled back in staging after it" in row.waits[0]["text"]
+    type(other.change).objects.filter(pk=other.change_id).update(rolls_back=row.change)
+    assert judged(row) == ["promotion"]
+    assert f"{other.label} rolled {row.change.label} back in staging" in row.waits[0]["text"]
 
 
 def test_a_failure_in_between_starts_the_time_anew(tmp_path: Path) -> None:

@@ -25,6 +25,15 @@ from apps.deployments.transitions import LeaseLost, append_event, end_deployment
 UNSEEN = timedelta(seconds=30)
 """How late a look may be, beside three times its interval, before what was good counts from the start again."""
 
+NOT_BY_RULE = {
+    # else one would bring back what the other took away, without end
+    str(Deployment.Kind.ROLLBACK): "A roll-back is not rolled back by rule: somebody decides what to do.",
+    # the state before it is this very change: undoing that would take away what had been good
+    str(
+        Deployment.Kind.REDEPLOY
+    ): "It was live here before, so nothing is rolled back by rule: somebody decides what to do.",
+}
+
 
 def is_watched(deployment: Deployment) -> bool:
     """Whether portal.yaml asks for anything after the run."""
@@ -176,10 +185,8 @@ def _fail(deployment: Deployment, attempt: Attempt, plan: dict[str, Any], fence:
     why = "; ".join(bad) or "its checks held, but not long enough in one piece"
     text = f"It was applied, but is not healthy: {why}."
     by_rule = plan["otherwise"] == "roll-back"
-    if (
-        by_rule and deployment.kind == Deployment.Kind.ROLLBACK
-    ):  # else one would bring back what the other took away, without end
-        by_rule, text = False, f"{text} A roll-back is not rolled back by rule: somebody decides what to do."
+    if by_rule and deployment.kind in NOT_BY_RULE:
+        by_rule, text = False, f"{text} {NOT_BY_RULE[deployment.kind]}"
     end_deployment(deployment, Event.FAIL, text=text, problem=text, fence=fence)
     if by_rule:
         Deployment.objects.filter(pk=deployment.pk).update(rollback_due=True)

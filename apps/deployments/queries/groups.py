@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from apps.changes.models import ChangeRequest
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment
-from apps.deployments.queries.promotion import Coming, coming_with
+from apps.deployments.queries.coming import Coming, coming_with_each
 
 MOST = 100
 """Environments that are started at once."""
@@ -45,10 +45,10 @@ def waiting_for_start(change: ChangeRequest) -> list[Deployment]:
 
 def startable(change: ChangeRequest, *, group: str = "") -> tuple[Startable, ...]:
     """With what becomes live; ``group``: only these."""
+    rows = [row for row in waiting_for_start(change) if not group or group_of(row.environment.name) == group]
     return tuple(
-        Startable(row, group_of(row.environment.name), coming_with(row), _held(row))
-        for row in waiting_for_start(change)
-        if not group or group_of(row.environment.name) == group
+        Startable(row, group_of(row.environment.name), coming, _held(row))
+        for row, coming in zip(rows, coming_with_each(rows), strict=True)
     )
 
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
-from django.db.models import Q
-
-from apps.changes.models import ChangeRequest
-from apps.core.clock import now
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment
+from apps.deployments.queries.undoing import contains
 from apps.vcs import history
 
 RECENT = 50
-MOST_NAMED = 100
 
 
 def promoted_at(deployment: Deployment, earlier: Environment) -> datetime | None:
@@ -27,43 +22,18 @@ def promoted_at(deployment: Deployment, earlier: Environment) -> datetime | None
     done = Deployment.objects.filter(environment=earlier, status=Status.SUCCEEDED)
     exact = done.filter(commit=deployment.commit).order_by("ended_at").values_list("ended_at", flat=True).first()
     git_dir = deployment.environment.repository.mirror_path
-
-    def contains(descendant: str, commit: str) -> bool:
-        return descendant == commit or history.is_known_ancestor(git_dir, commit, descendant)
-
     rows = done.order_by("-number").values_list("commit", "ended_at", "kind", "change__rolls_back__merge_commit")
     recent: list[tuple[str, datetime | None]] = []
     for commit, ended, kind, undone in rows[:RECENT]:
         goes_back = kind == Deployment.Kind.ROLLBACK and commit != deployment.commit
-        if not goes_back or (undone and not contains(deployment.commit, undone)):
+        if not goes_back or (undone and not contains(git_dir, deployment.commit, undone)):
             recent.append((commit, ended))
     holds: dict[str, bool] = {}
     for commit, _ in recent:
         if commit not in holds:
-            holds[commit] = contains(commit, deployment.commit)
+            holds[commit] = contains(git_dir, commit, deployment.commit)
     moments = [ended for commit, ended in recent if holds[commit] and ended is not None]
     return min([*moments, *([exact] if exact else [])], default=None)
-
-
-def soak_text(earlier: Environment, since: datetime, seconds: int) -> str:
-    """Why the soak time holds a deployment that succeeded in ``earlier`` at ``since``; empty when it is over.
-
-    It must have stood there undisturbed: what did not succeed after it starts the time anew, and what was rolled back
-    there after it does not go on at all: a newer deployment does. What ended before anything of it ran disturbs nothing.
-    """
-    never_ran = Q(attempts=0) & ~Q(status=Status.SUCCEEDED)
-    later = Deployment.objects.filter(environment=earlier, ended_at__gt=since).exclude(never_ran)
-    undone = later.filter(kind=Deployment.Kind.ROLLBACK, status=Status.SUCCEEDED).order_by("-ended_at").first()
-    if undone is not None:
-        return f"{undone.label} rolled back in {earlier.name} after it; what stands there now goes on, with a newer deployment."
-    newest = later.order_by("-ended_at").first()
-    if newest is not None and newest.status != Status.SUCCEEDED:
-        return f"The newest deployment to {earlier.name} did not succeed; it must stand there before it goes on."
-    bad = later.exclude(status=Status.SUCCEEDED).order_by("-ended_at").values_list("ended_at", flat=True).first()
-    due = max(since, bad or since) + timedelta(seconds=seconds)
-    if now() >= due:
-        return ""
-    return f"It stands in {earlier.name} until {due.astimezone(UTC):%Y-%m-%d %H:%M} UTC before it goes on."
 
 
 def replaced_by(deployment: Deployment) -> Deployment | None:
@@ -90,34 +60,3 @@ def _is_ready(row: Deployment) -> bool:
 
 def _only_turn(waits: Iterable[dict[str, str]]) -> bool:
     return all(wait["code"] == "lock" for wait in waits)
-
-
-@dataclass(frozen=True, slots=True)
-class Coming:
-    """What starting a deployment brings to what is live: ``changes`` in the order in which they merged, ``more`` unnamed.
-
-    ``goes_back``: what is live is newer; then these would be taken out of it.
-    """
-
-    live: Deployment | None
-    changes: tuple[ChangeRequest, ...]
-    more: int
-    goes_back: bool
-
-
-def coming_with(deployment: Deployment) -> Coming:
-    """Everything that was merged between what is live there and this deployment's change, with it."""
-    live = deployment.environment.live_deployment
-    start, end = (live.change.merged_at if live else None), deployment.change.merged_at
-    own = ChangeRequest.objects.filter(pk=deployment.change_id)
-    if end is None or start is None:
-        return Coming(live, tuple(own), 0, goes_back=False)
-    low, high = min(start, end), max(start, end)
-    rows = ChangeRequest.objects.filter(
-        repository=deployment.environment.repository_id,
-        target_branch=deployment.change.target_branch,
-        merged_at__gt=low,
-        merged_at__lte=high,
-    ).order_by("merged_at", "number")
-    count = rows.count()
-    return Coming(live, tuple(rows[:MOST_NAMED]), max(0, count - MOST_NAMED), goes_back=end < start)

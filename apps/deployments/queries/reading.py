@@ -8,7 +8,7 @@ from apps.accounts.models import User
 from apps.core.errors import NotVisible
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, DeploymentEvent, Environment, EnvironmentSecret, Step
-from apps.deployments.queries.waits import queue_ahead
+from apps.deployments.queries.waits import queue_ahead, waits_for_its_turn
 from apps.repositories.models import Repository
 
 RELATED = ("change", "change__repository", "change__owner", "change__requester", "environment", "environment__repository",
@@ -55,8 +55,9 @@ def steps_of(deployment: Deployment, *, attempt: int | None = None) -> list[Step
 
 
 def queue_position(deployment: Deployment) -> int | None:
-    """1 is next; ``None`` when it is not pending."""
-    return len(queue_ahead(deployment)) + 1 if deployment.status == Status.PENDING else None
+    """1 is next; ``None`` when it is not pending, or waits for something else than its turn."""
+    is_queued = deployment.status == Status.PENDING and waits_for_its_turn(deployment)
+    return len(queue_ahead(deployment)) + 1 if is_queued else None
 
 
 def secret_names(environment: Environment) -> list[str]:

@@ -1,7 +1,7 @@
 """What holds a pending deployment, each reason with a sentence (DESIGN §6). Reads only.
 
 Codes: ``schedule``, ``connection``, ``locked``, ``superseded``, ``soak``, ``promotion``, ``outside``, ``gate``, ``freeze``, ``window``, ``manual``, ``lock``,
-``frozen``, ``verification``. Rollbacks wait neither for the promotion
+``frozen``, ``verification``, ``rollback``. Rollbacks wait neither for the promotion
 order nor, when they restore an earlier state, for the gate: that was the review of the inverse change.
 """
 
@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC
 
+from django.db.models import QuerySet
+
 from apps.changes.models import OutsideChange
 from apps.changes.outside import is_on
 from apps.core.clock import now
-from apps.core.errors import Unavailable
+from apps.core.errors import PortalError, Unavailable
 from apps.core.text import first_few
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment, MergeIntent
@@ -21,7 +23,9 @@ from apps.deployments.queries.connections import require_connections
 from apps.deployments.queries.freezes import open_freeze, words_of
 from apps.deployments.queries.gates import Gate, gate_of, present_config
 from apps.deployments.queries.locks import is_kept_from, lock_of
-from apps.deployments.queries.promotion import promoted_at, replaced_by, soak_text
+from apps.deployments.queries.promotion import promoted_at, replaced_by
+from apps.deployments.queries.soaking import soak_text
+from apps.deployments.queries.undoing import open_rollback, undone_text
 from apps.policies.config import HOLD, PortalConfig
 from apps.policies.config.environments import NEWEST
 from apps.policies.queries import policy_at
@@ -31,6 +35,9 @@ from apps.vcs.errors import ObjectMissing
 
 LOCK = "lock"
 WINDOW_CODES = ("freeze", "window")
+ENDS_FOR_SEVERAL = {LOCK, "schedule", "soak", "locked", "frozen", *WINDOW_CODES}
+"""What ends for several deployments of an environment in the same moment."""
+MOST_OVERTAKEN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,12 @@ def waits_of(deployment: Deployment) -> tuple[Wait, ...]:
 
 def look_at(deployment: Deployment) -> Look:
     """The same, with the judgement that it rests on."""
+    found, gate = _reasons(deployment)
+    return Look((*found, *_lock(deployment, is_ready=not found)), gate)
+
+
+def _reasons(deployment: Deployment) -> tuple[list[Wait], Gate | None]:
+    """Everything but the lock of the environment and its queue, and the gate as it was judged."""
     is_rollback = deployment.kind == Deployment.Kind.ROLLBACK
     is_free = is_rollback and restores_earlier_state(deployment.change)  # that was the review of the inverse change
     config = present_config(deployment)
@@ -64,19 +77,33 @@ def look_at(deployment: Deployment) -> Look:
     found = _schedule(deployment) + _connection(deployment) + _lock_of_person(deployment)
     if not is_rollback:
         environment = config.environment(deployment.environment.name)
-        found += _promotion(deployment, environment.soak_seconds if environment else 0)
+        if deployment.commit != deployment.environment.live_commit:  # what is live came through the order already
+            found += _promotion(deployment, environment.soak_seconds if environment else 0)
         found += _replaced(deployment) if environment and environment.queue == NEWEST else []
     if not is_free:
         found += _outside(deployment, config) + _gate(gate)
-    found += _frozen(deployment) + _verification(deployment)
+    found += _frozen(deployment) + _verification(deployment) + _rollback(deployment)
     if deployment.manual_start:
         found.append(Wait("manual", "Starts by hand: somebody who may deploy presses Start."))
-    return Look((*found, *_lock(deployment, is_ready=not found)), gate)
+    return found, gate
 
 
 def _frozen(deployment: Deployment) -> list[Wait]:
     freeze = open_freeze(deployment.environment.repository_id, deployment.change.target_branch)
     return [Wait("frozen", words_of(freeze))] if freeze is not None else []
+
+
+def _rollback(deployment: Deployment) -> list[Wait]:
+    """What is to be undone is not brought to more environments: the roll-back would not know of them."""
+    found = open_rollback(deployment.change)
+    if found is None:
+        return []
+    label = deployment.change.label
+    return [
+        Wait(
+            "rollback", f"{found.label} is to roll {label} back, so it does not start here. Merge or withdraw that one."
+        )
+    ]
 
 
 def _verification(deployment: Deployment) -> list[Wait]:
@@ -133,10 +160,13 @@ def _promotion(deployment: Deployment, soak_seconds: int) -> list[Wait]:
 
 
 def _after(deployment: Deployment, earlier: Environment | None, name: str, soak_seconds: int) -> Wait | None:
-    """Whether this commit or a descendant of it succeeded in ``earlier``, long enough ago."""
+    """Whether this commit or a descendant of it succeeded in ``earlier``, nothing of it was undone there, and long enough ago."""
     since = promoted_at(deployment, earlier) if earlier is not None else None
     if earlier is None or since is None:
         return Wait("promotion", _promotion_text(deployment, earlier, name))
+    undone = undone_text(deployment, earlier, since)
+    if undone:
+        return Wait("promotion", undone)
     text = soak_text(earlier, since, soak_seconds) if soak_seconds else ""
     return Wait("soak", text) if text else None
 
@@ -186,10 +216,16 @@ def _lock(deployment: Deployment, *, is_ready: bool) -> list[Wait]:
     others = Deployment.objects.filter(environment=deployment.environment_id).exclude(pk=deployment.pk)
     holder = others.filter(status__in=[str(status) for status in HOLDS_LOCK]).first()
     ahead = queue_ahead(deployment) if is_ready else []
+    if is_ready and holder is None and not ahead:  # it would start
+        ahead = _overtaken(deployment)
     if holder is None and not ahead:
         return []
     behind = holder or ahead[-1]
-    text = f"Queued behind {behind.label} ({behind.status}), position {len(ahead) + 1}."
+    if is_ready:
+        text = f"Queued behind {behind.label} ({behind.status}), position {len(ahead) + 1}."
+    else:
+        name = deployment.environment.name
+        text = f"{behind.label} ({behind.status}) holds {name}; this joins the queue when nothing else holds it."
     if holder is not None and holder.status == Status.UNKNOWN:
         text += f" Nobody knows how {holder.label} ended: a deployer decides that first."
     return [Wait(LOCK, text)]
@@ -197,10 +233,38 @@ def _lock(deployment: Deployment, *, is_ready: bool) -> list[Wait]:
 
 def queue_ahead(deployment: Deployment) -> list[Deployment]:
     """Older pending deployments of the environment that wait for nothing but the lock."""
-    older = Deployment.objects.filter(
+    return [row for row in _older(deployment) if waits_for_its_turn(row)]
+
+
+def waits_for_its_turn(row: Deployment) -> bool:
+    """Whether a pending deployment was last seen waiting for nothing but the lock, or was not looked at yet."""
+    return all(wait["code"] == LOCK for wait in row.waits)
+
+
+def _older(deployment: Deployment) -> QuerySet[Deployment]:
+    rows = Deployment.objects.filter(
         environment=deployment.environment_id, status=Status.PENDING, number__lt=deployment.number
     )
-    return [row for row in older.order_by("number") if all(wait["code"] == LOCK for wait in row.waits)]
+    return rows.order_by("number")
+
+
+def _overtaken(deployment: Deployment) -> list[Deployment]:
+    """The oldest one that ``deployment`` would overtake only because it is looked at first: what held both has just ended.
+
+    Looked at are the :data:`MOST_OVERTAKEN` oldest; one that cannot be judged now lets the others pass.
+    """
+    rows = _older(deployment).select_related(
+        "change__repository", "environment__repository", "environment__live_deployment", "scheduled_by"
+    )
+    held = [row for row in rows if {wait["code"] for wait in row.waits} <= ENDS_FOR_SEVERAL]
+    return next(([row] for row in held[:MOST_OVERTAKEN] if _is_free(row)), [])
+
+
+def _is_free(row: Deployment) -> bool:
+    try:
+        return not _reasons(row)[0]
+    except PortalError:
+        return False
 
 
 def live_successor(deployment: Deployment) -> Deployment | None:

@@ -7,7 +7,6 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.changes import services as changes
 from apps.changes import transitions
-from apps.changes.lifecycle import OPEN
 from apps.changes.lifecycle import Status as ChangeStatus
 from apps.changes.models import ChangeRequest
 from apps.changes.transitions import lock_change
@@ -15,12 +14,9 @@ from apps.core.errors import Conflict
 from apps.core.work import request_work
 from apps.deployments import access, messages
 from apps.deployments.inverses import write_inverse
-from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment
+from apps.deployments.queries.undoing import begun_in, is_undoable, open_rollback
 from apps.vcs import objects, refs
-
-UNDOABLE = [str(Status.SUCCEEDED), str(Status.FAILED), str(Status.UNKNOWN)]
-"""Something of the change may be in the environment."""
 
 
 @transaction.atomic
@@ -28,13 +24,14 @@ def roll_back(actor: User, *, deployment: Deployment) -> ChangeRequest:
     """Ask for the inverse of the deployment's change; it merges by itself as soon as its gate allows.
 
     The inverse is the three-way merge of trees that takes the change's effect out of the target's
-    present tip, so what was merged later stays. :class:`Conflict` names the files when that is not
+    present tip, so what was merged later stays. It is for every environment where the change has begun, also where it still
+    runs; where it waits it does not start as long as the inverse is open. :class:`Conflict` names the files when that is not
     possible without a person, or the roll-back that is open already.
     """
     change = lock_change(deployment.change)
     access.require_run(actor, deployment)
     _require_undoable(change, deployment)
-    environments = _environments(change)
+    environments = list(begun_in(change).values_list("name", flat=True))
     head = _write_inverse(actor, change)
     inverse = changes.create_inverse_change(
         actor,
@@ -51,26 +48,19 @@ def roll_back(actor: User, *, deployment: Deployment) -> ChangeRequest:
 
 
 def _require_undoable(change: ChangeRequest, deployment: Deployment) -> None:
-    open_one = ChangeRequest.objects.filter(rolls_back=change, status__in=[str(status) for status in OPEN]).first()
+    open_one = open_rollback(change)
     if open_one is not None:
         raise Conflict(
             "rollback_open",
             f"{open_one.label} rolls {change.label} back already. Approve or merge that one.",
             change=open_one.number,
         )
-    if change.status not in {ChangeStatus.MERGED, ChangeStatus.DONE} or deployment.status not in UNDOABLE:
+    if change.status not in {ChangeStatus.MERGED, ChangeStatus.DONE} or not is_undoable(deployment):
         raise Conflict(
             "wrong_state",
             f"{deployment.label} is {deployment.status}; only what was deployed can be rolled back.",
             status=deployment.status,
         )
-
-
-def _environments(change: ChangeRequest) -> list[str]:
-    """Where the change was deployed, in promotion order: each of them goes back."""
-    rows = Deployment.objects.filter(change=change, status__in=UNDOABLE).select_related("environment")
-    found = {row.environment.name: row.environment.position for row in rows}
-    return sorted(found, key=lambda name: (found[name], name))
 
 
 def _told_if_new(change: ChangeRequest, head: str) -> str:

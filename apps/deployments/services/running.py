@@ -103,11 +103,21 @@ def _environment(change: ChangeRequest, name: str) -> Environment:
     return row
 
 
+def _require_defined(environment: Environment) -> None:
+    if not environment.defined:
+        name = environment.name
+        message = (
+            f"portal.yaml defines no environment {name} any more, so nothing starts there. Define {name} again first."
+        )
+        raise Conflict("not_defined", message, environment=name)
+
+
 @transaction.atomic
 def release(actor: User, *, deployment: Deployment) -> Deployment:
-    """Start a deployment that waits for a start by hand; everything else it waits for still holds."""
+    """Start a deployment that waits for a start by hand; everything else it waits for still holds. ``not_defined`` as for :func:`retry`."""
     locked = lock_deployment(deployment)
     access.require_run(actor, locked)
+    _require_defined(locked.environment)
     if locked.status != Status.PENDING or not locked.manual_start:
         raise Conflict(
             "wrong_state",
@@ -156,10 +166,11 @@ def retry(
 
     ``only_failed``: in the run of the attempt before, what failed there is done again, and what succeeded is not; every
     other attempt starts in a fresh checkout. :class:`Conflict` ``nothing_to_repeat`` where what would be left out never
-    ran, or something else ran in the environment since. What holds a deployment is judged again first.
+    ran, or something else ran in the environment since; ``not_defined`` where portal.yaml has no such environment any more. What holds a deployment is judged again first.
     """
     locked = lock_deployment(deployment)
     access.require_run(actor, locked)
+    _require_defined(locked.environment)
     count = len(locked.plan["steps"])
     if from_step is not None and not 0 <= from_step < max(1, count):
         raise InvalidInput(

@@ -12,7 +12,7 @@ from apps.changes.models import ChangeRequest
 from apps.core.errors import Conflict, InvalidInput, PortalError
 from apps.deployments import access, queries, services
 from apps.deployments.models import Deployment
-from apps.deployments.queries.promotion import coming_with
+from apps.deployments.queries.coming import coming_with
 from apps.presentation.deployment_page import DeploymentPage, deployment_page
 from apps.presentation.return_page import return_page
 from apps.presentation.rollback_page import rollback_page

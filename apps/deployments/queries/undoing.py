@@ -1,0 +1,103 @@
+"""What can be rolled back and where, and what a roll-back keeps from starting. Reads only.
+
+A commit that contains what was rolled back in one environment does not go on to the next one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from django.db.models import Max, Q, QuerySet
+
+from apps.audit.models import AuditEntry
+from apps.changes.lifecycle import OPEN
+from apps.changes.models import ChangeRequest
+from apps.deployments.lifecycle import HOLDS_LOCK, Status
+from apps.deployments.models import Deployment, Environment
+from apps.vcs import history
+
+BEGUN = Q(attempts__gt=0) | Q(status__in=[str(status) for status in (Status.SUCCEEDED, Status.FAILED, *HOLDS_LOCK)])
+"""Something of it may be in the environment, or will be before anything else runs there."""
+
+
+def is_undoable(row: Deployment) -> bool:
+    """Whether it is over and something of it may be in the environment; nobody knows that of an unknown one, either."""
+    was_stopped = row.status == Status.CANCELLED and row.attempts > 0
+    return was_stopped or row.status in {Status.SUCCEEDED, Status.FAILED, Status.UNKNOWN}
+
+
+def begun_in(change: ChangeRequest) -> QuerySet[Environment]:
+    """Where something of ``change`` may be, in promotion order: each of them goes back with a roll-back of it."""
+    keys = Deployment.objects.filter(BEGUN, change=change).values("environment")
+    return Environment.objects.filter(pk__in=keys).order_by("position", "name")
+
+
+def open_rollback(change: ChangeRequest) -> ChangeRequest | None:
+    """The roll-back of ``change`` that was asked for and has neither landed nor been withdrawn."""
+    return ChangeRequest.objects.filter(rolls_back=change, status__in=[str(status) for status in OPEN]).first()
+
+
+def contains(git_dir: Path, commit: str, other: str) -> bool:
+    """Whether ``commit`` is ``other`` or a descendant of it, as far as that can be shown."""
+    return commit == other or history.is_known_ancestor(git_dir, other, commit)
+
+
+def undone_text(deployment: Deployment, earlier: Environment, since: datetime) -> str:
+    """Which roll-back in ``earlier`` keeps what it undid from going on with ``deployment``; empty: none does.
+
+    ``since``: when the deployment's commit succeeded there.
+    """
+    row = undone_by(deployment, earlier, since)
+    if row is None:
+        return ""
+    undone = row.change.rolls_back
+    what = undone.label if undone is not None else "what came after an earlier state"
+    done = row.status == Status.SUCCEEDED
+    said = (
+        f"{row.label} {'rolled' if done else 'rolls'} {what} back in {earlier.name}{'' if done else f' ({row.status})'}"
+    )
+    return f"{said}, and this commit contains that. Deploy a newer change, which contains {row.change.label} as well."
+
+
+def undone_by(deployment: Deployment, earlier: Environment, since: datetime) -> Deployment | None:
+    """The newest roll-back in ``earlier`` that took something of ``deployment`` back and is not in its commit itself.
+
+    It counts from when its change has landed, unless it was cancelled: from then on the branch is without what was bad.
+    What merged before it is held however late it succeeded there, for then it ran beneath the roll-back, or not at all.
+    """
+    git_dir = deployment.environment.repository.mirror_path
+    rows = Deployment.objects.filter(environment=earlier, kind=Deployment.Kind.ROLLBACK)
+    rows = (
+        rows.exclude(status=Status.CANCELLED)
+        .exclude(change=deployment.change_id)
+        .filter(_later(deployment, earlier, since))
+    )
+    for row in rows.select_related("change__rolls_back").order_by("-number"):
+        if not contains(git_dir, deployment.commit, row.commit) and _takes_back(git_dir, row, deployment.commit):
+            return row
+    return None
+
+
+def _later(deployment: Deployment, earlier: Environment, since: datetime) -> Q:
+    own = Deployment.objects.filter(environment=earlier, change=deployment.change_id, status=Status.SUCCEEDED)
+    newest = own.aggregate(at=Max("ended_at"))["at"]
+    found = Q(ended_at__gt=max(since, newest or since))
+    merged = deployment.change.merged_at
+    return found | Q(change__merged_at__gt=merged) if merged is not None else found
+
+
+def _takes_back(git_dir: Path, row: Deployment, commit: str) -> bool:
+    """Whether the roll-back ``row`` undid something that is in ``commit``."""
+    undone = row.change.rolls_back
+    if undone is not None:
+        return bool(undone.merge_commit) and contains(git_dir, commit, undone.merge_commit)
+    kept = _brought_back(row.change)
+    return contains(git_dir, row.commit, commit) and not (kept and contains(git_dir, kept, commit))
+
+
+def _brought_back(change: ChangeRequest) -> str:
+    """The commit of the earlier state that ``change`` brought back, from its entry of the log; empty: it is not known."""
+    entries = AuditEntry.objects.filter(action="rollback.requested", change_number=change.number)
+    facts = entries.values_list("data", flat=True).first() or {}
+    return str(facts.get("commit", ""))

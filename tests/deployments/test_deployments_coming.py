@@ -1,0 +1,124 @@
+"""What becomes live with a start is listed exactly: all that was merged, and what went past the portal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from apps.changes.models import ChangeRequest, OutsideChange
+from apps.core.clock import now
+from apps.deployments.models import Environment
+from apps.deployments.queries import coming
+from apps.deployments.queries.coming import coming_with
+from apps.deployments.queries.groups import startable
+from apps.repositories.services import synchronise
+from tests.support.delivery import Delivery, run_jobs, run_until_idle
+
+pytestmark = pytest.mark.django_db
+PLACES = ("a-1", "a-2", "a-3", "a-4")
+BY_HAND = "deploy: {via: local, start: manual, steps: [{name: apply, run: 'true'}]}"
+YAML = f"""\
+apiVersion: portal/v1
+environments:
+{"".join(f"  {name}: {{{BY_HAND}}}" + chr(10) for name in PLACES)}
+rules: [{{name: a reviewer, needs: {{approvals: 1, from: [role/reviewer]}}}}]
+"""
+
+
+@pytest.fixture
+def delivery(tmp_path: Path) -> Delivery:
+    return Delivery.start(tmp_path, YAML)
+
+
+def merged(delivery: Delivery, *names: str) -> list[ChangeRequest]:
+    return [delivery.merged(name, {f"app/{name}.yaml": "a: 1\n"}) for name in names]
+
+
+def live(delivery: Delivery, change: ChangeRequest, *names: str) -> None:
+    """As if ``change`` had been deployed there."""
+    for name in names or PLACES:
+        row = delivery.deployment(change, name)
+        Environment.objects.filter(name=name).update(live_commit=row.commit, live_deployment=row, live_since=now())
+
+
+def push_past(delivery: Delivery) -> OutsideChange:
+    delivery.work.run("fetch", "-q", "origin")
+    delivery.work.run("checkout", "-q", "-B", "main", "origin/main")
+    delivery.work.commit("Straight to main", files={"app/past.yaml": "a: 1\n"}, author="Kim <kim@example.org>")
+    delivery.work.push("main")
+    assert synchronise(delivery.repository.pk)
+    run_jobs("changes.take_ref_updates")
+    return OutsideChange.objects.latest("pk")
+
+
+def test_where_nothing_is_live_all_that_was_merged_comes(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two, three = merged(delivery, "one", "two", "three")
+    assert coming_with(delivery.deployment(two, "a-1")).changes == (one, two)
+    monkeypatch.setattr(coming, "MOST_NAMED", 2)
+    found = coming_with(delivery.deployment(three, "a-1"))
+    assert (found.changes, found.more) == ((two, three), 1), "the one that is started is always named"
+
+
+def test_each_environment_is_told_what_comes_there(delivery: Delivery) -> None:
+    one, two, three = merged(delivery, "one", "two", "three")
+    live(delivery, one, "a-1")
+    live(delivery, two, "a-2")
+    (four,) = merged(delivery, "four")
+    live(delivery, four, "a-3")
+    found = {row.name: (row.coming.changes, row.coming.goes_back) for row in startable(three)}
+    assert found == {
+        "a-1": ((two, three), False),
+        "a-2": ((three,), False),
+        "a-3": ((four,), True),
+        "a-4": ((one, two, three), False),
+    }
+
+
+def test_what_went_past_the_portal_and_comes_along_is_named(delivery: Delivery, client: Client) -> None:
+    (one,) = merged(delivery, "one")
+    live(delivery, one)
+    past = push_past(delivery)
+    (two,) = merged(delivery, "two")
+    row = delivery.deployment(two, "a-1")
+    assert coming_with(row).outside == (past,)
+    assert coming_with(delivery.deployment(one, "a-1")).outside == ()
+    client.force_login(delivery.people.carol)
+    for address in (f"/deployments/{row.number}/start/", f"/changes/{two.number}/start/"):
+        shown = client.get(address).content.decode()
+        assert "Pushed past the portal, and approved by nobody" in shown
+        assert f"outside/#outside-{past.pk}" in shown
+    answer = client.get(f"/api/v1/changes/{two.number}/start/").json()["results"]
+    assert [[one["id"] for one in found["outside"]] for found in answer] == [[past.pk]] * len(PLACES)
+    live(delivery, two)
+    (three,) = merged(delivery, "three")
+    assert coming_with(delivery.deployment(three, "a-1")).outside == (), "it is live already"
+
+
+def test_what_was_pushed_past_is_not_named_once_a_change_that_comes_too_has_adopted_it(delivery: Delivery) -> None:
+    (one,) = merged(delivery, "one")
+    live(delivery, one)
+    past = push_past(delivery)
+    two, three = merged(delivery, "two", "three")
+    for settling, named in ((two, ()), (three, (past,))):
+        OutsideChange.objects.update(settled_at=now(), outcome="adopted", change=settling)
+        assert coming_with(delivery.deployment(two, "a-1")).outside == named
+
+
+def test_many_environments_cost_as_many_queries_as_one(delivery: Delivery) -> None:
+    one, two = merged(delivery, "one", "two")
+    run_until_idle()
+    counts = []
+    for places in (PLACES[:1], PLACES):
+        live(delivery, one, *places)
+        Environment.objects.exclude(name__in=places).update(live_deployment=None)
+        two.deployments.exclude(environment__name__in=places).update(manual_start=False)
+        two.deployments.filter(environment__name__in=places).update(manual_start=True)
+        with CaptureQueriesContext(connection) as seen:
+            rows = startable(two)
+        assert [row.name for row in rows] == list(places)
+        counts.append(len(seen))
+    assert counts[0] == counts[1]

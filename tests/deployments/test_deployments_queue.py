@@ -1,0 +1,81 @@
+"""First in, first out in an environment: who is told which position, and who goes first when one thing held several."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apps.core.clock import now
+from apps.core.errors import Unavailable
+from apps.deployments import queries
+from apps.deployments.jobs import starting
+from apps.deployments.models import Deployment
+from apps.deployments.queries import waits
+from tests.support.delivery import Delivery, pipeline
+
+pytestmark = pytest.mark.django_db
+WINDOW = [{"code": "window", "text": "Window “night”: the next one opens at 22:00."}]
+
+
+@pytest.fixture
+def delivery(tmp_path: Path) -> Delivery:
+    return Delivery.start(tmp_path, pipeline())
+
+
+@pytest.fixture
+def two(delivery: Delivery) -> tuple[Deployment, Deployment]:
+    """An older one that was last seen waiting for a window, which has opened since, and a newer one."""
+    older, newer = (delivery.deployment(delivery.merged(name, {f"app/{name}.yaml": "a: 1\n"})) for name in ("a", "b"))
+    Deployment.objects.filter(pk=older.pk).update(waits=WINDOW)
+    return older, newer
+
+
+def looked_at(row: Deployment) -> Deployment:
+    starting.start(row.pk)
+    return Deployment.objects.get(pk=row.pk)
+
+
+def test_what_is_looked_at_first_does_not_overtake_what_waited_for_the_same(two: tuple[Deployment, Deployment]) -> None:
+    older, newer = two
+    held = looked_at(newer)
+    assert (held.status, held.waits[0]["text"]) == ("pending", f"Queued behind {older.label} (pending), position 2.")
+    assert looked_at(older).status == "dispatching"
+    assert looked_at(newer).waits[0]["text"] == f"Queued behind {older.label} (dispatching), position 1."
+
+
+@pytest.mark.parametrize("columns", [{"start_at": now() + timedelta(hours=1)}, {"manual_start": True}])
+def test_what_is_still_held_is_overtaken(two: tuple[Deployment, Deployment], columns: dict[str, Any]) -> None:
+    older, newer = two
+    Deployment.objects.filter(pk=older.pk).update(**columns)
+    assert looked_at(newer).status == "dispatching"
+
+
+def test_what_cannot_be_judged_holds_nobody_up(
+    two: tuple[Deployment, Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older, newer = two
+    judge = waits._reasons
+
+    def failing(row: Deployment) -> Any:
+        if row.pk == older.pk:
+            raise Unavailable("no_mirror", "The mirror cannot be read.")
+        return judge(row)
+
+    monkeypatch.setattr(waits, "_reasons", failing)
+    assert looked_at(newer).status == "dispatching"
+
+
+def test_only_what_waits_for_its_turn_has_a_position(delivery: Delivery, two: tuple[Deployment, Deployment]) -> None:
+    holder, newer = two
+    Deployment.objects.filter(pk=holder.pk).update(status="running", waits=[])
+    third = delivery.deployment(delivery.merged("c", {"app/c.yaml": "a: 1\n"}))
+    Deployment.objects.filter(pk=newer.pk).update(manual_start=True)
+    held, queued = looked_at(newer), looked_at(third)
+    said = f"{holder.label} (running) holds staging; this joins the queue when nothing else holds it."
+    assert [wait["code"] for wait in held.waits] == ["manual", "lock"]
+    assert held.waits[1]["text"] == said
+    assert queued.waits[0]["text"] == f"Queued behind {holder.label} (running), position 1."
+    assert (queries.queue_position(held), queries.queue_position(queued)) == (None, 1)
