@@ -48,7 +48,8 @@ def verify_landed(pk: int) -> None:
         return
     intent = MergeIntent.objects.select_related("change__repository", "revision", "requested_by").get(pk=pk)
     try:
-        wrong = _compare(intent)
+        with MergeIntent.objects.kept(pk, fence=fence, seconds=seconds):
+            wrong = _compare(intent)
         failpoint("S4")
         _end(intent, fence, wrong)
     except LeaseLost:
