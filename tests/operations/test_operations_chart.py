@@ -144,6 +144,19 @@ def test_the_worker_listens_to_the_queues_that_the_portal_fills(tmp_path: Path):
     assert "--pool=threads" in args
 
 
+@pytest.mark.parametrize(
+    ("values", "counted"),
+    [
+        ({}, []),
+        ({"ingress": {"enabled": True}}, ["1"]),
+        ({"ingress": {"enabled": True}, "env": {"PORTAL_TRUSTED_PROXIES": 2}}, ["2"]),
+    ],
+)
+def test_people_behind_the_ingress_are_not_one_address(values: dict[str, Any], counted: list[str], tmp_path: Path):
+    env = pods(rendered(values, tmp_path))["portal-web"]["containers"][0]["env"]
+    assert [one["value"] for one in env if one["name"] == "PORTAL_TRUSTED_PROXIES"] == counted
+
+
 def test_metrics_without_a_token_are_refused(tmp_path: Path):
     done = helm("template", "portal", values={"metrics": {"enabled": True}}, tmp_path=tmp_path)
     assert done.returncode != 0
