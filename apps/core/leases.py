@@ -26,11 +26,15 @@ from apps.core.waiting import while_waiting
 log = structlog.get_logger(__name__)
 M = TypeVar("M", bound="Leased")
 lease_lost = Signal()
-"""Sent by ``renew`` with the model as sender and ``pk``, when somebody else has the row; for counting, not for acting."""
+"""Sent once for each :class:`LeaseLost`; for counting, not for acting."""
 
 
 class LeaseLost(Exception):  # nothing went wrong: somebody newer owns the row
-    """Another worker has taken over; the one that sees this stops without a word."""
+    """Another worker has taken over; the one that sees this stops without a word. To be raised wherever that is found out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        lease_lost.send(sender=LeaseLost)
 
 
 def lease_now() -> Now | datetime:
@@ -63,10 +67,7 @@ class LeasedQuerySet(CasQuerySet[M]):
 
     def renew(self, pk: Any, *, fence: int, seconds: float) -> bool:
         """Prolong the lease; ``False`` means that it was lost and work must stop."""
-        kept = self.filter(pk=pk, fence=fence).update(lease_until=lease_now() + timedelta(seconds=seconds)) == 1
-        if not kept:
-            lease_lost.send(sender=self.model, pk=pk)
-        return kept
+        return self.filter(pk=pk, fence=fence).update(lease_until=lease_now() + timedelta(seconds=seconds)) == 1
 
     @contextmanager
     def kept(self, pk: Any, *, fence: int, seconds: float) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -65,7 +66,8 @@ def synchronise(repository_id: int) -> bool:
         return False  # somebody newer records
     except PortalError as error:
         if error.code != BUSY:
-            _note_problem(repository, fence, error)
+            with suppress(LeaseLost):
+                _note_problem(repository, fence, error)
         return False
     finally:
         Repository.objects.release(repository_id, fence=fence)
@@ -212,6 +214,7 @@ def _note_problem(repository: Repository, fence: int, error: PortalError) -> Non
     with transaction.atomic():
         held = Repository.objects.filter(pk=repository.pk, fence=fence)
         held.filter(sync_requested_at=repository.sync_requested_at).update(sync_requested_at=None)
-        held.update(sync_problem=problem, next_poll_at=now() + timedelta(seconds=wait))
+        if not held.update(sync_problem=problem, next_poll_at=now() + timedelta(seconds=wait)):
+            raise LeaseLost
         if not same:
             announce(repository)
