@@ -3,10 +3,16 @@
 Sessions and everything else differ. A session that is read from a copy in this process could
 outlive its end by minutes, so sessions have no second copy: while Redis is away they are read
 from the database, and ending one fails loudly instead of leaving a copy behind in Redis.
+
+Redis is reached by more than the portal's servers: the code of a plan has the network of its worker. To unpickle what stands
+there would let whoever writes there run code here, so every value is signed, and one whose signature is another's is a miss.
 """
 
 from __future__ import annotations
 
+import hmac
+import json
+import pickle
 from typing import Any
 
 import structlog
@@ -20,6 +26,51 @@ log = structlog.get_logger(__name__)
 SHORT = {"socket_connect_timeout": 1, "socket_timeout": 2, "retry": Retry(NoBackoff(), 1)}
 """Seconds. A page that waits longer for a cache than for the database has lost by it; the default tries for seconds.
 One more try is for a connection of the pool that Redis closed meanwhile."""
+SIGNATURE_BYTES = 32
+
+
+class NotOursError(RedisError):
+    """What stands there was not written by this portal, or under another key: as good as a Redis that is away."""
+
+
+class SignedPickles:
+    """``serializer`` of a cache: HMAC-SHA-256 (32 bytes), then the pickled value. Integers stay bare, as Redis counts them."""
+
+    def dumps(self, value: Any) -> bytes | int:
+        return value if type(value) is int else _signed(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+
+    def loads(self, data: bytes) -> Any:
+        try:
+            return int(data)
+        except ValueError:
+            return pickle.loads(_checked(data))  # noqa: S301  # written by this portal
+
+
+class SignedJson:
+    """``serializer`` of sessions, which are plain dictionaries."""
+
+    def dumps(self, value: Any) -> bytes:
+        return _signed(json.dumps(value, separators=(",", ":")).encode())
+
+    def loads(self, data: bytes) -> Any:
+        return json.loads(_checked(data))
+
+
+def _key() -> bytes:
+    from apps.core.secrets import derived_key  # the settings load this module
+
+    return derived_key("caches/v1")
+
+
+def _signed(body: bytes) -> bytes:
+    return hmac.digest(_key(), body, "sha256") + body
+
+
+def _checked(data: bytes) -> bytes:
+    body = data[SIGNATURE_BYTES:]
+    if not hmac.compare_digest(data[:SIGNATURE_BYTES], hmac.digest(_key(), body, "sha256")):
+        raise NotOursError("a value of the cache has another signature")
+    return body
 
 
 class SessionCache(RedisCache):
@@ -71,3 +122,20 @@ class SharedCache(RedisCache):
 
     def delete(self, *arguments: Any, **options: Any) -> Any:
         return self._either("delete", *arguments, **options)
+
+
+def on_redis(url: str) -> dict[str, Any]:
+    """``CACHES`` of the settings. Before version 2 of ``default`` values were not signed, and cannot be read by who wrote them so."""
+    return {
+        "default": {
+            "BACKEND": f"{__name__}.SharedCache",
+            "LOCATION": url,
+            "VERSION": 2,
+            "OPTIONS": {**SHORT, "serializer": SignedPickles},
+        },
+        "sessions": {
+            "BACKEND": f"{__name__}.SessionCache",
+            "LOCATION": url,
+            "OPTIONS": {**SHORT, "serializer": SignedJson},
+        },
+    }

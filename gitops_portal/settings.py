@@ -203,11 +203,7 @@ CACHES: dict[str, Any]
 if REDIS_URL:
     from gitops_portal import caches  # every start of a process is faster where there is no Redis
 
-    _REDIS = {"LOCATION": REDIS_URL, "OPTIONS": caches.SHORT}
-    CACHES = {
-        "default": {"BACKEND": "gitops_portal.caches.SharedCache", **_REDIS},
-        "sessions": {"BACKEND": "gitops_portal.caches.SessionCache", **_REDIS},
-    }
+    CACHES = caches.on_redis(REDIS_URL)
     SESSION_CACHE_ALIAS = "sessions"
     CHANNEL_LAYERS = {
         "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}

@@ -7,20 +7,34 @@ database's, the only clock that workers on several hosts share.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from django.db import connection, models
+import structlog
+from django.db import Error, connection, models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.dispatch import Signal
 
 from apps.core.clock import now
 from apps.core.querysets import CasQuerySet
+from apps.core.waiting import while_waiting
 
+log = structlog.get_logger(__name__)
 M = TypeVar("M", bound="Leased")
 lease_lost = Signal()
-"""Sent by ``renew`` with the model as sender and ``pk``, when somebody else has the row; for counting, not for acting."""
+"""Sent once for each :class:`LeaseLost`; for counting, not for acting."""
+
+
+class LeaseLost(Exception):  # nothing went wrong: somebody newer owns the row
+    """Another worker has taken over; the one that sees this stops without a word. To be raised wherever that is found out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        lease_lost.send(sender=LeaseLost)
 
 
 def lease_now() -> Now | datetime:
@@ -53,10 +67,36 @@ class LeasedQuerySet(CasQuerySet[M]):
 
     def renew(self, pk: Any, *, fence: int, seconds: float) -> bool:
         """Prolong the lease; ``False`` means that it was lost and work must stop."""
-        kept = self.filter(pk=pk, fence=fence).update(lease_until=lease_now() + timedelta(seconds=seconds)) == 1
-        if not kept:
-            lease_lost.send(sender=self.model, pk=pk)
-        return kept
+        return self.filter(pk=pk, fence=fence).update(lease_until=lease_now() + timedelta(seconds=seconds)) == 1
+
+    @contextmanager
+    def kept(self, pk: Any, *, fence: int, seconds: float) -> Iterator[None]:
+        """The lease stays ``seconds`` long while the work inside waits for child processes, however long these take.
+
+        A Git host that says nothing costs minutes, which a lease that is given for the death of a worker cannot have.
+        :class:`LeaseLost` in the middle of the work where somebody else has the row all the same.
+        """
+        due = time.monotonic() + seconds / 3
+
+        def prolong() -> None:
+            nonlocal due
+            if time.monotonic() < due:
+                return
+            due = time.monotonic() + seconds / 3
+            if not self._prolonged(pk, fence, seconds):
+                raise LeaseLost
+
+        with while_waiting(prolong):
+            yield
+
+    def _prolonged(self, pk: Any, fence: int, seconds: float) -> bool:
+        """Whether the row is still ours; a lease that is longer, or was given back, stays as it is."""
+        until, mine = lease_now() + timedelta(seconds=seconds), self.filter(pk=pk, fence=fence)
+        try:
+            return mine.filter(lease_until__lt=until).update(lease_until=until) == 1 or mine.exists()
+        except Error as problem:  # the database is away, or busy: the next beat asks again, and every write is fenced
+            log.warning("lease_not_prolonged", row=self.model._meta.label, problem=type(problem).__name__)
+            return True
 
     def release(self, pk: Any, *, fence: int) -> bool:
         return self.filter(pk=pk, fence=fence).update(lease_until=None) == 1

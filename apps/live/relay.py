@@ -28,8 +28,11 @@ log = structlog.get_logger(__name__)
 
 
 def send(topic: str) -> None:
-    """Tell the other processes that ``topic`` has news; never raises, never waits long."""
-    if not _publish(topic):
+    """Tell the other processes that ``topic`` has news; never raises, never waits long.
+
+    One try waits for a second, and a request tells as many topics as it concerns people: while everything is owed nobody tries.
+    """
+    if _owed.is_owing or not _publish(topic):
         _owed.owe()
 
 
@@ -48,9 +51,11 @@ class _Owed:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
+        self.is_owing = False
 
     def owe(self) -> None:
         with self._lock:
+            self.is_owing = True
             if self._timer is None:
                 self._timer = threading.Timer(RETRY_SECONDS, self._pay)
                 self._timer.daemon = True
@@ -61,6 +66,9 @@ class _Owed:
             self._timer = None
         if not _publish(EVERYTHING):
             self.owe()
+            return
+        with self._lock:  # what came while that was said is owed again
+            self.is_owing = self._timer is not None
 
 
 _owed = _Owed()

@@ -40,7 +40,7 @@ durations = Histogram(
     buckets=SECONDS,
     registry=registry,
 )
-leases_lost = Counter("portal_leases_lost", "Leases that somebody else had taken when they were to be renewed.", registry=registry)  # fmt: skip
+leases_lost = Counter("portal_leases_lost", "Leases that somebody else had taken when they were to be renewed, or something was to be written under them.", registry=registry)  # fmt: skip
 
 
 class SocketCollector(Collector):

@@ -51,6 +51,11 @@ def shown(branches: dict[str, str]) -> dict[str, str]:
     return {name: oid for name, oid in named.items() if len(name) <= MAX_NAME}
 
 
+def ask(repository: Repository) -> None:
+    """Whether the host answers at all, within seconds; raises what :mod:`apps.vcs.remotes` raises."""
+    remotes.remote_tip(source_of(repository), f"refs/heads/{repository.default_branch}", limits=limits())
+
+
 def refresh(repository: Repository, *, thorough: bool = False) -> Fetched:
     """Bring the mirror to the state of its remote; a lost or damaged one is made again.
 

@@ -23,6 +23,8 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a missing git is told by
 from git.cmd import Git
 from git.exc import GitCommandNotFound
 
+from apps.core import waiting
+
 try:
     import resource
 except ImportError:  # pragma: no cover - not a Unix
@@ -101,7 +103,7 @@ class Process:
         """``(exit code, stdout, last of stderr)``. Kills the group before raising anything.
 
         ``deadline`` is a ``time.monotonic()`` moment. ``watch`` is called about every 100 ms and
-        may raise to end the command. Raises :class:`TooSlowError`, :class:`TooMuchError`.
+        may raise to end the command, as may who waits for it (:mod:`apps.core.waiting`). Raises :class:`TooSlowError`, :class:`TooMuchError`.
         """
         try:
             out, err = _pump(self, stdin, deadline, max_output, watch)
@@ -139,9 +141,8 @@ def _pump(
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TooSlowError
-            if watch is not None:
-                watch()
-            for key, _ in selector.select(min(left, WATCH_SECONDS) if watch else left):
+            _look_around(watch)
+            for key, _ in selector.select(min(left, WATCH_SECONDS) if watch or waiting.is_watched() else left):
                 if key.fileobj is process.stdin:
                     pending = _feed(process, pending, selector)
                 else:
@@ -150,6 +151,12 @@ def _pump(
                 raise TooMuchError(bytes(out[:max_output]))
             del err[:-STDERR_KEPT]
     return bytes(out), bytes(err)
+
+
+def _look_around(watch: Callable[[], None] | None) -> None:
+    waiting.beat()
+    if watch is not None:
+        watch()
 
 
 def _feed(process: Process, pending: memoryview, selector: selectors.BaseSelector) -> memoryview:

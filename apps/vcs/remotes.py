@@ -20,6 +20,7 @@ from pathlib import Path
 
 from apps.core.errors import Conflict, InvalidInput, Unavailable
 from apps.core.failpoints import failpoint
+from apps.core.waiting import beat
 from apps.vcs import gateway
 from apps.vcs.errors import GitFailed, GitOutputTooLarge
 from apps.vcs.limits import DEFAULT_LIMITS, Limits
@@ -341,6 +342,7 @@ def _locked(git_dir: Path, limits: Limits) -> Iterator[None]:
                 if time.monotonic() > until:
                     message = "This repository is being synchronised already. Try again shortly."
                     raise Conflict("fetch_running", message) from error
+                beat()
                 time.sleep(0.05)
         yield  # closing the file lets the lock go, also when this process is killed
 

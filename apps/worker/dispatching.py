@@ -13,11 +13,13 @@ from kombu.exceptions import OperationalError
 from apps.core import tracing
 from apps.core.tracing import Cause
 from apps.core.work import Job, work_requested
-from apps.worker.embedded import Engine
+from apps.worker.embedded import Engine, Unit
 from apps.worker.registry import jobs
 
 log = structlog.get_logger(__name__)
 SILENCE_SECONDS = 5.0
+SENT_AGAIN_AFTER = 5.0
+"""Seconds that a unit which was sent has to be taken up. What is looked for more than once a second, to be live, has no such pause."""
 CAUSE = "portal_cause"
 """The header of a message that carries the span in which the unit was asked for; empty where nobody records."""
 _silent_until = 0.0
@@ -57,11 +59,26 @@ class SweepingDispatcher(Engine):
 
     def __init__(self) -> None:
         super().__init__({name: _sending(job) for name, job in jobs().items()})
+        self._sent: dict[Unit, float] = {}  # oldest first
 
     def carry_out(self, run: Callable[[int], None], name: str, pk: int, cause: Cause) -> bool:
         """Sending is no work that anybody wants to see: a span begins where the unit is done."""
         run(pk)
+        if self.jobs[name].every >= 1:
+            self._note_sent((name, pk), time.monotonic())
         return True
+
+    def _note_sent(self, unit: Unit, moment: float) -> None:
+        with self._changed:
+            self._sent.pop(unit, None)
+            self._sent[unit] = moment
+            for old in [one for one, when in self._sent.items() if moment - when >= SENT_AGAIN_AFTER]:
+                del self._sent[old]
+
+    def _may_try(self, unit: Unit, moment: float) -> bool:
+        """Not what waits in a queue already: with each sweep another copy of it would come to stand there."""
+        is_fresh = unit in self._sent and moment - self._sent[unit] < SENT_AGAIN_AFTER
+        return not is_fresh and super()._may_try(unit, moment)
 
 
 def _sending(job: Job) -> Job:

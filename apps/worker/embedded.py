@@ -11,7 +11,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
@@ -21,6 +20,7 @@ from apps.core import tracing
 from apps.core.tracing import Cause
 from apps.core.work import Job, pause_after, work_requested
 from apps.worker.registry import jobs
+from apps.worker.threads import Threads
 
 log = structlog.get_logger(__name__)
 SHORT_THREADS = 2
@@ -48,15 +48,15 @@ class Engine:
 
     def start(self) -> None:
         """Begin in threads of this process; returns at once."""
-        self._short = ThreadPoolExecutor(SHORT_THREADS, thread_name_prefix="engine-short")
-        self._slow = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="engine-slow")
+        self._short = Threads(SHORT_THREADS, "engine-short")
+        self._slow = Threads(SLOW_THREADS, "engine-slow")
         work_requested.connect(self.wake, dispatch_uid=f"engine-{id(self)}")
         self._thread = threading.Thread(target=self._schedule, name="engine", daemon=True)
         self._thread.start()
         log.info("engine_started", jobs=sorted(self.jobs))
 
     def stop(self, timeout: float = 10.0) -> None:
-        """Take no new unit, wait for the running ones at most ``timeout`` s; leases cover the rest."""
+        """Take no new unit, wait for the running ones at most ``timeout`` s; leases cover the rest, which ends with the process."""
         work_requested.disconnect(dispatch_uid=f"engine-{id(self)}")
         with self._changed:
             self._stopping = True
@@ -69,8 +69,8 @@ class Engine:
             while self._running and time.monotonic() < until:
                 self._changed.wait(0.1)
         for pool in (self._short, self._slow):
-            pool.shutdown(wait=not self._running, cancel_futures=True)
-        log.info("engine_stopped")
+            pool.close(timeout=max(0.0, until - time.monotonic()))
+        log.info("engine_stopped", left=sorted(self._running))
 
     def carry_out(self, run: Callable[[int], None], name: str, pk: int, cause: Cause) -> bool:
         """Do one unit in this thread; whether it succeeded."""

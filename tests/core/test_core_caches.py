@@ -8,18 +8,12 @@ from django.core.cache import caches
 from django.test import override_settings
 from redis.exceptions import RedisError
 
-from gitops_portal.caches import SHORT
-
-AWAY = {"LOCATION": "redis://127.0.0.1:1/0", "OPTIONS": SHORT}
-CACHES = {
-    "default": {"BACKEND": "gitops_portal.caches.SharedCache", **AWAY},
-    "sessions": {"BACKEND": "gitops_portal.caches.SessionCache", **AWAY},
-}
+from gitops_portal.caches import on_redis
 
 
 @pytest.fixture(autouse=True)
 def redis_is_away() -> object:
-    with override_settings(CACHES=CACHES, SESSION_CACHE_ALIAS="sessions"):
+    with override_settings(CACHES=on_redis("redis://127.0.0.1:1/0"), SESSION_CACHE_ALIAS="sessions"):
         yield
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.test import Client
 
 from apps.audit.models import AuditEntry
 from apps.changes.models import ChangeRequest
+from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotVisible
 from apps.deployments import services
 from apps.deployments.jobs import landing, starting, verifying
@@ -154,10 +156,37 @@ def test_a_merge_that_was_taken_away_again_freezes_the_target_after_three_looks(
     assert "does not contain" in TargetFreeze.objects.get().reason
 
 
+def test_looks_that_had_no_answer_are_none_of_the_three_and_a_replica_gets_seconds(delivery: Delivery) -> None:
+    intent = landed_merge(delivery)
+    bare = remote(delivery).path
+    away = bare.with_name("gone")
+
+    def look() -> MergeIntent:
+        MergeIntent.objects.update(check_at=None)
+        verifying.verify_landed(intent.pk)
+        return fresh(intent)
+
+    bare.rename(away)
+    assert [look().verification for _ in range(3)] == ["pending"] * 3
+    away.rename(bare)
+    remote(delivery).run("update-ref", "refs/heads/main", intent.revision.target_oid)
+    MergeIntent.objects.update(tries=0)
+    seen = look()
+    assert (seen.verification, seen.outcome["missing"]) == ("pending", 1)
+    assert seen.check_at - now() > timedelta(seconds=verifying.BETWEEN_LOOKS - 1)
+    bare.rename(away)
+    assert (look().verification, fresh(intent).outcome["missing"]) == ("pending", 1)
+    away.rename(bare)
+    assert look().verification == "pending"
+    remote(delivery).run("update-ref", "refs/heads/main", intent.merge_commit)
+    assert look().verification == "passed"
+    assert not TargetFreeze.objects.exists()
+
+
 def test_a_deleted_target_freezes_it_too(delivery: Delivery) -> None:
     intent = landed_merge(delivery)
     remote(delivery).run("update-ref", "-d", "refs/heads/main")
-    MergeIntent.objects.update(tries=2)
+    MergeIntent.objects.update(outcome={"missing": 2})
     verifying.verify_landed(intent.pk)
     assert TargetFreeze.objects.get().reason == "main is gone."
 

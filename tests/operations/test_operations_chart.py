@@ -62,7 +62,7 @@ def rendered(values: dict[str, Any], tmp_path: Path) -> list[dict[str, Any]]:
 def validated(rows: list[dict[str, Any]]) -> str:
     """What the schemas of Kubernetes 1.37 say against them; of resources that are no part of it, nothing."""
     checkers()
-    own = [row for row in rows if row["kind"] != "ServiceMonitor"]
+    own = [row for row in rows if row["kind"] not in {"ServiceMonitor", "PodMonitor"}]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / ".tools" / "checks")}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", VALIDATE], input=json.dumps(own), env=environment, capture_output=True, text=True, check=False
@@ -135,13 +135,38 @@ def test_a_worker_has_time_for_the_steps_that_run_in_it(tmp_path: Path):
     pod = pods(rendered({"worker": {"stepsWaitSeconds": 300}}, tmp_path))["portal-worker"]
     given = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
     assert given["PORTAL_STEPS_WAIT_SECONDS"] == "300"
-    assert pod["terminationGracePeriodSeconds"] > 300 + 30
+    assert pod["terminationGracePeriodSeconds"] == 300 + 600 + 60, "Celery ends a plan first, however long that takes"
+    given = {"worker": {"stepsWaitSeconds": 300}, "env": {"PORTAL_PLAN_SECONDS": "1200"}}
+    assert pods(rendered(given, tmp_path))["portal-worker"]["terminationGracePeriodSeconds"] == 300 + 1200 + 60
 
 
 def test_the_worker_listens_to_the_queues_that_the_portal_fills(tmp_path: Path):
     args = pods(rendered(CASES["everything"], tmp_path))["portal-worker"]["containers"][0]["args"]
     assert "blue-short,blue-slow" in args
     assert "--pool=threads" in args
+
+
+@pytest.mark.parametrize(
+    ("values", "counted"),
+    [
+        ({}, []),
+        ({"ingress": {"enabled": True}}, ["1"]),
+        ({"ingress": {"enabled": True}, "env": {"PORTAL_TRUSTED_PROXIES": 2}}, ["2"]),
+    ],
+)
+def test_people_behind_the_ingress_are_not_one_address(values: dict[str, Any], counted: list[str], tmp_path: Path):
+    env = pods(rendered(values, tmp_path))["portal-web"]["containers"][0]["env"]
+    assert [one["value"] for one in env if one["name"] == "PORTAL_TRUSTED_PROXIES"] == counted
+
+
+def test_each_process_with_numbers_of_its_own_is_scraped_where_it_answers(tmp_path: Path):
+    rows = rendered(CASES["everything"], tmp_path)
+    monitors = {row["metadata"]["name"]: row["spec"] for row in rows if row["kind"] in {"ServiceMonitor", "PodMonitor"}}
+    chosen = monitors["portal-engine"]["selector"]["matchExpressions"][0]["values"]
+    assert chosen == ["worker", "sweeper"]
+    for name in chosen:
+        ports = pods(rows)[f"portal-{name}"]["containers"][0]["ports"]
+        assert monitors["portal-engine"]["podMetricsEndpoints"][0]["port"] in {port["name"] for port in ports}
 
 
 def test_metrics_without_a_token_are_refused(tmp_path: Path):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,15 @@ import pytest
 from django.test import Client
 
 from apps.core.clock import now
+from apps.core.leases import LeaseLost
+from apps.deployments import services
+from apps.deployments.jobs import landing
 from apps.deployments.models import Deployment, MergeIntent
 from apps.operations import draining, metrics, readiness
 from apps.operations.ledger import Ages
 from apps.operations.probes import Probes
 from apps.repositories.models import Repository
+from apps.repositories.services import synchronise
 from tests.support.delivery import Delivery, pipeline
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -186,7 +192,7 @@ def test_metrics_tell_of_deployments_queues_merges_and_the_audit_log(scraped: An
     assert after["portal_merges_stuck"] == 1
 
 
-def test_a_lost_lease_is_counted(scraped: Any, tmp_path: Path):
+def test_a_lease_that_is_kept_is_not_counted(scraped: Any, tmp_path: Path):
     repository = Delivery.start(tmp_path, pipeline()).repository
     fence = Repository.objects.claim(repository.pk, seconds=30)
     before = scraped()["portal_leases_lost_total"]
@@ -194,7 +200,26 @@ def test_a_lost_lease_is_counted(scraped: Any, tmp_path: Path):
     assert Repository.objects.renew(repository.pk, fence=fence, seconds=30)
     assert scraped()["portal_leases_lost_total"] == before
     assert not Repository.objects.renew(repository.pk, fence=fence - 1, seconds=30)
-    assert scraped()["portal_leases_lost_total"] == before + 1
+    assert scraped()["portal_leases_lost_total"] == before, "who renews says so, by stopping"
+
+
+def test_a_lease_that_is_lost_is_counted_once_whether_it_was_to_be_renewed_or_written_under(
+    scraped: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    delivery = Delivery.start(tmp_path, pipeline())
+    intent = services.merge_change(delivery.people.alice, change=delivery.approved())
+    before = scraped()["portal_leases_lost_total"]
+    for number, lose in enumerate((landing._hold, partial(landing._write, claim="held")), 1):
+        with pytest.raises(LeaseLost):
+            lose(intent, 99)
+        assert scraped()["portal_leases_lost_total"] == before + number
+    repository = delivery.repository
+    shutil.move(repository.url, f"{repository.url}.away")
+    monkeypatch.setattr(type(Repository.objects), "claim", lambda *_args, **_given: 99)
+    assert not synchronise(repository.pk)
+    assert scraped()["portal_leases_lost_total"] == before + 3
+    repository.refresh_from_db()
+    assert repository.sync_problem == {}
 
 
 def test_a_second_scrape_asks_the_database_nothing(scraped: Any, django_assert_num_queries: Any):

@@ -52,7 +52,7 @@ class Answer:
 
 
 class Client:
-    """Requests to one connection; use as a context manager. Paths are appended to its URL. Redirects are not followed."""
+    """Requests to one connection; use as a context manager. Paths are appended to its URL. No redirect is followed but by :meth:`follow`."""
 
     def __init__(self, outside: Outside | None, headers: Mapping[str, str] | None = None, *, auth: Any = None) -> None:
         if outside is None:
@@ -115,11 +115,13 @@ class Client:
     def follow(self, answer: Answer, *, most: int) -> Answer:
         """What a redirect leads to, asked without our headers and credentials; at most ``most`` bytes of it.
 
-        It may lead only where a connection may: to ``https``, never to a link-local address.
+        It may lead only where a connection may, to ``https``, never to a link-local address; and to an internal one only from
+        a system that is internal itself: what is found there stands in a log that others read.
         """
         try:
             where = httpx.URL(self.outside.url).join(answer.headers.get("location", ""))
             require_allowed_url(str(where.copy_with(query=None, fragment=None)))
+            self._require_not_inwards(where.host)
             with httpx.stream("GET", where, timeout=TIMEOUT, verify=_trust(self.outside)) as response:
                 found = _whole(response, most)
         except InvalidInput as problem:
@@ -133,6 +135,14 @@ class Client:
         if found.status < 300:
             return found
         raise Unavailable("outside_refused", f"Where {self._who()} keeps this, {where.host} answered {found.status}.")
+
+    def _require_not_inwards(self, host: str) -> None:
+        """:class:`InvalidInput` where a system of the internet names a host that is none."""
+        own = urlsplit(self.outside.url).hostname or ""
+        if host == own or all(map(_is_public, _addresses(host))) or not all(map(_is_public, _addresses(own))):
+            return
+        text = f"{host} is an internal address, to which only a connection with an internal address may lead."
+        raise InvalidInput("url_refused", text)
 
     def look(self, path: str, **options: Any) -> Answer:
         """GET whatever the status is; :class:`Unavailable` only when there is no answer."""
@@ -291,6 +301,10 @@ def _is_forbidden(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> boo
     """Link-local, also behind an IPv6 spelling of IPv4; and where a cloud answers over IPv6."""
     mapped = getattr(address, "ipv4_mapped", None)
     return address.is_link_local or address == METADATA or (mapped is not None and mapped.is_link_local)
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    return (getattr(address, "ipv4_mapped", None) or address).is_global
 
 
 def _addresses(host: str) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:

@@ -14,6 +14,7 @@ from apps.deployments.keys import public_name
 from apps.deployments.models import Attempt, Deployment
 from apps.deployments.transitions import say
 from apps.repositories import mirrors
+from apps.vcs import installation, remotes
 
 
 def ref_of(attempt: Attempt) -> str:
@@ -37,7 +38,10 @@ def claim_run(deployment: Deployment, attempt: Attempt, fence: int) -> None:
         "began_at": attempt.started_at.isoformat(),
     }
     try:
-        found = hold(mirrors.source_of(repository), repository, ref, facts)
+        source = mirrors.source_of(repository)
+        if attempt.external_run.get("silent_since"):  # a quick question first: a push would wait for minutes
+            remotes.remote_tip(source, ref, limits=installation.limits())
+        found = hold(source, repository, ref, facts)
     except (ClaimRefused, Unavailable) as problem:
         if not repository.claims_required:
             with transaction.atomic():

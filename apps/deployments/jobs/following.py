@@ -145,7 +145,8 @@ def _look(deployment: Deployment, fence: int) -> None:
 def _is_claimed(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
     """Whether this attempt is ours to begin; if not, what is known of it is written, or it is asked again later."""
     try:
-        claim_run(deployment, attempt, fence)
+        with Deployment.objects.kept(deployment.pk, fence=fence, seconds=settings.PORTAL_LEASE_SECONDS):
+            claim_run(deployment, attempt, fence)
     except ClaimedElsewhere as problem:
         lose(deployment, fence, problem.message)
     except Unavailable as problem:

@@ -73,7 +73,8 @@ def carry_out_merge(pk: int) -> None:
     ).get(pk=pk)
     failpoint("K9")
     try:
-        _try(intent, fence)
+        with MergeIntent.objects.kept(pk, fence=fence, seconds=lease_seconds()):
+            _try(intent, fence)
     except LeaseLost:
         log.info("merge_lease_lost", intent=pk)
     except Unavailable as problem:
@@ -85,7 +86,7 @@ def carry_out_merge(pk: int) -> None:
 
 
 def lease_seconds() -> float:
-    """A push may take its whole time limit, and the lease must outlive it."""
+    """For how long a silent worker is believed to live; while Git is waited for, the lease is prolonged."""
     return float(max(settings.PORTAL_LEASE_SECONDS, 1.0))
 
 

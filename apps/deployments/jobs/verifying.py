@@ -29,7 +29,10 @@ from apps.vcs import installation, landed
 
 log = structlog.get_logger(__name__)
 LOOKS = 3
-"""Looks that a missing commit gets: the host may answer from a replica that is behind."""
+"""Looks that a missing commit gets: the host may answer from a replica that is behind. Only those that had an answer count."""
+BETWEEN_LOOKS = 5.0
+"""Seconds that a replica gets to catch up, at least."""
+NOT_THERE_YET = "not_there_yet"
 Verification = MergeIntent.Verification
 
 
@@ -48,7 +51,8 @@ def verify_landed(pk: int) -> None:
         return
     intent = MergeIntent.objects.select_related("change__repository", "revision", "requested_by").get(pk=pk)
     try:
-        wrong = _compare(intent)
+        with MergeIntent.objects.kept(pk, fence=fence, seconds=seconds):
+            wrong = _compare(intent)
         failpoint("S4")
         _end(intent, fence, wrong)
     except LeaseLost:
@@ -70,8 +74,8 @@ def _compare(intent: MergeIntent) -> str:
     )
     if not found.tree:
         what = f"does not contain {change.merge_commit[:12]}, the merge of {change.label}" if found.tip else "is gone"
-        if intent.tries + 1 < LOOKS:
-            raise Unavailable("not_there_yet", f"{revision.target_branch} {what}; it is looked at again.")
+        if _missed(intent) + 1 < LOOKS:
+            raise Unavailable(NOT_THERE_YET, f"{revision.target_branch} {what}; it is looked at again.")
         return (
             f"{revision.target_branch} {what} that had landed there."
             if found.tip
@@ -108,6 +112,11 @@ def _end(intent: MergeIntent, fence: int, wrong: str) -> None:
         transaction.on_commit(lambda: _tell(change))
 
 
+def _missed(intent: MergeIntent) -> int:
+    """How many looks found the host without the commit; one that it did not answer says nothing about that."""
+    return int(intent.outcome.get("missing", 0))
+
+
 def _tell(change: ChangeRequest) -> None:
     wake_pending(change.repository_id, change=change)
     change_changed.send(sender=None, change_id=change.pk)
@@ -119,11 +128,12 @@ def _maintainers(change: ChangeRequest) -> list[int]:
 
 
 def _again_later(intent: MergeIntent, fence: int, problem: Exception) -> None:
-    """1 s x 2^n, at most a minute; until it is known nothing starts."""
+    """1 s x 2^n, at most a minute, and longer than a replica is behind; until it is known nothing starts."""
     code, message = (problem.code, problem.message) if isinstance(problem, PortalError) else ("no_disk", str(problem))
-    wait = pause_after(intent.tries)
+    is_missing = code == NOT_THERE_YET
+    wait = max(pause_after(intent.tries), BETWEEN_LOOKS if is_missing else 0.0)
     log.warning("verification_waits", intent=intent.pk, code=code, tries=intent.tries + 1)
-    outcome = {"code": code, "message": message}
+    outcome = {"code": code, "message": message, "missing": _missed(intent) + is_missing}
     later = now() + timedelta(seconds=wait)
     try:
         _write(intent, fence, tries=intent.tries + 1, check_at=later, lease_until=None, outcome=outcome)

@@ -1,5 +1,6 @@
 """Everything that writes a state of this context."""
 
+from apps.core.leases import LeaseLost
 from apps.deployments.transitions.creating import (
     create_deployment,
     next_number,
@@ -9,7 +10,7 @@ from apps.deployments.transitions.creating import (
 from apps.deployments.transitions.drifting import Told, end_by_time, write_checks
 from apps.deployments.transitions.emergencies import note_emergency
 from apps.deployments.transitions.ending import end_deployment
-from apps.deployments.transitions.events import LeaseLost, append_event, say
+from apps.deployments.transitions.events import append_event, say
 from apps.deployments.transitions.freezing import freeze_target, lift
 from apps.deployments.transitions.moving import move, wake_pending
 from apps.deployments.transitions.naming import attempt_key, merge_key, portal_identity

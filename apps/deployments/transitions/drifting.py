@@ -11,11 +11,11 @@ from django.db import transaction
 from apps.audit import services as audit
 from apps.audit.actors import SYSTEM
 from apps.core.clock import now
+from apps.core.leases import LeaseLost
 from apps.deployments.dispatchers.drift import MOST_FINDINGS, Found
 from apps.deployments.lifecycle import HOLDS_LOCK
 from apps.deployments.models import Deployment, DriftAcceptance, DriftCheck, DriftWatch, Environment
 from apps.deployments.signals import environment_changed
-from apps.deployments.transitions.events import LeaseLost
 
 KEPT = 200
 """Checks of one environment that are kept, the latest of each target among them."""

@@ -8,12 +8,9 @@ from django.db import transaction
 from django.db.models import F
 
 from apps.core.clock import now
+from apps.core.leases import LeaseLost
 from apps.deployments.models import Deployment, DeploymentEvent
 from apps.deployments.signals import deployment_event
-
-
-class LeaseLost(Exception):  # nothing went wrong: somebody newer owns the row
-    """Another worker has taken over; the one that sees this stops without a word."""
 
 
 def append_event(

@@ -11,12 +11,13 @@ from apps.audit import services as audit
 from apps.audit.actors import SYSTEM, Actor
 from apps.core.clock import now
 from apps.core.errors import Conflict
+from apps.core.leases import LeaseLost
 from apps.core.work import request_work
 from apps.deployments.lifecycle import ENDED, HOLDS_LOCK, Event, Status, next_status
 from apps.deployments.models import Deployment, DeploymentEvent
 from apps.deployments.signals import environment_changed
 from apps.deployments.transitions.calling import call_people
-from apps.deployments.transitions.events import LeaseLost, store_event
+from apps.deployments.transitions.events import store_event
 
 ACTIONS: dict[Event, str] = {
     Event.CLAIM: "deployment.started",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from apps.audit import services as audit
 from apps.audit.actors import SYSTEM, Actor
 from apps.core.clock import now
 from apps.core.errors import PortalError
+from apps.core.leases import LeaseLost
 from apps.core.text import first_few
 from apps.core.work import pause_after, request_work
 from apps.repositories import access, mirrors
@@ -58,18 +60,28 @@ def synchronise(repository_id: int) -> bool:
         return False
     repository = Repository.objects.get(pk=repository_id)
     try:
-        for _ in range(ATTEMPTS):
-            try:
-                return _look(repository, fence)
-            except TipMoved:  # recorded by somebody else while we fetched: what we saw may be older
-                continue
-        return False
+        with Repository.objects.kept(repository_id, fence=fence, seconds=settings.PORTAL_LEASE_SECONDS):
+            return _look_often(repository, fence)
+    except LeaseLost:
+        return False  # somebody newer records
     except PortalError as error:
         if error.code != BUSY:
-            _note_problem(repository, fence, error)
+            with suppress(LeaseLost):
+                _note_problem(repository, fence, error)
         return False
     finally:
         Repository.objects.release(repository_id, fence=fence)
+
+
+def _look_often(repository: Repository, fence: int) -> bool:
+    if repository.sync_problem and repository.sync_problem.get("code") != REFUSED:
+        mirrors.ask(repository)  # a quick question to a host that failed: a fetch would wait for minutes
+    for _ in range(ATTEMPTS):
+        try:
+            return _look(repository, fence)
+        except TipMoved:  # recorded by somebody else while we fetched: what we saw may be older
+            continue
+    return False
 
 
 def note_pins_restored(repository: Repository) -> None:
@@ -91,7 +103,7 @@ def _look(repository: Repository, fence: int) -> bool:
     with transaction.atomic():
         held = Repository.objects.filter(pk=repository.pk, fence=fence)
         if not held.update(**_after_success(repository, began, fetched)):
-            return False  # the lease was lost: somebody newer records
+            raise LeaseLost
         held.filter(sync_requested_at=requested).update(sync_requested_at=None)
         had_problem = bool(repository.sync_problem) or bool(fetched.refused)
         WebhookDelivery.objects.filter(pk__in=[row.pk for row in deliveries]).update(
@@ -202,6 +214,7 @@ def _note_problem(repository: Repository, fence: int, error: PortalError) -> Non
     with transaction.atomic():
         held = Repository.objects.filter(pk=repository.pk, fence=fence)
         held.filter(sync_requested_at=repository.sync_requested_at).update(sync_requested_at=None)
-        held.update(sync_problem=problem, next_poll_at=now() + timedelta(seconds=wait))
+        if not held.update(sync_problem=problem, next_poll_at=now() + timedelta(seconds=wait)):
+            raise LeaseLost
         if not same:
             announce(repository)

@@ -30,6 +30,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 - {name: {{ $setting }}_FILE, value: /run/secrets/portal/{{ $key }}}
 {{- end }}
 {{- end }}
+{{- if and .Values.ingress.enabled (not (hasKey .Values.env "PORTAL_TRUSTED_PROXIES")) }}
+- {name: PORTAL_TRUSTED_PROXIES, value: "1"}
+{{- end }}
 {{- range $name, $value := .Values.env }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}

@@ -1,0 +1,78 @@
+"""The one redirect that is followed, to where a host keeps a log, leads nowhere inside from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from apps.core.errors import Unavailable
+from apps.deployments.dispatchers import Outside, http
+from apps.deployments.dispatchers.http import Answer, Client
+
+NAMES = {
+    "git.example.org": ["140.82.121.4"],
+    "logs.example.org": ["20.60.1.1", "2606:50c0::1"],
+    "git.internal": ["10.1.1.1"],
+    "store.internal": ["10.2.2.2"],
+    "half.internal": ["20.60.1.1", "10.2.2.2"],
+    "shared.internal": ["100.64.0.9"],
+    "mapped.internal": ["::ffff:10.2.2.2"],
+    "own.internal": ["fd12::1"],
+    "machine.internal": ["127.0.0.1"],
+}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The addresses that are really asked."""
+    found: list[str] = []
+
+    @contextlib.contextmanager
+    def stream(_method: str, where: httpx.URL, **_options: Any) -> Iterator[httpx.Response]:
+        found.append(str(where))
+        yield httpx.Response(200, content=b"line", request=httpx.Request("GET", where))
+
+    monkeypatch.setattr(http.httpx, "stream", stream)
+    monkeypatch.setattr(http, "_addresses", lambda host: map(ipaddress.ip_address, NAMES.get(host, ())))
+    return found
+
+
+def follow(host: str, location: str) -> bytes:
+    with Client(Outside("corp", "github", f"https://{host}")) as client:
+        return client.follow(Answer(302, b"", {"location": location}), most=100).body
+
+
+@pytest.mark.parametrize("name", sorted(name for name in NAMES if name.endswith(".internal")))
+def test_a_host_of_the_internet_leads_to_no_internal_address(asked: list[str], name: str) -> None:
+    with pytest.raises(Unavailable) as refused:
+        follow("git.example.org", f"https://{name}/secret")
+    assert refused.value.code == "bad_redirect"
+    assert "internal address" in refused.value.message
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("host", "location"),
+    [
+        ("git.example.org", "https://logs.example.org/1?signature=x"),
+        ("git.example.org", "/raw/1"),
+        ("git.internal", "https://store.internal/1"),
+        ("git.internal", "/raw/1"),
+        ("git.internal", "https://logs.example.org/1"),
+    ],
+)
+def test_a_log_is_read_where_its_host_keeps_it(asked: list[str], host: str, location: str) -> None:
+    assert follow(host, location) == b"line"
+    assert len(asked) == 1
+
+
+def test_a_link_local_address_is_refused_from_anywhere(asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NAMES, "meta.internal", ["169.254.169.254"])
+    with pytest.raises(Unavailable):
+        follow("git.internal", "https://meta.internal/latest")
+    assert asked == []
