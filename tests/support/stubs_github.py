@@ -38,6 +38,7 @@ def description() -> OpenAPI:
 class GitHub(Stub):
     """``head`` and ``raced`` as in the GitLab stub; ``tells_run``: whether a start answers with the id of the run.
 
+    ``is_strict``: it refuses to be asked for that id, as GitHub Enterprise Server does where it does not know it.
     ``declared``: inputs of the workflow; ``shows_key``: whether it has ``run-name: ${{ inputs.portal_key }}``.
     ``tags``: name to commit; ``annotated``: those that are objects of their own. ``lacks``: a commit that did not arrive.
     """
@@ -45,6 +46,7 @@ class GitHub(Stub):
     head: str = COMMIT
     raced: str = ""
     tells_run: bool = True
+    is_strict: bool = False
     shows_key: bool = True
     runs: list[dict[str, Any]] = field(default_factory=list)
     inputs: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -114,6 +116,8 @@ class GitHub(Stub):
         return Answered(404, {"message": "Not Found"})
 
     def _dispatch(self, asked: Asked, _: str) -> Answered:
+        if self.is_strict and "return_run_details" in asked.body:
+            return Answered(422, {"message": 'Invalid request.\n\n"return_run_details" is not a permitted key.'})
         inputs = asked.body["inputs"]
         unknown = sorted(set(inputs) - DECLARED)
         if unknown:

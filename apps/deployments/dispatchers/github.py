@@ -39,7 +39,7 @@ from apps.deployments.dispatchers.github_repeats import (
     tries_of,
     waiting_for_try,
 )
-from apps.deployments.dispatchers.http import FORBIDDEN, NOT_THERE, Client
+from apps.deployments.dispatchers.http import FORBIDDEN, NOT_THERE, Answer, Client
 from apps.deployments.dispatchers.remote import (
     LOG_MOST,
     NAME_MOST,
@@ -87,6 +87,7 @@ GOING_ON = {
 NO_CONTENT, FOUND, CONFLICT, GONE = 204, 302, 409, 410
 PAGE, MOST_PAGES, MOST_SUSPECTS = 100, 5, 50
 SKEW = timedelta(minutes=2)
+TELL_ID = "return_run_details"
 LOG_COMES_WITHIN = timedelta(seconds=60)
 """After the end of a job, "no such log" may mean that GitHub has not stored it yet."""
 _NAME = re.compile(r"(?!\.{1,2}/)[A-Za-z0-9_.-]+/(?!\.{1,2}$)[A-Za-z0-9_.-]+")
@@ -231,13 +232,23 @@ def _ref(client: Client, run: Run) -> str:
     return ref
 
 
+def _asked(client: Client, run: Run, body: Mapping[str, Any]) -> Answer:
+    """Ask for the run and its id. A server that refuses to be asked for an id started nothing: it is asked without."""
+    path = f"{_workflow(run)}/dispatches"
+    try:
+        return client.change("POST", path, json={**body, TELL_ID: True})
+    except Refused as problem:
+        if TELL_ID not in problem.message:
+            raise
+    return client.change("POST", path, json=body)
+
+
 def _start(client: Client, run: Run, ref: str) -> dict[str, Any]:
-    """Ask for the run. Servers that do not tell its id answer 204; then it is looked for."""
+    """Start the run. Servers that do not tell its id answer 204; then it is looked for."""
     inputs = {name: spelled(value) for name, value in (run.options.get("inputs") or {}).items()}
     inputs |= {"portal_key": run.key, "portal_commit": run.commit}
-    body = {"ref": ref, "inputs": inputs, "return_run_details": True}
     try:
-        answer = client.change("POST", f"{_workflow(run)}/dispatches", json=body)
+        answer = _asked(client, run, {"ref": ref, "inputs": inputs})
     except Refused as problem:
         if "nexpected inputs" not in problem.message:
             raise
