@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
@@ -53,6 +53,8 @@ ACTIVE = [str(Status.DISPATCHING), str(Status.RUNNING)]
 REFRESH_FOLLOWED = timedelta(seconds=30)
 REMOTE_PAUSE = timedelta(seconds=2)
 GIVE_UP_ON_RUNNER = timedelta(minutes=10)
+LOG_WITHIN = timedelta(minutes=5)
+"""How long the log of a run that is over is waited for: how it ended is known, and the environment is held until that is said."""
 
 
 def runs_due(limit: int) -> list[int]:
@@ -231,17 +233,13 @@ def _go_on(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     except (PortalError, OSError) as problem:
         _cannot_go_on(deployment, attempt, dispatcher, fence, problem)
         return
-    if progress.state != RunState.NOT_STARTED or not dispatcher.capabilities.remote:
-        note_answer(deployment, attempt, fence)
     if progress.state == RunState.NOT_STARTED and deployment.cancel_requested_by is not None:
         progress = replace(progress, state=RunState.LOST if run.is_sent else RunState.ENDED, outcome="cancelled")
     if progress.external:
         keep(attempt, deployment, fence, **progress.external)
     recorder = Recorder(deployment, attempt, run, dispatcher, fence)
-    try:
-        is_complete = recorder.take_over(progress)
-    except Unavailable as problem:  # a log that cannot be had now
-        note_silence(deployment, attempt, fence, problem)
+    is_complete = _taken_over(deployment, attempt, recorder, progress, fence)
+    if is_complete is None:
         return
     goes_on = progress.state in {RunState.RUNNING, RunState.NOT_STARTED} or not is_complete
     if goes_on and not (attempt.health and is_over_time(deployment, attempt, fence)):
@@ -249,6 +247,25 @@ def _go_on(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     elif goes_on or _has_ended(deployment, attempt, progress, recorder, fence):
         failpoint("K14")
         tidy(attempt, dispatcher, run)
+
+
+def _taken_over(
+    deployment: Deployment, attempt: Attempt, recorder: Recorder, progress: Progress, fence: int
+) -> bool | None:
+    """Whether all of it is taken over; ``None`` while a log cannot be had, which of a run that is over is waited for in vain only so long."""
+    since = str(attempt.external_run.get("no_log_since") or "")
+    is_over = progress.state in {RunState.ENDED, RunState.LOST}
+    recorder.goes_without_log = is_over and bool(since) and now() - datetime.fromisoformat(since) > LOG_WITHIN
+    try:
+        is_complete = recorder.take_over(progress)
+    except Unavailable as problem:
+        if is_over and not since:
+            keep(attempt, deployment, fence, no_log_since=now().isoformat())
+        note_silence(deployment, attempt, fence, problem)
+        return None
+    if progress.state != RunState.NOT_STARTED or not recorder.dispatcher.capabilities.remote:
+        note_answer(deployment, attempt, fence)
+    return is_complete
 
 
 def _has_ended(deployment: Deployment, attempt: Attempt, progress: Progress, recorder: Recorder, fence: int) -> bool:
