@@ -124,7 +124,7 @@ class CloudFormationDispatcher:
         try:
             if not operation.has_begun:
                 _take_away(work)
-            elif operation.stack_status == "UPDATE_IN_PROGRESS":
+            elif operation.can_be_cancelled:
                 token = f"{token_of(run)}-cancel"
                 work.account.ask("cancel_update_stack", StackName=work.stack, ClientRequestToken=token)
         except Answered as problem:
