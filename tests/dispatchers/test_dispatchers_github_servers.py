@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from apps.deployments.dispatchers import Refused, Run
+from apps.core.clock import now
+from apps.deployments.dispatchers import NotSent, Refused, Run
 from apps.deployments.dispatchers.github import GitHubDispatcher
 from tests.support.remote_runs import dispatched, look, run_of
-from tests.support.stub_server import serving
+from tests.support.stub_server import COMMIT, Answered, serving
 from tests.support.stubs_github import REPOSITORY, TOKEN, GitHub
 
 START = "POST /dispatches$"
@@ -41,3 +43,28 @@ def test_another_refusal_is_not_asked_again(there: GitHub, run: Run) -> None:
     with pytest.raises(Refused):
         github.dispatch(run)
     assert there.count(START) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "wait"),
+    [
+        (429, {"Retry-After": "120"}, 120),
+        (403, {"Retry-After": "9000"}, 300),
+        (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "in 100 s"}, 100),
+        (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "soon"}, 0),
+        (429, {"Retry-After": "-5"}, 0),
+        (429, {"X-RateLimit-Remaining": "7", "X-RateLimit-Reset": "in 100 s"}, 0),
+    ],
+)
+@pytest.mark.parametrize("what", ["_dispatch", "_commit"])
+def test_when_it_may_be_asked_again_is_told_and_has_a_bound(
+    there: GitHub, run: Run, status: int, headers: dict[str, str], wait: int, what: str
+) -> None:
+    in_time = str(int(now().timestamp()) + 100)
+    told = {name: value.replace("in 100 s", in_time) for name, value in headers.items()}
+    setattr(there, what, lambda *_: Answered(status, {"message": "slow down"}, told))
+    if what == "_commit":
+        run = replace(run, options={**run.options, "ref": COMMIT})
+    with pytest.raises(NotSent) as raised:
+        github.dispatch(run)
+    assert raised.value.details.get("retry_after", 0) == pytest.approx(wait, abs=10)

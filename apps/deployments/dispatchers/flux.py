@@ -162,7 +162,7 @@ class FluxDispatcher:
             except (
                 Unavailable
             ) as problem:  # a look that failed: nothing was asked for yet, or it may be asked for again
-                raise NotSent(problem.code, problem.message) from problem
+                raise NotSent(problem.code, problem.message, **problem.details) from problem
         return {"asked": token_of(run)}
 
     def observe(self, run: Run) -> Progress:

@@ -140,7 +140,9 @@ def dispatch(run: Run) -> Mapping[str, Any]:
             work.problem = problem.message + _state_of(work)
         elif not work.moves:
             raise (
-                problem if isinstance(problem, (NotSent, InDoubt)) else NotSent(problem.code, problem.message)
+                problem
+                if isinstance(problem, (NotSent, InDoubt))
+                else NotSent(problem.code, problem.message, **problem.details)
             ) from None
     return work.facts()
 

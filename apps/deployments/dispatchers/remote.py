@@ -25,7 +25,7 @@ def asked_again() -> Iterator[None]:
     try:
         yield
     except Refused as problem:
-        raise Unavailable(problem.code, problem.message) from problem
+        raise Unavailable(problem.code, problem.message, **problem.details) from problem
 
 
 def plain(value: Any, most: int = 300) -> str:

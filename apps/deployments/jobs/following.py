@@ -51,7 +51,7 @@ from apps.deployments.transitions import LeaseLost, end_deployment, move
 log = structlog.get_logger(__name__)
 ACTIVE = [str(Status.DISPATCHING), str(Status.RUNNING)]
 REFRESH_FOLLOWED = timedelta(seconds=30)
-REMOTE_PAUSE = timedelta(seconds=2)
+REMOTE_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=20)
 GIVE_UP_ON_RUNNER = timedelta(minutes=10)
 LOG_WITHIN = timedelta(minutes=5)
 """How long the log of a run that is over is waited for: how it ended is known, and the environment is held until that is said."""
@@ -243,7 +243,7 @@ def _go_on(deployment: Deployment, attempt: Attempt, fence: int) -> None:
         return
     goes_on = progress.state in {RunState.RUNNING, RunState.NOT_STARTED} or not is_complete
     if goes_on and not (attempt.health and is_over_time(deployment, attempt, fence)):
-        _look_again(deployment, dispatcher, fence, is_complete=is_complete)
+        _look_again(deployment, dispatcher, progress, fence, more=not is_complete)
     elif goes_on or _has_ended(deployment, attempt, progress, recorder, fence):
         failpoint("K14")
         tidy(attempt, dispatcher, run)
@@ -292,13 +292,22 @@ def _observed(deployment: Deployment, attempt: Attempt, dispatcher: Dispatcher, 
     return run, dispatcher.observe(run)
 
 
-def _look_again(deployment: Deployment, dispatcher: Dispatcher, fence: int, *, is_complete: bool) -> None:
-    """When the next look is due. A remote system that is being asked slowly already keeps its pause."""
+def _look_again(deployment: Deployment, dispatcher: Dispatcher, progress: Progress, fence: int, *, more: bool) -> None:
+    """When the next look is due, unless that was decided since this one began: somebody acted, or it is being asked slowly."""
     moment = now()
-    pause = REMOTE_PAUSE if dispatcher.capabilities.remote and is_complete else timedelta(0)
+    is_at_once = more or not dispatcher.capabilities.remote
+    pause = timedelta(0) if is_at_once else _pause(deployment, progress, moment)
     rows = Deployment.objects.filter(pk=deployment.pk, fence=fence)
-    rows.exclude(check_at__gt=moment + pause).update(check_at=moment + pause)
+    rows.filter(check_at=deployment.check_at).update(check_at=moment + pause)
     rows.update(followed_at=moment)
+
+
+def _pause(deployment: Deployment, progress: Progress, moment: datetime) -> timedelta:
+    """Short while something happens there, the longer the longer nothing does: what is asked is counted, and refused in the end."""
+    newest = deployment.events.order_by("-seq").values_list("at", flat=True).first()
+    if progress.state == RunState.NOT_STARTED or newest is None:  # the next look does the next part of the work
+        return REMOTE_PAUSE
+    return min(max((moment - newest) / 8, REMOTE_PAUSE), LONGEST_PAUSE)
 
 
 def _cannot_go_on(

@@ -105,11 +105,15 @@ def keep(attempt: Attempt, deployment: Deployment, fence: int, /, **facts: Any) 
 
 
 def note_silence(deployment: Deployment, attempt: Attempt, fence: int, problem: Unavailable) -> None:
-    """The run cannot be looked at: said once, tried again ever more slowly, never dropped."""
+    """The run cannot be looked at: said once, tried again ever more slowly and not before it was told to, never dropped.
+
+    Who acted since this look began is not kept waiting by it.
+    """
     known = attempt.external_run
     since = str(known.get("silent_since") or now().isoformat())
     silences = int(known.get("silences", 0)) + 1
     is_stuck = now() - datetime.fromisoformat(since) > STUCK_AFTER
+    pause = max(pause_after(silences), float(problem.details.get("retry_after", 0)))
     with transaction.atomic():
         if not known.get("silent_since"):
             say(
@@ -126,9 +130,9 @@ def note_silence(deployment: Deployment, attempt: Attempt, fence: int, problem: 
                 fence=fence,
             )
         keep(attempt, deployment, fence, silent_since=since, silences=silences, stuck=is_stuck)
-        Deployment.objects.filter(pk=deployment.pk, fence=fence).update(
-            followed_at=now(), check_at=now() + timedelta(seconds=pause_after(silences))
-        )
+        rows = Deployment.objects.filter(pk=deployment.pk, fence=fence)
+        rows.filter(check_at=deployment.check_at).update(check_at=now() + timedelta(seconds=pause))
+        rows.update(followed_at=now())
 
 
 def note_answer(deployment: Deployment, attempt: Attempt, fence: int) -> None:
