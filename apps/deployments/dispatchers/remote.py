@@ -93,6 +93,15 @@ def still_looking(run: Run, system: str, hint: str = "") -> Progress:
     return Progress(RunState.LOST, problem=f"{problem} {hint}".strip())
 
 
+def asked_in_doubt(run: Run, limit: float) -> Progress:
+    """No request was answered, and one may have arrived. It may be sent again under its key, but not for ever."""
+    if not run.is_late(now(), limit):
+        return Progress(RunState.NOT_STARTED)
+    name = run.outside.name if run.outside else "the other system"
+    problem = f"No request to {name} was answered within {limit:g} s, and nobody knows whether one arrived."
+    return Progress(RunState.LOST, problem=problem)
+
+
 def not_shown(run: Run, problem: str, *, kept: Mapping[str, Any]) -> Progress:
     """The run that we know is not there: in its first minute the answer is older than the run; then only a person can say."""
     if run.age(now()) <= LOOK_FOR:

@@ -34,12 +34,12 @@ from apps.deployments.jobs.rendered import needs_rendering, sealed_rendering
 from apps.deployments.jobs.runs import run_of
 from apps.deployments.jobs.sending import (
     StartRefused,
+    judged_again,
     keep,
     note_answer,
     note_silence,
     note_trouble,
     pass_on,
-    require_still_allowed,
     send,
 )
 from apps.deployments.lifecycle import Event, Status
@@ -284,7 +284,8 @@ def _observed(deployment: Deployment, attempt: Attempt, dispatcher: Dispatcher, 
     else:
         progress = dispatcher.observe(run)
         if progress.state == RunState.NOT_STARTED:
-            require_still_allowed(deployment, attempt, run)
+            if held := judged_again(deployment, attempt, run):
+                return run, held
             send(deployment, attempt, run, dispatcher, fence)
         elif not pass_on(deployment, attempt, run, dispatcher, fence):
             return run, progress

@@ -18,7 +18,7 @@ from apps.core.clock import now
 from apps.core.errors import Unavailable
 from apps.core.failpoints import failpoint
 from apps.core.work import pause_after
-from apps.deployments.dispatchers import ActsOnSteps, Dispatcher, InDoubt, NotSent, Refused, Run
+from apps.deployments.dispatchers import ActsOnSteps, Dispatcher, InDoubt, NotSent, Progress, Refused, Run, RunState
 from apps.deployments.models import Attempt, Connection, Deployment
 from apps.deployments.queries import waits_of
 from apps.deployments.transitions import LeaseLost, say
@@ -34,17 +34,22 @@ class StartRefused(Refused):
     """The request to start was answered no, and no earlier one may have arrived: certainly nothing runs."""
 
 
-def require_still_allowed(deployment: Deployment, attempt: Attempt, run: Run) -> None:
-    """A start that was put off is judged again: what was open when it was claimed may be closed by now.
+def judged_again(deployment: Deployment, attempt: Attempt, run: Run) -> Progress | None:
+    """What becomes of a request that may not go out any more; ``None``: it may.
 
-    Only while it is certain that nothing was sent; :class:`StartRefused` then ends it, and Retry asks anew.
+    One that was put off is judged again, for what was open when it was claimed may be closed by now: :class:`StartRefused`
+    while it is certain that nothing was sent, and Retry asks anew. One that nobody answered is judged before it is repeated:
+    it may run, so a person decides. What was answered once has begun, and goes on.
     """
-    if run.is_sent or now() - attempt.started_at < PUT_OFF:
-        return
-    waits = [wait.text for wait in waits_of(deployment) if wait.code not in TURNS]
-    if waits:
-        text = f"It was never sent, and by now it may not start any more. {' '.join(waits)}"
-        raise StartRefused("held", text)
+    if run.external.get("answered") or now() - attempt.started_at < PUT_OFF:
+        return None
+    waits = " ".join(wait.text for wait in waits_of(deployment) if wait.code not in TURNS)
+    if not waits:
+        return None
+    if not run.is_sent:
+        raise StartRefused("held", f"It was never sent, and by now it may not start any more. {waits}")
+    text = f"Nobody knows whether the request arrived, and by now it may not be sent again. {waits}"
+    return Progress(RunState.LOST, problem=text)
 
 
 def send(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatcher, fence: int) -> None:
@@ -59,8 +64,8 @@ def send(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatc
         return
     if attempt.connection_id:
         Connection.objects.filter(pk=attempt.connection_id).update(last_used_at=now())
-    if answer:
-        keep(attempt, deployment, fence, **answer)
+    if dispatcher.capabilities.remote:
+        keep(attempt, deployment, fence, answered=True, **answer)
 
 
 def _take_failure(deployment: Deployment, attempt: Attempt, run: Run, fence: int, problem: Unavailable) -> None:
