@@ -68,3 +68,24 @@ def test_when_it_may_be_asked_again_is_told_and_has_a_bound(
     with pytest.raises(NotSent) as raised:
         github.dispatch(run)
     assert raised.value.details.get("retry_after", 0) == pytest.approx(wait, abs=10)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
+        "You have triggered an abuse detection mechanism.",
+    ],
+)
+def test_a_rate_limit_that_only_words_tell_is_no_lack_of_rights(there: GitHub, run: Run, message: str) -> None:
+    there._dispatch = lambda *_: Answered(403, {"message": message})  # type: ignore[method-assign]
+    with pytest.raises(NotSent, match=r"is asked too often\. It says: You have") as raised:
+        github.dispatch(run)
+    assert raised.value.details["retry_after"] == 60
+
+
+def test_a_lack_of_rights_stays_a_refusal(there: GitHub, run: Run) -> None:
+    there._dispatch = lambda *_: Answered(403, {"message": "Resource not accessible by personal access token"})  # type: ignore[method-assign]
+    with pytest.raises(Refused, match="can widen its rights") as raised:
+        github.dispatch(run)
+    assert raised.value.details == {}

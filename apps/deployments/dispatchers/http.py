@@ -33,6 +33,8 @@ MOST_DECODINGS = 4
 METADATA = ipaddress.ip_address("fd00:ec2::254")
 MOST_WAIT = 300.0
 """Seconds for which an answer can keep us from asking again: it may be wrong, and somebody waits."""
+UNTOLD_WAIT = 60.0
+"""The same where it is only said in words that it is asked too often: what GitHub's documentation asks for."""
 MAX_WORDS = 300
 """Characters of another system's own message that are repeated in ours."""
 UNAUTHENTICATED, FORBIDDEN, TOO_MANY = 401, 403, 429
@@ -193,7 +195,7 @@ class Client:
             FORBIDDEN: "does not allow this to the account of the connection. An administrator can widen its rights",
             NOT_THERE: "knows nothing of that name, or hides it from the account of the connection",
             TOO_MANY: "is asked too often",
-        }.get(answer.status, f"answered {answer.status}")
+        }.get(TOO_MANY if _is_busy(answer) else answer.status, f"answered {answer.status}")
         return f"{self._who()} {words}." + (f" It says: {said}" if said else "")
 
     def _who(self) -> str:
@@ -207,9 +209,14 @@ class Client:
 
 
 def _is_busy(answer: Answer) -> bool:
-    """Too many requests; GitHub says so with 403 too, and then tells when to come again."""
+    """Too many requests; GitHub says so with 403 too, by a header or in words alone."""
     is_told = "retry-after" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
-    return answer.status == TOO_MANY or (answer.status == FORBIDDEN and is_told)
+    return answer.status == TOO_MANY or (answer.status == FORBIDDEN and (is_told or _says_too_often(answer)))
+
+
+def _says_too_often(answer: Answer) -> bool:
+    said = _message_in(answer.body).lower()
+    return any(words in said for words in ("rate limit", "abuse detection"))
 
 
 def _when(answer: Answer) -> dict[str, float]:
@@ -220,6 +227,8 @@ def _when(answer: Answer) -> dict[str, float]:
         seconds = float(after)
     elif answer.headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
         seconds = float(reset) - now().timestamp()
+    elif answer.status == FORBIDDEN and _says_too_often(answer):
+        seconds = UNTOLD_WAIT
     return {"retry_after": min(seconds, MOST_WAIT)} if seconds > 0 else {}
 
 
