@@ -34,13 +34,14 @@ from apps.deployments.jobs.rendered import needs_rendering, sealed_rendering
 from apps.deployments.jobs.runs import run_of
 from apps.deployments.jobs.sending import (
     StartRefused,
-    judged_again,
+    hold,
     keep,
     note_answer,
     note_silence,
     note_trouble,
     pass_on,
     send,
+    why_held,
 )
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, EnvironmentSecret
@@ -233,8 +234,7 @@ def _go_on(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     except (PortalError, OSError) as problem:
         _cannot_go_on(deployment, attempt, dispatcher, fence, problem)
         return
-    if progress.state == RunState.NOT_STARTED and deployment.cancel_requested_by is not None:
-        progress = replace(progress, state=RunState.LOST if run.is_sent else RunState.ENDED, outcome="cancelled")
+    progress = _as_it_was_asked(deployment, attempt, run, progress)
     if progress.external:
         keep(attempt, deployment, fence, **progress.external)
     recorder = Recorder(deployment, attempt, run, dispatcher, fence)
@@ -247,6 +247,16 @@ def _go_on(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     elif goes_on or _has_ended(deployment, attempt, progress, recorder, fence):
         failpoint("K14")
         tidy(attempt, dispatcher, run)
+
+
+def _as_it_was_asked(deployment: Deployment, attempt: Attempt, run: Run, progress: Progress) -> Progress:
+    """What was stopped here ended as it was stopped: by a person, or because it may not go on."""
+    held = str(attempt.external_run.get("held") or "")
+    if deployment.cancel_requested_by is not None and progress.state == RunState.NOT_STARTED:
+        return replace(progress, state=RunState.LOST if run.is_sent else RunState.ENDED, outcome="cancelled")
+    if deployment.cancel_requested_by is None and progress.state == RunState.ENDED and held:
+        return replace(progress, outcome="failed", problem=held)
+    return progress
 
 
 def _taken_over(
@@ -284,8 +294,8 @@ def _observed(deployment: Deployment, attempt: Attempt, dispatcher: Dispatcher, 
     else:
         progress = dispatcher.observe(run)
         if progress.state == RunState.NOT_STARTED:
-            if held := judged_again(deployment, attempt, run):
-                return run, held
+            if why := why_held(deployment, attempt, run):
+                return run, hold(deployment, attempt, run, dispatcher, progress, why, fence)
             send(deployment, attempt, run, dispatcher, fence)
         elif not pass_on(deployment, attempt, run, dispatcher, fence):
             return run, progress

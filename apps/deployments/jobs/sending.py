@@ -8,6 +8,7 @@ there; what is not found within :data:`dispatchers.LOOK_FOR` seconds is *unknown
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -18,7 +19,17 @@ from apps.core.clock import now
 from apps.core.errors import Unavailable
 from apps.core.failpoints import failpoint
 from apps.core.work import pause_after
-from apps.deployments.dispatchers import ActsOnSteps, Dispatcher, InDoubt, NotSent, Progress, Refused, Run, RunState
+from apps.deployments.dispatchers import (
+    ActsOnSteps,
+    Dispatcher,
+    InDoubt,
+    NotSent,
+    Progress,
+    Refused,
+    Run,
+    RunState,
+    StepState,
+)
 from apps.deployments.models import Attempt, Connection, Deployment
 from apps.deployments.queries import waits_of
 from apps.deployments.transitions import LeaseLost, say
@@ -34,22 +45,32 @@ class StartRefused(Refused):
     """The request to start was answered no, and no earlier one may have arrived: certainly nothing runs."""
 
 
-def judged_again(deployment: Deployment, attempt: Attempt, run: Run) -> Progress | None:
-    """What becomes of a request that may not go out any more; ``None``: it may.
+def why_held(deployment: Deployment, attempt: Attempt, run: Run) -> str:
+    """Why a start that was put off, a request that is to be repeated, or a plan that is to be applied may not go on; empty: it may.
 
-    One that was put off is judged again, for what was open when it was claimed may be closed by now: :class:`StartRefused`
-    while it is certain that nothing was sent, and Retry asks anew. One that nobody answered is judged before it is repeated:
-    it may run, so a person decides. What was answered once has begun, and goes on.
+    What was open when it was claimed may be closed by now. What another system answered once has begun, and goes on.
     """
     if run.external.get("answered") or now() - attempt.started_at < PUT_OFF:
-        return None
-    waits = " ".join(wait.text for wait in waits_of(deployment) if wait.code not in TURNS)
-    if not waits:
-        return None
-    if not run.is_sent:
-        raise StartRefused("held", f"It was never sent, and by now it may not start any more. {waits}")
-    text = f"Nobody knows whether the request arrived, and by now it may not be sent again. {waits}"
-    return Progress(RunState.LOST, problem=text)
+        return ""
+    return " ".join(wait.text for wait in waits_of(deployment) if wait.code not in TURNS)
+
+
+def hold(
+    deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatcher, progress: Progress, why: str, fence: int
+) -> Progress:
+    """What becomes of it: :class:`StartRefused` while it is certain that nothing began, and Retry asks anew.
+
+    A request that nobody answered may run, so a person decides. What waits here for its next part is told to stop, and
+    followed to its end.
+    """
+    if run.is_sent:
+        text = f"Nobody knows whether the request arrived, and by now it may not be sent again. {why}"
+        return Progress(RunState.LOST, problem=text)
+    if all(step.state == StepState.WAITING for step in progress.steps):
+        raise StartRefused("held", f"It was never sent, and by now it may not start any more. {why}")
+    dispatcher.cancel(run)
+    keep(attempt, deployment, fence, held=f"It was planned, not applied: by now it may not go on. {why}")
+    return replace(progress, state=RunState.RUNNING)
 
 
 def send(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatcher, fence: int) -> None:
