@@ -89,3 +89,16 @@ def test_a_lack_of_rights_stays_a_refusal(there: GitHub, run: Run) -> None:
     with pytest.raises(Refused, match="can widen its rights") as raised:
         github.dispatch(run)
     assert raised.value.details == {}
+
+
+def test_a_log_that_is_cut_says_so_also_where_its_mark_of_bytes_is_taken_out(
+    there: GitHub, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("github", "remote"):
+        monkeypatch.setattr(f"apps.deployments.dispatchers.{module}.LOG_MOST", 1000)
+    run = dispatched(github, run)
+    there.job(7, "deploy", "completed", "success")
+    there.logs[7] = b"\xef\xbb\xbf" + b"x" * 2000
+    github.observe(run)
+    log = github.read_log(run, "job-7", 0, 100_000)
+    assert log.startswith(b"x" * 997 + b"\n[The log goes on.")

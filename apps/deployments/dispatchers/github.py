@@ -88,6 +88,7 @@ NO_CONTENT, FOUND, CONFLICT, GONE = 204, 302, 409, 410
 PAGE, MOST_PAGES, MOST_SUSPECTS = 100, 5, 50
 SKEW = timedelta(minutes=2)
 TELL_ID = "return_run_details"
+BOM = b"\xef\xbb\xbf"
 LOG_COMES_WITHIN = timedelta(seconds=60)
 """After the end of a job, "no such log" may mean that GitHub has not stored it yet."""
 _NAME = re.compile(r"(?!\.{1,2}/)[A-Za-z0-9_.-]+/(?!\.{1,2}$)[A-Za-z0-9_.-]+")
@@ -144,17 +145,18 @@ class GitHubDispatcher:
 
         def fetch() -> bytes:
             with _client(run) as client:
-                answer = client.read(f"{_repository(run)}/actions/jobs/{job}/logs", allow=(FOUND, NOT_THERE, GONE))
+                path = f"{_repository(run)}/actions/jobs/{job}/logs"
+                answer = client.read(path, allow=(FOUND, NOT_THERE, GONE), most=LOG_MOST)
                 if answer.status == FOUND:
                     answer = client.follow(answer, most=LOG_MOST)
             if answer.status < NOT_THERE:
-                return answer.body.removeprefix(b"\xef\xbb\xbf")
+                return answer.body
             ended = run.memory["ended"][key]
             if answer.status == NOT_THERE and ended and now() - ended < LOG_COMES_WITHIN:
                 raise Unavailable("log_not_ready", "GitHub has not stored the log of a job yet.")
             return b""
 
-        return log_window(run, key, fetch, offset, limit)
+        return log_window(run, key, fetch, offset, limit, clean=lambda raw: raw.removeprefix(BOM))
 
     def cancel(self, run: Run) -> bool:
         if not run.is_sent:

@@ -129,9 +129,9 @@ class GitLabDispatcher:
         def fetch() -> bytes:
             with _client(run) as client:
                 answer = client.read(f"{_project(run)}/jobs/{job}/trace", allow=(NOT_THERE,), most=LOG_MOST)
-            return _SECTION.sub(b"", answer.body) if answer.status < NOT_THERE else b""
+            return answer.body if answer.status < NOT_THERE else b""
 
-        return log_window(run, key, fetch, offset, limit)
+        return log_window(run, key, fetch, offset, limit, clean=lambda raw: _SECTION.sub(b"", raw))
 
     def cancel(self, run: Run) -> bool:
         if not run.is_sent:

@@ -15,6 +15,7 @@ from apps.vcs.history import is_known_ancestor
 
 LOG_MOST = 16 * 1024 * 1024
 """Bytes of one step's log that are taken over; the rest stays in the other system."""
+CUT_NOTE = b"\n[The log goes on. The rest is to be read in the system that ran this.]\n"
 NAME_MOST = 80
 NOT_APPROVED = "What was approved is what runs"
 
@@ -156,15 +157,19 @@ def as_ended(problem: str = "", *, is_cancelled: bool = False) -> dict[str, Any]
     return {"state": StepState.ENDED, "reason": reason, "exit_code": code, "problem": plain(problem, 400)}
 
 
-def log_window(run: Run, key: str, fetch: Callable[[], bytes], offset: int, limit: int) -> bytes:
-    """``limit`` bytes from ``offset`` of a log that can only be had from its beginning; fetched once a look."""
+def log_window(
+    run: Run, key: str, fetch: Callable[[], bytes], offset: int, limit: int, *, clean: Callable[[bytes], bytes] = bytes
+) -> bytes:
+    """``limit`` bytes from ``offset`` of a log that can only be had from its beginning; fetched once a look.
+
+    ``clean`` takes out what is no part of it. Whether the log is cut is decided before that, which makes it shorter.
+    """
     logs: dict[str, bytes] = run.memory.setdefault("logs", {})
     if key not in logs:
         logs.clear()  # one at a time: they are large
         body = fetch()
-        if len(body) >= LOG_MOST:
-            body = body[:LOG_MOST] + b"\n[The log goes on. The rest is to be read in the system that ran this.]\n"
-        logs[key] = body
+        note = CUT_NOTE if len(body) >= LOG_MOST else b""
+        logs[key] = clean(body[:LOG_MOST]) + note
     return logs[key][offset : offset + limit]
 
 
