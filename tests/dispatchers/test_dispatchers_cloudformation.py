@@ -85,7 +85,7 @@ def test_the_change_set_is_compared_whole_and_executed_once(there: Cloud) -> Non
     run = executing(there)
     assert [change["ResourceChange"]["LogicalResourceId"] for change in seen_of(run)] == ["Q", "R"]
     [created] = there.calls("CreateChangeSet")
-    assert created["ChangeSetName"] == created["ClientToken"] == token_of(run)
+    assert (created["ChangeSetName"], created["ClientToken"]) == (token_of(run), f"{token_of(run)}-create")
     assert created["ChangeSetType"] == "UPDATE"
     [executed] = there.calls("ExecuteChangeSet")
     assert executed["ClientRequestToken"] == token_of(run)

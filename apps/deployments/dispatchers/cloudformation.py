@@ -176,7 +176,7 @@ def _create(work: Work, status: str) -> dict[str, Any]:
             "create_change_set",
             StackName=content["stack"],
             ChangeSetName=token,
-            ClientToken=token,
+            ClientToken=f"{token}-create",  # its events are none of the execution
             ChangeSetType="CREATE" if status in {"", REVIEW} else "UPDATE",
             TemplateBody=content["template"],
             Parameters=content["parameters"],
