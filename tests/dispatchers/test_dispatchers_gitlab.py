@@ -201,7 +201,6 @@ def test_an_answer_that_was_lost_is_found_by_its_key_and_nothing_starts_twice(
     there.faults[START] = fault
     run = dispatched(gitlab, run)
     assert "pipeline" not in run.external
-    there.add({"PORTAL_KEY": KEY})  # a copy that somebody made later
     run, progress = look(gitlab, run)
     assert progress.state == RunState.RUNNING
     assert run.external["pipeline"] == 62

@@ -124,14 +124,14 @@ class GitHub(Stub):
             return Answered(422, {"message": f"Unexpected inputs provided: {json.dumps(unknown)}"})
         title = inputs["portal_key"] if self.shows_key else "Deploy"
         ref = asked.body["ref"]
-        run = self.add(title, sha=self.raced or self.tags.get(ref, self.head), ref=ref)
+        run = self.add(title, sha=self.raced or self.tags.get(ref, self.head), ref=ref, by="portal-bot")
         self.inputs[run["id"]] = inputs
         if not self.tells_run:
             return Answered(204)
         return Answered(200, {"workflow_run_id": run["id"], "run_url": run["url"], "html_url": run["html_url"]})
 
-    def add(self, title: str, *, sha: str = COMMIT, ref: str = "main") -> dict[str, Any]:
-        """A run as somebody started it."""
+    def add(self, title: str, *, sha: str = COMMIT, ref: str = "main", by: str = "") -> dict[str, Any]:
+        """A run as somebody started it; without ``by`` nobody says who."""
         number = 30433642 + len(self.runs)
         at = f"{AT}/actions/runs/{number}"
         names = ("jobs_url", "logs_url", "check_suite_url", "cancel_url", "rerun_url", "artifacts_url", "workflow_url")
@@ -157,6 +157,7 @@ class GitHub(Stub):
             "updated_at": MINUTE_AGO,
             "head_commit": {},
             "head_repository": {},
+            **({"actor": {"login": by}} if by else {}),
             "repository": {"full_name": "Acme/infra"},
         }
         self.runs.append(run)

@@ -43,6 +43,7 @@ from apps.deployments.dispatchers.http import FORBIDDEN, NOT_THERE, Answer, Clie
 from apps.deployments.dispatchers.remote import (
     LOG_MOST,
     NAME_MOST,
+    SeveralRuns,
     as_ended,
     asked_again,
     belongs,
@@ -59,6 +60,8 @@ from apps.deployments.dispatchers.remote import (
     segment,
     spelled,
     still_looking,
+    the_one,
+    unless_several,
     web_link,
     whole_number,
 )
@@ -118,6 +121,7 @@ class GitHubDispatcher:
             note(client, path, "queued", "The portal started it.", link)
             return {**found, "deployment": deployment}
 
+    @unless_several
     def observe(self, run: Run) -> Progress:
         if not run.is_sent:
             return Progress(RunState.NOT_STARTED)
@@ -161,7 +165,7 @@ class GitHubDispatcher:
     def cancel(self, run: Run) -> bool:
         if not run.is_sent:
             return False
-        with _client(run) as client, asked_again():
+        with _client(run) as client, asked_again(), contextlib.suppress(SeveralRuns):  # observe tells
             known, _ = _known(client, run)
             told = _run(client, run, known) if known else None
             if told is not None:
@@ -273,11 +277,13 @@ def _known(client: Client, run: Run) -> tuple[dict[str, Any], str]:
     since = ((moment(run.external.get("sent")) or now()) - SKEW).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     asked = {"event": "workflow_dispatch", "created": f">={since}", "per_page": str(MOST_SUSPECTS)}
     rows = listed(mapping(client.read(f"{_workflow(run)}/runs", params=asked).json()).get("workflow_runs"))
-    ours = [row for row in rows if run.key in f"{row.get('display_title')} {row.get('name')} {row.get('head_branch')}"]
+    shown = [row for row in rows if run.key in f"{row.get('display_title')} {row.get('name')} {row.get('head_branch')}"]
+    me = _login(client) if shown else ""
+    ours = the_one((row for row in shown if not me or _actor(row) in {"", me}), "runs of GitHub")
     if ours:
-        # Nobody knew the key before our run: a later one that shows it is a copy.
-        first = min(ours, key=lambda row: whole_number(row.get("id")))
-        return {"run": whole_number(first["id"]), "link": web_link(first.get("html_url"))}, ""
+        return {"run": whole_number(ours.get("id")), "link": web_link(ours.get("html_url"))}, ""
+    if shown:
+        return {}, f"Somebody else started the run that has it: {plain(_actor(shown[0]), 60)}."
     at_commit = sum(1 for row in rows if row.get("head_sha") == run.commit)
     workflow = plain(run.options["workflow"], 100)
     seen = (
@@ -288,6 +294,17 @@ def _known(client: Client, run: Run) -> tuple[dict[str, Any], str]:
     by_name = f"With `run-name: ${{{{ inputs.portal_key }}}}` in {workflow} the portal finds it by itself."
     hint = f"Look at the runs of {workflow} at the tag {tag_of(run)}." if tag_of(run) else by_name
     return {}, f"{seen} {hint}".strip()
+
+
+def _login(client: Client) -> str:
+    """Who the connection is; empty where its token is not one of a user."""
+    answer = client.read("/user", allow=(FORBIDDEN,))
+    return str(mapping(answer.json()).get("login") or "").lower() if answer.status < FORBIDDEN else ""
+
+
+def _actor(row: Mapping[str, Any]) -> str:
+    """Who started a run, whoever repeated it later; empty where GitHub does not say."""
+    return str(mapping(row.get("actor")).get("login") or "").lower()
 
 
 def _run(client: Client, run: Run, known: Mapping[str, Any]) -> dict[str, Any] | None:

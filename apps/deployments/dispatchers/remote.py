@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from apps.core.clock import now
@@ -18,6 +19,7 @@ LOG_MOST = 16 * 1024 * 1024
 CUT_NOTE = b"\n[The log goes on. The rest is to be read in the system that ran this.]\n"
 NAME_MOST = 80
 NOT_APPROVED = "What was approved is what runs"
+Row = TypeVar("Row")
 
 
 @contextmanager
@@ -83,6 +85,32 @@ def spelled(value: Any) -> str:
 def told_variables(run: Run) -> dict[str, str]:
     """What every run is told of why it runs, ``PORTAL_KEY`` first: by it a run is found again."""
     return {"PORTAL_KEY": run.key, **run.environment}
+
+
+class SeveralRuns(Unavailable):
+    """More runs than one have our key: somebody who read it started one, or repeated ours."""
+
+
+def the_one(found: Iterable[Row], what: str) -> Row | None:
+    """Which of those that have our key is ours: the only one, or nobody can say (:class:`SeveralRuns`)."""
+    rows = list(found)
+    if len(rows) > 1:
+        text = f"{len(rows)} {what} have the key of this attempt, and the portal started one at most. None was stopped."
+        raise SeveralRuns("several_runs", f"{text} Look there which of them ran what.")
+    return rows[0] if rows else None
+
+
+def unless_several(observe: Callable[[Any, Run], Progress]) -> Callable[[Any, Run], Progress]:
+    """``observe``, which says *unknown* where several runs have our key."""
+
+    @wraps(observe)
+    def observed(self: Any, run: Run) -> Progress:
+        try:
+            return observe(self, run)
+        except SeveralRuns as problem:
+            return Progress(RunState.LOST, problem=problem.message)
+
+    return observed
 
 
 def still_looking(run: Run, system: str, hint: str = "") -> Progress:
