@@ -69,3 +69,43 @@ def test_a_start_that_was_put_off_goes_out_when_nothing_speaks_against_it(delive
     there.behaviour = "accept"
     step_engine()
     assert len(there.started()) == 1
+
+
+def in_doubt(delivery: Delivery, there: Receiver) -> Deployment:
+    """A deployment whose request may have arrived a minute ago."""
+    there.behaviour = "drop"
+    row = running(delivery)
+    step_engine()
+    Attempt.objects.update(started_at=now() - timedelta(minutes=1))
+    there.behaviour = "accept"
+    return row
+
+
+def test_a_request_in_doubt_is_not_repeated_into_a_lock_of_somebody_else(delivery: Delivery, there: Receiver) -> None:
+    row = in_doubt(delivery, there)
+    asked = len(there.requests)
+    services.lock_environment(delivery.people.carol, environment=row.environment, reason="a migration")
+    row = until(row, "unknown")
+    assert "Nobody knows whether the request arrived" in row.problem
+    assert "a migration" in row.problem
+    assert len(there.requests) == asked
+
+
+def test_what_was_answered_goes_on_whatever_is_closed_meanwhile(delivery: Delivery, there: Receiver) -> None:
+    row = in_doubt(delivery, there)
+    step_engine()
+    services.lock_environment(delivery.people.carol, environment=row.environment, reason="a migration")
+    step_engine()
+    report(row, status="succeeded")
+    assert until(row, "succeeded").status == "succeeded"
+
+
+def test_a_request_that_nobody_answers_is_unknown_in_time(delivery: Delivery, there: Receiver) -> None:
+    row = in_doubt(delivery, there)
+    there.behaviour = "drop"
+    attempt = Attempt.objects.get(deployment=row)
+    attempt.external_run["sent"] = (now() - timedelta(minutes=11)).isoformat()
+    attempt.save(update_fields=["external_run"])
+    asked = len(there.requests)
+    assert "No request to corp was answered within 600 s" in until(row, "unknown").problem
+    assert len(there.requests) == asked

@@ -85,7 +85,7 @@ def test_the_change_set_is_compared_whole_and_executed_once(there: Cloud) -> Non
     run = executing(there)
     assert [change["ResourceChange"]["LogicalResourceId"] for change in seen_of(run)] == ["Q", "R"]
     [created] = there.calls("CreateChangeSet")
-    assert created["ChangeSetName"] == created["ClientToken"] == token_of(run)
+    assert (created["ChangeSetName"], created["ClientToken"]) == (token_of(run), f"{token_of(run)}-create")
     assert created["ChangeSetType"] == "UPDATE"
     [executed] = there.calls("ExecuteChangeSet")
     assert executed["ClientRequestToken"] == token_of(run)
@@ -279,6 +279,20 @@ def test_cancelling_an_update_rolls_it_back(there: Cloud) -> None:
     there.status = "UPDATE_ROLLBACK_COMPLETE"
     assert done(run).outcome == "cancelled"
     assert len(there.calls("CancelUpdateStack")) == 1
+
+
+@pytest.mark.parametrize("execution", ["EXECUTE_IN_PROGRESS", "EXECUTE_COMPLETE"])
+@pytest.mark.parametrize("told", ["UPDATE_COMPLETE", ""])
+def test_cancelling_leaves_the_update_of_somebody_else_alone(there: Cloud, execution: str, told: str) -> None:
+    run = replace(executing(there), is_cancelled=True)
+    there.change_sets[token_of(run)]["ExecutionStatus"] = execution
+    if told:
+        there.event("shop", told, kind=STACK)
+    there.event("shop", "UPDATE_IN_PROGRESS", kind=STACK, token="theirs")
+    there.status = "UPDATE_IN_PROGRESS"
+    is_ours = (execution, told) == ("EXECUTE_IN_PROGRESS", "")
+    AWS.cancel(run)
+    assert bool(there.calls("CancelUpdateStack")) is is_ours
 
 
 def test_a_creation_cannot_be_cancelled_and_is_waited_for(there: Cloud) -> None:

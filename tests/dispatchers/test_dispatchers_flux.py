@@ -41,6 +41,7 @@ class Flux:
         self.put("gitrepositories", "infra", {"url": "https://git.example.org/infra"})
         self.put("kustomizations", "all-apps", {"sourceRef": {"kind": "GitRepository", "name": "infra"}})
         chart = {"chart": "./chart", "sourceRef": {"kind": "GitRepository", "name": "infra"}}
+        chart["reconcileStrategy"] = "Revision"
         self.put("helmreleases", "shop", {"chart": {"spec": chart}})
         self.put("helmcharts", "flux-shop", {})
         self.of("helmreleases", "shop")["status"] = {"helmChart": "flux-system/flux-shop"}
@@ -256,30 +257,6 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_annotation(there: Flux) 
     run, progress = look(FLUX, run)
     assert progress.state == RunState.RUNNING
     assert first == there.asked("gitrepositories", "infra") == there.asked()
-
-
-def test_a_chart_from_git_is_known_by_the_source_it_was_built_from(there: Flux) -> None:
-    run = begun(there, helmRelease="shop")
-    there.fetch(COMMIT)
-    release, chart = there.of("helmreleases", "shop"), there.of("helmcharts", "flux-shop")
-    chart["status"] = {"observedSourceArtifactRevision": f"main@sha1:{COMMIT}", "artifact": {"revision": "1.2.0"}}
-    release["status"] |= {
-        "observedGeneration": 1,
-        "conditions": [{"type": "Ready", "status": "True"}],
-        "lastAttemptedRevision": "1.2.0",
-    }
-    assert look(FLUX, run)[1].state == RunState.RUNNING
-    release["status"]["lastHandledReconcileAt"] = token_of(run)
-    assert look(FLUX, run)[1].outcome == "succeeded"
-    chart["status"]["artifact"] = {"revision": "1.3.0"}
-    assert look(FLUX, run)[1].state == RunState.RUNNING
-
-
-def test_a_chart_that_is_not_from_git_is_refused_with_advice(there: Flux) -> None:
-    there.of("helmreleases", "shop")["spec"]["chart"]["spec"]["sourceRef"] = {"kind": "HelmRepository", "name": "x"}
-    there.put("helmrepositories", "x", {})
-    with pytest.raises(Refused, match="nothing in the cluster names a commit"):
-        FLUX.dispatch(run_at(there, helmRelease="shop"))
 
 
 def test_a_receiver_is_used_for_the_source_when_the_connection_has_one(there: Flux) -> None:

@@ -167,7 +167,7 @@ def test_an_answer_that_was_lost_is_found_by_its_key_and_nothing_starts_twice(
     there.faults[START] = fault
     run = dispatched(github, run)
     assert "run" not in run.external
-    there.add(f"a copy of {KEY}")
+    there.add(f"a copy of {KEY}", by="mallory")
     run, progress = look(github, run)
     assert progress.state == RunState.RUNNING
     assert run.external["run"] == 30433643

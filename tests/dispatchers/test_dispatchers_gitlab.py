@@ -201,7 +201,6 @@ def test_an_answer_that_was_lost_is_found_by_its_key_and_nothing_starts_twice(
     there.faults[START] = fault
     run = dispatched(gitlab, run)
     assert "pipeline" not in run.external
-    there.add({"PORTAL_KEY": KEY})  # a copy that somebody made later
     run, progress = look(gitlab, run)
     assert progress.state == RunState.RUNNING
     assert run.external["pipeline"] == 62
@@ -322,9 +321,10 @@ def test_the_log_comes_in_windows_without_marks_of_sections_and_is_bounded(
     assert there.count("GET /trace$") == 1
     monkeypatch.setattr("apps.deployments.dispatchers.gitlab.LOG_MOST", 1000)
     monkeypatch.setattr("apps.deployments.dispatchers.remote.LOG_MOST", 1000)
-    there.traces[8] = b"x" * 2_000_000
+    there.traces[8] = b"section_start:1:apply\r\x1b[0K" + b"x" * 2_000_000
     log = log_of(run, "job-8")
     assert len(log) < 1200
+    assert log.startswith(b"x")
     assert log.endswith(b"The rest is to be read in the system that ran this.]\n")
     there.faults["GET /trace$"] = 404
     assert log_of(run, "job-9") == b""

@@ -100,6 +100,27 @@ def test_another_job_of_our_name_ends_nothing(there: Kube) -> None:
     assert look(K8S, run)[1].state == RunState.LOST
 
 
+def test_a_job_that_is_cancelled_ends_only_when_its_pods_are_gone(there: Kube) -> None:
+    run, name = begun_job(there)
+    run, progress = look(K8S, replace(run, is_cancelled=True))
+    assert (progress.state, progress.text) == (RunState.RUNNING, "The job is deleted; its pods are stopped.")
+    failed = {"type": "Failed", "status": "True", "message": "its pod was killed"}
+    there.status("jobs", name, {"conditions": [failed]})
+    assert look(K8S, run)[1].state == RunState.RUNNING
+    assert len([method for method, _ in there.requests if method == "DELETE"]) == 1
+    for key in (("pods", "web", "p1"), ("jobs", "web", name)):
+        del there.objects[key]
+    assert look(K8S, run)[1].outcome == "cancelled"
+
+
+def test_a_job_that_is_deleted_and_does_not_go_is_unknown(there: Kube) -> None:
+    run, name = begun_job(there)
+    there.objects["jobs", "web", name]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    _, progress = look(K8S, replace(run, is_cancelled=True))
+    assert progress.state == RunState.LOST
+    assert "its pods may still work" in progress.problem
+
+
 def test_cancelling_a_job_of_others_deletes_nothing(there: Kube) -> None:
     run, name = begun_job(there)
     there.objects["jobs", "web", name]["metadata"]["annotations"] = {}

@@ -51,6 +51,17 @@ def test_it_waits_until_a_deployment_is_rolled_out(there: Kube) -> None:
     assert look(K8S, run)[1].outcome == "succeeded"
 
 
+def test_a_custom_resource_that_is_called_like_a_kind_without_state_is_waited_for(there: Kube) -> None:
+    there.kinds["serving.knative.dev/v1"] = {"Service": ("services", True)}
+    body = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"a": 1}}
+    run, progress = look(K8S, run_at(there, body, config()))
+    there.status("services", "web", {"conditions": [{"type": "Ready", "status": "Unknown", "message": "no revision"}]})
+    run, progress = look(K8S, run)
+    assert (progress.state, progress.text) == (RunState.RUNNING, "Waiting for Service web (no revision).")
+    there.status("services", "web", {"conditions": [{"type": "Ready", "status": "True"}]})
+    assert look(K8S, run)[1].outcome == "succeeded"
+
+
 def test_a_roll_out_that_stalls_fails_and_says_what_is_applied(there: Kube) -> None:
     run, _ = look(K8S, run_at(there, config(), deployment(2)))
     stalled = {

@@ -25,7 +25,7 @@ from apps.deployments.dispatchers.webhook import WebhookDispatcher
 from tests.dispatchers.test_dispatchers_cloudformation import STACK, executing, run_at
 from tests.dispatchers.test_dispatchers_flux import Flux
 from tests.support.argo import Argo, argo
-from tests.support.dispatching import COMMIT, look, older, run_for
+from tests.support.dispatching import COMMIT, look, older, run_for, sent
 from tests.support.kube import Kube, kube
 from tests.support.remote_runs import dispatched, later, run_of
 from tests.support.stub_server import OTHER_COMMIT, serving
@@ -85,6 +85,16 @@ def test_argo_an_operation_of_the_attempt_before_that_still_runs_is_waited_for_a
     cd.begin()
     cd.end()
     assert look(ARGO, run)[1].outcome == "succeeded"
+
+
+@pytest.mark.parametrize(("seconds", "synced"), [(1790, 1), (1801, 0)])
+def test_argo_a_request_that_left_nothing_behind_is_not_repeated_for_ever(
+    cd: Argo, seconds: float, synced: int
+) -> None:
+    run = sent(argo_run(cd, NOW), seconds)
+    _, progress = look(ARGO, run)
+    assert (progress.state == RunState.LOST) is not bool(synced)
+    assert len(cd.synced) == synced
 
 
 def test_argo_an_application_as_it_was_before_the_request_ends_nothing(cd: Argo) -> None:

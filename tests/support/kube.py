@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -53,6 +54,10 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from leaves(one, f'{path}[name="{one["name"]}"]')
     else:
         yield path, value
+
+
+def _stamp() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def owned(body: Object) -> dict[str, Any]:
@@ -272,6 +277,13 @@ class Kube:
         live = self._live(plural, namespace, name)
         if (body or {}).get("preconditions", {}).get("uid", live["metadata"]["uid"]) != live["metadata"]["uid"]:
             raise No(409, "the UID in the precondition does not match the UID in record")
+        has_pods = any(
+            mark == "pods" and one["metadata"].get("labels", {}).get("job-name") == name
+            for (mark, _, _), one in self.objects.items()
+        )
+        if has_pods and (body or {}).get("propagationPolicy") == "Foreground":
+            live["metadata"] |= {"deletionTimestamp": _stamp(), "finalizers": ["foregroundDeletion"]}
+            return 200, live
         del self.objects[plural, namespace, name]
         return 200, {"kind": "Status", "status": "Success"}
 

@@ -96,6 +96,8 @@ class Cloud:
             "Status": "FAILED" if self.reason else "CREATE_COMPLETE", "StatusReason": self.reason,
             "ExecutionStatus": "UNAVAILABLE" if self.reason else "AVAILABLE",
         }  # fmt: skip
+        if self.status == "REVIEW_IN_PROGRESS":  # the token of the request, as the account may write it
+            self.event("shop", self.status, kind="AWS::CloudFormation::Stack", token=given["ClientToken"])
         return {"Id": self.change_sets[name]["ChangeSetId"], "StackId": STACK_ID}
 
     def _describe(self, given: dict[str, Any]) -> dict[str, Any]:

@@ -145,6 +145,7 @@ class Jenkins(Stub):
         self.builds[number] = {
             "_class": "org.jenkinsci.plugins.workflow.job.WorkflowRun",
             "number": number,
+            "queueId": item,
             "url": f"https://jenkins.example.org/job/apps/job/web/job/deploy/{number}/",
             "building": True,
             "result": None,

@@ -33,7 +33,7 @@ from apps.deployments.dispatchers import (
 from apps.deployments.dispatchers.argo_application import INFO, Application
 from apps.deployments.dispatchers.drift import Found
 from apps.deployments.dispatchers.http import Client
-from apps.deployments.dispatchers.remote import listed, mapping, moment, segment
+from apps.deployments.dispatchers.remote import asked_in_doubt, listed, mapping, moment, segment
 from apps.deployments.dispatchers.words import joined, minutes, name_of, said
 
 DEFAULT_TIMEOUT = 1800.0
@@ -87,7 +87,7 @@ class ArgoCDDispatcher:
         if not run.external.get("mode") and not app.is_ours:
             if run.age(now()) < SETTLE:
                 return Progress(RunState.RUNNING, text="The answer was lost; its operation is looked for.")
-            return Progress(RunState.NOT_STARTED)
+            return asked_in_doubt(run, _limit(run))
         if app.is_ours:
             return _operation_progress(run, app)
         return _state_progress(run, app)
@@ -135,6 +135,10 @@ def _client(run: Run) -> Client:
 
 def _application(run: Run) -> str:
     return str(run.options.get("application") or "")
+
+
+def _limit(run: Run) -> float:
+    return float(run.options.get("timeout") or DEFAULT_TIMEOUT)
 
 
 def _path(run: Run) -> str:
@@ -237,7 +241,7 @@ def _state_progress(run: Run, app: Application) -> Progress:
 
 def _unless_late(run: Run, app: Application, steps: list[StepProgress], text: str) -> Progress:
     """Still running, or too late: failed where nothing goes on, unknown where an operation still does."""
-    limit = float(run.options.get("timeout") or DEFAULT_TIMEOUT)
+    limit = _limit(run)
     if not run.is_late(now(), limit):
         return Progress(RunState.RUNNING, tuple(steps), text=text, resources=_resources(run, app))
     if app.is_ours or run.external.get("mode") == "sync":
@@ -264,7 +268,7 @@ def _health_progress(run: Run, app: Application, before: list[StepProgress]) -> 
     since = str(run.external.get("degraded_since") or "") if app.health == "Degraded" else ""
     if app.health == "Degraded" and not since:
         since = now().isoformat()
-    limit = float(run.options.get("timeout") or DEFAULT_TIMEOUT)
+    limit = _limit(run)
     problem = ""
     if run.is_late(now(), limit):
         problem = f"{_application(run)} did not become healthy in {minutes(limit)}."

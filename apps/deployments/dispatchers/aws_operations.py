@@ -16,7 +16,9 @@ MOST_EVENTS, MOST_RESOURCES = 5_000, 500
 STACK = "AWS::CloudFormation::Stack"
 GOOD = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 ROLLED_BACK = frozenset({"ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"})
-_BEGUN = frozenset({"EXECUTE_IN_PROGRESS", "EXECUTE_COMPLETE", "EXECUTE_FAILED"})
+UPDATING = "UPDATE_IN_PROGRESS"
+_EXECUTED = frozenset({"EXECUTE_COMPLETE", "EXECUTE_FAILED"})
+_BEGUN = _EXECUTED | {"EXECUTE_IN_PROGRESS"}
 _ENDS = ("_COMPLETE", "_FAILED")
 _FOLLOWS = "cancelled"
 """In the reason of a resource that failed only because another one did."""
@@ -52,7 +54,13 @@ class Operation:
         if any(_is_of_stack(event) for event in self.events):
             return self.status.endswith(_ENDS)
         is_over = not self.stack_status or self.stack_status.endswith(_ENDS)
-        return is_over and self.execution in {"EXECUTE_COMPLETE", "EXECUTE_FAILED"}
+        return is_over and self.execution in _EXECUTED
+
+    @property
+    def can_be_cancelled(self) -> bool:
+        """Whether the update in which the stack is, is ours: CloudFormation cancels whichever goes on there."""
+        is_updating = self.stack_status == self.status == UPDATING
+        return self.has_begun and is_updating and self.execution not in _EXECUTED
 
     @property
     def is_success(self) -> bool:

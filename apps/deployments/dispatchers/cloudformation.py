@@ -124,7 +124,7 @@ class CloudFormationDispatcher:
         try:
             if not operation.has_begun:
                 _take_away(work)
-            elif operation.stack_status == "UPDATE_IN_PROGRESS":
+            elif operation.can_be_cancelled:
                 token = f"{token_of(run)}-cancel"
                 work.account.ask("cancel_update_stack", StackName=work.stack, ClientRequestToken=token)
         except Answered as problem:
@@ -176,7 +176,7 @@ def _create(work: Work, status: str) -> dict[str, Any]:
             "create_change_set",
             StackName=content["stack"],
             ChangeSetName=token,
-            ClientToken=token,
+            ClientToken=f"{token}-create",  # its events are none of the execution
             ChangeSetType="CREATE" if status in {"", REVIEW} else "UPDATE",
             TemplateBody=content["template"],
             Parameters=content["parameters"],

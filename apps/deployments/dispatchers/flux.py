@@ -2,7 +2,7 @@
 
 The request is an annotation whose value is the key of the attempt: set twice it is the same annotation, and Flux repeats it
 in ``lastHandledReconcileAt`` once it has acted on it. What counts is only the revision that Flux names: our commit, or one
-that is known to contain it. A chart must come from Git, or nothing in the cluster names a commit.
+that is known to contain it. A chart must come from Git and be built anew for each commit, or nothing in the cluster names one.
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ KUSTOMIZATION = ("kustomize.toolkit.fluxcd.io/v1", "Kustomization")
 RELEASE = ("helm.toolkit.fluxcd.io/v2", "HelmRelease")
 SOURCES = "source.toolkit.fluxcd.io/v1"
 GIT = "GitRepository"
+REVISION = "Revision"
+SHORT = 12
+"""Characters of the commit that Flux writes behind the version of a chart (``1.2.0+0123456789ab``)."""
 MOST_READ = 100
 """Objects of an inventory whose health is read in one look."""
 _REVISION = re.compile(r"(?:.*@)?sha(?:1|256):([0-9a-f]{40,64})")
@@ -94,10 +97,7 @@ class Seen:
         """The commit that Flux tried last."""
         if not self.is_release:
             return commit_in(self.status.get("lastAttemptedRevision"))
-        chart = mapping(self.chart.get("status"))
-        built = mapping(chart.get("artifact")).get("revision")
-        is_this_chart = bool(built) and built == self.status.get("lastAttemptedRevision")
-        return commit_in(chart.get("observedSourceArtifactRevision")) if is_this_chart and self.is_handled else ""
+        return self.last_applied if self.is_handled else ""
 
     @property
     def applied(self) -> str:
@@ -105,13 +105,18 @@ class Seen:
 
     @property
     def last_applied(self) -> str:
-        """The commit that it applied last, whoever asked for that."""
+        """The commit that it applied last, whoever asked for that.
+
+        The commit that a chart was looked for in says nothing of what is in it: without ``reconcileStrategy: Revision`` an
+        older chart of the same version is kept. With it the version ends in the commit that it was built from.
+        """
         if not self.is_release:
             return commit_in(self.status.get("lastAppliedRevision"))
         chart = mapping(self.chart.get("status"))
-        built = mapping(chart.get("artifact")).get("revision")
-        is_this_chart = bool(built) and built == self.status.get("lastAttemptedRevision")
-        return commit_in(chart.get("observedSourceArtifactRevision")) if is_this_chart else ""
+        built = str(mapping(chart.get("artifact")).get("revision") or "")
+        commit = commit_in(chart.get("observedSourceArtifactRevision"))
+        is_of_it = bool(commit) and built.partition("+")[2].startswith(commit[:SHORT])
+        return commit if is_of_it and built == self.status.get("lastAttemptedRevision") else ""
 
     @property
     def is_handled(self) -> bool:
@@ -157,7 +162,7 @@ class FluxDispatcher:
             except (
                 Unavailable
             ) as problem:  # a look that failed: nothing was asked for yet, or it may be asked for again
-                raise NotSent(problem.code, problem.message) from problem
+                raise NotSent(problem.code, problem.message, **problem.details) from problem
         return {"asked": token_of(run)}
 
     def observe(self, run: Run) -> Progress:
@@ -247,13 +252,19 @@ def _read(api: KubeApi, kind: str, namespace: str, name: str) -> dict[str, Any]:
 def _require_usable(seen: Seen) -> None:
     """:class:`Refused` where Flux would never come to our commit, or could not tell."""
     kind, namespace, name = _source_of(seen.run, seen.body)
-    title = _title(seen.run)
+    title, spec = _title(seen.run), mapping(seen.body.get("spec"))
     if kind != GIT:
         what = f"a {plain(kind, 40)}" if kind else "no source that the portal can read"
         message = f"{title} has {what}, so nothing in the cluster names a commit. Name a Kustomization that has a GitRepository."
         raise Refused("no_git", message)
     if not seen.source:
         raise Refused("no_source", f"{title}: its {GIT} {plain(f'{namespace}/{name}')} is not there.")
+    if seen.is_release and mapping(mapping(spec.get("chart")).get("spec")).get("reconcileStrategy") != REVISION:
+        message = (
+            f"{title} is upgraded only when the version in Chart.yaml changes, so a commit may never be released. "
+            f"Set `spec.chart.spec.reconcileStrategy: {REVISION}` in it."
+        )
+        raise Refused("not_by_revision", message)
     for body, what in ((seen.body, title), (seen.source, f"{GIT} {plain(f'{namespace}/{name}')}")):
         if mapping(body.get("spec")).get("suspend") is True:
             raise Refused(

@@ -39,10 +39,11 @@ from apps.deployments.dispatchers.github_repeats import (
     tries_of,
     waiting_for_try,
 )
-from apps.deployments.dispatchers.http import FORBIDDEN, NOT_THERE, Client
+from apps.deployments.dispatchers.http import FORBIDDEN, NOT_THERE, Answer, Client
 from apps.deployments.dispatchers.remote import (
     LOG_MOST,
     NAME_MOST,
+    SeveralRuns,
     as_ended,
     asked_again,
     belongs,
@@ -59,6 +60,8 @@ from apps.deployments.dispatchers.remote import (
     segment,
     spelled,
     still_looking,
+    the_one,
+    unless_several,
     web_link,
     whole_number,
 )
@@ -87,6 +90,8 @@ GOING_ON = {
 NO_CONTENT, FOUND, CONFLICT, GONE = 204, 302, 409, 410
 PAGE, MOST_PAGES, MOST_SUSPECTS = 100, 5, 50
 SKEW = timedelta(minutes=2)
+TELL_ID = "return_run_details"
+BOM = b"\xef\xbb\xbf"
 LOG_COMES_WITHIN = timedelta(seconds=60)
 """After the end of a job, "no such log" may mean that GitHub has not stored it yet."""
 _NAME = re.compile(r"(?!\.{1,2}/)[A-Za-z0-9_.-]+/(?!\.{1,2}$)[A-Za-z0-9_.-]+")
@@ -116,6 +121,7 @@ class GitHubDispatcher:
             note(client, path, "queued", "The portal started it.", link)
             return {**found, "deployment": deployment}
 
+    @unless_several
     def observe(self, run: Run) -> Progress:
         if not run.is_sent:
             return Progress(RunState.NOT_STARTED)
@@ -143,22 +149,23 @@ class GitHubDispatcher:
 
         def fetch() -> bytes:
             with _client(run) as client:
-                answer = client.read(f"{_repository(run)}/actions/jobs/{job}/logs", allow=(FOUND, NOT_THERE, GONE))
+                path = f"{_repository(run)}/actions/jobs/{job}/logs"
+                answer = client.read(path, allow=(FOUND, NOT_THERE, GONE), most=LOG_MOST)
                 if answer.status == FOUND:
                     answer = client.follow(answer, most=LOG_MOST)
             if answer.status < NOT_THERE:
-                return answer.body.removeprefix(b"\xef\xbb\xbf")
+                return answer.body
             ended = run.memory["ended"][key]
             if answer.status == NOT_THERE and ended and now() - ended < LOG_COMES_WITHIN:
                 raise Unavailable("log_not_ready", "GitHub has not stored the log of a job yet.")
             return b""
 
-        return log_window(run, key, fetch, offset, limit)
+        return log_window(run, key, fetch, offset, limit, clean=lambda raw: raw.removeprefix(BOM))
 
     def cancel(self, run: Run) -> bool:
         if not run.is_sent:
             return False
-        with _client(run) as client, asked_again():
+        with _client(run) as client, asked_again(), contextlib.suppress(SeveralRuns):  # observe tells
             known, _ = _known(client, run)
             told = _run(client, run, known) if known else None
             if told is not None:
@@ -231,13 +238,23 @@ def _ref(client: Client, run: Run) -> str:
     return ref
 
 
+def _asked(client: Client, run: Run, body: Mapping[str, Any]) -> Answer:
+    """Ask for the run and its id. A server that refuses to be asked for an id started nothing: it is asked without."""
+    path = f"{_workflow(run)}/dispatches"
+    try:
+        return client.change("POST", path, json={**body, TELL_ID: True})
+    except Refused as problem:
+        if TELL_ID not in problem.message:
+            raise
+    return client.change("POST", path, json=body)
+
+
 def _start(client: Client, run: Run, ref: str) -> dict[str, Any]:
-    """Ask for the run. Servers that do not tell its id answer 204; then it is looked for."""
+    """Start the run. Servers that do not tell its id answer 204; then it is looked for."""
     inputs = {name: spelled(value) for name, value in (run.options.get("inputs") or {}).items()}
     inputs |= {"portal_key": run.key, "portal_commit": run.commit}
-    body = {"ref": ref, "inputs": inputs, "return_run_details": True}
     try:
-        answer = client.change("POST", f"{_workflow(run)}/dispatches", json=body)
+        answer = _asked(client, run, {"ref": ref, "inputs": inputs})
     except Refused as problem:
         if "nexpected inputs" not in problem.message:
             raise
@@ -260,11 +277,13 @@ def _known(client: Client, run: Run) -> tuple[dict[str, Any], str]:
     since = ((moment(run.external.get("sent")) or now()) - SKEW).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     asked = {"event": "workflow_dispatch", "created": f">={since}", "per_page": str(MOST_SUSPECTS)}
     rows = listed(mapping(client.read(f"{_workflow(run)}/runs", params=asked).json()).get("workflow_runs"))
-    ours = [row for row in rows if _is_named(row, run)]
+    shown = [row for row in rows if _is_named(row, run)]
+    me = _login(client) if shown else ""
+    ours = the_one((row for row in shown if not me or _actor(row) in {"", me}), "runs of GitHub")
     if ours:
-        # Nobody knew the key before our run: a later one that shows it is a copy.
-        first = min(ours, key=lambda row: whole_number(row.get("id")))
-        return {"run": whole_number(first["id"]), "link": web_link(first.get("html_url"))}, ""
+        return {"run": whole_number(ours.get("id")), "link": web_link(ours.get("html_url"))}, ""
+    if shown:
+        return {}, f"Somebody else started the run that has it: {plain(_actor(shown[0]), 60)}."
     at_commit = sum(1 for row in rows if row.get("head_sha") == run.commit)
     workflow = plain(run.options["workflow"], 100)
     seen = (
@@ -282,6 +301,17 @@ def _is_named(row: Mapping[str, Any], run: Run) -> bool:
     return run.key in f"{row.get('display_title')} {row.get('name')}" or row.get("head_branch") == (
         tag_of(run) or run.key
     )
+
+
+def _login(client: Client) -> str:
+    """Who the connection is; empty where its token is not one of a user."""
+    answer = client.read("/user", allow=(FORBIDDEN,))
+    return str(mapping(answer.json()).get("login") or "").lower() if answer.status < FORBIDDEN else ""
+
+
+def _actor(row: Mapping[str, Any]) -> str:
+    """Who started a run, whoever repeated it later; empty where GitHub does not say."""
+    return str(mapping(row.get("actor")).get("login") or "").lower()
 
 
 def _run(client: Client, run: Run, known: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -43,7 +43,7 @@ def create_deployment(client: Client, run: Run, repository: str) -> int:
     except Refused:
         raise
     except Unavailable as problem:  # the workflow was not asked for yet; the next try finds the deployment by its key
-        raise NotSent(problem.code, problem.message) from problem
+        raise NotSent(problem.code, problem.message, **problem.details) from problem
 
 
 def find_deployment(client: Client, run: Run, repository: str) -> int:

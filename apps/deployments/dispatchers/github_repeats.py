@@ -45,7 +45,7 @@ def require_repeatable(client: Client, run: Run, repository: str) -> None:
     try:
         belongs(told, id=run.external["run"], event="workflow_dispatch")
     except Unavailable as problem:
-        raise NotSent(problem.code, problem.message) from problem
+        raise NotSent(problem.code, problem.message, **problem.details) from problem
     if problem_of := _why_not(run, told):
         text = f"GitHub run {run.external['run']} {problem_of}. Nothing was repeated; Retry starts a new run."
         raise Refused("not_repeatable", text)

@@ -31,6 +31,7 @@ from apps.deployments.dispatchers.http import FORBIDDEN, NOT_THERE, Client
 from apps.deployments.dispatchers.remote import (
     LOG_MOST,
     NAME_MOST,
+    SeveralRuns,
     as_ended,
     asked_again,
     belongs,
@@ -47,7 +48,9 @@ from apps.deployments.dispatchers.remote import (
     segment,
     spelled,
     still_looking,
+    the_one,
     told_variables,
+    unless_several,
     web_link,
     whole_number,
 )
@@ -102,6 +105,7 @@ class GitLabDispatcher:
                     client.change("POST", f"{_project(run)}/pipelines/{found['pipeline']}/cancel")
             return found
 
+    @unless_several
     def observe(self, run: Run) -> Progress:
         if not run.is_sent:
             return Progress(RunState.NOT_STARTED)
@@ -129,14 +133,14 @@ class GitLabDispatcher:
         def fetch() -> bytes:
             with _client(run) as client:
                 answer = client.read(f"{_project(run)}/jobs/{job}/trace", allow=(NOT_THERE,), most=LOG_MOST)
-            return _SECTION.sub(b"", answer.body) if answer.status < NOT_THERE else b""
+            return answer.body if answer.status < NOT_THERE else b""
 
-        return log_window(run, key, fetch, offset, limit)
+        return log_window(run, key, fetch, offset, limit, clean=lambda raw: _SECTION.sub(b"", raw))
 
     def cancel(self, run: Run) -> bool:
         if not run.is_sent:
             return False
-        with _client(run) as client, asked_again():
+        with _client(run) as client, asked_again(), contextlib.suppress(SeveralRuns):  # observe tells
             known = _known(client, run)
             told = _pipeline(client, run, known) if known else None
             if told is not None:
@@ -242,9 +246,8 @@ def _known(client: Client, run: Run) -> dict[str, Any]:
         "per_page": str(MOST_SUSPECTS),
     }
     suspects = listed(client.read(f"{_project(run)}/pipelines", params=asked).json())
-    ours = [told for told in suspects if _key_of(client, run, told) == run.key]
-    # Nobody knew the key before our pipeline: a later one that has it is a copy.
-    return _kept(min(ours, key=lambda told: int(told["id"])), project) if ours else {}
+    ours = the_one((told for told in suspects if _key_of(client, run, told) == run.key), "pipelines of GitLab")
+    return _kept(ours, project) if ours else {}
 
 
 def _key_of(client: Client, run: Run, told: Mapping[str, Any]) -> str:

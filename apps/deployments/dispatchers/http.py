@@ -3,7 +3,8 @@
 A request that changes something ends in one of four ways, and the difference decides whether it may be
 sent again: an answer; :class:`NotSent` (no connection came about, or "too many requests": it was not
 taken); :class:`Refused` (another 4xx, a redirect); :class:`InDoubt` (the connection broke, no answer in
-time, 5xx: RFC 9110 §9.2.2 does not let us repeat it).
+time, 5xx: RFC 9110 §9.2.2 does not let us repeat it). Where the answer says when to come again, the problem has
+``retry_after`` (seconds) among its details.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 from django.conf import settings
 
+from apps.core.clock import now
 from apps.core.errors import InvalidInput, Unavailable
 from apps.deployments.dispatchers import InDoubt, NotSent, Outside, Refused
 
@@ -29,6 +31,10 @@ TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 MAX_BYTES = 64 * 1024 * 1024
 MOST_DECODINGS = 4
 METADATA = ipaddress.ip_address("fd00:ec2::254")
+MOST_WAIT = 300.0
+"""Seconds for which an answer can keep us from asking again: it may be wrong, and somebody waits."""
+UNTOLD_WAIT = 60.0
+"""The same where it is only said in words that it is asked too often: what GitHub's documentation asks for."""
 MAX_WORDS = 300
 """Characters of another system's own message that are repeated in ours."""
 UNAUTHENTICATED, FORBIDDEN, TOO_MANY = 401, 403, 429
@@ -90,7 +96,7 @@ class Client:
             raise self._silent(problem) from problem
         if answer.status < 300 or answer.status in allow:
             return answer
-        raise Unavailable("outside_refused", self._words(answer))
+        raise Unavailable("outside_refused", self._words(answer), **_when(answer))
 
     def ask_first(self, path: str, *, nothing_at: int = 0, **options: Any) -> Any:
         """GET before anything was asked for; the JSON that answers, ``None`` for the status ``nothing_at``.
@@ -108,9 +114,9 @@ class Client:
         except Refused:
             raise
         except Unavailable as problem:
-            raise NotSent(problem.code, problem.message) from problem
+            raise NotSent(problem.code, problem.message, **problem.details) from problem
         kind = Refused if answer.status < 500 and not _is_busy(answer) else NotSent
-        raise kind("outside_refused", self._words(answer))
+        raise kind("outside_refused", self._words(answer), **_when(answer))
 
     def follow(self, answer: Answer, *, most: int) -> Answer:
         """What a redirect leads to, asked without our headers and credentials; at most ``most`` bytes of it.
@@ -166,10 +172,10 @@ class Client:
         if answer.status < 300 or answer.status in allow:
             return answer
         if _is_busy(answer):
-            raise NotSent("outside_busy", self._words(answer))
+            raise NotSent("outside_busy", self._words(answer), **_when(answer))
         if answer.status < 500:
             raise Refused("outside_refused", self._words(answer))
-        raise InDoubt("outside_failed", self._words(answer))
+        raise InDoubt("outside_failed", self._words(answer), **_when(answer))
 
     def _exchange(self, method: str, path: str, options: dict[str, Any], most: int = 0) -> Answer:
         """The answer; :class:`Refused` for a path that leads out of the address of the connection, or is none."""
@@ -199,7 +205,7 @@ class Client:
             FORBIDDEN: "does not allow this to the account of the connection. An administrator can widen its rights",
             NOT_THERE: "knows nothing of that name, or hides it from the account of the connection",
             TOO_MANY: "is asked too often",
-        }.get(answer.status, f"answered {answer.status}")
+        }.get(TOO_MANY if _is_busy(answer) else answer.status, f"answered {answer.status}")
         return f"{self._who()} {words}." + (f" It says: {said}" if said else "")
 
     def _who(self) -> str:
@@ -213,9 +219,27 @@ class Client:
 
 
 def _is_busy(answer: Answer) -> bool:
-    """Too many requests; GitHub says so with 403 too, and then tells when to come again."""
+    """Too many requests; GitHub says so with 403 too, by a header or in words alone."""
     is_told = "retry-after" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
-    return answer.status == TOO_MANY or (answer.status == FORBIDDEN and is_told)
+    return answer.status == TOO_MANY or (answer.status == FORBIDDEN and (is_told or _says_too_often(answer)))
+
+
+def _says_too_often(answer: Answer) -> bool:
+    said = _message_in(answer.body).lower()
+    return any(words in said for words in ("rate limit", "abuse detection"))
+
+
+def _when(answer: Answer) -> dict[str, float]:
+    """``retry_after``: in how many seconds it may be asked again, where it says so (``Retry-After``, or a window that is used up)."""
+    after, reset = answer.headers.get("retry-after", ""), answer.headers.get("x-ratelimit-reset", "")
+    seconds = 0.0
+    if after.isdecimal():
+        seconds = float(after)
+    elif answer.headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
+        seconds = float(reset) - now().timestamp()
+    elif answer.status == FORBIDDEN and _says_too_often(answer):
+        seconds = UNTOLD_WAIT
+    return {"retry_after": min(seconds, MOST_WAIT)} if seconds > 0 else {}
 
 
 def _whole(response: httpx.Response, most: int) -> Answer:

@@ -7,6 +7,7 @@ joins equal requests in its queue, and a key makes each its own; by it a build i
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from apps.deployments.dispatchers.http import FORBIDDEN, NOT_THERE, Answer, Clie
 from apps.deployments.dispatchers.remote import (
     LOG_MOST,
     NAME_MOST,
+    SeveralRuns,
     as_ended,
     asked_again,
     belongs,
@@ -45,7 +47,9 @@ from apps.deployments.dispatchers.remote import (
     segment,
     spelled,
     still_looking,
+    the_one,
     told_variables,
+    unless_several,
     web_link,
     whole_number,
 )
@@ -109,6 +113,7 @@ class JenkinsDispatcher:
                 raise InDoubt("bad_answer", "Jenkins took the request, but did not say where it waits.")
             return {"item": int(found[1]), "accepted": now().isoformat()}
 
+    @unless_several
     def observe(self, run: Run) -> Progress:
         if not run.is_sent:
             return Progress(RunState.NOT_STARTED)
@@ -145,7 +150,7 @@ class JenkinsDispatcher:
     def cancel(self, run: Run) -> bool:
         if not run.is_sent:
             return False
-        with _client(run) as client, asked_again():
+        with _client(run) as client, asked_again(), contextlib.suppress(SeveralRuns):  # observe tells
             found = _found(client, run)
             if found is not None and found.build:
                 told = _build(client, run, found.build)
@@ -234,24 +239,36 @@ def _found(client: Client, run: Run) -> Found | None:
     item = int(run.external.get("item") or 0)
     if run.external.get("build"):
         return Found(item, int(run.external["build"]))
-    if item:
-        answer = client.read(f"/queue/item/{item}/api/json", params={"tree": _QUEUED}, allow=(NOT_THERE,))
-        if answer.status != NOT_THERE:
-            told = mapping(answer.json())
-            belongs({**told, "key": _key_in(told)}, id=item, key=run.key)
-            return _item(client, told)
-    else:
-        waiting = listed(
-            mapping(client.read("/queue/api/json", params={"tree": f"items[{_QUEUED}]"}).json()).get("items")
-        )
-        ours = [told for told in waiting if _key_in(told) == run.key]
-        if ours:
-            return _item(client, min(ours, key=lambda told: whole_number(told.get("id"))))
-    tree = f"builds[number,actions[parameters[name,value]]]{{0,{MOST_SUSPECTS}}}"
-    builds = listed(mapping(client.read(f"{_job(run)}/api/json", params={"tree": tree}).json()).get("builds"))
-    numbers = [whole_number(told.get("number")) for told in builds if _key_in(told) == run.key]
-    # Nobody knew the key before our build: a later one that has it is a repetition.
-    return Found(item, min(numbers)) if numbers else None
+    if not item:
+        return the_one(_with_our_key(client, run).values(), "builds of Jenkins")
+    answer = client.read(f"/queue/item/{item}/api/json", params={"tree": _QUEUED}, allow=(NOT_THERE,))
+    if answer.status != NOT_THERE:
+        told = mapping(answer.json())
+        belongs({**told, "key": _key_in(told)}, id=item, key=run.key)
+        return _item(client, told)
+    builds = _built(client, run)
+    named = {queued: found for queued, found in builds.items() if queued == item or queued < 0}
+    found = the_one(named.values(), "builds of Jenkins")
+    return Found(item, found.build) if found else None
+
+
+def _with_our_key(client: Client, run: Run) -> dict[int, Found]:
+    """All that have our key, by their number in the queue; what leaves it in between is seen as a build, and once."""
+    told = mapping(client.read("/queue/api/json", params={"tree": f"items[{_QUEUED}]"}).json())
+    items = [_item(client, one) for one in listed(told.get("items")) if _key_in(one) == run.key]
+    return {found.item: found for found in items} | _built(client, run)
+
+
+def _built(client: Client, run: Run) -> dict[int, Found]:
+    """The newest builds that have our key, by the number that they had in the queue; below zero where Jenkins tells none."""
+    tree = f"builds[number,queueId,actions[parameters[name,value]]]{{0,{MOST_SUSPECTS}}}"
+    found = {}
+    for told in listed(mapping(client.read(f"{_job(run)}/api/json", params={"tree": tree}).json()).get("builds")):
+        if _key_in(told) == run.key:
+            number, queued = whole_number(told.get("number")), told.get("queueId")
+            item = queued if isinstance(queued, int) and queued > 0 else 0
+            found[item or -number] = Found(item, number)
+    return found
 
 
 def _item(client: Client, told: Mapping[str, Any]) -> Found:

@@ -9,7 +9,7 @@ second time, and what is deleted is named by its uid.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,10 +52,17 @@ STAGES = ("check", "first", "recheck", "apply", "prune", "wait")
 SHOWN = {"check": "check", "first": "apply", "recheck": "apply", "apply": "apply", "prune": "prune", "wait": "healthy"}
 NAMES = {"check": "check", "apply": "apply", "prune": "prune", "healthy": "wait until healthy"}
 _AT_ONCE = frozenset(
-    "ConfigMap Secret ServiceAccount Role RoleBinding ClusterRole ClusterRoleBinding Service Ingress IngressClass "
-    "NetworkPolicy PriorityClass StorageClass ResourceQuota LimitRange Endpoints".split()
+    (group, kind)
+    for group, kinds in {
+        "": "ConfigMap Secret ServiceAccount Service ResourceQuota LimitRange Endpoints",
+        "rbac.authorization.k8s.io": "Role RoleBinding ClusterRole ClusterRoleBinding",
+        "networking.k8s.io": "Ingress IngressClass NetworkPolicy",
+        "scheduling.k8s.io": "PriorityClass",
+        "storage.k8s.io": "StorageClass",
+    }.items()
+    for kind in kinds.split()
 )
-"""Kinds without a state of their own: applied is healthy."""
+"""Groups and kinds without a state of their own: applied is healthy. What others call so (Knative's Service) has one."""
 
 
 class Failed(Exception):
@@ -140,7 +147,9 @@ def dispatch(run: Run) -> Mapping[str, Any]:
             work.problem = problem.message + _state_of(work)
         elif not work.moves:
             raise (
-                problem if isinstance(problem, (NotSent, InDoubt)) else NotSent(problem.code, problem.message)
+                problem
+                if isinstance(problem, (NotSent, InDoubt))
+                else NotSent(problem.code, problem.message, **problem.details)
             ) from None
     return work.facts()
 
@@ -304,9 +313,14 @@ def _waiting(run: Run, found: tuple[ResourceState, ...]) -> Progress:
     return Progress(RunState.ENDED, _steps(run, "wait", failure=problem), "failed", problem=problem, resources=found)
 
 
+def _is_at_once(entry: Sequence[str]) -> bool:
+    """Of an entry of the ledger, which begins with ``apiVersion`` and kind."""
+    return (entry[0].rpartition("/")[0], entry[1]) in _AT_ONCE
+
+
 def _healths(run: Run, api: KubeApi) -> dict[tuple[str, ...], Health]:
     """Of what has a state of its own, by what the ledger calls it; read once for each kind and namespace."""
-    entries = [tuple(entry) for entry in run.external.get("ledger") or [] if entry[1] not in _AT_ONCE]
+    entries = [tuple(entry) for entry in run.external.get("ledger") or [] if not _is_at_once(entry)]
     found: dict[tuple[str, ...], Health] = {}
     for api_version, kind, namespace in sorted({entry[:3] for entry in entries}):
         try:
@@ -327,7 +341,7 @@ def _states(run: Run, healths: Mapping[tuple[str, ...], Health]) -> tuple[Resour
     states = []
     for entry in run.external.get("ledger") or []:
         api_version, kind, namespace, name, _ = entry
-        word, message = healths.get(tuple(entry), ("healthy" if kind in _AT_ONCE else "unknown", ""))
+        word, message = healths.get(tuple(entry), ("healthy" if _is_at_once(entry) else "unknown", ""))
         group = api_version.rpartition("/")[0]
         states.append(ResourceState(kind, name, namespace, group, "synced", word, message))
     return tuple(states)

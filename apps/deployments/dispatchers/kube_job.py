@@ -31,6 +31,8 @@ from apps.policies.config.kube_jobs import why_no_job
 DEFAULT_TIMEOUT = 3600.0
 KEEP = 24 * 3600
 """Seconds for which the cluster keeps a Job that has ended."""
+GONE_WITHIN = 600.0
+"""Seconds in which a Job that was deleted is gone, with its pods; the cluster gives these 30 to end by themselves."""
 KEY = f"{MANAGER}/key"
 CONTAINER = "job"
 
@@ -172,14 +174,28 @@ def _progress(run: Run, job: Mapping[str, Any], pods: list[dict[str, Any]]) -> P
         return Progress(
             RunState.ENDED, steps, "succeeded", "The job is complete.", resources=(_with(state, "healthy"),)
         )
-    if failed:
+    if failed and not metadata(job).get("deletionTimestamp"):
         said = plain(failed.get("message")) or "it failed"
         problem = f"The job failed: {said}"
         if failed.get("reason") == "DeadlineExceeded":
             problem = f"The job did not end in {minutes(float(run.options.get('timeout') or DEFAULT_TIMEOUT))} and was stopped."
         return Progress(RunState.ENDED, steps, "failed", problem=problem, resources=(_with(state, "degraded"),))
-    waiting = _why_waiting(pods[-1]) if pods else "no pod has begun"
-    return Progress(RunState.RUNNING, steps, text=f"The job runs: {waiting}.", resources=(_with(state, "progressing"),))
+    return _going_on(job, pods, steps, _with(state, "progressing"))
+
+
+def _going_on(
+    job: Mapping[str, Any], pods: list[dict[str, Any]], steps: tuple[StepProgress, ...], state: ResourceState
+) -> Progress:
+    """It runs, or its deletion waits for its pods; one that is not gone in time can still be at work."""
+    deleted = moment(metadata(job).get("deletionTimestamp"))
+    if deleted is None:
+        waiting = _why_waiting(pods[-1]) if pods else "no pod has begun"
+        return Progress(RunState.RUNNING, steps, text=f"The job runs: {waiting}.", resources=(state,))
+    name = metadata(job).get("name")
+    if (now() - deleted).total_seconds() > GONE_WITHIN:
+        problem = f"The job {name} was deleted, and is not gone after {minutes(GONE_WITHIN)}: its pods may still work."
+        return Progress(RunState.LOST, steps, problem=problem, resources=(state,))
+    return Progress(RunState.RUNNING, steps, text="The job is deleted; its pods are stopped.", resources=(state,))
 
 
 def _with(state: ResourceState, health: str) -> ResourceState:
@@ -243,12 +259,14 @@ def cancel(run: Run) -> bool:
         job = _get(run, api)
         if job is None or mapping(metadata(job).get("annotations")).get(KEY) != run.key:
             return True
+        if metadata(job).get("deletionTimestamp"):
+            return True
         if condition(job, "Complete").get("status") == "True" or condition(job, "Failed").get("status") == "True":
             return True
         options = {
             "kind": "DeleteOptions",
             "apiVersion": "v1",
-            "propagationPolicy": "Background",
+            "propagationPolicy": "Foreground",
             "preconditions": {"uid": metadata(job).get("uid")},
         }
         try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from apps.core.clock import now
@@ -15,8 +16,10 @@ from apps.vcs.history import is_known_ancestor
 
 LOG_MOST = 16 * 1024 * 1024
 """Bytes of one step's log that are taken over; the rest stays in the other system."""
+CUT_NOTE = b"\n[The log goes on. The rest is to be read in the system that ran this.]\n"
 NAME_MOST = 80
 NOT_APPROVED = "What was approved is what runs"
+Row = TypeVar("Row")
 
 
 @contextmanager
@@ -25,7 +28,7 @@ def asked_again() -> Iterator[None]:
     try:
         yield
     except Refused as problem:
-        raise Unavailable(problem.code, problem.message) from problem
+        raise Unavailable(problem.code, problem.message, **problem.details) from problem
 
 
 def plain(value: Any, most: int = 300) -> str:
@@ -84,6 +87,32 @@ def told_variables(run: Run) -> dict[str, str]:
     return {"PORTAL_KEY": run.key, **run.environment}
 
 
+class SeveralRuns(Unavailable):
+    """More runs than one have our key: somebody who read it started one, or repeated ours."""
+
+
+def the_one(found: Iterable[Row], what: str) -> Row | None:
+    """Which of those that have our key is ours: the only one, or nobody can say (:class:`SeveralRuns`)."""
+    rows = list(found)
+    if len(rows) > 1:
+        text = f"{len(rows)} {what} have the key of this attempt, and the portal started one at most. None was stopped."
+        raise SeveralRuns("several_runs", f"{text} Look there which of them ran what.")
+    return rows[0] if rows else None
+
+
+def unless_several(observe: Callable[[Any, Run], Progress]) -> Callable[[Any, Run], Progress]:
+    """``observe``, which says *unknown* where several runs have our key."""
+
+    @wraps(observe)
+    def observed(self: Any, run: Run) -> Progress:
+        try:
+            return observe(self, run)
+        except SeveralRuns as problem:
+            return Progress(RunState.LOST, problem=problem.message)
+
+    return observed
+
+
 def still_looking(run: Run, system: str, hint: str = "") -> Progress:
     """Nothing with our key is there: looked for a minute; then only a person can say whether it runs."""
     if run.age(now()) <= LOOK_FOR:
@@ -91,6 +120,15 @@ def still_looking(run: Run, system: str, hint: str = "") -> Progress:
     what = f"{system} took the request" if run.external.get("accepted") else f"The answer of {system} was lost"
     problem = f"{what}, and it shows no run with the key of this attempt."
     return Progress(RunState.LOST, problem=f"{problem} {hint}".strip())
+
+
+def asked_in_doubt(run: Run, limit: float) -> Progress:
+    """No request was answered, and one may have arrived. It may be sent again under its key, but not for ever."""
+    if not run.is_late(now(), limit):
+        return Progress(RunState.NOT_STARTED)
+    name = run.outside.name if run.outside else "the other system"
+    problem = f"No request to {name} was answered within {limit:g} s, and nobody knows whether one arrived."
+    return Progress(RunState.LOST, problem=problem)
 
 
 def not_shown(run: Run, problem: str, *, kept: Mapping[str, Any]) -> Progress:
@@ -147,15 +185,19 @@ def as_ended(problem: str = "", *, is_cancelled: bool = False) -> dict[str, Any]
     return {"state": StepState.ENDED, "reason": reason, "exit_code": code, "problem": plain(problem, 400)}
 
 
-def log_window(run: Run, key: str, fetch: Callable[[], bytes], offset: int, limit: int) -> bytes:
-    """``limit`` bytes from ``offset`` of a log that can only be had from its beginning; fetched once a look."""
+def log_window(
+    run: Run, key: str, fetch: Callable[[], bytes], offset: int, limit: int, *, clean: Callable[[bytes], bytes] = bytes
+) -> bytes:
+    """``limit`` bytes from ``offset`` of a log that can only be had from its beginning; fetched once a look.
+
+    ``clean`` takes out what is no part of it. Whether the log is cut is decided before that, which makes it shorter.
+    """
     logs: dict[str, bytes] = run.memory.setdefault("logs", {})
     if key not in logs:
         logs.clear()  # one at a time: they are large
         body = fetch()
-        if len(body) >= LOG_MOST:
-            body = body[:LOG_MOST] + b"\n[The log goes on. The rest is to be read in the system that ran this.]\n"
-        logs[key] = body
+        note = CUT_NOTE if len(body) >= LOG_MOST else b""
+        logs[key] = clean(body[:LOG_MOST]) + note
     return logs[key][offset : offset + limit]
 
 

@@ -136,7 +136,7 @@ def _create(client: Client, run: Run, place: Place) -> None:
             hint = "`tag: true` in portal.yaml needs the right to create tags (docs/dispatchers.md)."
             raise Refused(problem.code, f"{problem.message} {hint}") from problem
     except Unavailable as problem:
-        raise NotSent(problem.code, f"{problem.message} No run was asked for yet.") from problem
+        raise NotSent(problem.code, f"{problem.message} No run was asked for yet.", **problem.details) from problem
 
 
 def _found(client: Client, place: Place) -> str | None:

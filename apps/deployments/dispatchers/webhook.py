@@ -16,7 +16,7 @@ from apps.core.clock import now
 from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import Capabilities, Outside, Progress, Run, RunState, StepProgress, StepState
 from apps.deployments.dispatchers.http import Client
-from apps.deployments.dispatchers.remote import log_window
+from apps.deployments.dispatchers.remote import asked_in_doubt, log_window
 from apps.repositories.forges.signatures import standard_signature
 
 DEFAULT_TIMEOUT = 3600.0
@@ -40,7 +40,7 @@ class WebhookDispatcher:
 
     def observe(self, run: Run) -> Progress:
         if not run.external.get("accepted") and not run.reports:
-            return Progress(RunState.NOT_STARTED)
+            return asked_in_doubt(run, _limit(run))
         return _progress(run)
 
     def read_log(self, run: Run, key: str, offset: int, limit: int) -> bytes:
@@ -67,6 +67,10 @@ def test(outside: Outside) -> str:
     with Client(outside) as client:
         client.change("POST", "", content=body, headers=_signed(outside, f"ping-{now().timestamp():.0f}", body))
     return "It took a signed ping."
+
+
+def _limit(run: Run) -> float:
+    return float(run.options.get("timeout") or DEFAULT_TIMEOUT)
 
 
 def _post(run: Run, kind: str, *, message_id: str) -> bytes:
@@ -132,7 +136,7 @@ def _progress(run: Run) -> Progress:
         if status in ENDED:
             problem = text if status == "failed" else ""
             return Progress(RunState.ENDED, tuple(steps.values()), outcome=status, text=text, problem=problem)
-    if run.age(now()) > float(run.options.get("timeout") or DEFAULT_TIMEOUT):
+    if run.age(now()) > _limit(run):
         name = run.outside.name if run.outside else "The receiver"
         return Progress(RunState.LOST, tuple(steps.values()), problem=f"{name} did not report an end in time.")
     return Progress(RunState.RUNNING, tuple(steps.values()), text=text)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
@@ -34,13 +34,14 @@ from apps.deployments.jobs.rendered import needs_rendering, sealed_rendering
 from apps.deployments.jobs.runs import run_of
 from apps.deployments.jobs.sending import (
     StartRefused,
+    hold,
     keep,
     note_answer,
     note_silence,
     note_trouble,
     pass_on,
-    require_still_allowed,
     send,
+    why_held,
 )
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, EnvironmentSecret
@@ -51,8 +52,10 @@ from apps.deployments.transitions import LeaseLost, end_deployment, move
 log = structlog.get_logger(__name__)
 ACTIVE = [str(Status.DISPATCHING), str(Status.RUNNING)]
 REFRESH_FOLLOWED = timedelta(seconds=30)
-REMOTE_PAUSE = timedelta(seconds=2)
+REMOTE_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=20)
 GIVE_UP_ON_RUNNER = timedelta(minutes=10)
+LOG_WITHIN = timedelta(minutes=5)
+"""How long the log of a run that is over is waited for: how it ended is known, and the environment is held until that is said."""
 
 
 def runs_due(limit: int) -> list[int]:
@@ -232,24 +235,48 @@ def _go_on(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     except (PortalError, OSError) as problem:
         _cannot_go_on(deployment, attempt, dispatcher, fence, problem)
         return
-    if progress.state != RunState.NOT_STARTED or not dispatcher.capabilities.remote:
-        note_answer(deployment, attempt, fence)
-    if progress.state == RunState.NOT_STARTED and deployment.cancel_requested_by is not None:
-        progress = replace(progress, state=RunState.LOST if run.is_sent else RunState.ENDED, outcome="cancelled")
+    progress = _as_it_was_asked(deployment, attempt, run, progress)
     if progress.external:
         keep(attempt, deployment, fence, **progress.external)
     recorder = Recorder(deployment, attempt, run, dispatcher, fence)
-    try:
-        is_complete = recorder.take_over(progress)
-    except Unavailable as problem:  # a log that cannot be had now
-        note_silence(deployment, attempt, fence, problem)
+    is_complete = _taken_over(deployment, attempt, recorder, progress, fence)
+    if is_complete is None:
         return
     goes_on = progress.state in {RunState.RUNNING, RunState.NOT_STARTED} or not is_complete
     if goes_on and not (attempt.health and is_over_time(deployment, attempt, fence)):
-        _look_again(deployment, dispatcher, fence, is_complete=is_complete)
+        _look_again(deployment, dispatcher, progress, fence, more=not is_complete)
     elif goes_on or _has_ended(deployment, attempt, progress, recorder, fence):
         failpoint("K14")
         tidy(attempt, dispatcher, run)
+
+
+def _as_it_was_asked(deployment: Deployment, attempt: Attempt, run: Run, progress: Progress) -> Progress:
+    """What was stopped here ended as it was stopped: by a person, or because it may not go on."""
+    held = str(attempt.external_run.get("held") or "")
+    if deployment.cancel_requested_by is not None and progress.state == RunState.NOT_STARTED:
+        return replace(progress, state=RunState.LOST if run.is_sent else RunState.ENDED, outcome="cancelled")
+    if deployment.cancel_requested_by is None and progress.state == RunState.ENDED and held:
+        return replace(progress, outcome="failed", problem=held)
+    return progress
+
+
+def _taken_over(
+    deployment: Deployment, attempt: Attempt, recorder: Recorder, progress: Progress, fence: int
+) -> bool | None:
+    """Whether all of it is taken over; ``None`` while a log cannot be had, which of a run that is over is waited for in vain only so long."""
+    since = str(attempt.external_run.get("no_log_since") or "")
+    is_over = progress.state in {RunState.ENDED, RunState.LOST}
+    recorder.goes_without_log = is_over and bool(since) and now() - datetime.fromisoformat(since) > LOG_WITHIN
+    try:
+        is_complete = recorder.take_over(progress)
+    except Unavailable as problem:
+        if is_over and not since:
+            keep(attempt, deployment, fence, no_log_since=now().isoformat())
+        note_silence(deployment, attempt, fence, problem)
+        return None
+    if progress.state != RunState.NOT_STARTED or not recorder.dispatcher.capabilities.remote:
+        note_answer(deployment, attempt, fence)
+    return is_complete
 
 
 def _has_ended(deployment: Deployment, attempt: Attempt, progress: Progress, recorder: Recorder, fence: int) -> bool:
@@ -268,7 +295,8 @@ def _observed(deployment: Deployment, attempt: Attempt, dispatcher: Dispatcher, 
     else:
         progress = dispatcher.observe(run)
         if progress.state == RunState.NOT_STARTED:
-            require_still_allowed(deployment, attempt, run)
+            if why := why_held(deployment, attempt, run):
+                return run, hold(deployment, attempt, run, dispatcher, progress, why, fence)
             send(deployment, attempt, run, dispatcher, fence)
         elif not pass_on(deployment, attempt, run, dispatcher, fence):
             return run, progress
@@ -276,13 +304,22 @@ def _observed(deployment: Deployment, attempt: Attempt, dispatcher: Dispatcher, 
     return run, dispatcher.observe(run)
 
 
-def _look_again(deployment: Deployment, dispatcher: Dispatcher, fence: int, *, is_complete: bool) -> None:
-    """When the next look is due. A remote system that is being asked slowly already keeps its pause."""
+def _look_again(deployment: Deployment, dispatcher: Dispatcher, progress: Progress, fence: int, *, more: bool) -> None:
+    """When the next look is due, unless that was decided since this one began: somebody acted, or it is being asked slowly."""
     moment = now()
-    pause = REMOTE_PAUSE if dispatcher.capabilities.remote and is_complete else timedelta(0)
+    is_at_once = more or not dispatcher.capabilities.remote
+    pause = timedelta(0) if is_at_once else _pause(deployment, progress, moment)
     rows = Deployment.objects.filter(pk=deployment.pk, fence=fence)
-    rows.exclude(check_at__gt=moment + pause).update(check_at=moment + pause)
+    rows.filter(check_at=deployment.check_at).update(check_at=moment + pause)
     rows.update(followed_at=moment)
+
+
+def _pause(deployment: Deployment, progress: Progress, moment: datetime) -> timedelta:
+    """Short while something happens there, the longer the longer nothing does: what is asked is counted, and refused in the end."""
+    newest = deployment.events.order_by("-seq").values_list("at", flat=True).first()
+    if progress.state == RunState.NOT_STARTED or newest is None:  # the next look does the next part of the work
+        return REMOTE_PAUSE
+    return min(max((moment - newest) / 8, REMOTE_PAUSE), LONGEST_PAUSE)
 
 
 def _cannot_go_on(

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.core.clock import now
+from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import Dispatcher, Outside, Progress, Run, RunState, StepProgress, StepState
 from apps.deployments.masking import SecretMask
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
@@ -31,7 +32,10 @@ class Failure:
 
 
 class Recorder:
-    """One look's worth of taking over; every write proves the lease by its fence."""
+    """One look's worth of taking over; every write proves the lease by its fence.
+
+    ``goes_without_log``: a log that cannot be had is told in a line of its step, and no longer raised.
+    """
 
     def __init__(self, deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatcher, fence: int) -> None:
         self.deployment = deployment
@@ -41,6 +45,7 @@ class Recorder:
         self.fence = fence
         self.mask = SecretMask([*run.secrets.values(), *(_spoken_secrets(run.outside) if run.outside else ())])
         self.budget = WINDOWS_AT_ONCE
+        self.goes_without_log = False
 
     @staticmethod
     def is_behind(attempt: Attempt, progress: Progress) -> bool:
@@ -155,7 +160,13 @@ class Recorder:
     def _take_output(self, row: Step, step: StepProgress, *, is_over: bool) -> bool:
         """Store the output that is there; False when the budget of this look ended first."""
         while True:
-            raw = self.dispatcher.read_log(self.run, step.key, row.output_bytes, WINDOW)
+            try:
+                raw = self.dispatcher.read_log(self.run, step.key, row.output_bytes, WINDOW)
+            except Unavailable as problem:
+                if not self.goes_without_log:
+                    raise
+                self._store(row, Taken((f"The log could not be taken over: {self.masked(problem.message)}",), 0))
+                return True
             final = is_over and row.output_bytes + len(raw) >= step.output_bytes
             taken = take_lines(raw, self.mask, final=final)
             if not taken.consumed:

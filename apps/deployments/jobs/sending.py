@@ -8,6 +8,7 @@ there; what is not found within :data:`dispatchers.LOOK_FOR` seconds is *unknown
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -18,7 +19,17 @@ from apps.core.clock import now
 from apps.core.errors import Unavailable
 from apps.core.failpoints import failpoint
 from apps.core.work import pause_after
-from apps.deployments.dispatchers import ActsOnSteps, Dispatcher, InDoubt, NotSent, Refused, Run
+from apps.deployments.dispatchers import (
+    ActsOnSteps,
+    Dispatcher,
+    InDoubt,
+    NotSent,
+    Progress,
+    Refused,
+    Run,
+    RunState,
+    StepState,
+)
 from apps.deployments.models import Attempt, Connection, Deployment
 from apps.deployments.queries import waits_of
 from apps.deployments.transitions import LeaseLost, say
@@ -34,17 +45,32 @@ class StartRefused(Refused):
     """The request to start was answered no, and no earlier one may have arrived: certainly nothing runs."""
 
 
-def require_still_allowed(deployment: Deployment, attempt: Attempt, run: Run) -> None:
-    """A start that was put off is judged again: what was open when it was claimed may be closed by now.
+def why_held(deployment: Deployment, attempt: Attempt, run: Run) -> str:
+    """Why a start that was put off, a request that is to be repeated, or a plan that is to be applied may not go on; empty: it may.
 
-    Only while it is certain that nothing was sent; :class:`StartRefused` then ends it, and Retry asks anew.
+    What was open when it was claimed may be closed by now. What another system answered once has begun, and goes on.
     """
-    if run.is_sent or now() - attempt.started_at < PUT_OFF:
-        return
-    waits = [wait.text for wait in waits_of(deployment) if wait.code not in TURNS]
-    if waits:
-        text = f"It was never sent, and by now it may not start any more. {' '.join(waits)}"
-        raise StartRefused("held", text)
+    if run.external.get("answered") or now() - attempt.started_at < PUT_OFF:
+        return ""
+    return " ".join(wait.text for wait in waits_of(deployment) if wait.code not in TURNS)
+
+
+def hold(
+    deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatcher, progress: Progress, why: str, fence: int
+) -> Progress:
+    """What becomes of it: :class:`StartRefused` while it is certain that nothing began, and Retry asks anew.
+
+    A request that nobody answered may run, so a person decides. What waits here for its next part is told to stop, and
+    followed to its end.
+    """
+    if run.is_sent:
+        text = f"Nobody knows whether the request arrived, and by now it may not be sent again. {why}"
+        return Progress(RunState.LOST, problem=text)
+    if all(step.state == StepState.WAITING for step in progress.steps):
+        raise StartRefused("held", f"It was never sent, and by now it may not start any more. {why}")
+    dispatcher.cancel(run)
+    keep(attempt, deployment, fence, held=f"It was planned, not applied: by now it may not go on. {why}")
+    return replace(progress, state=RunState.RUNNING)
 
 
 def send(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatcher, fence: int) -> None:
@@ -59,8 +85,8 @@ def send(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatc
         return
     if attempt.connection_id:
         Connection.objects.filter(pk=attempt.connection_id).update(last_used_at=now())
-    if answer:
-        keep(attempt, deployment, fence, **answer)
+    if dispatcher.capabilities.remote:
+        keep(attempt, deployment, fence, answered=True, **answer)
 
 
 def _take_failure(deployment: Deployment, attempt: Attempt, run: Run, fence: int, problem: Unavailable) -> None:
@@ -105,11 +131,15 @@ def keep(attempt: Attempt, deployment: Deployment, fence: int, /, **facts: Any) 
 
 
 def note_silence(deployment: Deployment, attempt: Attempt, fence: int, problem: Unavailable) -> None:
-    """The run cannot be looked at: said once, tried again ever more slowly, never dropped."""
+    """The run cannot be looked at: said once, tried again ever more slowly and not before it was told to, never dropped.
+
+    Who acted since this look began is not kept waiting by it.
+    """
     known = attempt.external_run
     since = str(known.get("silent_since") or now().isoformat())
     silences = int(known.get("silences", 0)) + 1
     is_stuck = now() - datetime.fromisoformat(since) > STUCK_AFTER
+    pause = max(pause_after(silences), float(problem.details.get("retry_after", 0)))
     with transaction.atomic():
         if not known.get("silent_since"):
             say(
@@ -126,9 +156,9 @@ def note_silence(deployment: Deployment, attempt: Attempt, fence: int, problem: 
                 fence=fence,
             )
         keep(attempt, deployment, fence, silent_since=since, silences=silences, stuck=is_stuck)
-        Deployment.objects.filter(pk=deployment.pk, fence=fence).update(
-            followed_at=now(), check_at=now() + timedelta(seconds=pause_after(silences))
-        )
+        rows = Deployment.objects.filter(pk=deployment.pk, fence=fence)
+        rows.filter(check_at=deployment.check_at).update(check_at=now() + timedelta(seconds=pause))
+        rows.update(followed_at=now())
 
 
 def note_answer(deployment: Deployment, attempt: Attempt, fence: int) -> None:
