@@ -43,11 +43,18 @@ def world(place: Path, more: Iterable[str | Path] = ()) -> dict[str, Any]:
             seen[f"/{name}"] = str(here)
     etc = (Path("/etc", name) for name in ETC)
     seen |= {str(one): str(one.resolve()) for one in etc if one.exists()}
-    mounts = [("/tmp", str(place / "tmp"), "written")]  # noqa: S108 - in the step's own file system
-    mounts += [(str(one), str(one), "read") for one in (*settings.PORTAL_STEP_FOLDERS, *more) if Path(one).exists()]
-    mounts += [(one, one, "written") for one in settings.PORTAL_STEP_WRITABLE if Path(one).is_dir()]
-    mounts.append((str(settings.PORTAL_DATA_DIR), "", "hidden"))
-    mounts += [(str(one), str(one), "written") for name in OWN if (one := place / name).is_dir()]
+    named = [(str(one), str(one), "read") for one in (*settings.PORTAL_STEP_FOLDERS, *more) if Path(one).exists()]
+    writable = (*settings.PORTAL_STEP_WRITABLE, settings.PORTAL_DEMO_DIR / "clusters")
+    named += [(str(one), str(one), "written") for one in writable if Path(one).is_dir()]
+    data = Path(settings.PORTAL_DATA_DIR)
+    within = [one for one in named if Path(one[0]).is_relative_to(data)]  # somebody has named just this
+    mounts = [
+        ("/tmp", str(place / "tmp"), "written"),  # noqa: S108 - in the step's own file system
+        *(one for one in named if one not in within),
+        (str(data), "", "hidden"),
+        *within,
+        *((str(one), str(one), "written") for name in OWN if (one := place / name).is_dir()),
+    ]
     return {"root": str(place / "root"), "seen": seen, "links": links, "mounts": mounts}
 
 
