@@ -28,9 +28,11 @@ def drift_due(limit: int) -> list[int]:
 
 def check_drift(pk: int) -> None:
     """One look at all targets of one environment. Two workers at once look once; killed, it is looked at again."""
-    if not DriftWatch.objects.due(now()).filter(pk=pk).exists():
+    began = (
+        now()
+    )  # before it is known that nothing holds the environment: what takes it from here on is seen at the end
+    if not DriftWatch.objects.due(began).filter(pk=pk).exists():
         return
-    began = now()
     fence = DriftWatch.objects.claim(pk, seconds=_seconds())
     if fence is None:
         return

@@ -68,6 +68,7 @@ class Deployment(Leased):
             models.Index(fields=["status", "check_at"]),
             models.Index(fields=["environment", "number"], name="deployments_by_number"),
             models.Index(fields=["environment", "status", "number"], name="deployments_by_state"),
+            models.Index(fields=["environment", "started_at"], name="deployments_by_start"),
             models.Index(
                 fields=["environment", "number"], name="ended_deployments", condition=Q(ended_at__isnull=False)
             ),
