@@ -70,6 +70,8 @@ def end_deployment(
 
 
 def _take_as_live(deployment: Deployment) -> None:
+    Deployment.objects.filter(pk=deployment.pk).update(became_live=True)
+    deployment.became_live = True
     Environment.objects.filter(pk=deployment.environment_id).update(
         live_commit=deployment.commit, live_deployment=deployment, live_since=now()
     )
