@@ -74,6 +74,7 @@ class Deployment(Leased):
             models.Index(
                 fields=["environment", "number"], name="ended_deployments", condition=Q(ended_at__isnull=False)
             ),
+            models.Index(fields=["id"], name="rollbacks_due", condition=Q(rollback_due=True)),
             models.Index(
                 fields=["environment", "ended_at"], name="once_live_deployments", condition=Q(became_live=True)
             ),
@@ -125,6 +126,7 @@ class Attempt(models.Model):
 
     class Meta:
         ordering = ("number",)
+        indexes = [models.Index(fields=["id"], name="attempts_with_workspace", condition=Q(has_workspace=True))]
         constraints = [models.UniqueConstraint(fields=["deployment", "number"], name="attempt_numbers_are_unique")]
 
     def __str__(self) -> str:
