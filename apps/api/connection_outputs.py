@@ -21,7 +21,9 @@ class ConnectionOut(Out):
     name = string()
     kind = word(tuple(KINDS))
     url = string()
-    options = serializers.DictField(child=serializers.CharField())
+    options = serializers.DictField(
+        child=serializers.CharField(), allow_null=True, help_text="null: only administrators see them."
+    )
     secrets = texts("Names of the secrets that are stored; their values are never answered.")
     is_working = serializers.BooleanField(allow_null=True, help_text="As the last test found; null: not tested.")
     test_text = maybe_text("What the last test said.")
@@ -29,7 +31,7 @@ class ConnectionOut(Out):
     last_used_at = maybe_moment()
     created_by = string()
     updated_at = moment()
-    repositories = GrantOut(many=True)
+    repositories = GrantOut(many=True, help_text="Those that may use it and that you may see.")
 
 
 class ConnectionPatchIn(Shape):

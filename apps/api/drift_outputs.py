@@ -41,6 +41,7 @@ class DriftFindingOut(Out):
     wanted = string(help_text="As it was deployed, in words; secrets are fingerprints.")
     found = string(help_text="As it is, in words; secrets are fingerprints.")
     mark = string()
+    can_be_accepted = serializers.BooleanField(help_text="false: only that it differs is known, not how.")
     accepted = AcceptanceOut(allow_null=True)
 
 
@@ -137,6 +138,7 @@ def _finding(resource: str, row: FindingRow) -> dict[str, Any]:
         "wanted": row.wanted,
         "found": row.found,
         "mark": row.mark,
+        "can_be_accepted": not row.is_vague,
         "accepted": acceptance_json(row.accepted) if row.accepted else None,
     }
 

@@ -8,6 +8,11 @@ from typing import Any
 
 from apps.core.errors import InvalidInput
 
+HIDDEN = (
+    "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f"
+)
+"""For a class of a pattern: controls, bidirectional marks and overrides, zero-width and tag characters, lone surrogates."""
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 MAX_SHOWN = 60
 

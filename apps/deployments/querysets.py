@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from apps.core.leases import LeasedQuerySet
 from apps.deployments.lifecycle import HOLDS_LOCK
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
         TargetComparison,
         TargetFreeze,
     )
+
+
+HOLDING = [str(status) for status in HOLDS_LOCK]
 
 
 class MergeIntentQuerySet(LeasedQuerySet["MergeIntent"]):
@@ -55,14 +58,20 @@ class TargetComparisonQuerySet(LeasedQuerySet["TargetComparison"]):
 
 class DriftWatchQuerySet(LeasedQuerySet["DriftWatch"]):
     def due(self, at: datetime) -> DriftWatchQuerySet:
-        """What is to be looked at now: the time has come, or something else is live than what was looked at.
+        """What is to be looked at now: the time has come, something else is live than what was looked at, or something
+        ran there since: what failed or was cancelled may have changed half of it.
 
         Only where something is live; never while a deployment holds the environment.
         """
-        holding = Q(environment__deployments__status__in=[str(status) for status in HOLDS_LOCK])
-        moved = Q(every_seconds__gt=0) & (Q(checked=None) | ~Q(checked=F("environment__live_deployment")))
+        holding = Q(environment__deployments__status__in=HOLDING)
+        ran_since = Q(
+            environment__drift_checks__is_latest=True,
+            environment__deployments__started_at__gte=F("environment__drift_checks__checked_at"),
+        )
+        moved = Q(checked=None) | ~Q(checked=F("environment__live_deployment"))
+        moved |= Q(Exists(self.model.objects.filter(ran_since, pk=OuterRef("pk"))))
         rows = self.filter(environment__defined=True, environment__live_deployment__isnull=False)
-        return rows.filter(Q(next_at__lte=at) | moved).exclude(holding)
+        return rows.filter(Q(next_at__lte=at) | (Q(every_seconds__gt=0) & moved)).exclude(holding)
 
 
 class DriftAdoptionQuerySet(LeasedQuerySet["DriftAdoption"]):

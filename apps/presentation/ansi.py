@@ -1,8 +1,9 @@
 """ANSI colours of a log line as spans with classes.
 
 Source: ECMA-48 §8.3.117 (SGR). Only SGR acts; it never carries over from line to line, so
-that a log can be shown from any line on. Every other escape sequence and control character
-is removed or shown as a visible token: nothing in a log can move the cursor, link or hide.
+that a log can be shown from any line on. What else is for a terminal (apps.core.terminal) stands
+there as a visible token with its content, or says nothing and is dropped: nothing in a log can
+move the cursor, link or hide.
 """
 
 from __future__ import annotations
@@ -11,11 +12,8 @@ import re
 from dataclasses import dataclass, replace
 from html import escape
 
-# CSI … final byte | OSC … (BEL or ST) | other two-byte escapes | single control characters.
-_SEQUENCE = re.compile(
-    r"\x1b\[([0-?]{0,64})[ -/]{0,8}([@-~])|\x1b\][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)|\x1b[@-_a-z0-9=>]|\x1b"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]"
-)
+from apps.core import terminal
+
 _COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 MAX_LINE = 8_000
 """Characters of one line that are shown; the rest is counted and in the raw log."""
@@ -45,13 +43,13 @@ def line_html(line: str) -> str:
         line = line[:MAX_LINE]
     parts: list[str] = []
     style, position = PLAIN, 0
-    for match in _SEQUENCE.finditer(line):
+    for match in terminal.SEQUENCE.finditer(line):
         _append(parts, line[position : match.start()], style)
         position = match.end()
-        if match.group(2) == "m":
-            style = _apply(style, match.group(1) or "")
-        elif len(match.group()) == 1:
-            parts.append(_token(match.group()))
+        if match.lastgroup == "sgr":
+            style = _apply(style, match["sgr"])
+        elif match.lastgroup != "quiet":
+            parts.append(f'<span class="inv">[{_token(match)}]</span>')
     _append(parts, line[position:], style)
     if cut > 0:
         parts.append(f'<span class="inv">[{cut:,} more characters in the raw log]</span>')
@@ -59,8 +57,8 @@ def line_html(line: str) -> str:
 
 
 def without_sequences(line: str) -> str:
-    """The words of a line alone: what is looked at to find errors, and never shown."""
-    return _SEQUENCE.sub("", line[:MAX_LINE])
+    """The words of a line alone, with those in sequences: what is looked at to find errors and words."""
+    return terminal.without_sequences(line[:MAX_LINE])
 
 
 def _append(parts: list[str], text: str, style: Style) -> None:
@@ -70,8 +68,16 @@ def _append(parts: list[str], text: str, style: Style) -> None:
     parts.append(f'<span class="{classes}">{escape(text)}</span>' if classes else escape(text))
 
 
-def _token(character: str) -> str:
-    return f'<span class="inv">[U+{ord(character):04X}]</span>'
+def _token(found: re.Match[str]) -> str:
+    """What a terminal would have acted on, in words, escaped."""
+    kind = found.lastgroup
+    if kind == "hidden":
+        return terminal.code_point(found["hidden"])
+    if kind == "final":
+        return escape(f"CSI {found['csi']}{found['final']}")
+    if kind == "string":
+        return f"ESC {found['string']}"
+    return escape(f"{kind} {terminal.shown(found[str(kind)])}")
 
 
 def _apply(style: Style, parameters: str) -> Style:

@@ -17,7 +17,10 @@ RECENT = 10
 
 @dataclass(frozen=True, slots=True)
 class ConnectionRow:
-    """One line of the list. ``state``: works | does not work | not tested, as the words of the status chips."""
+    """One line of the list. ``state``: works | does not work | not tested, as the words of the status chips.
+
+    ``repositories``: those that may use it and that the reader may see.
+    """
 
     connection: Connection
     title: str
@@ -28,7 +31,10 @@ class ConnectionRow:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPage:
-    """One connection; ``secrets`` are names, never values; ``used`` its newest runs that this person may see."""
+    """One connection; ``secrets`` are names, never values; ``grants`` and ``used`` (its newest runs) are what this person may see.
+
+    ``options`` are for who keeps connections.
+    """
 
     row: ConnectionRow
     kind: Kind
@@ -57,13 +63,12 @@ def connection_page(user: User, name: str) -> ConnectionPage:
     manages = can_manage_connections(user).allowed
     visible = Repository.objects.visible_to(user)
     used = Attempt.objects.filter(connection=connection, deployment__environment__repository__in=visible)
-    grants = connection.grants.filter(repository__in=visible).select_related("repository").order_by("repository__name")
     return ConnectionPage(
         row=_row(connection),
         kind=kind,
-        options=tuple((labels.get(key, key), value) for key, value in connection.options.items()),
+        options=tuple((labels.get(key, key), value) for key, value in connection.options.items() if manages),
         secrets=tuple(labels.get(key, key) for key in secret_names(connection)),
-        grants=tuple(grants),
+        grants=tuple(connection.grants.all()),
         used=tuple(used.select_related("deployment__environment__repository").order_by("-pk")[:RECENT]),
         repositories=tuple(visible.order_by("name").values_list("name", flat=True)) if manages else (),
         manages=manages,

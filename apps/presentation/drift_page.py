@@ -32,7 +32,7 @@ WAYS = {
 
 @dataclass(frozen=True, slots=True)
 class FindingRow:
-    """One finding; ``accepted``: who let it be, and until when."""
+    """One finding; ``accepted``: who let it be, and until when; ``is_vague``: how it differs is not known, so nobody can."""
 
     mark: str
     path: str
@@ -40,6 +40,7 @@ class FindingRow:
     found: str
     kind: str
     accepted: DriftAcceptance | None
+    is_vague: bool = False
 
     @property
     def words(self) -> str:
@@ -141,9 +142,8 @@ def _rank(target: TargetRows) -> int:
 def _target(check: DriftCheck, row: Environment, accepted: Mapping[str, DriftAcceptance]) -> TargetRows:
     resources: dict[str, list[FindingRow]] = {}
     for one in check.findings:
-        found = FindingRow(
-            one["mark"], one["path"], one["wanted"], one["found"], one["kind"], accepted.get(one["mark"])
-        )
+        words = {key: one[key] for key in ("mark", "path", "wanted", "found", "kind")}
+        found = FindingRow(**words, accepted=accepted.get(one["mark"]), is_vague=one.get("is_vague", False))
         resources.setdefault(one["resource"], []).append(found)
     rows = tuple(ResourceRows(name, tuple(found)) for name, found in resources.items())
     return TargetRows(check, rows, check.deployment_id != row.live_deployment_id)

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from apps.accounts.models import User
 from apps.core.paging import keyset_page
 from apps.deployments.access import can_bring_back
-from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.ledger import Brought, brought_by
 from apps.presentation.board import side_of
@@ -53,7 +52,7 @@ def history_of(user: User, environment: Environment, *, after: int | None = None
 
 def _row(environment: Environment, row: Deployment, brought: Brought | None, *, brings_back: bool) -> HistoryRow:
     """With a link to everything between what was live before and this."""
-    may = brings_back and row.status == Status.SUCCEEDED and row.pk != environment.live_deployment_id
+    may = brings_back and row.became_live and row.pk != environment.live_deployment_id
     if brought is None or brought.earlier is None or brought.earlier.ended_at is None or row.ended_at is None:
         return HistoryRow(row, brought, "", may)
     pairs = {

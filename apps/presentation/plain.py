@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_HIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
-)
-"""Controls, bidirectional marks and overrides, zero-width and tag characters, lone surrogates."""
+from apps.core.text import HIDDEN
+
+_HIDDEN = re.compile(f"[{HIDDEN}]")
 
 
 def visible(text: object) -> str:

@@ -72,6 +72,7 @@ def _deploy(environment: Any, change: Any, carol: Any, *, failed: bool) -> None:
         Deployment(
             number=first + index, change=change, environment=environment, commit="%040x" % (first + index), plan={},
             status="failed" if failed and index == DEPLOYMENTS - 1 else "succeeded", requested_by=carol,
+            became_live=not failed or index < DEPLOYMENTS - 1,
             queued_at=now() - timedelta(hours=1), started_at=now(), ended_at=now(),
         )
         for index in range(DEPLOYMENTS)

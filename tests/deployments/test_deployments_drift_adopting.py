@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from django.db import OperationalError
 
 from apps.accounts.models import User
 from apps.audit.models import AuditEntry
@@ -17,6 +19,7 @@ from apps.core.errors import Conflict, NotAllowed, NotVisible
 from apps.deployments import services
 from apps.deployments.jobs import adopting
 from apps.deployments.models import DriftAdoption, DriftCheck
+from apps.rendering.model import Failure, RenderError
 from apps.repositories.models import RepositoryRole
 from apps.vcs import remotes
 from apps.vcs.remotes import PushOutcome
@@ -246,6 +249,39 @@ def test_killed_after_the_push_it_goes_on_with_the_same_commit(
     assert row.change.revision is not None
     assert row.change.revision.head_oid == commit == row.commit
     assert run_jobs(JOB) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError(CANARY), "The portal itself failed here (RuntimeError). Its log has more."),
+        (RenderError(Failure.TEMPLATE, "The chart is broken."), "The chart is broken."),
+    ],
+)
+def test_an_error_ends_it_in_words_and_it_can_be_asked_for_again(
+    world: Drifting, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    world.change()
+    world.check()
+    monkeypatch.setattr(adopting, "edits_of", Mock(side_effect=error))
+    row = services.adopt_drift(world.delivery.people.alice, environment=world.environment)
+    assert run_jobs(JOB) == 1
+    row.refresh_from_db()
+    assert (row.problem, row.change, row.ended_at is None) == (words, None, False)
+    assert run_jobs(JOB) == 0
+    monkeypatch.undo()
+    adopted(world)
+
+
+def test_a_database_that_is_not_there_ends_nothing(world: Drifting, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.change()
+    world.check()
+    monkeypatch.setattr(adopting, "edits_of", Mock(side_effect=OperationalError("gone")))
+    row = services.adopt_drift(world.delivery.people.alice, environment=world.environment)
+    with pytest.raises(OperationalError):
+        adopting.adopt(row.pk)
+    row.refresh_from_db()
+    assert row.ended_at is None
 
 
 def test_what_the_host_refuses_is_asked_for(world: Drifting, monkeypatch: pytest.MonkeyPatch) -> None:

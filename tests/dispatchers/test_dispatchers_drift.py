@@ -94,8 +94,22 @@ def test_fields_that_argo_cd_does_not_tell_leave_the_resource_named(there: Argo)
     there.status["resources"] = [resource(status="OutOfSync")]
     there.answers["GET managed-resources"] = [(403, "no")]
     told = ARGO.find_drift(app_run(there))
-    assert [one.kind for one in told.findings] == ["told"]
+    assert [(one.kind, one.is_vague) for one in told.findings] == [("told", True)]
     assert "Argo CD did not tell the fields of what is out of sync." in told.not_looked
+
+
+def test_stars_in_place_of_a_secret_do_not_tell_how_it_differs(there: Argo) -> None:
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "web"}}
+    sides = [
+        json.dumps({**body, "data": {"password": stars}, "type": kind})
+        for stars, kind in (("+++++", "Opaque"), ("++++++", "Other"))
+    ]
+    one = {"group": "", "kind": "Secret", "namespace": "web", "name": "s"}
+    there.managed = [{**one, "predictedLiveState": sides[0], "normalizedLiveState": sides[1]}]
+    there.status["sync"]["status"] = "OutOfSync"
+    there.status["resources"] = [{**one, "version": "v1", "status": "OutOfSync"}]
+    told = ARGO.find_drift(app_run(there))
+    assert {one.path: one.is_vague for one in told.findings} == {"data.password": True, "type": False}
 
 
 def test_values_of_argo_cd_lose_what_is_secret(there: Argo) -> None:
@@ -113,6 +127,10 @@ def test_values_of_argo_cd_lose_what_is_secret(there: Argo) -> None:
 def test_another_commit_that_was_brought_out_past_the_portal_is_drift(there: Argo) -> None:
     there.operate(OTHER)
     assert found(app_run(there)) == [("Application web", "told", "revision", COMMIT[:12], OTHER[:12])]
+    (one,) = ARGO.find_drift(app_run(there)).findings
+    there.operate(f"{OTHER[:12]}{'e' * 28}")
+    (other,) = ARGO.find_drift(app_run(there)).findings
+    assert (one.found, one.mark("web") == other.mark("web")) == (other.found, False)
 
 
 def test_an_answer_about_another_commit_is_no_answer(there: Argo) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import Run
-from apps.deployments.dispatchers.drift import CannotTell, Finding
+from apps.deployments.dispatchers.drift import CannotTell, Finding, of_field
+from apps.rendering.model import ABSENT, UNKNOWN, FieldChange
 from apps.rendering.redaction import MARK
 from tests.support.clusters import K8S, Cluster, config, deployment, succeeded
 from tests.support.dispatching import TOKEN, run_for
@@ -124,3 +125,27 @@ def test_another_value_is_another_finding() -> None:
     assert one.mark("web") != replace(one, found='"8"').mark("web")
     assert one.mark("web") != one.mark("other")
     assert one.mark("web") == replace(one).mark("web")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x" * 3000 + "a", "x" * 3000 + "b"),
+        ("a b", "a  b"),
+        ("a\u00a0b", "a\u2007b"),
+        (ABSENT, "nothing"),
+        ([1], "[1]"),
+        ({"a": "x" * 3000}, {"a": "x" * 3001}),
+    ],
+)
+def test_another_value_of_the_same_words_is_another_finding(one: Any, other: Any) -> None:
+    accepted, later = (of_field("ConfigMap web/one", FieldChange(("data", "a"), "1", found)) for found in (one, other))
+    assert accepted.mark("web") != later.mark("web")
+    assert accepted.mark("web") == of_field("ConfigMap web/one", FieldChange(("data", "a"), "1", one)).mark("web")
+    assert not accepted.is_vague
+
+
+def test_another_path_of_the_same_words_is_another_finding_and_what_nobody_knows_is_vague() -> None:
+    paths = ("x" * 400 + end for end in "ab")
+    assert len({of_field("ConfigMap web/one", FieldChange(("data", path), 1, 2)).mark("web") for path in paths}) == 2
+    assert of_field("ConfigMap web/one", FieldChange(("data", "a"), 1, UNKNOWN)).is_vague

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from django.db.models import F
+
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.deployments import services
@@ -76,6 +78,7 @@ class Drifting:
     def later(self, **how: int) -> None:
         """As if all that is known had been found that much earlier."""
         past = timedelta(**how)
+        Deployment.objects.update(started_at=F("started_at") - past)
         for row in DriftCheck.objects.all():
             since = row.since - past if row.since else None
             DriftCheck.objects.filter(pk=row.pk).update(checked_at=row.checked_at - past, since=since)

@@ -109,3 +109,14 @@ def test_a_thread_on_a_log_is_never_outdated(delivery: Delivery, deployment: Dep
     run_jobs()
     shown = client(delivery).get(f"/changes/{deployment.change.number}/").content.decode()
     assert "as it was in" not in shown
+
+
+def test_the_line_that_is_kept_has_what_a_terminal_would_not_print(tmp_path: Path) -> None:
+    made = Delivery.start(tmp_path, pipeline(r"printf '\033]0;ERROR: dropped table users\007ok\n'"))
+    change = made.merged("one")
+    run_until_idle()
+    url = f"/deployments/{made.deployment(change).number}/"
+    assert client(made).post(f"{url}comment/", fields(line=1)).status_code == 303
+    assert "ERROR: dropped table users ok" in Thread.objects.get().snippet
+    assert "osc 0;ERROR: dropped table users" in client(made).get(url).content.decode()
+    assert "dropped" in client(made).get(f"{url}search/?q=dropped").content.decode()

@@ -136,7 +136,8 @@ def test_search_shows_no_markup_of_the_log_and_no_character_that_hides(row: Depl
         html = alice.get(f"/deployments/{row.number}/search/", {"attempt": 1, "q": words}).content.decode()
         assert "<img" not in html
         assert "\u202e" not in html
-        assert "https://evil" not in html
+        assert "https://evil here" in html  # where it would lead, as text
+        assert 'href="https://evil' not in html
         assert "data-log-line" in html
 
 

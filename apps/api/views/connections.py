@@ -13,6 +13,7 @@ from apps.api.lookups import caller, repository_of
 from apps.api.pages import AFTER, LIMIT, page, page_size
 from apps.api.shapes import EmptyIn
 from apps.deployments import services as deployments
+from apps.deployments.access import can_manage_connections
 from apps.deployments.models import Connection
 from apps.deployments.queries.connections import find_connection, secret_names, visible_connections
 
@@ -28,13 +29,18 @@ def list_connections(request: Request) -> Response:
     rows = visible_connections(caller(request))
     after, limit = request.query_params.get("after", ""), page_size(request)
     found = [row for row in rows if row.name > after][: limit + 1]
-    return page(request, found[:limit], _connection, found[limit - 1].name if len(found) > limit else None)
+    return page(
+        request,
+        found[:limit],
+        lambda row: _connection(request, row),
+        found[limit - 1].name if len(found) > limit else None,
+    )
 
 
 @endpoint("GET", response=ConnectionOut, summary="One connection")
 def show_connection(request: Request, name: str) -> Response:
     """Never its secrets: only their names."""
-    return Response(_connection(find_connection(caller(request), name)))
+    return Response(_connection(request, find_connection(caller(request), name)))
 
 
 @endpoint("POST", scope="admin", request=ConnectionIn, response=ConnectionOut, status=201, summary="Make a connection")
@@ -42,16 +48,15 @@ def create_connection(request: Request) -> Response:
     """``values`` has the fields of the kind, secret or not. No repository may use it yet."""
     body = read(ConnectionIn, request)
     row = deployments.create_connection(caller(request), **{"values": {}, **body})
-    return Response(_connection(row), status=201)
+    return Response(_connection(request, row), status=201)
 
 
 @endpoint("PATCH", scope="admin", request=ConnectionPatchIn, response=ConnectionOut, summary="Change a connection")
 def update_connection(request: Request, name: str) -> Response:
     """What is not given stays; with another address every secret has to be given again."""
     row = find_connection(caller(request), name)
-    return Response(
-        _connection(deployments.update_connection(caller(request), connection=row, **read(ConnectionPatchIn, request)))
-    )
+    row = deployments.update_connection(caller(request), connection=row, **read(ConnectionPatchIn, request))
+    return Response(_connection(request, row))
 
 
 @endpoint("DELETE", scope="admin", request=EmptyIn, status=204, summary="Remove a connection")
@@ -64,8 +69,8 @@ def remove_connection(request: Request, name: str) -> Response:
 @endpoint("POST", scope="manage", request=EmptyIn, response=ConnectionOut, summary="Try a connection")
 def test_connection(request: Request, name: str) -> Response:
     """Asks the other system; what it said is in the answer."""
-    row = find_connection(caller(request), name)
-    return Response(_connection(deployments.try_connection(caller(request), connection=row)))
+    deployments.try_connection(caller(request), connection=find_connection(caller(request), name))
+    return Response(_connection(request, find_connection(caller(request), name)))
 
 
 @endpoint("PUT", scope="admin", request=GrantIn, response=ConnectionOut, summary="Allow a connection in a repository")
@@ -79,7 +84,7 @@ def allow_connection(request: Request, name: str, repository: str) -> Response:
         repository=repository_of(request, repository),
         environments=body.get("environments", []),
     )
-    return Response(_connection(find_connection(caller(request), name)))
+    return Response(_connection(request, find_connection(caller(request), name)))
 
 
 @endpoint("DELETE", scope="admin", request=EmptyIn, status=204, summary="Forbid a connection in a repository")
@@ -90,12 +95,13 @@ def forbid_connection(request: Request, name: str, repository: str) -> Response:
     return Response(status=204)
 
 
-def _connection(row: Connection) -> dict[str, object]:
+def _connection(request: Request, row: Connection) -> dict[str, object]:
+    """``row`` as :func:`find_connection` reads it, with those only of its repositories that the caller may see, or of an administrator."""
     return {
         "name": row.name,
         "kind": row.kind,
         "url": row.url,
-        "options": row.options,
+        "options": row.options if can_manage_connections(caller(request)).allowed else None,
         "secrets": secret_names(row),
         "is_working": row.is_working,
         "test_text": row.test_text or None,

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import Run
 from apps.deployments.dispatchers.argo_application import Application
-from apps.deployments.dispatchers.drift import MISSING, TOLD, CannotTell, Finding, Found, of_field
+from apps.deployments.dispatchers.drift import MISSING, TOLD, CannotTell, Finding, Found, digest_of, of_field
 from apps.deployments.dispatchers.kube_resources import Item, field_changes
 from apps.deployments.dispatchers.remote import listed, mapping
 from apps.deployments.dispatchers.words import said
+from apps.rendering.model import FieldChange
 
 NOT_LOOKED = "What Argo CD is told to ignore is not compared."
 NO_FIELDS = "Argo CD did not tell the fields of what is out of sync."
@@ -58,7 +60,9 @@ def _applied(app: Application) -> str:
 
 def _of_commit(run: Run, applied: str) -> Finding:
     where = f"Application {run.options.get('application')}"
-    return Finding(where, TOLD, "revision", run.commit[:12], said(run.outside, applied, 12))
+    return Finding(
+        where, TOLD, "revision", run.commit[:12], said(run.outside, applied, 12), digest=digest_of(run.commit, applied)
+    )
 
 
 def _why(app: Application) -> str:
@@ -79,7 +83,9 @@ def _out_of_sync(run: Run, app: Application, managed: Callable[[], Iterable[Mapp
     for one in differing:
         found += _of_resource(run, app, one, sides.get(_key(one)))
     if not found:
-        found = [Finding(f"Application {run.options.get('application')}", TOLD, "", "in sync", "out of sync")]
+        found = [
+            Finding(f"Application {run.options.get('application')}", TOLD, "", "in sync", "out of sync", is_vague=True)
+        ]
     return Found(tuple(found), tuple(notes), (), len(rows))
 
 
@@ -95,12 +101,20 @@ def _of_resource(run: Run, app: Application, one: Mapping[str, Any], sides: Mapp
     if one.get("requiresPruning") is True:
         return [Finding(name, TOLD, wanted="gone", found=EXTRA_STATUS)]
     fields = _fields(run, sides) if sides is not None else []
-    return [of_field(name, change) for change in fields] or [
-        Finding(name, TOLD, wanted="in sync", found=app.words(one.get("status")).lower() or "out of sync")
+    found = app.words(one.get("status")).lower() or "out of sync"
+    return [_of_field(name, one, change) for change in fields] or [
+        Finding(name, TOLD, wanted="in sync", found=found, is_vague=True)
     ]
 
 
-def _fields(run: Run, sides: Mapping[str, Any]) -> list[Any]:
+def _of_field(name: str, one: Mapping[str, Any], change: FieldChange) -> Finding:
+    """Of a Secret Argo CD puts the same stars in place of whatever is there."""
+    finding = of_field(name, change)
+    is_hidden = one.get("kind") == "Secret" and change.path[:1] in {("data",), ("stringData",)}
+    return replace(finding, is_vague=True) if is_hidden else finding
+
+
+def _fields(run: Run, sides: Mapping[str, Any]) -> list[FieldChange]:
     """Both sides as Argo CD compared them; it has put stars in place of the values of Secrets already."""
     wanted, found = (_body(sides.get(key)) for key in ("predictedLiveState", "normalizedLiveState"))
     if not wanted or not found:

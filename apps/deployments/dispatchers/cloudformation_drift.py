@@ -183,4 +183,4 @@ def _of_resource(run: Run, row: Mapping[str, Any], status: str) -> list[Finding]
     fields = [
         of_values(_name(row), *as_shown(run, row, difference)) for difference in row.get("PropertyDifferences") or ()
     ]
-    return fields or [Finding(_name(row), TOLD, wanted="in sync", found="modified")]
+    return fields or [Finding(_name(row), TOLD, wanted="in sync", found="modified", is_vague=True)]

@@ -8,16 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from apps.deployments.dispatchers import Run
-from apps.deployments.dispatchers.drift import path_words
 from apps.deployments.dispatchers.words import said
-from apps.rendering.model import ABSENT
+from apps.rendering.model import ABSENT, Step
 
 _HIDDEN = "password"
 """A name under which everything is hidden."""
 
 
-def as_shown(run: Run, row: Mapping[str, Any], difference: Mapping[str, Any]) -> tuple[str, Any, Any]:
-    """Path in words, wanted, found. Where one side has a secret the other is one, too: nobody knows what took its place."""
+def as_shown(run: Run, row: Mapping[str, Any], difference: Mapping[str, Any]) -> tuple[list[Step], Any, Any]:
+    """Path, wanted, found. Where one side has a secret the other is one, too: nobody knows what took its place."""
     steps = [part.replace("~1", "/").replace("~0", "~") for part in str(difference["PropertyPath"]).split("/")[1:]]
     kind = difference.get("DifferenceType")
     wanted = ABSENT if kind == "ADD" else _value(difference["ExpectedValue"])
@@ -28,7 +27,7 @@ def as_shown(run: Run, row: Mapping[str, Any], difference: Mapping[str, Any]) ->
     ]
     has_secret = any(clean != value for value, clean in sides)
     shown = [_alone(run, value) if has_secret and clean == value else clean for value, clean in sides]
-    path = path_words([int(step) if step.isdecimal() else _name(run, step) for step in steps])
+    path: list[Step] = [int(step) if step.isdecimal() else _name(run, step) for step in steps]
     return path, shown[0], shown[1]
 
 

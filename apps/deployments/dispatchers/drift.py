@@ -36,7 +36,8 @@ class Finding:
     """One difference, without secrets. ``wanted``: as it was deployed; ``found``: as it is; both are words for people.
 
     ``resource`` is whole (``Deployment web/shop``), ``path`` empty where the finding is about all of it. ``is_exact``: both
-    words are the JSON of the values, whole, so that the values can be had from them.
+    words are the JSON of the values, whole, so that the values can be had from them. ``digest``: of all that is known of the
+    difference, which the words may show shortened. ``is_vague``: only that it differs is known, not how.
     """
 
     resource: str
@@ -45,10 +46,12 @@ class Finding:
     wanted: str = ""
     found: str = ""
     is_exact: bool = False
+    digest: str = ""
+    is_vague: bool = False
 
     def mark(self, target: str) -> str:
-        """By which it is accepted: another value is another finding."""
-        parts = [target, self.resource, self.kind, self.path, self.wanted, self.found]
+        """By which it is accepted: another value is another finding, also where the words of both are the same."""
+        parts = [target, self.resource, self.kind, self.path, self.wanted, self.found, self.digest]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, str | bool]:
@@ -91,13 +94,29 @@ def _json(value: Any) -> str:
 
 def of_field(resource: str, change: FieldChange) -> Finding:
     """``before`` of the change is what was deployed, ``after`` what is there."""
-    return of_values(resource, path_words(change.path), change.before, change.after)
+    return of_values(resource, change.path, change.before, change.after)
 
 
-def of_values(resource: str, path: str, wanted: Any, found: Any) -> Finding:
-    """A field that differs, with both of its values."""
-    is_exact = all(value_words(value) == _json(value) for value in (wanted, found))
-    return Finding(resource, FIELD, path, value_words(wanted), value_words(found), is_exact)
+def of_values(resource: str, path: Iterable[Step], wanted: Any, found: Any) -> Finding:
+    """A field that differs, with both of its values, without secrets."""
+    steps, sides = list(path), (wanted, found)
+    return Finding(
+        resource,
+        FIELD,
+        path_words(steps),
+        value_words(wanted),
+        value_words(found),
+        is_exact=all(value_words(value) == _json(value) for value in sides),
+        digest=digest_of(resource, steps, *sides),
+        is_vague=any(value is UNKNOWN for value in sides),
+    )
+
+
+def digest_of(*parts: Any) -> str:
+    """Of all of that, however long. What is absent or not known is no text that a value could have, too."""
+    signs = {id(ABSENT): "absent", id(UNKNOWN): "unknown"}
+    text = "\n".join(signs.get(id(part)) or _json(part) for part in parts)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def path_words(path: Iterable[Step]) -> str:

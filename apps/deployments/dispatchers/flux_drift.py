@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from apps.deployments.dispatchers import Run
-from apps.deployments.dispatchers.drift import TOLD, CannotTell, Finding, Found
+from apps.deployments.dispatchers.drift import TOLD, CannotTell, Finding, Found, digest_of
 from apps.deployments.dispatchers.kube_api import condition, metadata
 from apps.deployments.dispatchers.remote import listed, mapping, plain
 from apps.deployments.dispatchers.words import said
@@ -26,7 +26,8 @@ def judge(run: Run, title: str, body: Mapping[str, Any], applied: str) -> Found:
     """``body``: the Kustomization or HelmRelease as it is; ``applied``: the commit that it applied last."""
     status = mapping(body.get("status"))
     if applied and applied != run.commit:
-        finding = Finding(plain(title, 200), TOLD, "revision", run.commit[:12], said(run.outside, applied, 12))
+        there, digest = said(run.outside, applied, 12), digest_of(run.commit, applied)
+        finding = Finding(plain(title, 200), TOLD, "revision", run.commit[:12], there, digest=digest)
         return Found((finding,), (NOT_LOOKED,), (), 0)
     ready = condition(body, "Ready")
     message = said(run.outside, ready.get("message"))

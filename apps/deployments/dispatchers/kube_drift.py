@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from apps.deployments.dispatchers import Applied, Refused, Run
-from apps.deployments.dispatchers.drift import ANOTHER, MISSING, CannotTell, Finding, Found, of_field
+from apps.deployments.dispatchers.drift import ANOTHER, MISSING, CannotTell, Finding, Found, digest_of, of_field
 from apps.deployments.dispatchers.kube_api import Answered, KubeApi, NoSuchKind, metadata, option
 from apps.deployments.dispatchers.kube_resources import Item, field_changes, items_of, secrets_in
 from apps.deployments.masking import SecretMask
@@ -55,7 +55,8 @@ def _of_item(item: Item, run: Run, api: KubeApi, ledger: dict[Any, Applied]) -> 
     old = ledger.get(placed.key)
     if old is not None and metadata(live).get("uid") != old.uid:
         why = "another object of that name, which somebody made"
-        return [Finding(str(placed), ANOTHER, wanted="the object that was deployed", found=why)]
+        digest = digest_of(str(metadata(live).get("uid")))
+        return [Finding(str(placed), ANOTHER, wanted="the object that was deployed", found=why, digest=digest)]
     dry, is_new = api.apply(path, placed.body, dry=True, force=True)
     if is_new:  # it went between the two requests
         return [Finding(str(placed), MISSING, wanted="there", found="gone")]

@@ -6,8 +6,10 @@ goes on with the same commit, and makes no second change.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from apps.changes.effects.git_tree import GitTree
 from apps.changes.effects.tools import fingerprint_at
@@ -18,6 +20,7 @@ from apps.core.errors import Conflict, PortalError
 from apps.deployments import messages
 from apps.deployments.jobs.adopted_files import Edits, Ground, Left, edits_of
 from apps.deployments.jobs.adopted_words import text_of, title_of
+from apps.deployments.jobs.defects import defect_words
 from apps.deployments.models import DriftAdoption
 from apps.deployments.queries.drift import Open, to_adopt
 from apps.deployments.signals import environment_changed
@@ -41,19 +44,26 @@ def adoptions_due(limit: int) -> list[int]:
 
 
 def adopt(pk: int) -> None:
-    """Write one adoption and propose it. It ends with a change, or with the words why there is none."""
+    """Write one adoption and propose it. It ends with a change, or with the words why there is none, whatever failed."""
     fence = DriftAdoption.objects.claim(pk, seconds=_seconds(), ended_at=None)
     if fence is None:
         return
     row = DriftAdoption.objects.select_related(*RELATED).get(pk=pk)
+    with suppress(LeaseLost):
+        _carry_out(row, fence)
+
+
+def _carry_out(row: DriftAdoption, fence: int) -> None:
     try:
         if not row.text:
             _write_down(row, fence)
         _propose(row, fence)
-    except LeaseLost:
-        return
-    except PortalError as problem:
+    except (LeaseLost, OperationalError):
+        raise  # it is somebody else's, or the database was not there: the next worker goes on when it is
+    except (PortalError, RenderError) as problem:
         _end(row, fence, problem=problem.message[:1000])
+    except Exception as error:  # noqa: BLE001 - told on the page and in the log, without the words of the error
+        _end(row, fence, problem=defect_words("drift_adoption_failed", row.pk, error))
 
 
 def _seconds() -> float:

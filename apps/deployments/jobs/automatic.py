@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from apps.audit.actors import SYSTEM
 from apps.changes import transitions as changes
@@ -13,7 +14,7 @@ from apps.core.errors import Conflict, NotAllowed, NotVisible
 from apps.deployments import access
 from apps.deployments.models import Deployment
 from apps.deployments.services.merging import begin_merge
-from apps.deployments.transitions.ending import all_succeeded
+from apps.deployments.transitions.ending import all_succeeded, without_success
 
 
 def merges_due(limit: int) -> list[int]:
@@ -40,10 +41,10 @@ def merge_when_allowed(pk: int) -> None:
 
 
 def changes_due(limit: int) -> list[int]:
-    """Merged changes whose deployments have all ended."""
+    """Merged changes whose deployments have all ended, the newest to each environment well. What failed and was left hides none."""
     unfinished = Deployment.objects.filter(ended_at__isnull=True).values("change")
-    rows = ChangeRequest.objects.filter(status=Status.MERGED).exclude(pk__in=unfinished).order_by("pk")
-    return [change.pk for change in rows[:limit] if all_succeeded(change)]
+    rows = ChangeRequest.objects.filter(~Exists(without_success(OuterRef("pk"))), status=Status.MERGED)
+    return list(rows.exclude(pk__in=unfinished).order_by("pk").values_list("pk", flat=True)[:limit])
 
 
 @transaction.atomic

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
-
 import structlog
 from django.conf import settings
 
 from apps.core.clock import now
 from apps.core.errors import PortalError
+from apps.deployments.jobs.defects import defect_words
 from apps.deployments.jobs.drift_looks import Look, looked, looks_at, names
 from apps.deployments.models import Deployment, DriftAcceptance, DriftWatch
 from apps.deployments.transitions import LeaseLost, Told, write_checks
@@ -28,9 +27,11 @@ def drift_due(limit: int) -> list[int]:
 
 def check_drift(pk: int) -> None:
     """One look at all targets of one environment. Two workers at once look once; killed, it is looked at again."""
-    if not DriftWatch.objects.due(now()).filter(pk=pk).exists():
+    began = (
+        now()
+    )  # before it is known that nothing holds the environment: what takes it from here on is seen at the end
+    if not DriftWatch.objects.due(began).filter(pk=pk).exists():
         return
-    began = now()
     fence = DriftWatch.objects.claim(pk, seconds=_seconds())
     if fence is None:
         return
@@ -62,7 +63,7 @@ def _tell_all(deployment: Deployment, pk: int, fence: int) -> list[Told]:
     except PortalError as problem:
         return [Told("", "", None, problem.message)]
     except Exception as error:  # noqa: BLE001 - told on the page and in the log, without the words of the error
-        return [Told("", "", None, _defect(pk, error))]
+        return [Told("", "", None, defect_words("drift_check_failed", pk, error))]
     return [_told(look, name, pk, fence) for look, name in names(looks)]
 
 
@@ -73,12 +74,5 @@ def _told(look: Look, name: str, pk: int, fence: int) -> Told:
     try:
         found, why = looked(look)
     except Exception as error:  # noqa: BLE001 - as above
-        found, why = None, _defect(pk, error)
+        found, why = None, defect_words("drift_check_failed", pk, error)
     return Told(name, look.way, found, why)
-
-
-def _defect(pk: int, error: Exception) -> str:
-    """Neither page nor log has the words of the error, or its values: they can be those of a repository."""
-    frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-    log.error("drift_check_failed", subject=pk, error=type(error).__name__, frames=frames)
-    return f"The portal itself failed here ({type(error).__name__}). Its log has more."

@@ -52,6 +52,8 @@ class Deployment(Leased):
     attempts = models.PositiveIntegerField(default=0)
     retry_from = models.PositiveIntegerField(default=0)  # the step at which the next attempt begins
     retry_only_failed = models.BooleanField(default=False)  # whether it does again only what failed in the last run
+    # It succeeded, and was what the environment runs. The database has the default for processes of before, too.
+    became_live = models.BooleanField(default=False, db_default=False)
     rollback_due = models.BooleanField(default=False)  # unhealthy, and portal.yaml says: roll back
     queued_at = models.DateTimeField()
     check_at = models.DateTimeField(null=True, blank=True, db_index=True)
@@ -68,8 +70,13 @@ class Deployment(Leased):
             models.Index(fields=["status", "check_at"]),
             models.Index(fields=["environment", "number"], name="deployments_by_number"),
             models.Index(fields=["environment", "status", "number"], name="deployments_by_state"),
+            models.Index(fields=["environment", "started_at"], name="deployments_by_start"),
             models.Index(
                 fields=["environment", "number"], name="ended_deployments", condition=Q(ended_at__isnull=False)
+            ),
+            models.Index(fields=["id"], name="rollbacks_due", condition=Q(rollback_due=True)),
+            models.Index(
+                fields=["environment", "ended_at"], name="once_live_deployments", condition=Q(became_live=True)
             ),
         ]
         constraints = [
@@ -119,6 +126,7 @@ class Attempt(models.Model):
 
     class Meta:
         ordering = ("number",)
+        indexes = [models.Index(fields=["id"], name="attempts_with_workspace", condition=Q(has_workspace=True))]
         constraints = [models.UniqueConstraint(fields=["deployment", "number"], name="attempt_numbers_are_unique")]
 
     def __str__(self) -> str:

@@ -36,8 +36,8 @@ class DriftWatch(Leased):
 class DriftCheck(models.Model):
     """One look at one target: what was compared (the ledger at that moment), by which way, and what it told.
 
-    ``findings``: ``[{"resource", "kind", "path", "wanted", "found", "is_exact", "mark"}]`` without secrets; ``marks``: ``[[mark,
-    resource]]`` of all of them, for lists that show no values. ``more``: how many were too many to keep. ``since``: from
+    ``findings``: ``[{"resource", "kind", "path", "wanted", "found", "is_exact", "digest", "is_vague", "mark"}]`` without secrets
+    (rows of before lack ``digest`` and ``is_vague``); ``marks``: ``[[mark, resource]]`` of all of them, for lists that show no values. ``more``: how many were too many to keep. ``since``: from
     when on each look has told of drift.
     """
 

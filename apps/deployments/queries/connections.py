@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from apps.accounts.models import User
 from apps.core.errors import NotVisible, Unavailable
@@ -14,6 +14,7 @@ from apps.deployments.access import can_see_connection
 from apps.deployments.dispatchers import Outside
 from apps.deployments.dispatchers.kinds import KIND_OF_DISPATCHER, KINDS, KINDS_OF_CHECKS
 from apps.deployments.models import Connection, ConnectionGrant, Environment
+from apps.repositories.models import Repository
 
 
 def connection_for(environment: Environment, plan: dict[str, Any]) -> Connection | None:
@@ -70,21 +71,23 @@ def outside_of(connection: Connection) -> Outside:
 
 def visible_connections(user: User) -> list[Connection]:
     """By name: all for administrators, for others those that a repository of theirs may use."""
-    return [row for row in _connections() if can_see_connection(user, row).allowed]
+    return [row for row in _connections(user) if can_see_connection(user, row).allowed]
 
 
 def find_connection(user: User, name: str) -> Connection:
     """The connection of that name; :class:`NotVisible` when ``user`` may not know of it."""
-    row = _connections().filter(name=name).first()
+    row = _connections(user).filter(name=name).first()
     if row is None or not can_see_connection(user, row).allowed:
         raise NotVisible("not_found", f"There is no connection {name} that you can see.")
     return row
 
 
-def _connections() -> QuerySet[Connection]:
-    """Those that are there, each with who may use it."""
+def _connections(user: User) -> QuerySet[Connection]:
+    """Those that are there, each with the repositories that may use it and that ``user`` may see; which others do is not theirs."""
+    grants = ConnectionGrant.objects.filter(repository__in=Repository.objects.visible_to(user))
+    grants = grants.select_related("repository").order_by("repository__name")
     rows = Connection.objects.filter(is_removed=False)
-    return rows.select_related("created_by").prefetch_related("grants__repository")
+    return rows.select_related("created_by").prefetch_related(Prefetch("grants", grants))
 
 
 def secret_names(connection: Connection) -> list[str]:

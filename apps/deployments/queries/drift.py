@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.core.clock import now
-from apps.deployments.models import DriftAcceptance, DriftAdoption, DriftCheck, DriftWatch, Environment
+from apps.deployments.lifecycle import HOLDS_LOCK
+from apps.deployments.models import Deployment, DriftAcceptance, DriftAdoption, DriftCheck, DriftWatch, Environment
 
 USUAL_SECONDS = 1800
 """How often an environment is taken to be looked at whose portal.yaml does not say."""
@@ -47,12 +48,15 @@ def drift_of(environments: Iterable[Environment]) -> dict[int, Drift]:
     rows = {row.pk: row for row in environments}
     watches = {row.environment_id: row for row in DriftWatch.objects.filter(environment__in=rows)}
     checks: dict[int, list[DriftCheck]] = {}
-    latest = DriftCheck.objects.filter(environment__in=rows, is_latest=True)
+    overtaken: set[int] = set()
+    latest = DriftCheck.objects.filter(environment__in=rows, is_latest=True).annotate(is_overtaken=_is_overtaken())
     for check in latest.defer("findings", "not_looked").order_by("target"):
         checks.setdefault(check.environment_id, []).append(check)
+        if check.is_overtaken:
+            overtaken.add(check.environment_id)
     accepted = _accepted(rows)
     return {
-        pk: _drift(row, watches.get(pk), checks.get(pk, []), accepted.get(pk, frozenset()))
+        pk: _drift(row, watches.get(pk), checks.get(pk, []), accepted.get(pk, frozenset()), is_past=pk in overtaken)
         for pk, row in rows.items()
     }  # fmt: skip
 
@@ -102,11 +106,23 @@ def _accepted(keys: Mapping[int, object]) -> dict[int, frozenset[str]]:
     return {pk: frozenset(marks) for pk, marks in found.items()}
 
 
+def _is_overtaken() -> Q:
+    """Whether an attempt of any deployment to the environment of a check began after it, or is under way, however it ended.
+
+    Two questions, so that each has its index however many deployments there were.
+    """
+    there = Deployment.objects.filter(environment=OuterRef("environment"))
+    holding = there.filter(status__in=[str(status) for status in HOLDS_LOCK])
+    return Exists(there.filter(started_at__gte=OuterRef("checked_at"))) | Exists(holding)
+
+
 def _open(marks: Iterable[list[str]], accepted: frozenset[str]) -> list[list[str]]:
     return [pair for pair in marks if pair[0] not in accepted]
 
 
-def _drift(row: Environment, watch: DriftWatch | None, checks: list[DriftCheck], accepted: frozenset[str]) -> Drift:
+def _drift(
+    row: Environment, watch: DriftWatch | None, checks: list[DriftCheck], accepted: frozenset[str], *, is_past: bool
+) -> Drift:
     every = watch.every_seconds if watch else 0
     is_asked = watch is not None and watch.next_at is not None and watch.next_at <= now()
     if not checks:
@@ -116,7 +132,7 @@ def _drift(row: Environment, watch: DriftWatch | None, checks: list[DriftCheck],
     everything = sum(len(check.marks) for check in checks)
     oldest = min(check.checked_at for check in checks)
     state = _state(checks, is_open=bool(counted) or more > 0)
-    is_old = _is_old(row, checks, oldest, every)
+    is_old = is_past or _is_old(row, checks, oldest, every)
     return Drift(
         STALE if is_old else state,
         fields=len(counted) + more,

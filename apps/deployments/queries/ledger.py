@@ -9,7 +9,6 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from apps.changes.models import ChangeRequest
-from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, Environment
 
 SHOWN = 5
@@ -29,14 +28,14 @@ class Brought:
     took_back: bool = False
 
 
-def succeeded(environment: Environment) -> QuerySet[Deployment]:
-    """Every deployment that became live here, the newest first."""
-    return Deployment.objects.filter(environment=environment, status=Status.SUCCEEDED).order_by("-ended_at", "-number")
+def once_live(environment: Environment) -> QuerySet[Deployment]:
+    """Every deployment that became live here, the newest first; not those that succeeded because something newer was live."""
+    return Deployment.objects.filter(environment=environment, became_live=True).order_by("-ended_at", "-number")
 
 
 def live_at(environment: Environment, moment: datetime) -> Deployment | None:
     """What was live at ``moment``; ``None``: nothing had been deployed yet."""
-    rows = succeeded(environment).filter(ended_at__lte=moment)
+    rows = once_live(environment).filter(ended_at__lte=moment)
     return rows.select_related("change", "requested_by").first()
 
 
@@ -46,11 +45,11 @@ def brought_by(environment: Environment, rows: Sequence[Deployment]) -> dict[int
     Changes land on the default branch one after another, so what lies between two live commits is what was merged between the
     changes that made them.
     """
-    live = [row for row in rows if row.status == Status.SUCCEEDED and row.ended_at is not None]
+    live = [row for row in rows if row.became_live and row.ended_at is not None]
     if not live:
         return {}
     live.sort(key=_when)
-    before = succeeded(environment).filter(ended_at__lte=live[0].ended_at).exclude(pk__in=[row.pk for row in live])
+    before = once_live(environment).filter(ended_at__lte=live[0].ended_at).exclude(pk__in=[row.pk for row in live])
     chain = [before.select_related("change").first(), *live]
     moments = [row.change.merged_at for row in chain if row is not None and row.change.merged_at is not None]
     changes = _merged(environment, moments)

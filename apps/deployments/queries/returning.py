@@ -58,6 +58,13 @@ def require_earlier(deployment: Deployment) -> None:
             f"{deployment.label} is {deployment.status}: only what succeeded in {environment.name} can be brought back.",
             status=deployment.status,
         )
+    if not deployment.became_live:
+        raise Conflict(
+            "never_good",
+            f"{deployment.label} ran nothing: what {environment.name} ran by then contained it. Only what was live there can be "
+            "brought back.",
+            status=deployment.status,
+        )
     if environment.live_deployment_id == deployment.pk:
         raise Conflict(
             "is_live", f"{deployment.label} is what {environment.name} runs now, so there is nothing to bring back."

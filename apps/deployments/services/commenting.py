@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
-
 from django.db import transaction
 
 from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
 from apps.changes.transitions import lock_change
 from apps.core.errors import InvalidInput
+from apps.core.terminal import without_sequences
 from apps.core.text import visible
 from apps.deployments.models import Deployment, DeploymentEvent
 from apps.reviews.anchors import LogPlace, Scope, anchor_of, log_place
 from apps.reviews.models import Thread
 from apps.reviews.places import SNIPPET_CHARS, Found
 from apps.reviews.services import threads
-
-_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 @transaction.atomic
@@ -54,4 +51,4 @@ def _printed(change: ChangeRequest, place: LogPlace) -> str:
         raise InvalidInput(
             "unknown_line", f"No deployment of {change.label} printed the line “{place.locator}”.", field="locator"
         )
-    return visible(_SEQUENCE.sub("", lines[index]))[:SNIPPET_CHARS]
+    return visible(without_sequences(lines[index]))[:SNIPPET_CHARS]

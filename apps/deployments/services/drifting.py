@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 
@@ -21,6 +22,10 @@ from apps.deployments.signals import environment_changed
 CHECK_DRIFT = "deployments.check_drift"
 LONGEST = timedelta(days=90)
 LONGEST_REASON = 300
+NOT_KNOWN = (
+    "only that it differs is known, not how, so this would also cover whatever differs later. Deploy what is live again, or put "
+    "it right where it is."
+)
 
 
 @transaction.atomic
@@ -43,7 +48,8 @@ def ask_drift_check(actor: User, *, environment: Environment) -> None:
 def accept_drift(actor: User, *, environment: Environment, mark: str, reason: str, until: datetime) -> DriftAcceptance:
     """Let one finding be until ``until`` (aware). It stays visible, and counts again when the time or the value is another.
 
-    :class:`Conflict` ``moved`` where that is no finding of the latest check any more.
+    :class:`Conflict` ``moved`` where that is no finding of the latest check any more, ``not_known`` where only that it differs
+    is known: what is accepted would be whatever comes next, too.
     """
     access.require_settle_drift(actor, environment)
     moment = now()
@@ -53,6 +59,8 @@ def accept_drift(actor: User, *, environment: Environment, mark: str, reason: st
         raise InvalidInput("bad_time", "It is accepted until a time in the next 90 days.", field="until")
     Environment.objects.select_for_update(no_key=True).get(pk=environment.pk)
     target, finding = _found(environment, mark)
+    if finding.get("is_vague"):
+        raise Conflict("not_known", f"{finding['resource']} cannot be accepted: {NOT_KNOWN}")
     DriftAcceptance.objects.filter(environment=environment, mark=mark, ended_at=None).update(ended_at=moment)
     row = DriftAcceptance.objects.create(
         environment=environment, target=target, mark=mark, resource=finding["resource"][:300],
@@ -85,7 +93,7 @@ def reapply_live(actor: User, *, environment: Environment) -> Deployment:
     return start_deployment(actor, change=live.change, environment=environment.name)
 
 
-def _found(environment: Environment, mark: str) -> tuple[str, dict[str, str]]:
+def _found(environment: Environment, mark: str) -> tuple[str, dict[str, Any]]:
     for check in findings_of(environment):
         for finding in check.findings:
             if finding["mark"] == mark:

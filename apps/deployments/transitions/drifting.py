@@ -57,7 +57,7 @@ def write_checks(
         row = DriftWatch.objects.select_for_update(no_key=True).filter(pk=watch.pk, fence=fence).first()
         if row is None:
             raise LeaseLost
-        if not _is_still(watch.environment_id, deployment):
+        if not _is_still(watch.environment_id, deployment, began):
             DriftWatch.objects.filter(pk=watch.pk).update(lease_until=None)
             return False
         environment = deployment.environment
@@ -97,11 +97,12 @@ def _next(row: DriftWatch, began: datetime) -> datetime | None:
     return now() + timedelta(seconds=row.every_seconds) if row.every_seconds else None
 
 
-def _is_still(environment: int, deployment: Deployment) -> bool:
-    """Whether that is still live, and nothing is changing it."""
+def _is_still(environment: int, deployment: Deployment, began: datetime) -> bool:
+    """Whether that is still live, nothing is changing it, and nothing did so since the look ``began``, however it ended."""
     row = Environment.objects.filter(pk=environment, live_deployment=deployment, live_commit=deployment.commit)
     holding = Deployment.objects.filter(environment=environment, status__in=[str(status) for status in HOLDS_LOCK])
-    return row.exists() and not holding.exists()
+    ran = Deployment.objects.filter(environment=environment, started_at__gte=began)
+    return row.exists() and not holding.exists() and not ran.exists()
 
 
 def _columns(told: Told, deployment: Deployment, before: DriftCheck | None) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Max
+from django.db.models import Exists, OuterRef, QuerySet
 
 from apps.audit.actors import SYSTEM, Actor
 from apps.changes import transitions as changes
@@ -70,6 +70,8 @@ def end_deployment(
 
 
 def _take_as_live(deployment: Deployment) -> None:
+    Deployment.objects.filter(pk=deployment.pk).update(became_live=True)
+    deployment.became_live = True
     Environment.objects.filter(pk=deployment.environment_id).update(
         live_commit=deployment.commit, live_deployment=deployment, live_since=now()
     )
@@ -92,6 +94,13 @@ def _finish_change(change: ChangeRequest) -> None:
 
 def all_succeeded(change: ChangeRequest) -> bool:
     """Whether the newest deployment of ``change`` to each of its environments succeeded."""
-    newest = Deployment.objects.filter(change=change).values("environment").annotate(last=Max("number"))
-    numbers = [row["last"] for row in newest]
-    return not Deployment.objects.filter(number__in=numbers).exclude(status=Status.SUCCEEDED).exists()
+    return not without_success(change.pk).exists()
+
+
+def without_success(change: int | OuterRef) -> QuerySet[Deployment]:
+    """Those that are the newest of ``change`` (its key) to their environment, and did not succeed."""
+    rows = Deployment.objects.filter(change=change).exclude(status=Status.SUCCEEDED)
+    newer = Deployment.objects.filter(
+        change=OuterRef("change"), environment=OuterRef("environment"), number__gt=OuterRef("number")
+    )
+    return rows.filter(~Exists(newer))
