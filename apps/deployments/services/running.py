@@ -32,7 +32,8 @@ from apps.policies.queries import policy_at
 
 
 def lock_deployment(deployment: Deployment) -> Deployment:
-    """The row as it is now, locked until the transaction ends."""
+    """The row as it is now, locked until the transaction ends, behind its change and the one that this rolls back."""
+    changes.lock_pair(deployment.change)
     rows = Deployment.objects.select_for_update(of=("self",), no_key=True)
     return rows.select_related("change", "change__repository", "environment", "environment__repository").get(
         pk=deployment.pk

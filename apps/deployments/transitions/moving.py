@@ -43,7 +43,7 @@ def move(
     """Take ``event`` if the row still is as ``deployment`` says; writes ``changes`` with it.
 
     :class:`Conflict` ``lost_race`` when it moved meanwhile, :class:`LeaseLost` when ``fence`` is
-    no longer valid. Must be called inside a transaction.
+    no longer valid. Must be called inside a transaction that holds the change (ADR 25).
     """
     status = next_status(deployment.status, event)
     rows = Deployment.objects.filter(pk=deployment.pk, status=deployment.status)
@@ -62,8 +62,8 @@ def move(
         text=text,
         data={"status": str(status), **(data or {})},
     )
+    call_people(deployment, status)  # rows, so before the log
     _record(deployment, actor, action or ACTIONS.get(event, ""), text)
-    call_people(deployment, status)
     _wake(deployment, status)
     return status
 
