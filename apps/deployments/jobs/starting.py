@@ -18,7 +18,7 @@ from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, Environment, Step
 from apps.deployments.queries import Wait, goes_back, live_successor, look_at
 from apps.deployments.queries.gates import Gate
-from apps.deployments.transitions import attempt_key, end_deployment, move, note_emergency, say
+from apps.deployments.transitions import attempt_key, end_deployment, move, note_emergency, say, tell_places
 
 LOOK_AGAIN = timedelta(seconds=15)
 """What could end a wait wakes the engine; this is for what nobody told us (roles, lost notices)."""
@@ -102,6 +102,7 @@ def _is_scheduled_by_nobody(deployment: Deployment) -> bool:
             deployment,
             f"{scheduler.shown_name}, who scheduled it, may not deploy here any more. Somebody who may presses Start.",
         )
+        tell_places(deployment)
     return True
 
 
@@ -125,6 +126,7 @@ def _hold(deployment: Deployment, waits: Sequence[Wait]) -> None:
     if found != deployment.waits:
         columns["waits"] = found
         say(deployment, " ".join(wait.text for wait in waits), waits=found)
+        tell_places(deployment)
     Deployment.objects.filter(pk=deployment.pk, status=Status.PENDING).update(**columns)
 
 

@@ -27,6 +27,7 @@ from apps.deployments.transitions import (
     move,
     require_none_under_way,
     say,
+    tell_places,
 )
 from apps.policies.queries import policy_at
 
@@ -260,6 +261,7 @@ def note_act(
 ) -> None:
     """What somebody did to a deployment that did not move it: for who watches, and on record."""
     say(deployment, text, attempt=deployment.attempts)
+    tell_places(deployment)
     audit.record(
         Actor.of(actor),
         action,

@@ -11,7 +11,7 @@ from apps.deployments.transitions.emergencies import note_emergency
 from apps.deployments.transitions.ending import end_deployment
 from apps.deployments.transitions.events import LeaseLost, append_event, say
 from apps.deployments.transitions.freezing import freeze_target, lift
-from apps.deployments.transitions.moving import move, wake_pending
+from apps.deployments.transitions.moving import move, tell_places, wake_pending
 from apps.deployments.transitions.naming import attempt_key, merge_key, portal_identity
 from apps.deployments.transitions.scheduling import end_schedule
 
@@ -34,6 +34,7 @@ __all__ = [
     "refresh_environments",
     "require_none_under_way",
     "say",
+    "tell_places",
     "wake_pending",
     "write_checks",
 ]

@@ -97,14 +97,19 @@ def _record(deployment: Deployment, actor: Actor, action: str, text: str) -> Non
 
 def _wake(deployment: Deployment, status: Status) -> None:
     """Tell the engine and the pages what this makes possible."""
-    places = {"environment_id": deployment.environment_id, "change_id": deployment.change_id}
-    transaction.on_commit(lambda: environment_changed.send(sender=None, **places))
+    tell_places(deployment)
     if status == Status.PENDING:
         request_work("deployments.start", deployment.pk)
     elif status in HOLDS_LOCK:
         request_work("deployments.follow", deployment.pk)
     else:
         wake_pending(deployment.environment.repository_id)
+
+
+def tell_places(deployment: Deployment) -> None:
+    """The board and the page of the change show something else of it, once the transaction has committed."""
+    places = {"environment_id": deployment.environment_id, "change_id": deployment.change_id}
+    transaction.on_commit(lambda: environment_changed.send(sender=None, **places))
 
 
 def wake_pending(repository_id: int, **only: Any) -> None:
