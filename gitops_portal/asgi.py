@@ -18,6 +18,7 @@ from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E40
 from django.conf import settings  # noqa: E402
 
 from apps.deployments.dispatchers.staying import stay_for_steps  # noqa: E402
+from apps.live.doubts import Watcher  # noqa: E402
 from apps.live.routing import websocket_urlpatterns  # noqa: E402
 from apps.operations import draining, observing  # noqa: E402
 from apps.operations.probes import Probes  # noqa: E402
@@ -27,10 +28,16 @@ from gitops_portal.handler import PortalHandler  # noqa: E402
 Message = MutableMapping[str, Any]
 
 
-def _relay() -> Any:
-    from apps.live.relay import Listener  # loaded only where it is configured
+def _listeners() -> list[Any]:
+    """What lets this process hear of what others do; nothing where it does everything itself."""
+    found: list[Any] = []
+    if settings.REDIS_URL:
+        from apps.live.relay import Listener  # loaded only where it is configured
 
-    return Listener()
+        found.append(Listener())
+    if settings.REDIS_URL or settings.PORTAL_ENGINE != "embedded":
+        found.append(Watcher())
+    return found
 
 
 async def lifespan(
@@ -38,15 +45,15 @@ async def lifespan(
 ) -> None:
     """Start the engine with the server and stop it cleanly; killed uncleanly, its leases expire."""
     engine = Engine() if settings.PORTAL_ENGINE == "embedded" else None
-    relay = _relay() if settings.REDIS_URL else None
+    listeners = _listeners()
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             draining.reset()
             draining.drain_before_stopping()
             observing.begin()
-            if relay is not None:
-                relay.start()
+            for listener in listeners:
+                listener.start()
             if engine is not None:
                 engine.start()
             await send({"type": "lifespan.startup.complete"})
@@ -55,8 +62,8 @@ async def lifespan(
             if engine is not None:
                 await sync_to_async(engine.stop, thread_sensitive=False)()
                 await sync_to_async(stay_for_steps, thread_sensitive=False)()
-            if relay is not None:
-                relay.stop()
+            for listener in listeners:
+                listener.stop()
             observing.end()
             await send({"type": "lifespan.shutdown.complete"})
             return

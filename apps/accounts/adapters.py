@@ -61,6 +61,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     @transaction.atomic
     def login(self, request: Any, user: User) -> None:
         """Start the session (its key is new) and record it, or neither."""
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)  # before the log, as who changes an account does
         hold_log()  # a log that takes nothing refuses here, before there is half a session
         super().login(request, user)
         methods = request.session.get("account_authentication_methods") or [{}]

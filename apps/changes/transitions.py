@@ -116,6 +116,13 @@ def lock_change(change: ChangeRequest) -> ChangeRequest:
     return rows.get(pk=change.pk)
 
 
+def lock_pair(change: ChangeRequest) -> None:
+    """Lock ``change`` and the one that it rolls back, for who writes both: the older first, as everybody does."""
+    both = [pk for pk in (change.pk, change.rolls_back_id) if pk is not None]
+    rows = ChangeRequest.objects.select_for_update(no_key=True).filter(pk__in=both)
+    list(rows.order_by("pk").values_list("pk", flat=True))
+
+
 # --- revisions ---------------------------------------------------------------------------
 
 

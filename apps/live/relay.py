@@ -24,6 +24,8 @@ RETRY_SECONDS = 1.0
 PING_SECONDS = 10
 DEAD_MILLISECONDS = 15_000
 """A connection on which nothing arrives is asked for a sign of life, and given up when that is not taken for so long."""
+subscribed = threading.Event()
+"""Set while Redis has the subscription of this process, so that all notices come."""
 log = structlog.get_logger(__name__)
 
 
@@ -91,6 +93,7 @@ class Listener(threading.Thread):
             try:
                 self._listen()
             except redis.RedisError as error:
+                subscribed.clear()
                 log.warning("live_relay_lost", error=type(error).__name__)
                 self._stopping.wait(RETRY_SECONDS)
 
@@ -114,7 +117,10 @@ class Listener(threading.Thread):
 
 def _hear(message: dict[str, Any]) -> None:
     """A notice, or that the subscription began, also after redis-py mended a connection by itself."""
-    if message["type"] == "subscribe" or message["data"] == EVERYTHING.encode():
+    if message["type"] == "subscribe":
+        subscribed.set()
+        hub.ring_all()
+    elif message["data"] == EVERYTHING.encode():
         hub.ring_all()
     elif message["type"] == "message":
         hub.ring(message["data"].decode())

@@ -89,6 +89,24 @@ async def test_the_last_viewer_stops_the_feed_and_the_next_one_starts_another():
     hub.leave("test", box)
 
 
+async def test_behind_a_feed_that_ended_nobody_reads_before_the_next_one_has_its_place():
+    hub, source = Hub(), Source(last=3)
+    first, second = Mailbox(1), Mailbox(2)
+    topic = hub.join("test", first, source.feed().start)
+    await topic.started.wait()
+    assert topic.feed is not None
+    topic.feed.cancel()
+    await asyncio.wait([topic.feed])
+    assert hub.join("test", second, source.feed().start) is topic
+    assert not topic.started.is_set(), "what is missed now would be in neither of the two"
+    await asyncio.wait_for(topic.started.wait(), 3)
+    source.last = 4
+    hub.ring("test")
+    assert [frame.last for frame in await taken(second)] == [4]
+    for box in (first, second):
+        hub.leave("test", box)
+
+
 async def test_ringing_what_nobody_watches_does_nothing():
     Hub().ring("nobody")
 

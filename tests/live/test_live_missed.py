@@ -170,6 +170,19 @@ class TestInChromium:
         expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
         expect(page.locator("h1")).to_contain_text("Said meanwhile")
 
+    def test_a_network_that_comes_and_goes_opens_no_second_socket(self, scene: Scene) -> None:
+        page = scene.open()
+        expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
+        alive = page.evaluate("""() => new Promise((done) => {
+          opened[0].addEventListener("close", () => {
+            for (let times = 0; times < 3; times += 1) dispatchEvent(new Event("online"));
+            setTimeout(() => done(opened.filter((socket) => socket.readyState < 2).length), 1500);
+          });
+          opened[0].close();
+        })""")
+        assert alive == 1
+        expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
+
     def test_a_refresh_that_finds_the_session_ended_says_so_and_leads_nobody_away(self, scene: Scene) -> None:
         page = scene.open()
         expect(page.locator("#freshness")).to_have_attribute("data-state", "live")

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 from django.db.models import Q
 
+from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import Conflict, PortalError, Unavailable
 from apps.core.failpoints import failpoint
@@ -176,6 +177,7 @@ def _begin(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     external = dispatcher.prepare(run_of(deployment, attempt, with_secrets=is_remote))
     attempt.sealed_secrets = "" if is_remote else _seal_secrets(deployment)
     with transaction.atomic():
+        lock_change(deployment.change)
         move(
             deployment,
             Event.BEGIN,

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import transaction
 
+from apps.changes.transitions import lock_change, lock_pair
 from apps.core.clock import now
 from apps.core.errors import PortalError
 from apps.deployments.dispatchers import Progress
@@ -111,6 +112,8 @@ def _ask(deployment: Deployment, check: dict[str, Any], progress: Progress) -> R
 
 
 def _require_lease(deployment: Deployment, fence: int) -> None:
+    """Locked behind its change, because what is decided here may end it."""
+    lock_pair(deployment.change)
     rows = Deployment.objects.select_for_update(no_key=True).filter(pk=deployment.pk, fence=fence)
     if not rows.exists():
         raise LeaseLost
@@ -201,6 +204,7 @@ def roll_back_unhealthy(pk: int) -> None:
     """Ask for the roll-back in the name of who asked for the deployment; it goes through the gate of every roll-back."""
     row = Deployment.objects.select_related("change", "environment__repository", "requested_by").get(pk=pk)
     with transaction.atomic():
+        lock_change(row.change)
         if not Deployment.objects.filter(pk=pk, rollback_due=True).update(rollback_due=False):
             return
         try:

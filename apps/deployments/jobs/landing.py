@@ -27,7 +27,7 @@ from apps.core.work import pause_after, request_work
 from apps.deployments import messages
 from apps.deployments.jobs.claiming import ELSEWHERE, claim, ref_of
 from apps.deployments.lifecycle import Event, Status
-from apps.deployments.models import Deployment, MergeIntent
+from apps.deployments.models import Deployment, Environment, MergeIntent
 from apps.deployments.plans import deploys_from
 from apps.deployments.queries import open_freeze
 from apps.deployments.queries.freezes import words_of
@@ -207,38 +207,59 @@ def _look_again(intent: MergeIntent) -> None:
 def _land(intent: MergeIntent, fence: int, commit: str, *, tip: str) -> None:
     """The merge happened: change, environments, deployments and branch tip in one transaction."""
     change, revision = intent.change, intent.revision
-    repository = change.repository
-    is_adoption = change.kind == ChangeRequest.Kind.ADOPTION
+    actor = Actor.of(intent.requested_by)
     with transaction.atomic():
-        if change.rolls_back_id:  # rows before the log, which the first entry locks
-            list(
-                Deployment.objects.select_for_update(no_key=True).filter(
-                    change=change.rolls_back_id, status=Status.PENDING
-                )
-            )
+        _lock_rows(change)
         _write(intent, fence, state=MergeIntent.State.LANDED, ended_at=now(), **TO_VERIFY)
         request_work(VERIFY, intent.pk)
         change.refresh_from_db()
-        entry = _adopted(change, commit) if is_adoption else None
-        changes.land(change, commit=commit, actor=Actor.of(intent.requested_by), entry=entry)
+        is_adoption = change.kind == ChangeRequest.Kind.ADOPTION
+        # Everything that others may hold is written before the first entry, which locks the log (ADR 25).
         settle_outside(change)
-        people = (change.owner_id or 0, change.requester_id)
-        done = "Adopted on" if is_adoption else "Merged into"
-        text = f"{done} {revision.target_branch} by {intent.requested_by.username}"
-        tell(change, people, kind=News.Kind.MERGED, text=text, by=intent.requested_by_id)
-        change.refresh_from_db()
         if not is_adoption:
-            note_push(
-                repository,
-                branch=revision.target_branch,
-                old=revision.target_oid,
-                new=commit,
-                pusher=intent.requested_by,
-            )
+            _note_push(intent, commit)
+        _tell(intent)
+        rows = _defined(intent, tip) if deploys_from(revision.target_branch, change.repository) else {}
+        changes.land(change, commit=commit, actor=actor, entry=_adopted(change, commit) if is_adoption else None)
+        change.refresh_from_db()
         if change.kind == ChangeRequest.Kind.ROLLBACK:
             _cancel_what_is_undone(intent)
-        if not (deploys_from(revision.target_branch, repository) and _create_deployments(intent, commit, tip)):
-            changes.finish(change, actor=Actor.of(intent.requested_by))
+        if not _create_deployments(intent, commit, rows):
+            changes.finish(change, actor=actor)
+
+
+def _lock_rows(change: ChangeRequest) -> None:
+    """``change``, what it rolls back, and what of that waits to be deployed."""
+    changes.lock_pair(change)
+    if change.rolls_back_id:
+        pending = Deployment.objects.filter(change=change.rolls_back_id, status=Status.PENDING)
+        list(pending.select_for_update(no_key=True).order_by("pk"))
+
+
+def _note_push(intent: MergeIntent, commit: str) -> None:
+    revision = intent.revision
+    note_push(
+        intent.change.repository,
+        branch=revision.target_branch,
+        old=revision.target_oid,
+        new=commit,
+        pusher=intent.requested_by,
+    )
+
+
+def _tell(intent: MergeIntent) -> None:
+    """The people of the change hear that it arrived."""
+    change = intent.change
+    done = "Adopted on" if change.kind == ChangeRequest.Kind.ADOPTION else "Merged into"
+    text = f"{done} {intent.revision.target_branch} by {intent.requested_by.username}"
+    people = (change.owner_id or 0, change.requester_id)
+    tell(change, people, kind=News.Kind.MERGED, text=text, by=intent.requested_by_id)
+
+
+def _defined(intent: MergeIntent, tip: str) -> dict[str, Environment]:
+    """The environments as ``portal.yaml`` defines them on the branch's ``tip``, by name."""
+    repository = intent.change.repository
+    return refresh_environments(repository, policy_at(repository, intent.revision.target_branch, tip).config)
 
 
 def _adopted(change: ChangeRequest, commit: str) -> changes.Entry:
@@ -246,12 +267,12 @@ def _adopted(change: ChangeRequest, commit: str) -> changes.Entry:
     return changes.Entry("change.adopted", said, {"commit": commit})
 
 
-def _create_deployments(intent: MergeIntent, commit: str, tip: str) -> bool:
-    """One for each environment that is due, as ``portal.yaml`` says at ``commit``; False when none is."""
+def _create_deployments(intent: MergeIntent, commit: str, rows: dict[str, Environment]) -> bool:
+    """One for each of ``rows`` that is due, as ``portal.yaml`` says at ``commit``; False when none is."""
     change, revision = intent.change, intent.revision
-    repository, branch = change.repository, revision.target_branch
-    rows = refresh_environments(repository, policy_at(repository, branch, tip).config)
-    config = policy_at(repository, branch, commit).config
+    if not rows:
+        return False
+    config = policy_at(change.repository, revision.target_branch, commit).config
     is_rollback = change.kind == ChangeRequest.Kind.ROLLBACK
     names = change.rollback_environments if is_rollback else affected_environments(config, revision.paths)
     due = [name for name in names if name in rows and rows[name].defined]
@@ -282,6 +303,7 @@ def _return(intent: MergeIntent, fence: int, code: str, message: str) -> None:
         said = f"The merge of {intent.change.label} was stopped: {message}"
         entry = changes.Entry("merge.claimed_elsewhere", said, {"reason": message, "ref": ref_of(intent)})
     with transaction.atomic():
+        changes.lock_change(intent.change)
         _write(
             intent,
             fence,
@@ -290,12 +312,12 @@ def _return(intent: MergeIntent, fence: int, code: str, message: str) -> None:
             lease_until=None,
             outcome={"code": code, "message": message},
         )
+        _ask_for_sync(intent.change.repository)
         intent.change.refresh_from_db()
         changes.return_to_review(intent.change, message, actor=Actor.of(intent.requested_by), entry=entry)
         if code == MOVED and intent.change.kind == ChangeRequest.Kind.ROLLBACK:
             # It was to merge by itself; a moved target makes it wait for its next revision, not for a person.
             changes.swap(intent.change, merge_when_allowed_by=intent.requested_by)
-        _ask_for_sync(intent.change.repository)
 
 
 def _ask_for_sync(repository: Repository) -> None:

@@ -9,16 +9,16 @@ from datetime import timedelta
 from django.db import IntegrityError, transaction
 
 from apps.audit import services as audit
-from apps.changes.models import ChangeRequest
+from apps.changes.transitions import lock_pair
 from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.deployments import plans
 from apps.deployments.access import can_run
 from apps.deployments.lifecycle import Event, Status
-from apps.deployments.models import Attempt, Deployment, Step
+from apps.deployments.models import Attempt, Deployment, Environment, Step
 from apps.deployments.queries import Wait, goes_back, live_successor, look_at
 from apps.deployments.queries.gates import Gate
-from apps.deployments.transitions import attempt_key, end_deployment, move, note_emergency, say
+from apps.deployments.transitions import attempt_key, end_deployment, move, note_emergency, say, tell_places
 
 LOOK_AGAIN = timedelta(seconds=15)
 """What could end a wait wakes the engine; this is for what nobody told us (roles, lost notices)."""
@@ -47,9 +47,11 @@ def _judge(pk: int) -> None:
     if found is None:
         return
     # It would start: judged again where nobody can take anything away until that is written.
-    # Locks in the order of everybody else: change, deployment, log.
-    ChangeRequest.objects.select_for_update(no_key=True).filter(pk=found[0].change_id).first()
+    # Locks in the order of everybody else (ADR 25): change, deployment, environment, log.
+    lock_pair(found[0].change)
     Deployment.objects.select_for_update(no_key=True).filter(pk=pk).first()
+    if not plans.has_pipeline(found[0].plan):  # it ends here, and may be live then
+        Environment.objects.select_for_update(no_key=True).filter(pk=found[0].environment_id).first()
     audit.hold_log()
     found = _ready(pk)
     if found is not None:
@@ -100,6 +102,7 @@ def _is_scheduled_by_nobody(deployment: Deployment) -> bool:
             deployment,
             f"{scheduler.shown_name}, who scheduled it, may not deploy here any more. Somebody who may presses Start.",
         )
+        tell_places(deployment)
     return True
 
 
@@ -123,6 +126,7 @@ def _hold(deployment: Deployment, waits: Sequence[Wait]) -> None:
     if found != deployment.waits:
         columns["waits"] = found
         say(deployment, " ".join(wait.text for wait in waits), waits=found)
+        tell_places(deployment)
     Deployment.objects.filter(pk=deployment.pk, status=Status.PENDING).update(**columns)
 
 

@@ -14,6 +14,7 @@ from django.db import transaction
 
 from apps.changes.models import ChangeRequest
 from apps.changes.signals import change_changed
+from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import PortalError, Unavailable
 from apps.core.failpoints import failpoint
@@ -95,6 +96,8 @@ def _compare(intent: MergeIntent) -> str:
 def _end(intent: MergeIntent, fence: int, wrong: str) -> None:
     change, branch = intent.change, intent.revision.target_branch
     with transaction.atomic():
+        if wrong:
+            lock_change(change)  # its people are told
         _write(
             intent,
             fence,
@@ -106,9 +109,9 @@ def _end(intent: MergeIntent, fence: int, wrong: str) -> None:
         )
         if wrong:
             log.error("landed_is_not_approved", intent=intent.pk, commit=change.merge_commit)
-            freeze_target(change.repository, branch, reason=wrong, change=change, commit=change.merge_commit)
             people = [change.owner_id or 0, change.requester_id, intent.requested_by_id, *_maintainers(change)]
             tell(change, people, kind=News.Kind.FAILED, text=f"{branch} is frozen: {wrong}")
+            freeze_target(change.repository, branch, reason=wrong, change=change, commit=change.merge_commit)
         transaction.on_commit(lambda: _tell(change))
 
 

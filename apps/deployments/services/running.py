@@ -27,12 +27,14 @@ from apps.deployments.transitions import (
     move,
     require_none_under_way,
     say,
+    tell_places,
 )
 from apps.policies.queries import policy_at
 
 
 def lock_deployment(deployment: Deployment) -> Deployment:
-    """The row as it is now, locked until the transaction ends."""
+    """The row as it is now, locked until the transaction ends, behind its change and the one that this rolls back."""
+    changes.lock_pair(deployment.change)
     rows = Deployment.objects.select_for_update(of=("self",), no_key=True)
     return rows.select_related("change", "change__repository", "environment", "environment__repository").get(
         pk=deployment.pk
@@ -270,6 +272,7 @@ def note_act(
 ) -> None:
     """What somebody did to a deployment that did not move it: for who watches, and on record."""
     say(deployment, text, attempt=deployment.attempts)
+    tell_places(deployment)
     audit.record(
         Actor.of(actor),
         action,

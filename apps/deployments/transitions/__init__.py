@@ -12,7 +12,7 @@ from apps.deployments.transitions.emergencies import note_emergency
 from apps.deployments.transitions.ending import end_deployment
 from apps.deployments.transitions.events import append_event, say
 from apps.deployments.transitions.freezing import freeze_target, lift
-from apps.deployments.transitions.moving import move, wake_pending
+from apps.deployments.transitions.moving import move, tell_places, wake_pending
 from apps.deployments.transitions.naming import attempt_key, merge_key, portal_identity
 from apps.deployments.transitions.scheduling import end_schedule
 
@@ -35,6 +35,7 @@ __all__ = [
     "refresh_environments",
     "require_none_under_way",
     "say",
+    "tell_places",
     "wake_pending",
     "write_checks",
 ]

@@ -42,6 +42,9 @@ def end_deployment(
     ``becomes_live``: False when something newer that contains it is live already.
     Inside a transaction. ``LOSE`` ends the attempt but not the deployment: a person decides.
     """
+    changes.lock_pair(deployment.change)
+    if event == Event.SUCCEED and becomes_live:
+        _take_as_live(deployment)  # a row, so before the entry that the move records (ADR 25)
     running, waiting = REST_OF_STEPS[event]
     attempt = Attempt.objects.filter(deployment=deployment, number=deployment.attempts).first()
     if attempt is not None:
@@ -64,8 +67,6 @@ def end_deployment(
         attempt.ended_at = now()
         attempt.save(update_fields=["outcome", "ended_at"])
     if status == Status.SUCCEEDED:
-        if becomes_live:
-            _take_as_live(deployment)
         _finish_change(deployment.change)
 
 

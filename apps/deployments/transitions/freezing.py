@@ -47,6 +47,7 @@ def freeze_target(
 
 def lift(freeze: TargetFreeze, *, actor: User, reason: str) -> None:
     """End ``freeze``; :class:`Conflict` ``lifted`` when somebody did already. Inside a transaction."""
+    audit.hold_log()  # before the freeze, as who freezes the same branch does
     rows = TargetFreeze.objects.open().filter(pk=freeze.pk)
     if not rows.update(lifted_at=now(), lifted_by=actor, lift_reason=reason[:500]):
         raise Conflict("lifted", f"{freeze.branch} is not frozen any more. Reload the page.")

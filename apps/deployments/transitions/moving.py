@@ -44,7 +44,7 @@ def move(
     """Take ``event`` if the row still is as ``deployment`` says; writes ``changes`` with it.
 
     :class:`Conflict` ``lost_race`` when it moved meanwhile, :class:`LeaseLost` when ``fence`` is
-    no longer valid. Must be called inside a transaction.
+    no longer valid. Must be called inside a transaction that holds the change (ADR 25).
     """
     status = next_status(deployment.status, event)
     rows = Deployment.objects.filter(pk=deployment.pk, status=deployment.status)
@@ -63,8 +63,8 @@ def move(
         text=text,
         data={"status": str(status), **(data or {})},
     )
+    call_people(deployment, status)  # rows, so before the log
     _record(deployment, actor, action or ACTIONS.get(event, ""), text)
-    call_people(deployment, status)
     _wake(deployment, status)
     return status
 
@@ -98,14 +98,19 @@ def _record(deployment: Deployment, actor: Actor, action: str, text: str) -> Non
 
 def _wake(deployment: Deployment, status: Status) -> None:
     """Tell the engine and the pages what this makes possible."""
-    places = {"environment_id": deployment.environment_id, "change_id": deployment.change_id}
-    transaction.on_commit(lambda: environment_changed.send(sender=None, **places))
+    tell_places(deployment)
     if status == Status.PENDING:
         request_work("deployments.start", deployment.pk)
     elif status in HOLDS_LOCK:
         request_work("deployments.follow", deployment.pk)
     else:
         wake_pending(deployment.environment.repository_id)
+
+
+def tell_places(deployment: Deployment) -> None:
+    """The board and the page of the change show something else of it, once the transaction has committed."""
+    places = {"environment_id": deployment.environment_id, "change_id": deployment.change_id}
+    transaction.on_commit(lambda: environment_changed.send(sender=None, **places))
 
 
 def wake_pending(repository_id: int, **only: Any) -> None:

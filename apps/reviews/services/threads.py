@@ -145,7 +145,8 @@ def reply(actor: User, *, thread: Thread, body: str) -> Comment:
 
 
 def lock_thread(thread: Thread) -> Thread:
-    """The row as it is now, locked: of two people who settle it at once the second sees what the first did."""
+    """The row as it is now, locked behind its change: of two people who settle it at once the second sees what the first did."""
+    lock_change(thread.change)
     rows = Thread.objects.select_for_update(of=("self",), no_key=True).select_related(
         "change__repository", "created_by"
     )

@@ -205,6 +205,7 @@ def _finish(row: SuggestionCommit) -> None:
     """It is on the branch: contributors, the audit entry and the branch in one transaction, then the revision."""
     change = row.change
     with transaction.atomic():
+        lock_change(change)
         won = SuggestionCommit.objects.filter(pk=row.pk, state=State.PENDING).update(
             state=State.APPLIED, ended_at=now()
         )
