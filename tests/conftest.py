@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,6 +36,7 @@ def data_dir(tmp_path: Path, settings: Any) -> Iterator[Path]:
     settings.PORTAL_ENGINE = "none"
     # Steps leave witnesses beside the portal's data; where a machine can shut nothing in, they run in the open.
     settings.PORTAL_STEP_WRITABLE, settings.PORTAL_STEPS_UNFENCED = [tempfile.gettempdir()], True
+    settings.PORTAL_STEP_FOLDERS = [sys.prefix, sys.base_prefix]  # steps that are Python programs
     return settings.PORTAL_DATA_DIR
 
 

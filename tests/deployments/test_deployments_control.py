@@ -17,6 +17,7 @@ from apps.deployments.jobs import following, recording, tidying
 from apps.deployments.jobs.runs import run_of
 from apps.deployments.models import Attempt, Deployment, Environment, Step
 from tests.support.delivery import Delivery, pipeline, run_jobs, run_until_idle
+from tests.support.steps import supervisor_of
 
 pytestmark = pytest.mark.django_db
 
@@ -310,11 +311,11 @@ def test_a_lost_run_is_unknown_holds_the_lock_and_is_decided_by_a_person(start: 
     import os
     import signal
 
-    delivery = start("echo $PPID; sleep 60")
+    delivery = start("echo began; sleep 60")
     row = under_way(delivery)
-    while not (text := "".join(queries.log_text(row)).strip()):
+    while not "".join(queries.log_text(row)).strip():
         run_jobs("deployments.follow")
-    os.kill(int(text), signal.SIGKILL)
+    os.kill(supervisor_of(run_of(row, row.attempt_rows.last(), with_secrets=False)), signal.SIGKILL)
     run_until_idle()
     row.refresh_from_db()
     assert row.status == "unknown"

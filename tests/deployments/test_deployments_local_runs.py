@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -18,6 +17,7 @@ from apps.deployments.dispatchers import PlannedStep, Progress, Run, RunState, S
 from apps.deployments.dispatchers.local import SUPERVISOR, LocalDispatcher, run_dir
 from apps.deployments.dispatchers.shutting_in import can_shut_in
 from tests.support.git import bare_remote
+from tests.support.steps import of_run, supervisor_of
 
 DISPATCHER = LocalDispatcher()
 
@@ -60,26 +60,6 @@ def wait_for(path: Path, seconds: float = 10) -> str:
             return path.read_text().strip()
         time.sleep(0.02)
     raise AssertionError(f"{path} did not appear")
-
-
-def of_run(run: Run) -> dict[int, str]:
-    """Process → command line of everything that has the home of the run, as this machine numbers it."""
-    home, found = f"HOME={run_dir(run)}/home".encode(), {}
-    for place in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if place.name.isdigit() and home in (place / "environ").read_bytes().split(b"\0"):
-                found[int(place.name)] = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-    return found
-
-
-def supervisor_of(run: Run) -> int:
-    """Its process: the one whose command names the folder of the run."""
-    for place in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            words = (place / "cmdline").read_bytes().split(b"\0") if place.name.isdigit() else []
-            if bytes(SUPERVISOR) in words and bytes(run_dir(run)) in words:
-                return int(place.name)
-    raise AssertionError("no supervisor")
 
 
 def is_alive(pid: int) -> bool:

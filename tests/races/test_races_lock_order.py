@@ -1,4 +1,4 @@
-"""One order of locks (ADR 25) on PostgreSQL: acts that meet in the middle wait for each other in turn, and none is ended by a deadlock."""
+"""One order of locks (ADR 26) on PostgreSQL: acts that meet in the middle wait for each other in turn, and none is ended by a deadlock."""
 
 from __future__ import annotations
 

@@ -46,6 +46,7 @@ def world(place: Path, more: Iterable[str | Path] = ()) -> dict[str, Any]:
     named = [(str(one), str(one), "read") for one in (*settings.PORTAL_STEP_FOLDERS, *more) if Path(one).exists()]
     writable = (*settings.PORTAL_STEP_WRITABLE, settings.PORTAL_DEMO_DIR / "clusters")
     named += [(str(one), str(one), "written") for one in writable if Path(one).is_dir()]
+    named.sort(key=lambda one: len(Path(one[0]).parts))  # a folder covers what was put into it before
     data = Path(settings.PORTAL_DATA_DIR)
     within = [one for one in named if Path(one[0]).is_relative_to(data)]  # somebody has named just this
     mounts = [

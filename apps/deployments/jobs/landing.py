@@ -214,7 +214,7 @@ def _land(intent: MergeIntent, fence: int, commit: str, *, tip: str) -> None:
         request_work(VERIFY, intent.pk)
         change.refresh_from_db()
         is_adoption = change.kind == ChangeRequest.Kind.ADOPTION
-        # Everything that others may hold is written before the first entry, which locks the log (ADR 25).
+        # Everything that others may hold is written before the first entry, which locks the log (ADR 26).
         settle_outside(change)
         if not is_adoption:
             _note_push(intent, commit)

@@ -47,7 +47,7 @@ def _judge(pk: int) -> None:
     if found is None:
         return
     # It would start: judged again where nobody can take anything away until that is written.
-    # Locks in the order of everybody else (ADR 25): change, deployment, environment, log.
+    # Locks in the order of everybody else (ADR 26): change, deployment, environment, log.
     lock_pair(found[0].change)
     Deployment.objects.select_for_update(no_key=True).filter(pk=pk).first()
     if not plans.has_pipeline(found[0].plan):  # it ends here, and may be live then

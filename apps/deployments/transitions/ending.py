@@ -44,7 +44,7 @@ def end_deployment(
     """
     changes.lock_pair(deployment.change)
     if event == Event.SUCCEED and becomes_live:
-        _take_as_live(deployment)  # a row, so before the entry that the move records (ADR 25)
+        _take_as_live(deployment)  # a row, so before the entry that the move records (ADR 26)
     running, waiting = REST_OF_STEPS[event]
     attempt = Attempt.objects.filter(deployment=deployment, number=deployment.attempts).first()
     if attempt is not None:

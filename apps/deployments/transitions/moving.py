@@ -44,7 +44,7 @@ def move(
     """Take ``event`` if the row still is as ``deployment`` says; writes ``changes`` with it.
 
     :class:`Conflict` ``lost_race`` when it moved meanwhile, :class:`LeaseLost` when ``fence`` is
-    no longer valid. Must be called inside a transaction that holds the change (ADR 25).
+    no longer valid. Must be called inside a transaction that holds the change (ADR 26).
     """
     status = next_status(deployment.status, event)
     rows = Deployment.objects.filter(pk=deployment.pk, status=deployment.status)
