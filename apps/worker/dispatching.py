@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Any
 
 import structlog
@@ -72,8 +73,9 @@ class SweepingDispatcher(Engine):
         with self._changed:
             self._sent.pop(unit, None)
             self._sent[unit] = moment
-            for old in [one for one, when in self._sent.items() if moment - when >= SENT_AGAIN_AFTER]:
-                del self._sent[old]
+            old = takewhile(lambda sent: moment - sent[1] >= SENT_AGAIN_AFTER, self._sent.items())
+            for gone in [one for one, _ in old]:
+                del self._sent[gone]
 
     def _may_try(self, unit: Unit, moment: float) -> bool:
         """Not what waits in a queue already: with each sweep another copy of it would come to stand there."""

@@ -1,8 +1,9 @@
 """Claiming a merge in the target repository before it is pushed, and a run before it begins (RELIABILITY §3.5, S1).
 
 ``refs/portal/dispatched/<name>`` is created there, or it exists: of any number of portals, also of copies restored from a backup,
-one holds it. A merge is named by its key, which its commit carries; a run by the public name of its key. The ref names a blob with a number that this database drew when it first tried, so a worker that finds its own claim
-after a crash goes on, and a copy that drew another one stops.
+one holds it. A merge is named by its key, which its commit carries; a run by the public name of its key. The ref names a blob
+with a number that this database drew when it first tried, so a worker that finds its own claim after a crash goes on, and a
+copy that drew another one stops.
 """
 
 from __future__ import annotations

@@ -27,9 +27,8 @@ def drift_due(limit: int) -> list[int]:
 
 def check_drift(pk: int) -> None:
     """One look at all targets of one environment. Two workers at once look once; killed, it is looked at again."""
-    began = (
-        now()
-    )  # before it is known that nothing holds the environment: what takes it from here on is seen at the end
+    # Before it is known that nothing holds the environment: what takes it from here on is seen at the end.
+    began = now()
     if not DriftWatch.objects.due(began).filter(pk=pk).exists():
         return
     fence = DriftWatch.objects.claim(pk, seconds=_seconds())
