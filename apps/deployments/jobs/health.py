@@ -27,12 +27,10 @@ UNSEEN = timedelta(seconds=30)
 """How late a look may be, beside three times its interval, before what was good counts from the start again."""
 
 NOT_BY_RULE = {
-    # else one would bring back what the other took away, without end
-    str(Deployment.Kind.ROLLBACK): "A roll-back is not rolled back by rule: somebody decides what to do.",
-    # the state before it is this very change: undoing that would take away what had been good
-    str(
-        Deployment.Kind.REDEPLOY
-    ): "It was live here before, so nothing is rolled back by rule: somebody decides what to do.",
+    # One would bring back what the other took away, without end.
+    Deployment.Kind.ROLLBACK.value: "A roll-back is not rolled back by rule: somebody decides what to do.",
+    # The state before it is this very change: undoing that would take away what had been good.
+    Deployment.Kind.REDEPLOY.value: "It was live before, so nothing is rolled back by rule: somebody decides what to do.",
 }
 
 
