@@ -92,7 +92,7 @@ class Listener(threading.Thread):
         while not self._stopping.is_set():
             try:
                 self._listen()
-            except redis.RedisError as error:
+            except (redis.RedisError, OSError, ValueError) as error:  # also a notice of somebody else, which is no name
                 subscribed.clear()
                 log.warning("live_relay_lost", error=type(error).__name__)
                 self._stopping.wait(RETRY_SECONDS)

@@ -209,9 +209,7 @@ def test_what_does_not_become_healthy_in_time_has_failed_and_is_not_live(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("kind", "said"), [("rollback", "A roll-back is not"), ("redeploy", "It was live before")]
-)
+@pytest.mark.parametrize(("kind", "said"), [("rollback", "A roll-back is not"), ("redeploy", "It was live before")])
 def test_only_what_is_new_is_rolled_back_by_rule(tmp_path: Path, site: Site, later: Any, kind: str, said: str) -> None:
     site.answers["/healthz"] = (500, "")
     row = watched(start(tmp_path, site, "roll-back"))

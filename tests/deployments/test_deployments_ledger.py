@@ -77,7 +77,7 @@ def test_a_redeployment_after_it_counts_from_what_was_live(rows: list[Deployment
 
 def test_old_rows_are_told_apart_by_what_they_said(rows: list[Deployment]) -> None:
     Deployment.objects.update(became_live=False)
-    import_module("apps.deployments.migrations.0026_became_live").mark_what_was_live(apps, None)
+    import_module("apps.deployments.migrations.0028_what_was_live").mark_what_was_live(apps, None)
     for row in rows:
         row.refresh_from_db()
     assert [row.became_live for row in rows] == [True, True, False]

@@ -9,7 +9,10 @@ import pytest
 
 from apps.core.clock import now
 from apps.deployments import services
-from apps.deployments.models import Deployment
+from apps.deployments.jobs.runs import run_of
+from apps.deployments.jobs.sending import why_held
+from apps.deployments.models import Attempt, Deployment
+from apps.deployments.queries import waits_of
 from tests.support.delivery import Delivery, pipeline, run_jobs, run_until_idle
 
 pytestmark = pytest.mark.django_db
@@ -99,3 +102,23 @@ def test_what_never_began_there_holds_nothing(tmp_path: Path) -> None:
     other = another(delivery)
     Deployment.objects.filter(pk=other.pk).update(attempts=0, manual_start=True)
     assert judged(row) == ["dispatching"]
+
+
+def test_a_repetition_that_is_called_off_disturbs_nothing(tmp_path: Path) -> None:
+    delivery, row = soaking(tmp_path)
+    older = another(delivery, status="failed", started_at=now() - timedelta(minutes=70), **ago(65))
+    services.retry(delivery.people.carol, deployment=older)
+    Deployment.objects.filter(pk=older.pk).update(manual_start=True)
+    older.refresh_from_db()
+    services.cancel(delivery.people.carol, deployment=older)
+    assert judged(row) == ["dispatching"]
+
+
+def test_what_has_started_is_not_stopped_by_what_comes_to_the_environment_before(tmp_path: Path) -> None:
+    delivery, row = soaking(tmp_path)
+    assert judged(row) == ["dispatching"]
+    another(delivery, status="running")
+    attempt = Attempt.objects.get(deployment=row)
+    attempt.started_at = now() - timedelta(minutes=1)
+    assert [wait.code for wait in waits_of(row)] == ["soak"]
+    assert why_held(row, attempt, run_of(row, attempt, with_secrets=False)) == ""

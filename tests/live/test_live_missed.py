@@ -131,6 +131,25 @@ def test_after_a_lost_subscription_everything_that_is_watched_is_read_again(monk
 
 
 @pytest.mark.redis
+def test_a_notice_of_somebody_else_that_is_no_name_ends_no_listener(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = redis_or_skip()
+    rung, heard = threading.Semaphore(0), threading.Event()
+    monkeypatch.setattr(relay.hub, "ring_all", rung.release)
+    monkeypatch.setattr(relay.hub, "ring", lambda topic: topic == "change.1" and heard.set())
+    listener = relay.Listener()
+    listener.start()
+    try:
+        assert rung.acquire(timeout=10), "the subscription began"
+        client.publish(relay.CHANNEL, b"\xff\xfe")
+        assert rung.acquire(timeout=10), "another one began"
+        client.publish(relay.CHANNEL, "change.1")
+        assert heard.wait(10)
+    finally:
+        listener.stop()
+        listener.join(10)
+
+
+@pytest.mark.redis
 def test_who_could_not_send_a_notice_says_so_as_soon_as_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
     client = redis_or_skip()
     monkeypatch.setattr(relay, "RETRY_SECONDS", 0.2)

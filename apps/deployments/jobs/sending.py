@@ -36,8 +36,8 @@ from apps.deployments.transitions import LeaseLost, say
 
 log = structlog.get_logger(__name__)
 PUT_OFF = timedelta(seconds=10)
-TURNS = frozenset({"lock", "superseded"})
-"""Waits for a turn that this deployment, which holds the environment, has taken."""
+TURNS = frozenset({"lock", "superseded", "soak"})
+"""Waits for a turn that this deployment, which holds the environment, has taken; what came to the one before it since is not its affair."""
 STUCK_AFTER = timedelta(minutes=15)
 
 

@@ -25,6 +25,7 @@ def soak_text(earlier: Environment, since: datetime, seconds: int) -> str:
     if at_work:
         return at_work
     later = Deployment.objects.filter(environment=earlier, ended_at__gt=since).exclude(NEVER_RAN).order_by("-ended_at")
+    later = later.exclude(started_at__lte=since)  # it ran before, and only what was to be a repetition ended later
     newest = later.first()
     if newest is not None and newest.status != Status.SUCCEEDED:
         return f"The newest deployment to {earlier.name} did not succeed; it must stand there before it goes on."

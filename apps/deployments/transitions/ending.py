@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.audit.actors import SYSTEM, Actor
 from apps.changes import transitions as changes
@@ -71,7 +71,10 @@ def end_deployment(
 
 
 def _take_as_live(deployment: Deployment) -> None:
-    Deployment.objects.filter(pk=deployment.pk).update(became_live=True)
+    """What it replaces was live, too: a worker of an older version does not say that of what it ended."""
+    replaced = Environment.objects.filter(pk=deployment.environment_id).values("live_deployment")
+    rows = Deployment.objects.filter(Q(pk=deployment.pk) | Q(pk__in=replaced), became_live=False)
+    rows.update(became_live=True)
     deployment.became_live = True
     Environment.objects.filter(pk=deployment.environment_id).update(
         live_commit=deployment.commit, live_deployment=deployment, live_since=now()

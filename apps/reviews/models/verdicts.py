@@ -56,7 +56,7 @@ class VerdictSnapshot(models.Model):
     met = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
     summary = models.CharField(max_length=500, blank=True)
-    computed_at = models.DateTimeField(null=True, blank=True)
+    computed_at = models.DateTimeField(null=True, blank=True, db_index=True)
     environments = models.JSONField(default=list, blank=True)  # names of those that it reaches, in promotion order
     risk = models.CharField(max_length=10, blank=True)  # of the rendered effect: high, medium, or nothing to be said
     nobody_since = models.DateTimeField(null=True, blank=True)  # since when it is nobody's turn
