@@ -53,6 +53,15 @@ def words(name: str, default: str = "", separator: str = ",") -> list[str]:
     return [word.strip() for word in text(name, default).split(separator) if word.strip()]
 
 
+def folders(name: str) -> list[str]:
+    """Absolute paths, separated by colons."""
+    found = words(name, separator=":")
+    for one in found:
+        if not Path(one).is_absolute():
+            raise BadEnvironment(f"{name} must be absolute paths, not {one!r}.")
+    return found
+
+
 def folder(name: str, default: str) -> Path:
     """A directory that exists, or is made here, and into which we may write."""
     place = Path(text(name, default)).resolve()

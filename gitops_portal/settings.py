@@ -223,8 +223,20 @@ PORTAL_STEP_MEMORY_MB = env.number("PORTAL_STEP_MEMORY_MB", 4096)
 PORTAL_STEP_PROCESSES = env.number("PORTAL_STEP_PROCESSES", 1000)
 # Folders of the machine that steps see beside the system's programs, and those that they may write; steps that cannot be
 # shut in run only where this is allowed.
-PORTAL_STEP_FOLDERS = env.words("PORTAL_STEP_FOLDERS", separator=":")
-PORTAL_STEP_WRITABLE = env.words("PORTAL_STEP_WRITABLE", separator=":")
+PORTAL_STEP_FOLDERS = env.folders("PORTAL_STEP_FOLDERS")
+PORTAL_STEP_WRITABLE = env.folders("PORTAL_STEP_WRITABLE")
+if PORTAL_DATA_DIR in {Path(one).resolve() for one in (*PORTAL_STEP_FOLDERS, *PORTAL_STEP_WRITABLE)}:
+    raise env.BadEnvironment(
+        "PORTAL_STEP_FOLDERS and PORTAL_STEP_WRITABLE must not name PORTAL_DATA_DIR, which steps never see."
+    )
+if any(
+    Path(one).resolve().is_relative_to(Path(other).resolve())
+    for one in PORTAL_STEP_FOLDERS
+    for other in PORTAL_STEP_WRITABLE
+):
+    raise env.BadEnvironment(
+        "What PORTAL_STEP_FOLDERS names must not be in PORTAL_STEP_WRITABLE: steps would write it."
+    )
 PORTAL_STEPS_UNFENCED = env.flag("PORTAL_STEPS_UNFENCED")
 # How long a process that stops stays for steps beside it: in a container they end with it.
 PORTAL_STEPS_WAIT_SECONDS = env.number("PORTAL_STEPS_WAIT_SECONDS", 0)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,9 @@ import pytest
 from apps.deployments.dispatchers import PlannedStep, Refused, Run, RunState
 from apps.deployments.dispatchers import local as local_module
 from apps.deployments.dispatchers.local import LocalDispatcher, run_dir
-from apps.deployments.dispatchers.shutting_in import can_shut_in
+from apps.deployments.dispatchers.shutting_in import can_shut_in, world
+from apps.deployments.dispatchers.step_files import digest_of_step, read_of_step
+from apps.deployments.dispatchers.supervisor import fenced, plan_file
 from tests.deployments.test_deployments_local_runs import DISPATCHER, finished, log_of
 from tests.support.git import bare_remote
 
@@ -118,14 +122,16 @@ def test_a_step_has_programs_names_certificates_and_streams(make_run: Make) -> N
     assert log.endswith("hello\nerr\nTrue\n")
 
 
+@pytest.mark.parametrize("slash", ["", "/"])
 def test_folders_that_an_administrator_names_are_seen_and_written(
-    make_run: Make, settings: Any, tmp_path: Path
+    make_run: Make, settings: Any, tmp_path: Path, slash: str
 ) -> None:
     tools, cache = tmp_path / "tools", tmp_path / "cache"
     for place in (tools, cache):
         place.mkdir()
     (tools / "tool").write_text("a tool\n")
-    settings.PORTAL_STEP_FOLDERS, settings.PORTAL_STEP_WRITABLE = [str(tools)], [str(cache)]
+    settings.PORTAL_STEP_WRITABLE = [str(cache)]
+    settings.PORTAL_STEP_FOLDERS = [f"{tools}{slash}"]
     run = make_run(f"cat {tools}/tool; echo kept > {cache}/kept; (echo x > {tools}/x) 2>/dev/null || echo read only")
     assert said(run) == "a tool\nread only\n"
     assert (cache / "kept").read_text() == "kept\n"
@@ -161,3 +167,80 @@ def test_where_nothing_can_be_shut_in_no_step_runs_unless_an_administrator_allow
     LocalDispatcher().dispatch(run)
     finished(run)
     assert (run_dir(run) / "home" / "ran").exists()
+
+
+def test_an_interrupt_reaches_the_step_however_early_it_comes(make_run: Make) -> None:
+    """Terraform takes a second one for an order to give up; one that is lost would let it go on."""
+    run = make_run("true")
+    tree = run_dir(run) / "tree"
+    command = "trap 'exit 7' INT; for n in 1 2 3 4 5 6; do sleep .1; done; echo ended"
+    for late in (0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2):
+        plan = {
+            **world(run_dir(run)),
+            "command": ["/bin/sh", "-c", command],
+            "directory": str(tree),
+            "environment": {"PATH": os.defpath},
+        }
+        with plan_file(plan) as file:
+            line = fenced(file.fileno())
+            process = subprocess.Popen(
+                line, pass_fds=(file.fileno(),), env={}, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+            time.sleep(late)
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=20)
+        assert b"ended" not in said, (late, said)
+        assert process.returncode != 0, (late, said)
+
+
+def test_a_signal_to_the_group_of_a_step_ends_no_more_than_that(make_run: Make) -> None:
+    assert said(
+        make_run('trap "" USR1; kill -USR1 0; sleep .2; echo alive; yes | head -1; grep SigIgn /proc/self/status')
+    ) == ("alive\ny\nSigIgn:\t0000000000000200\n")
+
+
+def test_a_step_cannot_touch_the_devices_of_the_machine_nor_make_itself_a_world_of_its_own(make_run: Make) -> None:
+    before = Path("/dev/null").stat().st_mode
+    log = said(
+        make_run(
+            "python3 -c 'import os; os.fchmod(0, 0o600)' 2>&1 | tail -1; unshare -Ur true 2>/dev/null || echo none"
+        )
+    )
+    assert "Read-only" in log or "not permitted" in log
+    assert log.endswith("none\n")
+    assert Path("/dev/null").stat().st_mode == before
+
+
+def test_a_link_in_a_folder_that_steps_write_leads_no_mount_elsewhere(
+    make_run: Make, settings: Any, tmp_path: Path
+) -> None:
+    shared, elsewhere = tmp_path / "shared", tmp_path / "elsewhere"
+    settings.PORTAL_STEP_WRITABLE = [str(tmp_path)]
+    for place in (shared, elsewhere):
+        place.mkdir()
+    run = make_run(
+        f"cd {tmp_path} && mv portal-data moved && ln -s {tmp_path}/moved portal-data; echo did", "cat moved/secret.key"
+    )
+    (settings.PORTAL_DATA_DIR / "secret.key").write_text("the-key")
+    DISPATCHER.dispatch(run)
+    finished(run)
+    assert "the-key" not in log_of(run, 0) + log_of(run, 1)
+
+
+@pytest.mark.parametrize("what", ["pipe", "link", "device", "large", "none"])
+def test_files_that_a_step_wrote_are_read_with_care(tmp_path: Path, what: str) -> None:
+    place = tmp_path / "plan.json"
+    if what == "pipe":
+        os.mkfifo(place)
+    elif what == "large":
+        with place.open("wb") as file:
+            file.truncate(1 << 40)
+    elif what != "none":
+        place.symlink_to("/dev/zero" if what == "device" else __file__)
+    if what == "large":
+        assert len(read_of_step(place, 1000)) == 1001
+    else:
+        with pytest.raises(OSError):
+            read_of_step(place, 1000)
+    with pytest.raises(OSError):
+        digest_of_step(place)

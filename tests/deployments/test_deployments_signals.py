@@ -117,12 +117,14 @@ def test_an_interrupt_that_comes_while_terraform_is_being_started_reaches_it_onc
 ) -> None:
     place = tmp_path / "run" / "plan"
     (tmp_path / "run" / "tree" / "infra").mkdir(parents=True)
+    told = place.with_name("told")
     place.mkdir()
+    told.mkdir()
     program, own = tmp_path / "terraform", tmp_path / "own"
     program.write_text(f"#!/bin/sh\nexec {sys.executable} {tmp_path}/count.py {own} 0.3\n")
     (tmp_path / "count.py").write_text(COUNTING)
     program.chmod(0o755)
-    (place / "spec.json").write_text(f'{{"program": "{program}", "path": "infra", "variables": []}}')
+    (told / "spec.json").write_text(f'{{"program": "{program}", "path": "infra", "variables": []}}')
     begin, before = subprocess.Popen, signal.getsignal(signal.SIGINT)
 
     def interrupted(*arguments: Any, **options: Any) -> Any:

@@ -28,8 +28,8 @@ def test_a_state_that_was_left_behind_is_one_of_this_run(
     tmp_path: Path, folder: str, written: int, exit_code: int, is_unknown: bool
 ) -> None:
     """``written``: seconds after the step began; what the commit has is older."""
-    (tmp_path / "plan").mkdir()
-    (tmp_path / "plan" / "spec.json").write_text(json.dumps({"path": "infra"}))
+    (tmp_path / "told").mkdir()
+    (tmp_path / "told" / "spec.json").write_text(json.dumps({"path": "infra"}))
     left = tmp_path / "tree" / folder / "errored.tfstate"
     left.parent.mkdir(parents=True)
     left.write_text("{}")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from apps.deployments.dispatchers import Judged, ToPlan
-from apps.deployments.dispatchers.terraform import ROOT, _compare, _write_plan_folder
+from apps.deployments.dispatchers.terraform import ROOT, _compare, _write_told
 from apps.deployments.dispatchers.terraform_step import Step, cleaner, main, told_by
 
 CANARY, KEY = "canary-of-a-state-4711", "AKIAIOSFODNN7EXAMPLE"
@@ -30,7 +30,8 @@ def run_dir(tmp_path: Path) -> Path:
     to_plan = ToPlan(
         "net", {"path": "infra"}, lambda _: Judged(), hide=(f"first line\n{CANARY}",), programs={"terraform": program}
     )
-    _write_plan_folder(place, to_plan)
+    (tmp_path / "run" / "told").mkdir()
+    _write_told(tmp_path / "run" / "told", to_plan)
     (place / "saved").write_bytes(b"the plan")
     return tmp_path / "run"
 
@@ -42,8 +43,8 @@ def say(run_dir: Path, *events: dict[str, Any], code: int = 0) -> None:
 
 def verdict(run_dir: Path, judged: Judged) -> dict[str, Any]:
     (run_dir / "plan" / "plan.json").write_text("{}")
-    _compare(run_dir / "plan", ToPlan("net", {"path": "infra"}, lambda _: judged))
-    found: dict[str, Any] = json.loads((run_dir / "plan" / "verdict.json").read_text())
+    _compare(run_dir, ToPlan("net", {"path": "infra"}, lambda _: judged))
+    found: dict[str, Any] = json.loads((run_dir / "told" / "verdict.json").read_text())
     return found
 
 
@@ -101,12 +102,12 @@ def test_the_plan_in_clear_goes_once_it_was_compared_and_nobody_else_reads_the_r
     verdict(run_dir, Judged())
     assert not (run_dir / "plan" / "plan.json").exists()
     for name in ("spec.json", "hide.json", "verdict.json", "terraform.rc"):
-        assert stat.S_IMODE((run_dir / "plan" / name).stat().st_mode) == 0o600
+        assert stat.S_IMODE((run_dir / "told" / name).stat().st_mode) == 0o600
 
 
 def test_a_plan_that_is_gone_is_not_approved(run_dir: Path) -> None:
-    _compare(run_dir / "plan", ToPlan("net", {"path": "infra"}, lambda _: Judged()))
-    assert json.loads((run_dir / "plan" / "verdict.json").read_text())["ok"] is False
+    _compare(run_dir, ToPlan("net", {"path": "infra"}, lambda _: Judged()))
+    assert json.loads((run_dir / "told" / "verdict.json").read_text())["ok"] is False
 
 
 def test_a_failure_without_words_says_so(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,7 +118,7 @@ def test_a_failure_without_words_says_so(run_dir: Path, capsys: pytest.CaptureFi
 
 def test_one_interrupt_goes_on_and_the_second_does_not(run_dir: Path) -> None:
     """A second one would end Terraform before its state is written."""
-    step = Step(run_dir / "plan", cleaner(str(ROOT), run_dir / "plan"))
+    step = Step(run_dir / "plan", cleaner(str(ROOT), run_dir / "told"))
     sent: list[int] = []
     step.child = type("Child", (), {"send_signal": lambda _self, number: sent.append(number)})()
     step._pass_on(2, None)

@@ -16,16 +16,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType, ModuleType
 
 FAILED = 125
 """The exit status when the step could not be shut in; why is in its output, and it never ran."""
+BEGUN = "begun\n"
 _SHARED_MEMORY = 256 << 20
 _HIDDEN_BYTES = 1 << 20
 _STREAMS = {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}
@@ -40,12 +43,7 @@ def main(root: str, plan_file: int) -> int:
         plan = json.load(file)
     reader, writer = os.pipe()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is for the step, whose end we wait for
-    first = 0
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        _interrupt_step(first)
-
-    signal.signal(signal.SIGINT, interrupt)
+    _interrupts(signal.SIG_BLOCK)  # one that comes now waits until there is a step
     try:
         _new_processes(kernel)
     except OSError as problem:
@@ -55,9 +53,14 @@ def main(root: str, plan_file: int) -> int:
         os.close(reader)
         _first(kernel, plan, writer)
     os.close(writer)
+    with os.fdopen(reader) as lines:
+        told = lines.readline()
+        if told == BEGUN:
+            signal.signal(signal.SIGINT, _passing_on(first))
+            _interrupts(signal.SIG_UNBLOCK)
+            told = lines.readline()
     os.waitpid(first, 0)
-    with os.fdopen(reader) as told:
-        return _end_as(kernel, told.read())
+    return _end_as(kernel, told)
 
 
 def _say(problem: OSError) -> int:
@@ -65,15 +68,23 @@ def _say(problem: OSError) -> int:
     return FAILED
 
 
-def _interrupt_step(first: int) -> None:
-    """To the step alone, which is the oldest child of the first process."""
-    with contextlib.suppress(OSError, ValueError), open(f"/proc/{first}/task/{first}/children") as file:  # noqa: PTH123
-        os.kill(int(file.read().split()[0]), signal.SIGINT)
+def _interrupts(how: int) -> None:
+    signal.pthread_sigmask(how, [signal.SIGINT])
+
+
+def _passing_on(process: int) -> Callable[[int, FrameType | None], None]:
+    """What hands an interrupt on: the keeper to the first process, and that one to the step alone."""
+
+    def pass_on(_number: int, _frame: FrameType | None) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGINT)
+
+    return pass_on
 
 
 def _end_as(kernel: ModuleType, told: str) -> int:
     """``exit N``, ``signal N`` or why it never ran; nothing: the first process was killed, and everything with it."""
-    what, _, rest = told.partition(" ")
+    what, _, rest = told.strip().partition(" ")
     if what == "exit":
         return int(rest)
     if what == "failed":
@@ -87,13 +98,15 @@ def _end_as(kernel: ModuleType, told: str) -> int:
 
 
 def _new_processes(kernel: ModuleType) -> None:
-    """A process namespace for the next child; an ordinary user needs one of users too, in which it stays who it is."""
-    if os.geteuid() == 0:
-        with contextlib.suppress(PermissionError):
-            kernel.unshare(kernel.NEWPID)
-            return
+    """A namespace of processes for the next child, and one of users, in which it stays who it is; root can do without that."""
     user, group = os.geteuid(), os.getegid()
-    kernel.unshare(kernel.NEWUSER | kernel.NEWPID)
+    try:
+        kernel.unshare(kernel.NEWUSER | kernel.NEWPID)
+    except OSError:
+        if user != 0:
+            raise
+        kernel.unshare(kernel.NEWPID)
+        return
     for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
         with open(f"/proc/self/{name}", "w", encoding="ascii") as file:  # noqa: PTH123
             file.write(text)
@@ -102,25 +115,41 @@ def _new_processes(kernel: ModuleType) -> None:
 def _first(kernel: ModuleType, plan: dict[str, Any], writer: int) -> None:
     """Process 1: makes the world, starts the step in it, collects what ends, and tells how the step did. Never returns."""
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        _require_keeper(writer)
         _build(kernel, plan)
         kernel.bound_capabilities()
         kernel.drop_capabilities()
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
         kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+        os.dup2(os.open("/dev/null", os.O_RDWR), 0)  # the one we were given is of the machine's own file system
         step = os.fork()
         if step == 0:
             _become_step(kernel, plan)
-        os.write(writer, _wait_for(step).encode())
+        signal.signal(signal.SIGINT, _passing_on(step))
+        _interrupts(signal.SIG_UNBLOCK)
+        os.write(writer, BEGUN.encode())
+        os.write(writer, f"{_wait_for(step)}\n".encode())
     except BaseException as problem:  # noqa: BLE001 - whatever it was, this copy of the keeper must not go on
-        os.write(writer, f"failed {type(problem).__name__}: {problem}".encode("utf-8", "replace"))
+        words = " ".join(f"failed {type(problem).__name__}: {problem}".split())
+        os.write(writer, f"{words}\n".encode("utf-8", "replace"))
     os._exit(0)
 
 
+def _require_keeper(writer: int) -> None:
+    """It may have died before its death was a signal for us; only it reads what is told."""
+    asked = select.poll()
+    asked.register(writer, 0)
+    if any(seen & select.POLLERR for _, seen in asked.poll(0)):
+        os._exit(0)
+
+
 def _become_step(kernel: ModuleType, plan: dict[str, Any]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    """In a session of its own, for a signal to its group is not to reach the keeper; what Python ignores is not ignored in it."""
+    os.setsid()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
+    _interrupts(signal.SIG_UNBLOCK)
     kernel.limit({"core": 0})
     os.chdir(plan["directory"])
     os.execve(plan["command"][0], plan["command"], plan["environment"])  # noqa: S606 - the pipeline's own line is the purpose
@@ -148,6 +177,8 @@ def _build(kernel: ModuleType, plan: dict[str, Any]) -> None:
         else:
             (kernel.bind_writable if how == "written" else kernel.bind)(source, root + place)
     kernel.enter_root(root)
+    with contextlib.suppress(OSError):  # another namespace of users would have rights of its own again
+        Path("/proc/sys/user/max_user_namespaces").write_text("0", encoding="ascii")
     kernel.guard_proc()
 
 

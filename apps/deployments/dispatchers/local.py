@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def runner_id() -> str:
     """Which data directory this worker works in: only workers that share it can see each other's runs."""
     place = _runs() / "runner.id"
     if not place.exists():
-        place.parent.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = place.with_name(f"runner.{uuid.uuid4().hex}")
         draft.write_text(uuid.uuid4().hex, encoding="ascii")
         try:
@@ -127,6 +128,8 @@ class LocalDispatcher:
     def _fence(self, run: Run, place: Path) -> dict[str, Any] | None:
         """In what its steps are shut in; ``None``: an administrator lets them run in the open where that cannot be done."""
         if can_shut_in():
+            with suppress(FileNotFoundError):  # the supervisor says that the run is gone
+                (place / "root").mkdir(exist_ok=True)
             return world(place, self.reads(run))
         if settings.PORTAL_STEPS_UNFENCED:
             return None
@@ -191,7 +194,8 @@ class LocalDispatcher:
         place = run_dir(run)
         if not place.is_dir():
             return
-        create_once(place / "started")
+        if not create_once(place / "started") and _is_held(place / "lock"):
+            return  # somebody else's start came first, and its steps run
         for entry in place.iterdir():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry, onerror=_make_writable)

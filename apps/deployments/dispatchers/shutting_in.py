@@ -18,11 +18,13 @@ from apps.deployments.dispatchers.supervisor import fenced, plan_file
 
 SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
 ETC = (
-    "alternatives", "ca-certificates", "group", "gitconfig", "hostname", "hosts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
-    "localtime", "mime.types", "nsswitch.conf", "passwd", "pki", "protocols", "resolv.conf", "services",
-    "ssh/ssh_config", "ssh/ssh_known_hosts", "ssl", "terminfo", "timezone",
+    "alternatives", "ca-certificates", "group", "hostname", "hosts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime",
+    "mime.types", "nsswitch.conf", "passwd", "pki/ca-trust", "pki/tls/certs", "pki/tls/cert.pem", "pki/tls/openssl.cnf",
+    "protocols", "resolv.conf", "services", "ssh/ssh_config", "ssh/ssh_known_hosts", "ssl/certs", "ssl/openssl.cnf", "terminfo",
+    "timezone",
 )  # fmt: skip
-"""What programs read to find other machines, libraries and certificates, and to know who they are. No configuration of services."""
+"""What programs read to find other machines, libraries and certificates, and to know who they are. No configuration of services, no
+private keys, and no ``gitconfig``, which may have tokens."""
 OWN = ("tree", "home", "tmp", "plan")
 """Folders of a run that its steps write."""
 _TRIAL_SECONDS = 20
@@ -43,21 +45,30 @@ def world(place: Path, more: Iterable[str | Path] = ()) -> dict[str, Any]:
             seen[f"/{name}"] = str(here)
     etc = (Path("/etc", name) for name in ETC)
     seen |= {str(one): str(one.resolve()) for one in etc if one.exists()}
-    readable = map(str, (*settings.PORTAL_STEP_FOLDERS, *more))
-    writable = map(str, (*settings.PORTAL_STEP_WRITABLE, settings.PORTAL_DEMO_DIR / "clusters"))
-    named = [(one, one, "read") for one in readable if Path(one).exists()]
+    writable = [
+        os.path.normpath(one) for one in (*settings.PORTAL_STEP_WRITABLE, settings.PORTAL_DEMO_DIR / "clusters")
+    ]
+    readable = [os.path.normpath(one) for one in (*settings.PORTAL_STEP_FOLDERS, *more)]
+    named = [(one, one, "read") for one in readable if Path(one).exists() and not _is_below(one, (*seen, *writable))]
     named += [(one, one, "written") for one in writable if Path(one).is_dir()]
     named.sort(key=lambda one: len(Path(one[0]).parts))  # a folder covers what was put into it before
     data = Path(settings.PORTAL_DATA_DIR)
     within = [one for one in named if Path(one[0]).is_relative_to(data)]  # somebody has named just this
+    told = place / "told"
     mounts = [
         ("/tmp", str(place / "tmp"), "written"),  # noqa: S108 - in the step's own file system
         *(one for one in named if one not in within),
         (str(data), "", "hidden"),
         *within,
         *((str(one), str(one), "written") for name in OWN if (one := place / name).is_dir()),
+        *([(str(told), str(told), "read")] if told.is_dir() else []),
     ]
-    return {"root": str(place / "root"), "seen": seen, "links": links, "mounts": mounts}
+    return {"root": str((place / "root").resolve()), "seen": seen, "links": links, "mounts": mounts}
+
+
+def _is_below(one: str, folders: Iterable[str]) -> bool:
+    """Whether it is seen already with one of these."""
+    return any(Path(one).is_relative_to(folder) for folder in folders)
 
 
 def can_shut_in() -> bool:

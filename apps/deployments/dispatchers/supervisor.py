@@ -21,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import functools
 import json
 import os
 import select
@@ -169,7 +170,7 @@ class StepRun:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=_die_with_supervisor,  # noqa: PLW1509  # one thread, no lock that a fork could break
+                preexec_fn=functools.partial(_die_with_supervisor, os.getpid()),  # noqa: PLW1509  # one thread, no lock that a fork could break
                 **seen,
             )
 
@@ -211,7 +212,8 @@ class StepRun:
         found = _descendants(os.getpid())
         if len(found) > self.process_limit:
             return "process_limit"
-        return "memory_limit" if sum(map(_resident, found)) > self.memory_limit else ""
+        too_much = sum(map(_resident, found)) > self.memory_limit and sum(map(_share, found)) > self.memory_limit
+        return "memory_limit" if too_much else ""
 
     def _read(self, seconds: float) -> None:
         """Take one piece of output; what exceeds the limit is counted and thrown away."""
@@ -312,9 +314,18 @@ def _resident(process: int) -> int:
     return 0
 
 
-def _die_with_supervisor() -> None:
+def _share(process: int) -> int:
+    """The same with a share of what several hold together, which takes long to count."""
+    with contextlib.suppress(OSError), open(f"/proc/{process}/smaps_rollup", encoding="ascii") as file:  # noqa: PTH123  # as above
+        return sum(int(line.split()[1]) << 10 for line in file if line.startswith("Pss:"))
+    return _resident(process)
+
+
+def _die_with_supervisor(supervisor: int) -> None:
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != supervisor:  # it died before that could be heard of
+        os._exit(1)
 
 
 def _descendants(root: int) -> list[int]:

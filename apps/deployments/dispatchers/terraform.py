@@ -31,7 +31,8 @@ from apps.deployments.dispatchers import (
     ToPlan,
 )
 from apps.deployments.dispatchers.local import LocalDispatcher, run_dir
-from apps.deployments.dispatchers.terraform_step import digest
+from apps.deployments.dispatchers.step_files import digest_of_step, read_of_step
+from apps.rendering.terraform.documents import MOST_BYTES
 
 PROGRAM = Path(__file__).with_name("terraform_step.py")
 ROOT = Path(__file__).resolve().parents[3]
@@ -54,7 +55,8 @@ class TerraformDispatcher(LocalDispatcher):
 
     def prepare(self, run: Run) -> dict[str, Any]:
         facts = super().prepare(run)
-        (run_dir(run) / "plan").mkdir(mode=0o700, exist_ok=True)
+        for name in ("plan", "told"):
+            (run_dir(run) / name).mkdir(mode=0o700, exist_ok=True)
         return facts
 
     def commands(self, run: Run, place: Path) -> list[dict[str, Any]]:
@@ -73,7 +75,7 @@ class TerraformDispatcher(LocalDispatcher):
         workspace = _to_plan(run).options.get("workspace")
         own = {
             **_OWN,
-            "TF_CLI_CONFIG_FILE": str(place / "plan" / "terraform.rc"),
+            "TF_CLI_CONFIG_FILE": str(place / "told" / "terraform.rc"),
             "TF_DATA_DIR": str(place / "home" / "data"),
         }
         return {**super().environment(run, place), **own, **({"TF_WORKSPACE": str(workspace)} if workspace else {})}
@@ -82,10 +84,10 @@ class TerraformDispatcher(LocalDispatcher):
         """Start it; once it waits for that: compare. May be called again, for each of both happens once."""
         place = run_dir(run)
         if not (place / "started").exists():
-            _write_plan_folder(place / "plan", _to_plan(run))
+            _write_told(place / "told", _to_plan(run))
             return super().dispatch(run)
         if _waits_for_verdict(place, super().observe(run)):
-            _compare(place / "plan", _to_plan(run))
+            _compare(place, _to_plan(run))
         return {}
 
     def observe(self, run: Run) -> Progress:
@@ -106,7 +108,7 @@ def _to_plan(run: Run) -> ToPlan:
     return run.to_plan
 
 
-def _write_plan_folder(place: Path, to_plan: ToPlan) -> None:
+def _write_told(place: Path, to_plan: ToPlan) -> None:
     """What the steps need to know. No secret of the environment is among it: these come through the supervisor's pipe."""
     providers = to_plan.programs.get("providers")
     mirror = (
@@ -125,25 +127,25 @@ def _write_plan_folder(place: Path, to_plan: ToPlan) -> None:
 def _waits_for_verdict(place: Path, progress: Progress) -> bool:
     """Whether the step that compares runs, nobody asked to stop it, and nothing was found yet."""
     is_waiting = progress.state == RunState.RUNNING and progress.steps[COMPARE].state == StepState.RUNNING
-    return is_waiting and not (place / "cancel").exists() and not (place / "plan" / "verdict.json").exists()
+    return is_waiting and not (place / "cancel").exists() and not (place / "told" / "verdict.json").exists()
 
 
 def _compare(place: Path, to_plan: ToPlan) -> None:
     """Write what was found, and take the plan away as JSON, which has all values of the state in clear."""
-    document = place / "plan.json"
+    document, told = place / "plan" / "plan.json", place / "told"
     try:
-        judged = to_plan.judge(document.read_bytes())
-        saved = digest(place / "saved")
+        judged = to_plan.judge(read_of_step(document, MOST_BYTES))
+        saved = digest_of_step(place / "plan" / "saved")
     except PortalError as problem:
         judged, saved = Judged(problem.message), ""
     except OSError:
         judged, saved = Judged("The plan is no longer there. Nothing was applied."), ""
-    _write(place / "hide.json", json.dumps(_hidden((*to_plan.hide, *judged.hide))))
+    _write(told / "hide.json", json.dumps(_hidden((*to_plan.hide, *judged.hide))))
     verdict = {
         "ok": not judged.problem, "empty": judged.is_empty, "saved": saved, "problem": judged.problem,
         "lines": [*judged.lines, *([judged.problem] if judged.problem else [])],
     }  # fmt: skip
-    _write(place / "verdict.json", json.dumps(verdict))
+    _write(told / "verdict.json", json.dumps(verdict))
     document.unlink(missing_ok=True)
 
 
@@ -202,17 +204,17 @@ def _unknown(place: Path, applying: StepProgress) -> str:
 
 def _left_state(place: Path, applying: StepProgress) -> bool:
     """Whether Terraform left its state where it ran. A file of that name which the commit has is older than the step."""
-    module = json.loads((place / "plan" / "spec.json").read_text(encoding="utf-8"))["path"]
+    module = json.loads((place / "told" / "spec.json").read_text(encoding="utf-8"))["path"]
     try:
-        written = (place / "tree" / module / "errored.tfstate").stat().st_mtime
-    except FileNotFoundError:
+        written = (place / "tree" / module / "errored.tfstate").lstat().st_mtime
+    except OSError:
         return False
     return applying.began is None or written >= applying.began.timestamp()
 
 
 def _why(place: Path) -> str:
     try:
-        verdict = json.loads((place / "plan" / "verdict.json").read_text(encoding="utf-8"))
+        verdict = json.loads((place / "told" / "verdict.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return ""
     return str(verdict["problem"])

@@ -1,9 +1,10 @@
 """One step of ``via: terraform``: ``python -I terraform_step.py ROOT RUN_DIR init|plan|compare|apply``, below the supervisor.
 
 Terraform speaks JSON to this program, and what it says is told in lines without values: no attribute, no output, no id, no
-code. ``ROOT`` holds the portal's code, of which only the pure redaction is used. Everything else is in ``RUN_DIR/plan``, which
-nobody else can read: ``spec.json`` (program, module, files of values), ``hide.json`` (texts that no line may show), the plan
-file, the plan as JSON until it was compared, and ``verdict.json``, which the portal writes once it has compared.
+code. ``ROOT`` holds the portal's code, of which only the pure redaction is used. Everything else is in two folders which nobody
+else can read. ``RUN_DIR/told`` is the portal's, and what runs here cannot write it: ``spec.json`` (program, module, files of
+values), ``hide.json`` (texts that no line may show), and ``verdict.json``, once it has compared. ``RUN_DIR/plan`` has the plan
+file, and the plan as JSON until it was compared.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class Step:
     """One command of Terraform after another; an interrupt goes on to the one that runs, once."""
 
     def __init__(self, place: Path, clean: Clean) -> None:
-        self.place = place
-        self.spec: dict[str, Any] = json.loads((place / "spec.json").read_text(encoding="utf-8"))
+        self.place, self.told = place, place.parent / "told"
+        self.spec: dict[str, Any] = json.loads((self.told / "spec.json").read_text(encoding="utf-8"))
         self.module = place.parent / "tree" / str(self.spec["path"])
         self.clean = clean
         self.child: subprocess.Popen[bytes] | None = None
@@ -107,7 +108,7 @@ class Step:
 
     def compare(self) -> int:
         """Wait for what the portal found; the time limit of the step is the end of it."""
-        while not (self.place / "verdict.json").exists():
+        while not (self.told / "verdict.json").exists():
             if self.is_stopped:
                 return 130
             time.sleep(LOOK_SECONDS)
@@ -128,7 +129,7 @@ class Step:
         return self.terraform("apply", "-json", "-input=false", f"-lock-timeout={LOCK_SECONDS}s", str(saved))
 
     def _verdict(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.place / "verdict.json").read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads((self.told / "verdict.json").read_text(encoding="utf-8"))
         return found
 
 
@@ -199,12 +200,12 @@ _TOLD: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
 }
 
 
-def cleaner(root: str, place: Path) -> Clean:
+def cleaner(root: str, told: Path) -> Clean:
     """Takes out of a line what ``hide.json`` names, and what looks like a key."""
     sys.path.insert(0, root)
     from apps.rendering.redaction import keyed, redact_text  # pure: neither Django nor Git
 
-    texts = json.loads((place / "hide.json").read_text(encoding="utf-8"))
+    texts = json.loads((told / "hide.json").read_text(encoding="utf-8"))
     hidden = sorted((text for text in texts if len(text) >= SHORTEST), key=len, reverse=True)
     key = keyed(os.urandom(32))
 
@@ -218,8 +219,7 @@ def cleaner(root: str, place: Path) -> Clean:
 
 def main(root: str, run_dir: Path, name: str) -> int:
     """The exit status of the step."""
-    place = run_dir / "plan"
-    step = Step(place, cleaner(root, place))
+    step = Step(run_dir / "plan", cleaner(root, run_dir / "told"))
     steps = {"init": step.init, "plan": step.plan, "compare": step.compare, "apply": step.apply}
     return steps[name]()
 

@@ -146,6 +146,7 @@ def mount_scratch(root: str, size: int, files: int, home: str) -> None:
 
 def bind_writable(source: str, target: str) -> None:
     """A folder of this machine, with what is mounted below it, as it is and without devices or other users' rights."""
+    require_no_link(target)
     os.makedirs(target, exist_ok=True)
     mount(source, target, None, _BIND | _REC)
     for mounted in _mounted_below(target):
@@ -156,6 +157,7 @@ def bind_writable(source: str, target: str) -> None:
 
 def mount_folder(place: str, size: int) -> None:
     """An empty folder in memory, which everybody may write."""
+    require_no_link(place)
     os.makedirs(place, exist_ok=True)
     mount("tmpfs", place, "tmpfs", _NOSUID | _NODEV, f"mode=1777,size={size}")
 
@@ -184,6 +186,7 @@ def enter_root(root: str) -> None:
 
 def bind(source: str, target: str) -> None:
     """A folder or file of this machine, read-only."""
+    require_no_link(target)
     mode = os.stat(source).st_mode
     if stat.S_ISDIR(mode):
         os.makedirs(target, exist_ok=True)
@@ -199,11 +202,20 @@ def bind(source: str, target: str) -> None:
         mount("none", mounted, None, kept | _REMOUNT | _BIND | _RDONLY | _NOSUID)
 
 
+def require_no_link(place: str) -> None:
+    """A link in the new file system, which somebody may have put there, would lead what is mounted into the old one."""
+    if os.path.realpath(place) != place:
+        raise OSError(f"{place} leads elsewhere, or is not written as the kernel writes it")
+
+
 def _mounted_below(target: str) -> list[str]:
-    """Mounts of the bound folder come along, and each is made read-only by itself."""
+    """Mounts of the bound folder come along, and each is made read-only by itself; the folder itself is among them."""
     with open("/proc/self/mountinfo", "rb") as lines:
         texts = [os.fsdecode(_unescaped(line.split(b" ")[4])) for line in lines]
-    return [text for text in texts if text == target or text.startswith(f"{target}/")]
+    found = [text for text in texts if text == target or text.startswith(f"{target}/")]
+    if not found:
+        raise OSError(f"{target} was mounted, and is not found among what is mounted")
+    return found
 
 
 def _unescaped(place: bytes) -> bytes:
