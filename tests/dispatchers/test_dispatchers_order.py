@@ -273,7 +273,7 @@ def test_an_error_that_comes_too_late_stops_nothing_of_the_next_attempt(
     tmp_path: Path, settings: Any, monkeypatch: Patch
 ) -> None:
     """The disk failed under a worker that looked at the first attempt of a local run; by now the second one runs."""
-    line = "until test -e $HOME/../../end; do sleep 0.05; done; test -e $HOME/../../go || exit 1; sleep 60"
+    line = f"until test -e {tmp_path}/end; do sleep 0.05; done; test -e {tmp_path}/go || exit 1; sleep 60"
     steps = f"via: local, steps: [{{name: apply, run: '{line}', timeout: 90s}}]"
     delivery = Delivery.start(tmp_path, outside_pipeline(steps))
     row = until(delivery.deployment(delivery.merged()), "running")
@@ -281,9 +281,9 @@ def test_an_error_that_comes_too_late_stops_nothing_of_the_next_attempt(
     seen: list[Any] = []
 
     def meanwhile() -> None:
-        (runs / "end").touch()
+        (tmp_path / "end").touch()
         until(row, "failed")
-        (runs / "go").touch()
+        (tmp_path / "go").touch()
         services.retry(delivery.people.alice, deployment=row)
         until(row, "running")
         step_engine()
