@@ -46,9 +46,9 @@ def world(place: Path, more: Iterable[str | Path] = ()) -> dict[str, Any]:
     etc = (Path("/etc", name) for name in ETC)
     seen |= {str(one): str(one.resolve()) for one in etc if one.exists()}
     writable = [
-        os.path.normpath(one) for one in (*settings.PORTAL_STEP_WRITABLE, settings.PORTAL_DEMO_DIR / "clusters")
+        os.path.normpath(str(one)) for one in (*settings.PORTAL_STEP_WRITABLE, settings.PORTAL_DEMO_DIR / "clusters")
     ]
-    readable = [os.path.normpath(one) for one in (*settings.PORTAL_STEP_FOLDERS, *more)]
+    readable = [os.path.normpath(str(one)) for one in (*settings.PORTAL_STEP_FOLDERS, *more)]
     named = [(one, one, "read") for one in readable if Path(one).exists() and not _is_below(one, (*seen, *writable))]
     named += [(one, one, "written") for one in writable if Path(one).is_dir()]
     named.sort(key=lambda one: len(Path(one[0]).parts))  # a folder covers what was put into it before
