@@ -13,7 +13,7 @@
   const remember = (name, value) => { document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax`; };
 
   /* ------------------------------------------------------------------------ nothing moves under pointer or focus */
-  const show = $("[data-show-updates]");
+  const button = () => $("[data-show-updates]"); /* in a region it may be another one after a swap */
   let counting = 0, asked = false;
   const stamps = (from) => new Map($$("[data-rows] > [data-stamp]", from).map((row) => [row.id, row.dataset.stamp]));
   const differences = (now, then) => {
@@ -23,12 +23,12 @@
   const count = async () => {
     counting = 0;
     const here = region();
-    if (!show || !here) return;
+    if (!button() || !here) return;
     const answer = await fetch(here.getAttribute("hx-get"), { headers: { "HX-Request": "true" }, redirect: "manual" });
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const number = differences(stamps(fresh), stamps(here));
-    if (!number) return;
+    const number = differences(stamps(fresh), stamps(here)), show = button();
+    if (!number || !show) return;
     const text = `${number} update${number > 1 ? "s" : ""} – Show`;
     if (show.textContent !== text) window.portal.announce(`${number} update${number > 1 ? "s" : ""} in ${kind() === "queue" ? "your queue" : "this list"}.`);
     show.textContent = text;
@@ -41,7 +41,8 @@
   document.addEventListener("focusin", ({ target }) => { if (rowOf(target)) last = { id: rowOf(target).id, stamp: rowOf(target).dataset.stamp }; });
   const lastRow = () => last && ($$("[data-rows] > [data-stamp]").find((row) => row.dataset.stamp === last.stamp) || document.getElementById(last.id));
   const focusRow = (row) => { const place = row && ($("a[href]", row) || row); if (place) { place.tabIndex = 0; place.focus(); } return Boolean(place); };
-  show?.addEventListener("click", () => {
+  document.addEventListener("click", ({ target }) => {
+    if (!target.closest?.("[data-show-updates]")) return;
     document.dispatchEvent(new CustomEvent("portal:apply", { detail: kind() }));
     asked = true;
   });
@@ -61,6 +62,7 @@
     if (!here) return;
     ticks().forEach((box) => { box.checked = ticked.has(box.value); });
     readTicks();
+    const show = button();
     if (!show || target !== here) return;
     const back = document.activeElement === show || (asked && document.activeElement === document.body);
     show.hidden = true;
