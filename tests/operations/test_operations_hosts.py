@@ -28,7 +28,7 @@ from tests.support.server import PASSWORD, Api
 pytestmark = [pytest.mark.slow, pytest.mark.redis]
 PORT = 8000
 # Each step says on which host it runs, prints until it may end, and never wrote to a disk that others see but this one.
-STEP = "hostname >> {shared}/{name}; i=0; until [ -e {shared}/{name}-enough ]; do i=$((i+1)); echo line $i; sleep 0.05; done; echo $i > {shared}/{name}-lines"
+STEP = "hostname >> {marks}/{name}; i=0; until [ -e {marks}/{name}-enough ]; do i=$((i+1)); echo line $i; sleep 0.05; done; echo $i > {marks}/{name}-lines"
 PORTAL_YAML = """\
 apiVersion: portal/v1
 environments:
@@ -59,6 +59,11 @@ class Portal:
     tokens: dict[str, str]
 
     @property
+    def marks(self) -> Path:
+        """What steps leave behind; of the data directory they see nothing else."""
+        return self.shared / "marks"
+
+    @property
     def web(self) -> Host:
         return self.net.host("web")
 
@@ -86,7 +91,7 @@ class Portal:
 @contextmanager
 def scaled_out(tmp_path: Path) -> Iterator[Portal]:
     shared = tmp_path / "shared"
-    shared.mkdir()
+    (shared / "marks").mkdir(parents=True)
     with network(shared) as net, ExitStack() as stack:
         data = net.host("data")
         database = stack.enter_context(own_postgres(data))
@@ -100,6 +105,8 @@ def scaled_out(tmp_path: Path) -> Iterator[Portal]:
             "REDIS_URL": redis,
             "PORTAL_SECRET_KEY": "of-several-hosts-" + "x" * 40,
             "PORTAL_DATA_DIR": str(shared),
+            "PORTAL_STEP_WRITABLE": str(shared / "marks"),
+            "PORTAL_STEPS_UNFENCED": "1",
             "PORTAL_GIT_ALLOWED_HOSTS": net.here,
             "PORTAL_GIT_PLAIN_HTTP": "true",
             "PORTAL_LEASE_SECONDS": "2",
@@ -139,14 +146,14 @@ def test_a_change_is_merged_deployed_and_watched_across_hosts(tmp_path: Path) ->
             wait_until(lambda: "stays_for_steps" in first.log.read_text())
             wait_until(lambda: viewer.seq > seen)
             assert first.runs, "a container that ends takes its steps with it"
-            (portal.shared / "staging-enough").touch()
+            (portal.marks / "staging-enough").touch()
             first.wait(30)
             done = portal.api("alice").until(f"/deployments/{staging}/", lambda body: body["state"] != "running")
             assert done["state"] == "succeeded", done
             wait_until(lambda: viewer.seq == done["last_event"], 20)
         assert [event["seq"] for event in viewer.events] == list(range(1, done["last_event"] + 1))
         log = portal.api("alice").get(f"/deployments/{staging}/log/")
-        lines = int((portal.shared / "staging-lines").read_text())
+        lines = int((portal.marks / "staging-lines").read_text())
         assert [line for line in log.splitlines() if line.startswith("line ")] == [
             f"line {at + 1}" for at in range(lines)
         ]
@@ -156,12 +163,12 @@ def test_a_change_is_merged_deployed_and_watched_across_hosts(tmp_path: Path) ->
         portal.worker("three")
         lost = portal.api("alice").until(f"/deployments/{production}/", lambda body: body["state"] != "running")
         assert lost["state"] == "unknown", lost
-        assert (portal.shared / "production").read_text().split() == ["two"], "what may have run is not run again"
+        assert (portal.marks / "production").read_text().split() == ["two"], "what may have run is not run again"
 
 
 def merged(portal: Portal, tmp_path: Path) -> int:
     """The number of a change that alice wrote, bob approved and alice merged; one worker and the sweeper run since."""
-    steps = {name: STEP.format(shared=portal.shared, name=name) for name in ("staging", "production")}
+    steps = {name: STEP.format(marks=portal.marks, name=name) for name in ("staging", "production")}
     files = {".gitops/portal.yaml": PORTAL_YAML.format(**steps), "app.txt": "one\n"}
     _, work = bare_remote(tmp_path, files, name="infra")
     portal.worker("one")
@@ -186,7 +193,7 @@ def _push(work: GitRepo) -> None:
 
 def begun(portal: Portal, change: int, environment: str, *, on: str) -> int:
     """The deployment whose step has begun, on that host."""
-    mark = portal.shared / environment
+    mark = portal.marks / environment
     wait_until(mark.exists, 60)
     assert mark.read_text().split() == [on]
     path = f"/deployments/?change={change}&environment={environment}"
