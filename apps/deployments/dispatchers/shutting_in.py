@@ -15,8 +15,8 @@ from typing import Any
 from django.conf import settings
 
 from apps.deployments.dispatchers.supervisor import fenced, plan_file
+from apps.rendering.sandbox.commands import system
 
-SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
 ETC = (
     "alternatives", "ca-certificates", "group", "hostname", "hosts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime",
     "mime.types", "nsswitch.conf", "passwd", "pki/ca-trust", "pki/tls/certs", "pki/tls/cert.pem", "pki/tls/openssl.cnf",
@@ -35,14 +35,7 @@ _lock = threading.Lock()
 
 def world(place: Path, more: Iterable[str | Path] = ()) -> dict[str, Any]:
     """The file system of the steps of the run in ``place``, as ``fence.py`` takes it. ``more``: what else of this machine they read."""
-    seen: dict[str, str] = {}
-    links: dict[str, str] = {}
-    for name in SYSTEM:
-        here = Path("/", name)
-        if here.is_symlink():
-            links[f"/{name}"] = str(here.readlink())
-        elif here.is_dir():
-            seen[f"/{name}"] = str(here)
+    seen, links = system()
     etc = (Path("/etc", name) for name in ETC)
     seen |= {str(one): str(one.resolve()) for one in etc if one.exists()}
     writable = [

@@ -64,9 +64,8 @@ class World:
     network: bool = False
 
 
-def shut_in(command: Command, workspace: Workspace, around: Surroundings) -> World:
-    """The world of an enclosure: the system's programs, the tool, the input."""
-    places = {"home": f"{TEMPORARY}/{around.home}", "input": INPUT, "folders": "/folders"}
+def system() -> tuple[dict[str, str], dict[str, str]]:
+    """The programs of the system: folders (place → folder here) and links (place → target)."""
     binds, links = {}, {}
     for name in _SYSTEM:
         here = Path("/", name)
@@ -74,6 +73,13 @@ def shut_in(command: Command, workspace: Workspace, around: Surroundings) -> Wor
             links[f"/{name}"] = str(here.readlink())
         elif here.is_dir():
             binds[f"/{name}"] = str(here)
+    return binds, links
+
+
+def shut_in(command: Command, workspace: Workspace, around: Surroundings) -> World:
+    """The world of an enclosure: the system's programs, the tool, the input."""
+    places = {"home": f"{TEMPORARY}/{around.home}", "input": INPUT, "folders": "/folders"}
+    binds, links = system()
     binds[f"/tools/{command.program.name}"] = str(command.program)
     binds[INPUT] = str(workspace.input)
     binds |= {f"/folders/{name}": str(folder) for name, folder in command.folders.items()}
