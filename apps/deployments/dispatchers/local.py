@@ -25,11 +25,11 @@ from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import Capabilities, Progress, Refused, Run, RunState, StepProgress, StepState
 from apps.deployments.dispatchers.shutting_in import can_shut_in, world
 from apps.deployments.dispatchers.supervisor import TAKEN, create_once
+from apps.rendering.limits import MIB
 from apps.vcs.export import export_tree
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 LAUNCH_SECONDS = 30
-MIB = 1 << 20
 NOT_FENCED = (
     "Steps can not be shut in on this worker, so none was started: they could read the portal's files and secrets. Let the worker "
     "make namespaces, use another dispatcher, or allow it with PORTAL_STEPS_UNFENCED=1 where everybody who can merge is trusted."
@@ -79,7 +79,7 @@ class LocalDispatcher:
         return {"runner": runner_id()}
 
     def _checkout(self, run: Run, place: Path) -> None:
-        for name in ("home", "tmp", "steps", "root"):
+        for name in ("home", "tmp", "steps"):
             (place / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = place / f"tree.{uuid.uuid4().hex}"
         try:

@@ -6,8 +6,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from django.conf import settings
 
 from apps.deployments.dispatchers.supervisor import fenced, plan_file
 from apps.rendering.sandbox.commands import system
+from apps.rendering.sandbox.trials import Trials
 
 ETC = (
     "alternatives", "ca-certificates", "group", "hostname", "hosts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime",
@@ -28,9 +27,7 @@ private keys, and no ``gitconfig``, which may have tokens."""
 OWN = ("tree", "home", "tmp", "plan")
 """Folders of a run that its steps write."""
 _TRIAL_SECONDS = 20
-_FAILED_AGAIN_SECONDS = 60.0
-_found: list[tuple[bool, float]] = []
-_lock = threading.Lock()
+_trials = Trials()
 
 
 def world(place: Path, more: Iterable[str | Path] = ()) -> dict[str, Any]:
@@ -66,12 +63,7 @@ def _is_below(one: str, folders: Iterable[str]) -> bool:
 
 def can_shut_in() -> bool:
     """Tried once a process; where it failed, once a minute."""
-    with _lock:
-        works, until = _found[-1] if _found else (False, 0.0)
-        if time.monotonic() >= until:
-            works = _try()
-            _found[:] = [(works, float("inf") if works else time.monotonic() + _FAILED_AGAIN_SECONDS)]
-        return works
+    return _trials.works("steps", _try)
 
 
 def _try() -> bool:

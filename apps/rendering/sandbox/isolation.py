@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +11,7 @@ from apps.rendering.limits import Limits
 from apps.rendering.model import Failure, RenderError
 from apps.rendering.sandbox.commands import Command
 from apps.rendering.sandbox.running import Completed, run_as
+from apps.rendering.sandbox.trials import Trials
 from apps.rendering.toolbox import Method, Toolbox
 from apps.rendering.workspace import Workspace, private_workspace
 
@@ -25,10 +24,8 @@ test -z "$(ls /sys/class/net 2>/dev/null)" || exit 6
 test "$$" -lt 100 || exit 8
 echo shut in
 """
-_FAILED_AGAIN_SECONDS = 60.0
 _LIMITS = Limits(wall=15, cpu=5, output=1 << 16)
-_found: dict[tuple[object, ...], tuple[bool, float]] = {}
-_lock = threading.Lock()
+_trials = Trials()
 
 
 class Level(StrEnum):
@@ -94,13 +91,7 @@ def _works(method: Method, toolbox: Toolbox) -> bool:
         toolbox.folders,
         toolbox.search_path,
     )
-    with _lock:
-        works, until = _found.get(key, (False, 0.0))
-        if time.monotonic() < until:
-            return works
-        works = _try(method, toolbox)
-        _found[key] = (works, float("inf") if works else time.monotonic() + _FAILED_AGAIN_SECONDS)
-        return works
+    return _trials.works(key, lambda: _try(method, toolbox))
 
 
 def _try(method: Method, toolbox: Toolbox) -> bool:
