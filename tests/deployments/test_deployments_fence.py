@@ -194,9 +194,14 @@ def test_an_interrupt_reaches_the_step_however_early_it_comes(make_run: Make) ->
 
 
 def test_a_signal_to_the_group_of_a_step_ends_no_more_than_that(make_run: Make) -> None:
-    assert said(
+    log = said(
         make_run('trap "" USR1; kill -USR1 0; sleep .2; echo alive; yes | head -1; grep SigIgn /proc/self/status')
-    ) == ("alive\ny\nSigIgn:\t0000000000000200\n")
+    )
+    alive, piped, ignored = log.splitlines()
+    # The first signals of real time belong to the C library: what started us may have had them ignored, nobody can undo it.
+    unreachable = sum(1 << number - 1 for number in range(32, signal.SIGRTMIN))
+    assert (alive, piped) == ("alive", "y")
+    assert int(ignored.removeprefix("SigIgn:\t"), 16) & ~unreachable == 1 << signal.SIGUSR1 - 1
 
 
 def test_a_step_cannot_touch_the_devices_of_the_machine_nor_make_itself_a_world_of_its_own(make_run: Make) -> None:

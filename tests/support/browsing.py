@@ -92,15 +92,15 @@ class Person:
     # ------------------------------------------------------------------------------------------------- verbs
     def follow(self, name: str | re.Pattern[str], *, within: str = "body") -> None:
         """Open a link by its words."""
-        self._loads(self.page.locator(within).get_by_role("link", name=name, exact=True).first.click)
+        self.loads(self.page.locator(within).get_by_role("link", name=name, exact=True).first.click)
 
     def open_row(self, text: str) -> None:
         """Open the row of a list that says ``text``."""
-        self._loads(self.page.locator("[data-rows]").get_by_role("link", name=text).first.click)
+        self.loads(self.page.locator("[data-rows]").get_by_role("link", name=text).first.click)
 
     def press(self, name: str) -> None:
         """Press a button of the page."""
-        self._loads(self.page.locator("main").get_by_role("button", name=name, exact=True).first.click)
+        self.loads(self.page.locator("main").get_by_role("button", name=name, exact=True).first.click)
 
     def write(self, label: str, text: str) -> None:
         self.page.get_by_label(label, exact=True).first.fill(text)
@@ -143,9 +143,12 @@ class Person:
                     raise
         raise AssertionError(f"{self.page.url} is left again and again")
 
-    def _loads(self, act: Callable[[], object]) -> None:
-        """Act, and wait for the page that comes of it."""
-        with self.page.expect_navigation(wait_until="load"):
+    def loads(self, act: Callable[[], object]) -> None:
+        """Act, and wait for the page that comes of it.
+
+        Not for a navigation: htmx writes the address into the history when it swaps for the first time, and that is one.
+        """
+        with self.page.expect_event("load"):
             act()
 
 
@@ -168,7 +171,7 @@ class ByKeyboard(Person):
 
     def follow(self, name: str | re.Pattern[str], *, within: str = "body") -> None:
         self._tab_to(name, "a")
-        self._loads(lambda: self.page.keyboard.press("Enter"))
+        self.loads(lambda: self.page.keyboard.press("Enter"))
 
     def open_row(self, text: str) -> None:
         for _ in range(MOST_TABS):
@@ -176,12 +179,12 @@ class ByKeyboard(Person):
             now = self._focused()
             if now and text in now["name"]:
                 assert now["hidden"] == "", f"{now['name']} {now['hidden']}"
-                return self._loads(lambda: self.page.keyboard.press("o"))
+                return self.loads(lambda: self.page.keyboard.press("o"))
         raise AssertionError(f"no row says {text!r}")
 
     def press(self, name: str) -> None:
         self._tab_to(name, "button")
-        self._loads(lambda: self.page.keyboard.press("Enter"))
+        self.loads(lambda: self.page.keyboard.press("Enter"))
 
     def write(self, label: str, text: str) -> None:
         self._tab_to(label, "input", "textarea")
