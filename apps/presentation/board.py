@@ -17,7 +17,7 @@ from apps.changes.outside import open_counts
 from apps.core.clock import now
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, Environment
-from apps.deployments.queries.board import STATES, Asked, Place, board_rows, environments_of, places_of
+from apps.deployments.queries.board import STATES, Asked, Place, Spot, board_rows, environments_of, places_of
 from apps.deployments.queries.board import BoardRow as Found
 from apps.deployments.queries.drift import Drift, drift_of, drifted_among
 from apps.policies import calendar
@@ -136,7 +136,7 @@ def board_page(user: User, asked: Asked, *, column: int = 0) -> Board:
         drifted = drifted_among(environments_of(user))
         among = drifted if among is None else sorted(set(drifted) & set(among))
     found = board_rows(user, asked, among=among)
-    names = _columns(row for one in found.rows for row in one.environments)
+    names = _columns(spot for one in found.rows for spot in one.spots)
     start = min(column, max(len(names) - 1, 0)) // COLUMNS * COLUMNS
     shown = names[start : start + COLUMNS]
     here = _Address(asked, start)
@@ -171,22 +171,22 @@ class _Address:
 
 def _rows(found: Sequence[Found], shown: Sequence[str]) -> tuple[BoardRow, ...]:
     """With their cells under the columns ``shown``."""
-    environments = {row.pk: row for one in found for row in one.environments if row.name in shown}
-    places = places_of(environments.values())
-    policies = policies_of({row.repository_id: row.repository for row in environments.values()}.values())
-    drifts = drift_of(environments.values())
+    places = places_of({spot.pk for one in found for spot in one.spots if spot.name in shown})
+    policies = policies_of({one.repository.pk: one.repository for one in found}.values())
+    drifts = drift_of(place.environment for place in places.values())
     outside = open_counts({one.repository for one in found})
     rows = []
     for one in found:
         policy = policies.get(one.repository.pk)
-        here = [row for row in one.environments if row.pk in places]
-        cells = {row.name: cell_of(places[row.pk], policy, one.service, drift=drifts[row.pk]) for row in here}
+        here = [spot.pk for spot in one.spots if spot.pk in places]
+        known = [cell_of(places[pk], policy, one.service, drift=drifts[pk]) for pk in here]
+        cells = {cell.environment.name: cell for cell in known}
         in_order = tuple(cells.get(name) for name in shown)
         rows.append(BoardRow(one.repository.name, one.service, outside.get(one.repository.pk, 0), in_order))
     return tuple(rows)
 
 
-def _columns(rows: Iterable[Environment]) -> tuple[str, ...]:
+def _columns(rows: Iterable[Spot]) -> tuple[str, ...]:
     """All names, in the order of the latest position that any repository gives them."""
     last: dict[str, int] = {}
     for row in rows:

@@ -71,7 +71,7 @@ def environment_page(user: User, repository: str, name: str, *, after: int | Non
     """The page; :class:`NotVisible` when ``user`` may not know of it. One that is no longer defined keeps its history."""
     row = queries.find_environment(user, repository, name)
     policy = policies_of([row.repository]).get(row.repository_id)
-    place = places_of([row])[row.pk]
+    place = places_of([row.pk])[row.pk]
     keeps = can_keep_secrets(user, row).allowed
     secrets = row.secrets.select_related("updated_by").order_by("name", "used_for") if keeps else ()
     lock = lock_of(row)

@@ -41,7 +41,7 @@ def public_status(page: StatusPage) -> PublicStatus:
     """Everything of the page, and nothing else leaves through it."""
     environment = page.environment
     repository = environment.repository
-    cell = cell_of(places_of([environment])[environment.pk], policies_of([repository]).get(repository.pk))
+    cell = cell_of(places_of([environment.pk])[environment.pk], policies_of([repository]).get(repository.pk))
     live = cell.place.live
     ended = Deployment.objects.filter(environment=environment, ended_at__isnull=False)
     rows = ended.select_related("change", "requested_by").order_by("-number")[:SHOWN]

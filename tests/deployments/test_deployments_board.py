@@ -185,4 +185,4 @@ def test_what_was_live_at_a_moment_is_read_from_the_ledger(tmp_path: Path) -> No
     assert row.ended_at is not None
     assert live_at(staging, row.ended_at) == row
     assert live_at(staging, row.ended_at - timedelta(seconds=1)) is None
-    assert places_of([staging])[staging.pk].live == row
+    assert places_of([staging.pk])[staging.pk].live == row

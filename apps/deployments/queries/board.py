@@ -7,10 +7,11 @@ reads the environments of at most :data:`ROWS` + 1 repositories, and makes the s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast
@@ -46,13 +47,23 @@ class Asked:
     after: tuple[str, str] = ("", "")
 
 
+class Spot(NamedTuple):
+    """Of an environment what puts it on the board: a page looks at hundreds of them to show some."""
+
+    pk: int
+    repository_id: int
+    name: str
+    position: int
+    targets: list[str]
+
+
 @dataclass(frozen=True, slots=True)
 class BoardRow:
     """``service`` is empty for a repository whose policy names no target."""
 
     repository: Repository
     service: str
-    environments: tuple[Environment, ...]
+    spots: tuple[Spot, ...]
 
     @property
     def key(self) -> tuple[str, str]:
@@ -90,19 +101,21 @@ def environments_of(user: User) -> QuerySet[Environment]:
 
 
 def board_rows(user: User, asked: Asked, *, among: Iterable[int] | None = None) -> BoardRows:
-    """The rows behind ``asked.after``, by repository and service; five queries at most.
+    """The rows behind ``asked.after``, by repository and service; three queries at most.
 
     ``among``: keys of the only environments whose rows are wanted (for what the database cannot tell).
     """
     rows = _narrowed(environments_of(user), asked)
     matching = _matching(rows, asked, among)
-    names = matching.filter(repository__name__gte=asked.after[0]).order_by("repository__name")
-    chosen = list(names.values_list("repository", flat=True).distinct()[: ROWS + 2])
-    environments: dict[int, list[Environment]] = {}
-    for row in rows.filter(repository__in=chosen).select_related("repository").order_by("position", "name"):
-        environments.setdefault(row.repository_id, []).append(row)
+    named = Repository.objects.filter(pk__in=matching.values("repository"), name__gte=asked.after[0])
+    chosen = list(named.order_by("name")[: ROWS + 2])
+    spots: dict[int, list[Spot]] = {}
+    for values in rows.filter(repository__in=chosen).order_by("position", "name").values_list(*Spot._fields):
+        spot = Spot(*values)
+        spots.setdefault(spot.repository_id, []).append(spot)
     keys = None if matching is rows else set(matching.filter(repository__in=chosen).values_list("pk", flat=True))
-    found = [row for pk in chosen for row in _services(environments[pk], asked, keys) if _follows(row, asked.after)]
+    every = (row for one in chosen for row in _services(one, spots.get(one.pk, []), asked, keys))
+    found = list(islice((row for row in every if _follows(row, asked.after)), ROWS + 1))
     return BoardRows(tuple(found[:ROWS]), more=len(found) > ROWS)
 
 
@@ -171,22 +184,22 @@ def _missing() -> QuerySet[Deployment]:
     return rows.filter(nothing_live | Q(number__gt=F("environment__live_deployment__number")))
 
 
-def _services(environments: list[Environment], asked: Asked, keys: set[int] | None) -> Iterator[BoardRow]:
+def _services(repository: Repository, spots: list[Spot], asked: Asked, keys: set[int] | None) -> Iterator[BoardRow]:
     """The rows of one repository, those only that have an environment among ``keys`` (``None``: all)."""
-    repository = environments[0].repository
-    services = {name for row in environments for name in row.targets or ("",)}
-    for service in sorted(services):
-        mine = tuple(row for row in environments if service in (row.targets or ("",)))
+    by_service: dict[str, list[Spot]] = {}
+    for spot in spots:
+        for name in dict.fromkeys(spot.targets) or ("",):
+            by_service.setdefault(name, []).append(spot)
+    for service, mine in sorted(by_service.items()):
         if keys is not None and not any(row.pk in keys for row in mine):
             continue
         if asked.q and asked.q.lower() not in repository.name.lower() and asked.q.lower() not in service.lower():
             continue
-        yield BoardRow(repository, service, mine)
+        yield BoardRow(repository, service, tuple(mine))
 
 
-def places_of(environments: Iterable[Environment]) -> dict[int, Place]:
+def places_of(keys: Collection[int]) -> dict[int, Place]:
     """What is known of these environments, by key; five queries at most."""
-    keys = {row.pk for row in environments}
     found = {
         row.pk: row
         for row in Environment.objects.filter(pk__in=keys).select_related(
@@ -216,7 +229,7 @@ def places_of(environments: Iterable[Environment]) -> dict[int, Place]:
     }
 
 
-def _last_ended(keys: set[int]) -> dict[int, Deployment]:
+def _last_ended(keys: Collection[int]) -> dict[int, Deployment]:
     newest = Environment.objects.filter(pk__in=keys).annotate(last=Subquery(_ended().values("pk")[:1]))
     rows = Deployment.objects.filter(pk__in=newest.values("last")).select_related("change")
     return {row.environment_id: row for row in rows}
@@ -239,7 +252,7 @@ def _has_held(health: dict[str, Any], seconds: int) -> bool:
     return all(datetime.fromisoformat(check["at"]) >= end for check in health["checks"].values())
 
 
-def _behind(keys: set[int]) -> dict[int, int]:
+def _behind(keys: Collection[int]) -> dict[int, int]:
     pairs = _missing().filter(environment__in=keys).order_by().values_list("environment", "change").distinct()
     found: dict[int, int] = {}
     for environment, _ in pairs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -25,9 +26,15 @@ SECONDS = ((86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3_6
 @register.simple_tag
 def icon(name: str, css: str = "") -> SafeString:
     """A picture beside its word: hidden from screen readers, because the word is there."""
+    return _drawn(name, f"icon {css}".strip())
+
+
+@lru_cache(maxsize=512)
+def _drawn(name: str, css: str) -> SafeString:
+    """The same for as long as the process serves; a board draws hundreds."""
     return format_html(
         '<svg class="{}" width="16" height="16" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
-        f"icon {css}".strip(),
+        css,
         static("icons.svg"),
         name,
     )
