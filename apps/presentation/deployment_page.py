@@ -83,7 +83,9 @@ class Actions:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPage:
-    """Everything around the log. ``attempt``: the one that is shown; ``newest``: whether it is the last."""
+    """Everything around the log. ``attempt``: the one that is shown; ``newest``: whether it is the last; ``silence``: why it
+    cannot be looked at now.
+    """
 
     deployment: Deployment
     attempt: int
@@ -102,6 +104,7 @@ class DeploymentPage:
     healthy: int = 0
     usual: Usual | None = None
     error: FirstError | None = None
+    silence: str = ""
 
     @property
     def url(self) -> str:
@@ -183,6 +186,7 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None) -> D
         applied=applied_of(row, rows),
         usual=usual_duration(row.environment) if row.status in MOVING else None,
         error=first_error(row, found, shown),
+        silence=str(run.external_run.get("silence") or "") if run and row.status in MOVING else "",
     )
 
 
