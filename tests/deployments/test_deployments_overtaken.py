@@ -100,6 +100,25 @@ def test_a_long_search_before_the_start_is_no_part_of_the_minute_in_which_it_is_
     assert row.status == "running", "the request went out just now"
 
 
+def test_what_a_run_leaves_there_is_removed_also_when_the_next_attempt_has_begun(
+    tmp_path: Path, there: GitHub, monkeypatch: Patch
+) -> None:
+    row = claimed(tmp_path, there)
+    following.follow(row.pk)
+    assert there.tags
+    there.end("success")
+    answer: Callable[[Asked], Any] = there.answer
+
+    def retried(question: Asked) -> Any:
+        if Deployment.objects.filter(pk=row.pk, status="succeeded").exists():
+            overtake()
+        return answer(question)
+
+    monkeypatch.setattr(there, "answer", retried)
+    until(row, "succeeded")
+    assert there.tags == {}
+
+
 def test_each_patch_of_a_set_asks_first_whether_the_run_is_still_ours() -> None:
     asked: list[str] = []
 
