@@ -25,7 +25,7 @@ from apps.deployments.queries.gates import Gate, gate_of, present_config
 from apps.deployments.queries.locks import is_kept_from, lock_of
 from apps.deployments.queries.promotion import promoted_at, replaced_by
 from apps.deployments.queries.soaking import soak_text
-from apps.deployments.queries.undoing import open_rollback, undone_text
+from apps.deployments.queries.undoing import contains, open_rollback, undone_text
 from apps.policies.config import HOLD, PortalConfig
 from apps.policies.config.environments import NEWEST
 from apps.policies.queries import policy_at
@@ -110,12 +110,29 @@ def _verification(deployment: Deployment) -> list[Wait]:
     """Until another job has seen at the remote that what landed is what was approved; for ever where it is not."""
     intent = MergeIntent.objects.filter(change=deployment.change_id, state=MergeIntent.State.LANDED).last()
     if intent is None or intent.verification not in {"pending", "failed"}:
-        return []
+        return _unverified_beneath(deployment)
     said = str(intent.outcome.get("message", ""))
     if intent.verification == MergeIntent.Verification.FAILED:
         return [Wait("verification", f"{said} That is not what was approved, so it is never deployed: cancel this.")]
     text = "What landed is being compared with what was approved, through a connection of its own."
     return [Wait("verification", f"{text} {said}".strip())]
+
+
+def _unverified_beneath(deployment: Deployment) -> list[Wait]:
+    """A merge that this deployment's commit contains, and that nobody has compared yet, would run with it."""
+    git_dir = deployment.environment.repository.mirror_path
+    rows = MergeIntent.objects.filter(verification=MergeIntent.Verification.PENDING)
+    rows = rows.filter(change__repository=deployment.environment.repository_id).exclude(change=deployment.change_id)
+    for row in rows.select_related("change").order_by("pk"):
+        if contains(git_dir, deployment.commit, row.change.merge_commit):
+            label = row.change.label
+            return [
+                Wait(
+                    "verification",
+                    f"What landed of {label}, which this contains, is being compared with what was approved.",
+                )
+            ]
+    return []
 
 
 def _schedule(deployment: Deployment) -> list[Wait]:
