@@ -12,6 +12,7 @@ from apps.deployments.dispatchers import Dispatcher, Run, RunState
 from apps.deployments.dispatchers.github import GitHubDispatcher
 from apps.deployments.dispatchers.gitlab import GitLabDispatcher
 from apps.deployments.dispatchers.jenkins import JenkinsDispatcher
+from apps.deployments.dispatchers.remote import told_variables
 from tests.support import stubs_github, stubs_gitlab, stubs_jenkins
 from tests.support.remote_runs import KEY, dispatched, later, look, run_of
 from tests.support.stub_server import serving
@@ -28,7 +29,7 @@ def github(there: stubs_github.GitHub) -> Case:
 
 def gitlab(there: stubs_gitlab.GitLab) -> Case:
     run = run_of("gitlab", there.url, {"token": stubs_gitlab.TOKEN}, {"project": stubs_gitlab.PROJECT})
-    return GitLabDispatcher(), there, run, "POST /pipeline$", lambda: there.add({"PORTAL_KEY": KEY})
+    return GitLabDispatcher(), there, run, "POST /pipeline$", lambda: there.add(told_variables(run))
 
 
 def jenkins(there: stubs_jenkins.Jenkins) -> Case:
