@@ -13,7 +13,7 @@ from datetime import UTC
 from django.db.models import QuerySet
 
 from apps.changes.models import OutsideChange
-from apps.changes.outside import is_on
+from apps.changes.outside import is_on, left_behind
 from apps.core.clock import now
 from apps.core.errors import PortalError, Unavailable
 from apps.core.text import first_few
@@ -199,10 +199,24 @@ def _outside(deployment: Deployment, config: PortalConfig) -> list[Wait]:
     rows = OutsideChange.objects.open().filter(repository=repository, branch=branch).select_related("repository")
     within = [row for row in rows.order_by("pk") if is_on(row, deployment.commit)]
     if not within or not _holds_outside(deployment, within[0], config):
-        return []
+        return _left_behind(deployment, config)
     commits = first_few([row.new_oid[:10] for row in within])
     text = f"{branch} was moved past the portal ({commits}), and this commit contains it. Adopt or revert it first."
     return [Wait("outside", text)]
+
+
+def _left_behind(deployment: Deployment, config: PortalConfig) -> list[Wait]:
+    """That it was reverted does not approve it: the commits in between bring it all the same, and never run by themselves.
+
+    Where something newer is live that contains this one it holds nothing: then nothing runs.
+    """
+    branch = deployment.change.target_branch
+    rows = left_behind(deployment.environment.repository, branch, deployment.commit)
+    if not rows or not _holds_outside(deployment, rows[0], config) or live_successor(deployment):
+        return []
+    commits = first_few([row.new_oid[:10] for row in rows])
+    text = f"{branch} was moved past the portal ({commits}). {branch} is rid of it since, and this commit still contains it."
+    return [Wait("outside", f"{text} Deploy a newer change, which comes without it, or cancel this.")]
 
 
 def _holds_outside(deployment: Deployment, oldest: OutsideChange, config: PortalConfig) -> bool:
