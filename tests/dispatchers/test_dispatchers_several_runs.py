@@ -93,6 +93,22 @@ def test_github_a_token_that_is_of_no_user_finds_its_run_all_the_same(octo: Case
     assert look(GITHUB, dispatched(GITHUB, run))[0].external["run"] == 30433642
 
 
+@pytest.mark.parametrize("by", ["mallory", None])
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_jenkins_what_somebody_else_asked_for_is_not_ours(by: str | None, has_begun: bool) -> None:
+    with serving(stubs_jenkins.Jenkins()) as there:
+        dispatcher, _, run, start, _ = jenkins(there)
+        item = there.add({"PORTAL_KEY": KEY}, by=by)
+        if has_begun:
+            there.begin(item)
+        there.faults[start] = "cut"
+        run, progress = look(dispatcher, dispatched(dispatcher, run))
+        assert (progress.state, run.external.get("item")) == (RunState.RUNNING, None)
+        assert dispatcher.cancel(run) is True
+        assert not there.items[item]["cancelled"]
+        assert look(dispatcher, later(run, 61))[1].state == RunState.LOST
+
+
 def test_jenkins_a_build_that_was_never_at_our_place_in_the_queue_is_not_ours() -> None:
     with serving(stubs_jenkins.Jenkins()) as there:
         dispatcher, _, run, _, add = jenkins(there)
