@@ -245,7 +245,7 @@ def actions_of(user: User, row: Deployment) -> Actions:
     retries = row.status in {Status.FAILED, Status.CANCELLED} and is_defined
     return Actions(
         start=row.status == Status.PENDING and row.manual_start and is_defined,
-        schedule=row.status == Status.PENDING,
+        schedule=row.status == Status.PENDING and is_defined,
         cancel=row.status in {Status.PENDING, Status.DISPATCHING, Status.RUNNING}
         and row.cancel_requested_by_id is None
         and (row.status == Status.PENDING or capabilities_of(row.plan["via"]).cancel),
