@@ -62,10 +62,13 @@ def test_a_maintainer_reads_of_their_own_repositories_alone_and_an_administrator
     assert "/repositories/mine/" in everything
     assert "/repositories/hidden-plans/" in everything
     assert ("robot-seven" in everything) is (url != LIST)
+    assert "<dt>Secrets</dt>" not in told
+    assert ("<dt>Secrets</dt><dd>API token " in everything) is (url != LIST)
 
 
 def test_the_api_answers_so_too(people: Cast) -> None:
     for answer in answers(people.carol):
-        assert (answer["repositories"], answer["options"]) == ([MINE], None)
+        assert (answer["repositories"], answer["options"], answer["secrets"]) == ([MINE], None, None)
     for answer in answers(people.erin):
         assert (answer["repositories"], answer["options"]) == ([THEIRS, MINE], {"user": "robot-seven"})
+        assert answer["secrets"] == ["token"]
