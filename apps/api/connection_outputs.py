@@ -24,7 +24,11 @@ class ConnectionOut(Out):
     options = serializers.DictField(
         child=serializers.CharField(), allow_null=True, help_text="null: only administrators see them."
     )
-    secrets = texts("Names of the secrets that are stored; their values are never answered.")
+    secrets = serializers.ListField(
+        child=serializers.CharField(),
+        allow_null=True,
+        help_text="Names of the secrets that are stored, never their values; null: only administrators see them.",
+    )
     is_working = serializers.BooleanField(allow_null=True, help_text="As the last test found; null: not tested.")
     test_text = maybe_text("What the last test said.")
     tested_at = maybe_moment()

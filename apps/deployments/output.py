@@ -12,6 +12,9 @@ WINDOW = 256 * 1024
 
 LONGEST_LINE = 8192
 """Characters of a line that are kept; the note behind says how many are not shown."""
+_NOTE = " … [{:,} more characters are not shown]"
+LONGEST_STORED = LONGEST_LINE + len(_NOTE.format(10**9))
+"""Characters of a stored line with its note: whoever reads that far has read every line to its end."""
 
 BATCH_LINES = 500
 BATCH_CHARACTERS = 64 * 1024
@@ -59,7 +62,7 @@ def _cut(raw: bytes, mask: SecretMask, *, final: bool) -> int:
 def _shortened(line: str) -> str:
     if len(line) <= LONGEST_LINE:
         return line
-    return f"{line[:LONGEST_LINE]} … [{len(line) - LONGEST_LINE:,} more characters are not shown]"
+    return line[:LONGEST_LINE] + _NOTE.format(len(line) - LONGEST_LINE)
 
 
 def batches(lines: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

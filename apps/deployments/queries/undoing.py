@@ -13,8 +13,9 @@ from django.db.models import Max, Q, QuerySet
 from apps.audit.models import AuditEntry
 from apps.changes.lifecycle import OPEN
 from apps.changes.models import ChangeRequest
-from apps.deployments.lifecycle import HOLDS_LOCK, Status
-from apps.deployments.models import Deployment, Environment
+from apps.core.errors import Conflict
+from apps.deployments.lifecycle import ENDED, HOLDS_LOCK, Status
+from apps.deployments.models import Deployment, DeploymentEvent, Environment
 from apps.vcs import history
 
 BEGUN = Q(attempts__gt=0) | Q(status__in=[str(status) for status in (Status.SUCCEEDED, Status.FAILED, *HOLDS_LOCK)])
@@ -23,8 +24,43 @@ BEGUN = Q(attempts__gt=0) | Q(status__in=[str(status) for status in (Status.SUCC
 
 def is_undoable(row: Deployment) -> bool:
     """Whether it is over and something of it may be in the environment; nobody knows that of an unknown one, either."""
-    was_stopped = row.status == Status.CANCELLED and row.attempts > 0
-    return was_stopped or row.status in {Status.SUCCEEDED, Status.FAILED, Status.UNKNOWN}
+    return row.status == Status.UNKNOWN or (row.status in ENDED and _has_begun(row))
+
+
+def _has_begun(row: Deployment) -> bool:
+    """Whether what is over was live, or something of it ran or may have run before it failed or was cancelled."""
+    if row.status == Status.SUCCEEDED:
+        return row.became_live or row.environment.live_deployment_id == row.pk
+    at_work = [str(Status.RUNNING), str(Status.UNKNOWN)]
+    begun = row.events.filter(kind=DeploymentEvent.Kind.STATE, data__status__in=at_work)
+    return row.attempts > 0 and begun.exists()
+
+
+def require_undoable(row: Deployment) -> None:
+    """Only what is over and began: :class:`Conflict` ``wrong_state`` or ``never_live`` says what else can be done."""
+    if is_undoable(row):
+        return
+    if row.status not in ENDED:
+        code, why, instead = "wrong_state", f"is {row.status}", "Cancel it, or wait for its end."
+    elif row.status == Status.SUCCEEDED:
+        why = f"ran nothing, for what {row.environment.name} ran by then contained it"
+        code, instead = "never_live", _instead(row)
+    else:
+        why = f"{'failed' if row.status == Status.FAILED else 'was cancelled'} before anything of it ran"
+        code, instead = "never_live", _instead(row)
+    said = f"{row.label} {why}; only what was deployed can be rolled back. {instead}"
+    raise Conflict(code, said, status=row.status)
+
+
+def _instead(row: Deployment) -> str:
+    """What somebody can do who wants to be rid of the change of ``row``, of which nothing ran here."""
+    others = Deployment.objects.filter(change=row.change_id).exclude(pk=row.pk).select_related("environment")
+    ran = next((one for one in others.order_by("-number") if is_undoable(one)), None)
+    if ran is not None:
+        return f"Roll {row.change.label} back on {ran.label}, which ran in {ran.environment.name}."
+    back = f"Bring an earlier state back in the history of {row.environment.name}, or write"
+    write = back if row.status == Status.SUCCEEDED else "Write"
+    return f"{write} the inverse of {row.change.label} in Git and propose that."
 
 
 def begun_in(change: ChangeRequest) -> QuerySet[Environment]:
