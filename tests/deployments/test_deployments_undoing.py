@@ -16,6 +16,7 @@ from apps.core.errors import Conflict
 from apps.deployments import services
 from apps.deployments.jobs import following
 from apps.deployments.models import Deployment
+from apps.deployments.queries.undoing import begun_in
 from apps.presentation.deployment_page import deployment_page
 from apps.presentation.rollback_page import rollback_page
 from tests.support.delivery import Delivery, pipeline, run_jobs, run_until_idle
@@ -193,17 +194,27 @@ def test_what_waits_or_could_not_begin_has_nothing_to_be_rolled_back(
     assert services.roll_back(delivery.people.carol, deployment=row).rolls_back == change
 
 
-def test_what_ran_nothing_for_something_newer_was_live_names_where_its_change_ran(tmp_path: Path) -> None:
+def test_what_is_live_inside_something_newer_can_be_rolled_back(tmp_path: Path) -> None:
     delivery = Delivery.start(tmp_path, BY_HAND)
     older, newer = (delivery.merged(name, {f"app/{name}.yaml": "a: 1\n"}) for name in ("older", "newer"))
     run_until_idle()
     assert released(delivery, newer).status == "succeeded"
     late = released(delivery, older)
     assert (late.status, late.became_live) == ("succeeded", False)
-    ran = delivery.deployment(older)
-    assert f"Roll {older.label} back on {ran.label}, which ran in staging." in refused(delivery, late)
-    Deployment.objects.filter(pk=ran.pk).update(became_live=False)
-    assert "Bring an earlier state back in the history of production" in refused(delivery, late)
-    Deployment.objects.filter(pk=ran.pk).update(became_live=True)
-    inverse = services.roll_back(delivery.people.carol, deployment=ran)
+    assert deployment_page(delivery.people.carol, late.number).actions.roll_back
+    inverse = services.roll_back(delivery.people.carol, deployment=late)
     assert inverse.rollback_environments == ["staging", "production"], "it is in production, inside the newer one"
+
+
+def test_a_roll_back_is_also_for_where_a_newer_deployment_replaced_its_own(tmp_path: Path) -> None:
+    newest = BY_HAND.replace("  production:\n", "  production:\n    queue: newest\n")
+    assert "queue: newest" in newest
+    delivery = Delivery.start(tmp_path, newest)
+    older, newer = (delivery.merged(name, {f"app/{name}.yaml": "a: 1\n"}) for name in ("older", "newer"))
+    run_until_idle()
+    ran = delivery.deployment(older)
+    services.cancel(delivery.people.carol, deployment=delivery.deployment(older, "production"))
+    assert list(begun_in(older).values_list("name", flat=True)) == ["staging"]
+    assert released(delivery, newer).status == "succeeded"
+    inverse = services.roll_back(delivery.people.carol, deployment=ran)
+    assert inverse.rollback_environments == ["staging", "production"]

@@ -28,9 +28,9 @@ def is_undoable(row: Deployment) -> bool:
 
 
 def _has_begun(row: Deployment) -> bool:
-    """Whether what is over was live, or something of it ran or may have run before it failed or was cancelled."""
+    """Whether what is over is there, by itself or inside something newer, or ran or may have run before it failed or was cancelled."""
     if row.status == Status.SUCCEEDED:
-        return row.became_live or row.environment.live_deployment_id == row.pk
+        return True
     at_work = [str(Status.RUNNING), str(Status.UNKNOWN)]
     begun = row.events.filter(kind=DeploymentEvent.Kind.STATE, data__status__in=at_work)
     return row.attempts > 0 and begun.exists()
@@ -42,9 +42,6 @@ def require_undoable(row: Deployment) -> None:
         return
     if row.status not in ENDED:
         code, why, instead = "wrong_state", f"is {row.status}", "Cancel it, or wait for its end."
-    elif row.status == Status.SUCCEEDED:
-        why = f"ran nothing, for what {row.environment.name} ran by then contained it"
-        code, instead = "never_live", _instead(row)
     else:
         why = f"{'failed' if row.status == Status.FAILED else 'was cancelled'} before anything of it ran"
         code, instead = "never_live", _instead(row)
@@ -58,14 +55,19 @@ def _instead(row: Deployment) -> str:
     ran = next((one for one in others.order_by("-number") if is_undoable(one)), None)
     if ran is not None:
         return f"Roll {row.change.label} back on {ran.label}, which ran in {ran.environment.name}."
-    back = f"Bring an earlier state back in the history of {row.environment.name}, or write"
-    write = back if row.status == Status.SUCCEEDED else "Write"
-    return f"{write} the inverse of {row.change.label} in Git and propose that."
+    return f"Write the inverse of {row.change.label} in Git and propose that."
 
 
 def begun_in(change: ChangeRequest) -> QuerySet[Environment]:
-    """Where something of ``change`` may be, in promotion order: each of them goes back with a roll-back of it."""
-    keys = Deployment.objects.filter(BEGUN, change=change).values("environment")
+    """Where something of ``change`` may be, in promotion order: each of them goes back with a roll-back of it.
+
+    Also inside something newer, for which its own deployment was cancelled.
+    """
+    rows = Deployment.objects.filter(change=change)
+    keys = set(rows.filter(BEGUN).values_list("environment", flat=True))
+    others = Environment.objects.filter(pk__in=rows.values("environment")).exclude(pk__in=keys).exclude(live_commit="")
+    git_dir, commit = change.repository.mirror_path, change.merge_commit
+    keys |= {row.pk for row in others if commit and contains(git_dir, row.live_commit, commit)}
     return Environment.objects.filter(pk__in=keys).order_by("position", "name")
 
 
