@@ -83,11 +83,12 @@ class Actions:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPage:
-    """Everything around the log. ``attempt``: the one that is shown; ``newest``: whether it is the last."""
+    """Everything around the log. ``attempt``: the one that is shown, ``run`` its row."""
 
     deployment: Deployment
     attempt: int
     attempts: tuple[int, ...]
+    run: Attempt | None
     steps: tuple[StepRow, ...]
     events: tuple[DeploymentEvent, ...]
     actions: Actions
@@ -114,6 +115,13 @@ class DeploymentPage:
     @property
     def has_ended(self) -> bool:
         return self.deployment.status in ENDED
+
+    @property
+    def first_look(self) -> Look:
+        """What somebody sees who asks for nothing: of a run that has failed its first error, else beginnings and ends."""
+        if self.error is None or not self.error.number or self.run is None or self.run.ended_at is None:
+            return WHOLE
+        return Look(step=self.error.step, line=self.error.number, is_failure=True)
 
     @property
     def moves(self) -> bool:
@@ -169,6 +177,7 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None) -> D
         deployment=row,
         attempt=shown,
         attempts=numbers,
+        run=run,
         steps=steps,
         events=tuple(_events(row)),
         actions=actions_of(user, row),
@@ -280,7 +289,7 @@ def _is_undoable(row: Deployment) -> bool:
 
 
 def logs_of(page: DeploymentPage, look: Look = WHOLE) -> list[StepLog]:
-    """The log of the shown attempt up to the deployment's last event; the step that matters is open."""
+    """The log of the shown attempt up to the deployment's last event. Of a run that failed, the step that did is open."""
     logs = step_logs(
         page.deployment,
         [step.name for step in page.steps],
@@ -289,12 +298,19 @@ def logs_of(page: DeploymentPage, look: Look = WHOLE) -> list[StepLog]:
         look=look,
     )
     steps = {step.name: step for step in page.steps}
-    return [_told(log, steps.get(log.step)) for log in logs]
+    return [_told(_opened(log, look), steps.get(log.step)) for log in logs]
+
+
+def _opened(log: StepLog, look: Look) -> StepLog:
+    """The step that failed opens at its line; the lines of others would stand in its way. One without lines says why."""
+    if look.is_failure and look.step == log.step:
+        return replace(log, is_open=True, at=f"{log.anchor}-L{look.line}")
+    return replace(log, is_open=not (look.is_failure and log.lines))
 
 
 def _told(log: StepLog, step: StepRow | None) -> StepLog:
     """With why it is empty, and when the step began."""
     if step is None:
-        return replace(log, is_open=True)
+        return log
     began = int(step.began.timestamp()) if step.began else 0
-    return replace(log, note=log.note if log.lines else step.note, is_open=True, began=began)
+    return replace(log, note=log.note if log.lines else step.note, began=began)

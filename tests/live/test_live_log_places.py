@@ -72,3 +72,45 @@ def test_both_ends_of_a_range_that_crosses_into_a_gap_are_brought(scene: Scene):
     page.evaluate("location.hash = '#step-apply-L7995-L9000'")
     wait_until(page, "document.querySelectorAll('.ll.sel').length === 6")
     expect(page.locator("#log-found")).to_have_text("")
+
+
+IN_SIGHT = """(() => {
+  const row = document.querySelector('#step-apply-L1240').getBoundingClientRect();
+  const view = document.querySelector('#step-apply .log-view').getBoundingClientRect();
+  return row.top >= view.top && row.bottom <= view.bottom;
+})()"""
+
+
+def failed(scene: Scene) -> None:
+    """``apply`` printed 5,000 lines, of which 1,240 is an error, and failed; a runbook is for it."""
+    scene.run()
+    for size, text in (
+        (500, "line"),
+        (739, "line"),
+        (1, "Error: quota exceeded at"),
+        (260, "line"),
+        *[(500, "line")] * 7,
+    ):
+        scene.write(size, text=text)
+
+    def end() -> None:
+        Step.objects.filter(name="apply").update(
+            status="failed", ended_at=now(), lines=5000, problem="It exited with 1."
+        )
+        Attempt.objects.update(outcome="failed", ended_at=now())
+        Deployment.objects.filter(pk=scene.row.pk).update(status="failed", ended_at=now(), problem="Step apply failed.")
+
+    apart(end)
+
+
+def test_a_step_that_failed_opens_itself_at_its_first_error_with_the_runbook_for_it(scene: Scene):
+    failed(scene)
+    page = scene.open()
+    expect(page.locator("#step-apply-L1240")).to_contain_text("Error: quota exceeded")
+    wait_until(page, IN_SIGHT)
+    assert page.evaluate("scrollY") == 0, "the header, which says what happened, stays in sight"
+    expect(page.locator("#step-apply-L1240").get_by_role("link", name="Runbook: Raise the quota")).to_be_visible()
+    page.goto("about:blank")
+    page.goto(f"/deployments/{scene.row.number}/#step-apply-L4990")
+    expect(page.locator("#step-apply-L4990")).to_have_class("ll sel")
+    assert page.evaluate(IN_SIGHT) is False, "who asks for another line gets that one"
