@@ -19,6 +19,7 @@ from apps.deployments.queries.undoing import is_undoable, open_rollback
 from apps.deployments.queries.usual import Usual, usual_duration
 from apps.presentation import spans
 from apps.presentation.applied import Applied, applied_of
+from apps.presentation.deployment_facts import Approved, approved, resources_at
 from apps.presentation.first_error import FirstError, first_error
 from apps.presentation.log_html import step_anchor
 from apps.presentation.log_notes import no_output, not_started
@@ -83,7 +84,9 @@ class Actions:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPage:
-    """Everything around the log. ``attempt``: the one that is shown, ``run`` its row."""
+    """Everything around the log. ``attempt``: the one that is shown, ``run`` its row; ``events``: those before number
+    ``before`` (0: the newest), of which ``older`` are left out; ``resources_at``: the moment that ``resources`` are of.
+    """
 
     deployment: Deployment
     attempt: int
@@ -91,6 +94,8 @@ class DeploymentPage:
     run: Attempt | None
     steps: tuple[StepRow, ...]
     events: tuple[DeploymentEvent, ...]
+    older: int
+    before: int
     actions: Actions
     position: int | None
     seconds: float | None
@@ -99,8 +104,9 @@ class DeploymentPage:
     rollback: ChangeRequest | None
     waits: WaitRows
     applied: Applied
+    approved: Approved
     resources: tuple[dict[str, str], ...] = ()
-    healthy: int = 0
+    resources_at: datetime | None = None
     usual: Usual | None = None
     error: FirstError | None = None
 
@@ -115,6 +121,10 @@ class DeploymentPage:
     @property
     def has_ended(self) -> bool:
         return self.deployment.status in ENDED
+
+    @property
+    def healthy(self) -> int:
+        return sum(1 for one in self.resources if one["health"] == "healthy")
 
     @property
     def first_look(self) -> Look:
@@ -162,8 +172,8 @@ class DeploymentPage:
         return self.usual is not None and self.seconds is not None and self.seconds > SLOW * self.usual.high
 
 
-def deployment_page(user: User, number: int, *, attempt: int | None = None) -> DeploymentPage:
-    """The page for ``user``; :class:`NotVisible` when they may not know of it."""
+def deployment_page(user: User, number: int, *, attempt: int | None = None, before: int = 0) -> DeploymentPage:
+    """The page for ``user``, with its events before number ``before``; :class:`NotVisible` when they may not know of it."""
     row = queries.find(user, number)
     # One that begins between the two reads belongs to what the socket brings: the page would take itself for an old attempt.
     rows = list(Attempt.objects.filter(deployment=row, number__lte=row.attempts).order_by("number"))
@@ -172,22 +182,25 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None) -> D
     found = queries.steps_of(row, attempt=shown)
     run = next((one for one in rows if one.number == shown), None)
     steps = _steps(row, found, run)
-    resources: list[dict[str, str]] = run.resources if run else []
+    events, older = _events(row, before)
     return DeploymentPage(
         deployment=row,
         attempt=shown,
         attempts=numbers,
         run=run,
         steps=steps,
-        events=tuple(_events(row)),
+        events=events,
+        older=older,
+        before=before,
         actions=actions_of(user, row),
         position=queries.queue_position(row),
         seconds=_between(row.started_at, row.ended_at),
         since=row.started_at if row.started_at and not row.ended_at else None,
         detail=_detail(row, steps),
         rollback=ChangeRequest.objects.filter(rolls_back=row.change).order_by("-number").first(),
-        resources=tuple(sorted(resources, key=_worst_first)),
-        healthy=sum(1 for one in resources if one["health"] == "healthy"),
+        resources=tuple(sorted(run.resources if run else [], key=_worst_first)),
+        resources_at=resources_at(row, run),
+        approved=approved(row, run),
         waits=wait_rows(row, shown),
         applied=applied_of(row, rows),
         usual=usual_duration(row.environment) if row.status in MOVING else None,
@@ -201,9 +214,14 @@ def _worst_first(resource: dict[str, str]) -> tuple[int, str, str, str]:
     return order.get(resource["health"], 2), resource["kind"], resource["namespace"], resource["name"]
 
 
-def _events(row: Deployment) -> Sequence[DeploymentEvent]:
+def _events(row: Deployment, before: int) -> tuple[tuple[DeploymentEvent, ...], int]:
+    """The newest of those before number ``before``, and how many are older."""
     facts = row.events.exclude(kind=DeploymentEvent.Kind.LOG)
-    return list(facts.order_by("-seq")[:EVENTS_SHOWN])
+    if before:
+        facts = facts.filter(seq__lt=before)
+    found = tuple(facts.order_by("-seq")[:EVENTS_SHOWN])
+    older = facts.filter(seq__lt=found[-1].seq).count() if len(found) == EVENTS_SHOWN else 0
+    return found, older
 
 
 def _between(start: datetime | None, end: datetime | None) -> float | None:

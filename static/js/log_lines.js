@@ -170,7 +170,8 @@
       one.textContent = words[way](Number(one.dataset.t), began);
     }
   };
-  const all = () => logs.querySelectorAll(".log-view").forEach(times);
+  const zone = logs.querySelector("[data-zone]"); /* of the times as the server has written them */
+  const all = () => { zone.hidden = select.value !== "utc"; logs.querySelectorAll(".log-view").forEach(times); };
   if (select) {
     select.parentElement.hidden = false;
     const kept = localStorage.getItem(KEY);

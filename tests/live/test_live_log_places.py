@@ -110,6 +110,14 @@ def test_a_step_that_failed_opens_itself_at_its_first_error_with_the_runbook_for
     wait_until(page, IN_SIGHT)
     assert page.evaluate("scrollY") == 0, "the header, which says what happened, stays in sight"
     expect(page.locator("#step-apply-L1240").get_by_role("link", name="Runbook: Raise the quota")).to_be_visible()
+    zone = page.get_by_text("Times of lines in UTC")
+    expect(zone).to_be_visible()
+    page.get_by_label("Times", exact=True).select_option("local")
+    expect(zone).to_be_hidden()
+    page.set_viewport_size({"width": 360, "height": 700})
+    expect(page.get_by_text("approved by @bob")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360, "what the header tells wraps"
+    page.set_viewport_size({"width": 1200, "height": 700})
     page.goto("about:blank")
     page.goto(f"/deployments/{scene.row.number}/#step-apply-L4990")
     expect(page.locator("#step-apply-L4990")).to_have_class("ll sel")

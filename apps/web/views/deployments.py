@@ -38,7 +38,8 @@ def deployment_rows(request: HttpRequest) -> HttpResponse:
 
 
 def _page(request: HttpRequest, number: int) -> DeploymentPage:
-    return deployment_page(signed_in(request), number, attempt=number_in(request, "attempt"))
+    attempt, before = number_in(request, "attempt"), number_in(request, "before") or 0
+    return deployment_page(signed_in(request), number, attempt=attempt, before=before)
 
 
 @reads
@@ -96,6 +97,7 @@ def steps(request: HttpRequest, number: int) -> HttpResponse:
 
 @reads
 def event_list(request: HttpRequest, number: int) -> HttpResponse:
+    """The newest with the resources; those before ``?before=``, a number, are a page of their own."""
     return _region(request, number, "web/deployments/_events.html")
 
 
