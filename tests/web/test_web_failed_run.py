@@ -121,7 +121,9 @@ def test_the_header_names_revision_effect_and_who_approved(row: Deployment, alic
     MergeIntent.objects.update(verdict={**intent.verdict, "standings": []})
     assert "without an approval" in read(alice, f"/deployments/{row.number}/_header/")
     MergeIntent.objects.all().delete()
-    assert "approved-by" not in read(alice, f"/deployments/{row.number}/_header/"), "nothing is said where nothing is known"
+    assert "approved-by" not in read(alice, f"/deployments/{row.number}/_header/"), (
+        "nothing is said where nothing is known"
+    )
 
 
 def test_resources_have_the_moment_at_which_they_were_told(row: Deployment, alice: Client):
