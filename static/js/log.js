@@ -1,7 +1,8 @@
 /* Live logs: lines come in order, none twice, none left out, and what is being read never moves.
  *
  * live.js hands over events that are newer than the page (portal:events). Rows are HTML of the server's one writer.
- * Markup: .logs[data-attempt] > details.log[data-step][data-attempt] > .log-view > .log-block; template#log-step for a new one.
+ * Markup: .logs[data-attempt] > details.log[data-step][data-attempt] > .log-view > .log-block; a template for a new one.
+ * data-at of a .log: the id of the line at which a step that failed opens; the others open at their end.
  */
 (() => {
   "use strict";
@@ -176,7 +177,11 @@
     button(name).addEventListener("click", act);
   }
   views().forEach(watch);
-  if (logs.dataset.live) views().forEach(toEnd);
+  for (const view of views()) {
+    const row = document.getElementById(view.parentElement.dataset.at || "");
+    if (row) view.scrollTop += row.getBoundingClientRect().top - view.getBoundingClientRect().top - view.clientHeight / 3;
+    else if (logs.dataset.live) toEnd(view);
+  }
   const { key } = window.portal;
   key("follow", toggle);
   key("next-error", nextError);

@@ -40,6 +40,7 @@ SHIFTS = """() => {
 }"""
 """Every layout shift from now on is in ``window.shifted``: how much, when, from where to where, of what."""
 LINES = "[...document.querySelectorAll('.log-view .ll')].map((row) => row.id)"
+RUNBOOKS = {"docs/runbooks/quota.md": "---\nfor: {words: [quota exceeded]}\n---\n# Raise the quota\n"}
 VIEW = "document.querySelector('#step-apply .log-view')"
 
 
@@ -73,7 +74,7 @@ class Scene:
 
     @staticmethod
     def _set_up(tmp_path: Path) -> tuple[Delivery, Deployment, str]:
-        delivery = Delivery.start(tmp_path, pipeline())
+        delivery = Delivery.start(tmp_path, f"{pipeline()}runbooks: docs/runbooks\n", RUNBOOKS)
         row = delivery.deployment(delivery.merged())
         return delivery, row, cookie_of(delivery.people.alice)
 
