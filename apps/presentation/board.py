@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
 
@@ -83,6 +84,14 @@ class Cell:
         return f"by {count} change{'s' if count != 1 else ''}" if count else ""
 
     @property
+    def stamp(self) -> str:
+        """Another one when this says anything else; moments of looks that found the same are left out."""
+        drift = self.drift.key + self.drift.text if self.drift else ""
+        place = self.place
+        said = (self.sync, place.behind, self.health, self.health_detail, self.health_since, self.frozen_until, drift)
+        return _stamp(self.anchor, self.environment.live_since, place.live and place.live.pk, len(place.pending), *said)
+
+    @property
     def anchor(self) -> str:
         return f"env-{self.environment.name}-{self.environment.repository.name}-{self.service}".rstrip("-")
 
@@ -95,6 +104,15 @@ class BoardRow:
     service: str
     outside: int
     cells: tuple[Cell | None, ...]
+
+    @property
+    def anchor(self) -> str:
+        return f"board-{self.repository}-{self.service}".rstrip("-")
+
+    @property
+    def stamp(self) -> str:
+        """No other row has it, and this one has another when it says anything else."""
+        return _stamp(self.anchor, self.outside, *(cell.stamp if cell else "" for cell in self.cells))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +136,10 @@ class Board:
     @property
     def is_filtered(self) -> bool:
         return bool(self.chips)
+
+
+def _stamp(*facts: object) -> str:
+    return sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 def environment_url(row: Environment) -> str:

@@ -140,12 +140,11 @@
       location.hash = `${to[1]}${low}-L${high}`;
     }
   });
-  /* Links to lines from elsewhere on the page: the same attempt needs no reload. */
+  /* Links to lines from elsewhere on the page: of a step that is on it they need no reload. */
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[data-log-line]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    const attempt = Number(new URL(link.href).searchParams.get("attempt")) || 1;
-    if (attempt !== Number(logs.dataset.attempt)) return;
+    if (!document.getElementById(decodeURIComponent(link.hash.slice(1)).replace(/-L\d+$/, ""))) return;
     event.preventDefault();
     if (location.hash === link.hash) point();
     else location.hash = link.hash;

@@ -104,6 +104,18 @@ class Scene:
         apart(lambda: log_event(self.row, first, lines, text=text))
         self.lines += lines
 
+    def run_again(self) -> None:
+        """The first attempt has failed and somebody pressed Retry: the second one has begun."""
+
+        def begin() -> None:
+            Attempt.objects.filter(deployment=self.row).update(ended_at=now())
+            Step.objects.filter(attempt__deployment=self.row).update(status="failed", ended_at=now())
+            Deployment.objects.filter(pk=self.row.pk).update(status="running", attempts=2)
+            attempt = Attempt.objects.create(deployment=self.row, number=2, key="k2", started_at=now())
+            Step.objects.create(attempt=attempt, position=0, name="apply", status="running", launched_at=now())
+
+        apart(begin)
+
     def open(self, script: str = COUNT_SOCKETS) -> Page:
         page = self.context.new_page()
         page.on("pageerror", lambda error: self.errors.append(str(error)))
