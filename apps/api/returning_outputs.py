@@ -65,6 +65,7 @@ class ReturnOut(Out):
     left = texts("Paths that came since and stay, because no target names them and a new one may be made of them.")
     irreversible = PartOut(many=True)
     unknown = texts("Targets of which it is not known what comes back.")
+    known = texts("Targets of which it is. Where both are empty nothing is known beyond the files.")
     gate = GateAheadOut(allow_null=True)
 
 
@@ -90,5 +91,6 @@ def return_json(page: ReturnPage) -> dict[str, Any]:
             for part in (found.read_back.parts if found else ())
         ],
         "unknown": list(found.read_back.unknown) if found else [],
+        "known": list(found.read_back.known) if found else [],
         "gate": {"restores": gate.restores, "approvals": gate.approvals, "rules": list(gate.rules)} if gate else None,
     }

@@ -220,8 +220,10 @@ def _read_back(environment: str, taken: Iterable[ChangeRequest]) -> ReadBack:
     """What of all that does not come back here, each named once."""
     parts: dict[Irreversible, None] = {}
     unknown: dict[str, None] = {}
+    known: dict[str, None] = {}
     for change in taken:
         found = irreversible_parts(change)
+        known.update((label, None) for label in found.known if label.startswith(f"{environment}/"))
         parts.update((part, None) for part in found.parts if part.target.startswith(f"{environment}/"))
         unknown.update((label, None) for label in found.unknown if label.startswith(f"{environment}/"))
-    return ReadBack(tuple(parts), tuple(unknown))
+    return ReadBack(tuple(parts), tuple(unknown), tuple(label for label in known if label not in unknown))
