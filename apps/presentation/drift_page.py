@@ -125,7 +125,7 @@ def drift_page(user: User, repository: str, name: str) -> DriftPage:
         environment=row,
         drift=found,
         word=drift_word(found),
-        targets=tuple(sorted((_target(check, row, accepted) for check in findings_of(row)), key=_rank)),
+        targets=tuple(sorted((target_rows(check, row, accepted) for check in findings_of(row)), key=_rank)),
         can_check=live is not None and can_check_drift(user, row).allowed,
         can_settle=can_settle_drift(user, row).allowed,
         can_deploy=live is not None and can_deploy(user, live.change).allowed,
@@ -139,7 +139,8 @@ def _rank(target: TargetRows) -> int:
     return order.index(DriftCheck.State(target.check.state))
 
 
-def _target(check: DriftCheck, row: Environment, accepted: Mapping[str, DriftAcceptance]) -> TargetRows:
+def target_rows(check: DriftCheck, row: Environment, accepted: Mapping[str, DriftAcceptance]) -> TargetRows:
+    """What the last check of a target of ``row`` told, resource by resource; ``accepted``: acceptances that hold now, by mark."""
     resources: dict[str, list[FindingRow]] = {}
     for one in check.findings:
         words = {key: one[key] for key in ("mark", "path", "wanted", "found", "kind")}

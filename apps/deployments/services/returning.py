@@ -52,6 +52,7 @@ def _propose(actor: User, found: Return) -> ChangeRequest:
     row = found.deployment
     environment = row.environment
     taken = first_few([one.label for one in found.changes], 20) + (f" and {found.more} more" if found.more else "")
+    stays = f" New since then, and left as they are: {first_few(found.added, 20)}." if found.added else ""
     head = merging.write_commit(
         environment.repository.mirror_path,
         tree=found.tree,
@@ -66,7 +67,7 @@ def _propose(actor: User, found: Return) -> ChangeRequest:
         target_branch=row.change.target_branch,
         environment=environment.name,
         title=f"Bring {row.label} back to {environment.name}: {row.change.title}"[:200],
-        description=f"Makes {environment.name} what {row.label} ({row.change.label}) made it. Takes back: {taken or 'no change'}.",
+        description=f"Makes {environment.name} what {row.label} ({row.change.label}) made it. Takes back: {taken or 'no change'}.{stays}",
         head_oid=head,
         facts={
             "to": row.label,
