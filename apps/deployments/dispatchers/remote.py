@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -18,6 +18,8 @@ LOG_MOST = 16 * 1024 * 1024
 """Bytes of one step's log that are taken over; the rest stays in the other system."""
 CUT_NOTE = b"\n[The log goes on. The rest is to be read in the system that ran this.]\n"
 NAME_MOST = 80
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+"""Of a moment that another system tells: in any time zone it is one that can be shown, too."""
 NOT_APPROVED = "What was approved is what runs"
 Row = TypeVar("Row")
 
@@ -44,12 +46,13 @@ def web_link(value: Any) -> str:
 
 
 def moment(value: Any) -> datetime | None:
-    """A point in time with its zone (ISO 8601), if it is one."""
+    """A point in time with its zone (ISO 8601), in UTC, if it is one that every clock and database can hold."""
     try:
         found = datetime.fromisoformat(str(value or ""))
-    except ValueError:
+        at = found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo else None
+    return at if at is not None and FIRST_YEAR <= at.year <= LAST_YEAR else None
 
 
 def whole_number(value: Any) -> int:
