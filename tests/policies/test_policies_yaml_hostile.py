@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apps.core.text import is_storable
 from apps.policies.config import parse_portal_yaml
 from apps.policies.config.nodes import MAX_BYTES, Mapping, Refused, read_nodes
 from tests.support.timing import processor_seconds
@@ -70,6 +71,33 @@ def test_hostile_file_is_refused_with_its_place(data: bytes, line: int, message:
     assert message in problem.message
     assert problem.line == line
     assert problem.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('apiVersion: "portal/v1\\0"\n', 1),
+        ('apiVersion: portal/v1\nenvironments:\n  a: {deploy: {steps: [{name: x, run: "echo \\0"}]}}\n', 3),
+        ('apiVersion: portal/v1\nenvironments:\n  a: {deploy: {steps: [{name: x, run: "echo \\x00"}]}}\n', 3),
+        ('apiVersion: portal/v1\n"\\u0000": 1\n', 2),
+        ('apiVersion: portal/v1\nrules: [{name: "\\ud800"}]\n', 2),
+        ("apiVersion: !<%00> portal/v1\n", 1),
+        ("apiVersion: portal/v1\nrules: \0\n", 2),
+    ],
+)
+def test_what_no_database_keeps_is_refused_also_as_an_escape(text: str, line: int) -> None:
+    """A plan or a problem with it could be written nowhere, after the merge had gone out."""
+    parsed = parse_portal_yaml(text.encode())
+    assert parsed.config is None
+    assert parsed.problems[0].line == line
+    assert all(is_storable(str(value)) for problem in parsed.problems for value in problem.to_dict().values())
+
+
+def test_other_escapes_are_kept() -> None:
+    text = 'apiVersion: portal/v1\nenvironments: {a: {deploy: {steps: [{name: x, run: "echo \\e[1m"}]}}}\n'
+    config = parse_portal_yaml(text.encode()).config
+    assert config is not None
+    assert config.environments[0].deploy.steps[0].run == "echo \x1b[1m"
 
 
 def test_alias_shows_the_value_and_is_counted() -> None:
