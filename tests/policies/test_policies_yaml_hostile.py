@@ -73,6 +73,50 @@ def test_hostile_file_is_refused_with_its_place(data: bytes, line: int, message:
     assert problem.fix
 
 
+HEAD = "apiVersion: portal/v1\n"
+SLOW = {
+    "after": "environments:\n" + "".join(f"  e{n:04}: {{after: [e9999]}}\n" for n in range(3900)),
+    "names": f"environments: {{{', '.join(f'e{n}: ' for n in range(300))}}}\nrules:\n"
+    + "".join(
+        f"- {{name: r{n}, needs: {{approvals: 1}}, when: {{environments: [{', '.join(f'x{n}y{m}' for m in range(50))}]}}}}\n"
+        for n in range(290)
+    ),
+    "roles": f"rules: [{{name: a, needs: {{approvals: 1, from: [{', '.join(f'role/r{n}' for n in range(19000))}]}}}}]\n",
+    "long": f"environments:\n  a:\n    targets:\n      ? {'k' * 120000}\n      : {{kind: helm, chart: x, "
+    + ", ".join(f"k{n}: " for n in range(9000))
+    + "}\n",
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_a_small_file_with_many_mistakes_is_answered_at_once(name: str) -> None:
+    """A proposal for each unknown name took minutes of the processor; a long key in each problem took gigabytes."""
+    with processor_seconds(1.5):
+        parsed = parse_portal_yaml((HEAD + SLOW[name]).encode())
+    assert parsed.config is None
+    assert len(parsed.problems) == 100
+    assert all(problem.fix and len(str(problem.to_dict())) < 15_000 for problem in parsed.problems)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            f"environments: {{{', '.join(f'e{n}: ' for n in range(301))}}}",
+            "`environments` has 301 entries; at most 300",
+        ),
+        (f"rules: [{', '.join(f'{{name: r{n}, needs: {{approvals: 1}}}}' for n in range(301))}]", "`rules` has 301"),
+        (
+            f"windows: [{', '.join(f'{{name: w{n}, kind: freeze, cron: 1 1 * * *, duration: 1h}}' for n in range(201))}]",
+            "`windows` has 201",
+        ),
+    ],
+)
+def test_more_entries_than_anybody_has_are_refused(text: str, message: str) -> None:
+    [problem] = parse_portal_yaml((HEAD + text + "\n").encode()).problems
+    assert message in problem.message
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [

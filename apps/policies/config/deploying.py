@@ -13,7 +13,7 @@ from apps.policies.config.health import read_health
 from apps.policies.config.kube_jobs import why_no_job
 from apps.policies.config.model import DeployConfig, StepConfig, TargetConfig
 from apps.policies.config.nodes import Mapping, Node
-from apps.policies.config.reader import Reader, nearest, plain
+from apps.policies.config.reader import Reader, plain
 
 
 class Shape(StrEnum):
@@ -159,7 +159,7 @@ def check_target(reader: Reader, node: Node, path: str, deploy: DeployConfig, ta
     found = next((one for one in targets if one.name == name), None)
     if found is None:
         message = f"`{path}` deploys the target `{name}`, which this environment does not have."
-        reader.error(node, path, message, nearest(name, [one.name for one in targets] or ["(no targets)"]))
+        reader.error(node, path, message, reader.nearest(name, [one.name for one in targets] or ["(no targets)"]))
     elif found.kind not in kinds:
         message = f"`{path}` deploys `{name}` via {deploy.via}, but it is of the kind {found.kind}."
         reader.error(node, path, message, f"Name a target of the kind {' or '.join(kinds)}.")
