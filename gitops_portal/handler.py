@@ -20,7 +20,7 @@ import structlog
 from django.conf import settings
 from django.core import signals
 from django.core.exceptions import RequestAborted
-from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.core.handlers.base import BaseHandler
 from django.http.response import HttpResponseBase, JsonResponse
 from django.urls import set_script_prefix
@@ -30,6 +30,7 @@ from apps.core.context import request_id
 log = structlog.get_logger(__name__)
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Made = tuple[ASGIRequest, None] | tuple[None, HttpResponseBase]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
@@ -57,16 +58,15 @@ class PortalHandler(ASGIHandler):
         if response.streaming:
             await loop.run_in_executor(self._threads, context.run, response.close)
 
-    def create_request(self, scope: Scope, body_file: IO[bytes]) -> tuple[Any, HttpResponseBase | None]:
+    def create_request(self, scope: Mapping[str, Any], body_file: IO[bytes]) -> Made:
         """The request, or a refusal of headers from which Django makes none: without it the server would answer, in its words."""
         try:
-            request, refused = super().create_request(scope, body_file)
+            made = super().create_request(scope, body_file)
         except (ValueError, TypeError, LookupError, AttributeError) as problem:  # of the parser of mail headers
             log.info("request_not_read", problem=type(problem).__name__)
-            request, refused = None, None
-        if request is None and (refused is None or refused.status_code == HTTPStatus.BAD_REQUEST):
             return None, _unreadable()
-        return request, refused
+        is_refused = made[1] is not None and made[1].status_code == HTTPStatus.BAD_REQUEST
+        return (None, _unreadable()) if is_refused else made
 
     def _answer(self, scope: Scope, body: IO[bytes]) -> HttpResponseBase:
         """The whole request in this thread, from ``request_started`` to ``request_finished``."""

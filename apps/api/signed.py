@@ -42,7 +42,7 @@ def signed_call(
 
     def declare(view: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(view)
-        def asked(request: Request, **named: Any) -> Response:
+        def asked(request: Request, /, **named: Any) -> Response:
             texts = {key: visible(value) if isinstance(value, str) else value for key, value in named.items()}
             answer: Response = view(request, **texts)
             return answer

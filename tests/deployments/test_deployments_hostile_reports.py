@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from apps.core.clock import now
+from apps.core.waiting import beat
 from apps.deployments import queries
+from apps.deployments.dispatchers import Progress, Run
 from apps.deployments.dispatchers.remote import moment
+from apps.deployments.dispatchers.webhook import WebhookDispatcher
+from apps.deployments.models import Deployment
 from tests.support.delivery import Delivery
 from tests.support.outside import step_engine, until
 from tests.support.reporting import report, running
@@ -29,6 +34,25 @@ def test_a_moment_that_no_clock_knows_is_none(delivery: Delivery, at: str) -> No
     assert step.launched_at is not None
     assert step.ended_at is not None
     assert step.launched_at.year == step.ended_at.year == now().year
+
+
+def test_a_look_that_takes_long_keeps_its_lease(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise another worker begins the next look, and what this one found is thrown away: each time."""
+    row = running(delivery)
+    step_engine()
+    observe, was_free = WebhookDispatcher.observe, []
+
+    def slowly(self: WebhookDispatcher, run: Run) -> Progress:
+        for _ in range(15):
+            time.sleep(0.1)
+            beat()
+        was_free.append(Deployment.objects.unleased().filter(pk=row.pk).exists())
+        return observe(self, run)
+
+    monkeypatch.setattr(WebhookDispatcher, "observe", slowly)
+    step_engine()
+    assert was_free
+    assert not any(was_free)
 
 
 @pytest.mark.parametrize("told", [*NEVER, "1969-12-31T23:59:59Z", "2026-01-01T00:00:00", "soon", None, 7, ["x"]])

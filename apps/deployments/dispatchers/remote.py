@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -55,9 +56,17 @@ def moment(value: Any) -> datetime | None:
     return at if at is not None and FIRST_YEAR <= at.year <= LAST_YEAR else None
 
 
+def read_json(text: str | bytes) -> Any:
+    """What a JSON text says; ``ValueError`` for what is none, or is nested too deeply to be read."""
+    try:
+        return json.loads(text)
+    except RecursionError as problem:
+        raise ValueError("nested too deeply") from problem
+
+
 def whole_number(value: Any) -> int:
     """An id as the other system gives it; :class:`Unavailable` when it is something else."""
-    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**63:
         raise Unavailable("bad_answer", "The other system answered with something that names no run.")
     return value
 

@@ -15,7 +15,7 @@ from apps.core.clock import now
 from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import Capabilities, Outside, Progress, Run, RunState, StepProgress, StepState
 from apps.deployments.dispatchers.http import Client
-from apps.deployments.dispatchers.remote import asked_in_doubt, log_window, moment
+from apps.deployments.dispatchers.remote import asked_in_doubt, log_window, moment, read_json
 from apps.repositories.forges.signatures import standard_signature
 
 DEFAULT_TIMEOUT = 3600.0
@@ -115,7 +115,7 @@ def _signed(outside: Outside, message_id: str, body: bytes) -> dict[str, str]:
 
 def _told_id(body: bytes) -> str:
     try:
-        found = json.loads(body)
+        found = read_json(body)
     except ValueError:
         return ""
     return str(found.get("id", ""))[:100] if isinstance(found, dict) else ""
