@@ -90,7 +90,9 @@ def segment(value: Any) -> str:
 
 
 def spelled(value: Any) -> str:
-    """A value of portal.yaml as a variable has it: flags in lower case."""
+    """A value of portal.yaml as a variable has it: flags in lower case, and nothing, which older plans may have, as such."""
+    if value is None:
+        return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
