@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from apps.core.clock import now
+from apps.core.errors import InvalidInput
 from apps.core.waiting import beat
 from apps.deployments import queries
 from apps.deployments.dispatchers import Progress, Run
@@ -58,3 +59,11 @@ def test_a_look_that_takes_long_keeps_its_lease(delivery: Delivery, monkeypatch:
 @pytest.mark.parametrize("told", [*NEVER, "1969-12-31T23:59:59Z", "2026-01-01T00:00:00", "soon", None, 7, ["x"]])
 def test_what_is_no_moment_of_another_system_is_none(told: Any) -> None:
     assert moment(told) is None
+
+
+@pytest.mark.parametrize("steps", ["", 0, False, {}, "x"])
+def test_steps_that_are_no_list_are_refused_whatever_they_are(delivery: Delivery, steps: Any) -> None:
+    row = running(delivery)
+    with pytest.raises(InvalidInput, match="`steps` is a list"):
+        report(row, status="running", steps=steps)
+    report(row, status="running", steps=None)
