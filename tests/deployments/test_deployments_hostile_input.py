@@ -1,4 +1,4 @@
-"""Signed reports of a receiver that lost its mind, or its key: whatever stands in them, the environment goes on."""
+"""Reports and files of those who mean ill, or lost their mind: whatever stands in them, the environment goes on."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ import pytest
 from apps.core.clock import now
 from apps.core.errors import InvalidInput
 from apps.core.waiting import beat
-from apps.deployments import queries
+from apps.deployments import queries, services
 from apps.deployments.dispatchers import Progress, Run
 from apps.deployments.dispatchers.remote import moment
 from apps.deployments.dispatchers.webhook import WebhookDispatcher
-from apps.deployments.models import Deployment
-from tests.support.delivery import Delivery
+from apps.deployments.jobs import landing
+from apps.deployments.models import Deployment, MergeIntent
+from apps.policies.models import PolicyVersion
+from apps.repositories.models import RefUpdate
+from apps.repositories.services import synchronise
+from tests.support.delivery import Delivery, run_jobs
 from tests.support.outside import step_engine, until
 from tests.support.reporting import report, running
 
@@ -59,6 +63,40 @@ def test_a_look_that_takes_long_keeps_its_lease(delivery: Delivery, monkeypatch:
 @pytest.mark.parametrize("told", [*NEVER, "1969-12-31T23:59:59Z", "2026-01-01T00:00:00", "soon", None, 7, ["x"]])
 def test_what_is_no_moment_of_another_system_is_none(told: Any) -> None:
     assert moment(told) is None
+
+
+@pytest.mark.parametrize("run", ["echo \\0", "echo \\x00 && true"])
+def test_a_nul_in_the_file_of_the_branch_keeps_nothing_from_landing(delivery: Delivery, run: str) -> None:
+    """PostgreSQL refuses it in a plan and in a problem: the merge went out and never landed, the push was never taken."""
+    delivery.work.run("checkout", "-q", "-B", "main", "origin/main")
+    text = f'apiVersion: portal/v1\nenvironments: {{staging: {{deploy: {{steps: [{{name: a, run: "{run}"}}]}}}}}}\n'
+    oid = delivery.work.commit("A NUL", files={".gitops/portal.yaml": text})
+    delivery.work.push("main")
+    assert synchronise(delivery.repository.pk)
+    run_jobs("changes.take_ref_updates")
+    assert not RefUpdate.objects.untaken().exists()
+    assert not PolicyVersion.objects.get(commit_oid=oid).valid
+    change = delivery.merged("two", {"app/values.yaml": "replicas: 2\n"})
+    assert change.merge_commit
+    assert delivery.deployment(change).plan["via"] == "webhook", "the last valid file governs"
+
+
+def test_a_merge_that_an_error_of_the_portal_holds_up_says_so_and_lands_when_it_is_gone(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = delivery.approved()
+    services.merge_change(delivery.people.alice, change=change)
+    with monkeypatch.context() as patch:
+        patch.setattr(landing, "_create_deployments", lambda *_: {}["of the repository"])
+        with pytest.raises(KeyError):
+            run_jobs("deployments.carry_out_merges")
+    intent = MergeIntent.objects.get(change=change)
+    assert (intent.state, intent.tries, intent.lease_until) == (MergeIntent.State.PENDING, 1, None)
+    assert intent.outcome["message"] == "The portal itself failed here (KeyError). Its log has more."
+    MergeIntent.objects.update(check_at=None)
+    run_jobs("deployments.carry_out_merges")
+    change.refresh_from_db()
+    assert change.merge_commit
 
 
 @pytest.mark.parametrize("steps", ["", 0, False, {}, "x"])
