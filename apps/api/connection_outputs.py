@@ -41,7 +41,7 @@ class ConnectionOut(Out):
 class ConnectionPatchIn(Shape):
     url = Text(max_length=500, required=False)
     values = serializers.DictField(
-        child=serializers.CharField(max_length=LONGEST_VALUE, allow_blank=True, trim_whitespace=False), required=False
+        child=Text(max_length=LONGEST_VALUE, allow_blank=True, trim_whitespace=False), required=False
     )
 
 
@@ -52,7 +52,7 @@ class ConnectionIn(ConnectionPatchIn):
 
 
 class GrantIn(Shape):
-    environments = serializers.ListField(child=serializers.CharField(max_length=63), required=False, max_length=100)
+    environments = serializers.ListField(child=Text(max_length=63), required=False, max_length=100)
 
 
 class StepActIn(Shape):

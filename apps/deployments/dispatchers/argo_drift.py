@@ -6,7 +6,6 @@ deployed; anywhere else it says which commit is there, or the portal says that i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,7 +15,7 @@ from apps.deployments.dispatchers import Run
 from apps.deployments.dispatchers.argo_application import Application
 from apps.deployments.dispatchers.drift import MISSING, TOLD, CannotTell, Finding, Found, digest_of, of_field
 from apps.deployments.dispatchers.kube_resources import Item, field_changes
-from apps.deployments.dispatchers.remote import listed, mapping
+from apps.deployments.dispatchers.remote import listed, mapping, read_json
 from apps.deployments.dispatchers.words import said
 from apps.rendering.model import FieldChange
 
@@ -72,7 +71,7 @@ def _why(app: Application) -> str:
 
 def _out_of_sync(run: Run, app: Application, managed: Callable[[], Iterable[Mapping[str, Any]]]) -> Found:
     rows = listed(app.status.get("resources"))
-    differing = [one for one in rows if one.get("status") not in {"Synced", None}]
+    differing = [one for one in rows if str(one.get("status") or "Synced") != "Synced"]
     notes = [NOT_LOOKED]
     try:
         sides = {_key(one): one for one in managed()}
@@ -124,6 +123,6 @@ def _fields(run: Run, sides: Mapping[str, Any]) -> list[FieldChange]:
 
 def _body(text: Any) -> dict[str, Any]:
     try:
-        return mapping(json.loads(text)) if isinstance(text, str) else {}
+        return mapping(read_json(text)) if isinstance(text, str) else {}
     except ValueError:
         return {}

@@ -333,7 +333,7 @@ def _hook_steps(run: Run, app: Application) -> list[StepProgress]:
     hooks = [one for one in app.results if one.get("hookType")]
     if not hooks:
         return []
-    bad = [one for one in hooks if one.get("hookPhase") in {"Failed", "Error"}]
+    bad = [one for one in hooks if str(one.get("hookPhase")) in {"Failed", "Error"}]
     if bad:
         named = joined(f"{app.words(one.get('name'))}: {app.words(one.get('message'))}" for one in bad)
         return [StepProgress(StepState.ENDED, HOOKS, "hooks", reason="reported", exit_code=1, problem=named)]

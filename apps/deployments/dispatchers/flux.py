@@ -330,7 +330,7 @@ def _problem(seen: Seen, stage: int, *, late: bool, limit: float) -> str:
     if stalled.get("status") == "True" and seen.holds(seen.attempted) and seen.is_current and seen.is_handled:
         return f"{title} cannot go on: {seen.words('Stalled') or 'it is stalled'}"
     ready = condition(seen.body, "Ready")
-    is_final = ready.get("status") == "False" and ready.get("reason") in _FINAL
+    is_final = ready.get("status") == "False" and str(ready.get("reason")) in _FINAL
     if is_final and seen.holds(seen.attempted) and seen.is_current and seen.is_handled:
         return f"{title} failed at {seen.attempted[:10]}: {seen.words('Ready') or ready['reason']}"
     if not late:

@@ -75,7 +75,8 @@ def follow(pk: int) -> None:
     if fence is None:
         return
     try:
-        _look(_load(pk), fence)
+        with Deployment.objects.kept(pk, fence=fence, seconds=settings.PORTAL_LEASE_SECONDS):
+            _look(_load(pk), fence)
     except LeaseLost:
         log.info("deployment_lease_lost", deployment=pk)
     except Conflict as problem:
@@ -149,8 +150,7 @@ def _look(deployment: Deployment, fence: int) -> None:
 def _is_claimed(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
     """Whether this attempt is ours to begin; if not, what is known of it is written, or it is asked again later."""
     try:
-        with Deployment.objects.kept(deployment.pk, fence=fence, seconds=settings.PORTAL_LEASE_SECONDS):
-            claim_run(deployment, attempt, fence)
+        claim_run(deployment, attempt, fence)
     except ClaimedElsewhere as problem:
         lose(deployment, fence, problem.message)
     except Unavailable as problem:

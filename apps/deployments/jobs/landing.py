@@ -8,12 +8,13 @@ Nothing is ever merged onto another base.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, OperationalError, transaction
 
 from apps.audit.actors import Actor
 from apps.changes import transitions as changes
@@ -26,6 +27,7 @@ from apps.core.failpoints import failpoint
 from apps.core.work import pause_after, request_work
 from apps.deployments import messages
 from apps.deployments.jobs.claiming import ELSEWHERE, claim, ref_of
+from apps.deployments.jobs.defects import defect_words
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Deployment, Environment, MergeIntent
 from apps.deployments.plans import deploys_from
@@ -86,6 +88,12 @@ def carry_out_merge(pk: int) -> None:
             _return(intent, fence, problem.code, problem.message)
     except OSError as problem:  # the disk is full, or gone: nothing was pushed, or the next try finds what was
         _again_later(intent, fence, Unavailable("no_disk", f"The portal cannot write: {problem.strerror or problem}."))
+    except OperationalError:  # the database is away, or busy
+        raise
+    except Exception as problem:  # nobody foresaw it, and the merge may be out: who waits for it learns of it
+        with suppress(LeaseLost, DatabaseError):
+            _again_later(intent, fence, Unavailable("defect", defect_words("merge_failed_here", pk, problem)))
+        raise
 
 
 def _may_be_pushed(intent: MergeIntent, problem: PortalError) -> bool:
