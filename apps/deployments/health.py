@@ -69,7 +69,7 @@ def _values(found: Any) -> list[float]:
         data = found["data"]
         rows = [data["result"]] if data["resultType"] == "scalar" else [row["value"] for row in data["result"]]
         return [float(row[1]) for row in rows] if found["status"] == "success" else []
-    except (KeyError, TypeError, ValueError, IndexError):
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):  # of an integer of 400 digits
         return []
 
 

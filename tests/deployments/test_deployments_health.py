@@ -275,6 +275,7 @@ def vector(*values: str) -> str:
         (json.dumps({"status": "success", "data": {"resultType": "scalar", "result": [1435781451.781, "0"]}}), True),
         (json.dumps({"status": "error", "error": "parse error"}), False),
         (json.dumps({"status": "error", "data": {"resultType": "vector", "result": []}}), False),
+        ('{"status": "success", "data": {"resultType": "scalar", "result": [1, 1' + "0" * 400 + "]}}", False),
         (json.dumps([]), False),
         ("<html>", False),
     ],

@@ -17,6 +17,7 @@ from apps.core.errors import PortalError
 from apps.deployments.dispatchers import Progress
 from apps.deployments.health import Reading, read_check
 from apps.deployments.jobs.outcomes import end_cancelled
+from apps.deployments.jobs.recording import OF_CHECKS
 from apps.deployments.lifecycle import Event
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
 from apps.deployments.queries.connections import granted, outside_of
@@ -138,7 +139,7 @@ def _take(
 
 def _step(deployment: Deployment, attempt: Attempt, fence: int, name: str) -> Step:
     """The step of a check: it runs as long as the health is watched."""
-    key = f"health:{name}"
+    key = f"{OF_CHECKS}{name}"
     row = attempt.steps.filter(key=key).first()
     if row is not None:
         return row
