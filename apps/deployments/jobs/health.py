@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from apps.changes.models import ChangeRequest
 from apps.changes.transitions import lock_change, lock_pair
 from apps.core.clock import now
 from apps.core.errors import PortalError
@@ -25,8 +26,10 @@ from apps.deployments.jobs.runs import run_of_check
 from apps.deployments.lifecycle import Event
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
 from apps.deployments.queries.connections import granted, outside_of
+from apps.deployments.queries.freezes import open_freeze, words_of
 from apps.deployments.services import roll_back
-from apps.deployments.transitions import LeaseLost, append_event, end_deployment, say
+from apps.deployments.transitions import LeaseLost, append_event, end_deployment, say, tell_deployers
+from apps.reviews.queries import judge
 
 UNSEEN = timedelta(seconds=30)
 """How late a look may be, beside three times the shortest interval, before what was good counts from the start again."""
@@ -240,7 +243,18 @@ def roll_back_unhealthy(pk: int) -> None:
         try:
             with transaction.atomic():
                 inverse = roll_back(row.requested_by, deployment=row)
-            text = f"portal.yaml says to roll back what is not healthy: {inverse.label} does it."
+            text = f"portal.yaml says to roll back what is not healthy: {_what_becomes_of(inverse)}"
         except PortalError as problem:
             text = f"portal.yaml says to roll back what is not healthy, but that cannot be done: {problem.message}"
+            tell_deployers(row, f"{row.label} to {row.environment.name} is not rolled back. {text}")
         say(row, text, attempt=row.attempts)
+
+
+def _what_becomes_of(inverse: ChangeRequest) -> str:
+    """A roll-back merges by itself where its gate lets it; else people have to act."""
+    freeze = open_freeze(inverse.repository_id, inverse.target_branch)
+    verdict = judge(inverse).verdict
+    if freeze is None and verdict.allowed:
+        return f"{inverse.label} does it, and merges by itself."
+    why = words_of(freeze) if freeze is not None else verdict.text or verdict.summary
+    return f"{inverse.label} would do it, but waits and nothing is rolled back yet. {why}"
