@@ -129,7 +129,11 @@ class EnvironmentsComparedOut(Out):
 class CellOut(Out):
     environment = string()
     sync = word(("up_to_date", "behind", "never_deployed"))
-    health = word(("not_checked", "was_healthy", "deploying", "unknown", "deploy_failed", "frozen"))
+    health = word(
+        ("not_checked", "was_healthy", "healthy", "degraded", "down", "deploying", "unknown", "deploy_failed")
+    )
+    health_why = maybe_text("What is not well, where a look has told it.")
+    health_checked_at = maybe_moment()
     since = maybe_moment()
     deployment = maybe_number()
     behind = whole()
@@ -277,6 +281,8 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "environment": cell.environment.name,
         "sync": cell.sync,
         "health": cell.health,
+        "health_why": (cell.seen.why or None) if cell.seen else None,
+        "health_checked_at": time(cell.seen.at) if cell.seen else None,
         "since": time(cell.health_since),
         "deployment": about.number if about else None,
         "behind": cell.place.behind,

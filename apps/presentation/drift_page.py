@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from apps.accounts.models import User
 from apps.deployments import queries
 from apps.deployments.access import can_check_drift, can_deploy, can_settle_drift
+from apps.deployments.dispatchers.standing import UNKNOWN
 from apps.deployments.models import DriftAcceptance, DriftAdoption, DriftCheck, Environment
 from apps.deployments.queries.drift import NEVER, Drift, acceptances_of, adoption_of, drift_of, findings_of
 from apps.policies.config.words import duration_words
 from apps.presentation.board import environment_url
 from apps.presentation.drift_words import DriftWord, drift_word
+from apps.presentation.words import word_of
 
 KINDS = {
     "missing": "It is gone.",
@@ -75,6 +77,15 @@ class TargetRows:
     @property
     def state_key(self) -> str:
         return f"drift_{self.check.state}"
+
+    @property
+    def health_words(self) -> str:
+        """How it did when it was looked at; empty where nobody can say."""
+        word, why = self.check.health, self.check.health_why
+        if not word:
+            return ""
+        text = "Its health is not known" if word == UNKNOWN else word_of(word).text
+        return f"{text}: {why}" if why else f"{text}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,18 @@ from dataclasses import replace
 from typing import Any
 
 from apps.core.errors import Unavailable
-from apps.deployments.dispatchers import Run
+from apps.deployments.dispatchers import ResourceState, Run
 from apps.deployments.dispatchers.argo_application import Application
 from apps.deployments.dispatchers.drift import MISSING, TOLD, CannotTell, Finding, Found, digest_of, of_field
 from apps.deployments.dispatchers.kube_resources import Item, field_changes
 from apps.deployments.dispatchers.remote import listed, mapping, read_json
+from apps.deployments.dispatchers.standing import DEGRADED, DOWN, HEALTHY, UNKNOWN, Standing, named
 from apps.deployments.dispatchers.words import said
 from apps.rendering.model import FieldChange
 
 NOT_LOOKED = "What Argo CD is told to ignore is not compared."
 NO_FIELDS = "Argo CD did not tell the fields of what is out of sync."
+NOT_WELL = ("degraded", "missing", "progressing")
 EXTRA_STATUS = "it is no longer in Git, and Argo CD would prune it"
 
 
@@ -49,6 +51,18 @@ def find_drift(run: Run, look: Callable[[], Application], managed: Callable[[], 
     if word != "OutOfSync":
         raise CannotTell("not_known", f"Argo CD does not know whether it is in sync: {_why(app) or word}.")
     return _out_of_sync(run, app, managed)
+
+
+def standing(app: Application, resources: Iterable[ResourceState]) -> Standing:
+    """Its health as Argo CD has it now, whatever commit it is at; "progressing" is not up, long after a deployment."""
+    if app.health == "Healthy":
+        return Standing(HEALTHY)
+    if app.health not in {"Degraded", "Progressing", "Missing"}:
+        return Standing(UNKNOWN, f"Argo CD says that its health is {app.words(app.health)}.")
+    told = [one for one in resources if one.health in {"healthy", *NOT_WELL}]
+    bad = [(f"{one.kind} {one.name}", one.health, one.message) for one in told if one.health != "healthy"]
+    is_down = bool(told) and all(one.health == "missing" for one in told)
+    return Standing(DOWN if is_down else DEGRADED, named(bad) or f"Argo CD says {app.words(app.health)}.")
 
 
 def _applied(app: Application) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from apps.deployments.dispatchers import Dispatcher, Progress, Run, RunState, StepState
+from apps.deployments.dispatchers.checking import forget
 from apps.deployments.jobs.recording import Recorder
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment
@@ -81,4 +82,5 @@ def tidy(attempt: Attempt, dispatcher: Dispatcher, run: Run) -> None:
     outcome = Attempt.objects.values_list("outcome", flat=True).get(pk=attempt.pk)
     if outcome and outcome != Status.UNKNOWN:
         dispatcher.discard(run)
+        forget(run.deployment, run.key)
         Attempt.objects.filter(pk=attempt.pk).update(has_workspace=False, sealed_secrets="", sealed_rendering="")

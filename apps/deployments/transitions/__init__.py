@@ -1,6 +1,7 @@
 """Everything that writes a state of this context."""
 
 from apps.core.leases import LeaseLost
+from apps.deployments.transitions.calling import tell_deployers
 from apps.deployments.transitions.creating import (
     create_deployment,
     next_number,
@@ -35,6 +36,7 @@ __all__ = [
     "refresh_environments",
     "require_none_under_way",
     "say",
+    "tell_deployers",
     "tell_places",
     "wake_pending",
     "write_checks",

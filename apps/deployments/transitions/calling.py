@@ -37,6 +37,14 @@ def call_people(deployment: Deployment, status: Status) -> None:
         set_calls(change, Origin.FAILED, wanted)
 
 
+def tell_deployers(deployment: Deployment, text: str) -> None:
+    """Something has to be known to everybody who deploys here, and to those whose change it is."""
+    change = deployment.change
+    people = {change.owner_id or 0, change.requester_id, deployment.requested_by_id}
+    people |= people_of(change.repository).able.get(DEPLOY, frozenset())
+    tell(change, people, kind=News.Kind.FAILED, text=text, place=f"deployment:{deployment.number}")
+
+
 def _wanted(change: ChangeRequest) -> dict[int, str]:
     """Who deployed and who wrote it, for each environment whose newest deployment failed; else all who deploy here."""
     newest = Deployment.objects.filter(change=change).values("environment").annotate(last=Max("number"))
