@@ -79,13 +79,8 @@ def carry_out_merge(pk: int) -> None:
             _try(intent, fence)
     except LeaseLost:
         log.info("merge_lease_lost", intent=pk)
-    except Unavailable as problem:
-        _again_later(intent, fence, problem)
     except PortalError as problem:
-        if _may_be_pushed(intent, problem):
-            _again_later(intent, fence, problem)
-        else:
-            _return(intent, fence, problem.code, problem.message)
+        _again_or_back(intent, fence, problem)
     except OSError as problem:  # the disk is full, or gone: nothing was pushed, or the next try finds what was
         _again_later(intent, fence, Unavailable("no_disk", f"The portal cannot write: {problem.strerror or problem}."))
     except OperationalError:  # the database is away, or busy
@@ -94,6 +89,13 @@ def carry_out_merge(pk: int) -> None:
         with suppress(LeaseLost, DatabaseError):
             _again_later(intent, fence, Unavailable("defect", defect_words("merge_failed_here", pk, problem)))
         raise
+
+
+def _again_or_back(intent: MergeIntent, fence: int, problem: PortalError) -> None:
+    if isinstance(problem, Unavailable) or _may_be_pushed(intent, problem):
+        _again_later(intent, fence, problem)
+    else:
+        _return(intent, fence, problem.code, problem.message)
 
 
 def _may_be_pushed(intent: MergeIntent, problem: PortalError) -> bool:
