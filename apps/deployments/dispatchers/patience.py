@@ -7,8 +7,8 @@ read of a connection, from the first byte of the headers on, gets no more time t
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 
 import httpcore
@@ -29,7 +29,7 @@ class Patience:
     def begin(self) -> None:
         """An exchange begins now."""
         beat()
-        self._until = time.monotonic() + WHOLE
+        self._until = monotonic() + WHOLE
 
     def _watch(self, event: str, told: Mapping[str, Any]) -> None:
         """httpcore tells of everything that it does; each connection that came about, or got its TLS, is watched."""
@@ -39,7 +39,7 @@ class Patience:
 
             def read_in_time(max_bytes: int, timeout: float | None = None) -> bytes:
                 beat()
-                left = self._until - time.monotonic()
+                left = self._until - monotonic()
                 if left <= 0:
                     raise httpcore.ReadTimeout(f"not done after {WHOLE:g} s")
                 return read(max_bytes, left if timeout is None else min(timeout, left))
