@@ -9,21 +9,28 @@ connections last as well (docs/performance.md).
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from http import HTTPStatus
 from typing import IO, Any
 
+import structlog
 from django.conf import settings
 from django.core import signals
 from django.core.exceptions import RequestAborted
-from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.core.handlers.base import BaseHandler
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponseBase, JsonResponse
 from django.urls import set_script_prefix
 
+from apps.core.context import request_id
+
+log = structlog.get_logger(__name__)
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Made = tuple[ASGIRequest, None] | tuple[None, HttpResponseBase]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
@@ -51,6 +58,16 @@ class PortalHandler(ASGIHandler):
         if response.streaming:
             await loop.run_in_executor(self._threads, context.run, response.close)
 
+    def create_request(self, scope: Mapping[str, Any], body_file: IO[bytes]) -> Made:
+        """The request, or a refusal of headers from which Django makes none: without it the server would answer, in its words."""
+        try:
+            made = super().create_request(scope, body_file)
+        except (ValueError, TypeError, LookupError, AttributeError) as problem:  # of the parser of mail headers
+            log.info("request_not_read", problem=type(problem).__name__)
+            return None, _unreadable()
+        is_refused = made[1] is not None and made[1].status_code == HTTPStatus.BAD_REQUEST
+        return (None, _unreadable()) if is_refused else made
+
     def _answer(self, scope: Scope, body: IO[bytes]) -> HttpResponseBase:
         """The whole request in this thread, from ``request_started`` to ``request_finished``."""
         set_script_prefix(get_script_prefix(scope))
@@ -65,3 +82,17 @@ class PortalHandler(ASGIHandler):
         finally:
             body.close()
         return response
+
+
+def _unreadable() -> HttpResponseBase:
+    """400 as a problem document with an id of its own, for no middleware sees such a request."""
+    from apps.api.problems import problem  # loaded only where it is needed
+
+    token = request_id.set(uuid.uuid4().hex)
+    try:
+        found = problem(400, "bad_request", "The request cannot be read: its address or its Content-Type is malformed.")
+    finally:
+        request_id.reset(token)
+    answer = JsonResponse(found.data, status=found.status_code, content_type=found.content_type)
+    answer["X-Request-ID"] = found.data["request_id"]
+    return answer

@@ -7,16 +7,20 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.api.answers import time
+from apps.api.drift_outputs import DriftFindingOut, finding_json
 from apps.api.fields import Text, maybe_moment, maybe_number, maybe_text, moment, string, texts, whole, word
 from apps.api.outputs import Out
 from apps.api.shapes import Shape
 from apps.deployments.queries.comparing import Side
+from apps.deployments.queries.drift import ACCEPTED, DRIFTED, IN_SYNC, STALE, UNKNOWN
 from apps.deployments.queries.drift import STATES as DRIFT_STATES
 from apps.presentation.board import Board, Cell
+from apps.presentation.compared_drift import SideDrift
 from apps.presentation.comparison_page import ComparedField, ComparedResource, ComparedTarget, Comparison
+from apps.presentation.drift_words import DriftWord
 
 REASONS = ("not_promoted", "not_deployed", "deployed", "overlay", "both", "unknown")
-TARGET_STATES = ("not_asked", "plan", "queued", "rendered", "failed")
+TARGET_STATES = ("not_asked", "plan", "only_drift", "queued", "rendered", "failed")
 
 
 class CompareIn(Shape):
@@ -44,6 +48,8 @@ class ComparedSideOut(Out):
     deployment = maybe_number()
     change = maybe_number()
     live_from = maybe_moment()
+    drift = maybe_text(f"One of {', '.join(DRIFT_STATES)}; null: it is not what runs now.")
+    drift_checked_at = maybe_moment()
 
 
 class ChangeBetweenOut(Out):
@@ -74,13 +80,39 @@ class ComparedResourceOut(Out):
         return super().get_fields() | {"fields": ComparedFieldOut(many=True)}
 
 
+class ComparedFindingOut(DriftFindingOut):
+    """``accepted`` findings count for nothing until their time is over."""
+
+    reason = word(("drift",))
+
+
+class ComparedDriftOut(Out):
+    """What the last check of a target told about a side that is what runs now; ``stale``: it may be otherwise by now."""
+
+    side = word(("from", "to"))
+    state = word((STALE, DRIFTED, UNKNOWN, IN_SYNC, ACCEPTED))
+    why = maybe_text("Why it is not known, or what of it was not compared.")
+    checked_at = moment()
+    findings = ComparedFindingOut(many=True)
+    more = whole(help_text="Findings that are not listed.")
+
+
 class ComparedTargetOut(Out):
-    name = string()
+    """``resources``: what differs as it was deployed; ``drift``: what runs otherwise than that. ``only_drift``: neither side names it.
+
+    Only where ``as_it_runs`` is true is what is equal here known to be equal where it runs.
+    """
+
+    name = string(help_text="Empty: an environment as a whole.")
     state = word(TARGET_STATES)
     message = maybe_text("Why it could not be compared.")
     resources = ComparedResourceOut(many=True)
     more = whole(help_text="Resources that differ and are not listed.")
     unchanged = whole()
+    as_it_runs = serializers.BooleanField(
+        help_text="Whether every side that runs now was checked lately, and is as deployed."
+    )
+    drift = ComparedDriftOut(many=True)
 
 
 class EnvironmentsComparedOut(Out):
@@ -97,7 +129,11 @@ class EnvironmentsComparedOut(Out):
 class CellOut(Out):
     environment = string()
     sync = word(("up_to_date", "behind", "never_deployed"))
-    health = word(("not_checked", "was_healthy", "deploying", "unknown", "deploy_failed", "frozen"))
+    health = word(
+        ("not_checked", "was_healthy", "healthy", "degraded", "down", "deploying", "unknown", "deploy_failed")
+    )
+    health_why = maybe_text("What is not well, where a look has told it.")
+    health_checked_at = maybe_moment()
     since = maybe_moment()
     deployment = maybe_number()
     behind = whole()
@@ -143,8 +179,8 @@ def comparison_json(page: Comparison) -> dict[str, Any]:
         ]
 
     return {
-        "from": _side(compared.start),
-        "to": _side(compared.end),
+        "from": _side(compared.start, page.drifts.start),
+        "to": _side(compared.end, page.drifts.end),
         "only_in_to": changes(between.only_end),
         "only_in_from": changes(between.only_start),
         "files": list(between.paths),
@@ -153,7 +189,7 @@ def comparison_json(page: Comparison) -> dict[str, Any]:
     }
 
 
-def _side(side: Side) -> dict[str, Any]:
+def _side(side: Side, drift: DriftWord | None) -> dict[str, Any]:
     live = side.deployment
     return {
         "repository": side.environment.repository.name,
@@ -164,6 +200,8 @@ def _side(side: Side) -> dict[str, Any]:
         "deployment": live.number if live else None,
         "change": live.change.number if live else None,
         "live_from": time(live.ended_at) if live else None,
+        "drift": drift.known.state if drift else None,
+        "drift_checked_at": time(drift.known.checked_at) if drift else None,
     }
 
 
@@ -175,6 +213,21 @@ def _target(target: ComparedTarget) -> dict[str, Any]:
         "resources": [_resource(one) for one in target.resources],
         "more": target.more,
         "unchanged": target.unchanged,
+        "as_it_runs": target.is_as_it_runs,
+        "drift": [_drift(one) for one in target.drift],
+    }
+
+
+def _drift(one: SideDrift) -> dict[str, Any]:
+    check = one.rows.check
+    findings = [finding_json(resource.name, row) for resource in one.rows.resources for row in resource.rows]
+    return {
+        "side": one.which,
+        "state": one.state,
+        "why": check.why or None,
+        "checked_at": time(check.checked_at),
+        "findings": [finding | {"reason": "drift"} for finding in findings],
+        "more": check.more,
     }
 
 
@@ -228,6 +281,8 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "environment": cell.environment.name,
         "sync": cell.sync,
         "health": cell.health,
+        "health_why": (cell.seen.why or None) if cell.seen else None,
+        "health_checked_at": time(cell.seen.at) if cell.seen else None,
         "since": time(cell.health_since),
         "deployment": about.number if about else None,
         "behind": cell.place.behind,

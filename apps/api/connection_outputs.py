@@ -24,7 +24,11 @@ class ConnectionOut(Out):
     options = serializers.DictField(
         child=serializers.CharField(), allow_null=True, help_text="null: only administrators see them."
     )
-    secrets = texts("Names of the secrets that are stored; their values are never answered.")
+    secrets = serializers.ListField(
+        child=serializers.CharField(),
+        allow_null=True,
+        help_text="Names of the secrets that are stored, never their values; null: only administrators see them.",
+    )
     is_working = serializers.BooleanField(allow_null=True, help_text="As the last test found; null: not tested.")
     test_text = maybe_text("What the last test said.")
     tested_at = maybe_moment()
@@ -37,7 +41,7 @@ class ConnectionOut(Out):
 class ConnectionPatchIn(Shape):
     url = Text(max_length=500, required=False)
     values = serializers.DictField(
-        child=serializers.CharField(max_length=LONGEST_VALUE, allow_blank=True, trim_whitespace=False), required=False
+        child=Text(max_length=LONGEST_VALUE, allow_blank=True, trim_whitespace=False), required=False
     )
 
 
@@ -48,7 +52,7 @@ class ConnectionIn(ConnectionPatchIn):
 
 
 class GrantIn(Shape):
-    environments = serializers.ListField(child=serializers.CharField(max_length=63), required=False, max_length=100)
+    environments = serializers.ListField(child=Text(max_length=63), required=False, max_length=100)
 
 
 class StepActIn(Shape):

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.api.answers import time
-from apps.api.fields import Text, maybe_moment, maybe_number, maybe_text, moment, string, texts, whole, word
+from apps.api.fields import Moment, Text, maybe_moment, maybe_number, maybe_text, moment, string, texts, whole, word
 from apps.api.outputs import Out
 from apps.api.shapes import Shape
 from apps.deployments.dispatchers.drift import KINDS
@@ -19,7 +19,7 @@ from apps.presentation.drift_page import DriftPage, FindingRow, TargetRows
 class AcceptDriftIn(Shape):
     mark = Text(max_length=64, help_text="Of the finding: another value is another finding.")
     reason = Text(max_length=300)
-    until = serializers.DateTimeField(help_text="With its offset; at most 90 days ahead.")
+    until = Moment(help_text="With its offset; at most 90 days ahead.")
 
 
 class AcceptanceOut(Out):
@@ -125,12 +125,13 @@ def _target(target: TargetRows) -> dict[str, Any]:
         "checked_at": time(check.checked_at),
         "looked_at": check.looked_at,
         "not_looked": check.not_looked,
-        "findings": [_finding(resource.name, row) for resource in target.resources for row in resource.rows],
+        "findings": [finding_json(resource.name, row) for resource in target.resources for row in resource.rows],
         "more": check.more,
     }
 
 
-def _finding(resource: str, row: FindingRow) -> dict[str, Any]:
+def finding_json(resource: str, row: FindingRow) -> dict[str, Any]:
+    """The shape of :class:`DriftFindingOut`."""
     return {
         "resource": resource,
         "kind": row.kind,

@@ -9,6 +9,8 @@ from django.core.validators import validate_email
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps.presentation.moments import no_moment, zoned
+
 MAX_NUMBER = 2_147_483_647
 """What a number column holds on every database."""
 
@@ -40,6 +42,16 @@ class Day(serializers.DateField):
         if not isinstance(data, str):
             raise serializers.ValidationError("Not a day like 2026-12-24.")
         return super().to_internal_value(data)
+
+
+class Moment(serializers.DateTimeField):
+    """A moment with its time zone, in UTC: without one it would be another moment for everybody."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        found = zoned(data) if isinstance(data, str) else None
+        if found is None:
+            raise serializers.ValidationError(no_moment(str(data)))
+        return found
 
 
 class Number(serializers.IntegerField):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rest_framework import serializers
-
 from apps.api.answers import time
-from apps.api.fields import Number, Text, moment, string, whole
+from apps.api.fields import Moment, Number, Text, moment, string, whole
 from apps.api.outputs import Out
 from apps.api.shapes import Shape
 from apps.deployments.models import EnvironmentLock
@@ -15,9 +13,7 @@ from apps.deployments.models import EnvironmentLock
 
 class LockIn(Shape):
     reason = Text(max_length=300)
-    until = serializers.DateTimeField(
-        required=False, help_text="With its offset; an hour from now without it, at most 7 days ahead."
-    )
+    until = Moment(required=False, help_text="With its offset; an hour from now without it, at most 7 days ahead.")
 
 
 class TakeOverIn(LockIn):

@@ -60,8 +60,12 @@ class ReturnOut(Out):
     more = whole(help_text="How many more there are.")
     paths = texts("What changes back.")
     shared = texts("Other environments that are made of some of these paths.")
+    new_targets = texts("Targets that came since and stay as they are.")
+    new_targets_touched = texts("Those of them that name some of `paths`, too.")
+    left = texts("Paths that came since and stay, because no target names them and a new one may be made of them.")
     irreversible = PartOut(many=True)
     unknown = texts("Targets of which it is not known what comes back.")
+    known = texts("Targets of which it is. Where both are empty nothing is known beyond the files.")
     gate = GateAheadOut(allow_null=True)
 
 
@@ -79,10 +83,14 @@ def return_json(page: ReturnPage) -> dict[str, Any]:
         "more": found.more if found else 0,
         "paths": list(found.paths) if found else [],
         "shared": list(found.shared) if found else [],
+        "new_targets": list(found.added) if found else [],
+        "new_targets_touched": list(found.touched) if found else [],
+        "left": list(found.left) if found else [],
         "irreversible": [
             {"target": part.target, "resource": part.resource, "text": part.text}
             for part in (found.read_back.parts if found else ())
         ],
         "unknown": list(found.read_back.unknown) if found else [],
+        "known": list(found.read_back.known) if found else [],
         "gate": {"restores": gate.restores, "approvals": gate.approvals, "rules": list(gate.rules)} if gate else None,
     }

@@ -11,13 +11,14 @@ from apps.reviews.balancing import Move
 from apps.reviews.models import Choice
 
 
-def choice_json(choice: Choice | None) -> dict[str, Any]:
+def choice_json(choice: Choice | None, *, is_being_chosen: bool) -> dict[str, Any]:
     """Everybody who was considered and why; empty while nobody is chosen."""
     record = choice.record if choice else {}
     return {
         "asked": record.get("asked", 0),
         "named": record.get("named", 0),
         "made_at": time(choice.made_at) if choice else None,
+        "is_being_chosen": is_being_chosen,
         "needs": record.get("needs", []),
     }
 

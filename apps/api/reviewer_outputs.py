@@ -36,6 +36,9 @@ class ReviewersOut(Out):
     asked = whole(help_text="People who are asked …")
     named = whole(help_text="… out of so many who could be.")
     made_at = maybe_moment()
+    is_being_chosen = serializers.BooleanField(
+        help_text="Something has happened since `made_at`, and who is asked is chosen anew; ask again in a moment."
+    )
     needs = NeedOut(many=True)
 
 

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from rest_framework import serializers
-
 from apps.api.answers import time
-from apps.api.fields import maybe_moment, maybe_text, moment, string, whole
+from apps.api.fields import Moment, maybe_moment, maybe_text, moment, string, whole
 from apps.api.outputs import Out
 from apps.api.shapes import Shape
 from apps.deployments.models import MergeSchedule
 
 
 class ScheduleIn(Shape):
-    at = serializers.DateTimeField(help_text="With its offset, at most 90 days ahead.")
-    until = serializers.DateTimeField(
+    at = Moment(help_text="With its offset, at most 90 days ahead.")
+    until = Moment(
         required=False, allow_null=True, default=None, help_text="When to give up: an hour later if it is not said."
     )
 
 
 class DeploymentScheduleIn(Shape):
-    at = serializers.DateTimeField(
-        allow_null=True, help_text="With its offset; null: it waits for a start by hand again."
-    )
+    at = Moment(allow_null=True, help_text="With its offset; null: it waits for a start by hand again.")
 
 
 class ScheduleOut(Out):

@@ -15,7 +15,7 @@ from apps.core.errors import NotVisible, PortalError
 from apps.repositories import queries as repositories
 from apps.repositories.models import RefUpdate, Repository
 from apps.vcs import refs
-from apps.vcs.history import is_ancestor
+from apps.vcs.history import is_ancestor, is_known_ancestor
 
 OUR_DOING = {RefUpdate.Cause.CONNECT, RefUpdate.Cause.PORTAL}
 
@@ -89,6 +89,25 @@ def unapproved_within(repository: Repository, branch: str, commit: str) -> Outsi
     rows = OutsideChange.objects.filter(repository=repository, branch=branch).exclude(new_oid="")
     rows = rows.exclude(outcome=OutsideChange.Outcome.ADOPTED).select_related("repository")
     return next((row for row in rows if is_on(row, commit)), None)
+
+
+def left_behind(repository: Repository, branch: str, commit: str) -> list[OutsideChange]:
+    """What commit ``commit`` still contains of pushes past the portal that its branch has rid itself of: reverted, or forced away."""
+    tip = refs.branch_tip(repository.mirror_path, branch) or ""
+    ended = (OutsideChange.Outcome.REVERTED, OutsideChange.Outcome.GONE)
+    rows = OutsideChange.objects.filter(repository=repository, branch=branch, outcome__in=ended).exclude(new_oid="")
+    found = rows.select_related("repository", "change").order_by("pk")
+    return [row for row in found if is_on(row, commit) and _is_left_behind(row, commit, tip)]
+
+
+def _is_left_behind(row: OutsideChange, commit: str, tip: str) -> bool:
+    """Whether what ended ``row`` is on the branch at ``tip``, and not in ``commit``."""
+    if row.outcome == OutsideChange.Outcome.GONE:
+        return not is_on(row, tip)
+    git_dir, revert = row.repository.mirror_path, row.change.merge_commit if row.change else ""
+    if not tip or not revert:
+        return False
+    return is_known_ancestor(git_dir, revert, tip) and not is_known_ancestor(git_dir, revert, commit)
 
 
 def rows_of(repository: Repository) -> OutsideChangeQuerySet:

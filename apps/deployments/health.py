@@ -1,27 +1,38 @@
 """Asking how healthy something is that was deployed: one question, one reading. Changes nothing.
 
 Prometheus: instant queries of its HTTP API v1 (``/api/v1/query``); a query without any value is not healthy,
-because what is not measured is not known to be good.
+because what is not measured is not known to be good. Commands: shut in as steps are (``dispatchers.checking``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from apps.core.errors import PortalError
-from apps.deployments.dispatchers import Outside, Progress
+from django.conf import settings
+
+from apps.core.errors import Conflict, PortalError
+from apps.core.terminal import without_sequences
+from apps.deployments.dispatchers import Outside, Progress, Run, StepProgress
+from apps.deployments.dispatchers.checking import OUTPUT_LIMIT, Answer, run_command
 from apps.deployments.dispatchers.http import Client
+from apps.deployments.masking import SecretMask
+from apps.deployments.output import WINDOW, take_lines
 
 MOST_NAMED = 3
+LINES_IN_TEXT, LINES_IN_LOG = 3, 20
+LONGEST_TEXT, LONGEST_LINE = 300, 1_000
+"""Characters of what a command printed: in the sentence, and of each line in the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """``text`` says what was found, without the name of the check."""
+    """``text`` says what was found, without the name of the check; ``lines`` are what a command printed last."""
 
     is_good: bool
     text: str
+    lines: tuple[str, ...] = ()
 
 
 def read_check(check: dict[str, Any], outside: Outside | None, progress: Progress) -> Reading:
@@ -69,7 +80,7 @@ def _values(found: Any) -> list[float]:
         data = found["data"]
         rows = [data["result"]] if data["resultType"] == "scalar" else [row["value"] for row in data["result"]]
         return [float(row[1]) for row in rows] if found["status"] == "success" else []
-    except (KeyError, TypeError, ValueError, IndexError):
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):  # of an integer of 400 digits
         return []
 
 
@@ -87,3 +98,49 @@ def _resources(progress: Progress) -> Reading:
         return Reading(is_good=True, text=f"all {len(progress.resources)} resources are healthy")
     names = ", ".join(f"{one.kind} {one.name} is {one.health}" for one in bad[:MOST_NAMED])
     return Reading(is_good=False, text=f"{len(bad)} of {len(progress.resources)} resources are not healthy: {names}")
+
+
+def read_command(check: dict[str, Any], run: Run, is_wanted: Callable[[], bool]) -> Reading:
+    """Run it once, with the secrets of ``run``, which are in nothing that is told of it.
+
+    :class:`Conflict` when it was stopped because ``is_wanted`` says no.
+    """
+    mask = SecretMask(run.secrets.values())
+    try:
+        answer = run_command(run, check["target"], float(check["timeout_seconds"]), is_wanted)
+    except Conflict:
+        raise
+    except PortalError as problem:
+        return Reading(is_good=False, text=mask.apply(problem.message.encode()).decode(errors="replace"))
+    lines = [line for line in _printed(answer, mask) if without_sequences(line).strip()]
+    kept = tuple(line[:LONGEST_LINE] for line in lines[-LINES_IN_LOG:])
+    if answer.ended.is_success:
+        return Reading(is_good=True, text="exited with 0", lines=kept)
+    why = mask.apply(_why(answer.ended, check).encode()).decode(errors="replace")
+    said = " / ".join(" ".join(without_sequences(line).split()) for line in lines[-LINES_IN_TEXT:])
+    said = f"\N{HORIZONTAL ELLIPSIS}{said[-LONGEST_TEXT:]}" if len(said) > LONGEST_TEXT else said
+    return Reading(is_good=False, text=f"{why}: {said}" if said else why, lines=kept)
+
+
+def _printed(answer: Answer, mask: SecretMask) -> Iterator[str]:
+    """Its lines as in every log. Where more was printed than is kept, the last line is none that may be shown."""
+    raw, is_whole = answer.output, len(answer.output) < OUTPUT_LIMIT
+    while raw:
+        taken = take_lines(raw[:WINDOW], mask, final=is_whole and len(raw) < WINDOW)
+        if not taken.consumed:
+            return
+        yield from taken.lines
+        raw = raw[taken.consumed :]
+
+
+def _why(ended: StepProgress, check: dict[str, Any]) -> str:
+    reasons = {
+        "timeout": f"took longer than {check['timeout_seconds']} s",
+        "cancelled": "was stopped",
+        "output_limit": f"printed more than {OUTPUT_LIMIT >> 20} MB",
+        "memory_limit": f"held more than {settings.PORTAL_STEP_MEMORY_MB:g} MB of memory",
+        "process_limit": f"had more than {settings.PORTAL_STEP_PROCESSES:g} processes",
+        "not_started": f"could not be started: {ended.problem}",
+    }
+    killed = f"was killed by signal {ended.signal}" if ended.signal else f"exited with {ended.exit_code}"
+    return reasons.get(ended.reason, killed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ WINDOW = 256 * 1024
 
 LONGEST_LINE = 8192
 """Characters of a line that are kept; the note behind says how many are not shown."""
+_NOTE = " … [{:,} more characters are not shown]"
+LONGEST_STORED = LONGEST_LINE + len(_NOTE.format(10**9))
+"""Characters of a stored line with its note: whoever reads that far has read every line to its end."""
 
 BATCH_LINES = 500
 BATCH_CHARACTERS = 64 * 1024
@@ -34,32 +38,73 @@ def take_lines(raw: bytes, mask: SecretMask, *, final: bool) -> Taken:
     end = _cut(raw, mask, final=final)
     if not end:
         return Taken((), 0)
-    text = mask.apply(raw[:end]).decode("utf-8", errors="replace")
-    # A lone carriage return is a new line too: overwriting would hide from the log what was printed.
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "\N{SYMBOL FOR NULL}")
-    lines = text.removesuffix("\n").split("\n")
+    text = mask.apply(raw[:end]).decode("utf-8", errors="replace").replace("\x00", "\N{SYMBOL FOR NULL}")
+    printed = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+    lines = [state for line in printed for state in _states(line)]
+    if not raw[:end].endswith(b"\n") and lines and not lines[-1]:
+        lines.pop()  # of a line that goes on nothing can be seen yet
     return Taken(tuple(_shortened(line) for line in lines), end)
 
 
 def _cut(raw: bytes, mask: SecretMask, *, final: bool) -> int:
     if final and len(raw) < WINDOW:
         return len(raw)
-    end = raw.rfind(b"\n") + 1
+    end = _end_of_a_line(raw, len(raw))
     while end:
         safe = mask.safe_end(raw, end)
         if safe == end:
             return end
-        end = raw.rfind(b"\n", 0, safe) + 1  # back to the line in which the secret may begin
+        end = _end_of_a_line(raw, safe)  # back to the line in which the secret may begin
     if len(raw) < WINDOW:
         return 0
     # One line fills the window. A secret that fills it too cannot be waited for.
     return mask.safe_end(raw, len(raw)) or len(raw)
 
 
+def _end_of_a_line(raw: bytes, upto: int) -> int:
+    """The last place up to ``upto`` behind a newline, or behind carriage returns that something else follows; 0: there is none.
+
+    A program that shows progress in one line for minutes writes carriage returns alone, and nothing of it could be seen until it ends.
+    """
+    newline = raw.rfind(b"\n", 0, upto) + 1
+    at = raw.rfind(b"\r", newline, upto)
+    while at >= 0 and raw[at + 1 : at + 2] in _MAY_BELONG:
+        at = raw.rfind(b"\r", newline, at)
+    return at + 1 or newline
+
+
+_MAY_BELONG = frozenset({b"", b"\n", b"\r"})
+"""Behind a carriage return: what makes one end of a line with it, and the end of what is there, which may be followed by that."""
+
+_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_NO_WORDS = re.compile(r"[\W\d_]+")
+
+
+def _states(line: str) -> list[str]:
+    """What ``line`` showed one after the other, each written over the one before, as lines of the log.
+
+    Of states that differ in nothing but numbers and signs, as those of a progress bar, the last one is kept. What is said in
+    other words stays: a log in which one text hides another would be none. At least one line.
+    """
+    if "\r" not in line:
+        return [line]
+    kept: list[str] = []
+    words = ""
+    for state in line.split("\r"):
+        plain = _SEQUENCE.sub("", state)
+        if not plain.strip():
+            continue
+        before, words = words, _NO_WORDS.sub("", plain)
+        if kept and words == before:
+            kept.pop()
+        kept.append(state)
+    return kept or [""]
+
+
 def _shortened(line: str) -> str:
     if len(line) <= LONGEST_LINE:
         return line
-    return f"{line[:LONGEST_LINE]} … [{len(line) - LONGEST_LINE:,} more characters are not shown]"
+    return line[:LONGEST_LINE] + _NOTE.format(len(line) - LONGEST_LINE)
 
 
 def batches(lines: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -3,7 +3,8 @@
 A **freeze** holds while it lasts. Where an environment has **allow** windows, everything outside all of them is held. Both
 together: a freeze wins. One-off windows are two moments. Recurring ones start by a schedule of five fields in the *wall time*
 of their time zone, and last a span of *elapsed* time, so 8 hours are 8 hours also in the night in which the clocks change. A
-start that the clocks skip takes place when they have jumped; one that comes twice takes place the first time only.
+start that the clocks skip takes place when they have jumped. One that comes twice takes place the first time only, and of a
+freeze both times: between freezes that touch there is no hole then.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 from croniter import CroniterBadDateError, croniter
@@ -22,7 +24,13 @@ HORIZON = timedelta(days=400)
 """How far the next slot is looked for."""
 _SHIFT = timedelta(hours=3)
 """More than any change of the clocks: how far wall time and elapsed time can be apart."""
+_MOMENT = timedelta(seconds=1)
+_BEFORE_A_DAY = datetime(2024, 1, 1) - _MOMENT  # noqa: DTZ001 - wall time
+MOST_SPANS = 1_440
+"""More than one day can have, and more than anybody reads."""
 _MOST_STEPS = 2_000
+_MOST_HOURS = 24 * 140
+"""The longest window of 30 days before the longest calendar of 92, and some."""
 _MOST_JUMPS = 450
 """From the end of one hold to the next: a touching freeze of every day for :data:`HORIZON`, and some."""
 
@@ -116,21 +124,55 @@ def span_after(window: WindowConfig, moment: datetime) -> Span | None:
     return None
 
 
-def spans_between(window: WindowConfig, start: datetime, end: datetime, *, most: int = 200) -> list[Span]:
+def spans_between(window: WindowConfig, start: datetime, end: datetime, *, most: int = MOST_SPANS) -> list[Span]:
     """Occurrences that lie in ``start`` … ``end``, at least in part; those that touch are one. At most ``most``."""
+    pieces = _pieces(window, start, end) if window.cron else filter(None, [_fixed(window)])
     found: list[Span] = []
-    now = span_at(window, start) or span_after(window, start)
-    for _ in range(_MOST_STEPS):
-        if now is None or now.start >= end:
-            break
-        if found and now.start <= found[-1].end:
-            found[-1] = Span(found[-1].start, max(found[-1].end, now.end))
-        elif len(found) == most:
-            break
+    for piece in sorted(pieces, key=lambda span: (span.start, span.end)):
+        if piece.end <= start or piece.start >= end:
+            continue
+        if found and piece.start <= found[-1].end:
+            found[-1] = Span(found[-1].start, max(found[-1].end, piece.end))
         else:
-            found.append(now)
-        now = span_after(window, now.start)
+            found.append(piece)
+    return found[:most]
+
+
+def _pieces(window: WindowConfig, start: datetime, end: datetime) -> Iterator[Span]:
+    """What occurs from ``start`` to ``end`` hour by hour, so that a schedule of every minute costs no more than one of every hour."""
+    lasts, zone = timedelta(seconds=window.duration_seconds), _zone(window.timezone)
+    minute, rest = window.cron.split(maxsplit=1)
+    minutes = [
+        at.minute for at in takewhile(lambda at: at.hour == 0, _walls(f"{minute} * * * *", _BEFORE_A_DAY, most=60))
+    ]
+    runs = _runs([timedelta(minutes=at) for at in minutes], lasts)
+    first = (start - lasts).astimezone(zone).replace(tzinfo=None) - _SHIFT
+    for hour in _walls(f"0 {rest}", first.replace(minute=0, second=0, microsecond=0) - _MOMENT, most=_MOST_HOURS):
+        begins = hour.replace(tzinfo=zone).astimezone(UTC)
+        if begins > end + _SHIFT:
+            return
+        if _is_plain(hour, zone):
+            yield from (Span(begins + run[0], begins + run[1]) for run in runs)
+        else:
+            walls = (hour + timedelta(minutes=at) for at in minutes)
+            yield from (Span(at, at + lasts) for wall in walls for at in _instants(window, wall, zone))
+
+
+def _runs(starts: list[timedelta], lasts: timedelta) -> list[tuple[timedelta, timedelta]]:
+    """The starts of one hour with their ends; those that touch are one."""
+    found: list[tuple[timedelta, timedelta]] = []
+    for start in starts:
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], start + lasts)
+        else:
+            found.append((start, start + lasts))
     return found
+
+
+def _is_plain(hour: datetime, zone: ZoneInfo) -> bool:
+    """Whether the clocks do not change within this hour of the wall time, nor show it twice or never."""
+    last = hour + timedelta(minutes=59)
+    return len({at.replace(tzinfo=zone, fold=fold).utcoffset() for at in (hour, last) for fold in (0, 1)}) == 1
 
 
 def _fixed(window: WindowConfig) -> Span | None:
@@ -141,14 +183,37 @@ def _fixed(window: WindowConfig) -> Span | None:
 
 def _starts(window: WindowConfig, wall: datetime, *, backwards: bool) -> Iterator[datetime]:
     """Starts in UTC from a wall time on, one after another; ends where the schedule ends."""
-    schedule = croniter(window.cron, wall)
     zone = _zone(window.timezone)
-    for _ in range(_MOST_STEPS):
+    twice: list[datetime] = []
+    for found in _walls(window.cron, wall, backwards=backwards, most=_MOST_STEPS):
+        moments = _instants(window, found, zone)
+        if len(moments) > 1 and (not twice or abs(moments[0] - twice[-1]) < _SHIFT):
+            twice += moments  # all of the first time come before all of the second
+            continue
+        yield from sorted(twice, reverse=backwards)
+        twice = list(moments) if len(moments) > 1 else []
+        yield from () if twice else moments
+    yield from sorted(twice, reverse=backwards)
+
+
+def _walls(cron: str, wall: datetime, *, most: int, backwards: bool = False) -> Iterator[datetime]:
+    """Wall times of a schedule after ``wall``, or before it."""
+    schedule = croniter(cron, wall)
+    for _ in range(most):
         try:
-            found = schedule.get_prev(datetime) if backwards else schedule.get_next(datetime)
+            yield schedule.get_prev(datetime) if backwards else schedule.get_next(datetime)
         except CroniterBadDateError:
             return
-        yield _instant(found, zone)
+
+
+def _instants(window: WindowConfig, wall: datetime, zone: ZoneInfo) -> tuple[datetime, ...]:
+    """The moments at which an occurrence starts that the schedule names with ``wall``."""
+    first = _instant(wall, zone)
+    if window.kind != FREEZE:
+        return (first,)
+    second = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    is_twice = second > first and second.astimezone(zone).replace(tzinfo=None) == wall
+    return (first, second) if is_twice else (first,)
 
 
 def _instant(wall: datetime, zone: ZoneInfo) -> datetime:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from apps.core.patterns import Pattern, PatternError, compile_pattern
+from apps.core.text import is_storable
 from apps.policies.problems import ERROR, NOTICE, Problem, has_errors
 
 LOCATIONS = (".github/CODEOWNERS", ".gitlab/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
@@ -136,6 +137,9 @@ def parse(text: str) -> CodeOwners:
             MAX_LINES + 1, f"The file has more than {MAX_LINES:,} lines.", "Use patterns that cover whole folders."
         )
     for number, raw in enumerate(lines[:MAX_LINES], start=1):
+        if not is_storable(raw):
+            reading.report(number, "This line holds a NUL: it looks like a binary file.", "Save it as plain text.")
+            continue
         line = raw.strip(" \t\r\ufeff") if not raw.rstrip("\r").endswith("\\ ") else raw.strip("\t\r").lstrip(" ")
         if line and not line.startswith("#"):
             _read_line(reading, number, line)

@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from html import escape
 
 from apps.core import terminal
+from apps.deployments.output import LONGEST_STORED
 
 _COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
-MAX_LINE = 8_000
-"""Characters of one line that are shown; the rest is counted and in the raw log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +36,13 @@ PLAIN = Style()
 
 
 def line_html(line: str) -> str:
-    """One line, escaped, with ``<span class>`` for colours and visible tokens for control characters."""
-    cut = len(line) - MAX_LINE
+    """One line, escaped, with ``<span class>`` for colours and visible tokens for control characters.
+
+    Whole as it is stored; what is longer than any stored line is cut and counted.
+    """
+    cut = len(line) - LONGEST_STORED
     if cut > 0:
-        line = line[:MAX_LINE]
+        line = line[:LONGEST_STORED]
     parts: list[str] = []
     style, position = PLAIN, 0
     for match in terminal.SEQUENCE.finditer(line):
@@ -58,7 +60,7 @@ def line_html(line: str) -> str:
 
 def without_sequences(line: str) -> str:
     """The words of a line alone, with those in sequences: what is looked at to find errors and words."""
-    return terminal.without_sequences(line[:MAX_LINE])
+    return terminal.without_sequences(line[:LONGEST_STORED])
 
 
 def _append(parts: list[str], text: str, style: Style) -> None:

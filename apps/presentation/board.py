@@ -1,7 +1,8 @@
 """What runs where: services by row, environments by column, in promotion order, as the ledger of deployments has it.
 
 Two words stand in each cell. The first says how the environment stands to Git as far as deployments tell: up to date, behind,
-never deployed. The second says how it is: deploying, frozen, unknown, failed; and where nothing has looked, "not checked".
+never deployed. The second says how it is: deploying, unknown, failed; healthy, degraded or down where something has looked lately; and where nothing
+has, "not checked". "Frozen" stands beside it.
 """
 
 from __future__ import annotations
@@ -9,17 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
 
 from apps.accounts.models import User
 from apps.changes.outside import open_counts
 from apps.core.clock import now
+from apps.deployments.dispatchers.standing import DEGRADED, DOWN
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.board import STATES, Asked, Place, Spot, board_rows, environments_of, places_of
 from apps.deployments.queries.board import BoardRow as Found
-from apps.deployments.queries.drift import Drift, drift_of, drifted_among
+from apps.deployments.queries.drift import Drift, SeenHealth, drift_of, drifted_among
 from apps.policies import calendar
 from apps.policies.config import DEPLOY, FREEZE
 from apps.policies.queries import Policy, policy_at
@@ -42,7 +45,7 @@ class Cell:
     """One environment on the board, for one service. ``sync`` and ``health`` are keys of the words.
 
     ``drift``: ``None`` where nothing is live, so that there is nothing to compare with. ``frozen_until``: in words,
-    empty unless a freeze holds.
+    empty unless a freeze holds. ``seen``: of what ``health`` is, where a look at what runs has told it.
     """
 
     place: Place
@@ -54,6 +57,7 @@ class Cell:
     health_since: datetime | None
     frozen_until: str
     drift: DriftWord | None = None
+    seen: SeenHealth | None = None
 
     @property
     def environment(self) -> Environment:
@@ -83,6 +87,14 @@ class Cell:
         return f"by {count} change{'s' if count != 1 else ''}" if count else ""
 
     @property
+    def stamp(self) -> str:
+        """Another one when this says anything else; moments of looks that found the same are left out."""
+        drift = self.drift.key + self.drift.text if self.drift else ""
+        place = self.place
+        said = (self.sync, place.behind, self.health, self.health_detail, self.health_since, self.frozen_until, drift)
+        return _stamp(self.anchor, self.environment.live_since, place.live and place.live.pk, len(place.pending), *said)
+
+    @property
     def anchor(self) -> str:
         return f"env-{self.environment.name}-{self.environment.repository.name}-{self.service}".rstrip("-")
 
@@ -95,6 +107,15 @@ class BoardRow:
     service: str
     outside: int
     cells: tuple[Cell | None, ...]
+
+    @property
+    def anchor(self) -> str:
+        return f"board-{self.repository}-{self.service}".rstrip("-")
+
+    @property
+    def stamp(self) -> str:
+        """No other row has it, and this one has another when it says anything else."""
+        return _stamp(self.anchor, self.outside, *(cell.stamp if cell else "" for cell in self.cells))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +139,10 @@ class Board:
     @property
     def is_filtered(self) -> bool:
         return bool(self.chips)
+
+
+def _stamp(*facts: object) -> str:
+    return sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 def environment_url(row: Environment) -> str:
@@ -244,17 +269,24 @@ def _frozen(user: User, asked: Asked) -> tuple[list[int], int]:
 def cell_of(place: Place, policy: Policy | None, service: str = "", *, drift: Drift | None = None) -> Cell:
     """The words of one environment, and where each leads."""
     until = frozen_until(policy, place.environment.name)
-    health, detail, about, since = _health(place, is_frozen=until is not None)
+    seen = drift.health if drift is not None and drift.health is not None and drift.health.is_known else None
+    health, detail, about, since = _health(place, drift.health if drift is not None else None)
+    is_seen = seen is not None and health == seen.word
     return Cell(
         place=place,
         service=service,
         sync=_sync(place),
         health=health,
         health_detail=detail,
-        health_url=f"/deployments/{about.number}/" if about else "",
+        health_url=f"/deployments/{about.number}/"
+        if about
+        else f"{environment_url(place.environment)}drift/"
+        if is_seen
+        else "",
         health_since=since,
         frozen_until=until or "",
         drift=drift_word(drift) if drift is not None and place.live is not None else None,
+        seen=seen if is_seen else None,
     )
 
 
@@ -264,19 +296,19 @@ def _sync(place: Place) -> str:
     return "never_deployed" if place.live is None else "up_to_date"
 
 
-def _health(place: Place, *, is_frozen: bool) -> tuple[str, str, Deployment | None, datetime | None]:
-    """The word, what follows it, of which deployment it speaks, and since when. Nobody looks at health later, so it is always told of when."""
+def _health(place: Place, seen: SeenHealth | None) -> tuple[str, str, Deployment | None, datetime | None]:
+    """The word, what follows it, of which deployment it speaks, and since when. Only what was seen lately is healthy."""
     active, last = place.active, place.last
     if active is not None:
         is_unknown = active.status == Status.UNKNOWN
         return "unknown" if is_unknown else "deploying", active.label, active, active.started_at or active.queued_at
     if last is not None and last.status == Status.FAILED and last.pk != (place.live.pk if place.live else None):
         return "deploy_failed", last.label, last, last.ended_at
-    if is_frozen:
-        return FROZEN, "", None, None
-    if place.was_healthy and place.live is not None:
+    if seen is not None and seen.is_known:
+        return seen.word, "", None, seen.since
+    if place.was_healthy and place.live is not None and (seen is None or seen.word not in {DEGRADED, DOWN}):
         return "was_healthy", "", place.live, None
-    return "not_checked", "", None, None
+    return "not_checked", "", None, seen.at if seen is not None and seen.is_old else None
 
 
 def _selects(user: User, asked: Asked) -> tuple[Select, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 from apps.accounts.models import User
@@ -25,6 +26,8 @@ from apps.deployments.queries.comparing import (
     stored,
 )
 from apps.deployments.reasons import hides_secret, is_secret
+from apps.presentation.compared_drift import Drifts, SideDrift, drifts_of
+from apps.presentation.moments import is_now, no_moment, zoned, zoned_moment
 from apps.presentation.plain import visible
 from apps.presentation.rendered_rows import FieldRow, field_row, leaves
 from apps.rendering.comparing.codec import decode_difference
@@ -41,7 +44,7 @@ State = TargetComparison.State
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the address names. ``start_at`` and ``end_at``: moments with a time zone, or empty."""
+    """What the address names. ``start_at`` and ``end_at``: moments with a time zone, ``now``, or empty, which is the same."""
 
     start: str = ""
     end: str = ""
@@ -81,7 +84,12 @@ class ComparedResource:
 
 @dataclass(frozen=True, slots=True)
 class ComparedTarget:
-    """``state``: ``not_asked``, ``plan`` (it cannot be compared), or that of its row. ``more``: resources that differ and are not listed."""
+    """``state``: ``not_asked``, ``plan`` (it cannot be compared), ``only_drift`` (neither side names it, but it was checked for
+    drift), or that of its row. ``more``: resources that differ and are not listed; ``counts`` has them, too, by reason.
+
+    ``drift``: what the last checks found on the sides that are what runs now; ``is_as_it_runs``: that was nothing, lately, on
+    each of them, so that what is equal here is equal there.
+    """
 
     name: str
     state: str
@@ -90,11 +98,18 @@ class ComparedTarget:
     more: int = 0
     unchanged: int = 0
     silent: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    drift: tuple[SideDrift, ...] = ()
+    is_as_it_runs: bool = True
+
+    @property
+    def title(self) -> str:
+        return self.name or "The environment"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``compared`` is ``None`` while the address names no two sides."""
+    """``compared`` is ``None`` while the address names no two sides. ``problems``: what is wrong with a field of the form."""
 
     asked: Asked
     choices: tuple[str, ...]
@@ -103,6 +118,8 @@ class Comparison:
     targets: tuple[ComparedTarget, ...] = ()
     problem: str = ""
     can_ask: bool = False
+    problems: Mapping[str, str] = field(default_factory=dict)
+    drifts: Drifts = field(default_factory=Drifts)
 
     @property
     def is_waiting(self) -> bool:
@@ -115,13 +132,13 @@ class Comparison:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Differences by reason, over everything that is listed."""
-        found: dict[str, int] = {}
+        """Differences by reason, also of what is not listed."""
+        found: Counter[str] = Counter()
         for target in self.targets:
-            for resource in target.resources:
-                for reason in [one.reason for one in resource.fields] or [resource.reason]:
-                    found[reason] = found.get(reason, 0) + 1
-        return found
+            found.update(target.counts)
+            for one in target.drift:
+                found.update(one.counts)
+        return dict(found)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -136,34 +153,32 @@ def compared_of(user: User, asked: Asked) -> Compared:
     return Compared(start, side(user, asked.end or asked.start, zoned_moment(asked.end_at, "to_at")))
 
 
-def zoned_moment(text: str, field: str) -> datetime | None:
-    """``2026-11-28T14:05:00Z``, ``2026-11-28T14:05+01:00``; empty: now. A moment without a zone would be another one for everybody."""
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        said = f"{text[:40]} is no moment. Write one with its time zone, such as 2026-11-28T14:05Z or …+01:00."
-        raise InvalidInput("bad_moment", said, field=field)
-    return found
+def wrong_moments(asked: Asked) -> dict[str, str]:
+    """The fields of the address that name no moment, with what is wrong; those that count."""
+    moments = {"at": asked.start_at} if asked.end == GIT else {"at": asked.start_at, "to_at": asked.end_at}
+    return {field: no_moment(text) for field, text in moments.items() if not is_now(text) and zoned(text) is None}
+
+
+def refused_page(user: User, asked: Asked, problems: Mapping[str, str]) -> Comparison:
+    """The form with everything that was typed, and what is wrong with it."""
+    return Comparison(asked, _choices(user), problems=problems)
 
 
 def comparison_page(user: User, asked: Asked) -> Comparison:
     """Everything of the page; nothing is rendered here, only what was rendered is shown."""
     choices = _choices(user)
-    if not asked.start or not (asked.end or asked.start_at):
+    if not asked.start or not (asked.end or not is_now(asked.start_at)):
         return Comparison(asked, choices)
     compared = compared_of(user, asked)
+    drifts = drifts_of(compared)
     problem = ""
     targets: tuple[ComparedTarget, ...] = ()
     try:
-        targets = _targets(compared)
+        targets = _with_drift(_targets(compared), drifts)
     except (ObjectMissing, InvalidInput) as error:
         problem = error.message
     can_ask = all(can_compare(user, one.environment).allowed for one in (compared.start, compared.end))
-    return Comparison(asked, choices, compared, between(compared), targets, problem, can_ask)
+    return Comparison(asked, choices, compared, between(compared), targets, problem, can_ask, drifts=drifts)
 
 
 def _choices(user: User) -> tuple[str, ...]:
@@ -182,7 +197,18 @@ def _targets(compared: Compared) -> tuple[ComparedTarget, ...]:
     rows = stored(keys)
     found = [_target(name, rows.get(name), compared) for name in keys]
     found += [ComparedTarget(name, "plan", PLAN) for name in planned_targets(compared)]
-    return tuple(sorted(found, key=lambda one: one.name))
+    return tuple(found)
+
+
+def _with_drift(targets: tuple[ComparedTarget, ...], drifts: Drifts) -> tuple[ComparedTarget, ...]:
+    """Each with what was found to run otherwise than it was deployed; what only the checks name is a row of its own."""
+    names = {one.name for one in targets}
+    alone = (ComparedTarget(name, "only_drift") for name in drifts.targets if name not in names)
+    rows = (
+        replace(one, drift=drifts.targets.get(one.name, ()), is_as_it_runs=drifts.is_in_sync(one.name))
+        for one in (*targets, *alone)
+    )
+    return tuple(sorted(rows, key=lambda one: one.name))
 
 
 def _target(name: str, row: TargetComparison | None, compared: Compared) -> ComparedTarget:
@@ -195,16 +221,24 @@ def _target(name: str, row: TargetComparison | None, compared: Compared) -> Comp
     pairs = list(zip(difference.changes, document["reasons"], strict=True))
     shown = tuple(_resource(one, why, compared.end) for one, why in pairs[:MOST_RESOURCES])
     more = max(len(pairs) - MOST_RESOURCES, 0)
-    return ComparedTarget(name, row.state, "", shown, more, difference.unchanged, len(difference.silent))
+    counts = Counter(reason for one, why in pairs for reason in _counted(one, why, compared.end))
+    return ComparedTarget(name, row.state, "", shown, more, difference.unchanged, len(difference.silent), counts)
+
+
+def _counted(change: ResourceChange, why: tuple[str, list[str]], end: Side) -> list[str]:
+    """One reason for each field that is shown, or one for the resource."""
+    resource, fields = why
+    rows = [reason for one, reason in zip(change.fields, fields, strict=True) if not one.rule]
+    return [_reason(reason, end) for reason in rows or [resource]]
 
 
 def _resource(change: ResourceChange, why: tuple[str, list[str]], end: Side) -> ComparedResource:
     resource, fields = why
     presence = {"create": "to", "delete": "from"}.get(change.action.value, "both")
     rows = [
-        ComparedField(field_row(field, change), _reason(reason, end), is_secret(field))
-        for field, reason in zip(change.fields, fields, strict=True)
-        if not field.rule
+        ComparedField(field_row(one, change), _reason(reason, end), is_secret(one))
+        for one, reason in zip(change.fields, fields, strict=True)
+        if not one.rule
     ]
     body = change.after or change.before or {}
     return ComparedResource(

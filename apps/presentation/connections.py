@@ -31,9 +31,9 @@ class ConnectionRow:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPage:
-    """One connection; ``secrets`` are names, never values; ``grants`` and ``used`` (its newest runs) are what this person may see.
+    """One connection; ``grants`` and ``used`` (its newest runs) are what this person may see.
 
-    ``options`` are for who keeps connections.
+    ``options`` and ``secrets`` (names, never values) are for who keeps connections.
     """
 
     row: ConnectionRow
@@ -67,7 +67,7 @@ def connection_page(user: User, name: str) -> ConnectionPage:
         row=_row(connection),
         kind=kind,
         options=tuple((labels.get(key, key), value) for key, value in connection.options.items() if manages),
-        secrets=tuple(labels.get(key, key) for key in secret_names(connection)),
+        secrets=tuple(labels.get(key, key) for key in secret_names(connection)) if manages else (),
         grants=tuple(connection.grants.all()),
         used=tuple(used.select_related("deployment__environment__repository").order_by("-pk")[:RECENT]),
         repositories=tuple(visible.order_by("name").values_list("name", flat=True)) if manages else (),

@@ -19,6 +19,7 @@ from apps.deployments.queries.undoing import is_undoable, open_rollback
 from apps.deployments.queries.usual import Usual, usual_duration
 from apps.presentation import spans
 from apps.presentation.applied import Applied, applied_of
+from apps.presentation.deployment_facts import Approved, approved, resources_at
 from apps.presentation.first_error import FirstError, first_error
 from apps.presentation.log_html import step_anchor
 from apps.presentation.log_notes import no_output, not_started
@@ -83,15 +84,19 @@ class Actions:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPage:
-    """Everything around the log. ``attempt``: the one that is shown; ``newest``: whether it is the last; ``silence``: why it
-    cannot be looked at now.
+    """Everything around the log. ``attempt``: the one that is shown, ``run`` its row; ``events``: those before number
+    ``before`` (0: the newest), of which ``older`` are left out; ``resources_at``: the moment that ``resources`` are of;
+    ``silence``: why it cannot be looked at now.
     """
 
     deployment: Deployment
     attempt: int
     attempts: tuple[int, ...]
+    run: Attempt | None
     steps: tuple[StepRow, ...]
     events: tuple[DeploymentEvent, ...]
+    older: int
+    before: int
     actions: Actions
     position: int | None
     seconds: float | None
@@ -100,8 +105,9 @@ class DeploymentPage:
     rollback: ChangeRequest | None
     waits: WaitRows
     applied: Applied
+    approved: Approved
     resources: tuple[dict[str, str], ...] = ()
-    healthy: int = 0
+    resources_at: datetime | None = None
     usual: Usual | None = None
     error: FirstError | None = None
     silence: str = ""
@@ -117,6 +123,17 @@ class DeploymentPage:
     @property
     def has_ended(self) -> bool:
         return self.deployment.status in ENDED
+
+    @property
+    def healthy(self) -> int:
+        return sum(1 for one in self.resources if one["health"] == "healthy")
+
+    @property
+    def first_look(self) -> Look:
+        """What somebody sees who asks for nothing: of a run that has failed its first error, else beginnings and ends."""
+        if self.error is None or not self.error.number or self.run is None or self.run.ended_at is None:
+            return WHOLE
+        return Look(step=self.error.step, line=self.error.number, is_failure=True)
 
     @property
     def moves(self) -> bool:
@@ -157,8 +174,8 @@ class DeploymentPage:
         return self.usual is not None and self.seconds is not None and self.seconds > SLOW * self.usual.high
 
 
-def deployment_page(user: User, number: int, *, attempt: int | None = None) -> DeploymentPage:
-    """The page for ``user``; :class:`NotVisible` when they may not know of it."""
+def deployment_page(user: User, number: int, *, attempt: int | None = None, before: int = 0) -> DeploymentPage:
+    """The page for ``user``, with its events before number ``before``; :class:`NotVisible` when they may not know of it."""
     row = queries.find(user, number)
     # One that begins between the two reads belongs to what the socket brings: the page would take itself for an old attempt.
     rows = list(Attempt.objects.filter(deployment=row, number__lte=row.attempts).order_by("number"))
@@ -167,21 +184,25 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None) -> D
     found = queries.steps_of(row, attempt=shown)
     run = next((one for one in rows if one.number == shown), None)
     steps = _steps(row, found, run)
-    resources: list[dict[str, str]] = run.resources if run else []
+    events, older = _events(row, before)
     return DeploymentPage(
         deployment=row,
         attempt=shown,
         attempts=numbers,
+        run=run,
         steps=steps,
-        events=tuple(_events(row)),
+        events=events,
+        older=older,
+        before=before,
         actions=actions_of(user, row),
         position=queries.queue_position(row),
         seconds=_between(row.started_at, row.ended_at),
         since=row.started_at if row.started_at and not row.ended_at else None,
         detail=_detail(row, steps),
         rollback=ChangeRequest.objects.filter(rolls_back=row.change).order_by("-number").first(),
-        resources=tuple(sorted(resources, key=_worst_first)),
-        healthy=sum(1 for one in resources if one["health"] == "healthy"),
+        resources=tuple(sorted(run.resources if run else [], key=_worst_first)),
+        resources_at=resources_at(row, run),
+        approved=approved(row, run),
         waits=wait_rows(row, shown),
         applied=applied_of(row, rows),
         usual=usual_duration(row.environment) if row.status in MOVING else None,
@@ -196,9 +217,14 @@ def _worst_first(resource: dict[str, str]) -> tuple[int, str, str, str]:
     return order.get(resource["health"], 2), resource["kind"], resource["namespace"], resource["name"]
 
 
-def _events(row: Deployment) -> Sequence[DeploymentEvent]:
+def _events(row: Deployment, before: int) -> tuple[tuple[DeploymentEvent, ...], int]:
+    """The newest of those before number ``before``, and how many are older."""
     facts = row.events.exclude(kind=DeploymentEvent.Kind.LOG)
-    return list(facts.order_by("-seq")[:EVENTS_SHOWN])
+    if before:
+        facts = facts.filter(seq__lt=before)
+    found = tuple(facts.order_by("-seq")[:EVENTS_SHOWN])
+    older = facts.filter(seq__lt=found[-1].seq).count() if len(found) == EVENTS_SHOWN else 0
+    return found, older
 
 
 def _between(start: datetime | None, end: datetime | None) -> float | None:
@@ -249,7 +275,7 @@ def actions_of(user: User, row: Deployment) -> Actions:
     retries = row.status in {Status.FAILED, Status.CANCELLED} and is_defined
     return Actions(
         start=row.status == Status.PENDING and row.manual_start and is_defined,
-        schedule=row.status == Status.PENDING,
+        schedule=row.status == Status.PENDING and is_defined,
         cancel=row.status in {Status.PENDING, Status.DISPATCHING, Status.RUNNING}
         and row.cancel_requested_by_id is None
         and (row.status == Status.PENDING or capabilities_of(row.plan["via"]).cancel),
@@ -284,7 +310,7 @@ def _is_undoable(row: Deployment) -> bool:
 
 
 def logs_of(page: DeploymentPage, look: Look = WHOLE) -> list[StepLog]:
-    """The log of the shown attempt up to the deployment's last event; the step that matters is open."""
+    """The log of the shown attempt up to the deployment's last event. Of a run that failed, the step that did is open."""
     logs = step_logs(
         page.deployment,
         [step.name for step in page.steps],
@@ -293,12 +319,19 @@ def logs_of(page: DeploymentPage, look: Look = WHOLE) -> list[StepLog]:
         look=look,
     )
     steps = {step.name: step for step in page.steps}
-    return [_told(log, steps.get(log.step)) for log in logs]
+    return [_told(_opened(log, look), steps.get(log.step)) for log in logs]
+
+
+def _opened(log: StepLog, look: Look) -> StepLog:
+    """The step that failed opens at its line; the lines of others would stand in its way. One without lines says why."""
+    if look.is_failure and look.step == log.step:
+        return replace(log, is_open=True, at=f"{log.anchor}-L{look.line}")
+    return replace(log, is_open=not (look.is_failure and log.lines))
 
 
 def _told(log: StepLog, step: StepRow | None) -> StepLog:
     """With why it is empty, and when the step began."""
     if step is None:
-        return replace(log, is_open=True)
+        return log
     began = int(step.began.timestamp()) if step.began else 0
-    return replace(log, note=log.note if log.lines else step.note, is_open=True, began=began)
+    return replace(log, note=log.note if log.lines else step.note, began=began)

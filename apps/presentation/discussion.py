@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
-from apps.presentation.log_html import step_anchor
+from apps.presentation.log_html import line_url
 from apps.presentation.markdown import to_html
 from apps.presentation.plain import visible
 from apps.presentation.suggestion_views import Suggestion, suggestion_of
@@ -202,8 +202,4 @@ def place_url(change: ChangeRequest, row: Thread) -> str:
     if row.path:
         return f"/changes/{change.number}/diff/#thread-{row.number}"
     found = anchors.log_place(row.locator) if row.scope == Thread.Scope.LOG else None
-    if found is None:
-        return ""
-    anchor = f"{step_anchor(found.step, found.attempt)}-L{found.line}"
-    attempt = f"?attempt={found.attempt}" if found.attempt > 1 else ""
-    return f"/deployments/{found.deployment}/{attempt}#{anchor}"
+    return line_url(found.deployment, found.step, found.attempt, found.line) if found else ""

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from apps.accounts.models import User
 from apps.deployments import queries
 from apps.deployments.access import can_check_drift, can_deploy, can_settle_drift
+from apps.deployments.dispatchers.standing import UNKNOWN
 from apps.deployments.models import DriftAcceptance, DriftAdoption, DriftCheck, Environment
 from apps.deployments.queries.drift import NEVER, Drift, acceptances_of, adoption_of, drift_of, findings_of
 from apps.policies.config.words import duration_words
 from apps.presentation.board import environment_url
 from apps.presentation.drift_words import DriftWord, drift_word
+from apps.presentation.words import word_of
 
 KINDS = {
     "missing": "It is gone.",
@@ -76,6 +78,15 @@ class TargetRows:
     def state_key(self) -> str:
         return f"drift_{self.check.state}"
 
+    @property
+    def health_words(self) -> str:
+        """How it did when it was looked at; empty where nobody can say."""
+        word, why = self.check.health, self.check.health_why
+        if not word:
+            return ""
+        text = "Its health is not known" if word == UNKNOWN else word_of(word).text
+        return f"{text}: {why}" if why else f"{text}."
+
 
 @dataclass(frozen=True, slots=True)
 class DriftPage:
@@ -125,7 +136,7 @@ def drift_page(user: User, repository: str, name: str) -> DriftPage:
         environment=row,
         drift=found,
         word=drift_word(found),
-        targets=tuple(sorted((_target(check, row, accepted) for check in findings_of(row)), key=_rank)),
+        targets=tuple(sorted((target_rows(check, row, accepted) for check in findings_of(row)), key=_rank)),
         can_check=live is not None and can_check_drift(user, row).allowed,
         can_settle=can_settle_drift(user, row).allowed,
         can_deploy=live is not None and can_deploy(user, live.change).allowed,
@@ -139,7 +150,8 @@ def _rank(target: TargetRows) -> int:
     return order.index(DriftCheck.State(target.check.state))
 
 
-def _target(check: DriftCheck, row: Environment, accepted: Mapping[str, DriftAcceptance]) -> TargetRows:
+def target_rows(check: DriftCheck, row: Environment, accepted: Mapping[str, DriftAcceptance]) -> TargetRows:
+    """What the last check of a target of ``row`` told, resource by resource; ``accepted``: acceptances that hold now, by mark."""
     resources: dict[str, list[FindingRow]] = {}
     for one in check.findings:
         words = {key: one[key] for key in ("mark", "path", "wanted", "found", "kind")}

@@ -12,8 +12,8 @@ from django.core.cache import cache
 
 from apps.deployments.models import Deployment, DeploymentEvent, Step
 from apps.presentation.ansi import without_sequences
-from apps.presentation.log_html import step_anchor
-from apps.presentation.log_scan import Scan, line_url, passes
+from apps.presentation.log_html import line_url, step_anchor
+from apps.presentation.log_scan import Scan, passes
 from apps.runbooks.matching import Situation
 from apps.runbooks.queries import Runbook, suggested
 
@@ -48,7 +48,7 @@ def first_error(deployment: Deployment, steps: Sequence[Step], attempt: int) -> 
     runbooks = tuple(suggested(deployment.environment.repository, situation))
     if not number and not runbooks:
         return None
-    url = line_url(deployment, failed.name, attempt, number) if number else ""
+    url = line_url(deployment.number, failed.name, attempt, number) if number else ""
     return FirstError(failed.name, number, text, url, f"{step_anchor(failed.name, attempt)}-L{number}", runbooks)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
 from html import escape
+from urllib.parse import urlencode
 
 from apps.presentation.ansi import line_html, without_sequences
 
@@ -30,6 +31,12 @@ def step_anchor(step: str, attempt: int) -> str:
     if name != step or not name or _LIKE_ANOTHER.search(name):
         name += "-x" + sha256(step.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"step-{name}" if attempt <= 1 else f"step-{name}-{attempt}"
+
+
+def line_url(deployment: int, step: str, attempt: int, line: int) -> str:
+    """The page of deployment number ``deployment`` with that line on it, also where scripts do not run, and after later attempts."""
+    query = urlencode({"attempt": attempt, "step": step, "line": line})
+    return f"/deployments/{deployment}/?{query}#{step_anchor(step, attempt)}-L{line}"
 
 
 def log_rows(lines: Iterable[str], *, step: str, attempt: int, first_line: int, at: datetime) -> str:

@@ -22,6 +22,9 @@ from apps.presentation.log_scan import LEVELS, Scan, passes
 HEAD, TAIL, PIECE = 100, 2_000, 2_000
 """Lines of a step that a page shows at its beginning, at its end, and of the gap at each request."""
 
+NEAR = 400
+"""Lines around the first error of a run that failed: they come with the page, which has its beginning and end, too."""
+
 BLOCK = 500
 """Lines of one block, the same as in static/js/log.js."""
 
@@ -51,7 +54,8 @@ class Gap:
 class StepLog:
     """The log of one step: ``head``, ``middle`` (a piece that was asked for, with what is missing around it), ``tail``.
 
-    ``note``: why there is no line; ``began``: UNIX seconds, 0 before the step began.
+    ``note``: why there is no line; ``began``: UNIX seconds, 0 before the step began; ``at``: the id of the line at which
+    it opens, empty for its end.
     """
 
     step: str
@@ -66,6 +70,7 @@ class StepLog:
     note: str = ""
     began: int = 0
     is_open: bool = False
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +84,15 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What somebody wants to see: ``show`` errors | warnings | nothing; the line ``line`` of ``step`` must be there."""
+    """What somebody wants to see: ``show`` errors | warnings | nothing; the line ``line`` of ``step`` must be there.
+
+    ``is_failure``: nobody asked for the line; the step failed there, and opens itself.
+    """
 
     show: str = ""
     step: str = ""
     line: int = 0
+    is_failure: bool = False
 
 
 WHOLE = Look()
@@ -123,7 +132,8 @@ def _step_log(
     cut = total - TAIL
     log = replace(log, head=_between(mine, 1, HEAD), tail=_between(mine, cut + 1, total))
     if look.step == step and HEAD < look.line <= cut:
-        piece = _around(deployment, mine, step, attempt, HEAD + 1, cut, look.line)
+        most = NEAR if look.is_failure else PIECE
+        piece = _around(deployment, mine, step, attempt, HEAD + 1, cut, look.line, most)
         return replace(log, gap=piece.gap_before, middle=piece.html, gap_behind=piece.gap)
     return replace(log, gap=_gap(deployment, step, attempt, HEAD + 1, cut))
 
@@ -138,10 +148,12 @@ def _gap(deployment: Deployment, step: str, attempt: int, first: int, last: int,
     return Gap(first, last, f"/deployments/{deployment.number}/_log/?{query}", bool(show))
 
 
-def _around(deployment: Deployment, rows: Events, step: str, attempt: int, first: int, last: int, line: int) -> Piece:
-    """A piece with ``line`` in its middle, out of the gap from ``first`` to ``last``."""
-    begin = max(first, min(line - PIECE // 2, last - PIECE + 1))
-    until = min(last, begin + PIECE - 1)
+def _around(
+    deployment: Deployment, rows: Events, step: str, attempt: int, first: int, last: int, line: int, most: int
+) -> Piece:
+    """A piece of ``most`` lines with ``line`` in its middle, out of the gap from ``first`` to ``last``."""
+    begin = max(first, min(line - most // 2, last - most + 1))
+    until = min(last, begin + most - 1)
     behind = _gap(deployment, step, attempt, until + 1, last)
     return Piece(_between(rows, begin, until), behind, _gap(deployment, step, attempt, first, begin - 1))
 
@@ -164,7 +176,7 @@ def piece_of(
     if show in LEVELS:
         return _filtered(deployment, rows, step, attempt, first, last, show)
     if first < around <= last:
-        piece = _around(deployment, rows, step, attempt, first, last, around)
+        piece = _around(deployment, rows, step, attempt, first, last, around, PIECE)
     else:
         until = min(last, first + PIECE - 1)
         piece = Piece(_between(rows, first, until), _gap(deployment, step, attempt, until + 1, last))

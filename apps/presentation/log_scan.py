@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from apps.deployments.models import Deployment, DeploymentEvent
 from apps.presentation.ansi import without_sequences
-from apps.presentation.log_html import level_of, step_anchor
+from apps.presentation.log_html import level_of, line_url
 
 MOST_CHARACTERS = 8 * 1024 * 1024
 """Characters of log that one request reads."""
@@ -113,12 +113,6 @@ class Search:
         return not any(step.more for step in self.steps)
 
 
-def line_url(deployment: Deployment, step: str, attempt: int, number: int) -> str:
-    """The page with that line on it, also where scripts do not run."""
-    query = urlencode({"attempt": attempt, "step": step, "line": number})
-    return f"/deployments/{deployment.number}/?{query}#{step_anchor(step, attempt)}-L{number}"
-
-
 def search(deployment: Deployment, words: str, *, attempt: int, step: str = "", start: int = 1) -> Search:
     """Lines that hold ``words``, whatever the case, in ``step`` from line ``start`` on, or in every step.
 
@@ -147,7 +141,7 @@ def _in_step(deployment: Deployment, rows: Events, step: str, words: str, start:
 
 def _found(deployment: Deployment, line: Line, pattern: re.Pattern[str]) -> Found:
     event = line.event
-    url = line_url(deployment, event.step, event.attempt, line.number)
+    url = line_url(deployment.number, event.step, event.attempt, line.number)
     return Found(line.number, marked(without_sequences(line.text), pattern), url, event.at)
 
 

@@ -127,6 +127,9 @@ def _target(row: Rendering, can_act: bool) -> TargetRow:
     failed = [f"{part}: {failure}" for part, failure in facts.get("parts", ()) if failure]
     unstable = [f"{one} differs from one run to the next" for one in facts.get("unstable", ())]
     queued = row.state == State.QUEUED
+    handed_in_by = str(facts.get("handed_in_by", ""))
+    if queued and handed_in_by:  # that plan was dropped, and another one is waited for
+        name = version = sha256 = handed_in_by = ""
     return TargetRow(
         label=row.label,
         environment=row.environment,
@@ -138,7 +141,7 @@ def _target(row: Rendering, can_act: bool) -> TargetRow:
         place=row.message_place,
         counts=tuple((action, int(facts.get("counts", {}).get(action, 0))) for action in ACTIONS if facts.get("counts", {}).get(action)),
         tool=f"{name} {version}".strip() + (f" ({sha256[:12]})" if sha256 else ""),
-        handed_in_by=str(facts.get("handed_in_by", "")),
+        handed_in_by=handed_in_by,
         digest=row.digest[:12],
         notes=tuple(facts.get("warnings", ())),
         open_words=_open_words(facts.get("isolation", ())),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from apps.core.errors import Conflict
 from apps.deployments.models import Deployment
 from apps.deployments.queries.returning import Return, return_to
+from apps.presentation.files_back import FilesBack, files_back
 from apps.presentation.gate_ahead import GateAhead, Patch, gate_ahead, patch_of
-from apps.presentation.rollback_page import FILES_SHOWN, SIGNS, FileEffect
-from apps.vcs import paths, trees
+from apps.vcs import trees
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,7 @@ class ReturnPage:
     why_not: str = ""
     found: Return | None = None
     gate: GateAhead | None = None
-    files: tuple[FileEffect, ...] = ()
-    more_files: int = 0
+    files: FilesBack = field(default_factory=FilesBack)
     patch: Patch | None = None
 
     @property
@@ -44,14 +43,10 @@ def return_page(deployment: Deployment) -> ReturnPage:
         return ReturnPage(deployment, found=found)
     repository = deployment.environment.repository
     branch = deployment.change.target_branch
-    rows = found.differences
     return ReturnPage(
         deployment,
         found=found,
         gate=gate_ahead(repository, branch, found.tip, found.tree, [deployment.environment]),
-        files=tuple(
-            FileEffect(paths.display(one.path), SIGNS.get(one.status, "changed")) for one in rows[:FILES_SHOWN]
-        ),
-        more_files=max(0, len(rows) - FILES_SHOWN),
+        files=files_back(found.differences),
         patch=patch_of(trees.patch(repository.mirror_path, found.tip, found.tree)),
     )

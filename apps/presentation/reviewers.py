@@ -17,7 +17,8 @@ from apps.core.clock import now
 from apps.presentation.plain import one_line
 from apps.repositories.access import can_maintain
 from apps.reviews import access
-from apps.reviews.models import Assignment, Choice, Review
+from apps.reviews.models import Assignment, Review
+from apps.reviews.queries import choice_of
 from apps.reviews.services.nudging import EVERY
 
 SHOWN = 5
@@ -82,7 +83,10 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class ReviewersPanel:
-    """``others`` are asked for no single requirement. ``named``: how many could be asked, where fewer are."""
+    """``others`` are asked for no single requirement. ``named``: how many could be asked, where fewer are.
+
+    ``is_choosing``: something has happened, and a job is about to look at who is asked.
+    """
 
     blocks: tuple[Block, ...]
     others: tuple[Asked, ...]
@@ -95,6 +99,7 @@ class ReviewersPanel:
     may_swap: bool
     maintains: bool
     in_review: bool
+    is_choosing: bool
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ def reviewers_panel(viewer: User, change: ChangeRequest, *, shown: int = SHOWN) 
     """The panel for one person; the number of queries does not depend on the number of people."""
     rows = _rows(viewer, change)
     in_review = change.status == "in_review"
-    choice = Choice.objects.filter(change=change).first() if in_review else None
+    choice, is_choosing = choice_of(change) if in_review else (None, False)
     record: dict[str, Any] = choice.record if choice else {}
     needs = [need for need in record.get("needs", ()) if need["state"] != "not_needed"]
     blocks = tuple(_block(need, rows, shown) for need in needs)
@@ -134,6 +139,7 @@ def reviewers_panel(viewer: User, change: ChangeRequest, *, shown: int = SHOWN) 
         may_swap=may_nudge,
         maintains=can_maintain(viewer, change.repository).allowed,
         in_review=in_review,
+        is_choosing=is_choosing,
     )
 
 

@@ -10,19 +10,9 @@ from apps.core.errors import Conflict
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.undoing import begun_in
 from apps.presentation.applied import Applied, applied_of
+from apps.presentation.files_back import FilesBack, files_back
 from apps.presentation.gate_ahead import GateAhead, Patch, gate_ahead, patch_of
 from apps.vcs import history, merging, objects, paths, refs, trees
-
-FILES_SHOWN = 200
-SIGNS = {"A": "added", "M": "changed", "D": "removed", "R": "renamed", "C": "copied", "T": "type changed"}
-
-
-@dataclass(frozen=True, slots=True)
-class FileEffect:
-    """One path that the inverse touches, as the reader would find it afterwards."""
-
-    path: str
-    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +26,7 @@ class RollbackPage:
     before: str
     before_change: ChangeRequest | None
     later: int
-    files: tuple[FileEffect, ...]
+    files: FilesBack
     conflicts: tuple[str, ...]
     nothing_left: bool
     gate: GateAhead | None
@@ -75,9 +65,7 @@ def rollback_page(deployment: Deployment) -> RollbackPage:
         before=before,
         before_change=ChangeRequest.objects.filter(repository=repository, merge_commit=before).first(),
         later=history.count_between(git_dir, change.merge_commit, tip),
-        files=tuple(
-            FileEffect(paths.display(one.path), SIGNS.get(one.status, "changed")) for one in effects[:FILES_SHOWN]
-        ),
+        files=files_back(effects),
         conflicts=tuple(paths.display(path) for path in result.conflicts),
         nothing_left=result.tree == present,
         gate=_gate(change, tip, result.tree, environments, before=before) if result.tree else None,

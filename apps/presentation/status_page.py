@@ -8,6 +8,7 @@ from datetime import datetime
 from apps.core.clock import now
 from apps.deployments.models import Deployment, StatusPage
 from apps.deployments.queries.board import places_of
+from apps.deployments.queries.drift import drift_of
 from apps.presentation.board import cell_of, policies_of
 from apps.presentation.plain import visible
 
@@ -27,10 +28,15 @@ class PublicDeployment:
 
 @dataclass(frozen=True, slots=True)
 class PublicStatus:
-    """``frozen_until``: in words; empty: no freeze holds. ``as_of``: the minute of which all of this is."""
+    """``frozen_until``: in words; empty: no freeze holds. ``as_of``: the minute of which all of this is.
+
+    ``since`` and ``seen_at``: of a state that a look has told, since when, and when that look was.
+    """
 
     name: str
     state: str
+    since: datetime | None
+    seen_at: datetime | None
     live: PublicDeployment | None
     last: tuple[PublicDeployment, ...]
     frozen_until: str
@@ -41,13 +47,16 @@ def public_status(page: StatusPage) -> PublicStatus:
     """Everything of the page, and nothing else leaves through it."""
     environment = page.environment
     repository = environment.repository
-    cell = cell_of(places_of([environment.pk])[environment.pk], policies_of([repository]).get(repository.pk))
+    policy = policies_of([repository]).get(repository.pk)
+    cell = cell_of(places_of([environment.pk])[environment.pk], policy, drift=drift_of([environment])[environment.pk])
     live = cell.place.live
     ended = Deployment.objects.filter(environment=environment, ended_at__isnull=False)
     rows = ended.select_related("change", "requested_by").order_by("-number")[:SHOWN]
     return PublicStatus(
         name=environment.name,
         state=_state(cell.health, is_live=live is not None),
+        since=cell.health_since if cell.seen else None,
+        seen_at=cell.seen.at if cell.seen else None,
         live=_public(page, live, cell.environment.live_since) if live else None,
         last=tuple(_public(page, row, row.ended_at) for row in rows),
         frozen_until=cell.frozen_until,

@@ -12,6 +12,7 @@ from apps.deployments.queries.waited import Waited, states_of, waited
 from apps.presentation import spans
 
 WORDS = {
+    "not_defined": "its environment to be defined again",
     "schedule": "its time",
     "connection": "a connection",
     "locked": "a lock to end",

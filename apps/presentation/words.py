@@ -132,6 +132,8 @@ ENVIRONMENT: dict[str, Word] = {
     "compared_deployed": Word("rocket", "Deployed between", "neu"),
     "compared_overlay": _neutral("Intended overlay"),
     "compared_both": _attention("Not promoted, and overlay"),
+    "compared_drift": _attention("Drift"),
+    "compared_drift_accepted": Word("check-circle", "Drift accepted", "neu"),
     "compared_unknown": _unknown("Reason not known"),
     "secret_differs": Word("lock", "Secret differs", "warn"),
     "never_deployed": _neutral("Never deployed"),

@@ -142,6 +142,8 @@ class WebhookDelivery(models.Model):
     pusher_email = models.CharField(max_length=254, blank=True)
     branch = models.CharField(max_length=250, blank=True)
     new_oid = OidField()
+    digest = models.CharField(max_length=64, blank=True, default="", db_default="")
+    """Of the body, where its signature covers nothing else."""
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACCEPTED)
     received_at = models.DateTimeField()
 
@@ -151,4 +153,5 @@ class WebhookDelivery(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["repository", "provider", "delivery_id"], name="a_delivery_counts_once")
         ]
+        indexes = [models.Index(fields=["repository", "digest"], name="delivery_by_body")]
         verbose_name_plural = "webhook deliveries"

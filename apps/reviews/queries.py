@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from apps.accounts.models import User
+from apps.changes.lifecycle import Status
 from apps.changes.models import ChangeRequest
 from apps.core.errors import Conflict
 from apps.policies import evaluation
 from apps.policies.config import Rule
 from apps.policies.evaluation import PolicyVerdict
 from apps.reviews.facts import approval_facts, policy_of
-from apps.reviews.models import Assignment, Emergency, Review
+from apps.reviews.models import Assignment, Choice, Emergency, Review
 
 __all__ = [
     "approval_facts",
@@ -97,6 +98,15 @@ def reviewers_panel(change: ChangeRequest, verdict: PolicyVerdict) -> list[Revie
             why_not="" if standing is None or standing.counts else standing.text,
         )
     return list(rows.values())
+
+
+def choice_of(change: ChangeRequest) -> tuple[Choice | None, bool]:
+    """How the people of ``change`` were chosen last, and whether that is being done anew: something has happened since."""
+    choice = Choice.objects.select_related("change__verdict_snapshot").filter(change=change).first()
+    if change.status != Status.IN_REVIEW:
+        return choice, False
+    seen = getattr(choice.change, "verdict_snapshot", None) if choice is not None else None
+    return choice, seen is None or seen.stale or seen.change_version != change.version
 
 
 def request_of(change: ChangeRequest, user: User) -> Assignment:

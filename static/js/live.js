@@ -54,11 +54,12 @@
   const BEGAN = Date.now(), FROM_HISTORY = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
   /* Freshness: is what I see still true? As old as the socket that was silent for longest; own notices do not count. */
   let over = false;
+  const failed = new Map(); /* region whose refresh failed: since when it may be old */
   const time = (moment) => new Date(moment).toLocaleTimeString([], { hour12: false });
-  const paintFreshness = (state, text) => {
+  const paintFreshness = (state, text, why = "Connection lost, reconnecting.") => {
     const box = document.getElementById("freshness");
     if (!box) return;
-    if (box.dataset.state !== state && box.dataset.state !== "off" && !over) window.portal.announce(state === "live" ? "Live again." : "Connection lost, reconnecting.");
+    if (box.dataset.state !== state && box.dataset.state !== "off" && !over) window.portal.announce(state === "live" ? "Live again." : why);
     box.hidden = false;
     box.dataset.state = state;
     box.querySelector(".fresh-text").textContent = text;
@@ -69,7 +70,9 @@
     const last = oldest(), passed = Date.now() - last;
     if (over || !last || last === Infinity) return;
     const seq = Math.max(...[...feeds.values()].map((feed) => feed.seq));
-    if (passed > SILENCE) paintFreshness("lost", `Reconnecting… state of ${time(last)}`);
+    const old = Math.min(...[...failed].map(([region, moment]) => (region.isConnected ? moment : Infinity)));
+    if (passed > SILENCE) paintFreshness("lost", `Reconnecting… state of ${time(Math.min(last, old))}`);
+    else if (old < Infinity) paintFreshness("lost", `Not refreshed, trying again… state of ${time(old)}`, "A part of this page could not be refreshed. Trying again.");
     else paintFreshness("live", `Live${seq ? ` · event ${seq}` : ""} · ${Math.floor(passed / 1000)} s ago`);
   };
   /* Nothing was heard yet, or (final) nothing will be heard any more on this page. */
@@ -99,12 +102,34 @@
     stale("", true);
   };
 
-  /* A region that refreshes itself finds the session ended before its socket does: what is typed here stays, nobody is led away. */
+  /* A region that refreshes itself finds the session ended before its socket does: what is typed here stays, nobody is led away.
+   * An answer that does not hold the region would take its place for ever: it keeps what it shows, and asks again. */
+  const kindOf = (region) => /^portal:([\w-]+)/.exec(region.getAttribute?.("hx-trigger"))?.[1];
+  const retries = new Map(); /* kind: its timer */
+  const fail = (region, kind) => {
+    const isElsewhere = region.getAttribute("hx-trigger").includes(" "); /* such as a number in the navigation: nobody's list */
+    if (!isElsewhere && !failed.has(region)) failed.set(region, Date.now());
+    showFreshness();
+    if (retries.has(kind)) return;
+    retries.set(kind, setTimeout(() => {
+      retries.delete(kind);
+      if (over) return;
+      if (isElsewhere) say(kind, null, document.body);
+      else refresh(kind);
+    }, 1000 + Math.random() * 4000));
+  };
   document.addEventListener("htmx:after:request", (event) => {
-    if (!event.detail?.ctx?.hx?.redirect?.includes("/accounts/login/") || !event.target.getAttribute?.("hx-trigger")?.startsWith("portal:")) return;
-    event.preventDefault();
-    for (const feed of feeds.values()) { stop(feed, 4401); feed.socket?.close(); }
+    const region = event.target, { ctx } = event.detail, kind = kindOf(region);
+    if (!kind) return;
+    if (ctx.hx.redirect?.includes("/accounts/login/")) {
+      event.preventDefault();
+      for (const feed of feeds.values()) { stop(feed, 4401); feed.socket?.close(); }
+    } else if (ctx.response.status >= 400 || !ctx.text.includes(`id="${region.id}"`)) {
+      event.preventDefault();
+      fail(region, kind);
+    } else if (failed.delete(region)) showFreshness();
   });
+  document.addEventListener("htmx:error", ({ target }) => { if (kindOf(target)) fail(target, kindOf(target)); });
 
   /* The server's clock against this one: an hour that is set wrong here makes nothing look longer. */
   let skew = null;

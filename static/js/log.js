@@ -1,11 +1,13 @@
 /* Live logs: lines come in order, none twice, none left out, and what is being read never moves.
  *
  * live.js hands over events that are newer than the page (portal:events). Rows are HTML of the server's one writer.
- * Markup: .logs[data-attempt] > details.log[data-step][data-attempt] > .log-view > .log-block; template#log-step for a new one.
+ * Markup: .logs[data-attempt][data-only] > details.log[data-step][data-attempt] > .log-view > .log-block; a template for a new one.
+ * data-only: an older attempt is shown, and lines of others belong to another page. [data-log-raw], .log-search [name=attempt]: of which attempt.
+ * data-at of a .log: the id of the line at which a step that failed opens; the others open at their end.
  */
 (() => {
   "use strict";
-  const BLOCK = 500, CAP = 20000, EVERY = 100;
+  const BLOCK = 500, CAP = 20000, PIECE = 2000, EVERY = 100;
   const logs = document.querySelector(".logs");
   if (!logs) return;
   /* What is asked for at each batch is found among few siblings: a search through the log would look at every row. */
@@ -25,9 +27,23 @@
   /* Where we have put it, or below: what is drawn late may have grown since, which nobody has scrolled. */
   const isLeft = (view) => atEnd(view) || view.scrollTop >= of(view).end - 2;
 
+  /* A newer attempt has begun on this page: what is searched, fetched whole or spoken of is its log from now on. */
+  const renew = (attempt) => {
+    const field = logs.querySelector(".log-search [name=attempt]");
+    if (attempt <= Number(field.value)) return;
+    field.value = attempt;
+    for (const link of logs.querySelectorAll("[data-log-raw], [data-log-comment]")) {
+      const url = new URL(link.href);
+      if (url.searchParams.has("line")) continue; /* of a line that somebody has chosen */
+      url.searchParams.set("attempt", attempt);
+      link.href = url;
+    }
+  };
   const section = ({ step, attempt, html }) => {
     const found = among(logs, "log").find((one) => one.dataset.step === step && Number(one.dataset.attempt) === attempt);
     if (found || attempt < Number(logs.dataset.attempt)) return found;
+    if ("only" in logs.dataset && attempt > Number(logs.dataset.attempt)) return null;
+    renew(attempt);
     const made = logs.querySelector("template").content.firstElementChild.cloneNode(true);
     made.id = /id="([^"]+)-L\d+"/.exec(html)?.[1] || ""; /* links to its lines look for it */
     made.dataset.step = step;
@@ -61,21 +77,61 @@
     }
   };
 
-  /* Beyond the cap the oldest block that can go without moving what is read goes: behind the first one while the end is
-   * followed, else the first one below what is in sight. A note says where its lines are. The block itself stays, empty: rules about
-   * siblings (:not(template) ~ :not(template)) would have the whole log looked through after a block that is taken away. */
-  const trim = (view) => {
-    const { stuck } = of(view), { bottom } = view.getBoundingClientRect();
-    let count = blocksOf(view).reduce((sum, block) => sum + block.childElementCount, 0);
-    while (count > CAP) {
-      const oldest = blocksOf(view).slice(1, -1).find((block) => stuck || block.getBoundingClientRect().top > bottom);
-      if (!oldest) return;
-      count -= oldest.childElementCount;
-      const isMore = oldest.previousElementSibling.classList.contains("log-cut");
-      oldest.textContent = isMore ? "" : "Lines are left out here to keep this page quick. Reload it, or open the raw log, to see them.";
-      oldest.className = isMore ? "log-cut" : "log-gap log-cut";
+  /* Beyond the cap, which is for all steps together, a block of the longest log goes: where the end is followed the oldest one behind the first,
+   * else the one that is furthest from what is in sight, and what is read does not move. A link brings its lines back. The block itself stays, empty:
+   * rules about siblings (:not(template) ~ :not(template)) would have the whole log looked through after a block that is taken away. */
+  const rowsOf = (view) => blocksOf(view).reduce((sum, block) => sum + block.childElementCount, 0);
+  const lineOf = (row) => Number(/\d+$/.exec(row.id)[0]);
+  const leaveGap = (box, from, to) => {
+    const { step, attempt } = box.closest(".log").dataset, { show } = logs.dataset, link = document.createElement("a");
+    const url = `${location.pathname}_log/?${new URLSearchParams({ step, attempt, from, to, ...(show && { show }) })}`;
+    for (const [name, value] of Object.entries({ class: "btn btn-sm", href: url, "hx-get": url, "hx-target": "closest .log-gap", "hx-swap": "outerHTML" })) link.setAttribute(name, value);
+    link.textContent = show ? "Look further" : `Show ${Math.min(to - from + 1, PIECE)} lines between`;
+    box.replaceChildren(show ? `More lines may be like this, from line ${from} on. ` : `${to - from + 1} lines are not shown. `, link);
+    box.className = "log-gap log-cut";
+    window.htmx.process(box);
+  };
+  /* The gap beside a block, if it can take its lines too: what lies between was cut before, and it is not being filled. */
+  const gapBeside = (block, way) => {
+    let box = block[way];
+    while (box?.className === "log-cut") box = box[way];
+    const link = box?.classList.contains("log-gap") && box.querySelector("a:not(.htmx-request)");
+    if (!link) return {};
+    const of = new URL(link.href).searchParams;
+    return { box, from: Number(of.get("from")), to: Number(of.get("to")) };
+  };
+  const cut = (block) => {
+    let first = lineOf(block.firstElementChild), last = lineOf(block.lastElementChild), place = block;
+    const before = gapBeside(block, "previousElementSibling"), behind = gapBeside(block, "nextElementSibling");
+    block.textContent = "";
+    block.className = "log-cut";
+    if (behind.from === last + 1) { last = behind.to; behind.box.textContent = ""; behind.box.className = "log-cut"; }
+    if (before.to === first - 1) { first = before.from; place = before.box; }
+    leaveGap(place, first, last);
+  };
+  const cutOne = (view, stuck) => {
+    const blocks = blocksOf(view).slice(1, -1), { top, bottom } = view.getBoundingClientRect();
+    if (stuck) { if (blocks[0]) cut(blocks[0]); return blocks.length; }
+    const far = blocks.map((block) => { const place = block.getBoundingClientRect(); return Math.max(top - place.bottom, place.top - bottom); });
+    const block = blocks[far.indexOf(Math.max(...far, 0))], before = view.scrollHeight;
+    if (!block) return 0;
+    const isAbove = block.getBoundingClientRect().bottom < top;
+    cut(block);
+    if (isAbove) view.scrollTop -= before - view.scrollHeight;
+    return 1;
+  };
+  const trim = (touched = new Map()) => {
+    const rows = new Map(views().map((view) => [view, rowsOf(view)]));
+    const isOver = () => [...rows.values()].reduce((sum, count) => sum + count, 0) > CAP;
+    if (!isOver()) return;
+    const stuck = new Map([...rows.keys()].map((view) => [view, touched.has(view) ? touched.get(view).stuck : atEnd(view)]));
+    while (isOver()) {
+      const longest = [...rows.keys()].sort((one, other) => rows.get(other) - rows.get(one)).find((view) => cutOne(view, stuck.get(view)));
+      if (!longest) return;
+      rows.set(longest, rowsOf(longest));
     }
   };
+  document.addEventListener("htmx:after:swap", () => setTimeout(trim)); /* lines of a gap: first it is shown what was asked for */
 
   const more = (view) => {
     const { fresh } = of(view);
@@ -95,7 +151,8 @@
   };
 
   /* Under a filter the other rows are there and not drawn: they are no news. */
-  const MARK = { errors: /ll-e/g, warnings: /ll-[ew]/g }[logs.dataset.show];
+  const ERROR = '<div class="ll ll-e"'; /* the words of a line and the name of a step are escaped, and cannot read so */
+  const MARK = { errors: new RegExp(ERROR, "g"), warnings: /<div class="ll ll-[ew]"/g }[logs.dataset.show];
   const shown = (event) => (MARK ? (event.html.match(MARK) || []).length : event.lines);
 
   const draw = () => {
@@ -111,15 +168,15 @@
       append(view, event.html, event.lines);
       const fact = touched.get(view), count = log.querySelector("[data-lines]");
       fact.lines += shown(event);
-      fact.bad ||= event.html.includes("ll-e");
+      fact.bad ||= event.html.includes(ERROR);
       count.textContent = event.first + event.lines - 1;
       if (count.textContent === String(event.lines)) log.open = true;
     }
+    trim(touched);
     for (const [view, fact] of touched) {
       const own = of(view);
       own.stuck = fact.stuck;
       own.fresh = fact.stuck ? 0 : own.fresh + fact.lines;
-      trim(view);
       document.dispatchEvent(new CustomEvent("portal:rows", { detail: view }));
       settle(view);
       if (fact.stuck) toEnd(view);
@@ -161,7 +218,9 @@
     all.forEach((row) => row.classList.toggle("sel", row === next));
     next.closest("details").open = true;
     next.scrollIntoView({ block: "center" });
-    next.querySelector(".ln").focus({ preventScroll: true });
+    const link = next.querySelector(".ln");
+    link.focus({ preventScroll: true });
+    location.replace(link.hash); /* what is copied now is its link; the way back leads past the errors */
   };
 
   /* ---------------------------------------------------------------------------------------------------------- start */
@@ -176,7 +235,11 @@
     button(name).addEventListener("click", act);
   }
   views().forEach(watch);
-  if (logs.dataset.live) views().forEach(toEnd);
+  for (const view of views()) {
+    const row = document.getElementById(view.parentElement.dataset.at || "");
+    if (row) view.scrollTop += row.getBoundingClientRect().top - view.getBoundingClientRect().top - view.clientHeight / 3;
+    else if (!("only" in logs.dataset)) toEnd(view);
+  }
   const { key } = window.portal;
   key("follow", toggle);
   key("next-error", nextError);

@@ -18,29 +18,44 @@
 
   /* ------------------------------------------------------------------------------- lines that are not on the page yet */
   let waiting = false;
+  const linesOf = (log) => Number(log.querySelector("[data-lines]").textContent);
   const covers = (link, line) => {
     const of = new URL(link.href).searchParams;
     return !of.has("show") && line >= Number(of.get("from")) && line <= Number(of.get("to"));
   };
-  const bring = ({ prefix, first }) => {
+  const told = document.createElement("p");
+  told.className = "log-found-head";
+  const missing = (line, attempt) => {
+    told.textContent = `Line ${line} is not in this log${attempt > 1 ? ` of attempt ${attempt}` : ""}.`;
+    document.getElementById("log-found").replaceChildren(told);
+  };
+  /* A page on which the server shows it; asked for once. */
+  const elsewhere = (wanted) => location.search !== `?${wanted}` && (location.replace(`?${wanted}${location.hash}`), true);
+  const bring = (prefix, line) => {
     const log = document.getElementById(prefix.slice(0, -2));
-    if (!log) return;
-    const gap = [...log.querySelectorAll(".log-gap a[href]")].find((link) => covers(link, first));
+    if (!log) {
+      /* Another attempt than the one that is shown: step-apply-2, or step-apply of the first. */
+      const attempt = Number(/-(\d+)-L$/.exec(prefix)?.[1] || 1);
+      if (attempt === Number(logs.dataset.attempt) || !elsewhere(`attempt=${attempt}`)) missing(line, attempt);
+      return;
+    }
+    const gap = [...log.querySelectorAll(".log-gap a[href]")].find((link) => covers(link, line));
     if (gap) {
       const url = new URL(gap.href);
-      url.searchParams.set("around", first);
+      url.searchParams.set("around", line);
       waiting = true;
       return window.htmx.ajax("GET", url.pathname + url.search, { source: gap, target: gap.closest(".log-gap"), swap: "outerHTML" });
     }
-    /* Filtered away, or left out to keep the page quick: the server shows a page on which it is. */
-    const wanted = new URLSearchParams({ attempt: log.dataset.attempt, step: log.dataset.step, line: first });
-    if (first <= Number(log.querySelector("[data-lines]").textContent) && location.search !== `?${wanted}`) location.replace(`?${wanted}${location.hash}`);
+    /* Filtered away, or left out to keep the page quick. */
+    const { step, attempt } = log.dataset;
+    if (line > linesOf(log) || !elsewhere(new URLSearchParams({ attempt, step, line }))) missing(line, attempt);
   };
   document.addEventListener("htmx:after:swap", () => { if (waiting) { waiting = false; point(); } });
 
   /* -------------------------------------------------------------------------------- links: #step-apply-L12[-L18] */
   const point = () => {
     logs.querySelectorAll(".ll.sel").forEach((row) => row.classList.remove("sel"));
+    told.remove();
     const place = chosen();
     if (!place) {
       const log = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -48,7 +63,7 @@
       return;
     }
     const row = document.getElementById(place.prefix + place.first);
-    if (!row) return bring(place);
+    if (!row) return bring(place.prefix, place.first);
     document.dispatchEvent(new CustomEvent("portal:unfollow"));
     row.closest("details").open = true;
     let last = row;
@@ -60,6 +75,9 @@
     offer(last, place.last);
     row.scrollIntoView({ block: "center" });
     row.querySelector(".ln").focus({ preventScroll: true });
+    /* The other end of a range may lie in a gap. */
+    const end = Math.min(place.last, linesOf(row.closest(".log")));
+    if (!document.getElementById(place.prefix + end)) bring(place.prefix, end);
   };
 
   /* What can be done with the chosen lines stands in the last of them. */
@@ -95,7 +113,7 @@
   /* The address holds attempt and lines; what was searched or filtered is nobody else's. */
   const address = (hash, attempt) => {
     const url = new URL(location.pathname, location.href);
-    if (attempt > 1) url.searchParams.set("attempt", attempt);
+    url.searchParams.set("attempt", attempt); /* also the first: without one the newest is shown */
     url.hash = hash;
     return url.href;
   };
@@ -122,12 +140,11 @@
       location.hash = `${to[1]}${low}-L${high}`;
     }
   });
-  /* Links to lines from elsewhere on the page: the same attempt needs no reload. */
+  /* Links to lines from elsewhere on the page: of a step that is on it they need no reload. */
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[data-log-line]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    const attempt = Number(new URL(link.href).searchParams.get("attempt")) || 1;
-    if (attempt !== Number(logs.dataset.attempt)) return;
+    if (!document.getElementById(decodeURIComponent(link.hash.slice(1)).replace(/-L\d+$/, ""))) return;
     event.preventDefault();
     if (location.hash === link.hash) point();
     else location.hash = link.hash;
@@ -152,7 +169,8 @@
       one.textContent = words[way](Number(one.dataset.t), began);
     }
   };
-  const all = () => logs.querySelectorAll(".log-view").forEach(times);
+  const zone = logs.querySelector("[data-zone]"); /* of the times as the server has written them */
+  const all = () => { zone.hidden = select.value !== "utc"; logs.querySelectorAll(".log-view").forEach(times); };
   if (select) {
     select.parentElement.hidden = false;
     const kept = localStorage.getItem(KEY);

@@ -123,6 +123,7 @@
     $("#messages")?.replaceChildren(box);
   };
   document.addEventListener("htmx:error", (event) => {
+    if (event.target.getAttribute?.("hx-trigger")?.startsWith("portal:")) return; /* nobody sent anything: live.js asks again */
     const form = event.target.closest?.("form");
     if (form) release(form);
     complain("The server could not be reached. Nothing was changed; what you typed is still here. Try again.");

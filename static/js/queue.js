@@ -1,41 +1,38 @@
 /* The queue, the inbox and other lists that are refreshed, beyond plain HTML: what is held back while one works in a list, ticks, folded sections.
  *
- * Markup it reads: [data-updates]: the region, and whose notices it waits for; [data-show-updates], [data-stamp]: what a row
- * says, different for each row; its id is its place. [form="queue-chosen"], [data-act], details[data-fold], a[data-reads]. From live.js: portal:held on document, when a refresh waits for the person.
+ * Markup it reads: [data-updates]: a region, and whose notices it waits for; [data-show-updates] in it, or one for the page; [data-stamp]: what a row (or what
+ * stands beside the rows) says, different for each; its id is its place. [form="queue-chosen"], [data-act], details[data-fold], a[data-reads]. From live.js: portal:held on document, when a refresh waits for the person.
  */
 (() => {
   "use strict";
   const $ = (selector, from = document) => from.querySelector(selector);
   const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
-  const region = () => $("[data-updates]");
-  const kind = () => region()?.dataset.updates;
   const rowOf = (element) => element?.closest?.("[data-rows] > *");
   const remember = (name, value) => { document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax`; };
 
   /* ------------------------------------------------------------------------ nothing moves under pointer or focus */
-  const button = () => $("[data-show-updates]"); /* in a region it may be another one after a swap */
-  let counting = 0, asked = false;
-  const stamps = (from) => new Map($$("[data-rows] > [data-stamp]", from).map((row) => [row.id, row.dataset.stamp]));
+  const buttonOf = (region) => $("[data-show-updates]", region) || $$("[data-show-updates]").find((one) => !one.closest("[data-updates]")); /* after a swap it may be another one */
+  let counting = 0, asked = "";
+  const stamps = (from) => new Map($$("[data-stamp]", from).map((row) => [row.id, row.dataset.stamp]));
   const differences = (now, then) => {
     const said = new Set(then.values());
     return [...now.values()].filter((stamp) => !said.has(stamp)).length + [...then.keys()].filter((id) => !now.has(id)).length;
   };
-  const count = async () => {
-    counting = 0;
-    const here = region();
-    if (!button() || !here) return;
+  const count = async (here) => {
+    if (!buttonOf(here)) return;
     const answer = await fetch(here.getAttribute("hx-get"), { headers: { "HX-Request": "true" }, redirect: "manual" });
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const number = differences(stamps(fresh), stamps(here)), show = button();
+    const number = differences(stamps(fresh), stamps(here)), show = buttonOf(here);
     if (!number || !show) return;
     const text = `${number} update${number > 1 ? "s" : ""} – Show`;
-    if (show.textContent !== text) window.portal.announce(`${number} update${number > 1 ? "s" : ""} in ${kind() === "queue" ? "your queue" : "this list"}.`);
+    if (show.textContent !== text) window.portal.announce(`${number} update${number > 1 ? "s" : ""} in ${here.dataset.updates === "queue" ? "your queue" : "this list"}.`);
     show.textContent = text;
     show.hidden = false;
   };
   document.addEventListener("portal:held", ({ detail }) => {
-    if (detail === kind() && !counting) counting = setTimeout(() => count().catch(() => {}), 300);
+    const busy = () => $$(`[data-updates="${detail}"]`).filter((one) => $("[data-rows]:hover, [data-rows]:focus-within", one));
+    if (!counting && busy().length) counting = setTimeout(() => { counting = 0; for (const one of busy()) count(one).catch(() => {}); }, 300);
   });
   let last = null; /* the row that had the focus, to give it back after the button is gone */
   document.addEventListener("focusin", ({ target }) => { if (rowOf(target)) last = { id: rowOf(target).id, stamp: rowOf(target).dataset.stamp }; });
@@ -43,8 +40,9 @@
   const focusRow = (row) => { const place = row && ($("a[href]", row) || row); if (place) { place.tabIndex = 0; place.focus(); } return Boolean(place); };
   document.addEventListener("click", ({ target }) => {
     if (!target.closest?.("[data-show-updates]")) return;
-    document.dispatchEvent(new CustomEvent("portal:apply", { detail: kind() }));
-    asked = true;
+    const here = target.closest("[data-updates]") || $("[data-updates]");
+    document.dispatchEvent(new CustomEvent("portal:apply", { detail: here.dataset.updates }));
+    asked = here.id;
   });
 
   /* ------------------------------------------------------------------------------ ticks outlive a swap; the number */
@@ -58,16 +56,15 @@
   document.addEventListener("change", ({ target }) => { if (target.form?.id === "queue-chosen") readTicks(); });
 
   document.addEventListener("htmx:after:swap", ({ target }) => {
-    const here = region();
-    if (!here) return;
+    if (!$("[data-updates]")) return;
     ticks().forEach((box) => { box.checked = ticked.has(box.value); });
     readTicks();
-    const show = button();
-    if (!show || target !== here) return;
-    const back = document.activeElement === show || (asked && document.activeElement === document.body);
+    const show = target.matches?.("[data-updates]") && buttonOf(target);
+    if (!show) return;
+    const back = document.activeElement === show || (asked === target.id && document.activeElement === document.body);
     show.hidden = true;
-    asked = false;
-    if (back && !focusRow(lastRow())) $("h2", here)?.closest("summary, section")?.focus?.();
+    if (asked === target.id) asked = "";
+    if (back && !focusRow(lastRow())) $("h2", target)?.closest("summary, section")?.focus?.();
   });
 
   /* ------------------------------------------------------------------------------------------------------- the keys */

@@ -230,3 +230,23 @@ def test_pages_refuse_text_that_no_database_keeps(world: World) -> None:
     assert browser.get("/repositories/%00/").status_code == 404
     answer = browser.post(f"/changes/{world.names['review']}/threads/", {"body": "a\0b"})
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("patch", "connections/corp/", {"values": {"secret": 5}}),
+        ("patch", "connections/corp/", {"values": {"secret": True}}),
+        ("post", "connections/", {"name": "new", "kind": "webhook", "url": "https://a.example", "values": {"secret": 12345678}}),
+        ("put", "connections/corp/repositories/infra/", {"environments": [5]}),
+        ("put", "connections/corp/repositories/infra/", {"environments": [True, "staging"]}),
+    ],
+)  # fmt: skip
+def test_a_number_inside_of_a_list_or_a_mapping_is_no_text(
+    method: str, path: str, body: dict[str, Any], world: World, api: Any
+) -> None:
+    before = AuditEntry.objects.count()
+    answer = send(api("erin"), path, body, method)
+    assert answer.status_code == 422, answer.content[:300]
+    assert "Not a string." in answer.content.decode()
+    assert AuditEntry.objects.count() == before

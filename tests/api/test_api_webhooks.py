@@ -124,3 +124,20 @@ def test_rotated_secret_ends_the_old_one(world: World, api: Any) -> None:
     world.repository.refresh_from_db()
     assert decrypt(world.repository.webhook_secret) == answer.json()["secret"]
     assert notify(world).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("path", "unknown"),
+    [
+        ("webhooks/github/a%00b/", "webhooks/github/nothing/"),
+        ("connections/a%00b/events/", "connections/nothing/events/"),
+        ("deployments/99999999999999999999/reports/", "deployments/999/reports/"),
+        ("webhooks/a%00b/infra/", "webhooks/nothing/infra/"),
+    ],
+)
+def test_a_name_that_no_database_keeps_is_answered_like_an_unknown_one(path: str, unknown: str, world: World) -> None:
+    client = Client(raise_request_exception=False)
+    answers = [client.post(f"/api/v1/{where}", b"{}", content_type="application/json") for where in (path, unknown)]
+    told = [{**answer.json(), "request_id": "", "provider": ""} for answer in answers]
+    assert answers[0].status_code == answers[1].status_code in {403, 404}
+    assert told[0] == told[1]

@@ -67,6 +67,21 @@ def test_a_branch_is_not_called_unknown_while_its_host_does_not_answer(looked_at
     assert unknown.value.code == "unknown_branch"
 
 
+def test_a_request_without_code_finds_its_target_too_and_asks_only_for_what_is_not_known(looked_at):
+    alice, repository, fence = looked_at
+    for target in ("main", ""):
+        assert create_change(alice, repository=repository, title="Known", target_branch=target).target_branch == "main"
+    with pytest.raises(Unavailable, match="has not seen a branch 'just-now'") as refused:
+        create_change(alice, repository=repository, title="Not yet", target_branch="just-now")
+    assert refused.value.code == "not_looked"
+    Repository.objects.release(repository.pk, fence=fence)
+    change = create_change(alice, repository=repository, title="Pushed just now", target_branch="just-now")
+    assert (change.status, change.target_branch) == ("requested", "just-now")
+    with pytest.raises(InvalidInput) as unknown:
+        create_change(alice, repository=repository, title="Never pushed", target_branch="never")
+    assert unknown.value.code == "unknown_branch"
+
+
 def test_a_branch_that_was_pushed_again_is_not_called_gone_while_its_host_does_not_answer(looked_at):
     alice, repository, fence = looked_at
     Repository.objects.release(repository.pk, fence=fence)

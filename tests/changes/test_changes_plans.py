@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -108,6 +109,28 @@ def test_the_page_and_the_api_say_whose_word_a_plan_is(place: Place, planned: Ch
     )
     told = client.get(f"/api/v1/changes/{planned.number}/renderings/production/net/").json()
     assert told["handed_in_by"] == "carol"
+
+
+@pytest.mark.parametrize("planned_by", ["here", "pipeline"])
+def test_rendering_again_is_called_dropping_a_plan_that_was_handed_in(
+    place: Place, planned: ChangeRequest, planned_by: str
+) -> None:
+    Rendering.objects.filter(target="net").update(planned_by=planned_by)
+    hand_in(place, planned)
+    client = Client()
+    client.force_login(place.people.bob, backend="apps.accounts.backends.PortalBackend")
+    address = f"/changes/{planned.number}/_plan/"
+    shown = client.get(address).content.decode()
+    assert 'Drop this plan<span class="sr"> of production/net</span>' in shown
+    assert "Render again" not in shown
+    assert '<a class="change-title" href="?target=production/net">' in shown
+    whole = client.get(f"/changes/{planned.number}/plan/").content.decode()
+    assert re.search(r'<div class="res-end">\s*<form', whole), "a form stands in no span"
+    wanted = {"environment": "production", "target": "net", "part": "plan"}
+    answer = client.post(f"/changes/{planned.number}/renderings/again/", wanted, follow=True).content.decode()
+    waits = "waiting for a plan from the pipeline" if planned_by == "pipeline" else "being rendered again"
+    assert f"production/net is {waits}." in answer
+    assert "Handed in by" not in client.get(address).content.decode()
 
 
 def test_a_plan_is_taken_for_the_present_revision_of_a_planned_target_from_a_pipeline(

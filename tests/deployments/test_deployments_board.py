@@ -153,7 +153,8 @@ def test_a_freeze_is_a_word_of_the_cell_and_a_filter(tmp_path: Path) -> None:
     staging, production = board.rows[0].cells
     assert staging is not None
     assert production is not None
-    assert (staging.health, production.health) == ("not_checked", "frozen")
+    assert (staging.health, production.health) == ("not_checked", "not_checked")
+    assert (staging.frozen_until, bool(production.frozen_until)) == ("", True)
     assert board_page(delivery.people.bob, Asked(state="frozen", environment="staging")).rows == ()
     page = environment_page(delivery.people.bob, "infra", "production")
     assert page.windows.state == "frozen"

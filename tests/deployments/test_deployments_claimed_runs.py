@@ -13,6 +13,7 @@ from apps.core.clock import now
 from apps.core.errors import Unavailable
 from apps.deployments import services
 from apps.deployments.jobs.claimed_runs import ref_of
+from apps.deployments.jobs.claiming import PREFIX
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, DeploymentNumber, Environment, Step
 from apps.deployments.transitions import portal_identity
 from apps.repositories.services import require_claims
@@ -108,6 +109,25 @@ def test_what_ran_before_an_older_database_was_restored_is_unknown_and_never_run
     row.refresh_from_db()
     assert row.status == "succeeded"
     assert witness.read_text().split() == [row.commit] * 2, "a person asked for it"
+
+
+def test_what_was_claimed_under_its_older_name_is_not_run_again_by_an_older_database(
+    delivery: Delivery, witness: Path
+) -> None:
+    row = delivery.deployment(delivery.merged())
+    run_until_idle()
+    attempt = Attempt.objects.get(deployment=row)
+    older = f"{PREFIX}{attempt.key}"
+    remote(delivery).run("update-ref", older, ref_of(attempt))
+    remote(delivery).run("update-ref", "-d", ref_of(attempt))
+    refs = remote(delivery).run("for-each-ref")
+    row = restored(row)
+    run_until_idle()
+    row.refresh_from_db()
+    assert (row.status, witness.read_text().split()) == ("unknown", [row.commit])
+    assert f"claimed already (its older name under {PREFIX} is " in row.problem
+    assert attempt.key not in row.problem + said(row)
+    assert remote(delivery).run("for-each-ref") == refs, "it was only looked at"
 
 
 def test_a_host_that_takes_no_claims_stops_runs_until_a_maintainer_says_otherwise(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,35 @@ def test_what_was_pushed_past_is_not_named_once_a_change_that_comes_too_has_adop
     for settling, named in ((two, ()), (three, (past,))):
         OutsideChange.objects.update(settled_at=now(), outcome="adopted", change=settling)
         assert coming_with(delivery.deployment(two, "a-1")).outside == named
+
+
+def test_the_list_says_who_pushed_it_and_what_became_of_it(delivery: Delivery, client: Client) -> None:
+    (one,) = merged(delivery, "one")
+    live(delivery, one)
+    past = push_past(delivery)
+    two, three = merged(delivery, "two", "three")
+    client.force_login(delivery.people.carol)
+    addresses = (f"/deployments/{delivery.deployment(two, 'a-1').number}/start/", f"/changes/{two.number}/start/")
+    link = f'<a href="/changes/{three.number}/">{three.label}</a>'
+    for columns, words in (
+        ({"pusher": None}, "(nobody knows by whom) <span"),
+        ({"change": three}, f"{link} is to settle it"),
+        ({"settled_at": now(), "outcome": "adopted"}, f"{link} adopted it since"),
+    ):
+        OutsideChange.objects.filter(pk=past.pk).update(**columns)
+        for address in addresses:
+            assert words in client.get(address).content.decode()
+
+
+def test_what_is_live_already_brings_nothing_and_says_so(delivery: Delivery, client: Client) -> None:
+    (one,) = merged(delivery, "one")
+    live(delivery, one)
+    client.force_login(delivery.people.carol)
+    for address in (f"/deployments/{delivery.deployment(one, 'a-1').number}/start/", f"/changes/{one.number}/start/"):
+        shown = client.get(address).content.decode()
+        assert "It is the same commit: it is applied again, and nothing else becomes live." in shown
+        assert "Then these are live" not in shown
+        assert not re.search(r"<ol[^>]*>\s*</ol>", shown)
 
 
 def test_many_environments_cost_as_many_queries_as_one(delivery: Delivery) -> None:

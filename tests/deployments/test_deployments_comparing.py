@@ -12,6 +12,7 @@ from apps.core.errors import InvalidInput, NotAllowed, NotVisible
 from apps.deployments.models import TargetComparison
 from apps.deployments.reasons import reasons
 from apps.deployments.services import ask_comparison, merge_change
+from apps.presentation import comparison_page as pages
 from apps.presentation.comparison_page import Asked, ComparedTarget, compared_of, comparison_page
 from apps.rendering.comparing import compare
 from apps.rendering.model import Resource, ResourceId
@@ -104,6 +105,17 @@ def test_every_difference_has_its_reason(delivery: Delivery) -> None:
     assert secrets[0].reason == "overlay"
     assert "hunter2" not in repr(target)
     assert all(one.presence == "both" for one in target.resources)
+
+
+def test_the_sum_counts_what_is_not_listed_too(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = Asked("infra/production", "infra/staging")
+    rendered(delivery, start=wanted.start, end=wanted.end)
+    everything = comparison_page(delivery.people.bob, wanted).counts
+    assert everything == {"overlay": 4, "not_promoted": 1}
+    monkeypatch.setattr(pages, "MOST_RESOURCES", 1)
+    page = comparison_page(delivery.people.bob, wanted)
+    assert (len(page.targets[0].resources), page.targets[0].more) == (1, 1)
+    assert page.counts == everything
 
 
 def test_the_reasons_are_the_same_from_the_other_side(delivery: Delivery) -> None:

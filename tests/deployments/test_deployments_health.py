@@ -20,6 +20,8 @@ from apps.deployments.jobs.outcomes import lose
 from apps.deployments.models import Attempt, Deployment
 from apps.deployments.queries.board import Asked
 from apps.presentation.board import board_page
+from apps.repositories.models import RepositoryRole
+from apps.reviews.models import News
 from tests.support.delivery import Delivery, run_jobs, run_until_idle
 from tests.support.outside import step_engine
 from tests.support.serving import serving
@@ -58,7 +60,7 @@ def site(settings: Any) -> Iterator[Site]:
         yield here
 
 
-def yaml(otherwise: str = "report") -> str:
+def yaml(otherwise: str = "report", more: str = "") -> str:
     return f"""\
 apiVersion: portal/v1
 environments:
@@ -71,13 +73,13 @@ environments:
         for: 1m
         within: 5m
         otherwise: {otherwise}
-rules:
+{more}rules:
   - {{name: a reviewer, needs: {{approvals: 1, from: [role/reviewer]}}}}
 """
 
 
-def start(tmp_path: Path, site: Site, otherwise: str = "report", *, granted: bool = True) -> Delivery:
-    delivery = Delivery.start(tmp_path, yaml(otherwise))
+def start(tmp_path: Path, site: Site, otherwise: str = "report", *, granted: bool = True, more: str = "") -> Delivery:
+    delivery = Delivery.start(tmp_path, yaml(otherwise, more))
     shop = services.create_connection(delivery.people.erin, name="shop", kind="http", url=site.url, values={})
     if granted:
         services.allow_connection(
@@ -109,7 +111,10 @@ def look(row: Deployment) -> Deployment:
 
 def watched(delivery: Delivery) -> Deployment:
     """A deployment whose run is over and whose health was asked once."""
-    row = delivery.deployment(delivery.merged())
+    return until_asked(delivery.deployment(delivery.merged()))
+
+
+def until_asked(row: Deployment) -> Deployment:
     for _ in range(400):
         look(row)
         if Attempt.objects.filter(deployment=row).exclude(health={}).exists():
@@ -233,7 +238,51 @@ def test_by_rule_it_is_rolled_back_through_the_record_and_once(tmp_path: Path, s
     inverse = ChangeRequest.objects.get(kind="rollback")
     assert inverse.rolls_back == row.change
     assert inverse.rollback_environments == ["staging"]
-    assert any(f"{inverse.label} does it" in event.text for event in queries.events(row))
+    (said,) = (event.text for event in queries.events(row) if inverse.label in event.text)
+    assert said.endswith(f"{inverse.label} does it, and merges by itself.")
+    run_jobs("deployments.merge_when_allowed")
+    inverse.refresh_from_db()
+    assert inverse.status == "merging"
+
+
+@pytest.mark.django_db
+def test_a_roll_back_by_rule_that_waits_for_people_is_not_said_to_be_done(
+    tmp_path: Path, site: Site, later: Any
+) -> None:
+    site.answers["/healthz"] = (500, "")
+    row = watched(start(tmp_path, site, "roll-back", more="    protected: true\n"))
+    later(301)
+    assert look(row).status == "failed"
+    run_jobs("deployments.roll_back_unhealthy")
+    inverse = ChangeRequest.objects.get(kind="rollback", rolls_back=row.change)
+    (said,) = (event.text for event in queries.events(row) if inverse.label in event.text)
+    assert f"{inverse.label} would do it, but waits and nothing is rolled back yet." in said
+    assert "approval" in said
+    run_jobs("deployments.merge_when_allowed")
+    inverse.refresh_from_db()
+    assert inverse.status == "in_review"
+
+
+@pytest.mark.django_db
+def test_where_the_roll_back_by_rule_cannot_be_asked_for_all_who_deploy_are_told(
+    tmp_path: Path, site: Site, later: Any
+) -> None:
+    site.answers["/healthz"] = (500, "")
+    delivery = start(tmp_path, site, "roll-back")
+    row = watched(delivery)
+    people = delivery.people
+    RepositoryRole.objects.filter(user=people.alice).delete()
+    RepositoryRole.objects.filter(user=people.kim).update(role="deployer")
+    later(301)
+    assert look(row).status == "failed"
+    run_jobs("deployments.roll_back_unhealthy")
+    assert not ChangeRequest.objects.filter(kind="rollback").exists()
+    for person in (people.kim, people.carol):
+        lines = [line for news in News.objects.filter(user=person, change=row.change) for line in news.lines]
+        (told,) = (line for line in lines if "is not rolled back" in line["text"])
+        assert told["kind"] == "failed"
+        assert "that cannot be done" in told["text"]
+        assert told["place"] == f"deployment:{row.number}"
 
 
 @pytest.mark.django_db
@@ -275,6 +324,7 @@ def vector(*values: str) -> str:
         (json.dumps({"status": "success", "data": {"resultType": "scalar", "result": [1435781451.781, "0"]}}), True),
         (json.dumps({"status": "error", "error": "parse error"}), False),
         (json.dumps({"status": "error", "data": {"resultType": "vector", "result": []}}), False),
+        ('{"status": "success", "data": {"resultType": "scalar", "result": [1, 1' + "0" * 400 + "]}}", False),
         (json.dumps([]), False),
         ("<html>", False),
     ],

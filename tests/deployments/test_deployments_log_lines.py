@@ -108,8 +108,72 @@ def test_a_secret_at_the_edge_of_a_window_without_newline_is_not_cut_open(monkey
 
 
 def test_carriage_returns_nul_and_broken_utf8_become_storable_text() -> None:
-    raw = b"10%\r20%\r\nz\x00\xff\n\x1b[31mred\x1b[0m\nlast"
-    assert take_lines(raw, NONE, final=True).lines == ("10%", "20%", "z␀�", "\x1b[31mred\x1b[0m", "last")
+    raw = b"one\rtwo\r\nz\x00\xff\n\x1b[31mred\x1b[0m\nlast"
+    assert take_lines(raw, NONE, final=True).lines == ("one", "two", "z␀�", "\x1b[31mred\x1b[0m", "last")
+
+
+@pytest.mark.parametrize(
+    ("raw", "lines", "rest"),
+    [
+        (b"\r12 %", (), b"12 %"),
+        (b"\r12 %\r13 %\r14 %", ("13 %",), b"14 %"),
+        (b"Pull: 1 %\rPull: 20 %\rPull: 3", ("Pull: 20 %",), b"Pull: 3"),
+        (b"12 %\r", (), b"12 %\r"),  # a newline may follow, and belong to it
+        (b"12 %\r\n", ("12 %",), b""),
+        (b"before\n12 %\r13 %\r", ("before", "12 %"), b"13 %\r"),
+        (b"one\r\r\ntwo\r\r", ("one",), b"two\r\r"),
+        (b"\n\n12 %\rx", ("", "", "12 %"), b"x"),
+    ],
+)
+def test_progress_is_taken_over_while_its_line_goes_on(raw: bytes, lines: tuple[str, ...], rest: bytes) -> None:
+    taken = take_lines(raw, NONE, final=False)
+    assert (taken.lines, raw[taken.consumed :]) == (lines, rest)
+
+
+@pytest.mark.parametrize(
+    ("raw", "lines"),
+    [
+        (b"".join(b"\r%d %%" % number for number in range(101)) + b"\n", ("100 %",)),
+        (
+            b"\x1b[32m[#   ] 10 MB/s\x1b[0m\r\x1b[K\x1b[33m[##  ] 9 MB/s\x1b[0m\n",
+            ("\x1b[K\x1b[33m[##  ] 9 MB/s\x1b[0m",),
+        ),
+        (b"pull a: 1 %\rpull a: 99 %\rpull b: 2 %\rpull b: 100 %\n", ("pull a: 99 %", "pull b: 100 %")),
+        (b"Error: no such host\rok\n", ("Error: no such host", "ok")),
+        (b"90 %\r\x1b[K\ndone\n", ("90 %", "done")),
+        (b"\r\r\r\n", ("",)),
+    ],
+)
+def test_of_states_of_one_line_the_last_one_stands_and_no_other_words_are_lost(
+    raw: bytes, lines: tuple[str, ...]
+) -> None:
+    assert take_lines(raw, NONE, final=True).lines == lines
+
+
+@given(
+    pieces=st.lists(st.sampled_from([SECRET, "s3cr3t-", "\r", "\n", "\r\n", "7 %", "word", "x\r"])),
+    cuts=st.lists(st.integers(0, 200)),
+)
+@settings(max_examples=200, deadline=None)
+def test_cuts_at_carriage_returns_show_no_secret_and_lose_no_word(pieces: list[str], cuts: list[int]) -> None:
+    raw, mask = "".join(pieces).encode(), SecretMask([SECRET])
+    whole = lines_in_pieces(raw, mask, [])
+    in_parts = lines_in_pieces(raw, mask, [cut for cut in cuts if cut < len(raw)])
+    assert SECRET not in "\n".join(in_parts)
+    assert not any("\r" in line for line in in_parts)
+    shown = iter(in_parts)
+    assert all(line in shown for line in whole if line), (
+        "in pieces there are more states of a line, and none is missing"
+    )
+
+
+def test_a_progress_that_fills_a_window_is_cut_at_its_last_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "WINDOW", 64)
+    raw = b"".join(b"\rstep %03d" % number for number in range(100)) + b"\n"
+    lines = lines_in_pieces(raw, NONE, [])
+    assert lines[-1] == "step 099"
+    assert len(lines) <= len(raw) // 50
+    assert all(line.startswith("step ") and len(line) == 8 for line in lines)
 
 
 def test_half_a_line_waits_until_it_is_whole() -> None:

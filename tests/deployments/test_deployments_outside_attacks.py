@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.changes.models import OutsideChange
+from apps.changes.models import ChangeRequest, OutsideChange
 from apps.changes.services import retarget
 from apps.core.errors import Conflict
 from apps.deployments import services
@@ -136,3 +136,67 @@ def test_adopting_a_push_that_went_back_deploys_the_earlier_state(tmp_path: Path
     environment = delivery.deployment(change).environment
     environment.refresh_from_db()
     assert environment.live_commit == before
+
+
+def held_on_a_push(delivery: Delivery) -> Deployment:
+    """A change that was merged on a push waits for that in staging, which is locked, so that both can be looked at."""
+    push_past(delivery)
+    row = delivery.deployment(delivery.merged("between", {"app/other.yaml": "a: 1\n"}))
+    services.lock_environment(delivery.people.carol, environment=row.environment, reason="to look at both")
+    run_until_idle()
+    row.refresh_from_db()
+    assert codes(row) == ["locked", "outside"]
+    return row
+
+
+def settled(delivery: Delivery, change: ChangeRequest) -> Deployment:
+    """``change``, which adopts or reverts, has landed; its deployment in staging."""
+    delivery.approve(change)
+    services.merge_change(delivery.people.alice, change=change)
+    run_until_idle()
+    return delivery.deployment(change)
+
+
+def codes(row: Deployment) -> list[str]:
+    return [wait["code"] for wait in row.waits]
+
+
+def test_a_revert_does_not_let_run_what_was_merged_on_the_push(tmp_path: Path) -> None:
+    delivery = begun(tmp_path, HOLD)
+    row = held_on_a_push(delivery)
+    revert = settled(delivery, services.revert_outside_change(delivery.people.alice, outside=only()))
+    assert codes(revert) == ["locked"], "what takes it out is not held by it"
+    row.refresh_from_db()
+    assert codes(row) == ["locked", "outside"]
+    assert "is rid of it since, and this commit still contains it" in row.waits[1]["text"]
+    services.unlock_environment(delivery.people.carol, environment=row.environment)
+    run_until_idle()
+    row.refresh_from_db()
+    revert.refresh_from_db()
+    assert (row.status, revert.status) == ("succeeded", "succeeded")
+    assert row.events.filter(text__startswith="Nothing to run").exists(), "it never ran"
+
+
+def test_what_was_forced_away_is_not_deployed_with_what_was_merged_on_it(tmp_path: Path) -> None:
+    delivery = begun(tmp_path, HOLD)
+    before = delivery.work.rev_parse("origin/main")
+    row = held_on_a_push(delivery)
+    delivery.work.run("push", "-q", "--force", "origin", f"{before}:main")
+    look(delivery)
+    forced = OutsideChange.objects.get(kind="forced")
+    settled(delivery, services.adopt_outside_change(delivery.people.alice, outside=forced))
+    assert not OutsideChange.objects.open().exists()
+    row.refresh_from_db()
+    assert codes(row) == ["locked", "outside"]
+    assert "is rid of it since" in row.waits[1]["text"]
+
+
+def test_without_hold_a_revert_holds_nothing(tmp_path: Path) -> None:
+    delivery = begun(tmp_path)
+    push_past(delivery)
+    change = delivery.merged("between", {"app/other.yaml": "a: 1\n"})
+    revert = services.revert_outside_change(delivery.people.alice, outside=only())
+    delivery.approve(revert)
+    services.merge_change(delivery.people.alice, change=revert)
+    run_until_idle()
+    assert delivery.deployment(change).status == "succeeded"

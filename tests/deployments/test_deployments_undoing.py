@@ -6,13 +6,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.test import Client
+from django.utils.html import escape
 
 from apps.changes.models import ChangeRequest
 from apps.changes.services import withdraw
 from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.deployments import services
+from apps.deployments.jobs import following
 from apps.deployments.models import Deployment
+from apps.deployments.queries.undoing import begun_in
 from apps.presentation.deployment_page import deployment_page
 from apps.presentation.rollback_page import rollback_page
 from tests.support.delivery import Delivery, pipeline, run_jobs, run_until_idle
@@ -134,16 +138,83 @@ def test_what_waits_does_not_start_while_its_roll_back_is_open(tmp_path: Path) -
     assert held.status == "succeeded"
 
 
-@pytest.mark.parametrize(("attempts", "possible"), [(0, False), (1, True)])
-def test_what_was_cancelled_midway_can_be_rolled_back(tmp_path: Path, attempts: int, *, possible: bool) -> None:
-    delivery = Delivery.start(tmp_path, BY_HAND)
-    row = delivery.deployment(delivery.merged())
-    Deployment.objects.filter(pk=row.pk).update(status="cancelled", attempts=attempts, ended_at=now())
+def refused(delivery: Delivery, row: Deployment) -> str:
+    """Why rolling ``row`` back is refused; neither is it offered, nor shown beforehand."""
     row.refresh_from_db()
-    assert deployment_page(delivery.people.carol, row.number).actions.roll_back is possible
-    if possible:
-        inverse = services.roll_back(delivery.people.carol, deployment=row)
-        assert inverse.rollback_environments == ["staging"]
-    else:
-        with pytest.raises(Conflict, match="only what was deployed"):
-            services.roll_back(delivery.people.carol, deployment=row)
+    assert not deployment_page(delivery.people.carol, row.number).actions.roll_back
+    client = Client()
+    client.force_login(delivery.people.carol, backend="apps.accounts.backends.PortalBackend")
+    answer = client.get(f"/deployments/{row.number}/rollback/")
+    with pytest.raises(Conflict, match="only what was deployed") as refusal:
+        services.roll_back(delivery.people.carol, deployment=row)
+    assert (answer.status_code, refusal.value.code) == (409, "never_live" if row.ended_at else "wrong_state")
+    assert escape(refusal.value.message) in answer.content.decode()
+    return refusal.value.message
+
+
+@pytest.mark.parametrize(("looks", "possible"), [(0, False), (1, True)])
+def test_what_was_cancelled_midway_can_be_rolled_back(tmp_path: Path, looks: int, *, possible: bool) -> None:
+    delivery = Delivery.start(tmp_path, pipeline("sleep 60"))
+    row = delivery.deployment(delivery.merged())
+    run_jobs("deployments.start")
+    for _ in range(looks):
+        run_jobs("deployments.follow")
+    services.cancel(delivery.people.carol, deployment=row)
+    run_until_idle()
+    row.refresh_from_db()
+    assert (row.status, row.attempts) == ("cancelled", 1)
+    if not possible:
+        assert "cancelled before anything of it ran" in refused(delivery, row)
+        return
+    assert deployment_page(delivery.people.carol, row.number).actions.roll_back
+    assert services.roll_back(delivery.people.carol, deployment=row).rollback_environments == ["staging"]
+
+
+def claim_refused(*_: object) -> None:
+    raise Conflict("claim_refused", "The Git host refused the claim, so nothing was started.")
+
+
+def test_what_waits_or_could_not_begin_has_nothing_to_be_rolled_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = Delivery.start(tmp_path, BY_HAND)
+    change = delivery.merged()
+    row = delivery.deployment(change)
+    assert "Cancel it" in refused(delivery, row)
+    with monkeypatch.context() as patch:
+        patch.setattr(following, "claim_run", claim_refused)
+        run_until_idle()
+    row.refresh_from_db()
+    assert row.status == "failed"
+    said = refused(delivery, row)
+    assert "failed before anything of it ran" in said
+    assert f"Write the inverse of {change.label} in Git" in said
+    services.retry(delivery.people.carol, deployment=row)
+    run_until_idle()
+    assert services.roll_back(delivery.people.carol, deployment=row).rolls_back == change
+
+
+def test_what_is_live_inside_something_newer_can_be_rolled_back(tmp_path: Path) -> None:
+    delivery = Delivery.start(tmp_path, BY_HAND)
+    older, newer = (delivery.merged(name, {f"app/{name}.yaml": "a: 1\n"}) for name in ("older", "newer"))
+    run_until_idle()
+    assert released(delivery, newer).status == "succeeded"
+    late = released(delivery, older)
+    assert (late.status, late.became_live) == ("succeeded", False)
+    assert deployment_page(delivery.people.carol, late.number).actions.roll_back
+    inverse = services.roll_back(delivery.people.carol, deployment=late)
+    assert inverse.rollback_environments == ["staging", "production"], "it is in production, inside the newer one"
+
+
+def test_a_roll_back_is_also_for_where_a_newer_deployment_replaced_its_own(tmp_path: Path) -> None:
+    newest = BY_HAND.replace("  production:\n", "  production:\n    queue: newest\n")
+    assert "queue: newest" in newest
+    delivery = Delivery.start(tmp_path, newest)
+    older, newer = (delivery.merged(name, {f"app/{name}.yaml": "a: 1\n"}) for name in ("older", "newer"))
+    run_until_idle()
+    ran = delivery.deployment(older)
+    services.cancel(delivery.people.carol, deployment=delivery.deployment(older, "production"))
+    assert list(begun_in(older).values_list("name", flat=True)) == ["staging"]
+    assert released(delivery, newer).status == "succeeded"
+    inverse = services.roll_back(delivery.people.carol, deployment=ran)
+    assert inverse.rollback_environments == ["staging", "production"]

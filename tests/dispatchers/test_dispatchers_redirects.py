@@ -33,11 +33,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
 
     @contextlib.contextmanager
-    def stream(_method: str, where: httpx.URL, **_options: Any) -> Iterator[httpx.Response]:
+    def stream(_client: Any, _method: str, where: httpx.URL, **_options: Any) -> Iterator[httpx.Response]:
         found.append(str(where))
         yield httpx.Response(200, content=b"line", request=httpx.Request("GET", where))
 
-    monkeypatch.setattr(http.httpx, "stream", stream)
+    monkeypatch.setattr(httpx.Client, "stream", stream)
     monkeypatch.setattr(http, "_addresses", lambda host: map(ipaddress.ip_address, NAMES.get(host, ())))
     return found
 

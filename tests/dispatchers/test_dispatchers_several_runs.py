@@ -12,6 +12,7 @@ from apps.deployments.dispatchers import Dispatcher, Run, RunState
 from apps.deployments.dispatchers.github import GitHubDispatcher
 from apps.deployments.dispatchers.gitlab import GitLabDispatcher
 from apps.deployments.dispatchers.jenkins import JenkinsDispatcher
+from apps.deployments.dispatchers.remote import told_variables
 from tests.support import stubs_github, stubs_gitlab, stubs_jenkins
 from tests.support.remote_runs import KEY, dispatched, later, look, run_of
 from tests.support.stub_server import serving
@@ -28,7 +29,7 @@ def github(there: stubs_github.GitHub) -> Case:
 
 def gitlab(there: stubs_gitlab.GitLab) -> Case:
     run = run_of("gitlab", there.url, {"token": stubs_gitlab.TOKEN}, {"project": stubs_gitlab.PROJECT})
-    return GitLabDispatcher(), there, run, "POST /pipeline$", lambda: there.add({"PORTAL_KEY": KEY})
+    return GitLabDispatcher(), there, run, "POST /pipeline$", lambda: there.add(told_variables(run))
 
 
 def jenkins(there: stubs_jenkins.Jenkins) -> Case:
@@ -90,6 +91,22 @@ def test_github_a_token_that_is_of_no_user_finds_its_run_all_the_same(octo: Case
     _, there, run, start, _ = octo
     there.faults |= {start: "drop", "GET /user$": 403}
     assert look(GITHUB, dispatched(GITHUB, run))[0].external["run"] == 30433642
+
+
+@pytest.mark.parametrize("by", ["mallory", None])
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_jenkins_what_somebody_else_asked_for_is_not_ours(by: str | None, has_begun: bool) -> None:
+    with serving(stubs_jenkins.Jenkins()) as there:
+        dispatcher, _, run, start, _ = jenkins(there)
+        item = there.add({"PORTAL_KEY": KEY}, by=by)
+        if has_begun:
+            there.begin(item)
+        there.faults[start] = "cut"
+        run, progress = look(dispatcher, dispatched(dispatcher, run))
+        assert (progress.state, run.external.get("item")) == (RunState.RUNNING, None)
+        assert dispatcher.cancel(run) is True
+        assert not there.items[item]["cancelled"]
+        assert look(dispatcher, later(run, 61))[1].state == RunState.LOST
 
 
 def test_jenkins_a_build_that_was_never_at_our_place_in_the_queue_is_not_ours() -> None:

@@ -133,7 +133,7 @@ def test_lines_are_chosen_by_click_and_shift_click_and_their_link_is_copied(scen
     page.get_by_role("button", name="Copy link").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()").endswith(
-        f"/deployments/{scene.row.number}/#step-apply-L12-L18"
+        f"/deployments/{scene.row.number}/?attempt=1#step-apply-L12-L18"
     )
 
 

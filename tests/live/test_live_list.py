@@ -89,7 +89,9 @@ def test_the_history_of_an_environment_comes_by_itself_and_stays_while_the_focus
     later = apart(lambda: scene.delivery.deployment(scene.delivery.merged("two", {"app/two.yaml": "a: 1\n"})))
     expect(page.locator("#environment-state")).to_contain_text(later.label, timeout=15_000)  # its list is not held back
     apart(lambda: moved(later, "cancel"))
-    expect(page.locator("[data-show-updates]")).to_have_text("1 update – Show", timeout=15_000)
+    show = page.locator("#environment-history [data-show-updates]")
+    expect(show).to_have_text("1 update – Show", timeout=15_000)
+    expect(page.locator("#environment-state [data-show-updates]")).to_be_hidden()
     expect(row).to_contain_text(scene.row.label)
     page.evaluate("document.activeElement.blur()")
     expect(row).to_contain_text(later.label, timeout=15_000)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from apps.policies.calendar import Hold, Span, concerns, holds_at, next_slot, span_after, span_at, spans_between
 from apps.policies.config import WindowConfig, parse_portal_yaml
+from tests.support.timing import processor_seconds
 
 ZONES = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Sao_Paulo", "Asia/Kolkata", "UTC"]
 MINUTE = timedelta(minutes=1)
@@ -170,6 +171,50 @@ def test_windows_speak_of_their_environments_and_stages_only() -> None:
 def test_occurrences_that_touch_are_shown_as_one() -> None:
     found = spans_between(allow("0 * * * *", 1, "UTC"), at("2026-06-10T00:30"), at("2026-06-10T12:00"))
     assert found == [Span(at("2026-06-10T00:00"), at("2026-06-10T12:00"))]
+
+
+def recurring(cron: str, minutes: int, kind: str = "freeze", zone: str = "Europe/Berlin") -> WindowConfig:
+    return WindowConfig("w", kind, (), cron=cron, duration_seconds=minutes * 60, timezone=zone)
+
+
+def test_freezes_that_touch_hold_without_a_hole_when_the_clocks_go_back() -> None:
+    """The hour from 2 to 3 comes twice, and nothing held the second time."""
+    window = recurring("0 * * * *", 60)
+    assert [
+        minute for minute in range(0, 300, 7) if not holds_at([window], at("2026-10-24T23:00") + minute * MINUTE)
+    ] == []
+    assert spans_between(window, at("2026-10-24T22:00"), at("2026-10-25T06:00")) == [
+        Span(at("2026-10-24T22:00"), at("2026-10-25T06:00"))
+    ]
+    assert span_after(recurring("30 2 * * *", 15), at("2026-10-25T00:30")) == Span(
+        at("2026-10-25T01:30"), at("2026-10-25T01:45")
+    )
+
+
+def test_a_schedule_of_every_minute_is_shown_to_the_end_and_costs_little() -> None:
+    """It was cut after 2,000 occurrences, which were 33 hours, without a word."""
+    start, end = at("2026-10-20T00:00"), at("2026-12-20T00:00")
+    with processor_seconds(1):
+        assert spans_between(recurring("* * * * *", 1), start, end) == [Span(start, end)]
+    assert len(spans_between(recurring("*/2 * * * *", 1, zone="UTC"), start, start + timedelta(days=1))) == 720
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.one_of(schedules, st.sampled_from(["*/20 * * * *", "* 1-3 * * *", "5-50/7 2 * * *"])),
+    st.sampled_from(["freeze", "allow"]),
+    st.sampled_from(ZONES),
+    st.sampled_from(DAYS),
+    st.sampled_from([1, 7, 30, 60, 500]),
+)
+def test_what_is_shown_is_what_holds_minute_by_minute(cron: str, kind: str, zone: str, day: str, minutes: int) -> None:
+    window = recurring(cron, minutes, kind, zone)
+    start = at(f"{day}T18:00")
+    shown = spans_between(window, start, start + timedelta(hours=18))
+    for number in range(0, 18 * 60, 5):
+        moment = start + number * MINUTE
+        is_shown = any(span.start <= moment < span.end for span in shown)
+        assert is_shown == (span_at(window, moment) is not None), moment
 
 
 @pytest.mark.parametrize(

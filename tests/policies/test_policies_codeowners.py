@@ -127,3 +127,10 @@ def test_many_lines_and_many_paths_stay_fast() -> None:
     paths = [f"team{n % 1_000}/a/b/deploy/{n}.yaml" for n in range(1_000)]
     with processor_seconds(3):
         assert all(found.owners_of(path) for path in paths)
+
+
+def test_a_line_with_a_nul_is_an_error_that_every_database_holds() -> None:
+    found = parse("* @bob\n/a\0b @kim\n[x\0]\n/c no\0body\n")
+    assert not found.is_valid
+    assert [problem.line for problem in found.problems] == [2, 3, 4]
+    assert "\0" not in str(found)

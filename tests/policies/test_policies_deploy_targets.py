@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from apps.deployments.dispatchers.remote import spelled
 from apps.policies.config import parse_portal_yaml
 
 TARGETS = """\
@@ -53,3 +54,22 @@ def test_one_that_cannot_be_is_refused_when_the_file_is_read(deploy: str, words:
     found = problems(deploy)
     assert len(found) == 1, found
     assert words in found[0]
+
+
+@pytest.mark.parametrize(
+    ("deploy", "key"),
+    [
+        ("via: gitlab, connection: g, project: a/b, variables: {REGION: , A: ''}", "variables.REGION"),
+        ("via: gitlab, connection: g, project: a/b, inputs: {region: ~}", "inputs.region"),
+        ("via: github, connection: g, repository: a/b, workflow: d.yml, inputs: {region: null}", "inputs.region"),
+        ("via: jenkins, connection: j, job: deploy, parameters: {REGION: }", "parameters.REGION"),
+    ],
+)
+def test_a_variable_without_a_value_is_a_mistake(deploy: str, key: str) -> None:
+    """The pipeline was given the text "None"."""
+    [message] = problems(deploy)
+    assert message == f"`environments.a.deploy.{key}` has no value, which is not the same as an empty text."
+
+
+def test_a_variable_without_a_value_in_an_older_plan_is_empty() -> None:
+    assert [spelled(value) for value in (None, "", True, 7)] == ["", "", "true", "7"]

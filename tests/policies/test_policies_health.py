@@ -18,6 +18,9 @@ environments:
 GOOD = "        checks: [{name: answers, http: /healthz, connection: shop, every: 10s}]\n        for: 1m\n"
 
 
+OTHER = "{name: other, command: b, timeout: 2m}"
+
+
 def problems(health: str) -> list[str]:
     return [problem.message for problem in parse_portal_yaml((HEAD + health).encode()).problems]
 
@@ -29,6 +32,20 @@ def test_a_whole_health_is_read() -> None:
     health = found.config.environments[0].deploy.health
     assert (health.for_seconds, health.within_seconds, health.otherwise) == (60, 300, "roll-back")
     assert health.checks[0].target == "/healthz"
+
+
+def test_a_command_is_read_with_its_time_limit() -> None:
+    for more, seconds in (("", 30), (", timeout: 2m", 120)):
+        found = parse_portal_yaml((HEAD + f"        checks: [{{name: smoke, command: ./smoke.sh{more}}}]\n").encode())
+        assert found.problems == ()
+        assert found.config is not None
+        (check,) = found.config.environments[0].deploy.health.checks
+        assert (check.kind, check.target, check.timeout_seconds, check.connection) == (
+            "command",
+            "./smoke.sh",
+            seconds,
+            "",
+        )
 
 
 @pytest.mark.parametrize(
@@ -44,6 +61,16 @@ def test_a_whole_health_is_read() -> None:
         ("http: /healthz", "prometheus: up", "neither"),
         ("for: 1m", "for: 1m\n        within: 30s", "longer"),
         ("name: answers", "name: 'a/b'", "characters"),
+        ("http: /healthz", "command: ./smoke.sh", "The key `connection` is not known"),
+        ("http: /healthz, connection: shop", "command: ''", "between 1 and"),
+        ("http: /healthz, connection: shop", "command: a, timeout: 6m", "at most 300 s at a look"),
+        ("http: /healthz, connection: shop, every: 10s}]", f"command: a, timeout: 200s}}, {OTHER}]", "at most 300 s"),
+        (
+            "http: /healthz, connection: shop, every: 10s}]\n        for: 1m",
+            "command: a, timeout: 40s}]\n        for: 1m\n        within: 90s",
+            "less time beside `for` than the 40 s",
+        ),
+        ("http: /healthz", "http: /healthz, timeout: 5s", "The key `timeout` is not known"),
     ],
 )
 def test_what_could_not_mean_anything_is_an_error(old: str, new: str, word: str) -> None:

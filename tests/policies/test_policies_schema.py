@@ -15,6 +15,7 @@ from apps.policies.config import deploying, document, environments, health, need
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA: dict[str, Any] = json.loads((ROOT / "apps/policies/schema/portal.schema.json").read_text())
 HEAD = "apiVersion: portal/v1\n"
+HEALTH = "environments: {{a: {{deploy: {{steps: [{{name: a, run: b}}], health: {{checks: [{{name: c, {}}}]}}}}}}}}"
 
 SAME = [
     HEAD,
@@ -42,6 +43,10 @@ SAME = [
     HEAD + "environments: {a: {drift: {}}}",
     HEAD + "environments: {a: {drift: {every: 30m, at: noon}}}",
     HEAD + "rollback: {protected: 0}",
+    HEAD + HEALTH.format("command: ./smoke.sh, every: 20s, timeout: 1m"),
+    HEAD + HEALTH.format("command: ./smoke.sh, connection: c"),
+    HEAD + HEALTH.format("command: [a, b]"),
+    HEAD + HEALTH.format("http: /, connection: c, timeout: 5s"),
     HEAD + "rules: [{name: a, when: {size: {files: 5}, authors: [unknown]}, needs: {checks: [unit tests]}}]",
     HEAD + "rules: [{name: a, needs: {all: [{from: [team/a]}, {approvals: 2, from: [team/b]}], distinct: false}}]",
     HEAD + "rules: [{name: a, needs: {approvals: 1, expires: 7d, reauthenticate: true, checks: [a]}}]",

@@ -160,3 +160,12 @@ def test_check_config_of_nothing(tmp_path: Path, capsys: Any) -> None:
     assert "the defaults hold" in capsys.readouterr().out
     with pytest.raises(CommandError):
         call_command("check_config", str(tmp_path / "missing.yaml"))
+
+
+@pytest.mark.parametrize("text", ['apiVersion: "x\\0"\n', 'apiVersion: portal/v1\n"a\\0": 1\n'])
+def test_a_broken_file_with_a_nul_is_recorded(repository: Repository, git: GitRepo, text: str) -> None:
+    """PostgreSQL refused the row, so that nothing that moved in the repository was taken any more."""
+    row = note_policy(repository, "main", commit(git, {PORTAL: text, "CODEOWNERS": "a\0b @bob\n"}))
+    row.refresh_from_db()
+    assert not row.valid
+    assert "\0" not in str(row.problems)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apps.core.text import is_storable
 from apps.policies.config import parse_portal_yaml
 from apps.policies.config.nodes import MAX_BYTES, Mapping, Refused, read_nodes
 from tests.support.timing import processor_seconds
@@ -70,6 +71,77 @@ def test_hostile_file_is_refused_with_its_place(data: bytes, line: int, message:
     assert message in problem.message
     assert problem.line == line
     assert problem.fix
+
+
+HEAD = "apiVersion: portal/v1\n"
+SLOW = {
+    "after": "environments:\n" + "".join(f"  e{n:04}: {{after: [e9999]}}\n" for n in range(3900)),
+    "names": f"environments: {{{', '.join(f'e{n}: ' for n in range(300))}}}\nrules:\n"
+    + "".join(
+        f"- {{name: r{n}, needs: {{approvals: 1}}, when: {{environments: [{', '.join(f'x{n}y{m}' for m in range(50))}]}}}}\n"
+        for n in range(290)
+    ),
+    "roles": f"rules: [{{name: a, needs: {{approvals: 1, from: [{', '.join(f'role/r{n}' for n in range(19000))}]}}}}]\n",
+    "long": f"environments:\n  a:\n    targets:\n      ? {'k' * 120000}\n      : {{kind: helm, chart: x, "
+    + ", ".join(f"k{n}: " for n in range(9000))
+    + "}\n",
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_a_small_file_with_many_mistakes_is_answered_at_once(name: str) -> None:
+    """A proposal for each unknown name took minutes of the processor; a long key in each problem took gigabytes."""
+    with processor_seconds(1.5):
+        parsed = parse_portal_yaml((HEAD + SLOW[name]).encode())
+    assert parsed.config is None
+    assert len(parsed.problems) == 100
+    assert all(problem.fix and len(str(problem.to_dict())) < 15_000 for problem in parsed.problems)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            f"environments: {{{', '.join(f'e{n}: ' for n in range(301))}}}",
+            "`environments` has 301 entries; at most 300",
+        ),
+        (f"rules: [{', '.join(f'{{name: r{n}, needs: {{approvals: 1}}}}' for n in range(301))}]", "`rules` has 301"),
+        (
+            f"windows: [{', '.join(f'{{name: w{n}, kind: freeze, cron: 1 1 * * *, duration: 1h}}' for n in range(201))}]",
+            "`windows` has 201",
+        ),
+    ],
+)
+def test_more_entries_than_anybody_has_are_refused(text: str, message: str) -> None:
+    [problem] = parse_portal_yaml((HEAD + text + "\n").encode()).problems
+    assert message in problem.message
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('apiVersion: "portal/v1\\0"\n', 1),
+        ('apiVersion: portal/v1\nenvironments:\n  a: {deploy: {steps: [{name: x, run: "echo \\0"}]}}\n', 3),
+        ('apiVersion: portal/v1\nenvironments:\n  a: {deploy: {steps: [{name: x, run: "echo \\x00"}]}}\n', 3),
+        ('apiVersion: portal/v1\n"\\u0000": 1\n', 2),
+        ('apiVersion: portal/v1\nrules: [{name: "\\ud800"}]\n', 2),
+        ("apiVersion: !<%00> portal/v1\n", 1),
+        ("apiVersion: portal/v1\nrules: \0\n", 2),
+    ],
+)
+def test_what_no_database_keeps_is_refused_also_as_an_escape(text: str, line: int) -> None:
+    """A plan or a problem with it could be written nowhere, after the merge had gone out."""
+    parsed = parse_portal_yaml(text.encode())
+    assert parsed.config is None
+    assert parsed.problems[0].line == line
+    assert all(is_storable(str(value)) for problem in parsed.problems for value in problem.to_dict().values())
+
+
+def test_other_escapes_are_kept() -> None:
+    text = 'apiVersion: portal/v1\nenvironments: {a: {deploy: {steps: [{name: x, run: "echo \\e[1m"}]}}}\n'
+    config = parse_portal_yaml(text.encode()).config
+    assert config is not None
+    assert config.environments[0].deploy.steps[0].run == "echo \x1b[1m"
 
 
 def test_alias_shows_the_value_and_is_counted() -> None:

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.core.terminal import SEQUENCE
-from apps.presentation.ansi import MAX_LINE, line_html, without_sequences
+from apps.deployments.masking import SecretMask
+from apps.deployments.output import LONGEST_LINE, LONGEST_STORED, take_lines
+from apps.presentation.ansi import line_html, without_sequences
 from apps.presentation.log_html import level_of
 
 
@@ -92,9 +94,19 @@ def test_colours_end_with_their_line():
 
 
 def test_a_very_long_line_is_cut_and_says_how_much_is_left_out():
-    html = line_html("x" * (MAX_LINE + 1234))
+    html = line_html("x" * (LONGEST_STORED + 1234))
     assert html.endswith('<span class="inv">[1,234 more characters in the raw log]</span>')
-    assert len(html) < MAX_LINE + 200
+    assert len(html) < LONGEST_STORED + 200
+
+
+def test_what_is_kept_of_a_line_is_shown_and_searched_to_its_end():
+    filler = LONGEST_LINE - len("ERROR: at the end")
+    for more in ("", "y" * 150_000):
+        raw = b"x" * (filler - 1) + b" ERROR: at the end" + more.encode() + b"\n"
+        (line,) = take_lines(raw, SecretMask([]), final=True).lines
+        assert "".join(read(line_html(line)).text) == line
+        assert level_of(line) == "error"
+        assert without_sequences(line).endswith("more characters are not shown]" if more else "at the end")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ from apps.deployments.jobs.starting import start
 from apps.deployments.jobs.verifying import _end as end_verification
 from apps.deployments.lifecycle import Event
 from apps.deployments.models import Deployment, Environment, MergeIntent, TargetFreeze
-from apps.deployments.transitions import end_deployment, freeze_target, move
+from apps.deployments.transitions import end_deployment, freeze_target, move, refresh_environments
+from apps.policies.config import parse_portal_yaml
 from apps.repositories.services import synchronise
 from apps.reviews.models import Thread
 from apps.reviews.services import open_thread, reply, resolve_thread
@@ -205,6 +206,41 @@ def test_a_roll_back_by_rule_meets_who_retries(delivery: Delivery) -> None:
     retry = partial(services.retry, delivery.people.carol, deployment=row)
     problems = meet(partial(roll_back_unhealthy, row.pk), retry, before='"changes_changerequest".* FOR NO KEY UPDATE')
     assert problems == []
+
+
+PLACE = "{deploy: {steps: [{name: apply, run: 'true'}]}}"
+"""Definitions that differ from what is known in all that they name."""
+OTHER_PLACE = PLACE.replace("{deploy", "{protected: true, drift: {every: 1h}, deploy")
+
+
+def defines(delivery: Delivery, *names: str, place: str = OTHER_PLACE) -> Act:
+    """Somebody brings the rows in line with a file that has these, in this order."""
+    lines = "".join(f"  {name}: {place}\n" for name in names)
+    parsed = parse_portal_yaml(f"apiVersion: portal/v1\nenvironments:\n{lines}".encode())
+    assert parsed.config is not None
+    config = parsed.config
+
+    def refresh() -> None:
+        with transaction.atomic():
+            refresh_environments(delivery.repository, config)
+
+    return refresh
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "before"),
+    [
+        (("b", "c"), ("c", "b"), 'INSERT INTO "deployments_environment"'),
+        (("b",), ("a", "b"), r'^UPDATE "deployments_environment" SET "defined" = \S+ WHERE'),
+    ],
+)
+def test_two_files_with_other_orders_meet(
+    delivery: Delivery, first: tuple[str, ...], second: tuple[str, ...], before: str
+) -> None:
+    defines(delivery, "a", "b", place=PLACE)()
+    assert meet(defines(delivery, *first), defines(delivery, *second), before=before) == []
+    found = Environment.objects.filter(repository=delivery.repository, defined=True, protected=True)
+    assert set(found.values_list("name", flat=True)) in (set(first), set(second))
 
 
 def test_who_signs_in_meets_who_deactivates_the_account(delivery: Delivery) -> None:

@@ -116,21 +116,28 @@ def delivery(world: World, point: str, name: str) -> None:
 
 
 def stale_lock(world: World, _point: str, name: str) -> None:
-    """A lock that a killed Git left does not stop the mirror."""
+    """A lock that a killed Git left does not stop the mirror; one that somebody may be holding stays."""
     change = world.decided(name)
     mirror = world.delivery.repository.mirror_path
-    for lock in (mirror / "packed-refs.lock", mirror / "refs" / "heads" / "main.lock"):
+    left = (mirror / "packed-refs.lock", mirror / "refs" / "heads" / "main.lock")
+    fresh = mirror / "refs" / "heads" / "elsewhere.lock"
+    for lock in (*left, fresh):
         lock.parent.mkdir(parents=True, exist_ok=True)
         lock.touch()
+    for lock in left:
         os.utime(lock, (time.time() - 120, time.time() - 120))
+    os.utime(fresh, (time.time() + 600, time.time() + 600))  # however long this test takes
     world.ends_well(change)
-    assert not list(mirror.rglob("main.lock"))
+    assert [lock.exists() for lock in (*left, fresh)] == [False, False, True]
+    fresh.unlink()
 
 
 def full_disk(world: World, point: str, name: str) -> None:
     """A full disk stops a merge with words, and it goes on when there is room."""
     change = world.decided(name)
     assert world.victims.run("sweep", {"seconds": 1.5}, failpoint=f"{point}:enospc") == {"code": 0}
+    intent = MergeIntent.objects.get(change=change)
+    assert (intent.state, intent.outcome["code"], intent.lease_until) == ("pending", "no_disk", None)
     world.ends_well(change)
 
 

@@ -127,5 +127,11 @@ class World:
         mine = [line for line in self.runs() if line.startswith(f"{change.label}:")]
         assert sorted(mine) == [f"{change.label}:production", f"{change.label}:staging"]
         assert set(Deployment.objects.filter(change=change).values_list("status", "attempts")) == {("succeeded", 1)}
-        assert Attempt.objects.filter(deployment__change=change).count() == 2
+        attempts = Attempt.objects.filter(deployment__change=change)
+        assert attempts.count() == 2
+        sweep_until(lambda: not attempts.filter(has_workspace=True).exists())
+        runs = Path(settings.PORTAL_DATA_DIR) / "runs"
+        kept = [str(number) for number in attempts.values_list("deployment__number", flat=True)]
+        assert all((runs / name).is_dir() for name in kept)
+        assert not [tree for name in kept for tree in (runs / name).glob("*/tree")]
         assert verify().ok

@@ -91,7 +91,9 @@ def events_until(open_socket: ClientConnection, seq: int) -> list[dict[str, Any]
     raise AssertionError(f"Event {seq} did not come; the last one was {found[-1:]}.")
 
 
-def log_event(row: Deployment, first: int, lines: int, *, step: str = "apply", text: str = "line") -> int:
+def log_event(
+    row: Deployment, first: int, lines: int, *, step: str = "apply", text: str = "line", attempt: int = 1
+) -> int:
     """Write one log event of ``lines`` lines beginning with number ``first``, as a worker does; its number."""
     with transaction.atomic():
         words = "\n".join(f"{text} {number}" for number in range(first, first + lines))
@@ -99,7 +101,7 @@ def log_event(row: Deployment, first: int, lines: int, *, step: str = "apply", t
             row,
             kind=DeploymentEvent.Kind.LOG,
             text=words,
-            attempt=1,
+            attempt=attempt,
             step=step,
             first_line=first,
             data={"lines": lines},

@@ -17,6 +17,8 @@ from tests.support.stub_server import COMMIT, MINUTE_AGO, Answered, Asked, Stub
 
 TOKEN, TRIGGER = "glpat-token-of-the-connection", "glptt-trigger-token"
 PROJECT = "platform/infra"
+BOT = {"id": 7, "username": "project_3_bot", "name": "portal"}
+MALLORY = {"id": 66, "username": "mallory", "name": "Mallory"}
 _TEXT, _NUMBER, _SHA = {"type": "string"}, {"type": "integer"}, {"type": "string", "pattern": "^[0-9a-f]{40}$"}
 _OR_NONE = {"type": ["string", "null"]}
 _SINGLE = {"type": ["string", "number", "boolean"]}
@@ -72,6 +74,7 @@ PIPELINE = {
         "source": _TEXT,
         "web_url": _TEXT,
         "yaml_errors": _OR_NONE,
+        "user": {"type": ["object", "null"], "required": ["id", "username"]},
     },
 }
 JOB = {
@@ -89,6 +92,8 @@ JOB = {
         "pipeline": {"type": "object", "required": ["id", "project_id", "sha"]},
     },
 }
+ONLY_OF_ONE = {"user", "yaml_errors", "tag"}
+"""What a pipeline tells when it is asked for alone, and not in a list."""
 LIST_QUERY = {
     "ref",
     "source",
@@ -125,7 +130,7 @@ class GitLab(Stub):
         if asked.headers.get("private-token") != TOKEN:
             return Answered(401, {"message": "401 Unauthorized"})
         if asked.path == "/api/v4/user":
-            return Answered(200, {"id": 7, "username": "project_3_bot", "name": "portal"})
+            return Answered(200, BOT)
         found = re.fullmatch(r"/api/v4/projects/([^/]+)(/.*)?", asked.path)
         if not found or unquote(found[1]) != PROJECT:
             return Answered(404, {"message": "404 Project Not Found"})
@@ -177,7 +182,8 @@ class GitLab(Stub):
             self.wrong.append(f"unknown parameters: {asked.query}")
         same = [one for one in self.pipelines if one["ref"] == asked.query.get("ref", one["ref"])]
         same = [one for one in same if one["source"] == asked.query.get("source", one["source"])]
-        return sorted(same, key=lambda one: -int(one["id"]))[: int(asked.query.get("per_page", 20))]
+        rows = sorted(same, key=lambda one: -int(one["id"]))[: int(asked.query.get("per_page", 20))]
+        return [{name: value for name, value in one.items() if name not in ONLY_OF_ONE} for one in rows]
 
     def _of_pipeline(self, number: int, rest: str, asked: Asked) -> Answered:
         pipeline = next((one for one in self.pipelines if one["id"] == number), None)
@@ -243,9 +249,15 @@ class GitLab(Stub):
         return Answered(201, pipeline)
 
     def add(
-        self, variables: dict[str, str], *, source: str = "api", sha: str = COMMIT, ref: str = "main"
+        self,
+        variables: dict[str, str],
+        *,
+        source: str = "api",
+        sha: str = COMMIT,
+        ref: str = "main",
+        by: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """A pipeline as somebody started it."""
+        """A pipeline as somebody started it; a trigger may be of somebody else than the connection."""
         number = 61 + len(self.pipelines)
         pipeline = {
             "id": number,
@@ -259,6 +271,7 @@ class GitLab(Stub):
             "yaml_errors": None,
             "created_at": MINUTE_AGO,
             "updated_at": MINUTE_AGO,
+            "user": by or (BOT if source == "api" else MALLORY),
             "web_url": f"https://gitlab.example.org/{PROJECT}/-/pipelines/{number}",
         }
         self.pipelines.append(pipeline)

@@ -18,6 +18,7 @@ JOB = "apps/web/deploy"
 BASIC = "Basic " + base64.b64encode(f"{USER}:{TOKEN}".encode()).decode()
 TREE = re.compile(r"\w+|[\[\],]|\{\d+,\d+\}")
 STARTED = 1767323045678
+UPSTREAM = "hudson.model.Cause$UpstreamCause"
 
 
 @dataclass
@@ -129,11 +130,13 @@ class Jenkins(Stub):
         where = f"http://jenkins.elsewhere.example/queue/item/{number}/" if self.location is None else self.location
         return Answered(201, b"", {"Location": where})
 
-    def add(self, parameters: dict[str, str]) -> int:
-        """An item of the queue as somebody asked for it."""
+    def add(self, parameters: dict[str, str], *, by: str | None = USER) -> int:
+        """An item of the queue as somebody asked for it; ``None``: another build did."""
         number = 101 + len(self.items)
         pairs = [{"name": name, "value": value} for name, value in parameters.items()]
         actions = [{"_class": "hudson.model.ParametersAction", "parameters": pairs}, {}]
+        cause = {"_class": "hudson.model.Cause$UserIdCause", "userId": by} if by else {"_class": UPSTREAM}
+        actions.append({"_class": "hudson.model.CauseAction", "causes": [cause]})
         why = "Waiting for next available executor"
         self.items[number] = {"id": number, "cancelled": False, "why": why, "actions": actions, "executable": None}
         return number

@@ -40,6 +40,7 @@ SHIFTS = """() => {
 }"""
 """Every layout shift from now on is in ``window.shifted``: how much, when, from where to where, of what."""
 LINES = "[...document.querySelectorAll('.log-view .ll')].map((row) => row.id)"
+RUNBOOKS = {"docs/runbooks/quota.md": "---\nfor: {words: [quota exceeded]}\n---\n# Raise the quota\n"}
 VIEW = "document.querySelector('#step-apply .log-view')"
 
 
@@ -73,7 +74,7 @@ class Scene:
 
     @staticmethod
     def _set_up(tmp_path: Path) -> tuple[Delivery, Deployment, str]:
-        delivery = Delivery.start(tmp_path, pipeline())
+        delivery = Delivery.start(tmp_path, f"{pipeline()}runbooks: docs/runbooks\n", RUNBOOKS)
         row = delivery.deployment(delivery.merged())
         return delivery, row, cookie_of(delivery.people.alice)
 
@@ -102,6 +103,18 @@ class Scene:
         first = self.lines + 1
         apart(lambda: log_event(self.row, first, lines, text=text))
         self.lines += lines
+
+    def run_again(self) -> None:
+        """The first attempt has failed and somebody pressed Retry: the second one has begun."""
+
+        def begin() -> None:
+            Attempt.objects.filter(deployment=self.row).update(ended_at=now())
+            Step.objects.filter(attempt__deployment=self.row).update(status="failed", ended_at=now())
+            Deployment.objects.filter(pk=self.row.pk).update(status="running", attempts=2)
+            attempt = Attempt.objects.create(deployment=self.row, number=2, key="k2", started_at=now())
+            Step.objects.create(attempt=attempt, position=0, name="apply", status="running", launched_at=now())
+
+        apart(begin)
 
     def open(self, script: str = COUNT_SOCKETS) -> Page:
         page = self.context.new_page()

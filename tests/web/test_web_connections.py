@@ -10,7 +10,9 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from apps.accounts.models import User
+from apps.core.clock import now
 from apps.deployments import services
+from apps.deployments.models import Connection
 from tests.support.people import Cast, cast
 from tests.support.repositories import connected
 
@@ -62,10 +64,24 @@ def test_a_maintainer_reads_of_their_own_repositories_alone_and_an_administrator
     assert "/repositories/mine/" in everything
     assert "/repositories/hidden-plans/" in everything
     assert ("robot-seven" in everything) is (url != LIST)
+    assert "<dt>Secrets</dt>" not in told
+    assert ("<dt>Secrets</dt><dd>API token " in everything) is (url != LIST)
+
+
+def test_the_page_of_a_maintainer_does_not_take_what_they_see_for_all_there_is(people: Cast) -> None:
+    Connection.objects.update(last_used_at=now())
+    told, everything = (page(user, f"{LIST}corp/") for user in (people.carol, people.erin))
+    assert "Of the repositories that you can see." in told
+    assert "No deployment that you can see went through it yet." in told
+    assert "that you can see" not in everything
+    assert '<a class="change-title" href="/repositories/mine/">mine</a> <span class="change-meta">into staging' in told
+    for act in ("new/", "corp/edit/", "corp/remove/", "corp/allow/", "corp/forbid/"):
+        assert f"{LIST}{act}" not in told, "what they may not do is absent"
 
 
 def test_the_api_answers_so_too(people: Cast) -> None:
     for answer in answers(people.carol):
-        assert (answer["repositories"], answer["options"]) == ([MINE], None)
+        assert (answer["repositories"], answer["options"], answer["secrets"]) == ([MINE], None, None)
     for answer in answers(people.erin):
         assert (answer["repositories"], answer["options"]) == ([THEIRS, MINE], {"user": "robot-seven"})
+        assert answer["secrets"] == ["token"]

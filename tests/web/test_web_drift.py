@@ -203,6 +203,23 @@ def test_what_may_not_be_accepted(world: Drifting) -> None:
     assert not DriftAcceptance.objects.exists()
 
 
+def test_what_cannot_be_accepted_says_why_and_what_to_do_instead(world: Drifting) -> None:
+    world.there.objects["configmaps", "web", "one"]["data"]["a"] = "9"
+    world.check()
+    row = world.latest
+    row.findings = [{**one, "is_vague": True} for one in row.findings]
+    row.save(update_fields=["findings"])
+    why = "cannot be: only that it differs is known, not how."
+    people = world.delivery.people
+    for who, next_step in ((people.carol, "Deploy what is live again, or put it right"), (people.bob, "Put it right")):
+        found = html(who, PAGE)
+        assert f'<td data-label="Accepted"><span class="muted small">{why} {next_step} where it is.</span>' in found
+        assert "Accept…" not in found
+    with pytest.raises(Conflict, match="only that it differs is known, not how") as refused:
+        accept(world)
+    assert refused.value.code == "not_known"
+
+
 def test_what_is_live_is_deployed_again_through_the_ordinary_start(world: Drifting) -> None:
     world.change()
     world.check()

@@ -56,7 +56,7 @@ def test_a_comment_on_a_line_becomes_a_thread_and_leads_back_to_the_line(
     assert "1 thread about this log" in page
     assert f"/changes/{deployment.change.number}/#thread-1" in page
     shown = bob.get(f"/changes/{deployment.change.number}/threads/1/").content.decode()
-    assert f'href="{url}#step-apply-L2"' in shown
+    assert f'href="{url}?attempt=1&amp;step=apply&amp;line=2#step-apply-L2"' in shown, "also after a retry"
     assert "&lt;b&gt;two&lt;/b&gt;" in shown
     assert "<b>two</b>" not in shown
 

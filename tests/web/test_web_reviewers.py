@@ -91,3 +91,28 @@ def test_a_swap_of_somebody_who_is_not_asked_is_refused_before_anything_is_typed
     answer = as_("alice").get(world.url("open", "reviewers/swap/") + "?user=dave")
     assert answer.status_code == 409
     assert "dave is not asked to review" in answer.content.decode()
+
+
+def test_until_somebody_else_is_chosen_page_and_api_say_that_it_is_being_done(world: World, as_: AS) -> None:
+    bob, change = as_("bob"), world.change("open")
+
+    def told() -> tuple[bool, bool, bool]:
+        panel = bob.get(world.url("open", "_reviewers/")).content.decode()
+        answer = bob.get(f"/api/v1/changes/{change.number}/reviewers/").json()
+        return "is being chosen now" in panel, "Nobody can be asked for this now" in panel, answer["is_being_chosen"]
+
+    jobs.refresh(change.pk)
+    assert told() == (False, False, False)
+    page = bob.post(world.url("open", "reviewers/decline/"), {"reason": "away"}, follow=True).content.decode()
+    assert "You are not asked any more. Who is asked instead is being chosen." in page
+    assert told() == (True, False, True)
+    jobs.refresh(change.pk)
+    assert told() == (False, True, False), "the only owner of the code declined"
+
+
+def test_who_is_named_instead_is_asked_at_once(world: World, as_: AS) -> None:
+    jobs.refresh(world.change("open").pk)
+    form = {"user": "bob", "to": "carol", "reason": "she knows it"}
+    page = as_("alice").post(world.url("open", "reviewers/swap/"), form, follow=True).content.decode()
+    assert "bob is not asked any more; carol is." in page
+    assert Assignment.objects.filter(change=world.change("open"), user=world.people.carol, ended_at=None).exists()

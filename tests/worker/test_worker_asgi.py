@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from asgiref.testing import ApplicationCommunicator
 
 from gitops_portal.asgi import application
+from gitops_portal.handler import PortalHandler
 
 
 async def live_through(seen: list[set[str]]) -> list[str]:
@@ -54,3 +56,38 @@ async def test_a_socket_from_another_site_is_refused() -> None:
     await socket.send_input({"type": "websocket.connect"})
     assert (await socket.receive_output(5))["type"] == "websocket.close"
     await socket.wait()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("kind", "query"),
+    [
+        ("application/json; x*=bogus''y", ""),
+        ("application/json; x*0=a; x*=b", ""),
+        ("multipart/form-data; boundary*0=a; boundary*=b", ""),
+        ("application/json", "?q=%FF\xff"),
+    ],
+)
+def test_a_request_that_cannot_be_read_is_a_problem_with_an_id(kind: str, query: str) -> None:
+    """The server answered 500 in plain text, before anything of ours saw it."""
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/v1/changes/",
+        "query_string": query.encode("latin1"),
+        "headers": [(b"content-type", kind.encode()), (b"host", b"localhost")],
+    }
+    answers: list[Any] = []
+
+    async def ask() -> None:
+        caller = ApplicationCommunicator(PortalHandler(), scope)
+        await caller.send_input({"type": "http.request", "body": b"{}"})
+        answers.extend([await caller.receive_output(10), await caller.receive_output(10)])
+        await caller.wait()
+
+    asyncio.run(ask())
+    start, body = answers
+    headers, told = dict(start["headers"]), json.loads(body["body"])
+    assert (start["status"], headers[b"Content-Type"]) == (400, b"application/problem+json")
+    assert told["code"] == "bad_request"
+    assert told["request_id"] == headers[b"X-Request-ID"].decode()

@@ -39,7 +39,7 @@ def list_connections(request: Request) -> Response:
 
 @endpoint("GET", response=ConnectionOut, summary="One connection")
 def show_connection(request: Request, name: str) -> Response:
-    """Never its secrets: only their names."""
+    """Never its secrets: only their names, and these for administrators."""
     return Response(_connection(request, find_connection(caller(request), name)))
 
 
@@ -97,12 +97,13 @@ def forbid_connection(request: Request, name: str, repository: str) -> Response:
 
 def _connection(request: Request, row: Connection) -> dict[str, object]:
     """``row`` as :func:`find_connection` reads it, with those only of its repositories that the caller may see, or of an administrator."""
+    manages = can_manage_connections(caller(request)).allowed
     return {
         "name": row.name,
         "kind": row.kind,
         "url": row.url,
-        "options": row.options if can_manage_connections(caller(request)).allowed else None,
-        "secrets": secret_names(row),
+        "options": row.options if manages else None,
+        "secrets": secret_names(row) if manages else None,
         "is_working": row.is_working,
         "test_text": row.test_text or None,
         "tested_at": time(row.tested_at),

@@ -21,7 +21,7 @@ from apps.core.errors import InvalidInput
 from apps.reviews import access
 from apps.reviews import services as reviews
 from apps.reviews.balancing import rebalancing_plan
-from apps.reviews.models import Choice
+from apps.reviews.queries import choice_of
 
 
 @endpoint("GET", response=shown.ReviewersOut, summary="Who was considered to review, and why")
@@ -32,7 +32,7 @@ def show_reviewers(request: Request, number: int) -> Response:
 
 @endpoint("POST", scope="review", request=shapes.DeclineIn, response=shown.ReviewersOut, summary="Not me")
 def decline(request: Request, number: int) -> Response:
-    """Say that somebody else should review; `better` is asked at once, else the next best person is."""
+    """Say that somebody else should review; `better` is asked at once, else the next best person is chosen in a moment."""
     body = read(shapes.DeclineIn, request)
     better = _maybe(body["better"], "better")
     reviews.decline(caller(request), change=change_of(request, number), reason=body["reason"], better=better)
@@ -140,7 +140,8 @@ def _declare(request: Request, person: User) -> Response:
 
 
 def _choice(request: Request, number: int) -> dict[str, object]:
-    return choice_json(Choice.objects.filter(change=change_of(request, number)).first())
+    choice, is_being_chosen = choice_of(change_of(request, number))
+    return choice_json(choice, is_being_chosen=is_being_chosen)
 
 
 def _maybe(username: str, field: str) -> User | None:

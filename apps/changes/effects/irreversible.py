@@ -32,10 +32,14 @@ class Irreversible:
 
 @dataclass(frozen=True, slots=True)
 class ReadBack:
-    """``parts`` that do not come back, and ``unknown``: the targets whose effect is not known, so neither is this."""
+    """``parts`` that do not come back, and ``unknown``: the targets whose effect is not known, so neither is this.
+
+    ``known``: the targets whose effect is. Where both are empty nothing is known beyond the files.
+    """
 
     parts: tuple[Irreversible, ...]
     unknown: tuple[str, ...]
+    known: tuple[str, ...] = ()
 
 
 def irreversible_parts(change: ChangeRequest) -> ReadBack:
@@ -47,7 +51,8 @@ def irreversible_in(effects: Effects) -> ReadBack:
     """The same of renderings that were read already."""
     rows = effects.rows
     parts = tuple(part for row in rows if row.state == "rendered" for part in _parts(row.label, row.facts))
-    return ReadBack(parts, tuple(row.label for row in rows if row.state != "rendered"))
+    known, unknown = ([row.label for row in rows if (row.state == "rendered") is told] for told in (True, False))
+    return ReadBack(parts, tuple(unknown), tuple(known))
 
 
 def _parts(target: str, facts: dict[str, Any]) -> list[Irreversible]:

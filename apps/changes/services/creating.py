@@ -45,7 +45,9 @@ def create_change(
     repositories.require(actor, repository, WRITE if source_branch.strip() else ASK)
     title, description = check_title(title), check_description(description)
     if not source_branch.strip():
-        target, _ = branches.resolve_target(repository, target_branch)
+        target, _ = branches.resolve_target(
+            repository, target_branch, looked=False
+        )  # only what is not known is asked for
         return _create_request(actor, repository, title, description, target)
     return _open(actor, repository, title, description, source_branch, target_branch, draft=draft)
 

@@ -32,7 +32,7 @@ class Application:
         """The latest operation with its phase; one that was only asked for has the phase ``Pending``."""
         asked = mapping(self.body.get("operation"))
         state = mapping(self.status.get("operationState"))
-        if asked and (not state or state.get("phase") in FINISHED):
+        if asked and (not state or str(state.get("phase")) in FINISHED):
             return {"operation": asked, "phase": "Pending"}
         return state
 

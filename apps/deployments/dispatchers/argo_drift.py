@@ -6,22 +6,23 @@ deployed; anywhere else it says which commit is there, or the portal says that i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from apps.core.errors import Unavailable
-from apps.deployments.dispatchers import Run
+from apps.deployments.dispatchers import ResourceState, Run
 from apps.deployments.dispatchers.argo_application import Application
 from apps.deployments.dispatchers.drift import MISSING, TOLD, CannotTell, Finding, Found, digest_of, of_field
 from apps.deployments.dispatchers.kube_resources import Item, field_changes
-from apps.deployments.dispatchers.remote import listed, mapping
+from apps.deployments.dispatchers.remote import listed, mapping, read_json
+from apps.deployments.dispatchers.standing import DEGRADED, DOWN, HEALTHY, UNKNOWN, Standing, named
 from apps.deployments.dispatchers.words import said
 from apps.rendering.model import FieldChange
 
 NOT_LOOKED = "What Argo CD is told to ignore is not compared."
 NO_FIELDS = "Argo CD did not tell the fields of what is out of sync."
+NOT_WELL = ("degraded", "missing", "progressing")
 EXTRA_STATUS = "it is no longer in Git, and Argo CD would prune it"
 
 
@@ -52,6 +53,18 @@ def find_drift(run: Run, look: Callable[[], Application], managed: Callable[[], 
     return _out_of_sync(run, app, managed)
 
 
+def standing(app: Application, resources: Iterable[ResourceState]) -> Standing:
+    """Its health as Argo CD has it now, whatever commit it is at; "progressing" is not up, long after a deployment."""
+    if app.health == "Healthy":
+        return Standing(HEALTHY)
+    if app.health not in {"Degraded", "Progressing", "Missing"}:
+        return Standing(UNKNOWN, f"Argo CD says that its health is {app.words(app.health)}.")
+    told = [one for one in resources if one.health in {"healthy", *NOT_WELL}]
+    bad = [(f"{one.kind} {one.name}", one.health, one.message) for one in told if one.health != "healthy"]
+    is_down = bool(told) and all(one.health == "missing" for one in told)
+    return Standing(DOWN if is_down else DEGRADED, named(bad) or f"Argo CD says {app.words(app.health)}.")
+
+
 def _applied(app: Application) -> str:
     """The commit of the newest entry of the history; empty where Argo CD keeps none."""
     history = listed(app.status.get("history"))
@@ -72,7 +85,7 @@ def _why(app: Application) -> str:
 
 def _out_of_sync(run: Run, app: Application, managed: Callable[[], Iterable[Mapping[str, Any]]]) -> Found:
     rows = listed(app.status.get("resources"))
-    differing = [one for one in rows if one.get("status") not in {"Synced", None}]
+    differing = [one for one in rows if str(one.get("status") or "Synced") != "Synced"]
     notes = [NOT_LOOKED]
     try:
         sides = {_key(one): one for one in managed()}
@@ -124,6 +137,6 @@ def _fields(run: Run, sides: Mapping[str, Any]) -> list[FieldChange]:
 
 def _body(text: Any) -> dict[str, Any]:
     try:
-        return mapping(json.loads(text)) if isinstance(text, str) else {}
+        return mapping(read_json(text)) if isinstance(text, str) else {}
     except ValueError:
         return {}

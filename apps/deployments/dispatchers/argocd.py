@@ -34,6 +34,7 @@ from apps.deployments.dispatchers.argo_application import INFO, Application
 from apps.deployments.dispatchers.drift import Found
 from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.remote import asked_in_doubt, listed, mapping, moment, segment
+from apps.deployments.dispatchers.standing import Standing
 from apps.deployments.dispatchers.words import joined, minutes, name_of, said
 
 DEFAULT_TIMEOUT = 1800.0
@@ -115,6 +116,10 @@ class ArgoCDDispatcher:
 
     def find_drift(self, run: Run) -> Found:
         return argo_drift.find_drift(run, lambda: _refreshed_look(run), lambda: _managed(run))
+
+    def find_health(self, run: Run) -> Standing:
+        app = _look(run)
+        return argo_drift.standing(app, _resources(run, app))
 
 
 def test(outside: Outside) -> str:
@@ -333,7 +338,7 @@ def _hook_steps(run: Run, app: Application) -> list[StepProgress]:
     hooks = [one for one in app.results if one.get("hookType")]
     if not hooks:
         return []
-    bad = [one for one in hooks if one.get("hookPhase") in {"Failed", "Error"}]
+    bad = [one for one in hooks if str(one.get("hookPhase")) in {"Failed", "Error"}]
     if bad:
         named = joined(f"{app.words(one.get('name'))}: {app.words(one.get('message'))}" for one in bad)
         return [StepProgress(StepState.ENDED, HOOKS, "hooks", reason="reported", exit_code=1, problem=named)]

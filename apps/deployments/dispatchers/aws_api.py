@@ -28,6 +28,7 @@ _SETTINGS = {
 }
 SERVER_ERROR = 500
 READING = ("describe_", "get_", "list_")
+MOST_PAGES = 1_000
 NOTHING = ("The submitted information didn't contain changes", "No updates are to be performed")
 """How the account's own sentences begin. Hooks, constraints and templates bring words of others, in which anything may stand."""
 
@@ -67,14 +68,17 @@ class Account:
         return answer
 
     def pages(self, operation: str, key: str, **given: Any) -> Iterator[dict[str, Any]]:
-        """The entries of all pages, in the order in which the account gives them."""
+        """The entries of all pages, in the order in which the account gives them; :class:`Unavailable` where they have no end."""
         token: dict[str, str] = {}
-        while True:
+        for _ in range(MOST_PAGES):
             answer = self.ask(operation, **given, **token)
             yield from answer.get(key) or ()
-            if not answer.get("NextToken"):
+            before, token = token, {"NextToken": answer.get("NextToken") or ""}
+            if not token["NextToken"]:
                 return
-            token = {"NextToken": answer["NextToken"]}
+            if token == before:
+                break
+        raise Unavailable("bad_answer", f"The account gives page after page of {operation}, without an end.")
 
 
 def says_nothing(reason: str) -> bool:

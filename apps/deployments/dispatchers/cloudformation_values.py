@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from apps.deployments.dispatchers import Run
+from apps.deployments.dispatchers.remote import read_json
 from apps.deployments.dispatchers.words import said
 from apps.rendering.model import ABSENT, Step
 
@@ -43,7 +44,7 @@ def _name(run: Run, step: str) -> str:
 
 def _value(text: Any) -> Any:
     try:
-        return json.loads(text)
+        return read_json(text)
     except ValueError:
         return text
 

@@ -27,6 +27,7 @@ from apps.deployments.dispatchers import (
     StepProgress,
     StepState,
     flux_drift,
+    flux_inventory,
 )
 from apps.deployments.dispatchers.drift import CannotTell, Found
 from apps.deployments.dispatchers.kube_api import (
@@ -40,8 +41,9 @@ from apps.deployments.dispatchers.kube_api import (
     option,
     test,
 )
-from apps.deployments.dispatchers.kube_health import health
-from apps.deployments.dispatchers.remote import as_ended, listed, mapping, plain
+from apps.deployments.dispatchers.kube_health import standing
+from apps.deployments.dispatchers.remote import as_ended, mapping, plain
+from apps.deployments.dispatchers.standing import Standing
 from apps.deployments.dispatchers.words import minutes, said
 from apps.vcs.history import is_known_ancestor
 
@@ -57,8 +59,6 @@ GIT = "GitRepository"
 REVISION = "Revision"
 SHORT = 12
 """Characters of the commit that Flux writes behind the version of a chart (``1.2.0+0123456789ab``)."""
-MOST_READ = 100
-"""Objects of an inventory whose health is read in one look."""
 _REVISION = re.compile(r"(?:.*@)?sha(?:1|256):([0-9a-f]{40,64})")
 _FINAL = frozenset({"BuildFailed", "HealthCheckFailed"})
 """Reasons for not being ready that the next try will not change; all others are waited for."""
@@ -171,7 +171,7 @@ class FluxDispatcher:
         with KubeApi(run.outside) as api:
             try:
                 seen = _seen(run, api)
-                resources = _resources(seen, api) if seen.holds(seen.applied) else ()
+                resources = flux_inventory.resources(seen.status, api) if seen.holds(seen.applied) else ()
             except (NoSuchKind, Answered) as problem:
                 raise Unavailable("outside_refused", f"{_title(run)}: {problem}") from problem
         return _progress(seen, resources)
@@ -188,11 +188,15 @@ class FluxDispatcher:
 
     def find_drift(self, run: Run) -> Found:
         with KubeApi(run.outside) as api:
-            try:
-                seen = _seen(run, api)
-            except (NoSuchKind, Answered) as problem:
-                raise CannotTell("outside_refused", f"{_title(run)}: {problem}") from problem
+            seen = _seen_by_look(run, api)
         return flux_drift.judge(run, _title(run), seen.body, seen.last_applied)
+
+    def find_health(self, run: Run) -> Standing:
+        with KubeApi(run.outside) as api:
+            seen = _seen_by_look(run, api)
+            return flux_drift.standing(
+                run, _title(run), seen.body, flux_inventory.resources(seen.status, api, standing)
+            )
 
 
 def token_of(run: Run) -> str:
@@ -228,6 +232,13 @@ def _seen(run: Run, api: KubeApi) -> Seen:
     source = _read(api, *_source_of(run, body))
     chart = _read(api, "HelmChart", *_chart_of(body)) if kind == RELEASE else {}
     return Seen(run, body, source, chart)
+
+
+def _seen_by_look(run: Run, api: KubeApi) -> Seen:
+    try:
+        return _seen(run, api)
+    except (NoSuchKind, Answered) as problem:
+        raise CannotTell("outside_refused", f"{_title(run)}: {problem}") from problem
 
 
 def _source_of(run: Run, body: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -330,7 +341,7 @@ def _problem(seen: Seen, stage: int, *, late: bool, limit: float) -> str:
     if stalled.get("status") == "True" and seen.holds(seen.attempted) and seen.is_current and seen.is_handled:
         return f"{title} cannot go on: {seen.words('Stalled') or 'it is stalled'}"
     ready = condition(seen.body, "Ready")
-    is_final = ready.get("status") == "False" and ready.get("reason") in _FINAL
+    is_final = ready.get("status") == "False" and str(ready.get("reason")) in _FINAL
     if is_final and seen.holds(seen.attempted) and seen.is_current and seen.is_handled:
         return f"{title} failed at {seen.attempted[:10]}: {seen.words('Ready') or ready['reason']}"
     if not late:
@@ -365,31 +376,3 @@ def _steps(stage: int, problem: str = "", *, is_cancelled: bool = False) -> tupl
             fields = as_ended(problem, is_cancelled=is_cancelled) if is_over else {"state": StepState.RUNNING}
         found.append(StepProgress(key=key, name=name, **fields))
     return tuple(found)
-
-
-def _resources(seen: Seen, api: KubeApi) -> tuple[ResourceState, ...]:
-    """What the inventory lists, with the health of the first :data:`MOST_READ` as far as the account may read them."""
-    entries = listed(mapping(seen.status.get("inventory")).get("entries"))
-    found = []
-    for number, entry in enumerate(entries):
-        namespace, name, group, kind = _parts(entry)
-        word, message = _health(api, entry) if number < MOST_READ else ("unknown", "")
-        found.append(ResourceState(plain(kind), plain(name), plain(namespace), plain(group), "synced", word, message))
-    return tuple(found)
-
-
-def _parts(entry: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    """Of ``NAMESPACE_NAME_GROUP_KIND``; a colon in a name is written as two underlines."""
-    parts = str(entry.get("id")).split("_")
-    first, *name, group, kind = [""] * (4 - len(parts)) + parts
-    return first, "_".join(name).replace("__", ":"), group, kind
-
-
-def _health(api: KubeApi, entry: Mapping[str, Any]) -> tuple[str, str]:
-    namespace, name, group, kind = _parts(entry)
-    version = str(entry.get("v") or "v1")
-    try:
-        place = api.place(f"{group}/{version}" if group else version, kind)
-        return health(api.get(place.one(namespace, name)))
-    except (NoSuchKind, Answered, Unavailable):
-        return ("unknown", "")

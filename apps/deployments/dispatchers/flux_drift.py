@@ -7,13 +7,15 @@ specification nobody knows what is there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from apps.deployments.dispatchers import Run
+from apps.deployments.dispatchers import ResourceState, Run
 from apps.deployments.dispatchers.drift import TOLD, CannotTell, Finding, Found, digest_of
 from apps.deployments.dispatchers.kube_api import condition, metadata
+from apps.deployments.dispatchers.kube_apply import has_no_state
 from apps.deployments.dispatchers.remote import listed, mapping, plain
+from apps.deployments.dispatchers.standing import DEGRADED, DOWN, Standing, of_parts
 from apps.deployments.dispatchers.words import said
 
 NOT_LOOKED = (
@@ -42,3 +44,16 @@ def judge(run: Run, title: str, body: Mapping[str, Any], applied: str) -> Found:
             "not_ready", f"{title} is not ready, so Flux does not know: {message or 'it says nothing more'}"
         )
     return Found((), (NOT_LOOKED,), (), len(listed(mapping(status.get("inventory")).get("entries"))))
+
+
+def standing(run: Run, title: str, body: Mapping[str, Any], resources: Iterable[ResourceState]) -> Standing:
+    """How what it lists does. One that is not ready is not well, whatever of it still runs."""
+    parts = [
+        (f"{one.kind} {f'{one.namespace}/' if one.namespace else ''}{one.name}", one.health, one.message)
+        for one in resources
+        if not has_no_state(one.group, one.kind) and one.kind != "Job"
+    ]
+    found, ready = of_parts(parts), condition(body, "Ready")
+    if ready.get("status") == "False" and found.word not in {DEGRADED, DOWN}:
+        return Standing(DEGRADED, f"{title}: {said(run.outside, ready.get('message')) or 'it is not ready'}")
+    return found

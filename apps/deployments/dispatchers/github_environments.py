@@ -7,14 +7,13 @@ key in its payload first. What cannot be written later on is left out: the run i
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import NotSent, Refused, Run
 from apps.deployments.dispatchers.http import Client
-from apps.deployments.dispatchers.remote import belongs, listed, mapping, plain, whole_number
+from apps.deployments.dispatchers.remote import belongs, listed, mapping, plain, read_json, whole_number
 
 STATES = {"succeeded": "success", "failed": "failure", "cancelled": "error"}
 SAID = {"success": "It was deployed.", "failure": "It failed.", "error": "It was cancelled, or nobody knows."}
@@ -88,5 +87,5 @@ def _key_in(told: Mapping[str, Any]) -> str:
     payload = told.get("payload")
     if isinstance(payload, str):
         with contextlib.suppress(ValueError):
-            payload = json.loads(payload)
+            payload = read_json(payload)
     return str(mapping(payload).get("portal_key", ""))

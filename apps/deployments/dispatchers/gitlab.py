@@ -2,8 +2,8 @@
 
 A pipeline runs the head of a branch or tag, never a commit of our choice. So the head is compared with the
 approved commit before the start, or a tag is made there (``tags``); and the pipeline's commit after it: one of
-another commit is cancelled and fails. The key of the attempt travels as the variable ``PORTAL_KEY``; by it a pipeline is found whose
-answer was lost, whatever its commit is.
+another commit is cancelled and fails. The key of the attempt travels as the variable ``PORTAL_KEY``; by it a pipeline is looked for
+whose answer was lost (``gitlab_lost``).
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
-from apps.core.clock import now
 from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import (
     Capabilities,
@@ -26,8 +24,10 @@ from apps.deployments.dispatchers import (
     RunState,
     StepProgress,
     StepState,
+    gitlab_lost,
 )
-from apps.deployments.dispatchers.http import FORBIDDEN, NOT_THERE, Client
+from apps.deployments.dispatchers.gitlab_lost import sent_variables, trigger_of
+from apps.deployments.dispatchers.http import NOT_THERE, Client
 from apps.deployments.dispatchers.remote import (
     LOG_MOST,
     NAME_MOST,
@@ -46,10 +46,7 @@ from apps.deployments.dispatchers.remote import (
     plain,
     require_head,
     segment,
-    spelled,
     still_looking,
-    the_one,
-    told_variables,
     unless_several,
     web_link,
     whole_number,
@@ -76,9 +73,7 @@ FAILURES = {
     "job_execution_timeout": "it took longer than GitLab allows.",
     "runner_system_failure": "the runner failed.",
 }
-PAGE, MOST_PAGES, MOST_SUSPECTS = 100, 5, 20
-SKEW = timedelta(minutes=2)
-"""By how much GitLab's clock may be behind ours when a lost pipeline is looked for."""
+PAGE, MOST_PAGES = 100, 5
 _SECTION = re.compile(rb"section_(?:start|end):\d+:[^\r\n]*\r\x1b\[0K")
 
 
@@ -110,9 +105,8 @@ class GitLabDispatcher:
         if not run.is_sent:
             return Progress(RunState.NOT_STARTED)
         with _client(run) as client:
-            known = _known(client, run)
+            known, hint = _known(client, run)
             if not known:
-                hint = f"Look at the pipelines of {run.options['project']} for the variable PORTAL_KEY = {run.key}."
                 return still_looking(run, "GitLab", hint)
             told = _pipeline(client, run, known)
             if told is None:
@@ -141,7 +135,7 @@ class GitLabDispatcher:
         if not run.is_sent:
             return False
         with _client(run) as client, asked_again(), contextlib.suppress(SeveralRuns):  # observe tells
-            known = _known(client, run)
+            known, _ = _known(client, run)
             told = _pipeline(client, run, known) if known else None
             if told is not None:
                 _stop(client, run, told)
@@ -198,12 +192,11 @@ def _ref_at_commit(client: Client, run: Run, project: Mapping[str, Any]) -> str:
 
 def _start(client: Client, run: Run, ref: str) -> dict[str, Any]:
     """Ask for the pipeline. What answers, but names no pipeline, may have started one."""
-    variables = {name: spelled(value) for name, value in (run.options.get("variables") or {}).items()}
-    variables |= told_variables(run)
+    variables = sent_variables(run)
     body: dict[str, Any] = {"ref": ref}
     if run.options.get("inputs"):
         body["inputs"] = run.options["inputs"]
-    trigger = run.outside.credentials.get("trigger_token") if run.outside else ""
+    trigger = trigger_of(run)
     if trigger:
         answer = client.change(
             "POST", f"{_project(run)}/trigger/pipeline", json={**body, "token": trigger, "variables": variables}
@@ -230,32 +223,13 @@ def _kept(told: Mapping[str, Any], project: Mapping[str, Any]) -> dict[str, Any]
         raise InDoubt(problem.code, problem.message) from problem
 
 
-def _known(client: Client, run: Run) -> dict[str, Any]:
-    """The pipeline of this run as it is stored, or found by its key; empty when there is none to be seen."""
+def _known(client: Client, run: Run) -> tuple[dict[str, Any], str]:
+    """The pipeline of this run as it is stored, or found by its key; else nothing and what a person can do about it."""
     if run.external.get("pipeline"):
-        return {name: run.external.get(name) for name in ("pipeline", "project", "link")}
+        return {name: run.external.get(name) for name in ("pipeline", "project", "link")}, ""
     project = mapping(client.read(_project(run)).json())
-    has_trigger = bool(run.outside and run.outside.credentials.get("trigger_token"))
-    sent = moment(run.external.get("sent")) or now()
-    asked = {
-        "ref": _ref(run, project),
-        "source": "trigger" if has_trigger else "api",
-        "updated_after": (sent - SKEW).isoformat(),
-        "order_by": "id",
-        "sort": "desc",
-        "per_page": str(MOST_SUSPECTS),
-    }
-    suspects = listed(client.read(f"{_project(run)}/pipelines", params=asked).json())
-    ours = the_one((told for told in suspects if _key_of(client, run, told) == run.key), "pipelines of GitLab")
-    return _kept(ours, project) if ours else {}
-
-
-def _key_of(client: Client, run: Run, told: Mapping[str, Any]) -> str:
-    path = f"{_project(run)}/pipelines/{whole_number(told.get('id'))}/variables"
-    answer = client.read(path, allow=(FORBIDDEN, NOT_THERE))
-    if answer.status >= FORBIDDEN:
-        return ""
-    return next((str(one.get("value")) for one in listed(answer.json()) if one.get("key") == "PORTAL_KEY"), "")
+    ours, hint = gitlab_lost.find(client, run, _project(run), _ref(run, project), project.get("id"))
+    return (_kept(ours, project) if ours else {}), hint
 
 
 def _pipeline(client: Client, run: Run, known: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -270,9 +244,10 @@ def _pipeline(client: Client, run: Run, known: Mapping[str, Any]) -> dict[str, A
 
 def _stop(client: Client, run: Run, told: Mapping[str, Any]) -> bool:
     """Cancel the pipeline unless it is over or stopping already; whether it is over. Repeating it is harmless."""
-    if told.get("status") in OUTCOMES:
+    status = plain(told.get("status"), 40)
+    if status in OUTCOMES:
         return True
-    if told.get("status") != "canceling":
+    if status != "canceling":
         with asked_again():
             client.change("POST", f"{_project(run)}/pipelines/{told['id']}/cancel")
     return False

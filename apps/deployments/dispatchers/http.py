@@ -27,6 +27,8 @@ from apps.core.clock import now
 from apps.core.errors import InvalidInput, Unavailable
 from apps.core.waiting import about_to_act, beat
 from apps.deployments.dispatchers import InDoubt, NotSent, Outside, Refused
+from apps.deployments.dispatchers.patience import Patience
+from apps.deployments.dispatchers.remote import read_json
 
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 MAX_BYTES = 64 * 1024 * 1024
@@ -53,7 +55,7 @@ class Answer:
     def json(self) -> Any:
         """The body as JSON; :class:`Unavailable` when it is something else."""
         try:
-            return json.loads(self.body)
+            return read_json(self.body)
         except ValueError as problem:
             raise Unavailable("bad_answer", "The other system answered with something that is not JSON.") from problem
 
@@ -66,6 +68,7 @@ class Client:
             raise Unavailable("no_connection", "This run has no connection.")
         require_allowed_url(outside.url)
         self.outside = outside
+        self._patience = Patience()
         try:
             self._client = httpx.Client(
                 headers={"User-Agent": "gitops-portal", **(headers or {})},
@@ -129,7 +132,11 @@ class Client:
             where = httpx.URL(self.outside.url).join(answer.headers.get("location", ""))
             require_allowed_url(str(where.copy_with(query=None, fragment=None)))
             self._require_not_inwards(where.host)
-            with httpx.stream("GET", where, timeout=TIMEOUT, verify=_trust(self.outside)) as response:
+            self._patience.begin()
+            with (
+                httpx.Client(timeout=TIMEOUT, verify=_trust(self.outside)) as client,
+                client.stream("GET", where, extensions=self._patience.extensions) as response,
+            ):
                 found = _whole(response, most)
         except InvalidInput as problem:
             raise Unavailable(
@@ -185,7 +192,9 @@ class Client:
             raise Refused("bad_path", f"A path of portal.yaml leads out of the address of {self.outside.name}.")
         beat()
         try:
-            with self._client.stream(method, self.outside.url + path, **options) as response:
+            self._patience.begin()
+            where, watched = self.outside.url + path, self._patience.extensions
+            with self._client.stream(method, where, extensions=watched, **options) as response:
                 return _whole(response, most)
         except (httpx.InvalidURL, UnicodeError) as problem:
             message = f"A name or a path in portal.yaml cannot be part of an address at {self.outside.name}."
@@ -260,7 +269,7 @@ def _whole(response: httpx.Response, most: int) -> Answer:
 def _message_in(body: bytes) -> str:
     """The message of a JSON error, as the common systems spell it; else nothing (HTML pages help nobody)."""
     with contextlib.suppress(ValueError):
-        found = json.loads(body)
+        found = read_json(body)
         if isinstance(found, dict):
             for key in ("message", "error_description", "error", "errors", "detail", "base"):
                 if found.get(key):

@@ -76,7 +76,7 @@ LAST_MOMENT = 32503680000000
 """Milliseconds up to the year 3000: more is no moment of a build."""
 BUILD = "number,url,building,result,timestamp,duration,actions[parameters[name,value],lastBuiltRevision[SHA1]]"
 _DEFINED = "buildable,property[parameterDefinitions[name]]"
-_QUEUED = "id,why,cancelled,executable[number],actions[parameters[name,value]]"
+_QUEUED = "id,why,cancelled,executable[number],actions[parameters[name,value],causes[userId]]"
 _CRUMB = re.compile(r"[A-Za-z][A-Za-z0-9.-]{0,60}")
 _ITEM = re.compile(r"/queue/item/(\d+)/?$")
 
@@ -234,6 +234,13 @@ def _key_in(told: Mapping[str, Any]) -> str:
     return next((str(pair.get("value")) for pair in pairs if pair.get("name") == "PORTAL_KEY"), "")
 
 
+def _may_be_ours(run: Run, told: Mapping[str, Any]) -> bool:
+    """Whether it has our key, and the connection's user asked for it, as far as Jenkins says who did."""
+    causes = [cause for action in listed(told.get("actions")) for cause in listed(action.get("causes"))]
+    me = str(run.outside.options.get("user", "")).lower() if run.outside else ""
+    return _key_in(told) == run.key and (not causes or me in {str(one.get("userId")).lower() for one in causes})
+
+
 def _found(client: Client, run: Run) -> Found | None:
     """Where the request of this run is: as stored, in the queue, or among the newest builds."""
     item = int(run.external.get("item") or 0)
@@ -255,16 +262,16 @@ def _found(client: Client, run: Run) -> Found | None:
 def _with_our_key(client: Client, run: Run) -> dict[int, Found]:
     """All that have our key, by their number in the queue; what leaves it in between is seen as a build, and once."""
     told = mapping(client.read("/queue/api/json", params={"tree": f"items[{_QUEUED}]"}).json())
-    items = [_item(client, one) for one in listed(told.get("items")) if _key_in(one) == run.key]
+    items = [_item(client, one) for one in listed(told.get("items")) if _may_be_ours(run, one)]
     return {found.item: found for found in items} | _built(client, run)
 
 
 def _built(client: Client, run: Run) -> dict[int, Found]:
     """The newest builds that have our key, by the number that they had in the queue; below zero where Jenkins tells none."""
-    tree = f"builds[number,queueId,actions[parameters[name,value]]]{{0,{MOST_SUSPECTS}}}"
+    tree = f"builds[number,queueId,actions[parameters[name,value],causes[userId]]]{{0,{MOST_SUSPECTS}}}"
     found = {}
     for told in listed(mapping(client.read(f"{_job(run)}/api/json", params={"tree": tree}).json()).get("builds")):
-        if _key_in(told) == run.key:
+        if _may_be_ours(run, told):
             number, queued = whole_number(told.get("number")), told.get("queueId")
             item = queued if isinstance(queued, int) and queued > 0 else 0
             found[item or -number] = Found(item, number)

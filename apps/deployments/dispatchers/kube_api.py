@@ -21,6 +21,7 @@ from apps.deployments.dispatchers.words import joined, said
 
 MANAGER = "gitops-portal"
 CONFLICT = 409
+MOST_PAGES = 200
 APPLY_TYPE = "application/apply-patch+yaml"
 """YAML by name; JSON is YAML, and what we send is JSON."""
 NO_TYPE = "failed to create typed patch object"
@@ -109,16 +110,19 @@ class KubeApi:
         return mapping(answer.json())
 
     def items(self, path: str, selector: str) -> list[dict[str, Any]]:
-        """All objects with these labels, however many pages they fill."""
+        """All objects with these labels; :class:`Unavailable` where the pages have no end."""
         found: list[dict[str, Any]] = []
         params = {"labelSelector": selector, "limit": "500"}
-        while True:
+        for _ in range(MOST_PAGES):
             page = mapping(self.client.read(path, params=params).json())
             found += listed(page.get("items"))
-            going_on = mapping(page.get("metadata")).get("continue")
+            going_on = str(mapping(page.get("metadata")).get("continue") or "")
             if not going_on:
                 return found
-            params["continue"] = str(going_on)
+            if going_on == params.get("continue"):
+                break
+            params["continue"] = going_on
+        raise Unavailable("bad_answer", "The cluster gives page after page of one list, without an end.")
 
     def apply(
         self, path: str, body: Mapping[str, Any], *, dry: bool, force: bool = False

@@ -315,13 +315,18 @@ def _waiting(run: Run, found: tuple[ResourceState, ...]) -> Progress:
 
 def _is_at_once(entry: Sequence[str]) -> bool:
     """Of an entry of the ledger, which begins with ``apiVersion`` and kind."""
-    return (entry[0].rpartition("/")[0], entry[1]) in _AT_ONCE
+    return has_no_state(entry[0].rpartition("/")[0], entry[1])
 
 
-def _healths(run: Run, api: KubeApi) -> dict[tuple[str, ...], Health]:
-    """Of what has a state of its own, by what the ledger calls it; read once for each kind and namespace."""
+def has_no_state(group: str, kind: str) -> bool:
+    """Whether it is healthy by being there."""
+    return (group, kind) in _AT_ONCE
+
+
+def bodies_of(run: Run, api: KubeApi) -> dict[tuple[str, ...], dict[str, Any] | None]:
+    """What the ledger names and has a state of its own, as it is, by that entry; read once for each kind and namespace."""
     entries = [tuple(entry) for entry in run.external.get("ledger") or [] if not _is_at_once(entry)]
-    found: dict[tuple[str, ...], Health] = {}
+    found: dict[tuple[str, ...], dict[str, Any] | None] = {}
     for api_version, kind, namespace in sorted({entry[:3] for entry in entries}):
         try:
             place = api.place(api_version, kind)
@@ -333,8 +338,12 @@ def _healths(run: Run, api: KubeApi) -> dict[tuple[str, ...], Health]:
             if entry[:3] == (api_version, kind, namespace):
                 body = bodies.get((entry[3], entry[4]))
                 # Items of a list do not repeat what the list is of.
-                found[entry] = health({**body, "apiVersion": api_version, "kind": kind} if body else None)
+                found[entry] = {**body, "apiVersion": api_version, "kind": kind} if body else None
     return found
+
+
+def _healths(run: Run, api: KubeApi) -> dict[tuple[str, ...], Health]:
+    return {entry: health(body) for entry, body in bodies_of(run, api).items()}
 
 
 def _states(run: Run, healths: Mapping[tuple[str, ...], Health]) -> tuple[ResourceState, ...]:

@@ -12,7 +12,10 @@ from typing import Any
 from apps.deployments.dispatchers import Applied, Refused, Run
 from apps.deployments.dispatchers.drift import ANOTHER, MISSING, CannotTell, Finding, Found, digest_of, of_field
 from apps.deployments.dispatchers.kube_api import Answered, KubeApi, NoSuchKind, metadata, option
+from apps.deployments.dispatchers.kube_apply import bodies_of
+from apps.deployments.dispatchers.kube_health import standing
 from apps.deployments.dispatchers.kube_resources import Item, field_changes, items_of, secrets_in
+from apps.deployments.dispatchers.standing import Standing, of_parts
 from apps.deployments.masking import SecretMask
 
 NOT_LOOKED = "Fields that the deployment did not name, and objects that others made, are not compared."
@@ -41,6 +44,22 @@ def find_drift(run: Run) -> Found:
                     mask.apply(f"{item} could not be compared: {problem}".encode()).decode(errors="replace")
                 )
     return Found(tuple(findings), (NOT_LOOKED,), tuple(problems), len(items) - len(problems))
+
+
+def find_health(run: Run) -> Standing:
+    """Of what was applied and has a state of its own. A Job is over, and may have been removed since."""
+    if run.options.get("job"):
+        raise CannotTell("no_way", "What a Job did in the cluster has no health of its own.")
+    with KubeApi(run.outside) as api:
+        try:
+            bodies = bodies_of(run, api)
+        except Answered as problem:
+            raise CannotTell("outside_refused", f"The cluster does not say how it does: {problem}") from problem
+    return of_parts(
+        (f"{kind} {namespace}/{name}", *standing(body))
+        for (_, kind, namespace, name, _), body in bodies.items()
+        if kind != "Job"
+    )
 
 
 def _applied(run: Run) -> list[Applied]:

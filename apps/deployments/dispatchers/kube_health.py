@@ -43,6 +43,28 @@ def health(body: Mapping[str, Any] | None) -> Health:
     return rule(mapping(body.get("spec")), status, body) if rule else _generic(body)
 
 
+def standing(body: Mapping[str, Any] | None) -> Health:
+    """How it does long after its roll-out, in the words of ``dispatchers.standing``: what has not enough of itself is degraded
+    then, and nothing of it up is down. Kinds without a state of their own are for the caller."""
+    word, why = health(body)
+    if word in {"healthy", "unknown"}:
+        return (word, why)
+    if word == "suspended":
+        return ("unknown", why)
+    is_down = body is None or _serves_nothing(body)
+    return ("down" if is_down else "degraded", why)
+
+
+def _serves_nothing(body: Mapping[str, Any]) -> bool:
+    """Whether something that should have replicas has none that serves."""
+    spec, status = mapping(body.get("spec")), mapping(body.get("status"))
+    kind = str(body.get("kind"))
+    if kind == "DaemonSet":
+        return _number(status, "desiredNumberScheduled") > 0 and not _number(status, "numberAvailable")
+    serving = {"Deployment": "availableReplicas", "ReplicaSet": "availableReplicas", "StatefulSet": "readyReplicas"}
+    return kind in serving and _number(spec, "replicas", 1) > 0 and not _number(status, serving[kind])
+
+
 def _generic(body: Mapping[str, Any]) -> Health:
     """By the conditions that most controllers write; without any it is what it is."""
     if condition(body, "Stalled").get("status") == "True":

@@ -35,6 +35,7 @@ GONE_WITHIN = 600.0
 """Seconds in which a Job that was deleted is gone, with its pods; the cluster gives these 30 to end by themselves."""
 KEY = f"{MANAGER}/key"
 CONTAINER = "job"
+MOST_CODE = 2**31 - 1
 
 
 def name_of_job(run: Run) -> str:
@@ -221,14 +222,14 @@ def _why_waiting(pod: Mapping[str, Any]) -> str:
 
 def _step(number: int, pod: Mapping[str, Any], *, job_failed: bool, over: bool) -> StepProgress:
     """One pod; those after the first are repetitions that ``backoffLimit`` allows."""
-    key = f"pod-{metadata(pod).get('name')}"[:120]
+    key = f"pod-{plain(metadata(pod).get('name'), 100)}"
     name = "job" if number == 0 else f"job, try {number + 1}"
     ended = mapping(_container(pod).get("terminated"))
     began = moment(ended.get("startedAt") or mapping(_container(pod).get("running")).get("startedAt"))
     code = ended.get("exitCode")
     if isinstance(code, int):
         return StepProgress(
-            StepState.ENDED, key, name, reason="exited", exit_code=code, began=began, ended=moment(ended.get("finishedAt")),
+            StepState.ENDED, key, name, reason="exited", exit_code=min(max(code, -1), MOST_CODE), began=began, ended=moment(ended.get("finishedAt")),
             is_optional=not job_failed,
         )  # fmt: skip
     if over:

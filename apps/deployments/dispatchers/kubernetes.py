@@ -8,6 +8,7 @@ from typing import Any
 from apps.deployments.dispatchers import Capabilities, Progress, Run, kube_apply, kube_drift, kube_job
 from apps.deployments.dispatchers.drift import Found
 from apps.deployments.dispatchers.kube_api import test
+from apps.deployments.dispatchers.standing import Standing
 
 __all__ = ["KubernetesDispatcher", "test"]
 
@@ -39,3 +40,6 @@ class KubernetesDispatcher:
 
     def find_drift(self, run: Run) -> Found:
         return kube_drift.find_drift(run)
+
+    def find_health(self, run: Run) -> Standing:
+        return kube_drift.find_health(run)

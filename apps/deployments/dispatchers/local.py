@@ -66,6 +66,71 @@ def run_dir(run: Run) -> Path:
     return _runs() / str(run.deployment) / name
 
 
+def make_folders(place: Path) -> None:
+    """What a run in ``place`` writes, beside its checkout."""
+    for name in ("home", "tmp", "steps"):
+        (place / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def check_out(run: Run, place: Path) -> None:
+    """Export the commit to ``place/tree``, whole or not at all, and only if it is not there yet."""
+    draft = place / f"tree.{uuid.uuid4().hex}"
+    try:
+        export_tree(run.git_dir, run.commit, draft)
+        if not (place / "tree").exists():
+            draft.rename(place / "tree")
+    except FileExistsError:
+        pass
+    except OSError:
+        if not (place / "tree").exists():  # another worker's checkout is as good as ours: same commit
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def require_fence() -> None:
+    """:class:`Refused` where what a repository says can not be shut in, and no administrator lets it run in the open."""
+    if not can_shut_in() and not settings.PORTAL_STEPS_UNFENCED:
+        raise Refused("steps_not_fenced", NOT_FENCED)
+
+
+def fence_of(place: Path, reads: list[Path]) -> dict[str, Any] | None:
+    """In what the steps of the run in ``place`` are shut in; ``None``: they run in the open, where that is allowed."""
+    require_fence()
+    if not can_shut_in():
+        return None
+    with suppress(FileNotFoundError):  # the supervisor says that the run is gone
+        (place / "root").mkdir(exist_ok=True)
+    return world(place, reads)
+
+
+def environment_of(run: Run, place: Path) -> dict[str, str]:
+    """Everything that a step sees; nothing is inherited. Secrets win over plain names, never over PORTAL_*."""
+    return {
+        "PATH": PATH,
+        "LANG": "C.UTF-8",
+        **run.secrets,
+        "HOME": str(place / "home"),
+        "TMPDIR": str(place / "tmp"),
+        **run.environment,
+    }
+
+
+def bounds() -> dict[str, Any]:
+    """What a step may print and hold, and how long it may take to stop, as the supervisor takes it."""
+    return {
+        "output_limit": int(settings.PORTAL_STEP_OUTPUT_MB * MIB),
+        "memory_limit": int(settings.PORTAL_STEP_MEMORY_MB * MIB),
+        "process_limit": int(settings.PORTAL_STEP_PROCESSES),
+        "grace": settings.PORTAL_STEP_GRACE_SECONDS,
+    }
+
+
+def supervised(place: Path) -> list[str]:
+    """The command line of the supervisor of what is prepared in ``place``."""
+    return [sys.executable, "-I", "-S", str(SUPERVISOR), str(place)]
+
+
 class LocalDispatcher:
     """See the module; the supervisor does the work, this class starts, reads and stops it."""
 
@@ -75,25 +140,10 @@ class LocalDispatcher:
         """Export the commit. Repeatable: each call writes a directory of its own, the first to finish counts."""
         place = run_dir(run)
         if not (place / "prepared").exists():
-            self._checkout(run, place)
+            make_folders(place)
+            check_out(run, place)
             create_once(place / "prepared")
         return {"runner": runner_id()}
-
-    def _checkout(self, run: Run, place: Path) -> None:
-        for name in ("home", "tmp", "steps"):
-            (place / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = place / f"tree.{uuid.uuid4().hex}"
-        try:
-            export_tree(run.git_dir, run.commit, draft)
-            if not (place / "tree").exists():
-                draft.rename(place / "tree")
-        except FileExistsError:
-            pass
-        except OSError:
-            if not (place / "tree").exists():  # another worker's checkout is as good as ours: same commit
-                raise
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
 
     def dispatch(self, run: Run) -> dict[str, Any]:
         """Start the supervisor; returns once it is certain that exactly one has the run."""
@@ -102,16 +152,13 @@ class LocalDispatcher:
             "steps": self.commands(run, place),
             "from_step": run.from_step,
             "environment": self.environment(run, place),
-            "output_limit": int(settings.PORTAL_STEP_OUTPUT_MB * MIB),
-            "memory_limit": int(settings.PORTAL_STEP_MEMORY_MB * MIB),
-            "process_limit": int(settings.PORTAL_STEP_PROCESSES),
-            "fence": self._fence(run, place),
-            "grace": settings.PORTAL_STEP_GRACE_SECONDS,
+            "fence": fence_of(place, self.reads(run)),
+            **bounds(),
         }
         about_to_act()
         try:
             done = subprocess.run(  # exec of a new interpreter: a fork of this process would carry the database along
-                [sys.executable, "-I", "-S", str(SUPERVISOR), str(place)],
+                supervised(place),
                 input=json.dumps(spec).encode(),
                 env={"PATH": PATH, "LANG": "C.UTF-8"},
                 cwd="/",
@@ -127,16 +174,6 @@ class LocalDispatcher:
             raise Unavailable("steps_not_started", "The steps could not be started: the run directory is not there.")
         return {}
 
-    def _fence(self, run: Run, place: Path) -> dict[str, Any] | None:
-        """In what its steps are shut in; ``None``: an administrator lets them run in the open where that cannot be done."""
-        if can_shut_in():
-            with suppress(FileNotFoundError):  # the supervisor says that the run is gone
-                (place / "root").mkdir(exist_ok=True)
-            return world(place, self.reads(run))
-        if settings.PORTAL_STEPS_UNFENCED:
-            return None
-        raise Refused("steps_not_fenced", NOT_FENCED)
-
     def reads(self, _run: Run) -> list[Path]:
         """What else of this machine its steps read."""
         return []
@@ -146,15 +183,8 @@ class LocalDispatcher:
         return [{"run": step.run, "timeout": step.timeout} for step in run.steps]
 
     def environment(self, run: Run, place: Path) -> dict[str, str]:
-        """Everything that a step sees; nothing is inherited. Secrets win over plain names, never over PORTAL_*."""
-        return {
-            "PATH": PATH,
-            "LANG": "C.UTF-8",
-            **run.secrets,
-            "HOME": str(place / "home"),
-            "TMPDIR": str(place / "tmp"),
-            **run.environment,
-        }
+        """See :func:`environment_of`."""
+        return environment_of(run, place)
 
     def observe(self, run: Run) -> Progress:
         place = run_dir(run)
@@ -163,7 +193,7 @@ class LocalDispatcher:
         if not (place / "started").exists():
             return Progress(RunState.NOT_STARTED if (place / "prepared").exists() else RunState.LOST)
         alive = _is_held(place / "lock")  # before the results: what ends in between is seen at the next look
-        steps = tuple(_step_progress(place / "steps" / str(n), str(n)) for n in range(len(run.steps)))
+        steps = tuple(step_progress(place / "steps" / str(n), str(n)) for n in range(len(run.steps)))
         if alive:
             return Progress(RunState.RUNNING, steps)
         return Progress(RunState.ENDED if self._is_settled(run, place, steps) else RunState.LOST, steps)
@@ -201,8 +231,13 @@ class LocalDispatcher:
             return  # somebody else's start came first, and its steps run
         for entry in place.iterdir():
             if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry, onerror=_make_writable)
+                remove(entry)
         (place / "prepared").unlink(missing_ok=True)
+
+
+def remove(folder: Path) -> None:
+    """A folder in which steps wrote; what cannot be removed now is left."""
+    shutil.rmtree(folder, onerror=_make_writable)
 
 
 def _make_writable(function: Any, path: str, _problem: Any) -> None:
@@ -234,7 +269,8 @@ def _is_held(lock: Path) -> bool:
     return False
 
 
-def _step_progress(place: Path, key: str) -> StepProgress:
+def step_progress(place: Path, key: str) -> StepProgress:
+    """What the supervisor wrote of the step in ``place``."""
     try:
         began = _moment((place / "started").read_text(encoding="ascii"))
     except FileNotFoundError:

@@ -21,6 +21,7 @@ from apps.deployments.dispatchers import (
 )
 from apps.deployments.dispatchers.drift import FindsDrift
 from apps.deployments.dispatchers.local import LocalDispatcher
+from apps.deployments.dispatchers.standing import TellsHealth
 from apps.deployments.dispatchers.terraform import TerraformDispatcher
 from apps.deployments.dispatchers.tracing import traced
 
@@ -44,6 +45,13 @@ FINDERS: dict[str, FindsDrift] = {
     "kubernetes": kubernetes.KubernetesDispatcher(),
 }
 """Those that can say whether what they brought is still there; of the others nobody knows."""
+
+TELLERS: dict[str, TellsHealth] = {
+    "argocd": argocd.ArgoCDDispatcher(),
+    "flux": flux.FluxDispatcher(),
+    "kubernetes": kubernetes.KubernetesDispatcher(),
+}
+"""Those that can say how what they brought does now."""
 
 TESTS: dict[str, Callable[[Outside], str]] = {
     "argocd": argocd.test,
@@ -79,3 +87,8 @@ def capabilities_of(via: str) -> Capabilities:
     """What that dispatcher can do; nothing where there is no such one."""
     found = DISPATCHERS.get(via)
     return found.capabilities if found is not None else Capabilities()
+
+
+def health_teller_of(via: str) -> TellsHealth | None:
+    """Who can say how what ``via`` brought does now; ``None`` where nobody can."""
+    return TELLERS.get(via)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -18,6 +19,8 @@ LOG_MOST = 16 * 1024 * 1024
 """Bytes of one step's log that are taken over; the rest stays in the other system."""
 CUT_NOTE = b"\n[The log goes on. The rest is to be read in the system that ran this.]\n"
 NAME_MOST = 80
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+"""Of a moment that another system tells: in any time zone it is one that can be shown, too."""
 NOT_APPROVED = "What was approved is what runs"
 Row = TypeVar("Row")
 
@@ -44,17 +47,26 @@ def web_link(value: Any) -> str:
 
 
 def moment(value: Any) -> datetime | None:
-    """A point in time with its zone (ISO 8601), if it is one."""
+    """A point in time with its zone (ISO 8601), in UTC, if it is one that every clock and database can hold."""
     try:
         found = datetime.fromisoformat(str(value or ""))
-    except ValueError:
+        at = found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo else None
+    return at if at is not None and FIRST_YEAR <= at.year <= LAST_YEAR else None
+
+
+def read_json(text: str | bytes) -> Any:
+    """What a JSON text says; ``ValueError`` for what is none, or is nested too deeply to be read."""
+    try:
+        return json.loads(text)
+    except RecursionError as problem:
+        raise ValueError("nested too deeply") from problem
 
 
 def whole_number(value: Any) -> int:
     """An id as the other system gives it; :class:`Unavailable` when it is something else."""
-    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**63:
         raise Unavailable("bad_answer", "The other system answered with something that names no run.")
     return value
 
@@ -78,7 +90,9 @@ def segment(value: Any) -> str:
 
 
 def spelled(value: Any) -> str:
-    """A value of portal.yaml as a variable has it: flags in lower case."""
+    """A value of portal.yaml as a variable has it: flags in lower case, and nothing, which older plans may have, as such."""
+    if value is None:
+        return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -14,6 +14,9 @@ The specification comes through a pipe: secrets are never on a command line or i
 ``{"steps": [{"run", "timeout"}], "from_step", "environment", "output_limit", "memory_limit" (bytes), "process_limit",
 "grace" (s), "fence"}``. ``fence`` is the world in which steps are shut in (``fence.py``), or nothing: they run in the open. A step
 with ``"interrupt": true`` is asked to stop by one SIGINT to its first process alone, and may have a ``grace`` of its own.
+
+With ``"owner"``, the id of the process that starts it, it stays that one's child: it runs until the steps have ended, and
+stops them when the owner is gone.
 """
 
 from __future__ import annotations
@@ -48,6 +51,11 @@ def main(run_dir: Path) -> int:
     spec = json.load(sys.stdin)
     if not (run_dir / "prepared").exists():
         return IMPOSSIBLE
+    if spec.get("owner"):
+        status = _take(run_dir)
+        if status == 0:
+            _go(run_dir, spec)
+        return status
     read_end, write_end = os.pipe()
     if os.fork():
         os.close(write_end)
@@ -60,9 +68,13 @@ def main(run_dir: Path) -> int:
         os.write(write_end, bytes([status]))
     os.close(write_end)
     if status == 0:
-        _forget_terminal()
-        _run_all(run_dir, spec)
+        _go(run_dir, spec)
     os._exit(0)
+
+
+def _go(run_dir: Path, spec: dict[str, Any]) -> None:
+    _forget_terminal()
+    _run_all(run_dir, spec)
 
 
 def _take(run_dir: Path) -> int:
@@ -129,6 +141,7 @@ class StepRun:
         self.memory_limit, self.process_limit = int(spec["memory_limit"]), int(spec["process_limit"])
         self.count_at = 0.0
         self.fence = spec["fence"]
+        self.owner = int(spec.get("owner") or 0)
         self.interrupt = bool(step.get("interrupt"))
         self.grace = float(step.get("grace", spec["grace"]))
         self.environment = dict(spec["environment"])
@@ -189,7 +202,7 @@ class StepRun:
             self.reason = "output_limit"
         elif time.monotonic() >= deadline:
             self.reason = "timeout"
-        elif (self.run_dir / "cancel").exists():
+        elif (self.run_dir / "cancel").exists() or (self.owner and os.getppid() != self.owner):
             self.reason = "cancelled"
         else:
             self.reason = self._too_much()

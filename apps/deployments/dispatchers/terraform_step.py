@@ -143,7 +143,7 @@ def told_by(line: bytes) -> Iterator[str]:
     """What is said of one line of ``terraform -json``. A kind of line that is not known here is not shown."""
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     if isinstance(event, dict) and str(event.get("type")) in _TOLD:
         yield from _TOLD[event["type"]](event)

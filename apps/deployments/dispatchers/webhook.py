@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from apps.core.clock import now
 from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import Capabilities, Outside, Progress, Run, RunState, StepProgress, StepState
 from apps.deployments.dispatchers.http import Client
-from apps.deployments.dispatchers.remote import asked_in_doubt, log_window
+from apps.deployments.dispatchers.remote import asked_in_doubt, log_window, moment, read_json
 from apps.repositories.forges.signatures import standard_signature
 
 DEFAULT_TIMEOUT = 3600.0
@@ -116,7 +115,7 @@ def _signed(outside: Outside, message_id: str, body: bytes) -> dict[str, str]:
 
 def _told_id(body: bytes) -> str:
     try:
-        found = json.loads(body)
+        found = read_json(body)
     except ValueError:
         return ""
     return str(found.get("id", ""))[:100] if isinstance(found, dict) else ""
@@ -158,7 +157,7 @@ def _step(told: Mapping[str, Any], before: StepProgress | None) -> StepProgress:
             name,
             name,
             str(told.get("url", "")),
-            began=began or (now_of(told) if running else None),
+            began=began or (moment(told.get("at")) if running else None),
         )
     reason = "cancelled" if status == "cancelled" else "reported"
     return StepProgress(
@@ -170,14 +169,5 @@ def _step(told: Mapping[str, Any], before: StepProgress | None) -> StepProgress:
         exit_code=0 if status == "succeeded" else 1,
         problem=str(told.get("text", ""))[:400],
         began=began,
-        ended=now_of(told),
+        ended=moment(told.get("at")),
     )
-
-
-def now_of(told: Mapping[str, Any]) -> datetime | None:
-    """The moment that a report gives, if it gives one with a zone."""
-    try:
-        moment = datetime.fromisoformat(str(told.get("at", "")))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None

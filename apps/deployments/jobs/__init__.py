@@ -60,6 +60,7 @@ JOBS = (
         every=10.0,
         slow=True,
     ),
+    Job(name="deployments.tidy_checks", due=tidying.checks_due, run=tidying.tidy_checks, every=60.0, slow=True),
     Job(name="deployments.tidy_workspaces", due=tidying.attempts_due, run=tidying.tidy, every=60.0, slow=True),
 )
 

@@ -22,6 +22,15 @@ def ref_of(attempt: Attempt) -> str:
     return PREFIX + public_name(attempt.key)
 
 
+def _claimed_before(source: remotes.Source, attempt: Attempt) -> str:
+    """The claim of this very attempt under the name that claims had before they were named by digests: the key. Read only.
+
+    An older database knows nothing of runs that were claimed so after it was backed up. The host lists its refs, and Git picks
+    this one out here: the key does not go there.
+    """
+    return remotes.remote_tip(source, PREFIX + attempt.key, limits=installation.limits()) or ""
+
+
 def claim_run(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     """Hold the claim of ``attempt``, or go on without where the repository may; safe to repeat.
 
@@ -39,9 +48,9 @@ def claim_run(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     }
     try:
         source = mirrors.source_of(repository)
-        if attempt.external_run.get("silent_since"):  # a quick question first: a push would wait for minutes
-            remotes.remote_tip(source, ref, limits=installation.limits())
-        found = hold(source, repository, ref, facts)
+        # Also a quick question to a host that may be silent: a push would wait for minutes.
+        older = _claimed_before(source, attempt)
+        found = older or hold(source, repository, ref, facts)
     except (ClaimRefused, Unavailable) as problem:
         if not repository.claims_required:
             with transaction.atomic():
@@ -57,8 +66,9 @@ def claim_run(deployment: Deployment, attempt: Attempt, fence: int) -> None:
             "restored copy of this database what ran already.",
         ) from problem
     if found:
+        place = f"its older name under {PREFIX}" if older else ref
         raise ClaimedElsewhere(
             ELSEWHERE,
-            f"This run was claimed already ({ref} is {found[:12]}): by another portal, or by this one before "
+            f"This run was claimed already ({place} is {found[:12]}): by another portal, or by this one before "
             "an older database was restored. It may have taken place; nothing was started now.",
         )

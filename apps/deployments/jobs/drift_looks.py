@@ -15,7 +15,8 @@ from apps.changes.effects.tools import fingerprint_of
 from apps.core.errors import PortalError
 from apps.deployments.dispatchers import Run, ToApply
 from apps.deployments.dispatchers.drift import CannotTell, Found
-from apps.deployments.dispatchers.registry import drift_finder_of
+from apps.deployments.dispatchers.registry import drift_finder_of, health_teller_of
+from apps.deployments.dispatchers.standing import UNKNOWN, Standing
 from apps.deployments.jobs.drift_stacks import with_stack
 from apps.deployments.jobs.rendered import placed_body
 from apps.deployments.jobs.runs import run_of
@@ -33,11 +34,15 @@ PLANNED = ("terraform", "cloudformation")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One target that is looked at. ``way``: the dispatcher, or the kind of what a runner plans; empty: there is none."""
+    """One target that is looked at. ``way``: the dispatcher, or the kind of what a runner plans; empty: there is none.
+
+    ``health``: asks how it does; ``None`` where nobody can say.
+    """
 
     target: str
     way: str
     find: Callable[[], Found]
+    health: Callable[[], Standing] | None = None
 
 
 def looks_at(deployment: Deployment) -> list[Look]:
@@ -46,7 +51,9 @@ def looks_at(deployment: Deployment) -> list[Look]:
     via = str(deployment.plan["via"])
     found = []
     if drift_finder_of(via) is not None:
-        found.append(Look(_name(deployment), via, lambda: _by_dispatcher(deployment, environment)))
+        teller = health_teller_of(via)
+        health = (lambda: teller.find_health(_run_there(deployment))) if teller is not None else None
+        found.append(Look(_name(deployment), via, lambda: _by_dispatcher(deployment, environment), health))
     targets = environment.targets if environment is not None else ()
     found += [_of_target(deployment, environment, target) for target in targets if _is_left(deployment, target)]
     return found or [Look("", "", lambda: _cannot(_no_way(deployment)))]
@@ -111,8 +118,8 @@ def _by_dispatcher(deployment: Deployment, environment: EnvironmentConfig | None
     return finder.find_drift(_run(deployment, environment))
 
 
-def _run(deployment: Deployment, environment: EnvironmentConfig | None) -> Run:
-    """The attempt that made the live state, with what it applied rendered again."""
+def _run_there(deployment: Deployment) -> Run:
+    """The attempt that made the live state, through the connection that may be used now."""
     attempt = Attempt.objects.filter(deployment=deployment, outcome=Status.SUCCEEDED).order_by("-number").first()
     if attempt is None:
         raise CannotTell("no_run", f"{deployment.label} ran nothing, so nothing is known that should be there.")
@@ -122,8 +129,12 @@ def _run(deployment: Deployment, environment: EnvironmentConfig | None) -> Run:
     if attempt.connection_id not in {None, connection.pk}:
         text = f"{deployment.label} was deployed through another connection than portal.yaml names now."
         raise CannotTell("other_connection", text)
-    hide = _hide(deployment)
-    run = replace(run_of(deployment, attempt, with_secrets=False), outside=outside_of(connection))
+    return replace(run_of(deployment, attempt, with_secrets=False), outside=outside_of(connection))
+
+
+def _run(deployment: Deployment, environment: EnvironmentConfig | None) -> Run:
+    """With what it applied rendered again."""
+    run, hide = _run_there(deployment), _hide(deployment)
     if deployment.plan["via"] == "cloudformation":
         return with_stack(run, deployment, hide)
     redacted = ToApply(_resources(deployment, environment), "", lambda value: redact_value(value, hide))
@@ -161,6 +172,16 @@ def looked(look: Look) -> tuple[Found | None, str]:
         return None, problem.message
     except RenderError as problem:
         return None, problem.message
+
+
+def stands(look: Look) -> Standing | None:
+    """How it does; "unknown" with the reason where it could not be asked. An error of the portal itself is for the caller."""
+    if look.health is None:
+        return None
+    try:
+        return look.health()
+    except PortalError as problem:
+        return Standing(UNKNOWN, problem.message)
 
 
 def names(looks: list[Look]) -> Iterator[tuple[Look, str]]:

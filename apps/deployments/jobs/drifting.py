@@ -7,8 +7,9 @@ from django.conf import settings
 
 from apps.core.clock import now
 from apps.core.errors import PortalError
+from apps.deployments.dispatchers.standing import UNKNOWN, Standing
 from apps.deployments.jobs.defects import defect_words
-from apps.deployments.jobs.drift_looks import Look, looked, looks_at, names
+from apps.deployments.jobs.drift_looks import Look, looked, looks_at, names, stands
 from apps.deployments.models import Deployment, DriftAcceptance, DriftWatch
 from apps.deployments.transitions import LeaseLost, Told, write_checks
 
@@ -74,4 +75,8 @@ def _told(look: Look, name: str, pk: int, fence: int) -> Told:
         found, why = looked(look)
     except Exception as error:  # noqa: BLE001 - as above
         found, why = None, defect_words("drift_check_failed", pk, error)
-    return Told(name, look.way, found, why)
+    try:
+        health = stands(look)
+    except Exception as error:  # noqa: BLE001 - as above
+        health = Standing(UNKNOWN, defect_words("health_look_failed", pk, error))
+    return Told(name, look.way, found, why, health)

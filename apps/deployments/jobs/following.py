@@ -22,20 +22,20 @@ from apps.core.clock import now
 from apps.core.errors import Conflict, PortalError, Unavailable
 from apps.core.failpoints import failpoint
 from apps.core.leases import lease_clock, lease_now
-from apps.core.secrets import decrypt, encrypt
+from apps.core.secrets import encrypt
 from apps.core.work import has_come
 from apps.deployments.dispatchers import Dispatcher, Progress, Refused, Run, RunState
 from apps.deployments.dispatchers.local import runner_id
 from apps.deployments.dispatchers.registry import dispatcher_of
 from apps.deployments.jobs.claimed_runs import claim_run
 from apps.deployments.jobs.claiming import ClaimedElsewhere
-from apps.deployments.jobs.health import is_over_time, is_watched, watch
+from apps.deployments.jobs.health import is_over_time, is_watched, require_askable, watch
 from apps.deployments.jobs.keeping import LONGEST_WAIT, keep
 from apps.deployments.jobs.outcomes import end, end_cancelled, lose, outcome_of, tidy
 from apps.deployments.jobs.planned import needs_plan, sealed_plan
 from apps.deployments.jobs.recording import Recorder
 from apps.deployments.jobs.rendered import needs_rendering, sealed_rendering
-from apps.deployments.jobs.runs import run_of
+from apps.deployments.jobs.runs import run_of, secrets_for_steps
 from apps.deployments.jobs.sending import (
     StartBroke,
     StartRefused,
@@ -46,7 +46,7 @@ from apps.deployments.jobs.sending import (
 )
 from apps.deployments.jobs.silence import note_answer, note_silence, note_trouble
 from apps.deployments.lifecycle import Event, Status
-from apps.deployments.models import Attempt, Deployment, EnvironmentSecret
+from apps.deployments.models import Attempt, Deployment
 from apps.deployments.queries.connections import connection_for
 from apps.deployments.queries.repeating import why_not_repeated
 from apps.deployments.transitions import LeaseLost, end_deployment, move
@@ -172,6 +172,7 @@ def _is_claimed(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
 def _begin(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     """Prepare, then write the intent (state running); what is written here may be dispatched, once."""
     _require_repeatable(deployment, attempt)
+    require_askable(deployment)
     dispatcher = dispatcher_of(deployment.plan["via"])
     is_remote = dispatcher.capabilities.remote
     attempt.connection = connection_for(deployment.environment, deployment.plan)
@@ -207,10 +208,7 @@ def _require_repeatable(deployment: Deployment, attempt: Attempt) -> None:
 
 def _seal_secrets(deployment: Deployment) -> str:
     """The secrets of this attempt, frozen: what is replaced meanwhile is still masked in its log."""
-    rows = EnvironmentSecret.objects.filter(
-        environment=deployment.environment_id, used_for=EnvironmentSecret.Use.DEPLOY
-    )
-    return encrypt(json.dumps({row.name: decrypt(row.value) for row in rows}))
+    return encrypt(json.dumps(secrets_for_steps(deployment)))
 
 
 def _fail_before_start(deployment: Deployment, fence: int, problem: Exception) -> None:

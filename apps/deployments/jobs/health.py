@@ -1,7 +1,8 @@
 """After the run: its health is watched, for as long as portal.yaml says, before the deployment has succeeded.
 
-All that is known stands in ``Attempt.health`` (``{"since", "good_since", "checks": {name: {"at", "is_good", "text"}}}``,
-times ISO), so a worker that takes over goes on where the last one was. Time in which nobody looked counts for nothing.
+All that is known stands in ``Attempt.health`` (``{"since", "good_since", "looked_at", "checks": {name: {"at", "is_good",
+"text"}}}``, times ISO; ``at``: when it was asked, ``looked_at``: when all answers were there), so a worker that takes over
+goes on where the last one was. Time in which nobody looked counts for nothing.
 """
 
 from __future__ import annotations
@@ -9,24 +10,31 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
+from apps.changes.models import ChangeRequest
 from apps.changes.transitions import lock_change, lock_pair
 from apps.core.clock import now
 from apps.core.errors import PortalError
 from apps.core.leases import lease_now
 from apps.deployments.dispatchers import Progress
-from apps.deployments.health import Reading, read_check
+from apps.deployments.dispatchers.local import require_fence
+from apps.deployments.health import Reading, read_check, read_command
 from apps.deployments.jobs.keeping import LONGEST_WAIT
 from apps.deployments.jobs.outcomes import end_cancelled
+from apps.deployments.jobs.recording import OF_CHECKS
+from apps.deployments.jobs.runs import run_of_check
 from apps.deployments.lifecycle import Event
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
 from apps.deployments.queries.connections import granted, outside_of
+from apps.deployments.queries.freezes import open_freeze, words_of
 from apps.deployments.services import roll_back
-from apps.deployments.transitions import LeaseLost, append_event, end_deployment, say
+from apps.deployments.transitions import LeaseLost, append_event, end_deployment, say, tell_deployers
+from apps.reviews.queries import judge
 
 UNSEEN = timedelta(seconds=30)
-"""How late a look may be, beside three times its interval, before what was good counts from the start again."""
+"""How late a look may be, beside three times the shortest interval, before what was good counts from the start again."""
 
 NOT_BY_RULE = {
     # One would bring back what the other took away, without end.
@@ -41,6 +49,12 @@ def is_watched(deployment: Deployment) -> bool:
     return bool(deployment.plan.get("health"))
 
 
+def require_askable(deployment: Deployment) -> None:
+    """Before anything is changed: :class:`Refused` where this worker could not run what the health is asked by."""
+    if any(check["kind"] == "command" for check in deployment.plan.get("health", {}).get("checks", [])):
+        require_fence()
+
+
 def watch(deployment: Deployment, attempt: Attempt, progress: Progress, fence: int) -> bool:
     """Ask what is due; end the deployment when it is decided. True: it has ended."""
     if deployment.cancel_requested_by is not None:
@@ -49,13 +63,18 @@ def watch(deployment: Deployment, attempt: Attempt, progress: Progress, fence: i
         return True
     plan = deployment.plan["health"]
     known = attempt.health or {"since": now().isoformat(), "good_since": "", "checks": {}}
-    readings = {check["name"]: _ask(deployment, check, progress) for check in _due(plan, known)}
+    if _is_late(plan, known):
+        known["good_since"] = ""
+    asked: list[tuple[dict[str, Any], datetime, Reading]] = []
+    with Deployment.objects.kept(deployment.pk, fence=fence, seconds=settings.PORTAL_LEASE_SECONDS):
+        for check in _due(plan, known):
+            at = now()
+            asked.append((check, at, _ask(deployment, attempt, check, progress)))
     with transaction.atomic():
         _require_lease(deployment, fence)
-        for check in plan["checks"]:
-            if check["name"] in readings:
-                _take(deployment, attempt, fence, known, check, readings[check["name"]])
-        known["good_since"] = _good_since(plan, known)
+        for check, at, reading in asked:
+            _take(deployment, attempt, fence, known, check["name"], at, reading)
+        known |= {"good_since": _good_since(plan, known), "looked_at": now().isoformat()}
         Attempt.objects.filter(pk=attempt.pk).update(health=known)
         attempt.health = known
         return _decide(deployment, attempt, plan, fence)
@@ -75,6 +94,13 @@ def is_over_time(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
             return False
         _fail(deployment, attempt, plan, fence)
         return True
+
+
+def _is_late(plan: dict[str, Any], known: dict[str, Any]) -> bool:
+    """Whether nobody looked for longer than a look may be late. The time that the answers took does not count."""
+    before = known.get("looked_at") or max((found["at"] for found in known["checks"].values()), default="")
+    shortest = min(check["every_seconds"] for check in plan["checks"])
+    return bool(before) and now() - datetime.fromisoformat(before) > 3 * timedelta(seconds=shortest) + UNSEEN
 
 
 def _due(plan: dict[str, Any], known: dict[str, Any]) -> list[dict[str, Any]]:
@@ -100,8 +126,10 @@ def _end_of(plan: dict[str, Any], known: dict[str, Any]) -> datetime | None:
     return datetime.fromisoformat(known["good_since"]) + timedelta(seconds=plan["for_seconds"])
 
 
-def _ask(deployment: Deployment, check: dict[str, Any], progress: Progress) -> Reading:
-    """Outside of any transaction: it may take as long as the other system lets us wait."""
+def _ask(deployment: Deployment, attempt: Attempt, check: dict[str, Any], progress: Progress) -> Reading:
+    """Outside of any transaction: it may take as long as the other system, or the command, lets us wait."""
+    if check["kind"] == "command":
+        return read_command(check, run_of_check(deployment, attempt), lambda: _is_wanted(deployment))
     if check["kind"] == "resources":
         return read_check(check, None, progress)
     try:
@@ -109,6 +137,10 @@ def _ask(deployment: Deployment, check: dict[str, Any], progress: Progress) -> R
     except PortalError as problem:
         return Reading(is_good=False, text=problem.message)
     return read_check(check, outside, progress)
+
+
+def _is_wanted(deployment: Deployment) -> bool:
+    return Deployment.objects.filter(pk=deployment.pk, cancel_requested_by=None).exists()
 
 
 def _require_lease(deployment: Deployment, fence: int) -> None:
@@ -120,27 +152,30 @@ def _require_lease(deployment: Deployment, fence: int) -> None:
 
 
 def _take(
-    deployment: Deployment, attempt: Attempt, fence: int, known: dict[str, Any], check: dict[str, Any], reading: Reading
+    deployment: Deployment,
+    attempt: Attempt,
+    fence: int,
+    known: dict[str, Any],
+    name: str,
+    at: datetime,
+    reading: Reading,
 ) -> None:
-    """Keep a reading; one that differs from the last is a line in the log of its step."""
-    name, before = check["name"], known["checks"].get(check["name"])
-    if before is not None:
-        late = now() - datetime.fromisoformat(before["at"]) > 3 * timedelta(seconds=check["every_seconds"]) + UNSEEN
-        known["good_since"] = "" if late else known["good_since"]
+    """Keep a reading; one that differs from the last stands in the log of its step."""
+    before = known["checks"].get(name)
     step = _step(deployment, attempt, fence, name)
     if before is None or (before["is_good"], before["text"]) != (reading.is_good, reading.text):
-        line = f"{'ok' if reading.is_good else 'not ok'}: {reading.text}"
+        lines = [*reading.lines, f"{'ok' if reading.is_good else 'not ok'}: {reading.text}"]
         append_event(
-            deployment, kind=DeploymentEvent.Kind.LOG, attempt=attempt.number, step=step.name, text=line,
-            first_line=step.lines + 1, data={"lines": 1}, fence=fence,
+            deployment, kind=DeploymentEvent.Kind.LOG, attempt=attempt.number, step=step.name, text="\n".join(lines),
+            first_line=step.lines + 1, data={"lines": len(lines)}, fence=fence,
         )  # fmt: skip
-        Step.objects.filter(pk=step.pk).update(lines=step.lines + 1)
-    known["checks"][name] = {"at": now().isoformat(), "is_good": reading.is_good, "text": reading.text}
+        Step.objects.filter(pk=step.pk).update(lines=step.lines + len(lines))
+    known["checks"][name] = {"at": at.isoformat(), "is_good": reading.is_good, "text": reading.text}
 
 
 def _step(deployment: Deployment, attempt: Attempt, fence: int, name: str) -> Step:
     """The step of a check: it runs as long as the health is watched."""
-    key = f"health:{name}"
+    key = f"{OF_CHECKS}{name}"
     row = attempt.steps.filter(key=key).first()
     if row is not None:
         return row
@@ -210,7 +245,18 @@ def roll_back_unhealthy(pk: int) -> None:
         try:
             with transaction.atomic():
                 inverse = roll_back(row.requested_by, deployment=row)
-            text = f"portal.yaml says to roll back what is not healthy: {inverse.label} does it."
+            text = f"portal.yaml says to roll back what is not healthy: {_what_becomes_of(inverse)}"
         except PortalError as problem:
             text = f"portal.yaml says to roll back what is not healthy, but that cannot be done: {problem.message}"
+            tell_deployers(row, f"{row.label} to {row.environment.name} is not rolled back. {text}")
         say(row, text, attempt=row.attempts)
+
+
+def _what_becomes_of(inverse: ChangeRequest) -> str:
+    """A roll-back merges by itself where its gate lets it; else people have to act."""
+    freeze = open_freeze(inverse.repository_id, inverse.target_branch)
+    verdict = judge(inverse).verdict
+    if freeze is None and verdict.allowed:
+        return f"{inverse.label} does it, and merges by itself."
+    why = words_of(freeze) if freeze is not None else verdict.text or verdict.summary
+    return f"{inverse.label} would do it, but waits and nothing is rolled back yet. {why}"

@@ -1,19 +1,20 @@
 """Carrying out a merge: write the commit, claim it, push it with a lease, record what came of it.
 
 Killed anywhere, a repeat does the right thing: the commit is the same bytes again (fixed message,
-fixed dates), the claim is known again by its number (``claiming``), the remote's tip tells whether the
+author and dates), the claim is known again by its number (``claiming``), the remote's tip tells whether the
 push happened, and every write of this job is conditional on its fence (RELIABILITY §3.6, K9-K11).
 Nothing is ever merged onto another base.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, OperationalError, transaction
 
 from apps.audit.actors import Actor
 from apps.changes import transitions as changes
@@ -26,6 +27,7 @@ from apps.core.failpoints import failpoint
 from apps.core.work import LONGEST_PAUSE, has_come, pause_after, request_work
 from apps.deployments import messages
 from apps.deployments.jobs.claiming import ELSEWHERE, claim, ref_of
+from apps.deployments.jobs.defects import defect_words
 from apps.deployments.jobs.stuck_merges import STUCK_AFTER, tell_who_can_help
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Deployment, Environment, MergeIntent
@@ -77,12 +79,34 @@ def carry_out_merge(pk: int) -> None:
             _try(intent, fence)
     except LeaseLost:
         log.info("merge_lease_lost", intent=pk)
-    except Unavailable as problem:
-        _again_later(intent, fence, problem)
     except PortalError as problem:
-        _return(intent, fence, problem.code, problem.message)
+        _again_or_back(intent, fence, problem)
     except OSError as problem:  # the disk is full, or gone: nothing was pushed, or the next try finds what was
         _again_later(intent, fence, Unavailable("no_disk", f"The portal cannot write: {problem.strerror or problem}."))
+    except OperationalError:  # the database is away, or busy
+        raise
+    except Exception as problem:  # nobody foresaw it, and the merge may be out: who waits for it learns of it
+        with suppress(LeaseLost, DatabaseError):
+            _again_later(intent, fence, Unavailable("defect", defect_words("merge_failed_here", pk, problem)))
+        raise
+
+
+def _again_or_back(intent: MergeIntent, fence: int, problem: PortalError) -> None:
+    if isinstance(problem, Unavailable) or _may_be_pushed(intent, problem):
+        _again_later(intent, fence, problem)
+    else:
+        _return(intent, fence, problem.code, problem.message)
+
+
+def _may_be_pushed(intent: MergeIntent, problem: PortalError) -> bool:
+    """Whether, for all that ``problem`` says, our merge may be at the remote: only its tip tells then, however long it takes.
+
+    The claim is held before anything is pushed, and only an intent from before there were keys has none.
+    """
+    if problem.code == "fetch_running":
+        return True
+    is_pushed = intent.change.kind != ChangeRequest.Kind.ADOPTION
+    return is_pushed and bool(intent.claim or (intent.merge_commit and not intent.key))
 
 
 def lease_seconds() -> float:
@@ -95,16 +119,8 @@ def _try(intent: MergeIntent, fence: int) -> None:
     if intent.change.kind == ChangeRequest.Kind.ADOPTION:
         _adopt(intent, fence)
         return
-    git_dir = repository.mirror_path
     failpoint("K18")
-    commit = merging.write_commit(
-        git_dir,
-        tree=revision.result_tree,
-        parents=[revision.target_oid, revision.head_oid],
-        message=intent.message,
-        author=messages.signature_of(intent.requested_by, intent.created_at),
-        committer=Signature(messages.PORTAL_NAME, messages.PORTAL_EMAIL, intent.created_at),
-    )
+    commit = _written(intent)
     expect_push(repository, oid=commit)
     _write(intent, fence, merge_commit=commit)
     intent.merge_commit = commit
@@ -128,6 +144,24 @@ def _try(intent: MergeIntent, fence: int) -> None:
         _return(intent, fence, "push_refused", f"The Git host refused the merge: {refusal}")
     else:
         _return_moved(intent, fence, tip)
+
+
+def _written(intent: MergeIntent) -> str:
+    """The merge commit: that of an earlier try where the mirror has it, or the same bytes again."""
+    git_dir, revision = intent.change.repository.mirror_path, intent.revision
+    if intent.merge_commit and objects.object_type(git_dir, intent.merge_commit) == "commit":
+        return str(intent.merge_commit)
+    author = messages.signature_of(intent.requested_by, intent.created_at)
+    if intent.author_name:
+        author = Signature(intent.author_name, intent.author_email, intent.created_at)
+    return merging.write_commit(
+        git_dir,
+        tree=revision.result_tree,
+        parents=[revision.target_oid, revision.head_oid],
+        message=intent.message,
+        author=author,
+        committer=Signature(messages.PORTAL_NAME, messages.PORTAL_EMAIL, intent.created_at),
+    )
 
 
 def _is_there(intent: MergeIntent, commit: str, tip: str | None) -> bool:
@@ -315,8 +349,8 @@ def _return(intent: MergeIntent, fence: int, code: str, message: str) -> None:
         _ask_for_sync(intent.change.repository)
         intent.change.refresh_from_db()
         changes.return_to_review(intent.change, message, actor=Actor.of(intent.requested_by), entry=entry)
-        if code == MOVED and intent.change.kind == ChangeRequest.Kind.ROLLBACK:
-            # It was to merge by itself; a moved target makes it wait for its next revision, not for a person.
+        if code in {MOVED, FROZEN} and intent.change.kind == ChangeRequest.Kind.ROLLBACK:
+            # It was to merge by itself; it waits for its next revision or for the freeze to end, not for a person.
             changes.swap(intent.change, merge_when_allowed_by=intent.requested_by)
 
 

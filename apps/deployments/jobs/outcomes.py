@@ -6,6 +6,7 @@ from django.db import transaction
 
 from apps.core.waiting import let_go
 from apps.deployments.dispatchers import Dispatcher, Progress, Run, RunState, StepState
+from apps.deployments.dispatchers.checking import forget
 from apps.deployments.jobs.recording import Recorder
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment
@@ -83,4 +84,5 @@ def tidy(attempt: Attempt, dispatcher: Dispatcher, run: Run) -> None:
     if outcome and outcome != Status.UNKNOWN:
         with let_go():  # somebody may have begun the next attempt by now
             dispatcher.discard(run)
+        forget(run.deployment, run.key)
         Attempt.objects.filter(pk=attempt.pk).update(has_workspace=False, sealed_secrets="", sealed_rendering="")

@@ -22,6 +22,15 @@ WINDOWS_AT_ONCE = 16
 """Windows of output that one look takes over: 4 MB, so that no look outlasts its lease."""
 
 
+OF_CHECKS = "health:"
+"""With which the keys of the steps begin that are checks of health (``jobs.health``), and of no other."""
+
+
+def key_of(step: StepProgress) -> str:
+    """The key of its row. What another system reports does not become a check by its name."""
+    return f"reported {step.key}" if step.key.startswith(OF_CHECKS) else step.key
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why a step did not succeed, as a sentence that begins with the step's name."""
@@ -82,12 +91,13 @@ class Recorder:
         rows = {row.key or str(row.position): row for row in self.attempt.steps.all()}
         pairs = []
         for step in progress.steps:
-            row = rows.get(step.key)
+            key = key_of(step)
+            row = rows.get(key)
             if row is None:
                 with transaction.atomic():
                     self._require_lease()
-                    row = rows[step.key] = Step.objects.create(
-                        attempt=self.attempt, position=len(rows), key=step.key, name=self._free_name(step, rows)
+                    row = rows[key] = Step.objects.create(
+                        attempt=self.attempt, position=len(rows), key=key, name=self._free_name(step, rows)
                     )
             if row.position >= self.run.from_step:
                 pairs.append((row, step))

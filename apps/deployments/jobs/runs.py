@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from django.conf import settings
 
@@ -11,7 +12,7 @@ from apps.deployments import plans
 from apps.deployments.dispatchers import Run
 from apps.deployments.jobs.planned import to_plan
 from apps.deployments.jobs.rendered import to_apply
-from apps.deployments.models import Attempt, Deployment
+from apps.deployments.models import Attempt, Deployment, EnvironmentSecret
 from apps.deployments.queries.connections import outside_of
 from apps.deployments.queries.repeating import run_to_repeat
 
@@ -49,6 +50,21 @@ def run_of(deployment: Deployment, attempt: Attempt, *, with_secrets: bool) -> R
         to_apply=to_apply(deployment, attempt) if with_secrets else None,
         to_plan=to_plan(deployment, attempt) if with_secrets else None,
     )
+
+
+def run_of_check(deployment: Deployment, attempt: Attempt) -> Run:
+    """For a command that looks after what was deployed: with the secrets that the steps got, or else with those of now."""
+    sealed = attempt.sealed_secrets
+    secrets = json.loads(decrypt(sealed)) if sealed else secrets_for_steps(deployment)
+    return replace(run_of(deployment, attempt, with_secrets=False), secrets=secrets)
+
+
+def secrets_for_steps(deployment: Deployment) -> dict[str, str]:
+    """The secrets for deployments that its environment has now, in clear."""
+    rows = EnvironmentSecret.objects.filter(
+        environment=deployment.environment_id, used_for=EnvironmentSecret.Use.DEPLOY
+    )
+    return {row.name: decrypt(row.value) for row in rows}
 
 
 def _is_new_repeat(attempt: Attempt) -> bool:

@@ -8,11 +8,13 @@ from django.conf import settings
 from django.db.models import Q
 
 from apps.core.clock import now
+from apps.deployments.dispatchers.checking import deployments_here, forget
 from apps.deployments.dispatchers.local import runner_id
 from apps.deployments.dispatchers.registry import dispatcher_of
 from apps.deployments.jobs.runs import run_of
 from apps.deployments.lifecycle import Status
-from apps.deployments.models import Attempt
+from apps.deployments.models import Attempt, Deployment
+from apps.deployments.querysets import HOLDING
 
 
 def attempts_due(limit: int) -> list[int]:
@@ -34,3 +36,16 @@ def tidy(pk: int) -> None:
     run = run_of(attempt.deployment, attempt, with_secrets=False)
     dispatcher_of(attempt.deployment.plan["via"]).discard(run)
     Attempt.objects.filter(pk=pk).update(has_workspace=False, sealed_secrets="", sealed_rendering="")
+
+
+def checks_due(limit: int) -> list[int]:
+    """Numbers of deployments that are over and whose checks of health left files here: another worker ended them, or ours was killed."""
+    found = deployments_here()
+    active = Deployment.objects.filter(number__in=found, status__in=HOLDING).values_list("number", flat=True)
+    return sorted(set(found) - set(active))[:limit] if found else []
+
+
+def tidy_checks(number: int) -> None:
+    """Remove them, unless it runs again."""
+    if not Deployment.objects.filter(number=number, status__in=HOLDING).exists():
+        forget(number)

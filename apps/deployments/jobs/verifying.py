@@ -118,7 +118,7 @@ def _missed(intent: MergeIntent) -> int:
 
 
 def _tell(change: ChangeRequest) -> None:
-    wake_pending(change.repository_id, change=change)
+    wake_pending(change.repository_id)  # also what contains it
     change_changed.send(sender=None, change_id=change.pk)
 
 

@@ -38,7 +38,7 @@ class DriftCheck(models.Model):
 
     ``findings``: ``[{"resource", "kind", "path", "wanted", "found", "is_exact", "digest", "is_vague", "mark"}]`` without secrets
     (rows of before lack ``digest`` and ``is_vague``); ``marks``: ``[[mark, resource]]`` of all of them, for lists that show no values. ``more``: how many were too many to keep. ``since``: from
-    when on each look has told of drift.
+    when on each look has told of drift. ``health``: how it does, apart from drift (``dispatchers.standing``); empty: nobody can say.
     """
 
     class State(models.TextChoices):
@@ -61,6 +61,10 @@ class DriftCheck(models.Model):
     checked_at = models.DateTimeField()
     since = models.DateTimeField(null=True, blank=True)
     is_latest = models.BooleanField(default=True)
+    # The database has the defaults for processes of before, too.
+    health = models.CharField(max_length=8, blank=True, default="", db_default="")
+    health_why = models.CharField(max_length=500, blank=True, default="", db_default="")
+    health_since = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("-pk",)

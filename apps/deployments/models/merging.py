@@ -36,6 +36,8 @@ class MergeIntent(Leased):
     state = models.CharField(max_length=8, choices=State.choices, default=State.PENDING)
     verdict = models.JSONField()  # the verdict and its inputs, so that it can be replayed
     message = models.TextField()  # the commit message with its trailers, fixed at that moment
+    author_name = models.TextField(blank=True, db_default="")  # of the commit, fixed as well: accounts are renamed
+    author_email = models.TextField(blank=True, db_default="")
     key = models.CharField(max_length=52, blank=True)  # (keys.dispatch_key); empty: decided before there were keys
     claim_nonce = models.CharField(max_length=32, blank=True)  # drawn before the first try to claim the key
     claim = models.CharField(max_length=7, choices=Claim.choices, blank=True)  # empty: not claimed yet

@@ -52,6 +52,11 @@ class Side:
     def name(self) -> str:
         return f"{self.environment.repository.name}/{self.environment.name}"
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it is what runs now: neither of another time, nor only in Git."""
+        return self.moment is None and not self.is_git and bool(self.commit)
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.core.clock import now
+from apps.deployments.dispatchers import standing
 from apps.deployments.lifecycle import HOLDS_LOCK
 from apps.deployments.models import Deployment, DriftAcceptance, DriftAdoption, DriftCheck, DriftWatch, Environment
 
@@ -19,7 +20,26 @@ AHEAD = timedelta(minutes=2)
 """How far the clocks of two machines may differ; a check that is later than that is not believed."""
 NEVER, STALE, DRIFTED, UNKNOWN, IN_SYNC, ACCEPTED = "never", "stale", "drifted", "unknown", "in_sync", "accepted"
 Open = list[tuple[DriftCheck, list[dict[str, Any]]]]
+WORST_FIRST = (standing.DOWN, standing.DEGRADED, standing.UNKNOWN, standing.HEALTHY)
 STATES = (NEVER, STALE, DRIFTED, UNKNOWN, IN_SYNC, ACCEPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenHealth:
+    """How what is live was found to do: a word of ``dispatchers.standing``, why, since when each look tells so, and when the last was.
+
+    ``is_old``: the look is too old to be believed.
+    """
+
+    word: str
+    why: str
+    since: datetime | None
+    at: datetime
+    is_old: bool
+
+    @property
+    def is_known(self) -> bool:
+        return not self.is_old and self.word != standing.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +48,7 @@ class Drift:
 
     ``fields`` and ``resources``: findings that count, and in how many resources; ``accepted``: those that do not.
     ``checked_at``: of the oldest target; ``since``: from when on it has drifted. ``why``: why it is not known. ``was``: what
-    the last check told where that is too old to be believed.
+    the last check told where that is too old to be believed. ``health``: ``None`` where no look at what is live could say.
     """
 
     state: str
@@ -41,6 +61,7 @@ class Drift:
     was: str = ""
     every_seconds: int = 0
     is_asked: bool = False
+    health: SeenHealth | None = None
 
 
 def drift_of(environments: Iterable[Environment]) -> dict[int, Drift]:
@@ -144,6 +165,23 @@ def _drift(
         was=state if is_old else "",
         every_seconds=every,
         is_asked=is_asked,
+        health=_seen_health(row, checks, is_old=is_old),
+    )
+
+
+def _seen_health(row: Environment, checks: list[DriftCheck], *, is_old: bool) -> SeenHealth | None:
+    """The worst of all targets; of one that nobody could look at, nothing is known."""
+    told = [check for check in checks if check.health]
+    if not told or any(check.deployment_id != row.live_deployment_id for check in told):
+        return None
+    word = next(one for one in WORST_FIRST if any(check.health == one for check in told))
+    mine = [check for check in told if check.health == word]
+    return SeenHealth(
+        word,
+        " ".join(check.health_why for check in mine if check.health_why),
+        min((check.health_since for check in mine if check.health_since is not None), default=None),
+        min(check.checked_at for check in told),
+        is_old,
     )
 
 

@@ -36,10 +36,13 @@ def group_of(name: str) -> str:
 
 
 def waiting_for_start(change: ChangeRequest) -> list[Deployment]:
-    """What waits for somebody who presses Start, canaries first: in the order in which one environment comes after the other."""
-    rows = Deployment.objects.filter(change=change, status=Status.PENDING, manual_start=True).select_related(
-        "change", "environment", "environment__repository", "environment__live_deployment__change"
-    )
+    """What waits for somebody who presses Start, canaries first: in the order in which one environment comes after the other.
+
+    Not where portal.yaml has no such environment any more: nothing starts there.
+    """
+    rows = Deployment.objects.filter(
+        change=change, status=Status.PENDING, manual_start=True, environment__defined=True
+    ).select_related("change", "environment", "environment__repository", "environment__live_deployment__change")
     return list(rows.order_by("environment__position", "environment__name")[:MOST])
 
 

@@ -1,7 +1,8 @@
 """What taking an environment back to an earlier deployment of it would do. Reads only, but for trees that no ref names.
 
 What an environment is made of are the paths that reach it by portal.yaml (:func:`apps.policies.config.affected_environments`);
-these become exactly what the earlier commit had. The policy itself stays as it is: its rules judge this.
+these become exactly what the earlier commit had. The policy itself stays as it is: its rules judge this. Targets that the environment
+did not have then stay, too: what only they name is not touched, and nothing that may be a part of them is deleted.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from apps.changes.effects.irreversible import Irreversible, ReadBack, irreversible_parts
 from apps.changes.models import ChangeRequest
 from apps.core.errors import Conflict
+from apps.core.text import first_few
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment
-from apps.policies.config import PortalConfig, affected_environments, is_policy
+from apps.policies.config import EnvironmentConfig, PortalConfig, affected_environments, is_policy, targets_reading
 from apps.policies.queries import policy_at
 from apps.vcs import objects, reapplying, refs, trees
 from apps.vcs.gateway import ZERO_OID
@@ -31,6 +34,8 @@ class Return:
 
     ``changes`` are taken back, the newest first, ``more`` of them unnamed; ``paths`` become what they were, and ``shared`` are
     environments that are made of some of them, too. ``differences``: what merging does, as :func:`apps.vcs.trees.diff_trees`.
+    ``added``: targets that the environment did not have then, ``touched``: those of them that name some of ``paths``; ``left``: paths
+    that came since and that no target names, which stay because of these.
     """
 
     deployment: Deployment
@@ -43,6 +48,9 @@ class Return:
     more: int
     shared: tuple[str, ...]
     read_back: ReadBack
+    added: tuple[str, ...] = ()
+    touched: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
     @property
     def is_possible(self) -> bool:
@@ -87,11 +95,12 @@ def return_to(deployment: Deployment) -> Return:
             "commit_gone", f"The commit of {deployment.label} is not there any more, so it cannot be brought back."
         )
     config = policy_at(environment.repository, branch, tip).config
-    _require_same_targets(deployment, config)
-    entries = _entries(git_dir, tip, deployment.commit, config, environment.name)
+    added = _added_targets(deployment, config)
+    every = _entries(git_dir, tip, deployment.commit, config, environment.name)
+    entries, left = _apart(every, config, deployment, added)
     if not entries:
         said = f"Everything that {environment.name} is made of is on {branch} as {deployment.label} had it."
-        raise Conflict("nothing_to_undo", said)
+        raise Conflict("nothing_to_undo", f"{said} What came since ({first_few(added)}) stays." if added else said)
     tree = reapplying.with_entries(git_dir, objects.commit_tree_oid(git_dir, tip), entries) or ""
     paths = tuple(sorted(display(path) for path in entries))
     taken = _taken_back(deployment, paths)
@@ -106,20 +115,77 @@ def return_to(deployment: Deployment) -> Return:
         more=max(0, len(taken) - MOST_NAMED),
         shared=tuple(name for name in affected_environments(config, list(entries)) if name != environment.name),
         read_back=_read_back(environment.name, taken),
+        added=added,
+        touched=_named_by(added, environment.name, targets_reading(config, list(entries))),
+        left=tuple(sorted(map(display, left))),
     )
 
 
-def _require_same_targets(deployment: Deployment, present: PortalConfig) -> None:
-    """The paths of then under the targets of now would be another state, or none, and not the earlier one."""
+def _added_targets(deployment: Deployment, present: PortalConfig) -> tuple[str, ...]:
+    """Names of targets that the environment has now and had not then, in the order of the file.
+
+    :class:`Conflict` ``targets_moved`` where one of then is gone or is made of something else: the files of then would make another
+    state, or none, and not the earlier one. The same where it had none, as everything reached it then.
+    """
     environment, branch = deployment.environment, deployment.change.target_branch
     earlier = policy_at(environment.repository, branch, deployment.commit).config
-    now, then = (config.environment(environment.name) for config in (present, earlier))
-    if then is None or now is None or now.targets != then.targets:
+    now, then = (_made_of(config.environment(environment.name)) for config in (present, earlier))
+    moved = [name for name, what in (then or {}).items() if now is None or now.get(name) != what]
+    if now is None or then is None or moved or bool(now) != bool(then):
+        named = f" ({first_few(moved)})" if moved else ""
         raise Conflict(
             "targets_moved",
-            f"portal.yaml says otherwise now what {environment.name} is made of than it did at {deployment.label}, so the files of "
-            "then would not make what ran then. Write the state that you want in Git, and propose that.",
+            f"portal.yaml says otherwise now what {environment.name} is made of than it did at {deployment.label}{named}, so the "
+            "files of then would not make what ran then. Write the state that you want in Git, and propose that.",
         )
+    return tuple(name for name in now if name not in then)
+
+
+def _named_by(names: tuple[str, ...], environment: str, readers: Iterable[str]) -> tuple[str, ...]:
+    """Those of ``names`` that are among ``readers``, which are ``environment/target``."""
+    reading = set(readers)
+    return tuple(name for name in names if f"{environment}/{name}" in reading)
+
+
+def _made_of(environment: EnvironmentConfig | None) -> dict[str, tuple[Any, ...]] | None:
+    """What each target is made of, wherever it stands in the file."""
+    if environment is None:
+        return None
+    return {one.name: (one.kind, one.inputs, dict(one.options)) for one in environment.targets}
+
+
+def _apart(
+    entries: dict[str, Entry | None], config: PortalConfig, deployment: Deployment, added: tuple[str, ...]
+) -> tuple[dict[str, Entry | None], list[str]]:
+    """What comes back, and what no target names and came since: a target that came since may be made of it, so it stays.
+
+    What only targets name that came since is in neither. :class:`Conflict` ``targets_moved`` where what an earlier target is made of
+    comes back only without files of a later one.
+    """
+    if not added:
+        return entries, []
+    environment = deployment.environment.name
+    new = {f"{environment}/{name}" for name in added}
+    back: dict[str, Entry | None] = {}
+    left: list[str] = []
+    for path, entry in entries.items():
+        readers = set(targets_reading(config, [path]))
+        is_earlier = any(one.startswith(f"{environment}/") for one in readers - new)
+        if is_earlier and entry is None and readers & new:
+            raise _would_take_away(deployment, path, sorted(readers & new))
+        if is_earlier or (not readers and entry is not None):
+            back[path] = entry
+        elif not readers:
+            left.append(path)
+    return back, left
+
+
+def _would_take_away(deployment: Deployment, path: str, later: list[str]) -> Conflict:
+    return Conflict(
+        "targets_moved",
+        f"{first_few(later)} came after {deployment.label} and is made of {display(path)}, too, which would go. Write the state that "
+        "you want in Git, and propose that.",
+    )
 
 
 def _entries(git_dir: Path, tip: str, commit: str, config: PortalConfig, environment: str) -> dict[str, Entry | None]:
@@ -154,8 +220,10 @@ def _read_back(environment: str, taken: Iterable[ChangeRequest]) -> ReadBack:
     """What of all that does not come back here, each named once."""
     parts: dict[Irreversible, None] = {}
     unknown: dict[str, None] = {}
+    known: dict[str, None] = {}
     for change in taken:
         found = irreversible_parts(change)
+        known.update((label, None) for label in found.known if label.startswith(f"{environment}/"))
         parts.update((part, None) for part in found.parts if part.target.startswith(f"{environment}/"))
         unknown.update((label, None) for label in found.unknown if label.startswith(f"{environment}/"))
-    return ReadBack(tuple(parts), tuple(unknown))
+    return ReadBack(tuple(parts), tuple(unknown), tuple(label for label in known if label not in unknown))

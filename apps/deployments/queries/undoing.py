@@ -13,8 +13,9 @@ from django.db.models import Max, Q, QuerySet
 from apps.audit.models import AuditEntry
 from apps.changes.lifecycle import OPEN
 from apps.changes.models import ChangeRequest
-from apps.deployments.lifecycle import HOLDS_LOCK, Status
-from apps.deployments.models import Deployment, Environment
+from apps.core.errors import Conflict
+from apps.deployments.lifecycle import ENDED, HOLDS_LOCK, Status
+from apps.deployments.models import Deployment, DeploymentEvent, Environment
 from apps.vcs import history
 
 BEGUN = Q(attempts__gt=0) | Q(status__in=[str(status) for status in (Status.SUCCEEDED, Status.FAILED, *HOLDS_LOCK)])
@@ -23,13 +24,50 @@ BEGUN = Q(attempts__gt=0) | Q(status__in=[str(status) for status in (Status.SUCC
 
 def is_undoable(row: Deployment) -> bool:
     """Whether it is over and something of it may be in the environment; nobody knows that of an unknown one, either."""
-    was_stopped = row.status == Status.CANCELLED and row.attempts > 0
-    return was_stopped or row.status in {Status.SUCCEEDED, Status.FAILED, Status.UNKNOWN}
+    return row.status == Status.UNKNOWN or (row.status in ENDED and _has_begun(row))
+
+
+def _has_begun(row: Deployment) -> bool:
+    """Whether what is over is there, by itself or inside something newer, or ran or may have run before it failed or was cancelled."""
+    if row.status == Status.SUCCEEDED:
+        return True
+    at_work = [str(Status.RUNNING), str(Status.UNKNOWN)]
+    begun = row.events.filter(kind=DeploymentEvent.Kind.STATE, data__status__in=at_work)
+    return row.attempts > 0 and begun.exists()
+
+
+def require_undoable(row: Deployment) -> None:
+    """Only what is over and began: :class:`Conflict` ``wrong_state`` or ``never_live`` says what else can be done."""
+    if is_undoable(row):
+        return
+    if row.status not in ENDED:
+        code, why, instead = "wrong_state", f"is {row.status}", "Cancel it, or wait for its end."
+    else:
+        why = f"{'failed' if row.status == Status.FAILED else 'was cancelled'} before anything of it ran"
+        code, instead = "never_live", _instead(row)
+    said = f"{row.label} {why}; only what was deployed can be rolled back. {instead}"
+    raise Conflict(code, said, status=row.status)
+
+
+def _instead(row: Deployment) -> str:
+    """What somebody can do who wants to be rid of the change of ``row``, of which nothing ran here."""
+    others = Deployment.objects.filter(change=row.change_id).exclude(pk=row.pk).select_related("environment")
+    ran = next((one for one in others.order_by("-number") if is_undoable(one)), None)
+    if ran is not None:
+        return f"Roll {row.change.label} back on {ran.label}, which ran in {ran.environment.name}."
+    return f"Write the inverse of {row.change.label} in Git and propose that."
 
 
 def begun_in(change: ChangeRequest) -> QuerySet[Environment]:
-    """Where something of ``change`` may be, in promotion order: each of them goes back with a roll-back of it."""
-    keys = Deployment.objects.filter(BEGUN, change=change).values("environment")
+    """Where something of ``change`` may be, in promotion order: each of them goes back with a roll-back of it.
+
+    Also inside something newer, for which its own deployment was cancelled.
+    """
+    rows = Deployment.objects.filter(change=change)
+    keys = set(rows.filter(BEGUN).values_list("environment", flat=True))
+    others = Environment.objects.filter(pk__in=rows.values("environment")).exclude(pk__in=keys).exclude(live_commit="")
+    git_dir, commit = change.repository.mirror_path, change.merge_commit
+    keys |= {row.pk for row in others if commit and contains(git_dir, row.live_commit, commit)}
     return Environment.objects.filter(pk__in=keys).order_by("position", "name")
 
 

@@ -1,7 +1,7 @@
 """What holds a pending deployment, each reason with a sentence (DESIGN §6). Reads only.
 
-Codes: ``schedule``, ``connection``, ``locked``, ``superseded``, ``soak``, ``promotion``, ``outside``, ``gate``, ``freeze``, ``window``, ``manual``, ``lock``,
-``frozen``, ``verification``, ``rollback``. Rollbacks wait neither for the promotion
+Codes: ``not_defined``, ``schedule``, ``connection``, ``locked``, ``superseded``, ``soak``, ``promotion``, ``outside``, ``gate``, ``freeze``, ``window``, ``manual``, ``lock``,
+``frozen``, ``verification``, ``rollback``. What portal.yaml does not define any more waits for that alone. Rollbacks wait neither for the promotion
 order nor, when they restore an earlier state, for the gate: that was the review of the inverse change.
 """
 
@@ -13,7 +13,7 @@ from datetime import UTC
 from django.db.models import QuerySet
 
 from apps.changes.models import OutsideChange
-from apps.changes.outside import is_on
+from apps.changes.outside import is_on, left_behind
 from apps.core.clock import now
 from apps.core.errors import PortalError, Unavailable
 from apps.core.text import first_few
@@ -25,7 +25,7 @@ from apps.deployments.queries.gates import Gate, gate_of, present_config
 from apps.deployments.queries.locks import is_kept_from, lock_of
 from apps.deployments.queries.promotion import promoted_at, replaced_by
 from apps.deployments.queries.soaking import soak_text
-from apps.deployments.queries.undoing import open_rollback, undone_text
+from apps.deployments.queries.undoing import contains, open_rollback, undone_text
 from apps.policies.config import HOLD, PortalConfig
 from apps.policies.config.environments import NEWEST
 from apps.policies.queries import policy_at
@@ -34,8 +34,9 @@ from apps.vcs import history
 from apps.vcs.errors import ObjectMissing
 
 LOCK = "lock"
+NOT_DEFINED = "not_defined"
 WINDOW_CODES = ("freeze", "window")
-ENDS_FOR_SEVERAL = {LOCK, "schedule", "soak", "locked", "frozen", *WINDOW_CODES}
+ENDS_FOR_SEVERAL = {LOCK, NOT_DEFINED, "schedule", "soak", "locked", "frozen", *WINDOW_CODES}
 """What ends for several deployments of an environment in the same moment."""
 MOST_OVERTAKEN = 5
 
@@ -73,6 +74,9 @@ def _reasons(deployment: Deployment) -> tuple[list[Wait], Gate | None]:
     is_rollback = deployment.kind == Deployment.Kind.ROLLBACK
     is_free = is_rollback and restores_earlier_state(deployment.change)  # that was the review of the inverse change
     config = present_config(deployment)
+    retired = _retired(deployment.environment, config)
+    if retired:
+        return retired, None
     gate = None if is_free else gate_of(deployment, config)
     found = _schedule(deployment) + _connection(deployment) + _lock_of_person(deployment)
     if not is_rollback:
@@ -86,6 +90,15 @@ def _reasons(deployment: Deployment) -> tuple[list[Wait], Gate | None]:
     if deployment.manual_start:
         found.append(Wait("manual", "Starts by hand: somebody who may deploy presses Start."))
     return found, gate
+
+
+def _retired(environment: Environment, config: PortalConfig) -> list[Wait]:
+    """Nothing starts where portal.yaml defines nothing any more, whatever was planned when it still did."""
+    name = environment.name
+    if environment.defined and config.environment(name) is not None:
+        return []
+    text = f"portal.yaml defines no environment {name} any more, so nothing starts there."
+    return [Wait(NOT_DEFINED, f"{text} Define {name} again, or cancel this.")]
 
 
 def _frozen(deployment: Deployment) -> list[Wait]:
@@ -110,12 +123,29 @@ def _verification(deployment: Deployment) -> list[Wait]:
     """Until another job has seen at the remote that what landed is what was approved; for ever where it is not."""
     intent = MergeIntent.objects.filter(change=deployment.change_id, state=MergeIntent.State.LANDED).last()
     if intent is None or intent.verification not in {"pending", "failed"}:
-        return []
+        return _unverified_beneath(deployment)
     said = str(intent.outcome.get("message", ""))
     if intent.verification == MergeIntent.Verification.FAILED:
         return [Wait("verification", f"{said} That is not what was approved, so it is never deployed: cancel this.")]
     text = "What landed is being compared with what was approved, through a connection of its own."
     return [Wait("verification", f"{text} {said}".strip())]
+
+
+def _unverified_beneath(deployment: Deployment) -> list[Wait]:
+    """A merge that this deployment's commit contains, and that nobody has compared yet, would run with it."""
+    git_dir = deployment.environment.repository.mirror_path
+    rows = MergeIntent.objects.filter(verification=MergeIntent.Verification.PENDING)
+    rows = rows.filter(change__repository=deployment.environment.repository_id).exclude(change=deployment.change_id)
+    for row in rows.select_related("change").order_by("pk"):
+        if contains(git_dir, deployment.commit, row.change.merge_commit):
+            label = row.change.label
+            return [
+                Wait(
+                    "verification",
+                    f"What landed of {label}, which this contains, is being compared with what was approved.",
+                )
+            ]
+    return []
 
 
 def _schedule(deployment: Deployment) -> list[Wait]:
@@ -186,10 +216,24 @@ def _outside(deployment: Deployment, config: PortalConfig) -> list[Wait]:
     rows = OutsideChange.objects.open().filter(repository=repository, branch=branch).select_related("repository")
     within = [row for row in rows.order_by("pk") if is_on(row, deployment.commit)]
     if not within or not _holds_outside(deployment, within[0], config):
-        return []
+        return _left_behind(deployment, config)
     commits = first_few([row.new_oid[:10] for row in within])
     text = f"{branch} was moved past the portal ({commits}), and this commit contains it. Adopt or revert it first."
     return [Wait("outside", text)]
+
+
+def _left_behind(deployment: Deployment, config: PortalConfig) -> list[Wait]:
+    """That it was reverted does not approve it: the commits in between bring it all the same, and never run by themselves.
+
+    Where something newer is live that contains this one it holds nothing: then nothing runs.
+    """
+    branch = deployment.change.target_branch
+    rows = left_behind(deployment.environment.repository, branch, deployment.commit)
+    if not rows or not _holds_outside(deployment, rows[0], config) or live_successor(deployment):
+        return []
+    commits = first_few([row.new_oid[:10] for row in rows])
+    text = f"{branch} was moved past the portal ({commits}). {branch} is rid of it since, and this commit still contains it."
+    return [Wait("outside", f"{text} Deploy a newer change, which comes without it, or cancel this.")]
 
 
 def _holds_outside(deployment: Deployment, oldest: OutsideChange, config: PortalConfig) -> bool:

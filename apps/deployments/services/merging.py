@@ -112,6 +112,7 @@ def _write_intent(actor: User, change: ChangeRequest, judged: Judgement) -> Merg
     if change.revision is None:
         raise Conflict("verdict", f"{change.label} has no revision yet. Push to its branch first.")
     key = merge_key(change, change.revision)
+    author = messages.signature_of(actor)
     intent = MergeIntent.objects.create(
         key=key,
         change=change,
@@ -119,6 +120,8 @@ def _write_intent(actor: User, change: ChangeRequest, judged: Judgement) -> Merg
         requested_by=actor,
         verdict=judged.to_stored(),
         message=messages.merge_message(change, judged.verdict, merged_by=actor, key=key),
+        author_name=author.name,
+        author_email=author.email,
         created_at=now(),
     )
     if judged.is_emergency:

@@ -155,7 +155,7 @@ def _read(body: bytes) -> dict[str, Any]:
     _require_word(found.get("status"), STATUSES, "status")
     if not isinstance(found.get("key"), str):
         raise InvalidInput("bad_report", "A report names the `key` that the request had.", field="key")
-    steps = found.get("steps") or []
+    steps = [] if found.get("steps") is None else found["steps"]
     if not isinstance(steps, list) or len(steps) > MOST_STEPS:
         raise InvalidInput("bad_report", f"`steps` is a list of at most {MOST_STEPS}.", field="steps")
     return {

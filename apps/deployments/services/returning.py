@@ -16,6 +16,7 @@ from apps.core.work import request_work
 from apps.deployments import access, messages
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.returning import Return, return_to
+from apps.deployments.services.running import require_defined
 from apps.vcs import merging
 from apps.vcs.history import Signature
 
@@ -26,11 +27,12 @@ def bring_back(actor: User, *, deployment: Deployment, tip: str = "") -> ChangeR
 
     One commit on the present tip whose tree, of what the environment is made of, is exactly the earlier one's. ``tip``: the one
     that was shown; :class:`Conflict` ``target_moved`` when the branch is elsewhere. Others: ``never_good``, ``is_live``,
-    ``nothing_to_undo``, ``rollback_conflict`` with the paths, ``rollback_open``.
+    ``nothing_to_undo``, ``rollback_conflict`` with the paths, ``rollback_open``, ``not_defined`` where portal.yaml has no such environment any more.
     """
     rows = Environment.objects.select_for_update(of=("self",), no_key=True).select_related("repository")
     environment = rows.get(pk=deployment.environment_id)
     access.require_bring_back(actor, environment)
+    require_defined(environment)
     row = Deployment.objects.select_related("change", "environment", "environment__repository").get(pk=deployment.pk)
     _require_none_open(environment)
     found = return_to(row)
@@ -50,6 +52,7 @@ def _propose(actor: User, found: Return) -> ChangeRequest:
     row = found.deployment
     environment = row.environment
     taken = first_few([one.label for one in found.changes], 20) + (f" and {found.more} more" if found.more else "")
+    stays = f" New since then, and left as they are: {first_few(found.added, 20)}." if found.added else ""
     head = merging.write_commit(
         environment.repository.mirror_path,
         tree=found.tree,
@@ -64,7 +67,7 @@ def _propose(actor: User, found: Return) -> ChangeRequest:
         target_branch=row.change.target_branch,
         environment=environment.name,
         title=f"Bring {row.label} back to {environment.name}: {row.change.title}"[:200],
-        description=f"Makes {environment.name} what {row.label} ({row.change.label}) made it. Takes back: {taken or 'no change'}.",
+        description=f"Makes {environment.name} what {row.label} ({row.change.label}) made it. Takes back: {taken or 'no change'}.{stays}",
         head_oid=head,
         facts={
             "to": row.label,

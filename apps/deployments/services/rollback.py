@@ -15,7 +15,7 @@ from apps.core.work import request_work
 from apps.deployments import access, messages
 from apps.deployments.inverses import write_inverse
 from apps.deployments.models import Deployment
-from apps.deployments.queries.undoing import begun_in, is_undoable, open_rollback
+from apps.deployments.queries.undoing import begun_in, open_rollback, require_undoable
 from apps.vcs import objects, refs
 
 
@@ -55,12 +55,10 @@ def _require_undoable(change: ChangeRequest, deployment: Deployment) -> None:
             f"{open_one.label} rolls {change.label} back already. Approve or merge that one.",
             change=open_one.number,
         )
-    if change.status not in {ChangeStatus.MERGED, ChangeStatus.DONE} or not is_undoable(deployment):
-        raise Conflict(
-            "wrong_state",
-            f"{deployment.label} is {deployment.status}; only what was deployed can be rolled back.",
-            status=deployment.status,
-        )
+    if change.status not in {ChangeStatus.MERGED, ChangeStatus.DONE}:
+        said = f"{change.label} is {change.status}; only what is merged can be rolled back. Reload the page to see where it stands."
+        raise Conflict("wrong_state", said, status=change.status)
+    require_undoable(deployment)
 
 
 def _told_if_new(change: ChangeRequest, head: str) -> str:

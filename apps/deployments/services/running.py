@@ -105,7 +105,8 @@ def _environment(change: ChangeRequest, name: str) -> Environment:
     return row
 
 
-def _require_defined(environment: Environment) -> None:
+def require_defined(environment: Environment) -> None:
+    """:class:`Conflict` ``not_defined`` where portal.yaml has no such environment any more."""
     if not environment.defined:
         name = environment.name
         message = (
@@ -119,7 +120,7 @@ def release(actor: User, *, deployment: Deployment) -> Deployment:
     """Start a deployment that waits for a start by hand; everything else it waits for still holds. ``not_defined`` as for :func:`retry`."""
     locked = lock_deployment(deployment)
     access.require_run(actor, locked)
-    _require_defined(locked.environment)
+    require_defined(locked.environment)
     if locked.status != Status.PENDING or not locked.manual_start:
         raise Conflict(
             "wrong_state",
@@ -172,7 +173,7 @@ def retry(
     """
     locked = lock_deployment(deployment)
     access.require_run(actor, locked)
-    _require_defined(locked.environment)
+    require_defined(locked.environment)
     count = len(locked.plan["steps"])
     if from_step is not None and not 0 <= from_step < max(1, count):
         raise InvalidInput(

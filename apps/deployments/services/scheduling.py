@@ -18,7 +18,7 @@ from apps.core.errors import Conflict, InvalidInput
 from apps.deployments import access
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, MergeSchedule
-from apps.deployments.services.running import lock_deployment, note_act
+from apps.deployments.services.running import lock_deployment, note_act, require_defined
 from apps.deployments.transitions import end_schedule
 
 FARTHEST = timedelta(days=90)
@@ -72,7 +72,10 @@ def unschedule_merge(actor: User, *, change: ChangeRequest) -> MergeSchedule:
 
 @transaction.atomic
 def schedule_deployment(actor: User, *, deployment: Deployment, at: datetime | None) -> Deployment:
-    """Start a pending deployment by itself, not before ``at`` (aware); ``None``: it waits for a start by hand again."""
+    """Start a pending deployment by itself, not before ``at`` (aware); ``None``: it waits for a start by hand again.
+
+    :class:`Conflict` ``not_defined`` where portal.yaml has no such environment any more; a schedule can be taken back there.
+    """
     locked = lock_deployment(deployment)
     access.require_run(actor, locked)
     if locked.status != Status.PENDING:
@@ -81,6 +84,7 @@ def schedule_deployment(actor: User, *, deployment: Deployment, at: datetime | N
     if at is None and locked.start_at is None:
         raise Conflict("not_scheduled", f"{locked.label} is not scheduled. Reload its page.")
     if at is not None:
+        require_defined(locked.environment)
         _check_time(at)
     rows = Deployment.objects.filter(pk=locked.pk)
     rows.update(start_at=at, scheduled_by=actor if at else None, manual_start=at is None, waits=[], check_at=now())

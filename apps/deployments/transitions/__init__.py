@@ -1,7 +1,7 @@
 """Everything that writes a state of this context."""
 
 from apps.core.leases import LeaseLost
-from apps.deployments.transitions.calling import call_about_silence, end_call_about_silence
+from apps.deployments.transitions.calling import call_about_silence, end_call_about_silence, tell_deployers
 from apps.deployments.transitions.creating import (
     create_deployment,
     next_number,
@@ -38,6 +38,7 @@ __all__ = [
     "refresh_environments",
     "require_none_under_way",
     "say",
+    "tell_deployers",
     "tell_places",
     "wake_pending",
     "write_checks",

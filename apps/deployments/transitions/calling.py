@@ -58,6 +58,12 @@ def _tell(deployment: Deployment, kind: str, text: str, called: Iterable[int]) -
     tell(change, people, kind=kind, text=text, place=f"deployment:{deployment.number}")
 
 
+def tell_deployers(deployment: Deployment, text: str) -> None:
+    """Something has to be known to everybody who deploys here, and to those whose change it is."""
+    deployers = people_of(deployment.change.repository).able.get(DEPLOY, frozenset())
+    _tell(deployment, News.Kind.FAILED, text, deployers)
+
+
 def _wanted(change: ChangeRequest) -> dict[int, str]:
     """Who deployed and who wrote it, for each environment whose newest deployment failed or is silent; else all who deploy here."""
     rows = Deployment.objects.filter(change=change)

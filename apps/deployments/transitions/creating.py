@@ -33,36 +33,38 @@ def next_number() -> int:
 
 
 def refresh_environments(repository: Repository, config: PortalConfig) -> dict[str, Environment]:
-    """Bring the rows in line with the file; what it no longer defines is kept for its history."""
+    """Bring the rows in line with the file; what it no longer defines is kept for its history.
+
+    They are written in the order of their names, wherever they stand in the file, and the watches after all of them (ADR 26):
+    who brings them in line with another version of it at that moment waits, and neither is ended by a deadlock.
+    """
     rows = {row.name: row for row in Environment.objects.filter(repository=repository)}
-    for position, found in enumerate(config.environments):
-        wanted = {
-            "position": position,
-            "protected": found.protected,
-            "after": list(found.after),
-            "targets": [target.name for target in found.targets],
-            "defined": True,
-        }
-        row = rows.get(found.name)
+    defined = {found.name: _columns(position, found) for position, found in enumerate(config.environments)}
+    for name in sorted({*rows, *defined}):
+        columns, row, is_new = defined.get(name, {"defined": False}), rows.get(name), False
         if row is None:
-            row = rows[found.name] = Environment.objects.create(repository=repository, name=found.name, **wanted)
-        elif any(getattr(row, key) != value for key, value in wanted.items()):
-            _update(row, wanted)
-        else:
-            continue
-        _announce(row)
-    _watch_drift(rows, config)
-    names = {found.name for found in config.environments}
-    for row in rows.values():
-        if row.name not in names and row.defined:
-            _update(row, {"defined": False})
+            row, is_new = Environment.objects.get_or_create(repository=repository, name=name, defaults=columns)
+            rows[name] = row
+        if is_new or _update(row, columns):
             _announce(row)
+    _watch_drift(rows, config)
     return rows
+
+
+def _columns(position: int, found: EnvironmentConfig) -> dict[str, object]:
+    return {
+        "position": position,
+        "protected": found.protected,
+        "after": list(found.after),
+        "targets": [target.name for target in found.targets],
+        "defined": True,
+    }
 
 
 def _watch_drift(rows: Mapping[str, Environment], config: PortalConfig) -> None:
     """How often each of them is compared with what was deployed. What is looked at more often from now on is due at once."""
-    wanted = {rows[found.name].pk: found.drift_seconds for found in config.environments}
+    named = sorted(config.environments, key=lambda found: found.name)
+    wanted = {rows[found.name].pk: found.drift_seconds for found in named}
     known = dict(DriftWatch.objects.filter(environment__in=wanted).values_list("environment", "every_seconds"))
     for pk, seconds in wanted.items():
         if known.get(pk, 0) != seconds:
@@ -70,10 +72,14 @@ def _watch_drift(rows: Mapping[str, Environment], config: PortalConfig) -> None:
             DriftWatch.objects.update_or_create(environment_id=pk, defaults=columns)
 
 
-def _update(row: Environment, wanted: dict[str, object]) -> None:
+def _update(row: Environment, wanted: dict[str, object]) -> bool:
+    """Write what differs; ``False`` where nothing does."""
+    if all(getattr(row, key) == value for key, value in wanted.items()):
+        return False
     for key, value in wanted.items():
         setattr(row, key, value)
     row.save(update_fields=list(wanted))
+    return True
 
 
 def _announce(row: Environment, **facts: int) -> None:

@@ -13,6 +13,7 @@ from apps.audit.actors import SYSTEM
 from apps.core.clock import now
 from apps.core.leases import LeaseLost
 from apps.deployments.dispatchers.drift import MOST_FINDINGS, Found
+from apps.deployments.dispatchers.standing import Standing
 from apps.deployments.lifecycle import HOLDS_LOCK
 from apps.deployments.models import Deployment, DriftAcceptance, DriftCheck, DriftWatch, Environment
 from apps.deployments.signals import environment_changed
@@ -24,12 +25,13 @@ State = DriftCheck.State
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What one look came to. ``found`` is ``None`` where it told nothing, and ``why`` says why."""
+    """What one look came to. ``found`` is ``None`` where it told nothing, and ``why`` says why. ``health``: where anybody can say."""
 
     target: str
     way: str
     found: Found | None
     why: str = ""
+    health: Standing | None = None
 
     @property
     def state(self) -> str:
@@ -118,7 +120,19 @@ def _columns(told: Told, deployment: Deployment, before: DriftCheck | None) -> d
         "marks": marks, "more": max(len(findings) - MOST_FINDINGS, 0),
         "not_looked": list(told.found.not_looked) if told.found else [],
         "looked_at": told.found.looked_at if told.found else 0, "checked_at": moment, "since": since,
+        **_health(told.health, deployment, before, moment),
     }  # fmt: skip
+
+
+def _health(
+    found: Standing | None, deployment: Deployment, before: DriftCheck | None, moment: datetime
+) -> dict[str, object]:
+    """``health_since``: from when on each look at this very deployment has told the same."""
+    if found is None:
+        return {}
+    went_on = before is not None and before.deployment_id == deployment.pk and before.health == found.word
+    since = before.health_since if before is not None and went_on else moment
+    return {"health": found.word, "health_why": found.why[:500], "health_since": since}
 
 
 def _forget(environment: Environment) -> None:

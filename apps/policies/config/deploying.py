@@ -13,7 +13,7 @@ from apps.policies.config.health import read_health
 from apps.policies.config.kube_jobs import why_no_job
 from apps.policies.config.model import DeployConfig, StepConfig, TargetConfig
 from apps.policies.config.nodes import Mapping, Node
-from apps.policies.config.reader import Reader, nearest, plain
+from apps.policies.config.reader import Reader, plain
 
 
 class Shape(StrEnum):
@@ -112,16 +112,22 @@ def _read(reader: Reader, shape: Shape, node: Node, path: str) -> Any:
 
 
 def _words(reader: Reader, node: Node, path: str) -> dict[str, Any]:
-    """Names with single values, as a pipeline takes them; a list or a mapping in one is an error."""
+    """Names with single values, as a pipeline takes them; a list, a mapping or nothing in one is an error."""
     mapping = reader.mapping(node, path, "{ENVIRONMENT: production}")
     if mapping is None:
         return {}
-    found = plain(mapping)
-    for key, value in found.items():
+    found: dict[str, Any] = {}
+    for name, there in mapping.pairs:
+        key, value = name.text, plain(there)
         if isinstance(value, dict | list):
             message = f"`{path}.{key}` must be a single value: the other system takes no lists or mappings here."
-            reader.error(mapping, f"{path}.{key}", message, f'Write `{key}: "a,b"`.')
-    return {key: value for key, value in found.items() if not isinstance(value, dict | list)}
+            reader.error(name, f"{path}.{key}", message, f'Write `{key}: "a,b"`.')
+        elif value is None:
+            message = f"`{path}.{key}` has no value, which is not the same as an empty text."
+            reader.error(name, f"{path}.{key}", message, f'Write `{key}: ""`, or leave it out.')
+        else:
+            found[key] = value
+    return found
 
 
 def _check_together(reader: Reader, node: Mapping, path: str, via: str, raw: dict[str, Any]) -> None:
@@ -159,7 +165,7 @@ def check_target(reader: Reader, node: Node, path: str, deploy: DeployConfig, ta
     found = next((one for one in targets if one.name == name), None)
     if found is None:
         message = f"`{path}` deploys the target `{name}`, which this environment does not have."
-        reader.error(node, path, message, nearest(name, [one.name for one in targets] or ["(no targets)"]))
+        reader.error(node, path, message, reader.nearest(name, [one.name for one in targets] or ["(no targets)"]))
     elif found.kind not in kinds:
         message = f"`{path}` deploys `{name}` via {deploy.via}, but it is of the kind {found.kind}."
         reader.error(node, path, message, f"Name a target of the kind {' or '.join(kinds)}.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from apps.policies.config.environments import check_after, is_plain_path, read_environments
 from apps.policies.config.model import HOLD, SHOW, PortalConfig, RegoConfig
 from apps.policies.config.nodes import Mapping, Node, Refused, read_nodes
-from apps.policies.config.reader import Reader
+from apps.policies.config.reader import MAX_PROBLEMS, Reader
 from apps.policies.config.rules import read_emergency, read_rollback, read_rules, read_threads
 from apps.policies.config.secrets import read_secrets
 from apps.policies.config.standard import read_standards
@@ -19,7 +19,6 @@ KEYS = (
     "outsideChanges", "standard", "rego",
 )  # fmt: skip
 API_VERSION = "portal/v1"
-MAX_PROBLEMS = 100
 _EXAMPLE = "Start the file with `apiVersion: portal/v1`; docs/portal-yaml.md has a whole example."
 
 

@@ -9,9 +9,11 @@ from typing import Any
 from apps.policies.config.deploying import check_target, read_deploy
 from apps.policies.config.model import EnvironmentConfig, TargetConfig
 from apps.policies.config.nodes import Node, Scalar
-from apps.policies.config.reader import Reader, nearest, plain
+from apps.policies.config.reader import Reader, plain
 
 ENVIRONMENT_KEYS = ("targets", "after", "soak", "protected", "queue", "deploy", "drift")
+MAX_ENVIRONMENTS, MAX_TARGETS = 300, 1_000
+"""Of a file, and of each environment."""
 ALL, NEWEST = "all", "newest"
 DRIFT_KEYS = ("every",)
 DRIFT_SHORTEST, DRIFT_LONGEST = 300, 7 * 86_400
@@ -50,7 +52,7 @@ def read_environments(reader: Reader, node: Node | None) -> tuple[EnvironmentCon
     def read(name: str, key: Scalar, value: Node, path: str) -> EnvironmentConfig | None:
         return _environment(reader, name, key, value, path)
 
-    found = reader.members(node, "environments", "production: {protected: true}", read)
+    found = reader.members(node, "environments", "production: {protected: true}", read, most=MAX_ENVIRONMENTS)
     _check_names(reader, node, found)
     return found
 
@@ -79,7 +81,8 @@ def _environment(reader: Reader, name: str, key: Scalar, node: Node, path: str) 
     def read(target: str, target_key: Scalar, value: Node, place: str) -> TargetConfig | None:
         return _target(reader, target, target_key, value, place)
 
-    targets = reader.members(fields.get("targets"), f"{path}.targets", "web: {kind: helm, chart: charts/web}", read)
+    example = "web: {kind: helm, chart: charts/web}"
+    targets = reader.members(fields.get("targets"), f"{path}.targets", example, read, most=MAX_TARGETS)
     deploy = read_deploy(reader, fields.get("deploy"), f"{path}.deploy")
     check_target(reader, fields.get("deploy") or mapping, f"{path}.deploy", deploy, targets)
     return EnvironmentConfig(
@@ -121,23 +124,24 @@ def _drift(reader: Reader, node: Node | None, path: str) -> int:
 
 def check_after(reader: Reader, environments: tuple[EnvironmentConfig, ...], node: Node) -> None:
     """``after`` names environments that stand above: so it can have no circle."""
-    above: list[str] = []
+    above: dict[str, None] = {}
+    names = {environment.name for environment in environments}
     for environment in environments:
         for name in environment.after:
             path = f"environments.{environment.name}.after"
             if name in above:
                 continue
-            known = any(other.name == name for other in environments)
+            known = name in names
             problem = "does not stand above it" if known else "is not an environment of this file"
             fix = (
                 "Environments are written in promotion order: move it up."
                 if known
-                else nearest(name, above or ["(none above)"])
+                else reader.nearest(name, above or ["(none above)"])
             )
             reader.error(
                 _at(node, environment.line), path, f"`{environment.name}` comes after `{name}`, which {problem}.", fix
             )
-        above.append(environment.name)
+        above[environment.name] = None
 
 
 def _at(node: Node, line: int) -> Node:

@@ -10,14 +10,18 @@ from apps.policies.config.nodes import Mapping, Node, Scalar
 from apps.policies.config.reader import Reader, describe
 
 HEALTH_KEYS = ("checks", "for", "within", "otherwise")
-CHECK_KEYS = ("name", "http", "prometheus", "resources", "connection", "status", "contains", "below", "above", "every")
-KINDS = ("http", "prometheus", "resources")
+KINDS = ("http", "prometheus", "resources", "command")
 # What a check of a kind may have beside its own key, its name and `every`.
 _MORE = {
     "http": ("connection", "status", "contains"),
     "prometheus": ("connection", "below", "above"),
     "resources": (),
+    "command": ("timeout",),
 }
+_ASKS_ELSEWHERE = ("http", "prometheus")
+COMMAND_SECONDS, MOST_COMMAND_SECONDS = 30, 300
+"""How long a command may take where its check does not say it, and how long those of all checks may take together."""
+_EXAMPLES = {"http": "http: /healthz", "prometheus": "prometheus: up", "command": "command: ./smoke.sh"}
 MAX_CHECKS = 20
 REPORT, ROLL_BACK = "report", "roll-back"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}")
@@ -47,15 +51,30 @@ def read_health(reader: Reader, node: Node | None, path: str) -> HealthConfig:
     if within <= holds:
         message = f"`{path}.within` must be longer than `{path}.for`, or nothing could ever pass."
         reader.error(mapping, f"{path}.within", message, "Write a longer `within`.")
-    for check in found:
+    _check_times(reader, mapping, path, found, holds, within)
+    otherwise = fields.get("otherwise")
+    word = reader.named(otherwise, f"{path}.otherwise", (REPORT, ROLL_BACK), REPORT) if otherwise else REPORT
+    return HealthConfig(tuple(found), holds, within, word)
+
+
+def _check_times(reader: Reader, node: Mapping, path: str, checks: list[HealthCheck], holds: int, within: int) -> None:
+    """What could never pass, or would say nothing."""
+    for check in checks:
         if check.every_seconds > holds:
             message = (
                 f"`{path}`: {check.name} is asked more rarely than `for` lasts, so one answer would count as holding."
             )
-            reader.error(mapping, f"{path}.checks", message, "Write a shorter `every`, or a longer `for`.")
-    otherwise = fields.get("otherwise")
-    word = reader.named(otherwise, f"{path}.otherwise", (REPORT, ROLL_BACK), REPORT) if otherwise else REPORT
-    return HealthConfig(tuple(found), holds, within, word)
+            reader.error(node, f"{path}.checks", message, "Write a shorter `every`, or a longer `for`.")
+    longest = sum(check.timeout_seconds for check in checks if check.kind == "command")
+    if longest > MOST_COMMAND_SECONDS:
+        message = (
+            f"The commands of `{path}.checks` may take {longest} s together, but a worker waits for them at most "
+            f"{MOST_COMMAND_SECONDS} s at a look."
+        )
+        reader.error(node, f"{path}.checks", message, "Write shorter times for `timeout`.")
+    elif longest and holds < within < holds + longest:
+        message = f"`{path}.within` leaves less time beside `for` than the {longest} s that the commands may take."
+        reader.error(node, f"{path}.within", message, "Write a longer `within`, or shorter times for `timeout`.")
 
 
 def _check(reader: Reader, node: Node, path: str, taken: set[str]) -> HealthCheck | None:
@@ -67,7 +86,7 @@ def _check(reader: Reader, node: Node, path: str, taken: set[str]) -> HealthChec
         reader.error(mapping, path, f"`{path}` needs exactly one of {', '.join(KINDS)}.", "Write `http: /healthz`.")
         return None
     kind = kinds[0]
-    needed = ("name", kind) if kind == "resources" else ("name", kind, "connection")
+    needed = ("name", kind, "connection") if kind in _ASKS_ELSEWHERE else ("name", kind)
     fields = reader.fields(mapping, path, ("name", kind, "every", *_MORE[kind]), needed)
     name = reader.text(fields.get("name"), f"{path}.name", "name: answers", limit=63)
     if name and (not _NAME.fullmatch(name) or name in taken):
@@ -84,13 +103,14 @@ def _check(reader: Reader, node: Node, path: str, taken: set[str]) -> HealthChec
         _number(reader, fields.get("below"), f"{path}.below"),
         _number(reader, fields.get("above"), f"{path}.above"),
         reader.duration(fields.get("every"), f"{path}.every", default=10, example="10s"),
+        reader.duration(fields.get("timeout"), f"{path}.timeout", default=COMMAND_SECONDS, example="30s"),
     )
 
 
 def _target(reader: Reader, node: Node, path: str, kind: str) -> str:
     if kind == "resources":
         return reader.named(node, path, ("healthy",), "healthy")
-    value = reader.text(node, path, "http: /healthz" if kind == "http" else "prometheus: up")
+    value = reader.text(node, path, _EXAMPLES[kind])
     if kind == "http" and value and (not _PATH.fullmatch(value) or _leads_up(value)):
         message = f"`{path}` must be a path that begins with `/`; the host is that of the connection."
         reader.error(node, path, message, "Write `http: /healthz`.")

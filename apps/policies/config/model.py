@@ -59,7 +59,7 @@ class HealthCheck:
 
     ``kind``: ``http`` (``target`` is a path of the connection; ``status``, and ``contains`` if given), ``prometheus``
     (``target`` is a query whose every value is ``below`` and ``above`` the given bounds), ``resources`` (all that the
-    dispatcher tells of are healthy).
+    dispatcher tells of are healthy), ``command`` (``target`` is a line for a shell that ends with 0 within ``timeout_seconds``).
     """
 
     name: str
@@ -71,6 +71,7 @@ class HealthCheck:
     below: float | None = None
     above: float | None = None
     every_seconds: int = 10
+    timeout_seconds: int = 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from apps.policies.config.model import (
     Needs,
 )
 from apps.policies.config.nodes import Mapping, Node, Scalar
-from apps.policies.config.reader import Reader, nearest
+from apps.policies.config.reader import Reader
 
 NEEDS_KEYS = ("approvals", "from", "all", "distinct", "checks", "reauthenticate", "expires", "ask", "seen")
 GROUP_KEYS = ("approvals", "from")
@@ -118,16 +118,16 @@ def read_principals(reader: Reader, node: Node | None, path: str) -> tuple[str, 
         kind, _, rest = name.partition("/")
         known = name == CODE_OWNERS or _PRINCIPAL.fullmatch(name) or (kind == "role" and rest in ROLES)
         if not known and node is not None:
-            reader.error(node, path, f"`{name}` names nobody who could approve.", _principal_fix(name))
+            reader.error(node, path, f"`{name}` names nobody who could approve.", _principal_fix(reader, name))
         if name in POWERLESS and node is not None:
             text = f"`{name}` stands for nobody: this role may not review, so nobody can meet it."
             reader.notice(node, path, text, "Name a role that may, such as `role/reviewer`, or a team.")
     return found
 
 
-def _principal_fix(name: str) -> str:
+def _principal_fix(reader: Reader, name: str) -> str:
     if name.startswith("role/"):
-        return nearest(name, [f"role/{role}" for role in ROLES])
+        return reader.nearest(name, [f"role/{role}" for role in ROLES])
     if name.startswith("@"):
         return f"Write `{'team' if '/' in name else 'user'}/{name.rpartition('/')[2].lstrip('@') or 'bob'}`."
     return "Write `team/name`, `user/name`, `role/reviewer` or `code-owners`."

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from yaml.resolver import Resolver
 
+from apps.core.text import is_storable
 from apps.policies.problems import Problem
 
 MAX_BYTES = 256 * 1024
@@ -119,7 +120,7 @@ def _decode(data: bytes) -> str:
             text.count("\n", 0, start) + 1,
             column,
             message,
-            "Remove the character, or write it as an escape in double quotes.",
+            "Remove the character" + (", or write it as an escape in double quotes." if found[0] != "\0" else "."),
         )
     return text
 
@@ -184,6 +185,9 @@ class _Builder:
 
     def _scalar(self, event: Any, line: int, column: int) -> Scalar:
         self._tag(event, line, column)
+        if not is_storable(event.value):  # written as an escape: the file itself has none
+            message = "This text holds a NUL or half a surrogate pair, which no database keeps and no program is given."
+            raise refuse(line, column, message, "Remove the escape.")
         quoted = event.style in ("'", '"', "|", ">")
         kind = "str"
         if not quoted:

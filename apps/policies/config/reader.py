@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, TypeVar
 
+from apps.core.text import first_few
 from apps.policies.config.nodes import Mapping, Node, Scalar, Sequence
 from apps.policies.problems import ERROR, NOTICE, Problem
 
 T = TypeVar("T")
 
+MAX_PROBLEMS = 100
+"""So many are shown; a file that has more has to be read anew anyway."""
+MOST_COMPARED, LONGEST_COMPARED = 100, 100
+"""Known names, and letters of a word, up to which it is looked for what was meant."""
 MAX_SECONDS = 30 * 24 * 3600
 _DURATION = re.compile(r"(?:(?P<d>\d{1,6})d)?(?:(?P<h>\d{1,6})h)?(?:(?P<m>\d{1,6})m)?(?:(?P<s>\d{1,6})s)?")
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
@@ -95,7 +101,7 @@ class Reader:
                 key,
                 place,
                 f"The key `{key.text}` is not known{f' in `{path}`' if path else ''}.",
-                nearest(key.text, names),
+                self.nearest(key.text, names),
             )
         for name in required:
             if name not in found:
@@ -130,7 +136,7 @@ class Reader:
         value = self.text(node, path, known[0])
         if value and value not in known:
             self.error(
-                node, path, f"`{path}` is `{value[:40]}`; it can be {' or '.join(known)}.", nearest(value, known)
+                node, path, f"`{path}` is `{value[:40]}`; it can be {' or '.join(known)}.", self.nearest(value, known)
             )
             return default
         return value or default
@@ -190,15 +196,26 @@ class Reader:
             )
         return [(item, f"{path}[{index}]") for index, item in enumerate(node.items)]
 
+    def at_most(self, node: Node | None, path: str, found: list[T], most: int) -> list[T]:
+        """The first ``most`` of what stands at ``path``; more are an error."""
+        if len(found) > most and node is not None:
+            message = f"`{path}` has {len(found):,} entries; at most {most:,} are allowed."
+            self.error(node, path, message, "Join some of them, or write fewer.")
+        return found[:most]
+
+    def nearest(self, word: str, known: Collection[str]) -> str:
+        """:func:`nearest`, for as many problems as anybody is shown: comparing words is slow."""
+        return nearest(word, known) if len(self.problems) < MAX_PROBLEMS else _listing(known)
+
     def texts(self, node: Node | None, path: str, example: str) -> tuple[str, ...]:
         """A list of strings without repetition."""
-        found: list[str] = []
+        found: dict[str, None] = {}
         for item, place in self.entries(node, path, example):
             value = self.text(item, place, example)
             if value in found:
                 self.error(item, place, f"`{value}` stands twice in `{path}`.", "Remove one of the two.")
             elif value:
-                found.append(value)
+                found[value] = None
         return tuple(found)
 
     def listed(self, node: Node | None, path: str, known: tuple[str, ...], what: str, example: str) -> tuple[str, ...]:
@@ -207,20 +224,26 @@ class Reader:
         for item, place in self.entries(node, path, "") if found else ():
             text = item.text if isinstance(item, Scalar) else ""
             if text and text not in known:
-                self.error(item, place, f"`{text[:40]}` is {what}.", nearest(text, known or ("(none)",)))
+                self.error(item, place, f"`{text[:40]}` is {what}.", self.nearest(text, known or ("(none)",)))
         return found
 
     def members(
-        self, node: Node | None, path: str, example: str, read: Callable[[str, Scalar, Node, str], T | None]
+        self,
+        node: Node | None,
+        path: str,
+        example: str,
+        read: Callable[[str, Scalar, Node, str], T | None],
+        *,
+        most: int,
     ) -> tuple[T, ...]:
-        """The entries of a mapping whose keys are names, each read by ``read(name, key, value, path)``."""
+        """The entries of a mapping whose keys are names, each read by ``read(name, key, value, path)``; at most ``most``."""
         mapping = self.mapping(node, path, example)
         if mapping is None:
             return ()
         if not mapping.pairs:
             self.error(mapping, path, f"`{path}` is empty.", f"Write `{example}`, or remove the key.")
         found = []
-        for key, value in mapping.pairs:
+        for key, value in self.at_most(mapping, path, mapping.pairs, most):
             place = f"{path}.{key.text}"
             if self.surprise(key, place):
                 continue
@@ -230,9 +253,15 @@ class Reader:
         return tuple(found)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """``Did you mean …`` for a word, else the list of what is known."""
-    names = tuple(known)
-    close = get_close_matches(word.lower(), [name.lower() for name in names], n=1, cutoff=0.6)
-    match = next((name for name in names if close and name.lower() == close[0]), "")
-    return f"Did you mean `{match}`?" if match else f"Known here: {', '.join(names)}."
+def nearest(word: str, known: Collection[str]) -> str:
+    """``Did you mean …`` for a word, else the list of what is known, or its beginning."""
+    if len(known) > MOST_COMPARED or len(word) > LONGEST_COMPARED:
+        return _listing(known)
+    close = get_close_matches(word.lower(), [name.lower() for name in known], n=1, cutoff=0.6)
+    match = next((name for name in known if close and name.lower() == close[0]), "")
+    return f"Did you mean `{match}`?" if match else _listing(known)
+
+
+def _listing(known: Collection[str]) -> str:
+    names = tuple(islice(known, MOST_COMPARED + 1))
+    return f"Known here: {first_few(names, MOST_COMPARED)}."

@@ -20,13 +20,14 @@ from apps.policies.config.model import (
 )
 from apps.policies.config.needs import read_needs, read_people
 from apps.policies.config.nodes import Mapping, Node, Scalar
-from apps.policies.config.reader import Reader, nearest
+from apps.policies.config.reader import Reader
 
 RULE_KEYS = ("name", "stage", "when", "needs")
 WHEN_KEYS = ("paths", "environments", "resources", "size", "authors", "windows")
 SIZE_KEYS = ("files", "lines")
 RESOURCE_KEYS = ("kinds", "actions", "names", "risk")
 MAX_SIZE = 1_000_000
+MAX_RULES = 300
 EXAMPLE = "- {name: an owner, needs: {approvals: 1, from: [code-owners]}}"
 
 
@@ -35,7 +36,7 @@ def read_rules(
 ) -> tuple[Rule, ...]:
     """All rules in the order of the file; ``environments`` and ``windows`` are the names that it defines."""
     found: list[Rule] = []
-    for item, path in reader.entries(node, "rules", EXAMPLE):
+    for item, path in reader.at_most(node, "rules", reader.entries(node, "rules", EXAMPLE), MAX_RULES):
         mapping = reader.mapping(item, path, EXAMPLE)
         if mapping is None:
             continue
@@ -150,7 +151,9 @@ def known_environments(reader: Reader, node: Node | None, path: str, environment
     found = reader.texts(node, path, "environments: [production]")
     for name in found:
         if name not in environments and node is not None:
-            reader.error(node, path, f"`{name}` is not an environment of this file.", nearest(name, environments))
+            reader.error(
+                node, path, f"`{name}` is not an environment of this file.", reader.nearest(name, environments)
+            )
     return found
 
 

@@ -17,6 +17,7 @@ from apps.policies.config.rules import known_environments
 WINDOW_KEYS = ("name", "kind", "environments", "from", "to", "cron", "duration", "timezone", "holds", "override")
 OVERRIDE = ("role/maintainer",)
 CRON_FIELDS = 5
+MAX_WINDOWS = 200
 FIRST_YEAR, LAST_YEAR = 2000, 2200
 _PART = r"(\*|[0-9]{1,2}|[A-Za-z]{3})(-([0-9]{1,2}|[A-Za-z]{3}))?(/[0-9]{1,2})?"
 _FIELD = re.compile(rf"{_PART}(,{_PART})*")
@@ -26,7 +27,7 @@ EXAMPLE = "- {name: year end, kind: freeze, from: 2026-12-24T18:00+01:00, to: 20
 def read_windows(reader: Reader, node: Node | None, environments: tuple[str, ...]) -> tuple[WindowConfig, ...]:
     """All windows in the order of the file."""
     found: list[WindowConfig] = []
-    for item, path in reader.entries(node, "windows", EXAMPLE):
+    for item, path in reader.at_most(node, "windows", reader.entries(node, "windows", EXAMPLE), MAX_WINDOWS):
         mapping = reader.mapping(item, path, EXAMPLE)
         if mapping is not None:
             window = _window(reader, mapping, path, environments)

@@ -13,13 +13,20 @@ from apps.core.errors import InvalidInput, NotAllowed
 from apps.repositories.forges.signatures import is_hex_signed, is_same, is_standard_signed
 
 MAX_BODY_BYTES = 1_000_000
+LONGEST_ID = 120
+SIGNS_IDS = frozenset({"gitlab", "generic"})
+"""Those that take Standard Webhooks, whose signature is over the id and the moment, too."""
 HEADS = "refs/heads/"
 PUSHES = frozenset({"push", "push hook", "system hook", "push.events"})
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a notice claims. ``is_push`` is false for pings and events that move no branch."""
+    """What a notice claims. ``is_push`` is false for pings and events that move no branch.
+
+    ``digest`` is that of the body where the signature covers nothing else: who has such a notice can send it again
+    under another id. Empty where the id and the moment are signed, too.
+    """
 
     delivery_id: str
     event: str
@@ -28,6 +35,7 @@ class Notice:
     new_oid: str = ""
     pusher_name: str = ""
     pusher_email: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +119,14 @@ def read_notice(provider: str, headers: Mapping[str, str], body: bytes, *, secre
     name, email = kind.pusher(payload)
     ref = _text(payload.get("ref"), 1000)
     return Notice(
-        delivery_id=_text(given, 120) or sha256(body).hexdigest(),
+        delivery_id=_ident(given) or sha256(body).hexdigest(),
         event=_text(event, 60),
         is_push=event.lower() in PUSHES,
         branch=ref.removeprefix(HEADS)[:250] if ref.startswith(HEADS) else "",
         new_oid=_oid(payload.get("after")),
         pusher_name=name[:200],
         pusher_email=email[:254],
+        digest="" if provider in SIGNS_IDS and "webhook-signature" in lowered else sha256(body).hexdigest(),
     )
 
 
@@ -149,6 +158,12 @@ def _text(value: Any, limit: int = 254) -> str:
     if not isinstance(value, str):
         return ""
     return value.replace("\0", "").encode("utf-8", "replace").decode()[:limit]
+
+
+def _ident(given: str) -> str:
+    """The id as it is kept; of one that no column holds its digest, so that two of them stay two."""
+    text = _text(given, LONGEST_ID)
+    return text if text == given else sha256(given.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _oid(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from django.db import IntegrityError, transaction
 
@@ -16,13 +17,17 @@ from apps.repositories.forges import MAX_BODY_BYTES, PROVIDERS, Notice, read_not
 from apps.repositories.forges.notices import bad_signature
 from apps.repositories.models import Repository, WebhookDelivery
 
+KNOWN_FOR = timedelta(days=7)
+LOOK_AGAIN = timedelta(seconds=10)
+
 
 def accept_delivery(*, repository_name: str, provider: str, headers: Mapping[str, str], body: bytes) -> WebhookDelivery:
     """Keep a signed notice and ask for a synchronisation if it tells of a push.
 
     Guarantees: an unsigned or wrongly signed notice leaves no trace (:class:`NotAllowed`
     ``bad_signature``, also for an unknown repository); the same delivery id counts once and the
-    row of the first time is returned; nothing in the notice is believed but that it is time to look.
+    row of the first time is returned, and so it is for :data:`KNOWN_FOR` where only the body is signed
+    and comes under another id; nothing in the notice is believed but that it is time to look.
     """
     if provider not in PROVIDERS:
         known = ", ".join(PROVIDERS)
@@ -38,13 +43,28 @@ def accept_delivery(*, repository_name: str, provider: str, headers: Mapping[str
 
 def _keep(repository: Repository, provider: str, notice: Notice) -> WebhookDelivery:
     key = {"repository": repository, "provider": provider, "delivery_id": notice.delivery_id}
-    known = WebhookDelivery.objects.filter(**key).first()
+    known = WebhookDelivery.objects.filter(**key).first() or _same_body(repository, notice)
     if known is not None:
+        _look_now_and_then(repository, notice)
         return known
     try:
         return _write(repository, provider, notice)
     except IntegrityError:
         return WebhookDelivery.objects.get(**key)
+
+
+def _same_body(repository: Repository, notice: Notice) -> WebhookDelivery | None:
+    """A notice of the same bytes, from whatever provider: all of them sign with the one secret."""
+    rows = WebhookDelivery.objects.filter(repository=repository, digest=notice.digest)
+    return rows.filter(received_at__gt=now() - KNOWN_FOR).order_by("pk").first() if notice.digest else None
+
+
+def _look_now_and_then(repository: Repository, notice: Notice) -> None:
+    """A script may say the same of each push: it is looked, but nobody who repeats a notice has that done all the time."""
+    at = now()
+    rows = Repository.objects.filter(pk=repository.pk, sync_requested_at=None).exclude(synced_at__gt=at - LOOK_AGAIN)
+    if notice.is_push and rows.update(sync_requested_at=at):
+        request_work("repositories.sync", repository.pk)
 
 
 @transaction.atomic
@@ -60,6 +80,7 @@ def _write(repository: Repository, provider: str, notice: Notice) -> WebhookDeli
         pusher_email=notice.pusher_email,
         branch=notice.branch,
         new_oid=notice.new_oid,
+        digest=notice.digest,
         status=status,
         received_at=at,
     )

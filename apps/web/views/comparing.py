@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from apps.core.errors import InvalidInput
 from apps.deployments import services
 from apps.deployments.queries.comparing import source_patch
-from apps.presentation.comparison_page import Asked, compared_of, comparison_page
+from apps.presentation.comparison_page import Asked, compared_of, comparison_page, refused_page, wrong_moments
 from apps.web.people import signed_in
 from apps.web.responding import page, reads, respond, see_other
 
@@ -20,9 +20,11 @@ def _asked(values: QueryDict) -> Asked:
 
 @reads
 def compare(request: HttpRequest) -> HttpResponse:
-    """The page. It only shows: what is not rendered is asked for with a button."""
-    context = {"page": comparison_page(signed_in(request), _asked(request.GET))}
-    return respond(request, "web/environments/compare.html", context)
+    """The page. It only shows: what is not rendered is asked for with a button. A moment that is none is told at its field."""
+    user, asked = signed_in(request), _asked(request.GET)
+    problems = wrong_moments(asked)
+    found = refused_page(user, asked, problems) if problems else comparison_page(user, asked)
+    return respond(request, "web/environments/compare.html", {"page": found}, status=422 if problems else 200)
 
 
 @reads

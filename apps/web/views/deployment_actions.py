@@ -13,6 +13,7 @@ from apps.core.errors import Conflict, InvalidInput, PortalError
 from apps.deployments import access, queries, services
 from apps.deployments.models import Deployment
 from apps.deployments.queries.coming import coming_with
+from apps.deployments.queries.undoing import require_undoable
 from apps.presentation.deployment_page import DeploymentPage, deployment_page
 from apps.presentation.return_page import return_page
 from apps.presentation.rollback_page import rollback_page
@@ -121,6 +122,7 @@ def rollback(request: HttpRequest, number: int) -> HttpResponse:
     access.require_run(user, row)
     if not row.change.merge_commit:
         raise Conflict("not_merged", f"{row.change.label} is not merged, so there is nothing to take back. {TRY_AGAIN}")
+    require_undoable(row)
     preview = rollback_page(row)
     form = RollBack(
         request.POST if request.method == "POST" else None,

@@ -13,7 +13,7 @@ from apps.presentation.deployment_events import events_body
 from apps.presentation.deployment_list import Wanted, deployment_list
 from apps.presentation.deployment_page import DeploymentPage, deployment_page, logs_of
 from apps.presentation.log_filters import filters_of
-from apps.presentation.log_pages import Look, piece_of
+from apps.presentation.log_pages import WHOLE, Look, piece_of
 from apps.presentation.log_scan import LEVELS, search
 from apps.presentation.log_threads import log_threads
 from apps.reviews.access import can_comment
@@ -38,14 +38,16 @@ def deployment_rows(request: HttpRequest) -> HttpResponse:
 
 
 def _page(request: HttpRequest, number: int) -> DeploymentPage:
-    return deployment_page(signed_in(request), number, attempt=number_in(request, "attempt"))
+    attempt, before = number_in(request, "attempt"), number_in(request, "before") or 0
+    return deployment_page(signed_in(request), number, attempt=attempt, before=before)
 
 
 @reads
 def show(request: HttpRequest, number: int) -> HttpResponse:
     """One deployment. The log is a picture at ``last_event``; the socket goes on behind it."""
     page = _page(request, number)
-    look = _look(request)
+    asked = _look(request)
+    look = page.first_look if asked == WHOLE else asked
     context = {
         "page": page,
         "logs": logs_of(page, look),
@@ -95,6 +97,7 @@ def steps(request: HttpRequest, number: int) -> HttpResponse:
 
 @reads
 def event_list(request: HttpRequest, number: int) -> HttpResponse:
+    """The newest with the resources; those before ``?before=``, a number, are a page of their own."""
     return _region(request, number, "web/deployments/_events.html")
 
 

@@ -73,7 +73,7 @@ def targets(request: HttpRequest, number: int, *, is_plan: bool) -> HttpResponse
 def again(request: HttpRequest, number: int) -> HttpResponse:
     user = signed_in(request)
     row = services.render_again(user, change=changes.find(user, number), **_named(request))
-    return see_other(request, _back(request, number), f"{row.label} is being rendered again.")
+    return see_other(request, _back(request, number), f"{row.label} is {row.waits_for or 'being rendered again'}.")
 
 
 @writes

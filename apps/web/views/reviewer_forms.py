@@ -29,13 +29,14 @@ def decline(request: HttpRequest, number: int) -> HttpResponse:
     access.can_decline(user, frame.change).require_or_conflict()
     form = Decline(request.POST if request.method == "POST" else None)
 
-    def act() -> bool:
+    def act() -> str:
         data = form.cleaned_data
-        services.decline(user, change=frame.change, reason=data["reason"], better=_person(data["better"], "better"))
-        return True
+        better = _person(data["better"], "better")
+        services.decline(user, change=frame.change, reason=data["reason"], better=better)
+        return f"You are not asked any more{_instead(better)}"
 
-    if request.method == "POST" and attempt(form, act):
-        return see_other(request, frame.url, "You are not asked any more; the next best person is.")
+    if request.method == "POST" and (said := attempt(form, act)):
+        return see_other(request, frame.url, said)
     words = {
         "heading": "Not me",
         "hint": "You are not asked for this change again. Reviewing it stays possible.",
@@ -54,14 +55,14 @@ def swap(request: HttpRequest, number: int) -> HttpResponse:
     request_of(frame.change, person)
     form = Swap(request.POST if request.method == "POST" else None, initial={"user": person.username})
 
-    def act() -> bool:
+    def act() -> str:
         data = form.cleaned_data
         to = _person(data["to"], "to")
         services.swap(user, change=frame.change, user=person, reason=data["reason"], to=to)
-        return True
+        return f"{person.username} is not asked any more{_instead(to)}"
 
-    if request.method == "POST" and attempt(form, act):
-        return see_other(request, frame.url, f"{person.username} is not asked any more; somebody else is.")
+    if request.method == "POST" and (said := attempt(form, act)):
+        return see_other(request, frame.url, said)
     words = {"heading": f"Ask somebody else than {person.username}", "button": "Swap"}
     return _form(request, frame, form, number, words)
 
@@ -97,6 +98,11 @@ def rebalance(request: HttpRequest, name: str) -> HttpResponse:
             form = Rebalance(plan=rebalancing_plan(repository))
     context = {"repository": repository, "form": form, "plan": plan, "stale": stale}
     return respond(request, "web/repositories/rebalance.html", context, status=status)
+
+
+def _instead(named_one: User | None) -> str:
+    """Who is asked instead: one who was named is at once, the next best is chosen by a job."""
+    return f"; {named_one.username} is." if named_one is not None else ". Who is asked instead is being chosen."
 
 
 def _person(handle: str, field: str) -> User | None:
