@@ -11,9 +11,8 @@ import pytest
 from django.db.models import F
 
 from apps.core.waiting import about_to_act, beat, let_go, only_if
-from apps.deployments.dispatchers import Outside
+from apps.deployments.dispatchers import Outside, local
 from apps.deployments.dispatchers.kube_api import KubeApi
-from apps.deployments.dispatchers.local import LocalDispatcher
 from apps.deployments.jobs import following
 from apps.deployments.jobs.keeping import keep
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent
@@ -143,7 +142,7 @@ def test_a_supervisor_is_not_started_by_who_was_overtaken(tmp_path: Path, monkey
     def late(*_: Any) -> None:
         overtake()
 
-    monkeypatch.setattr(LocalDispatcher, "_fence", late)  # the last thing before the start
+    monkeypatch.setattr(local, "fence_of", late)  # the last thing before the start
     monkeypatch.setattr(subprocess, "run", lambda *args, **_: started.append(args))
     following.follow(row.pk)
     assert started == []

@@ -21,7 +21,7 @@ from typing import Any
 from django.conf import settings
 
 from apps.core.errors import Conflict, Unavailable
-from apps.core.waiting import beat
+from apps.core.waiting import about_to_act, beat
 from apps.deployments.dispatchers import Run, StepProgress, StepState
 from apps.deployments.dispatchers.local import (
     LAUNCH_SECONDS,
@@ -99,6 +99,7 @@ def _specification(run: Run, home: Path, place: Path, command: str, timeout: flo
 
 def _wait(place: Path, spec: dict[str, Any], timeout: float, is_wanted: Callable[[], bool]) -> None:
     """Until the supervisor has ended; whatever happens here, it does not go on."""
+    about_to_act()
     child = subprocess.Popen(  # exec of a new interpreter: a fork of this process would carry the database along
         supervised(place), env={"PATH": PATH, "LANG": "C.UTF-8"}, cwd="/", stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
