@@ -8,7 +8,7 @@ from django.db import models
 
 from apps.audit.canonical import VERSION, ZERO_HASH, instant
 from apps.core.fields import OidField
-from apps.core.leases import Leased, LeasedQuerySet
+from apps.core.leases import Leased, LeasedQuerySet, short_lease
 
 
 class AuditEntry(models.Model):
@@ -75,6 +75,11 @@ class AuditHead(models.Model):
         return f"head at #{self.seq}"
 
 
+class PublicationQuerySet(LeasedQuerySet["Publication"]):
+    def longest_lease(self) -> float:
+        return short_lease()
+
+
 class Publication(Leased):
     """The single row that tells how much of the log is published; the truth is the ref in Git."""
 
@@ -91,7 +96,7 @@ class Publication(Leased):
     """Before then the copy elsewhere is not asked."""
     failure = models.CharField(max_length=500, blank=True)
 
-    objects = LeasedQuerySet["Publication"].as_manager()
+    objects = PublicationQuerySet.as_manager()
 
     class Meta:
         constraints = [models.CheckConstraint(name="audit_one_publication", condition=models.Q(id=1))]

@@ -26,6 +26,8 @@ POINTS: dict[str, str] = {
     "K10": "a merge, claimed and that not recorded",
     "K11": "a merge, pushed and that not recorded",
     "K13": "a run, dispatched and that not recorded",
+    "K13S": "a run that another system is to start, its request recorded and not sent",
+    "K13P": "a wish for a step, passed on and that not recorded",
     "K14": "a run of one environment over, the next not begun",
     "K15": "entries, committed and not published",
     "K16": "entries, in a commit that no ref leads to",

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.dispatch import Signal
+
+from apps.core.clock import now
 
 LONGEST_PAUSE = 60.0
 MOST_DOUBLINGS = 10
@@ -39,6 +43,13 @@ class Job:
 def pause_after(failures: int, *, first: float = 1.0, longest: float = LONGEST_PAUSE) -> float:
     """Seconds until something that failed ``failures`` times before is tried again: ``first``, doubled each time."""
     return min(longest, first * 2.0 ** min(failures, MOST_DOUBLINGS))
+
+
+def has_come(column: str, longest: timedelta) -> Q:
+    """Whether the moment in ``column`` has come; nothing is put off for more than ``longest``, except by a clock that was ahead."""
+    moment = now()
+    is_far = Q(**{f"{column}__gt": moment + 2 * longest})
+    return Q(**{f"{column}__isnull": True}) | Q(**{f"{column}__lte": moment}) | is_far
 
 
 def request_work(name: str, pk: int) -> None:

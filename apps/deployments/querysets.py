@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 
-from apps.core.leases import LeasedQuerySet
+from apps.core.leases import LeasedQuerySet, short_lease
 from apps.deployments.lifecycle import HOLDS_LOCK
 from apps.repositories.models import Repository
 
@@ -28,11 +29,22 @@ HOLDING = [str(status) for status in HOLDS_LOCK]
 
 
 class MergeIntentQuerySet(LeasedQuerySet["MergeIntent"]):
+    def longest_lease(self) -> float:
+        return short_lease()
+
     def pending(self) -> MergeIntentQuerySet:
         return self.filter(state="pending")
 
 
 class DeploymentQuerySet(LeasedQuerySet["Deployment"]):
+    def longest_lease(self) -> float:
+        return 2.0 * (4 * settings.PORTAL_RENDER_SECONDS + settings.PORTAL_LEASE_SECONDS)  # while it is rendered
+
+    def stuck(self) -> DeploymentQuerySet:
+        """Those at work that could not be looked after for long (jobs.silence)."""
+        now_on = Q(attempt_rows__number=F("attempts"), attempt_rows__external_run__stuck=True)
+        return self.filter(now_on, status__in=["dispatching", "running"])
+
     def visible_to(self, user: Any) -> DeploymentQuerySet:
         """Deployments of the repositories that ``user`` may see."""
         return self.filter(environment__repository__in=Repository.objects.visible_to(user))

@@ -14,7 +14,7 @@ from datetime import timedelta
 import structlog
 from django.conf import settings
 from django.db import close_old_connections
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Q
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -108,15 +108,22 @@ def _deployments() -> Iterable[Metric]:
         states.add_metric((status.value,), counts.get(status.value, 0))
     unknown = GaugeMetricFamily("portal_deployments_unknown", "Deployments whose outcome a person has to decide.")
     unknown.add_metric((), counts.get(Status.UNKNOWN.value, 0))
-    return states, unknown
+    stuck = GaugeMetricFamily(
+        "portal_deployments_stuck", "Deployments at work that could not be looked after for a quarter of an hour."
+    )
+    stuck.add_metric((), Deployment.objects.stuck().count())
+    return states, unknown, stuck
 
 
 def _merges() -> Iterable[Metric]:
-    waiting = MergeIntent.objects.filter(state=MergeIntent.State.PENDING)
+    before = now() - STUCK
+    waiting = Q(state=MergeIntent.State.PENDING, created_at__lt=before)
+    waiting |= Q(verification=MergeIntent.Verification.PENDING, ended_at__lt=before)
     stuck = GaugeMetricFamily(
-        "portal_merges_stuck", "Merges that were decided over five minutes ago and have not landed."
+        "portal_merges_stuck",
+        "Merges that were decided over five minutes ago and have not landed, or landed then and are not compared yet.",
     )
-    stuck.add_metric((), waiting.filter(created_at__lt=now() - STUCK).count())
+    stuck.add_metric((), MergeIntent.objects.filter(waiting).count())
     failed = GaugeMetricFamily("portal_merges_unverified", "Landed merges that are not what was approved.")
     failed.add_metric((), MergeIntent.objects.filter(verification=MergeIntent.Verification.FAILED).count())
     return stuck, failed

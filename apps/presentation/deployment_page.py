@@ -84,8 +84,9 @@ class Actions:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPage:
-    """Everything around the log. ``attempt``: the one that is shown, ``run`` its row; ``events``: those before number
-    ``before`` (0: the newest), of which ``older`` are left out; ``resources_at``: the moment that ``resources`` are of.
+    """Everything around the log. ``attempt``: the one that is shown, ``run`` its row, ``newest``: whether it is the last;
+    ``events``: those before number ``before`` (0: the newest), of which ``older`` are left out; ``resources_at``: the moment
+    that ``resources`` are of; ``silence``: why it cannot be looked at now.
     """
 
     deployment: Deployment
@@ -109,6 +110,7 @@ class DeploymentPage:
     resources_at: datetime | None = None
     usual: Usual | None = None
     error: FirstError | None = None
+    silence: str = ""
 
     @property
     def url(self) -> str:
@@ -205,6 +207,7 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None, befo
         applied=applied_of(row, rows),
         usual=usual_duration(row.environment) if row.status in MOVING else None,
         error=first_error(row, found, shown),
+        silence=str(run.external_run.get("silence") or "") if run and row.status in MOVING else "",
     )
 
 

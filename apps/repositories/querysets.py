@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.db.models import F, Q
 
-from apps.core.leases import LeasedQuerySet, is_free
+from apps.core.leases import LeasedQuerySet, short_lease
 
 if TYPE_CHECKING:
     from apps.repositories.models import RefUpdate, Repository, WebhookDelivery  # noqa: F401
 
 
 class RepositoryQuerySet(LeasedQuerySet["Repository"]):
+    def longest_lease(self) -> float:
+        return short_lease()
+
     def visible_to(self, user: Any) -> RepositoryQuerySet:
         """Repositories in which ``user`` holds a role, alone or through a team; all for administrators."""
         if not user.is_authenticated or not user.is_active:
@@ -26,7 +29,7 @@ class RepositoryQuerySet(LeasedQuerySet["Repository"]):
 
     def due_for_sync(self, at: datetime) -> RepositoryQuerySet:
         """Repositories that nobody is looking at and that were asked for or whose poll is due."""
-        return self.filter(is_free(), Q(sync_requested_at__isnull=False) | Q(next_poll_at__lte=at))
+        return self.filter(self.free(), Q(sync_requested_at__isnull=False) | Q(next_poll_at__lte=at))
 
     def without_pins(self) -> RepositoryQuerySet:
         """Rebuilt mirrors in which the revisions of changes are not yet pinned again."""

@@ -12,8 +12,9 @@ from django.db import OperationalError
 from apps.core.clock import now
 from apps.deployments import queries
 from apps.deployments.dispatchers.local import LocalDispatcher
-from apps.deployments.jobs import following, sending
+from apps.deployments.jobs import following, silence
 from apps.deployments.models import Deployment
+from apps.reviews.models import Call
 from tests.support.delivery import Delivery, pipeline, run_jobs, run_until_idle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,11 +72,16 @@ def test_it_is_told_once_and_the_run_goes_on_when_it_is_mended(
 def test_after_a_quarter_of_an_hour_somebody_is_asked_to_look(row: Deployment, monkeypatch: Patch) -> None:
     breaking(monkeypatch, LocalDispatcher, "prepare", TypeError("x"))
     for minutes in (0, 10, 16, 20):
-        monkeypatch.setattr(sending, "now", lambda minutes=minutes: now() + timedelta(minutes=minutes))
+        monkeypatch.setattr(silence, "now", lambda minutes=minutes: now() + timedelta(minutes=minutes))
         with pytest.raises(TypeError):
             look(row)
     assert [text.startswith("For a quarter of an hour now") for text in told(row)] == [False, True]
     assert told(row)[-1].endswith("Somebody has to look.")
+    assert Call.objects.filter(ended_at=None, reason__startswith=f"The portal cannot look after {row.label}").exists()
+    monkeypatch.undo()
+    Deployment.objects.update(check_at=None)
+    run_until_idle()
+    assert not Call.objects.filter(ended_at=None).exists()
 
 
 def test_a_database_that_is_away_is_no_news(row: Deployment, monkeypatch: Patch) -> None:

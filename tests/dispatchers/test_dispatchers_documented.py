@@ -15,7 +15,10 @@ def test_the_table_says_what_each_dispatcher_can_do() -> None:
     rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in part.splitlines() if "| `" in line]
     told = {row[0]: tuple(cell == "yes" for cell in row[1:]) for row in rows[1:]}
     assert all(cell in {"yes", "no"} for row in rows[1:] for cell in row[1:])
-    assert told == {via: (*astuple(one.capabilities), hasattr(one, "act")) for via, one in DISPATCHERS.items()}
+    does = {
+        via: [does for does in astuple(one.capabilities) if isinstance(does, bool)] for via, one in DISPATCHERS.items()
+    }
+    assert told == {via: (*does[via], hasattr(one, "act")) for via, one in DISPATCHERS.items()}
     assert len(rows) == len(DISPATCHERS) + 1
 
 

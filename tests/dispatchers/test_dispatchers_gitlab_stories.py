@@ -78,6 +78,38 @@ def test_a_person_plays_a_job_through_the_portal_and_then_cancels(delivery: Deli
     assert until(row, "cancelled").status == "cancelled"
 
 
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_a_wish_whose_worker_died_is_told_as_one_that_may_not_have_arrived(
+    delivery: Delivery, there: GitLab, monkeypatch: pytest.MonkeyPatch, is_taken: bool
+) -> None:
+    row = merged_and_running(delivery, there)
+    there.job(7, "apply", "manual")
+    there.pipelines[0]["status"] = "manual"
+    step_engine()
+    services.act_on_step(delivery.people.alice, deployment=row, step=0, action="play")
+    act = GitLabDispatcher.act
+
+    def dying(*given: Any) -> None:
+        if is_taken:
+            act(*given)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GitLabDispatcher, "act", dying)
+        with pytest.raises(Killed):
+            step_engine()
+    assert there.count("POST /jobs/7/play$") == int(is_taken)
+    step_engine()
+    step_engine()
+    said = [event.text for event in queries.events(row) if "play " in event.text and "waits" not in event.text]
+    assert said == [
+        "Alice asked to play the step deploy / apply.",
+        "Step deploy / apply: play is being passed on.",
+        "Step deploy / apply: play may not have arrived: the portal was interrupted there. Ask again.",
+    ]
+    assert there.count("POST /jobs/7/play$") == int(is_taken), "it is not passed on twice"
+
+
 def test_a_lost_answer_ends_in_one_pipeline(delivery: Delivery, there: GitLab) -> None:
     there.faults["POST /trigger/pipeline$"] = "drop"
     row = merged_and_running(delivery, there)

@@ -190,6 +190,7 @@ def test_metrics_tell_of_deployments_queues_merges_and_the_audit_log(scraped: An
     after = scraped()
     assert after["portal_deployments_unknown"] == Deployment.objects.count()
     assert after["portal_merges_stuck"] == 1
+    assert after["portal_deployments_stuck"] == 0
 
 
 def test_a_lease_that_is_kept_is_not_counted(scraped: Any, tmp_path: Path):

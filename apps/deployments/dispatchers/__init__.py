@@ -22,7 +22,7 @@ class Capabilities:
     ``remote``: another system runs it, so any worker can follow it. ``resends``: that system
     recognises ``run.key``, so a request whose fate is not known may be sent again. What can be done
     with single steps is what each of them offers (:class:`ActsOnSteps`). ``only_failed``: an attempt can do again only
-    what failed in the run of the one before.
+    what failed in the run of the one before. ``timeout``: seconds that a run has where portal.yaml names none; 0: any number.
     """
 
     cancel: bool = False
@@ -31,6 +31,7 @@ class Capabilities:
     only_failed: bool = False
     remote: bool = False
     resends: bool = False
+    timeout: float = 0.0
 
 
 class NotSent(Unavailable):
@@ -130,7 +131,7 @@ class Run:
     ``key`` is the idempotency key: whatever is asked twice under one key happens once.
     ``environment`` are plain variables, ``secrets`` those that never appear in a log.
     ``external`` is what the attempt stored of what :meth:`Dispatcher.prepare`, ``dispatch`` and
-    ``observe`` told; ``sent`` in it is the moment (ISO) before the request went out.
+    ``observe`` told; ``sent`` in it is the moment (ISO) before the request went out, ``asked`` that of the last one.
     ``options`` are the keys of ``deploy`` in portal.yaml beside ``via``, ``start`` and ``steps``.
     ``reports`` are the signed messages of the other system about this key, oldest first.
     ``is_cancelled``: a person asked for it to be stopped.
@@ -169,6 +170,11 @@ class Run:
         """Seconds since the request went out; 0 before that."""
         sent = self.external.get("sent")
         return max(0.0, (at - datetime.fromisoformat(str(sent))).total_seconds()) if sent else 0.0
+
+    def quiet(self, at: datetime) -> float:
+        """Seconds since anything was last asked for in order to start it: from then on it is looked for."""
+        asked = self.external.get("asked") or self.external.get("sent")
+        return max(0.0, (at - datetime.fromisoformat(str(asked))).total_seconds()) if asked else 0.0
 
     def is_late(self, at: datetime, limit: float) -> bool:
         """Whether it takes longer than ``limit`` seconds."""

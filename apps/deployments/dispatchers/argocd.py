@@ -58,7 +58,7 @@ SYNCED = {"Synced": "synced", "OutOfSync": "out_of_sync"}
 class ArgoCDDispatcher:
     """See the module."""
 
-    capabilities = Capabilities(cancel=True, logs=True, remote=True, resends=True)
+    capabilities = Capabilities(cancel=True, logs=True, remote=True, resends=True, timeout=DEFAULT_TIMEOUT)
 
     def prepare(self, run: Run) -> dict[str, Any]:
         return {}

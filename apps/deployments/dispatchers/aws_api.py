@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from apps.core.errors import Unavailable
+from apps.core.waiting import about_to_act, beat
 from apps.deployments.dispatchers import InDoubt, NotSent, Outside, Refused, Run
 from apps.deployments.dispatchers.http import require_allowed_url
 from apps.deployments.dispatchers.words import said
@@ -27,6 +28,7 @@ _SETTINGS = {
 }
 SERVER_ERROR = 500
 MOST_PAGES = 1_000
+READING = ("describe_", "get_", "list_")
 NOTHING = ("The submitted information didn't contain changes", "No updates are to be performed")
 """How the account's own sentences begin. Hooks, constraints and templates bring words of others, in which anything may stand."""
 
@@ -58,6 +60,9 @@ class Account:
 
     def ask(self, operation: str, **given: Any) -> dict[str, Any]:
         """One request. :class:`Answered` for a no; :class:`NotSent` or :class:`InDoubt` where none came."""
+        beat()
+        if not operation.startswith(READING):
+            about_to_act()
         with _understood(self.outside):
             answer: dict[str, Any] = getattr(self._client, operation)(**given)
         return answer

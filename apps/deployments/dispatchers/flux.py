@@ -144,7 +144,7 @@ class Seen:
 class FluxDispatcher:
     """See the module."""
 
-    capabilities = Capabilities(cancel=True, remote=True, resends=True)
+    capabilities = Capabilities(cancel=True, remote=True, resends=True, timeout=DEFAULT_TIMEOUT)
 
     def prepare(self, run: Run) -> dict[str, Any]:
         return {}

@@ -81,7 +81,7 @@ def has_begun(run: Run, told: Mapping[str, Any]) -> bool:
 
 def waiting_for_try(run: Run, known: Mapping[str, Any]) -> Progress:
     """The run has no new try: looked for a minute; then only a person can say whether one comes."""
-    if run.age(now()) <= LOOK_FOR:
+    if run.quiet(now()) <= LOOK_FOR:
         return Progress(RunState.RUNNING, text="GitHub is asked whether the request arrived.", external=dict(known))
     what = "GitHub took the request" if run.external.get("accepted") else "The answer of GitHub was lost"
     problem = f"{what}, and run {known['run']} has no new try. Look there whether its jobs run again."

@@ -25,6 +25,7 @@ from django.conf import settings
 
 from apps.core.clock import now
 from apps.core.errors import InvalidInput, Unavailable
+from apps.core.waiting import about_to_act, beat
 from apps.deployments.dispatchers import InDoubt, NotSent, Outside, Refused
 from apps.deployments.dispatchers.patience import Patience
 from apps.deployments.dispatchers.remote import read_json
@@ -166,6 +167,7 @@ class Client:
 
     def change(self, method: str, path: str, *, allow: tuple[int, ...] = (), **options: Any) -> Answer:
         """A request that changes something there; see the module for how it can fail."""
+        about_to_act()
         try:
             answer = self._exchange(method, path, options)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as problem:
@@ -188,6 +190,7 @@ class Client:
         """The answer; :class:`Refused` for a path that leads out of the address of the connection, or is none."""
         if not stays_below(path):
             raise Refused("bad_path", f"A path of portal.yaml leads out of the address of {self.outside.name}.")
+        beat()
         try:
             self._patience.begin()
             where, watched = self.outside.url + path, self._patience.extensions

@@ -16,7 +16,7 @@ __all__ = ["KubernetesDispatcher", "test"]
 class KubernetesDispatcher:
     """See :mod:`kube_apply` and :mod:`kube_job`: both may be asked again, for what they send changes nothing the second time."""
 
-    capabilities = Capabilities(cancel=True, logs=True, remote=True, resends=True)
+    capabilities = Capabilities(cancel=True, logs=True, remote=True, resends=True, timeout=kube_job.DEFAULT_TIMEOUT)
 
     def prepare(self, run: Run) -> dict[str, Any]:
         return {}

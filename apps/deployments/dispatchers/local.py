@@ -22,6 +22,7 @@ from typing import Any
 from django.conf import settings
 
 from apps.core.errors import Unavailable
+from apps.core.waiting import about_to_act
 from apps.deployments.dispatchers import Capabilities, Progress, Refused, Run, RunState, StepProgress, StepState
 from apps.deployments.dispatchers.shutting_in import can_shut_in, world
 from apps.deployments.dispatchers.supervisor import TAKEN, create_once
@@ -154,6 +155,7 @@ class LocalDispatcher:
             "fence": fence_of(place, self.reads(run)),
             **bounds(),
         }
+        about_to_act()
         try:
             done = subprocess.run(  # exec of a new interpreter: a fork of this process would carry the database along
                 supervised(place),
@@ -215,6 +217,7 @@ class LocalDispatcher:
 
     def cancel(self, run: Run) -> bool:
         place = run_dir(run)
+        about_to_act()
         place.mkdir(parents=True, exist_ok=True)
         (place / "cancel").touch()
         return not create_once(place / "started")

@@ -129,7 +129,7 @@ def unless_several(observe: Callable[[Any, Run], Progress]) -> Callable[[Any, Ru
 
 def still_looking(run: Run, system: str, hint: str = "") -> Progress:
     """Nothing with our key is there: looked for a minute; then only a person can say whether it runs."""
-    if run.age(now()) <= LOOK_FOR:
+    if run.quiet(now()) <= LOOK_FOR:
         return Progress(RunState.RUNNING, text=f"{system} is asked whether the request arrived.")
     what = f"{system} took the request" if run.external.get("accepted") else f"The answer of {system} was lost"
     problem = f"{what}, and it shows no run with the key of this attempt."
@@ -147,7 +147,7 @@ def asked_in_doubt(run: Run, limit: float) -> Progress:
 
 def not_shown(run: Run, problem: str, *, kept: Mapping[str, Any]) -> Progress:
     """The run that we know is not there: in its first minute the answer is older than the run; then only a person can say."""
-    if run.age(now()) <= LOOK_FOR:
+    if run.quiet(now()) <= LOOK_FOR:
         return Progress(RunState.RUNNING, text=problem, external=kept)
     return Progress(RunState.LOST, problem=problem, external=kept)
 

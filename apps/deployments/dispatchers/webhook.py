@@ -28,7 +28,7 @@ STEP_STATES = {"waiting": StepState.WAITING, "running": StepState.RUNNING}
 class WebhookDispatcher:
     """See the module."""
 
-    capabilities = Capabilities(cancel=True, logs=True, remote=True, resends=True)
+    capabilities = Capabilities(cancel=True, logs=True, remote=True, resends=True, timeout=DEFAULT_TIMEOUT)
 
     def prepare(self, run: Run) -> dict[str, Any]:
         return {}

@@ -15,35 +15,36 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import OperationalError, transaction
-from django.db.models import Q
+from django.db.models import DateTimeField, ExpressionWrapper, Q
 
 from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import Conflict, PortalError, Unavailable
 from apps.core.failpoints import failpoint
+from apps.core.leases import lease_clock, lease_now
 from apps.core.secrets import encrypt
+from apps.core.work import has_come
 from apps.deployments.dispatchers import Dispatcher, Progress, Refused, Run, RunState
 from apps.deployments.dispatchers.local import runner_id
 from apps.deployments.dispatchers.registry import dispatcher_of
 from apps.deployments.jobs.claimed_runs import claim_run
 from apps.deployments.jobs.claiming import ClaimedElsewhere
 from apps.deployments.jobs.health import is_over_time, is_watched, require_askable, watch
+from apps.deployments.jobs.keeping import LONGEST_WAIT, keep
 from apps.deployments.jobs.outcomes import end, end_cancelled, lose, outcome_of, tidy
 from apps.deployments.jobs.planned import needs_plan, sealed_plan
 from apps.deployments.jobs.recording import Recorder
 from apps.deployments.jobs.rendered import needs_rendering, sealed_rendering
 from apps.deployments.jobs.runs import run_of, secrets_for_steps
 from apps.deployments.jobs.sending import (
+    StartBroke,
     StartRefused,
     hold,
-    keep,
-    note_answer,
-    note_silence,
-    note_trouble,
     pass_on,
     send,
     why_held,
 )
+from apps.deployments.jobs.silence import note_answer, note_silence, note_trouble
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment
 from apps.deployments.queries.connections import connection_for
@@ -61,9 +62,8 @@ LOG_WITHIN = timedelta(minutes=5)
 
 def runs_due(limit: int) -> list[int]:
     """Claimed deployments that nobody looks after right now and whose run this worker can see."""
-    moment = now()
-    mine = Q(runner="") | Q(runner=runner_id()) | Q(followed_at__lte=moment - GIVE_UP_ON_RUNNER)
-    rows = Deployment.objects.filter(mine, status__in=ACTIVE).unleased().exclude(check_at__gt=moment)
+    mine = Q(runner="") | Q(runner=runner_id()) | Q(followed_at__lte=lease_now() - GIVE_UP_ON_RUNNER)
+    rows = Deployment.objects.filter(mine, has_come("check_at", LONGEST_WAIT), status__in=ACTIVE).unleased()
     return list(rows.order_by("check_at").values_list("pk", flat=True)[:limit])
 
 
@@ -91,9 +91,17 @@ def follow(pk: int) -> None:
 
 
 def _load(pk: int) -> Deployment:
-    return Deployment.objects.select_related(
+    """With ``read_at``: the moment by the clock that ``followed_at`` was written with, whichever worker did that."""
+    rows = Deployment.objects.select_related(
         "change", "change__rolls_back", "environment", "environment__repository", "cancel_requested_by"
-    ).get(pk=pk)
+    )
+    return rows.annotate(read_at=ExpressionWrapper(lease_clock(), output_field=DateTimeField())).get(pk=pk)
+
+
+def _unseen_for(deployment: Deployment) -> timedelta:
+    """How long no worker has looked after it; for ever where none did."""
+    read_at: datetime = vars(deployment)["read_at"]
+    return read_at - deployment.followed_at if deployment.followed_at else timedelta.max
 
 
 def _attempt_of(deployment: Deployment) -> Attempt:
@@ -107,7 +115,7 @@ def _has_news(pk: int) -> bool:
         return False
     if deployment.status != Status.RUNNING or deployment.cancel_requested_by_id is not None:
         return deployment.status in ACTIVE
-    if deployment.followed_at is None or now() - deployment.followed_at > REFRESH_FOLLOWED:
+    if _unseen_for(deployment) > REFRESH_FOLLOWED:
         return True
     dispatcher = dispatcher_of(deployment.plan["via"])
     if dispatcher.capabilities.remote:
@@ -119,9 +127,7 @@ def _has_news(pk: int) -> bool:
 
 def _is_mine(deployment: Deployment) -> bool:
     """Whether this worker can see the run; of a worker that is gone for long, anybody reports the loss."""
-    if deployment.runner in {"", runner_id()}:
-        return True
-    return deployment.followed_at is None or now() - deployment.followed_at >= GIVE_UP_ON_RUNNER
+    return deployment.runner in {"", runner_id()} or _unseen_for(deployment) >= GIVE_UP_ON_RUNNER
 
 
 def _look(deployment: Deployment, fence: int) -> None:
@@ -141,10 +147,10 @@ def _look(deployment: Deployment, fence: int) -> None:
             _fail_before_start(deployment, fence, problem)
             return
         deployment = _load(deployment.pk)
-    if deployment.runner not in {"", runner_id()}:
+    if deployment.runner in {"", runner_id()}:
+        _go_on(deployment, attempt, fence)
+    elif _is_mine(deployment):  # still: it may have been seen since it was found due
         lose(deployment, fence, "The worker whose disk holds this run has not been seen for ten minutes.")
-        return
-    _go_on(deployment, attempt, fence)
 
 
 def _is_claimed(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
@@ -179,16 +185,16 @@ def _begin(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     attempt.sealed_secrets = "" if is_remote else _seal_secrets(deployment)
     with transaction.atomic():
         lock_change(deployment.change)
+        attempt.external_run = external
+        attempt.save(update_fields=["external_run", "sealed_secrets", "sealed_rendering", "connection"])
         move(
             deployment,
             Event.BEGIN,
             text=f"Attempt {attempt.number} runs {deployment.commit[:10]} via {deployment.plan['via']}.",
             fence=fence,
             runner=external.get("runner", ""),
-            followed_at=now(),
+            followed_at=lease_now(),
         )
-        attempt.external_run = external
-        attempt.save(update_fields=["external_run", "sealed_secrets", "sealed_rendering", "connection"])
 
 
 def _require_repeatable(deployment: Deployment, attempt: Attempt) -> None:
@@ -272,7 +278,7 @@ def _taken_over(
     except Unavailable as problem:
         if is_over and not since:
             keep(attempt, deployment, fence, no_log_since=now().isoformat())
-        note_silence(deployment, attempt, fence, problem)
+        note_silence(deployment, attempt, fence, problem, may_end=False)
         return None
     if progress.state != RunState.NOT_STARTED or not recorder.dispatcher.capabilities.remote:
         note_answer(deployment, attempt, fence)
@@ -311,7 +317,7 @@ def _look_again(deployment: Deployment, dispatcher: Dispatcher, progress: Progre
     pause = timedelta(0) if is_at_once else _pause(deployment, progress, moment)
     rows = Deployment.objects.filter(pk=deployment.pk, fence=fence)
     rows.filter(check_at=deployment.check_at).update(check_at=moment + pause)
-    rows.update(followed_at=moment)
+    rows.update(followed_at=lease_now())
 
 
 def _pause(deployment: Deployment, progress: Progress, moment: datetime) -> timedelta:
@@ -325,13 +331,20 @@ def _pause(deployment: Deployment, progress: Progress, moment: datetime) -> time
 def _cannot_go_on(
     deployment: Deployment, attempt: Attempt, dispatcher: Dispatcher, fence: int, problem: PortalError | OSError
 ) -> None:
-    """A remote system that does not answer is asked again; a refused start, and what happens here, ends the attempt.
+    """A start that was refused, or broke here, ends the attempt.
 
-    Any other refusal (of a cancel, of a look) says nothing about what runs there.
+    Any other refusal, and a file that cannot be read now (of a look, of a cancel), says nothing about what runs: it is asked again,
+    and nothing is stopped for it.
     """
-    if dispatcher.capabilities.remote and isinstance(problem, Unavailable) and not isinstance(problem, StartRefused):
-        note_silence(deployment, attempt, fence, problem)
-    else:
-        _fail_before_start(deployment, fence, problem)
-        if isinstance(problem, StartRefused):  # what was prepared over there is for a start that will not come
-            tidy(attempt, dispatcher, run_of(deployment, attempt, with_secrets=True))
+    if isinstance(problem, (Unavailable, OSError)) and not isinstance(problem, (StartRefused, StartBroke)):
+        note_silence(deployment, attempt, fence, _in_words(problem))
+        return
+    _fail_before_start(deployment, fence, problem)
+    if isinstance(problem, StartRefused):  # what was prepared over there is for a start that will not come
+        tidy(attempt, dispatcher, run_of(deployment, attempt, with_secrets=True))
+
+
+def _in_words(problem: Unavailable | OSError) -> Unavailable:
+    if isinstance(problem, Unavailable):
+        return problem
+    return Unavailable("not_readable", f"The run cannot be looked at: {problem.strerror or problem}.")

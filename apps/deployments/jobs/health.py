@@ -17,9 +17,11 @@ from apps.changes.models import ChangeRequest
 from apps.changes.transitions import lock_change, lock_pair
 from apps.core.clock import now
 from apps.core.errors import PortalError
+from apps.core.leases import lease_now
 from apps.deployments.dispatchers import Progress
 from apps.deployments.dispatchers.local import require_fence
 from apps.deployments.health import Reading, read_check, read_command
+from apps.deployments.jobs.keeping import LONGEST_WAIT
 from apps.deployments.jobs.outcomes import end_cancelled
 from apps.deployments.jobs.recording import OF_CHECKS
 from apps.deployments.jobs.runs import run_of_check
@@ -211,7 +213,7 @@ def _decide(deployment: Deployment, attempt: Attempt, plan: dict[str, Any], fenc
         return True
     pause = min(check["every_seconds"] for check in plan["checks"])
     Deployment.objects.filter(pk=deployment.pk, fence=fence).update(
-        followed_at=moment, check_at=moment + timedelta(seconds=pause)
+        followed_at=lease_now(), check_at=moment + min(timedelta(seconds=pause), LONGEST_WAIT)
     )
     return False
 

@@ -24,10 +24,11 @@ from apps.changes.signals import change_changed
 from apps.core.clock import now
 from apps.core.errors import PortalError, Unavailable
 from apps.core.failpoints import failpoint
-from apps.core.work import pause_after, request_work
+from apps.core.work import LONGEST_PAUSE, has_come, pause_after, request_work
 from apps.deployments import messages
 from apps.deployments.jobs.claiming import ELSEWHERE, claim, ref_of
 from apps.deployments.jobs.defects import defect_words
+from apps.deployments.jobs.stuck_merges import STUCK_AFTER, tell_who_can_help
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Deployment, Environment, MergeIntent
 from apps.deployments.plans import deploys_from
@@ -55,13 +56,12 @@ TO_VERIFY: dict[str, object] = {
     "tries": 0,
     "outcome": {},
 }
-STUCK_AFTER = timedelta(minutes=15)
+LONGEST_WAIT = timedelta(seconds=LONGEST_PAUSE)
 
 
 def merges_due(limit: int) -> list[int]:
     """Pending intents that nobody works on and whose time has come."""
-    moment = now()
-    rows = MergeIntent.objects.pending().unleased().exclude(check_at__gt=moment)
+    rows = MergeIntent.objects.pending().unleased().filter(has_come("check_at", LONGEST_WAIT))
     return list(rows.order_by("pk").values_list("pk", flat=True)[:limit])
 
 
@@ -365,8 +365,11 @@ def _again_later(intent: MergeIntent, fence: int, problem: PortalError) -> None:
     wait = pause_after(intent.tries)
     since = now() - intent.created_at
     outcome = {"code": problem.code, "message": problem.message, "stuck": since > STUCK_AFTER}
+    is_new = since > STUCK_AFTER and not intent.outcome.get("stuck")
     log.warning("merge_waits", intent=intent.pk, code=problem.code, tries=intent.tries + 1)
     with transaction.atomic():
+        if is_new:
+            changes.lock_change(intent.change)  # its people are told
         _write(
             intent,
             fence,
@@ -375,6 +378,9 @@ def _again_later(intent: MergeIntent, fence: int, problem: PortalError) -> None:
             lease_until=None,
             outcome=outcome,
         )
+        if is_new:
+            branch = intent.revision.target_branch
+            tell_who_can_help(intent, f"The merge into {branch} has waited for a quarter of an hour: {problem.message}")
         change_id = intent.change_id
         transaction.on_commit(lambda: change_changed.send(sender=None, change_id=change_id))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
+from apps.core.waiting import let_go
 from apps.deployments.dispatchers import Dispatcher, Progress, Run, RunState, StepState
 from apps.deployments.dispatchers.checking import forget
 from apps.deployments.jobs.recording import Recorder
@@ -81,6 +82,7 @@ def tidy(attempt: Attempt, dispatcher: Dispatcher, run: Run) -> None:
     """Remove the workspace of a run that is over; one with unknown outcome is kept for who decides."""
     outcome = Attempt.objects.values_list("outcome", flat=True).get(pk=attempt.pk)
     if outcome and outcome != Status.UNKNOWN:
-        dispatcher.discard(run)
-        forget(run.deployment, run.key)
+        with let_go():  # somebody may have begun the next attempt by now
+            dispatcher.discard(run)
+            forget(run.deployment, run.key)
         Attempt.objects.filter(pk=attempt.pk).update(has_workspace=False, sealed_secrets="", sealed_rendering="")

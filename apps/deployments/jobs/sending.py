@@ -3,22 +3,24 @@
 Before the request goes out ``sent`` is committed. After that it is never sent again, unless the
 other system recognises the key or certainly did not get it. An answer that was lost is looked for
 there; what is not found within :data:`dispatchers.LOOK_FOR` seconds is *unknown*, and a person decides.
+Questions come before the request, and take their time: directly before it the lease is renewed, so who was overtaken sends nothing.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 import structlog
-from django.db import DatabaseError, transaction
+from django.conf import settings
+from django.db import transaction
 
 from apps.core.clock import now
 from apps.core.errors import Unavailable
 from apps.core.failpoints import failpoint
-from apps.core.work import pause_after
+from apps.core.waiting import only_if
 from apps.deployments.dispatchers import (
     ActsOnSteps,
     Dispatcher,
@@ -30,19 +32,26 @@ from apps.deployments.dispatchers import (
     RunState,
     StepState,
 )
-from apps.deployments.models import Attempt, Connection, Deployment
+from apps.deployments.jobs.keeping import keep
+from apps.deployments.jobs.silence import note_silence
+from apps.deployments.models import Attempt, Connection, Deployment, Step
 from apps.deployments.queries import waits_of
-from apps.deployments.transitions import LeaseLost, say
+from apps.deployments.transitions import say
 
 log = structlog.get_logger(__name__)
 PUT_OFF = timedelta(seconds=10)
+ASKED_EVERY = timedelta(seconds=5)
+"""How exactly it is kept when something was last asked for."""
 TURNS = frozenset({"lock", "superseded", "soak"})
 """Waits for a turn that this deployment, which holds the environment, has taken; what came to the one before it since is not its affair."""
-STUCK_AFTER = timedelta(minutes=15)
 
 
 class StartRefused(Refused):
     """The request to start was answered no, and no earlier one may have arrived: certainly nothing runs."""
+
+
+class StartBroke(Unavailable):
+    """A start on this machine went wrong in the middle."""
 
 
 def why_held(deployment: Deployment, attempt: Attempt, run: Run) -> str:
@@ -77,8 +86,9 @@ def send(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatc
     """Send the request once. :class:`StartRefused` is raised when it is certain that nothing was started."""
     if dispatcher.capabilities.remote:
         keep(attempt, deployment, fence, sent=run.external.get("sent") or now().isoformat())
+        failpoint("K13S")
     try:
-        answer = dispatcher.dispatch(run)
+        answer = _dispatched(deployment, attempt, run, dispatcher, fence)
         failpoint("K13")
     except (NotSent, Refused, InDoubt) as problem:
         _take_failure(deployment, attempt, run, fence, problem)
@@ -89,6 +99,29 @@ def send(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatc
         keep(attempt, deployment, fence, answered=True, **answer)
 
 
+def _dispatched(
+    deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatcher, fence: int
+) -> Mapping[str, Any]:
+    is_remote = dispatcher.capabilities.remote
+
+    def still_ours() -> None:
+        known = attempt.external_run
+        if is_remote and now() - datetime.fromisoformat(known.get("asked") or known["sent"]) > ASKED_EVERY:
+            keep(attempt, deployment, fence, asked=now().isoformat())
+        Deployment.objects.hold(deployment.pk, fence=fence, seconds=settings.PORTAL_LEASE_SECONDS)
+
+    try:
+        with only_if(still_ours):
+            return dispatcher.dispatch(run)
+    except (NotSent, Refused, InDoubt):
+        raise
+    except (Unavailable, OSError) as problem:
+        if is_remote:
+            raise
+        text = problem.message if isinstance(problem, Unavailable) else f"The workspace cannot be written: {problem}"
+        raise StartBroke("not_started", text) from problem
+
+
 def _take_failure(deployment: Deployment, attempt: Attempt, run: Run, fence: int, problem: Unavailable) -> None:
     """What is certain of this request is certain of the run only if no earlier one of its key may have arrived."""
     is_certain = not isinstance(problem, InDoubt) and not run.is_sent
@@ -97,89 +130,44 @@ def _take_failure(deployment: Deployment, attempt: Attempt, run: Run, fence: int
     log.warning("dispatch_not_answered", deployment=deployment.number, code=problem.code, certain=is_certain)
     if is_certain:
         keep(attempt, deployment, fence, sent="")
-    note_silence(deployment, attempt, fence, problem)
+    note_silence(deployment, attempt, fence, problem, may_end=False)
 
 
 def pass_on(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatcher, fence: int) -> bool:
     """Tell the other system what people asked for with single steps; each wish is taken off before it goes out.
 
-    Whether there was any.
+    Whether there was any. What a worker took off and never told the end of is told by the next one.
     """
+    if attempt.external_run.get("passing"):
+        text = f"{attempt.external_run['passing']} may not have arrived: the portal was interrupted there. Ask again."
+        _note_passed(deployment, attempt, fence, text)
     was_any = False
     for step in attempt.steps.exclude(asked=""):
-        wish, text = step.asked, f"Step {step.name}: {step.asked} was passed on."
-        if not attempt.steps.filter(pk=step.pk, asked=wish).update(asked=""):
+        what = f"Step {step.name}: {step.asked}"
+        if not _taken_off(deployment, attempt, step, what, fence):
             continue
-        was_any = True
+        was_any, text = True, f"{what} was passed on."
         try:
-            cast("ActsOnSteps", dispatcher).act(run, step.key, wish)
+            cast("ActsOnSteps", dispatcher).act(run, step.key, step.asked)
+            failpoint("K13P")
         except Unavailable as problem:
-            text = f"Step {step.name}: {wish} may not have arrived. {problem.message}"
-        with transaction.atomic():
-            say(deployment, text, attempt=attempt.number, fence=fence)
+            text = f"{what} may not have arrived. {problem.message}"
+        _note_passed(deployment, attempt, fence, text)
     return was_any
 
 
-def keep(attempt: Attempt, deployment: Deployment, fence: int, /, **facts: Any) -> None:
-    """Store what is known of the run outside; :class:`LeaseLost` when somebody newer owns it."""
+def _taken_off(deployment: Deployment, attempt: Attempt, step: Step, what: str, fence: int) -> bool:
+    """Whether the wish is still that; then from here on it is not passed on again, whatever becomes of us."""
     with transaction.atomic():
-        held = Deployment.objects.select_for_update(no_key=True).filter(pk=deployment.pk, fence=fence)
-        if not held.exists():
-            raise LeaseLost
-        attempt.external_run = {**attempt.external_run, **facts}
-        attempt.save(update_fields=["external_run"])
+        keep(attempt, deployment, fence, passing=what)
+        if not attempt.steps.filter(pk=step.pk, asked=step.asked).update(asked=""):
+            keep(attempt, deployment, fence, passing="")
+            return False
+        say(deployment, f"{what} is being passed on.", attempt=attempt.number, fence=fence)
+    return True
 
 
-def note_silence(deployment: Deployment, attempt: Attempt, fence: int, problem: Unavailable) -> None:
-    """The run cannot be looked at: said once, tried again ever more slowly and not before it was told to, never dropped.
-
-    Who acted since this look began is not kept waiting by it.
-    """
-    known = attempt.external_run
-    since = str(known.get("silent_since") or now().isoformat())
-    silences = int(known.get("silences", 0)) + 1
-    is_stuck = now() - datetime.fromisoformat(since) > STUCK_AFTER
-    pause = max(pause_after(silences), float(problem.details.get("retry_after", 0)))
+def _note_passed(deployment: Deployment, attempt: Attempt, fence: int, text: str) -> None:
     with transaction.atomic():
-        if not known.get("silent_since"):
-            say(
-                deployment,
-                f"{problem.message} It is tried again; what is shown is what was known before.",
-                attempt=attempt.number,
-                fence=fence,
-            )
-        elif is_stuck and not known.get("stuck"):
-            say(
-                deployment,
-                f"For a quarter of an hour now: {problem.message} Somebody has to look.",
-                attempt=attempt.number,
-                fence=fence,
-            )
-        keep(attempt, deployment, fence, silent_since=since, silences=silences, stuck=is_stuck)
-        rows = Deployment.objects.filter(pk=deployment.pk, fence=fence)
-        rows.filter(check_at=deployment.check_at).update(check_at=now() + timedelta(seconds=pause))
-        rows.update(followed_at=now())
-
-
-def note_answer(deployment: Deployment, attempt: Attempt, fence: int) -> None:
-    """It can be looked at again."""
-    if attempt.external_run.get("silent_since"):
-        with transaction.atomic():
-            keep(attempt, deployment, fence, silent_since="", silences=0, stuck=False)
-            text = (
-                "The portal looks after it again."
-                if attempt.connection_id is None
-                else "The other system answers again."
-            )
-            say(deployment, text, attempt=attempt.number, fence=fence)
-
-
-def note_trouble(pk: int, fence: int, problem: Exception) -> None:
-    """An error of the portal's own ended a look: told like a silence, for nobody reads logs while they watch a page."""
-    deployment = Deployment.objects.get(pk=pk)
-    attempt = deployment.attempt_rows.get(number=deployment.attempts)
-    text = (
-        f"The portal cannot look after this run: an error of its own ({type(problem).__name__}), which is in its log."
-    )
-    with suppress(LeaseLost, DatabaseError):
-        note_silence(deployment, attempt, fence, Unavailable("look_failed", text))
+        say(deployment, text, attempt=attempt.number, fence=fence)
+        keep(attempt, deployment, fence, passing="")

@@ -12,6 +12,7 @@ from apps.audit import services as audit
 from apps.changes.transitions import lock_pair
 from apps.core.clock import now
 from apps.core.errors import Conflict
+from apps.core.work import has_come
 from apps.deployments import plans
 from apps.deployments.access import can_run
 from apps.deployments.lifecycle import Event, Status
@@ -26,7 +27,7 @@ LOOK_AGAIN = timedelta(seconds=15)
 
 def deployments_due(limit: int) -> list[int]:
     """Pending deployments whose next look is due, oldest first: first in, first out."""
-    rows = Deployment.objects.filter(status=Status.PENDING).exclude(check_at__gt=now())
+    rows = Deployment.objects.filter(has_come("check_at", LOOK_AGAIN), status=Status.PENDING)
     return list(rows.order_by("number").values_list("pk", flat=True)[:limit])
 
 

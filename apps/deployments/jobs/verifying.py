@@ -18,14 +18,11 @@ from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import PortalError, Unavailable
 from apps.core.failpoints import failpoint
-from apps.core.work import pause_after
+from apps.core.work import LONGEST_PAUSE, has_come, pause_after
+from apps.deployments.jobs.stuck_merges import STUCK_AFTER, tell_who_can_help
 from apps.deployments.models import MergeIntent
 from apps.deployments.transitions import LeaseLost, freeze_target, wake_pending
 from apps.repositories import mirrors
-from apps.repositories.models import RepositoryRole
-from apps.repositories.roles import Role
-from apps.reviews.models import News
-from apps.reviews.transitions import tell
 from apps.vcs import installation, landed
 
 log = structlog.get_logger(__name__)
@@ -34,14 +31,15 @@ LOOKS = 3
 BETWEEN_LOOKS = 5.0
 """Seconds that a replica gets to catch up, at least."""
 NOT_THERE_YET = "not_there_yet"
+STUCK = "For a quarter of an hour it could not be told whether what landed is what was approved, so nothing of it is deployed:"
 Verification = MergeIntent.Verification
 
 
 def verifications_due(limit: int) -> list[int]:
     """Landed merges that nobody has compared yet and whose time has come."""
-    moment = now()
-    rows = MergeIntent.objects.filter(verification=Verification.PENDING).unleased()
-    return list(rows.exclude(check_at__gt=moment).order_by("pk").values_list("pk", flat=True)[:limit])
+    due = has_come("check_at", timedelta(seconds=LONGEST_PAUSE))
+    rows = MergeIntent.objects.filter(due, verification=Verification.PENDING).unleased()
+    return list(rows.order_by("pk").values_list("pk", flat=True)[:limit])
 
 
 def verify_landed(pk: int) -> None:
@@ -109,8 +107,7 @@ def _end(intent: MergeIntent, fence: int, wrong: str) -> None:
         )
         if wrong:
             log.error("landed_is_not_approved", intent=intent.pk, commit=change.merge_commit)
-            people = [change.owner_id or 0, change.requester_id, intent.requested_by_id, *_maintainers(change)]
-            tell(change, people, kind=News.Kind.FAILED, text=f"{branch} is frozen: {wrong}")
+            tell_who_can_help(intent, f"{branch} is frozen: {wrong}")
             freeze_target(change.repository, branch, reason=wrong, change=change, commit=change.merge_commit)
         transaction.on_commit(lambda: _tell(change))
 
@@ -125,22 +122,22 @@ def _tell(change: ChangeRequest) -> None:
     change_changed.send(sender=None, change_id=change.pk)
 
 
-def _maintainers(change: ChangeRequest) -> list[int]:
-    roles = RepositoryRole.objects.filter(repository=change.repository_id, role=Role.MAINTAINER, user__isnull=False)
-    return [pk for pk in roles.values_list("user", flat=True) if pk]
-
-
 def _again_later(intent: MergeIntent, fence: int, problem: Exception) -> None:
     """1 s x 2^n, at most a minute, and longer than a replica is behind; until it is known nothing starts."""
     code, message = (problem.code, problem.message) if isinstance(problem, PortalError) else ("no_disk", str(problem))
     is_missing = code == NOT_THERE_YET
     wait = max(pause_after(intent.tries), BETWEEN_LOOKS if is_missing else 0.0)
     log.warning("verification_waits", intent=intent.pk, code=code, tries=intent.tries + 1)
-    outcome = {"code": code, "message": message, "missing": _missed(intent) + is_missing}
+    is_stuck = intent.ended_at is not None and now() - intent.ended_at > STUCK_AFTER
+    outcome = {"code": code, "message": message, "missing": _missed(intent) + is_missing, "stuck": is_stuck}
     later = now() + timedelta(seconds=wait)
     try:
-        _write(intent, fence, tries=intent.tries + 1, check_at=later, lease_until=None, outcome=outcome)
-        _tell(intent.change)
+        with transaction.atomic():
+            if is_stuck and not intent.outcome.get("stuck"):
+                lock_change(intent.change)  # its people are told
+                tell_who_can_help(intent, f"{STUCK} {message}")
+            _write(intent, fence, tries=intent.tries + 1, check_at=later, lease_until=None, outcome=outcome)
+            transaction.on_commit(lambda: _tell(intent.change))
     except LeaseLost:
         log.info("verification_lease_lost", intent=intent.pk)
 

@@ -1,7 +1,7 @@
 """Everything that writes a state of this context."""
 
 from apps.core.leases import LeaseLost
-from apps.deployments.transitions.calling import tell_deployers
+from apps.deployments.transitions.calling import call_about_silence, end_call_about_silence, tell_deployers
 from apps.deployments.transitions.creating import (
     create_deployment,
     next_number,
@@ -22,8 +22,10 @@ __all__ = [
     "Told",
     "append_event",
     "attempt_key",
+    "call_about_silence",
     "create_deployment",
     "end_by_time",
+    "end_call_about_silence",
     "end_deployment",
     "end_schedule",
     "freeze_target",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django.db.models import Max
+from collections.abc import Iterable
+
+from django.db.models import Max, Q
 
 from apps.changes.models import ChangeRequest
 from apps.deployments.lifecycle import Status
@@ -17,6 +19,8 @@ WAITS_FOR_PEOPLE = {
     Status.FAILED: "{label} to {environment} failed: look at the error, then retry or roll back",
     Status.UNKNOWN: "What became of {label} to {environment} is not known: decide",
 }
+SILENT = "The portal cannot look after {label} to {environment}: look there, cancel it if nobody can help"
+SAID_OF_SILENCE = "For a quarter of an hour {label} to {environment} could not be looked after: {problem}"
 TOLD = {
     Status.SUCCEEDED: (News.Kind.DEPLOYED, "Deployed to {environment} ({label})"),
     Status.FAILED: (News.Kind.FAILED, "{label} to {environment} failed: {problem}"),
@@ -31,36 +35,51 @@ def call_people(deployment: Deployment, status: Status) -> None:
     wanted = _wanted(change) if status in WAITS_FOR_PEOPLE or calls.exists() else {}
     if status in TOLD:
         kind, text = TOLD[status]
-        people = {change.owner_id or 0, change.requester_id, deployment.requested_by_id, *wanted}
-        tell(change, people, kind=kind, text=_said(text, deployment), place=f"deployment:{deployment.number}")
+        _tell(deployment, kind, _said(text, deployment, deployment.problem), wanted)
     if status in WAITS_FOR_PEOPLE or calls.exists():
         set_calls(change, Origin.FAILED, wanted)
 
 
 def tell_deployers(deployment: Deployment, text: str) -> None:
     """Something has to be known to everybody who deploys here, and to those whose change it is."""
+    deployers = people_of(deployment.change.repository).able.get(DEPLOY, frozenset())
+    _tell(deployment, News.Kind.FAILED, text, deployers)
+
+
+def call_about_silence(deployment: Deployment, problem: str) -> None:
+    """Nobody could look after it for long: it goes on by itself only if whoever is silent speaks again. The change is locked."""
+    wanted = _wanted(deployment.change)
+    _tell(deployment, News.Kind.FAILED, _said(SAID_OF_SILENCE, deployment, problem), wanted)
+    set_calls(deployment.change, Origin.FAILED, wanted)
+
+
+def end_call_about_silence(deployment: Deployment) -> None:
+    """It can be looked after again. The change is locked."""
+    set_calls(deployment.change, Origin.FAILED, _wanted(deployment.change))
+
+
+def _tell(deployment: Deployment, kind: str, text: str, called: Iterable[int]) -> None:
     change = deployment.change
-    people = {change.owner_id or 0, change.requester_id, deployment.requested_by_id}
-    people |= people_of(change.repository).able.get(DEPLOY, frozenset())
-    tell(change, people, kind=News.Kind.FAILED, text=text, place=f"deployment:{deployment.number}")
+    people = {change.owner_id or 0, change.requester_id, deployment.requested_by_id, *called}
+    tell(change, people, kind=kind, text=text, place=f"deployment:{deployment.number}")
 
 
 def _wanted(change: ChangeRequest) -> dict[int, str]:
-    """Who deployed and who wrote it, for each environment whose newest deployment failed; else all who deploy here."""
-    newest = Deployment.objects.filter(change=change).values("environment").annotate(last=Max("number"))
-    bad = Deployment.objects.filter(
-        number__in=[row["last"] for row in newest], status__in=[str(status) for status in WAITS_FOR_PEOPLE]
-    )
+    """Who deployed and who wrote it, for each environment whose newest deployment failed or is silent; else all who deploy here."""
+    rows = Deployment.objects.filter(change=change)
+    newest = [row["last"] for row in rows.values("environment").annotate(last=Max("number"))]
+    bad = Q(status__in=[str(status) for status in WAITS_FOR_PEOPLE]) | Q(pk__in=rows.stuck().values("pk"))
     wanted: dict[int, str] = {}
     deployers = people_of(change.repository).able.get(DEPLOY, frozenset())
-    for row in bad.select_related("environment").order_by("number"):
-        reason = _said(WAITS_FOR_PEOPLE[Status(row.status)], row)
+    for row in rows.filter(bad, number__in=newest).select_related("environment").order_by("number"):
+        reason = _said(WAITS_FOR_PEOPLE.get(Status(row.status), SILENT), row, row.problem)
         present = {row.requested_by_id} & deployers or deployers
         for user in {*present, change.owner_id or change.requester_id}:
             wanted.setdefault(user, reason)
     return wanted
 
 
-def _said(text: str, deployment: Deployment) -> str:
-    problem = deployment.problem or "no reason is known"
-    return text.format(label=deployment.label, environment=deployment.environment.name, problem=problem)
+def _said(text: str, deployment: Deployment, problem: str) -> str:
+    return text.format(
+        label=deployment.label, environment=deployment.environment.name, problem=problem or "no reason is known"
+    )
