@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from apps.audit.models import AuditEntry
 from apps.changes.models import ChangeRequest
 from apps.core import clock
 from apps.deployments import queries, services
@@ -189,6 +190,35 @@ def test_what_is_bad_in_between_counts_from_the_start_again(tmp_path: Path, site
     assert log == ["ok: answered 200", "not ok: answered 503, not 200", "ok: answered 200"]
 
 
+def passed(row: Deployment, later: Any, seconds: int = 301) -> Deployment:
+    """Time goes by, and somebody looks all the while."""
+    for _ in range(-(-seconds // 50)):
+        later(50)
+        look(row)
+    return row
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("hours", [0.25, 1, 48])
+def test_an_outage_of_the_workers_makes_nothing_fail(tmp_path: Path, site: Site, later: Any, hours: float) -> None:
+    """Longer than ``within``: nobody can say that it was not healthy, and nothing is rolled back for it."""
+    row = watched(start(tmp_path, site, "roll-back"))
+    later(hours * 3600)
+    assert look(row).status == "running"
+    assert passed(row, later, 70).status == "succeeded"
+    run_jobs("deployments.roll_back_unhealthy")
+    assert not ChangeRequest.objects.filter(kind="rollback").exists()
+
+
+@pytest.mark.django_db
+def test_after_an_outage_it_still_has_its_time_to_become_healthy(tmp_path: Path, site: Site, later: Any) -> None:
+    site.answers["/healthz"] = (500, "")
+    row = watched(start(tmp_path, site))
+    later(3600)
+    assert look(row).status == "running"
+    assert passed(row, later).status == "failed"
+
+
 @pytest.mark.django_db
 def test_time_in_which_nobody_looked_counts_for_nothing(tmp_path: Path, site: Site, later: Any) -> None:
     row = watched(start(tmp_path, site))
@@ -204,8 +234,7 @@ def test_what_does_not_become_healthy_in_time_has_failed_and_is_not_live(
 ) -> None:
     site.answers["/healthz"] = (200, "starting")
     row = watched(start(tmp_path, site))
-    later(301)
-    assert look(row).status == "failed"
+    assert passed(row, later).status == "failed"
     assert row.problem == "It was applied, but is not healthy: answers answered 200, without 'ok' in it."
     row.environment.refresh_from_db()
     assert not row.environment.live_commit
@@ -219,8 +248,7 @@ def test_only_what_is_new_is_rolled_back_by_rule(tmp_path: Path, site: Site, lat
     site.answers["/healthz"] = (500, "")
     row = watched(start(tmp_path, site, "roll-back"))
     Deployment.objects.filter(pk=row.pk).update(kind=kind)
-    later(301)
-    assert look(row).status == "failed"
+    assert passed(row, later).status == "failed"
     assert said in row.problem
     assert row.problem.endswith("rolled back by rule: somebody decides what to do.")
     run_jobs("deployments.roll_back_unhealthy")
@@ -231,11 +259,13 @@ def test_only_what_is_new_is_rolled_back_by_rule(tmp_path: Path, site: Site, lat
 def test_by_rule_it_is_rolled_back_through_the_record_and_once(tmp_path: Path, site: Site, later: Any) -> None:
     site.answers["/healthz"] = (500, "")
     row = watched(start(tmp_path, site, "roll-back"))
-    later(301)
-    assert look(row).status == "failed"
+    assert passed(row, later).status == "failed"
     run_jobs("deployments.roll_back_unhealthy")
     run_jobs("deployments.roll_back_unhealthy")
     inverse = ChangeRequest.objects.get(kind="rollback")
+    entry = AuditEntry.objects.get(action="rollback.requested")
+    assert (entry.actor["name"], entry.data["on_behalf_of"]) == ("portal", "alice")
+    assert f"by a rule of portal.yaml, for {row.label} is not healthy" in entry.summary
     assert inverse.rolls_back == row.change
     assert inverse.rollback_environments == ["staging"]
     (said,) = (event.text for event in queries.events(row) if inverse.label in event.text)
@@ -246,13 +276,25 @@ def test_by_rule_it_is_rolled_back_through_the_record_and_once(tmp_path: Path, s
 
 
 @pytest.mark.django_db
+def test_what_somebody_has_begun_again_is_left_to_them(tmp_path: Path, site: Site, later: Any) -> None:
+    site.answers["/healthz"] = (500, "")
+    delivery = start(tmp_path, site, "roll-back")
+    row = passed(watched(delivery), later)
+    assert row.status == "failed"
+    services.retry(delivery.people.carol, deployment=row)
+    site.answers["/healthz"] = (200, "ok")
+    run_jobs("deployments.roll_back_unhealthy")
+    assert not ChangeRequest.objects.filter(kind="rollback").exists()
+    assert not AuditEntry.objects.filter(action="rollback.refused").exists()
+
+
+@pytest.mark.django_db
 def test_a_roll_back_by_rule_that_waits_for_people_is_not_said_to_be_done(
     tmp_path: Path, site: Site, later: Any
 ) -> None:
     site.answers["/healthz"] = (500, "")
     row = watched(start(tmp_path, site, "roll-back", more="    protected: true\n"))
-    later(301)
-    assert look(row).status == "failed"
+    assert passed(row, later).status == "failed"
     run_jobs("deployments.roll_back_unhealthy")
     inverse = ChangeRequest.objects.get(kind="rollback", rolls_back=row.change)
     (said,) = (event.text for event in queries.events(row) if inverse.label in event.text)
@@ -273,10 +315,11 @@ def test_where_the_roll_back_by_rule_cannot_be_asked_for_all_who_deploy_are_told
     people = delivery.people
     RepositoryRole.objects.filter(user=people.alice).delete()
     RepositoryRole.objects.filter(user=people.kim).update(role="deployer")
-    later(301)
-    assert look(row).status == "failed"
+    assert passed(row, later).status == "failed"
     run_jobs("deployments.roll_back_unhealthy")
     assert not ChangeRequest.objects.filter(kind="rollback").exists()
+    entry = AuditEntry.objects.get(action="rollback.refused")
+    assert (entry.actor["name"], entry.data["on_behalf_of"]) == ("portal", "alice")
     for person in (people.kim, people.carol):
         lines = [line for news in News.objects.filter(user=person, change=row.change) for line in news.lines]
         (told,) = (line for line in lines if "is not rolled back" in line["text"])
