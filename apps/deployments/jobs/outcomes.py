@@ -84,5 +84,5 @@ def tidy(attempt: Attempt, dispatcher: Dispatcher, run: Run) -> None:
     if outcome and outcome != Status.UNKNOWN:
         with let_go():  # somebody may have begun the next attempt by now
             dispatcher.discard(run)
-            forget(run.deployment, run.key)
+        forget(run.deployment, run.key)
         Attempt.objects.filter(pk=attempt.pk).update(has_workspace=False, sealed_secrets="", sealed_rendering="")

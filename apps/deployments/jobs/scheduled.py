@@ -12,6 +12,7 @@ from apps.changes.models import ChangeRequest, Revision
 from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import Conflict, NotAllowed, NotVisible
+from apps.core.work import has_come
 from apps.deployments import access
 from apps.deployments.models import MergeSchedule
 from apps.deployments.services.merging import begin_merge
@@ -25,7 +26,7 @@ def schedules_due(limit: int) -> list[int]:
     """Open schedules whose time has come, and those that cannot come any more."""
     moment = now()
     due = Q(at__lte=moment) | ~Q(change__status=Status.IN_REVIEW)
-    rows = MergeSchedule.objects.open().filter(due).exclude(check_at__gt=moment)
+    rows = MergeSchedule.objects.open().filter(due, has_come("check_at", LOOK_AGAIN))
     return list(rows.order_by("at").values_list("pk", flat=True)[:limit])
 
 
