@@ -27,6 +27,8 @@ from tests.support.delivery import Delivery, run_jobs, run_until_idle
 from tests.support.outside import step_engine
 from tests.support.serving import serving
 
+pytestmark = pytest.mark.django_db
+
 TOKEN = "prom-abcdefghijkl"  # of no real system
 
 
@@ -123,7 +125,6 @@ def until_asked(row: Deployment) -> Deployment:
     raise AssertionError([event.text for event in queries.events(row)])
 
 
-@pytest.mark.django_db
 def test_a_deployment_has_succeeded_only_when_its_checks_held_long_enough(
     tmp_path: Path, site: Site, later: Any
 ) -> None:
@@ -140,7 +141,6 @@ def test_a_deployment_has_succeeded_only_when_its_checks_held_long_enough(
     assert row.environment.live_commit == row.commit
 
 
-@pytest.mark.django_db
 def test_the_board_calls_healthy_what_its_checks_held_for_and_nothing_else(
     tmp_path: Path, site: Site, later: Any
 ) -> None:
@@ -162,7 +162,6 @@ def test_the_board_calls_healthy_what_its_checks_held_for_and_nothing_else(
     assert word() == "not_checked"
 
 
-@pytest.mark.django_db
 def test_what_a_person_decides_an_hour_after_the_last_look_is_not_called_healthy(
     tmp_path: Path, site: Site, later: Any
 ) -> None:
@@ -177,7 +176,6 @@ def test_what_a_person_decides_an_hour_after_the_last_look_is_not_called_healthy
     assert cell.health == "not_checked"
 
 
-@pytest.mark.django_db
 def test_what_is_bad_in_between_counts_from_the_start_again(tmp_path: Path, site: Site, later: Any) -> None:
     row = watched(start(tmp_path, site))
     later(50)
@@ -198,7 +196,6 @@ def passed(row: Deployment, later: Any, seconds: int = 301) -> Deployment:
     return row
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("hours", [0.25, 1, 48])
 def test_an_outage_of_the_workers_makes_nothing_fail(tmp_path: Path, site: Site, later: Any, hours: float) -> None:
     """Longer than ``within``: nobody can say that it was not healthy, and nothing is rolled back for it."""
@@ -210,7 +207,6 @@ def test_an_outage_of_the_workers_makes_nothing_fail(tmp_path: Path, site: Site,
     assert not ChangeRequest.objects.filter(kind="rollback").exists()
 
 
-@pytest.mark.django_db
 def test_after_an_outage_it_still_has_its_time_to_become_healthy(tmp_path: Path, site: Site, later: Any) -> None:
     site.answers["/healthz"] = (500, "")
     row = watched(start(tmp_path, site))
@@ -219,7 +215,6 @@ def test_after_an_outage_it_still_has_its_time_to_become_healthy(tmp_path: Path,
     assert passed(row, later).status == "failed"
 
 
-@pytest.mark.django_db
 def test_time_in_which_nobody_looked_counts_for_nothing(tmp_path: Path, site: Site, later: Any) -> None:
     row = watched(start(tmp_path, site))
     later(200)
@@ -228,7 +223,6 @@ def test_time_in_which_nobody_looked_counts_for_nothing(tmp_path: Path, site: Si
     assert look(row).status != "failed"
 
 
-@pytest.mark.django_db
 def test_what_does_not_become_healthy_in_time_has_failed_and_is_not_live(
     tmp_path: Path, site: Site, later: Any
 ) -> None:
@@ -242,7 +236,6 @@ def test_what_does_not_become_healthy_in_time_has_failed_and_is_not_live(
     assert not ChangeRequest.objects.filter(kind="rollback").exists()
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize(("kind", "said"), [("rollback", "A roll-back is not"), ("redeploy", "It was live before")])
 def test_only_what_is_new_is_rolled_back_by_rule(tmp_path: Path, site: Site, later: Any, kind: str, said: str) -> None:
     site.answers["/healthz"] = (500, "")
@@ -255,7 +248,6 @@ def test_only_what_is_new_is_rolled_back_by_rule(tmp_path: Path, site: Site, lat
     assert not ChangeRequest.objects.filter(kind="rollback").exists()
 
 
-@pytest.mark.django_db
 def test_by_rule_it_is_rolled_back_through_the_record_and_once(tmp_path: Path, site: Site, later: Any) -> None:
     site.answers["/healthz"] = (500, "")
     row = watched(start(tmp_path, site, "roll-back"))
@@ -275,7 +267,6 @@ def test_by_rule_it_is_rolled_back_through_the_record_and_once(tmp_path: Path, s
     assert inverse.status == "merging"
 
 
-@pytest.mark.django_db
 def test_what_somebody_has_begun_again_is_left_to_them(tmp_path: Path, site: Site, later: Any) -> None:
     site.answers["/healthz"] = (500, "")
     delivery = start(tmp_path, site, "roll-back")
@@ -288,7 +279,6 @@ def test_what_somebody_has_begun_again_is_left_to_them(tmp_path: Path, site: Sit
     assert not AuditEntry.objects.filter(action="rollback.refused").exists()
 
 
-@pytest.mark.django_db
 def test_a_roll_back_by_rule_that_waits_for_people_is_not_said_to_be_done(
     tmp_path: Path, site: Site, later: Any
 ) -> None:
@@ -305,7 +295,6 @@ def test_a_roll_back_by_rule_that_waits_for_people_is_not_said_to_be_done(
     assert inverse.status == "in_review"
 
 
-@pytest.mark.django_db
 def test_where_the_roll_back_by_rule_cannot_be_asked_for_all_who_deploy_are_told(
     tmp_path: Path, site: Site, later: Any
 ) -> None:
@@ -328,7 +317,6 @@ def test_where_the_roll_back_by_rule_cannot_be_asked_for_all_who_deploy_are_told
         assert told["place"] == f"deployment:{row.number}"
 
 
-@pytest.mark.django_db
 def test_cancelling_while_it_is_watched_says_what_was_applied(tmp_path: Path, site: Site) -> None:
     delivery = start(tmp_path, site)
     row = watched(delivery)
@@ -337,7 +325,6 @@ def test_cancelling_while_it_is_watched_says_what_was_applied(tmp_path: Path, si
     assert "Already applied: apply" in list(queries.events(row))[-1].text
 
 
-@pytest.mark.django_db
 def test_a_check_whose_connection_is_not_allowed_holds_the_deployment(tmp_path: Path, site: Site) -> None:
     delivery = start(tmp_path, site, granted=False)
     row = look(delivery.deployment(delivery.merged()))
