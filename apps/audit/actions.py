@@ -160,6 +160,7 @@ ACTIONS: dict[str, str] = {
     "deployment.resolved": "Outcome of a deployment decided by a person",
     "deployment.rolled_back": "Rollback requested",
     "rollback.requested": "Rollback requested",
+    "rollback.refused": "Rollback by a rule not possible",
     "environment.created": "Environment created",
     "environment.updated": "Environment changed",
     "comparison.requested": "Comparison of two environments asked for",

@@ -110,9 +110,8 @@ class LeasedQuerySet(CasQuerySet[M]):
             due = time.monotonic() + seconds / 3
             try:
                 self.hold(pk, fence=fence, seconds=seconds)
-            except (
-                Error
-            ) as problem:  # the database is away, or busy: the next beat asks again, and every write is fenced
+            except Error as problem:
+                # The database is away, or busy: the next beat asks again, and every write is fenced.
                 log.warning("lease_not_prolonged", row=self.model._meta.label, problem=type(problem).__name__)
 
         with while_waiting(prolong), only_if(lambda: self.hold(pk, fence=fence, seconds=seconds)):

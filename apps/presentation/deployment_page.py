@@ -84,9 +84,9 @@ class Actions:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPage:
-    """Everything around the log. ``attempt``: the one that is shown, ``run`` its row; ``events``: those before number
-    ``before`` (0: the newest), of which ``older`` are left out; ``resources_at``: the moment that ``resources`` are of;
-    ``silence``: why it cannot be looked at now.
+    """Everything around the log. ``attempt``: the one that is shown, ``run`` its row, ``newest``: whether it is the last;
+    ``events``: those before number ``before`` (0: the newest), of which ``older`` are left out; ``resources_at``: the moment
+    that ``resources`` are of; ``silence``: why it cannot be looked at now.
     """
 
     deployment: Deployment

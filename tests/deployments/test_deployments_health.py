@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from apps.audit.models import AuditEntry
 from apps.changes.models import ChangeRequest
 from apps.core import clock
 from apps.deployments import queries, services
@@ -25,6 +26,8 @@ from apps.reviews.models import News
 from tests.support.delivery import Delivery, run_jobs, run_until_idle
 from tests.support.outside import step_engine
 from tests.support.serving import serving
+
+pytestmark = pytest.mark.django_db
 
 TOKEN = "prom-abcdefghijkl"  # of no real system
 
@@ -122,7 +125,6 @@ def until_asked(row: Deployment) -> Deployment:
     raise AssertionError([event.text for event in queries.events(row)])
 
 
-@pytest.mark.django_db
 def test_a_deployment_has_succeeded_only_when_its_checks_held_long_enough(
     tmp_path: Path, site: Site, later: Any
 ) -> None:
@@ -139,7 +141,6 @@ def test_a_deployment_has_succeeded_only_when_its_checks_held_long_enough(
     assert row.environment.live_commit == row.commit
 
 
-@pytest.mark.django_db
 def test_the_board_calls_healthy_what_its_checks_held_for_and_nothing_else(
     tmp_path: Path, site: Site, later: Any
 ) -> None:
@@ -161,7 +162,6 @@ def test_the_board_calls_healthy_what_its_checks_held_for_and_nothing_else(
     assert word() == "not_checked"
 
 
-@pytest.mark.django_db
 def test_what_a_person_decides_an_hour_after_the_last_look_is_not_called_healthy(
     tmp_path: Path, site: Site, later: Any
 ) -> None:
@@ -176,7 +176,6 @@ def test_what_a_person_decides_an_hour_after_the_last_look_is_not_called_healthy
     assert cell.health == "not_checked"
 
 
-@pytest.mark.django_db
 def test_what_is_bad_in_between_counts_from_the_start_again(tmp_path: Path, site: Site, later: Any) -> None:
     row = watched(start(tmp_path, site))
     later(50)
@@ -189,7 +188,33 @@ def test_what_is_bad_in_between_counts_from_the_start_again(tmp_path: Path, site
     assert log == ["ok: answered 200", "not ok: answered 503, not 200", "ok: answered 200"]
 
 
-@pytest.mark.django_db
+def passed(row: Deployment, later: Any, seconds: int = 301) -> Deployment:
+    """Time goes by, and somebody looks all the while."""
+    for _ in range(-(-seconds // 50)):
+        later(50)
+        look(row)
+    return row
+
+
+@pytest.mark.parametrize("hours", [0.25, 1, 48])
+def test_an_outage_of_the_workers_makes_nothing_fail(tmp_path: Path, site: Site, later: Any, hours: float) -> None:
+    """Longer than ``within``: nobody can say that it was not healthy, and nothing is rolled back for it."""
+    row = watched(start(tmp_path, site, "roll-back"))
+    later(hours * 3600)
+    assert look(row).status == "running"
+    assert passed(row, later, 70).status == "succeeded"
+    run_jobs("deployments.roll_back_unhealthy")
+    assert not ChangeRequest.objects.filter(kind="rollback").exists()
+
+
+def test_after_an_outage_it_still_has_its_time_to_become_healthy(tmp_path: Path, site: Site, later: Any) -> None:
+    site.answers["/healthz"] = (500, "")
+    row = watched(start(tmp_path, site))
+    later(3600)
+    assert look(row).status == "running"
+    assert passed(row, later).status == "failed"
+
+
 def test_time_in_which_nobody_looked_counts_for_nothing(tmp_path: Path, site: Site, later: Any) -> None:
     row = watched(start(tmp_path, site))
     later(200)
@@ -198,14 +223,12 @@ def test_time_in_which_nobody_looked_counts_for_nothing(tmp_path: Path, site: Si
     assert look(row).status != "failed"
 
 
-@pytest.mark.django_db
 def test_what_does_not_become_healthy_in_time_has_failed_and_is_not_live(
     tmp_path: Path, site: Site, later: Any
 ) -> None:
     site.answers["/healthz"] = (200, "starting")
     row = watched(start(tmp_path, site))
-    later(301)
-    assert look(row).status == "failed"
+    assert passed(row, later).status == "failed"
     assert row.problem == "It was applied, but is not healthy: answers answered 200, without 'ok' in it."
     row.environment.refresh_from_db()
     assert not row.environment.live_commit
@@ -213,29 +236,28 @@ def test_what_does_not_become_healthy_in_time_has_failed_and_is_not_live(
     assert not ChangeRequest.objects.filter(kind="rollback").exists()
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize(("kind", "said"), [("rollback", "A roll-back is not"), ("redeploy", "It was live before")])
 def test_only_what_is_new_is_rolled_back_by_rule(tmp_path: Path, site: Site, later: Any, kind: str, said: str) -> None:
     site.answers["/healthz"] = (500, "")
     row = watched(start(tmp_path, site, "roll-back"))
     Deployment.objects.filter(pk=row.pk).update(kind=kind)
-    later(301)
-    assert look(row).status == "failed"
+    assert passed(row, later).status == "failed"
     assert said in row.problem
     assert row.problem.endswith("rolled back by rule: somebody decides what to do.")
     run_jobs("deployments.roll_back_unhealthy")
     assert not ChangeRequest.objects.filter(kind="rollback").exists()
 
 
-@pytest.mark.django_db
 def test_by_rule_it_is_rolled_back_through_the_record_and_once(tmp_path: Path, site: Site, later: Any) -> None:
     site.answers["/healthz"] = (500, "")
     row = watched(start(tmp_path, site, "roll-back"))
-    later(301)
-    assert look(row).status == "failed"
+    assert passed(row, later).status == "failed"
     run_jobs("deployments.roll_back_unhealthy")
     run_jobs("deployments.roll_back_unhealthy")
     inverse = ChangeRequest.objects.get(kind="rollback")
+    entry = AuditEntry.objects.get(action="rollback.requested")
+    assert (entry.actor["name"], entry.data["on_behalf_of"]) == ("portal", "alice")
+    assert f"by a rule of portal.yaml, for {row.label} is not healthy" in entry.summary
     assert inverse.rolls_back == row.change
     assert inverse.rollback_environments == ["staging"]
     (said,) = (event.text for event in queries.events(row) if inverse.label in event.text)
@@ -245,14 +267,24 @@ def test_by_rule_it_is_rolled_back_through_the_record_and_once(tmp_path: Path, s
     assert inverse.status == "merging"
 
 
-@pytest.mark.django_db
+def test_what_somebody_has_begun_again_is_left_to_them(tmp_path: Path, site: Site, later: Any) -> None:
+    site.answers["/healthz"] = (500, "")
+    delivery = start(tmp_path, site, "roll-back")
+    row = passed(watched(delivery), later)
+    assert row.status == "failed"
+    services.retry(delivery.people.carol, deployment=row)
+    site.answers["/healthz"] = (200, "ok")
+    run_jobs("deployments.roll_back_unhealthy")
+    assert not ChangeRequest.objects.filter(kind="rollback").exists()
+    assert not AuditEntry.objects.filter(action="rollback.refused").exists()
+
+
 def test_a_roll_back_by_rule_that_waits_for_people_is_not_said_to_be_done(
     tmp_path: Path, site: Site, later: Any
 ) -> None:
     site.answers["/healthz"] = (500, "")
     row = watched(start(tmp_path, site, "roll-back", more="    protected: true\n"))
-    later(301)
-    assert look(row).status == "failed"
+    assert passed(row, later).status == "failed"
     run_jobs("deployments.roll_back_unhealthy")
     inverse = ChangeRequest.objects.get(kind="rollback", rolls_back=row.change)
     (said,) = (event.text for event in queries.events(row) if inverse.label in event.text)
@@ -263,7 +295,6 @@ def test_a_roll_back_by_rule_that_waits_for_people_is_not_said_to_be_done(
     assert inverse.status == "in_review"
 
 
-@pytest.mark.django_db
 def test_where_the_roll_back_by_rule_cannot_be_asked_for_all_who_deploy_are_told(
     tmp_path: Path, site: Site, later: Any
 ) -> None:
@@ -273,10 +304,11 @@ def test_where_the_roll_back_by_rule_cannot_be_asked_for_all_who_deploy_are_told
     people = delivery.people
     RepositoryRole.objects.filter(user=people.alice).delete()
     RepositoryRole.objects.filter(user=people.kim).update(role="deployer")
-    later(301)
-    assert look(row).status == "failed"
+    assert passed(row, later).status == "failed"
     run_jobs("deployments.roll_back_unhealthy")
     assert not ChangeRequest.objects.filter(kind="rollback").exists()
+    entry = AuditEntry.objects.get(action="rollback.refused")
+    assert (entry.actor["name"], entry.data["on_behalf_of"]) == ("portal", "alice")
     for person in (people.kim, people.carol):
         lines = [line for news in News.objects.filter(user=person, change=row.change) for line in news.lines]
         (told,) = (line for line in lines if "is not rolled back" in line["text"])
@@ -285,7 +317,6 @@ def test_where_the_roll_back_by_rule_cannot_be_asked_for_all_who_deploy_are_told
         assert told["place"] == f"deployment:{row.number}"
 
 
-@pytest.mark.django_db
 def test_cancelling_while_it_is_watched_says_what_was_applied(tmp_path: Path, site: Site) -> None:
     delivery = start(tmp_path, site)
     row = watched(delivery)
@@ -294,7 +325,6 @@ def test_cancelling_while_it_is_watched_says_what_was_applied(tmp_path: Path, si
     assert "Already applied: apply" in list(queries.events(row))[-1].text
 
 
-@pytest.mark.django_db
 def test_a_check_whose_connection_is_not_allowed_holds_the_deployment(tmp_path: Path, site: Site) -> None:
     delivery = start(tmp_path, site, granted=False)
     row = look(delivery.deployment(delivery.merged()))

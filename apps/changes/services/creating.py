@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F
 
 from apps.accounts.models import User
+from apps.audit.actors import SYSTEM, Actor
 from apps.changes import branches
 from apps.changes.lifecycle import Status
 from apps.changes.models import ChangeNumber, ChangeRequest, OutsideChange, Revision
@@ -80,29 +81,48 @@ def _open(
 
 
 def _first_revision(
-    change: ChangeRequest, snapshot: Snapshot, cause: str, actor: User, entry: Entry, **columns: Any
+    change: ChangeRequest,
+    snapshot: Snapshot,
+    cause: str,
+    actor: User,
+    entry: Entry,
+    *,
+    recorded_as: Actor | None = None,
+    **columns: Any,
 ) -> None:
     # The number is known only now; the pins are there before the row is committed.
     pin(change.repository.mirror_path, change.number, 1, snapshot)
-    write_revision(change, snapshot, cause=cause, actor=actor, opener=actor, entry=entry, **columns)
+    write_revision(change, snapshot, cause=cause, actor=recorded_as or actor, opener=actor, entry=entry, **columns)
 
 
 def create_inverse_change(
-    actor: User, *, change: ChangeRequest, environments: list[str], title: str, description: str, head_oid: str
+    actor: User,
+    *,
+    change: ChangeRequest,
+    environments: list[str],
+    title: str,
+    description: str,
+    head_oid: str,
+    rule: str = "",
 ) -> ChangeRequest:
     """A change in review that takes ``change`` back; ``head_oid`` is the commit that does it.
 
-    The commit was written by the portal, so only the person who asks contributes to it.
+    The commit was written by the portal, so only the person who asks contributes to it. ``rule``: why a rule asks, in the name of
+    ``actor``; then the log has the portal as who did it.
     """
     repositories.require(actor, change.repository, WRITE)
     target, snapshot = _take_written(change.repository, change.target_branch, head_oid)
 
     def said(inverse: ChangeRequest) -> Entry:
         summary = f"{actor.username} asked to roll back {change.label} with {inverse.label}"
-        return Entry("rollback.requested", summary, {"rolls_back": change.number, "environments": list(environments)})
+        facts = {"rolls_back": change.number, "environments": list(environments)}
+        if rule:
+            summary = f"{inverse.label} is to roll back {change.label} by a rule of portal.yaml, for {rule}"
+            facts |= {"rule": rule, "on_behalf_of": actor.username}
+        return Entry("rollback.requested", summary, facts)
 
     return _propose(
-        actor, snapshot, Revision.Cause.INVERSE, said,
+        actor, snapshot, Revision.Cause.INVERSE, said, recorded_as=SYSTEM if rule else None,
         repository=change.repository, target_branch=target, title=title, description=description,
         kind=ChangeRequest.Kind.ROLLBACK, rolls_back=change, rollback_environments=list(environments),
     )  # fmt: skip
@@ -200,6 +220,7 @@ def _propose(
     title: str,
     description: str,
     pusher: User | None = None,
+    recorded_as: Actor | None = None,
     **columns: Any,
 ) -> ChangeRequest:
     """A change without a branch, in review; its number, which ``said`` may name, is known only in between."""
@@ -208,7 +229,7 @@ def _propose(
         change = _insert(
             actor, title=title, description=description, status=str(Status.IN_REVIEW), owner=actor, **columns
         )
-        _first_revision(change, snapshot, cause, actor, said(change), pusher=pusher)
+        _first_revision(change, snapshot, cause, actor, said(change), pusher=pusher, recorded_as=recorded_as)
     return change
 
 

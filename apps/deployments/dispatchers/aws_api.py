@@ -27,8 +27,8 @@ _SETTINGS = {
     "credentials_file": (None, None, os.devnull, None),
 }
 SERVER_ERROR = 500
-READING = ("describe_", "get_", "list_")
 MOST_PAGES = 1_000
+READING = ("describe_", "get_", "list_")
 NOTHING = ("The submitted information didn't contain changes", "No updates are to be performed")
 """How the account's own sentences begin. Hooks, constraints and templates bring words of others, in which anything may stand."""
 

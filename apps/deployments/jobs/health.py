@@ -2,7 +2,8 @@
 
 All that is known stands in ``Attempt.health`` (``{"since", "good_since", "looked_at", "checks": {name: {"at", "is_good",
 "text"}}}``, times ISO; ``at``: when it was asked, ``looked_at``: when all answers were there), so a worker that takes over
-goes on where the last one was. Time in which nobody looked counts for nothing.
+goes on where the last one was. Time in which nobody looked counts for nothing, neither for what was good nor against it:
+``since`` moves on by it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from apps.audit import services as audit
+from apps.audit.actors import SYSTEM
 from apps.changes.models import ChangeRequest
 from apps.changes.transitions import lock_change, lock_pair
 from apps.core.clock import now
@@ -25,7 +28,7 @@ from apps.deployments.jobs.keeping import LONGEST_WAIT
 from apps.deployments.jobs.outcomes import end_cancelled
 from apps.deployments.jobs.recording import OF_CHECKS
 from apps.deployments.jobs.runs import run_of_check
-from apps.deployments.lifecycle import Event
+from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
 from apps.deployments.queries.connections import granted, outside_of
 from apps.deployments.queries.freezes import open_freeze, words_of
@@ -63,8 +66,7 @@ def watch(deployment: Deployment, attempt: Attempt, progress: Progress, fence: i
         return True
     plan = deployment.plan["health"]
     known = attempt.health or {"since": now().isoformat(), "good_since": "", "checks": {}}
-    if _is_late(plan, known):
-        known["good_since"] = ""
+    _leave_out(plan, known)
     asked: list[tuple[dict[str, Any], datetime, Reading]] = []
     with Deployment.objects.kept(deployment.pk, fence=fence, seconds=settings.PORTAL_LEASE_SECONDS):
         for check in _due(plan, known):
@@ -86,6 +88,8 @@ def is_over_time(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
     True: the time is over, and it has failed.
     """
     plan, known = deployment.plan["health"], {**attempt.health, "good_since": ""}
+    _leave_out(plan, known)
+    known["looked_at"] = now().isoformat()
     with transaction.atomic():
         _require_lease(deployment, fence)
         Attempt.objects.filter(pk=attempt.pk).update(health=known)
@@ -96,11 +100,16 @@ def is_over_time(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
         return True
 
 
-def _is_late(plan: dict[str, Any], known: dict[str, Any]) -> bool:
-    """Whether nobody looked for longer than a look may be late. The time that the answers took does not count."""
+def _leave_out(plan: dict[str, Any], known: dict[str, Any]) -> None:
+    """What nobody saw, where that is longer than a look may be late: no worker ran, or a clock was moved."""
     before = known.get("looked_at") or max((found["at"] for found in known["checks"].values()), default="")
+    if not before:
+        return
+    unseen = now() - datetime.fromisoformat(before)
     shortest = min(check["every_seconds"] for check in plan["checks"])
-    return bool(before) and now() - datetime.fromisoformat(before) > 3 * timedelta(seconds=shortest) + UNSEEN
+    if unseen > 3 * timedelta(seconds=shortest) + UNSEEN:
+        known["good_since"] = ""
+        known["since"] = (datetime.fromisoformat(known["since"]) + unseen).isoformat()
 
 
 def _due(plan: dict[str, Any], known: dict[str, Any]) -> list[dict[str, Any]]:
@@ -242,14 +251,29 @@ def roll_back_unhealthy(pk: int) -> None:
         lock_change(row.change)
         if not Deployment.objects.filter(pk=pk, rollback_due=True).update(rollback_due=False):
             return
-        try:
-            with transaction.atomic():
-                inverse = roll_back(row.requested_by, deployment=row)
-            text = f"portal.yaml says to roll back what is not healthy: {_what_becomes_of(inverse)}"
-        except PortalError as problem:
-            text = f"portal.yaml says to roll back what is not healthy, but that cannot be done: {problem.message}"
-            tell_deployers(row, f"{row.label} to {row.environment.name} is not rolled back. {text}")
-        say(row, text, attempt=row.attempts)
+        row.refresh_from_db(fields=["status", "attempts"])
+        say(row, _rolled_back(row), attempt=row.attempts)
+
+
+def _rolled_back(row: Deployment) -> str:
+    """What became of the rule, in words."""
+    rule = "portal.yaml says to roll back what is not healthy"
+    if row.status != Status.FAILED:
+        return f"{rule}, but somebody has begun {row.label} again, so it is left to them."
+    try:
+        with transaction.atomic():
+            inverse = roll_back(row.requested_by, deployment=row, rule=f"{row.label} is not healthy")
+    except PortalError as problem:
+        text = f"{rule}, but that cannot be done: {problem.message}"
+        where = row.environment
+        audit.record(
+            SYSTEM, "rollback.refused", target=row.label, repository=where.repository.name, environment=where.name,
+            change=row.change.number, summary=f"{row.label} to {where.name} is not rolled back: {problem.message}",
+            data={"code": problem.code, "reason": problem.message, "on_behalf_of": row.requested_by.username},
+        )  # fmt: skip
+        tell_deployers(row, f"{row.label} to {where.name} is not rolled back. {text}")
+        return text
+    return f"{rule}: {_what_becomes_of(inverse)}"
 
 
 def _what_becomes_of(inverse: ChangeRequest) -> str:

@@ -20,13 +20,15 @@ from apps.vcs import objects, refs
 
 
 @transaction.atomic
-def roll_back(actor: User, *, deployment: Deployment) -> ChangeRequest:
+def roll_back(actor: User, *, deployment: Deployment, rule: str = "") -> ChangeRequest:
     """Ask for the inverse of the deployment's change; it merges by itself as soon as its gate allows.
 
     The inverse is the three-way merge of trees that takes the change's effect out of the target's
     present tip, so what was merged later stays. It is for every environment where the change has begun, also where it still
     runs; where it waits it does not start as long as the inverse is open. :class:`Conflict` names the files when that is not
     possible without a person, or the roll-back that is open already.
+
+    ``rule``: why ``portal.yaml`` asks for it, in the name of ``actor``; the log says so.
     """
     change = lock_change(deployment.change)
     access.require_run(actor, deployment)
@@ -41,6 +43,7 @@ def roll_back(actor: User, *, deployment: Deployment) -> ChangeRequest:
         description=f"Takes the effect of {change.label} out of {', '.join(environments)}. "
         f"Asked for on {deployment.label}.{_told_if_new(change, head)}",
         head_oid=head,
+        rule=rule,
     )
     transitions.swap(inverse, merge_when_allowed_by=actor)
     request_work("deployments.merge_when_allowed", inverse.pk)

@@ -40,6 +40,12 @@ def call_people(deployment: Deployment, status: Status) -> None:
         set_calls(change, Origin.FAILED, wanted)
 
 
+def tell_deployers(deployment: Deployment, text: str) -> None:
+    """Something has to be known to everybody who deploys here, and to those whose change it is."""
+    deployers = people_of(deployment.change.repository).able.get(DEPLOY, frozenset())
+    _tell(deployment, News.Kind.FAILED, text, deployers)
+
+
 def call_about_silence(deployment: Deployment, problem: str) -> None:
     """Nobody could look after it for long: it goes on by itself only if whoever is silent speaks again. The change is locked."""
     wanted = _wanted(deployment.change)
@@ -56,12 +62,6 @@ def _tell(deployment: Deployment, kind: str, text: str, called: Iterable[int]) -
     change = deployment.change
     people = {change.owner_id or 0, change.requester_id, deployment.requested_by_id, *called}
     tell(change, people, kind=kind, text=text, place=f"deployment:{deployment.number}")
-
-
-def tell_deployers(deployment: Deployment, text: str) -> None:
-    """Something has to be known to everybody who deploys here, and to those whose change it is."""
-    deployers = people_of(deployment.change.repository).able.get(DEPLOY, frozenset())
-    _tell(deployment, News.Kind.FAILED, text, deployers)
 
 
 def _wanted(change: ChangeRequest) -> dict[int, str]:
