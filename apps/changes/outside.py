@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 
 from django.db.models import Count
 
@@ -17,6 +18,8 @@ from apps.repositories.models import RefUpdate, Repository
 from apps.vcs import refs
 from apps.vcs.history import is_ancestor, is_known_ancestor
 
+CLOCKS_DIFFER = timedelta(hours=1)
+"""Moments of two workers may be that far apart."""
 OUR_DOING = {RefUpdate.Cause.CONNECT, RefUpdate.Cause.PORTAL}
 
 
@@ -91,23 +94,30 @@ def unapproved_within(repository: Repository, branch: str, commit: str) -> Outsi
     return next((row for row in rows if is_on(row, commit)), None)
 
 
-def left_behind(repository: Repository, branch: str, commit: str) -> list[OutsideChange]:
-    """What commit ``commit`` still contains of pushes past the portal that its branch has rid itself of: reverted, or forced away."""
+def left_behind(repository: Repository, branch: str, commit: str, *, since: datetime | None) -> list[OutsideChange]:
+    """What commit ``commit`` still contains of pushes past the portal that its branch has rid itself of: reverted, or forced away.
+
+    ``since``: when ``commit`` landed; it stands on what had been settled before that, so only later rows are looked at.
+    """
     tip = refs.branch_tip(repository.mirror_path, branch) or ""
     ended = (OutsideChange.Outcome.REVERTED, OutsideChange.Outcome.GONE)
     rows = OutsideChange.objects.filter(repository=repository, branch=branch, outcome__in=ended).exclude(new_oid="")
+    if since is not None:
+        rows = rows.filter(settled_at__gte=since - CLOCKS_DIFFER)
     found = rows.select_related("repository", "change").order_by("pk")
-    return [row for row in found if is_on(row, commit) and _is_left_behind(row, commit, tip)]
+    return [row for row in found if _is_left_behind(row, commit, tip) and is_on(row, commit)]
 
 
 def _is_left_behind(row: OutsideChange, commit: str, tip: str) -> bool:
-    """Whether what ended ``row`` is on the branch at ``tip``, and not in ``commit``."""
+    """Whether what ended ``row`` is not in ``commit``, as far as the contrary cannot be shown.
+
+    A revert that settled it has landed, whether or not the mirror has seen its branch since.
+    """
+    git_dir = row.repository.mirror_path
     if row.outcome == OutsideChange.Outcome.GONE:
-        return not is_on(row, tip)
-    git_dir, revert = row.repository.mirror_path, row.change.merge_commit if row.change else ""
-    if not tip or not revert:
-        return False
-    return is_known_ancestor(git_dir, revert, tip) and not is_known_ancestor(git_dir, revert, commit)
+        return not (tip and is_known_ancestor(git_dir, row.new_oid, tip))
+    revert = row.change.merge_commit if row.change else ""
+    return not (revert and is_known_ancestor(git_dir, revert, commit))
 
 
 def rows_of(repository: Repository) -> OutsideChangeQuerySet:

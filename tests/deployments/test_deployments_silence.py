@@ -128,10 +128,10 @@ def test_a_health_that_cannot_be_asked_is_unknown_when_its_time_is_over(tmp_path
     _, row = running(tmp_path, there, LIMITED)
     plan = {**row.plan, "health": {"for_seconds": 60, "within_seconds": 300, "otherwise": "fail", "checks": []}}
     Deployment.objects.filter(pk=row.pk).update(plan=plan)
+    an_hour_ago = (now() - timedelta(hours=1)).isoformat()  # nobody says that somebody looked all the while
+    Attempt.objects.update(health={"since": an_hour_ago, "good_since": "", "checks": {}})
     for minutes, status in ((4, "running"), (6, "unknown")):
-        since = (now() - timedelta(minutes=minutes)).isoformat()
-        Attempt.objects.update(health={"since": since, "good_since": "", "checks": {}})
-        row = gone(there, row, sent=60, silent=2)
+        row = gone(there, row, sent=60, silent=minutes)
         assert row.status == status
     assert "whether it is healthy was not known within 300 s" in row.problem
 

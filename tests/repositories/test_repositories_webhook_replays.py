@@ -56,16 +56,31 @@ def test_where_the_id_is_signed_the_same_bytes_are_another_notice(infra: Reposit
 
 def test_a_script_that_says_the_same_of_each_push_is_still_heard(infra: Repository) -> None:
     """The example in docs/connecting.md has neither an id nor a commit."""
-    notify(infra, "gitea", "")
+    first = notify(infra, "gitea", "")
     synchronise(infra.pk)
     asked: list[Any] = []
     for seconds in (0, 11):
-        Repository.objects.filter(pk=infra.pk).update(synced_at=now() - timedelta(seconds=seconds))
+        WebhookDelivery.objects.filter(pk=first.pk).update(received_at=now() - timedelta(seconds=seconds))
+        Repository.objects.filter(pk=infra.pk).update(next_poll_at=now() + timedelta(hours=1))
         notify(infra, "gitea", "")
         infra.refresh_from_db()
         asked.append(infra.sync_requested_at)
+        assert infra.next_poll_at < now() + timedelta(seconds=11) or seconds, "it is looked soon"
     assert asked[0] is None, "it was looked at this moment"
     assert asked[1] is not None
+    first.refresh_from_db()
+    assert first.status == "accepted", "whoever it names pushed"
+
+
+def test_a_repetition_in_the_middle_of_a_look_has_another_one_made(infra: Repository) -> None:
+    first = notify(infra, "gitea", "")
+    long_ago = now() - timedelta(minutes=1)
+    Repository.objects.filter(pk=infra.pk).update(sync_requested_at=long_ago)
+    WebhookDelivery.objects.filter(pk=first.pk).update(received_at=long_ago)
+    notify(infra, "gitea", "")
+    infra.refresh_from_db()
+    assert infra.sync_requested_at is not None
+    assert infra.sync_requested_at > long_ago, "the look that goes on does not take this one for done"
 
 
 @pytest.mark.parametrize(("one", "other"), [("x" * 120 + "1", "x" * 120 + "2"), ("a\0b", "ab")])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +152,9 @@ def whole_machine(world: World, _point: str, name: str) -> None:
     killed = [process for process in psutil.process_iter() if _runs_steps(process, world.witness.parent)]
     assert killed
     for process in killed:
-        for one in (*process.children(recursive=True), process):
-            one.kill()
+        with suppress(psutil.NoSuchProcess):  # its own end took it along
+            for one in (*process.children(recursive=True), process):
+                one.kill()
     held.unlink()
     row = world.delivery.deployment(change)
     sweep_until(lambda: Deployment.objects.get(pk=row.pk).status == "unknown")

@@ -22,11 +22,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ("ip", "unshare", "setpriv")
-# Name and shared directory, then the command. What is below /tmp is hidden, but for the directory.
+# Name, shared directory and the project, then the command. What is below /tmp is hidden, but for these.
 CONTAIN = """
-hostname "$1" && mount --bind "$2" /mnt && mount -t tmpfs tmpfs /tmp && mkdir -p "$2" && mount --move /mnt "$2" || exit 99
-shift 2
-exec "$@"
+hostname "$1" && mount --bind "$2" /mnt && mount --bind "$3" /srv && mount -t tmpfs tmpfs /tmp || exit 99
+mkdir -p "$2" "$3" && mount --move /mnt "$2" && mount --move /srv "$3" || exit 99
+cd "$3" && shift 3 && exec "$@"
 """
 
 
@@ -81,7 +81,19 @@ class Host:
 
     def _contained(self, *command: str) -> list[str]:
         apart = ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        return [*self.inside, *apart, "sh", "-c", CONTAIN, "-", self.name, str(self.shared), sys.executable, *command]
+        return [
+            *self.inside,
+            *apart,
+            "sh",
+            "-c",
+            CONTAIN,
+            "-",
+            self.name,
+            str(self.shared),
+            str(ROOT),
+            sys.executable,
+            *command,
+        ]
 
     def run(self, *command: str) -> str:
         """The output of a Python program in a container here."""

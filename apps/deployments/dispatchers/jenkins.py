@@ -237,8 +237,9 @@ def _key_in(told: Mapping[str, Any]) -> str:
 def _may_be_ours(run: Run, told: Mapping[str, Any]) -> bool:
     """Whether it has our key, and the connection's user asked for it, as far as Jenkins says who did."""
     causes = [cause for action in listed(told.get("actions")) for cause in listed(action.get("causes"))]
+    people = {str(one["userId"]).lower() for one in causes if one.get("userId")}
     me = str(run.outside.options.get("user", "")).lower() if run.outside else ""
-    return _key_in(told) == run.key and (not causes or me in {str(one.get("userId")).lower() for one in causes})
+    return _key_in(told) == run.key and (not people or me in people)
 
 
 def _found(client: Client, run: Run) -> Found | None:
@@ -253,7 +254,7 @@ def _found(client: Client, run: Run) -> Found | None:
         told = mapping(answer.json())
         belongs({**told, "key": _key_in(told)}, id=item, key=run.key)
         return _item(client, told)
-    builds = _built(client, run)
+    builds = _built(client, run, is_known=True)
     named = {queued: found for queued, found in builds.items() if queued == item or queued < 0}
     found = the_one(named.values(), "builds of Jenkins")
     return Found(item, found.build) if found else None
@@ -266,12 +267,15 @@ def _with_our_key(client: Client, run: Run) -> dict[int, Found]:
     return {found.item: found for found in items} | _built(client, run)
 
 
-def _built(client: Client, run: Run) -> dict[int, Found]:
-    """The newest builds that have our key, by the number that they had in the queue; below zero where Jenkins tells none."""
+def _built(client: Client, run: Run, *, is_known: bool = False) -> dict[int, Found]:
+    """The newest builds that have our key, by the number that they had in the queue; below zero where Jenkins tells none.
+
+    ``is_known``: that number was told to us, so whoever Jenkins says asked for it was us, by whatever name.
+    """
     tree = f"builds[number,queueId,actions[parameters[name,value],causes[userId]]]{{0,{MOST_SUSPECTS}}}"
     found = {}
     for told in listed(mapping(client.read(f"{_job(run)}/api/json", params={"tree": tree}).json()).get("builds")):
-        if _may_be_ours(run, told):
+        if _may_be_ours(run, told) or (is_known and _key_in(told) == run.key):
             number, queued = whole_number(told.get("number")), told.get("queueId")
             item = queued if isinstance(queued, int) and queued > 0 else 0
             found[item or -number] = Found(item, number)

@@ -222,7 +222,7 @@ def _why_waiting(pod: Mapping[str, Any]) -> str:
 
 def _step(number: int, pod: Mapping[str, Any], *, job_failed: bool, over: bool) -> StepProgress:
     """One pod; those after the first are repetitions that ``backoffLimit`` allows."""
-    key = f"pod-{plain(metadata(pod).get('name'), 100)}"
+    key = f"pod-{plain(metadata(pod).get('name'), 90)}"
     name = "job" if number == 0 else f"job, try {number + 1}"
     ended = mapping(_container(pod).get("terminated"))
     began = moment(ended.get("startedAt") or mapping(_container(pod).get("running")).get("startedAt"))

@@ -79,8 +79,8 @@ def _why_given_up(deployment: Deployment, attempt: Attempt, silent: timedelta) -
         return "It was to be cancelled, and for a quarter of an hour nobody could tell it or look at it."
     if attempt.health:
         within = float(deployment.plan["health"]["within_seconds"])
-        over = now() - datetime.fromisoformat(attempt.health["since"]) > timedelta(seconds=within)
-        return f"It was applied; whether it is healthy was not known within {within:g} s." if over else ""
+        is_over = silent.total_seconds() > within  # before that somebody may have been away, which counts for nothing
+        return f"It was applied; whether it is healthy was not known within {within:g} s." if is_over else ""
     return _why_late(deployment, attempt)
 
 

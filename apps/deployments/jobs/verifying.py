@@ -110,6 +110,7 @@ def _end(intent: MergeIntent, fence: int, wrong: str) -> None:
             tell_who_can_help(intent, f"{branch} is frozen: {wrong}")
             freeze_target(change.repository, branch, reason=wrong, change=change, commit=change.merge_commit)
         transaction.on_commit(lambda: _tell(change))
+        transaction.on_commit(lambda: wake_pending(change.repository_id))  # also what contains it
 
 
 def _missed(intent: MergeIntent) -> int:
@@ -118,7 +119,7 @@ def _missed(intent: MergeIntent) -> int:
 
 
 def _tell(change: ChangeRequest) -> None:
-    wake_pending(change.repository_id)  # also what contains it
+    wake_pending(change.repository_id, change=change)
     change_changed.send(sender=None, change_id=change.pk)
 
 

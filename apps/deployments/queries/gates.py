@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from apps.deployments.models import Deployment, Environment
 from apps.policies.config import DEPLOY, PortalConfig
 from apps.policies.evaluation import Requirement, skipped_by_emergency
-from apps.policies.queries import policy_at
+from apps.policies.queries import Policy, policy_at
 from apps.reviews.holds import windows_for
 from apps.reviews.queries import Judgement, judge
 from apps.vcs import refs
@@ -37,12 +37,12 @@ class Gate:
         return self.has_rules or row.code not in RULE_CODES
 
 
-def present_config(deployment: Deployment) -> PortalConfig:
-    """The configuration at the tip of the target branch now: what governs is judged at use."""
+def present_policy(deployment: Deployment) -> Policy:
+    """The policy at the tip of the target branch now: what governs is judged at use."""
     repository = deployment.environment.repository
     branch = deployment.change.target_branch
     tip = refs.branch_tip(repository.mirror_path, branch)
-    return policy_at(repository, branch, tip or deployment.commit).config
+    return policy_at(repository, branch, tip or deployment.commit)
 
 
 def gate_of(deployment: Deployment, config: PortalConfig) -> Gate | None:

@@ -21,14 +21,14 @@ from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment, MergeIntent
 from apps.deployments.queries.connections import require_connections
 from apps.deployments.queries.freezes import open_freeze, words_of
-from apps.deployments.queries.gates import Gate, gate_of, present_config
+from apps.deployments.queries.gates import Gate, gate_of, present_policy
 from apps.deployments.queries.locks import is_kept_from, lock_of
 from apps.deployments.queries.promotion import promoted_at, replaced_by
 from apps.deployments.queries.soaking import soak_text
 from apps.deployments.queries.undoing import contains, open_rollback, undone_text
 from apps.policies.config import HOLD, PortalConfig
 from apps.policies.config.environments import NEWEST
-from apps.policies.queries import policy_at
+from apps.policies.queries import BROKEN, Policy, policy_at
 from apps.reviews.emergencies import restores_earlier_state
 from apps.vcs import history
 from apps.vcs.errors import ObjectMissing
@@ -73,8 +73,9 @@ def _reasons(deployment: Deployment) -> tuple[list[Wait], Gate | None]:
     """Everything but the lock of the environment and its queue, and the gate as it was judged."""
     is_rollback = deployment.kind == Deployment.Kind.ROLLBACK
     is_free = is_rollback and restores_earlier_state(deployment.change)  # that was the review of the inverse change
-    config = present_config(deployment)
-    retired = _retired(deployment.environment, config)
+    policy = present_policy(deployment)
+    config = policy.config
+    retired = _retired(deployment.environment, policy)
     if retired:
         return retired, None
     gate = None if is_free else gate_of(deployment, config)
@@ -92,11 +93,14 @@ def _reasons(deployment: Deployment) -> tuple[list[Wait], Gate | None]:
     return found, gate
 
 
-def _retired(environment: Environment, config: PortalConfig) -> list[Wait]:
+def _retired(environment: Environment, policy: Policy) -> list[Wait]:
     """Nothing starts where portal.yaml defines nothing any more, whatever was planned when it still did."""
     name = environment.name
-    if environment.defined and config.environment(name) is not None:
+    if environment.defined and policy.config.environment(name) is not None:
         return []
+    if environment.defined and policy.governs == BROKEN:
+        text = "portal.yaml has mistakes, and no earlier version that is valid governs, so nothing starts."
+        return [Wait(NOT_DEFINED, f"{text} Correct it; the page of the policy says what is wrong.")]
     text = f"portal.yaml defines no environment {name} any more, so nothing starts there."
     return [Wait(NOT_DEFINED, f"{text} Define {name} again, or cancel this.")]
 
@@ -228,7 +232,8 @@ def _left_behind(deployment: Deployment, config: PortalConfig) -> list[Wait]:
     Where something newer is live that contains this one it holds nothing: then nothing runs.
     """
     branch = deployment.change.target_branch
-    rows = left_behind(deployment.environment.repository, branch, deployment.commit)
+    since = deployment.change.merged_at
+    rows = left_behind(deployment.environment.repository, branch, deployment.commit, since=since)
     if not rows or not _holds_outside(deployment, rows[0], config) or live_successor(deployment):
         return []
     commits = first_few([row.new_oid[:10] for row in rows])

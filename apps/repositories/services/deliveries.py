@@ -45,7 +45,7 @@ def _keep(repository: Repository, provider: str, notice: Notice) -> WebhookDeliv
     key = {"repository": repository, "provider": provider, "delivery_id": notice.delivery_id}
     known = WebhookDelivery.objects.filter(**key).first() or _same_body(repository, notice)
     if known is not None:
-        _look_now_and_then(repository, notice)
+        _look_now_and_then(repository, known, notice)
         return known
     try:
         return _write(repository, provider, notice)
@@ -59,12 +59,21 @@ def _same_body(repository: Repository, notice: Notice) -> WebhookDelivery | None
     return rows.filter(received_at__gt=now() - KNOWN_FOR).order_by("pk").first() if notice.digest else None
 
 
-def _look_now_and_then(repository: Repository, notice: Notice) -> None:
-    """A script may say the same of each push: it is looked, but nobody who repeats a notice has that done all the time."""
-    at = now()
-    rows = Repository.objects.filter(pk=repository.pk, sync_requested_at=None).exclude(synced_at__gt=at - LOOK_AGAIN)
-    if notice.is_push and rows.update(sync_requested_at=at):
-        request_work("repositories.sync", repository.pk)
+def _look_now_and_then(repository: Repository, known: WebhookDelivery, notice: Notice) -> None:
+    """A script may say the same of each push: it is looked, but nobody who repeats a notice has that done all the time.
+
+    The known one counts once more; one that comes too soon after it brings the next look nearer.
+    """
+    at, row = now(), Repository.objects.filter(pk=repository.pk)
+    if not notice.is_push:
+        return
+    again = WebhookDelivery.objects.filter(pk=known.pk, received_at__lte=at - LOOK_AGAIN)
+    with transaction.atomic():
+        if again.update(received_at=at, status=WebhookDelivery.Status.ACCEPTED):
+            row.update(sync_requested_at=at)
+            request_work("repositories.sync", repository.pk)
+        else:
+            row.filter(next_poll_at__gt=at + LOOK_AGAIN).update(next_poll_at=at + LOOK_AGAIN)
 
 
 @transaction.atomic
