@@ -9,6 +9,7 @@ from playwright.sync_api import Route, expect
 from apps.core.clock import now
 from apps.deployments.models import Deployment, DriftCheck, Environment
 from apps.deployments.queries.drift import USUAL_SECONDS
+from tests.live.test_live_log import open_with_cap
 from tests.live.test_live_log_places import failed
 from tests.support.sockets import log_event
 from tests.support.watching import IN_CHROMIUM, Scene, apart, wait_until
@@ -98,3 +99,29 @@ def test_a_run_that_failed_is_not_followed_until_somebody_asks_and_a_range_leave
     expect(page.locator("#step-apply-L1240")).to_have_class("ll ll-e sel")
     page.wait_for_timeout(1_000)
     assert "show=errors" in page.url, "the filter stays"
+
+
+def test_rows_that_are_cut_above_what_somebody_reads_do_not_end_the_following(scene: Scene) -> None:
+    scene.run()
+    page = open_with_cap(scene)
+    for _ in range(5):
+        scene.write(500)
+    expect(page.locator("#step-apply-L2500")).to_be_attached()
+    view, other, follow = (
+        page.locator("#step-apply .log-view"),
+        page.locator("#step-verify .log-view"),
+        page.get_by_role("button", name="Follow"),
+    )
+    view.evaluate("(one) => { one.scrollTop = one.scrollHeight - 3 * one.clientHeight; }")
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    apart(lambda: log_event(scene.row, 1, 200, step="verify"))
+    expect(other.locator(".ll")).to_have_count(200)
+    other.hover()
+    other.evaluate("(one) => { one.scrollTop = one.scrollHeight; }")
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    top = view.evaluate("(one) => one.scrollTop")
+    apart(lambda: log_event(scene.row, 201, 500, step="verify"))
+    expect(page.locator(".log-gap.log-cut")).to_have_count(1)
+    page.wait_for_timeout(500)
+    assert view.evaluate("(one) => one.scrollTop") < top - 2, "what is read has gone up with the rows above it"
+    expect(follow).to_have_attribute("aria-pressed", "true")
