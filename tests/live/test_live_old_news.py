@@ -119,6 +119,7 @@ def test_rows_that_are_cut_above_what_somebody_reads_do_not_end_the_following(sc
     other.hover()
     other.evaluate("(one) => { one.scrollTop = one.scrollHeight; }")
     expect(follow).to_have_attribute("aria-pressed", "true")
+    page.mouse.move(5, 5)
     top = view.evaluate("(one) => one.scrollTop")
     apart(lambda: log_event(scene.row, 201, 500, step="verify"))
     expect(page.locator(".log-gap.log-cut")).to_have_count(1)
