@@ -96,7 +96,8 @@ class Cell:
 
     @property
     def anchor(self) -> str:
-        return f"env-{self.environment.name}-{self.environment.repository.name}-{self.service}".rstrip("-")
+        """No two places share it: no name has a colon."""
+        return f"env-{self.environment.name}:{self.environment.repository.name}:{self.service}".rstrip(":")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class BoardRow:
 
     @property
     def anchor(self) -> str:
-        return f"board-{self.repository}-{self.service}".rstrip("-")
+        return f"board-{self.repository}:{self.service}".rstrip(":")
 
     @property
     def stamp(self) -> str:

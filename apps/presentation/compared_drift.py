@@ -56,7 +56,9 @@ class SideDrift:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Findings by the key of their word, without ``compared_``."""
+        """Findings by the key of their word, without ``compared_``; none of an old look: they may be otherwise now."""
+        if self.is_old:
+            return {}
         return {key: count for key, count in (("drift", self._open), ("drift_accepted", self._accepted)) if count}
 
     @property

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 
+from apps.core.clock import now
 from apps.deployments.queries.drift import ACCEPTED, DRIFTED, IN_SYNC, NEVER, STALE, UNKNOWN, Drift
 from apps.presentation.words import word_of
 
@@ -21,6 +23,12 @@ class DriftWord:
     @property
     def key(self) -> str:
         return f"drift_{self.known.state}"
+
+    @property
+    def lasts(self) -> int | None:
+        """For how many seconds more the look is believed; ``None``: nobody believes it now, or there was none."""
+        end = self.known.old_at
+        return None if end is None else max(0, ceil((end - now()).total_seconds())) + 1
 
     @property
     def is_absolute(self) -> bool:

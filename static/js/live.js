@@ -1,7 +1,7 @@
 /* What moves without a reload. Pages work without this file; with it their regions are fetched again when the server says so.
  *
  * Markup it reads: [data-live="/ws/…/"] one socket per address, or [data-own] where there is none; #nav-queue-count; data-seq: the last event that the page shows; data-kind: the name
- * of the notice (portal:<kind>) that makes regions refresh, or several; data-poll: where events are asked for when no socket can be had.
+ * of the notice (portal:<kind>) that makes regions refresh, or several; [data-lasts]; data-poll: where events are asked for when no socket can be had.
  * It sends to each region, [hx-trigger="portal:<kind>"], and on document: portal:change, portal:queue, portal:board, portal:deployment; on <body>: portal:counts;
  * on document: portal:events, and portal:held when a region waits for the person, who has pointer or focus in its list; portal:apply refreshes it at once.
  */
@@ -105,18 +105,22 @@
   /* A region that refreshes itself finds the session ended before its socket does: what is typed here stays, nobody is led away.
    * An answer that does not hold the region would take its place for ever: it keeps what it shows, and asks again. */
   const kindOf = (region) => /^portal:([\w-]+)/.exec(region.getAttribute?.("hx-trigger"))?.[1];
-  const retries = new Map(); /* kind: its timer */
+  const retries = new Map(); /* region that failed: its timer, and how often it was asked for again; it alone is, also under the pointer, for it is known to be old */
   const fail = (region, kind) => {
     const isElsewhere = region.getAttribute("hx-trigger").includes(" "); /* such as a number in the navigation: nobody's list */
     if (!isElsewhere && !failed.has(region)) failed.set(region, Date.now());
     showFreshness();
-    if (retries.has(kind)) return;
-    retries.set(kind, setTimeout(() => {
-      retries.delete(kind);
-      if (over) return;
-      if (isElsewhere) say(kind, null, document.body);
-      else refresh(kind);
-    }, 1000 + Math.random() * 4000));
+    const retry = retries.get(region) || { times: 0, timer: 0 };
+    retries.set(region, retry);
+    retry.timer ||= setTimeout(() => {
+      retry.timer = 0;
+      if (!over && region.isConnected) say(kind, null, isElsewhere ? document.body : region);
+    }, Math.min(60000, 2000 * 2 ** retry.times++) * (0.5 + Math.random() / 2));
+  };
+  const succeed = (region) => {
+    clearTimeout(retries.get(region)?.timer);
+    retries.delete(region);
+    if (failed.delete(region)) showFreshness();
   };
   document.addEventListener("htmx:after:request", (event) => {
     const region = event.target, { ctx } = event.detail, kind = kindOf(region);
@@ -127,9 +131,25 @@
     } else if (ctx.response.status >= 400 || !ctx.text.includes(`id="${region.id}"`)) {
       event.preventDefault();
       fail(region, kind);
-    } else if (failed.delete(region)) showFreshness();
+    } else succeed(region);
   });
   document.addEventListener("htmx:error", ({ target }) => { if (kindOf(target)) fail(target, kindOf(target)); });
+
+  /* What was looked at grows old without a notice: [data-lasts], for how many seconds its words hold. Then its regions are asked for again. */
+  const ends = new WeakMap(); /* element: what it said, and when that ends by this clock */
+  const grow = (shown) => {
+    const past = new Set(), now = Date.now();
+    for (const element of over ? [] : document.querySelectorAll("[hx-trigger^='portal:'] [data-lasts]")) {
+      const text = element.dataset.lasts;
+      if (ends.get(element)?.text !== text) ends.set(element, { text, at: shown + 1000 * text });
+      if (ends.get(element).at > now) continue;
+      ends.set(element, { text, at: now + 60000 });
+      past.add(kindOf(element.closest("[hx-trigger^='portal:']")));
+    }
+    past.forEach(refresh);
+  };
+  grow(FROM_HISTORY ? 0 : BEGAN);
+  setInterval(() => grow(Date.now()), 2000);
 
   /* The server's clock against this one: an hour that is set wrong here makes nothing look longer. */
   let skew = null;

@@ -15,12 +15,12 @@
   const blocksOf = (view) => among(view, "log-block");
   const views = () => [...logs.querySelectorAll(".log-view")];
   const button = (name) => logs.querySelector(`[data-log-${name}]`);
-  const state = new WeakMap(); /* view → { fresh: rows that came while it was not followed; stuck: it shows the end; end: where that was } */
+  const state = new WeakMap(); /* view → { fresh: rows that came while it was not followed; stuck: it shows the end; end: where that was; top: how far it is scrolled, for all that we know } */
   let following = true, queue = [], timer = 0;
 
   const atEnd = (view) => view.scrollHeight - view.scrollTop - view.clientHeight < 24;
   const of = (view) => {
-    if (!state.has(view)) state.set(view, { fresh: 0, stuck: true, end: Infinity });
+    if (!state.has(view)) state.set(view, { fresh: 0, stuck: true, end: Infinity, top: view.scrollTop });
     return state.get(view);
   };
   const toEnd = (view) => { view.scrollTop = view.scrollHeight; of(view).end = view.scrollTop; };
@@ -32,6 +32,7 @@
     const field = logs.querySelector(".log-search [name=attempt]");
     if (attempt <= Number(field.value)) return;
     field.value = attempt;
+    for (const one of logs.querySelectorAll("[data-of-attempt]")) one.hidden = true; /* it was said of the one before */
     for (const link of logs.querySelectorAll("[data-log-raw], [data-log-comment]")) {
       const url = new URL(link.href);
       if (url.searchParams.has("line")) continue; /* of a line that somebody has chosen */
@@ -118,6 +119,7 @@
     const isAbove = block.getBoundingClientRect().bottom < top;
     cut(block);
     if (isAbove) view.scrollTop -= before - view.scrollHeight;
+    of(view).top = view.scrollTop; /* nobody has scrolled */
     return 1;
   };
   const trim = (touched = new Map()) => {
@@ -199,10 +201,10 @@
     for (const one of view ? [view] : views()) { of(one).fresh = 0; more(one); toEnd(one); }
   };
   const watch = (view) => {
-    let top = view.scrollTop;
+    of(view);
     view.addEventListener("scroll", () => {
-      const up = view.scrollTop < top - 2;
-      top = view.scrollTop;
+      const own = of(view), up = view.scrollTop < own.top - 2;
+      own.top = view.scrollTop;
       if (up && !atEnd(view)) { following = false; show(); }
       else if (atEnd(view)) { of(view).fresh = 0; more(view); if (!up && view.matches(":hover, :focus-within")) { following = true; show(); } }
     }, { passive: true });
@@ -237,8 +239,11 @@
   views().forEach(watch);
   for (const view of views()) {
     const row = document.getElementById(view.parentElement.dataset.at || "");
-    if (row) view.scrollTop += row.getBoundingClientRect().top - view.getBoundingClientRect().top - view.clientHeight / 3;
-    else if (!("only" in logs.dataset)) toEnd(view);
+    if (row) {
+      view.scrollTop += row.getBoundingClientRect().top - view.getBoundingClientRect().top - view.clientHeight / 3;
+      following = false;
+      show();
+    } else if (!("only" in logs.dataset)) toEnd(view);
   }
   const { key } = window.portal;
   key("follow", toggle);

@@ -13,7 +13,7 @@
     const match = /^#(.+?-L)(\d+)(?:-L(\d+))?$/.exec(decodeURIComponent(location.hash));
     if (!match) return null;
     const one = Number(match[2]), other = Number(match[3] || one), first = Math.min(one, other);
-    return { prefix: match[1], first, last: Math.min(Math.max(one, other), first + MOST) };
+    return { prefix: match[1], first, last: Math.min(Math.max(one, other), first + MOST), isWhole: Math.abs(one - other) <= MOST };
   };
 
   /* ------------------------------------------------------------------------------- lines that are not on the page yet */
@@ -25,9 +25,12 @@
   };
   const told = document.createElement("p");
   told.className = "log-found-head";
+  /* Whether lines are still to come: those of the newest attempt, while it runs. */
+  const isLive = (attempt) => !("only" in logs.dataset) && attempt === Number(logs.querySelector(".log-search [name=attempt]").value)
+    && ["pending", "dispatching", "running"].includes(document.querySelector(".thing-head").dataset.status);
   const missing = (line, attempt) => {
-    told.textContent = `Line ${line} is not in this log${attempt > 1 ? ` of attempt ${attempt}` : ""}.`;
-    document.getElementById("log-found").replaceChildren(told);
+    told.textContent = isLive(attempt) ? `Line ${line} has not arrived on this page yet.` : `Line ${line} is not in this log${attempt > 1 ? ` of attempt ${attempt}` : ""}.`;
+    document.getElementById("log-found").prepend(told); /* what was searched stays */
   };
   /* A page on which the server shows it; asked for once. */
   const elsewhere = (wanted) => location.search !== `?${wanted}` && (location.replace(`?${wanted}${location.hash}`), true);
@@ -48,7 +51,7 @@
     }
     /* Filtered away, or left out to keep the page quick. */
     const { step, attempt } = log.dataset;
-    if (line > linesOf(log) || !elsewhere(new URLSearchParams({ attempt, step, line }))) missing(line, attempt);
+    if (line > linesOf(log) || !elsewhere(new URLSearchParams({ attempt, step, line }))) missing(line, Number(attempt));
   };
   document.addEventListener("htmx:after:swap", () => { if (waiting) { waiting = false; point(); } });
 
@@ -75,9 +78,9 @@
     offer(last, place.last);
     row.scrollIntoView({ block: "center" });
     row.querySelector(".ln").focus({ preventScroll: true });
-    /* The other end of a range may lie in a gap. */
+    /* The other end of a range may lie in a gap. What a filter hides is no gap, and a range that is too long has no end here. */
     const end = Math.min(place.last, linesOf(row.closest(".log")));
-    if (!document.getElementById(place.prefix + end)) bring(place.prefix, end);
+    if (place.isWhole && !logs.dataset.show && !document.getElementById(place.prefix + end)) bring(place.prefix, end);
   };
 
   /* What can be done with the chosen lines stands in the last of them. */

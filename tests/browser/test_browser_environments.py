@@ -19,7 +19,7 @@ def test_acceptance_35_the_board_says_in_words_what_is_known_and_grey_what_is_no
     carol = Person(chromium, portal.url, "carol", PASSWORD)
     page = carol.page
     page.goto(f"{portal.url}/environments/")
-    staging, production = (page.locator(f"#env-{name}-harbour-web") for name in ("staging", "production"))
+    staging, production = (page.locator(f"[id='env-{name}:harbour:web']") for name in ("staging", "production"))
     expect(staging).to_contain_text("Up to date")
     expect(staging.locator(".st--neu", has_text="Health not checked")).to_be_visible()
     expect(production).to_contain_text("Behind by")

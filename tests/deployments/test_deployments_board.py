@@ -13,7 +13,7 @@ from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.board import ROWS, Asked, board_rows, places_of
 from apps.deployments.queries.ledger import brought_by, live_at
 from apps.deployments.services import merge_change
-from apps.presentation.board import board_page
+from apps.presentation.board import BoardRow, board_page
 from apps.presentation.environment_page import environment_page
 from apps.repositories.models import Repository, RepositoryRole
 from tests.support.delivery import Delivery, pipeline, run_until_idle
@@ -74,6 +74,10 @@ def test_pages_of_the_board_show_every_row_once() -> None:
         seen += [row.key for row in page.rows]
         after, more = page.rows[-1].key, page.more
     assert seen == [(f"r{number:02}", f"s{index}") for number in range(20) for index in range(2)]
+
+
+def test_no_two_rows_share_an_id() -> None:
+    assert BoardRow("shop", "api-x", 0, ()).anchor != BoardRow("shop-api", "x", 0, ()).anchor
 
 
 def test_a_search_finds_services_and_repositories_and_nothing_of_others() -> None:

@@ -118,9 +118,10 @@ def test_the_list_says_who_pushed_it_and_what_became_of_it(delivery: Delivery, c
     addresses = (f"/deployments/{delivery.deployment(two, 'a-1').number}/start/", f"/changes/{two.number}/start/")
     link = f'<a href="/changes/{three.number}/">{three.label}</a>'
     for columns, words in (
-        ({"pusher": None}, "(nobody knows by whom) <span"),
+        ({"pusher": None}, "(nobody knows by whom), <span"),
         ({"change": three}, f"{link} is to settle it"),
-        ({"settled_at": now(), "outcome": "adopted"}, f"{link} adopted it since"),
+        ({"settled_at": now(), "outcome": "adopted"}, f"{link} adopted it since</span>, <span"),
+        ({"outcome": "gone"}, f"{link} was to settle it</span>, not on the branch any more, <span"),
     ):
         OutsideChange.objects.filter(pk=past.pk).update(**columns)
         for address in addresses:

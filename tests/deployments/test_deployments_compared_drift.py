@@ -140,6 +140,8 @@ def test_old_news_is_never_equality(delivery: Delivery, findings: tuple[Finding,
     assert "nothing differs as deployed" in shown
     assert "Not checked since" in shown
     assert ("may be otherwise now" in shown) == bool(findings)
+    assert "Drift 1" not in shown
+    assert page_of(delivery).counts == {}
     drift = told(delivery)["targets"][0]["drift"][1]
     assert (drift["state"], len(drift["findings"])) == ("stale", len(findings))
 

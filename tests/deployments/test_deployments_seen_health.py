@@ -146,6 +146,7 @@ def test_an_old_look_is_never_green_and_says_when_it_was(world: World) -> None:
     cell = world.cell
     assert (cell.health, cell.seen, cell.health_url) == ("not_checked", None, "")
     assert cell.health_since == DriftCheck.objects.get(is_latest=True).checked_at
+    assert "Then: Healthy." in world.html(cell.drift_url)
 
 
 def held(world: World) -> None:
@@ -193,6 +194,8 @@ def test_a_freeze_stands_beside_the_health_and_not_in_its_place(tmp_path: Path, 
     for html in (board, page):
         assert "Degraded" in html
         assert "Frozen" in html
+    cells = board[board.index('id="board"') :]
+    assert (cells.lower().count("frozen"), cells.count("</a> until ")) == (1, 1)
 
 
 def test_strangers_and_programs_read_it_too(world: World) -> None:

@@ -53,7 +53,7 @@ def test_a_failed_refresh_leaves_the_region_says_that_it_is_old_and_is_made_agai
     expect(freshness).to_have_attribute("data-state", "lost")
     assert 2 <= len(asked) <= 8, "again after some seconds, and no flood"
     page.unroute("**/_header/")
-    expect(header).to_contain_text("Succeeded", timeout=15_000)
+    expect(header).to_contain_text("Succeeded", timeout=30_000)
     expect(freshness).to_have_attribute("data-state", "live")
 
 

@@ -47,7 +47,7 @@ def test_a_line_that_is_nowhere_is_told_and_looked_for_once(scene: Scene):
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if request.is_navigation_request() else None)
     for hash_, words in {
-        "step-apply-2-L8": "Line 8 is not in this log of attempt 2.",
+        "step-apply-2-L8": "Line 8 has not arrived on this page yet.",
         "step-apply-3-L1": "Line 1 is not in this log of attempt 3.",
         "step-apply-L41": "Line 41 is not in this log.",
         "step-other-L1": "Line 1 is not in this log.",

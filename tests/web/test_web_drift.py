@@ -45,7 +45,7 @@ def html(user: User, url: str) -> str:
 
 def cell(user: User) -> str:
     found = html(user, BOARD)
-    return found[found.index('id="env-staging-infra-web"') :].partition("</td>")[0]
+    return found[found.index('id="env-staging:infra:web"') :].partition("</td>")[0]
 
 
 def accept(world: Drifting, at: int = 0, **how: int) -> DriftAcceptance:
@@ -82,7 +82,7 @@ def test_drift_is_counted_on_the_board_found_by_its_filter_and_shown_field_by_fi
     world.change()
     world.check()
     assert "Drift: 1 field in 1 resource" in cell(bob)
-    assert 'id="env-staging-infra-web"' in html(bob, f"{BOARD}?drift=1")
+    assert 'id="env-staging:infra:web"' in html(bob, f"{BOARD}?drift=1")
     assert "Nothing matches" in html(bob, f"{BOARD}?drift=1&state=frozen")
     page = html(bob, PAGE)
     for words in (

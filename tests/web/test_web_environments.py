@@ -45,10 +45,10 @@ def test_the_board_says_two_words_in_every_cell_and_never_that_something_is_heal
 def test_filters_are_in_the_address_and_can_be_taken_away(delivery: Delivery) -> None:
     bob = client_of(delivery.people.bob)
     found = bob.get("/environments/?state=failed&q=inf").content.decode()
-    assert 'id="env-production-infra"' in found
+    assert 'id="env-production:infra"' in found
     assert 'href="/environments/?state=failed"' in found  # the chip of q, taken away
     assert "Nothing matches" in bob.get("/environments/?state=deploying").content.decode()
-    assert 'id="env-staging-infra"' in bob.get("/environments/?state=nonsense&column=77&after=a/b").content.decode()
+    assert 'id="env-staging:infra"' in bob.get("/environments/?state=nonsense&column=77&after=a/b").content.decode()
 
 
 def test_the_board_of_a_stranger_names_nothing(delivery: Delivery) -> None:

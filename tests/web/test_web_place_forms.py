@@ -91,6 +91,11 @@ def test_a_failed_deployment_names_its_error_and_is_retried_from_the_page(tmp_pa
     assert row.attempts == 2
     first = text_of(client.get(f"/deployments/{row.number}/?attempt=1"))
     assert 'id="step-apply-L1"' in first
+    for region in ("_header", "_steps", "_events"):
+        address = f"/deployments/{row.number}/{region}/"
+        assert f'hx-get="{address}?attempt=1"' in first, "what refreshes stays with the attempt that is shown"
+        assert f'hx-get="{address}?attempt=1"' in text_of(client.get(f"{address}?attempt=1"))
+        assert f'hx-get="{address}"' in text_of(client.get(f"/deployments/{row.number}/"))
     assert 'id="step-apply-2-L1"' in text_of(client.get(f"/deployments/{row.number}/"))
     assert client.get(f"/deployments/{row.number}/log/?attempt=1").content == b"before\nError: quota\n"
 

@@ -49,6 +49,7 @@ class Drift:
     ``fields`` and ``resources``: findings that count, and in how many resources; ``accepted``: those that do not.
     ``checked_at``: of the oldest target; ``since``: from when on it has drifted. ``why``: why it is not known. ``was``: what
     the last check told where that is too old to be believed. ``health``: ``None`` where no look at what is live could say.
+    ``old_at``: the moment behind which that is too old to be believed; ``None`` where it is, or there is nothing.
     """
 
     state: str
@@ -62,6 +63,7 @@ class Drift:
     every_seconds: int = 0
     is_asked: bool = False
     health: SeenHealth | None = None
+    old_at: datetime | None = None
 
 
 def drift_of(environments: Iterable[Environment]) -> dict[int, Drift]:
@@ -166,6 +168,7 @@ def _drift(
         every_seconds=every,
         is_asked=is_asked,
         health=_seen_health(row, checks, is_old=is_old),
+        old_at=None if is_old else oldest + _lasts(every),
     )
 
 
@@ -202,4 +205,9 @@ def _is_old(row: Environment, checks: list[DriftCheck], oldest: datetime, every:
         return True
     if any(check.checked_at > moment + AHEAD for check in checks):
         return True
-    return moment - oldest > 2 * timedelta(seconds=every or USUAL_SECONDS)
+    return moment - oldest > _lasts(every)
+
+
+def _lasts(every: int) -> timedelta:
+    """For how long a look is believed: two intervals."""
+    return 2 * timedelta(seconds=every or USUAL_SECONDS)
