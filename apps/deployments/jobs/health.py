@@ -1,9 +1,12 @@
 """After the run: its health is watched, for as long as portal.yaml says, before the deployment has succeeded.
 
-All that is known stands in ``Attempt.health`` (``{"since", "good_since", "looked_at", "checks": {name: {"at", "is_good",
-"text"}}}``, times ISO; ``at``: when it was asked, ``looked_at``: when all answers were there), so a worker that takes over
-goes on where the last one was. Time in which nobody looked counts for nothing, neither for what was good nor against it:
-``since`` moves on by it.
+All that is known stands in ``Attempt.health`` (``{"since", "good_since", "looked_at", "took", "by_commands", "checks": {name: {"at",
+"is_good", "text"}}}``, times ISO; ``at``: when it was asked, ``looked_at``: when all answers were there, ``took``: seconds that this
+took), so a worker that takes over goes on where the last one was. Time in which nobody looked counts for nothing, neither for what
+was good nor against it: ``since`` moves on by it. A wait for a thread, while others are looked at, is not held against it either, and
+what was good before it stays good.
+
+Commands take minutes, so what is asked by one is looked at by a job of its own: it never holds a thread that follows runs.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, F, OuterRef
 
 from apps.audit import services as audit
 from apps.audit.actors import SYSTEM
@@ -52,21 +56,37 @@ def is_watched(deployment: Deployment) -> bool:
     return bool(deployment.plan.get("health"))
 
 
+def has_commands(plan: dict[str, Any]) -> bool:
+    """Whether anything of ``plan["health"]`` is asked by a command."""
+    return any(check["kind"] == "command" for check in plan.get("health", {}).get("checks", []))
+
+
+def by_commands() -> Exists:
+    """Of a deployment: whether its health is watched now, and asked by commands."""
+    return Exists(
+        Attempt.objects.filter(deployment=OuterRef("pk"), number=OuterRef("attempts"), health__by_commands=True)
+    )
+
+
 def require_askable(deployment: Deployment) -> None:
     """Before anything is changed: :class:`Refused` where this worker could not run what the health is asked by."""
-    if any(check["kind"] == "command" for check in deployment.plan.get("health", {}).get("checks", [])):
+    if has_commands(deployment.plan):
         require_fence()
 
 
 def watch(deployment: Deployment, attempt: Attempt, progress: Progress, fence: int) -> bool:
-    """Ask what is due; end the deployment when it is decided. True: it has ended."""
+    """Ask what is due; end the deployment when it is decided. True: it has ended. Commands are left to their own job the first time."""
     if deployment.cancel_requested_by is not None:
         with transaction.atomic():
             end_cancelled(deployment, fence, progress)
         return True
     plan = deployment.plan["health"]
+    if not attempt.health and has_commands(deployment.plan):
+        _hand_over(deployment, attempt, fence)
+        return False
     known = attempt.health or {"since": now().isoformat(), "good_since": "", "checks": {}}
-    _leave_out(plan, known)
+    _leave_out(attempt, plan, known)
+    began = now()
     asked: list[tuple[dict[str, Any], datetime, Reading]] = []
     with Deployment.objects.kept(deployment.pk, fence=fence, seconds=settings.PORTAL_LEASE_SECONDS):
         for check in _due(plan, known):
@@ -76,10 +96,25 @@ def watch(deployment: Deployment, attempt: Attempt, progress: Progress, fence: i
         _require_lease(deployment, fence)
         for check, at, reading in asked:
             _take(deployment, attempt, fence, known, check["name"], at, reading)
-        known |= {"good_since": _good_since(plan, known), "looked_at": now().isoformat()}
+        over = now()
+        known |= {"looked_at": over.isoformat(), "took": max(0.0, (over - began).total_seconds())}
+        known["good_since"] = _good_since(plan, known)
         Attempt.objects.filter(pk=attempt.pk).update(health=known)
         attempt.health = known
         return _decide(deployment, attempt, plan, fence)
+
+
+def _hand_over(deployment: Deployment, attempt: Attempt, fence: int) -> None:
+    """To the job that asks by commands. Until the first look is over it may take as long as they may."""
+    moment = now()
+    longest = sum(
+        check["timeout_seconds"] for check in deployment.plan["health"]["checks"] if check["kind"] == "command"
+    )
+    known = {"since": moment.isoformat(), "good_since": "", "looked_at": moment.isoformat(), "took": float(longest)}
+    with transaction.atomic():
+        _require_lease(deployment, fence)
+        Attempt.objects.filter(pk=attempt.pk).update(health={**known, "by_commands": True, "checks": {}})
+        Deployment.objects.filter(pk=deployment.pk, fence=fence).update(followed_at=lease_now(), check_at=moment)
 
 
 def is_over_time(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
@@ -88,7 +123,7 @@ def is_over_time(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
     True: the time is over, and it has failed.
     """
     plan, known = deployment.plan["health"], {**attempt.health, "good_since": ""}
-    _leave_out(plan, known)
+    _leave_out(attempt, plan, known)
     known["looked_at"] = now().isoformat()
     with transaction.atomic():
         _require_lease(deployment, fence)
@@ -100,16 +135,33 @@ def is_over_time(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
         return True
 
 
-def _leave_out(plan: dict[str, Any], known: dict[str, Any]) -> None:
-    """What nobody saw, where that is longer than a look may be late: no worker ran, or a clock was moved."""
+def _leave_out(attempt: Attempt, plan: dict[str, Any], known: dict[str, Any]) -> None:
+    """What nobody saw, where that is longer than a look may be late: no thread was free, no worker ran, or a clock was moved.
+
+    None of it counts against what is watched, beside one interval. What was good counts on where it was a wait for a thread: the looks
+    are as far apart as they take long, and those at other deployments come in between.
+    """
     before = known.get("looked_at") or max((found["at"] for found in known["checks"].values()), default="")
     if not before:
         return
     unseen = now() - datetime.fromisoformat(before)
-    shortest = min(check["every_seconds"] for check in plan["checks"])
-    if unseen > 3 * timedelta(seconds=shortest) + UNSEEN:
+    shortest = timedelta(seconds=min(check["every_seconds"] for check in plan["checks"]))
+    if unseen <= 3 * shortest + UNSEEN:
+        return
+    known["since"] = (datetime.fromisoformat(known["since"]) + unseen - shortest).isoformat()
+    look = timedelta(seconds=known.get("took", 0.0))
+    if unseen > 3 * max(shortest, look) + UNSEEN + _others(attempt, known):
         known["good_since"] = ""
-        known["since"] = (datetime.fromisoformat(known["since"]) + unseen).isoformat()
+
+
+def _others(attempt: Attempt, known: dict[str, Any]) -> timedelta:
+    """How long the looks at all others that are asked by commands take: this one may have waited for the thread that did them."""
+    if not known.get("by_commands"):
+        return timedelta(0)
+    rows = Attempt.objects.filter(
+        deployment__status=Status.RUNNING, number=F("deployment__attempts"), health__by_commands=True
+    ).exclude(pk=attempt.pk)
+    return timedelta(seconds=sum(float(took or 0.0) for took in rows.values_list("health__took", flat=True)))
 
 
 def _due(plan: dict[str, Any], known: dict[str, Any]) -> list[dict[str, Any]]:
