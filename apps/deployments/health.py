@@ -111,15 +111,27 @@ def read_command(check: dict[str, Any], run: Run, is_wanted: Callable[[], bool])
     except Conflict:
         raise
     except PortalError as problem:
-        return Reading(is_good=False, text=mask.apply(problem.message.encode()).decode(errors="replace"))
-    lines = [line for line in _printed(answer, mask) if without_sequences(line).strip()]
+        return Reading(is_good=False, text=_hidden(problem.message, mask))
+    lines = [_masked(line, mask) for line in _printed(answer, mask) if without_sequences(line).strip()]
     kept = tuple(line[:LONGEST_LINE] for line in lines[-LINES_IN_LOG:])
     if answer.ended.is_success:
         return Reading(is_good=True, text="exited with 0", lines=kept)
-    why = mask.apply(_why(answer.ended, check).encode()).decode(errors="replace")
     said = " / ".join(" ".join(without_sequences(line).split()) for line in lines[-LINES_IN_TEXT:])
+    said = _hidden(said, mask)  # what was apart before stands together now
     said = f"\N{HORIZONTAL ELLIPSIS}{said[-LONGEST_TEXT:]}" if len(said) > LONGEST_TEXT else said
+    why = _hidden(_why(answer.ended, check), mask)
     return Reading(is_good=False, text=f"{why}: {said}" if said else why, lines=kept)
+
+
+def _masked(line: str, mask: SecretMask) -> str:
+    """As it is where its words alone hold no secret either: what a sequence, or something that nobody sees, had kept apart."""
+    words = without_sequences(line)
+    hidden = _hidden(words, mask)
+    return line if hidden == words else hidden
+
+
+def _hidden(text: str, mask: SecretMask) -> str:
+    return mask.apply(text.encode(errors="replace")).decode(errors="replace")
 
 
 def _printed(answer: Answer, mask: SecretMask) -> Iterator[str]:

@@ -15,6 +15,7 @@ from django.test import Client
 
 from apps.changes.models import ChangeRequest
 from apps.core import clock
+from apps.core.terminal import without_sequences
 from apps.deployments import queries, services
 from apps.deployments.dispatchers import local as local_module
 from apps.deployments.jobs import health as health_module
@@ -180,6 +181,24 @@ def test_secrets_reach_a_command_and_are_in_nothing_that_is_told_of_it(tmp_path:
     told = "\n".join([*log_of(row), row.problem, str(Attempt.objects.get(deployment=row).health)])
     assert SECRET not in told
     assert "dG9rZW4t" not in told
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("between", [r"\033[0m", r"\033[1;31m", r"\342\200\213", r"\007", "\\n"])
+def test_a_secret_that_something_unseen_keeps_apart_is_masked_where_it_stands_together(
+    tmp_path: Path, between: str
+) -> None:
+    """A zero-width space, colours and a bell; its halves in two lines are told apart, as in every log."""
+    line = rf'printf "%s{between}%s\n" "$(echo $TOKEN | cut -c -8)" "$(echo $TOKEN | cut -c 9-)"; exit 3'
+    delivery = Delivery.start(tmp_path, yaml(line))
+    row = delivery.deployment(delivery.merged())
+    services.set_secret(delivery.people.carol, environment=row.environment, name="TOKEN", value=SECRET)
+    until_asked(row)
+    told = "\n".join([*log_of(row), str(Attempt.objects.get(deployment=row).health)])
+    assert SECRET not in told
+    assert SECRET not in without_sequences(told)
+    if between != "\\n":
+        assert seen(row)["text"] == "exited with 3: •••• masked"
 
 
 @pytest.mark.django_db
