@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from django.db import connection
 from django.test import Client
 
 from apps.changes.models import ChangeRequest
-from apps.core import clock
 from apps.core.terminal import without_sequences
 from apps.deployments import queries, services
 from apps.deployments.dispatchers import local as local_module
@@ -45,20 +43,6 @@ environments:
 rules:
   - {{name: a reviewer, needs: {{approvals: 1, from: [role/reviewer]}}}}
 """
-
-
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Moves the portal's clock on."""
-    moved = {"by": timedelta(0)}
-    real = clock.now
-    for module in ("jobs.health", "jobs.following", "jobs.starting", "transitions.ending"):
-        monkeypatch.setattr(f"apps.deployments.{module}.now", lambda: real() + moved["by"])
-
-    def go(seconds: float) -> None:
-        moved["by"] += timedelta(seconds=seconds)
-
-    return go
 
 
 @pytest.fixture(autouse=True)

@@ -40,20 +40,6 @@ def yaml(number: int, otherwise: str = "roll-back") -> str:
     )
 
 
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Moves the portal's clock on."""
-    moved = {"by": timedelta(0)}
-    real = clock.now
-    for module in ("jobs.health", "jobs.following", "jobs.starting", "transitions.ending"):
-        monkeypatch.setattr(f"apps.deployments.{module}.now", lambda: real() + moved["by"])
-
-    def go(seconds: float) -> None:
-        moved["by"] += timedelta(seconds=seconds)
-
-    return go
-
-
 def handed_over(delivery: Delivery) -> list[Deployment]:
     """All whose run is over and whose health is to be asked by the command, but was not yet."""
     delivery.merged()

@@ -31,10 +31,10 @@ from apps.deployments.dispatchers.local import (
     environment_of,
     fence_of,
     make_folders,
-    remove,
     step_progress,
     supervised,
 )
+from apps.deployments.dispatchers.removing import remove
 from apps.deployments.dispatchers.step_files import read_of_step
 from apps.rendering.limits import MIB
 
@@ -60,6 +60,7 @@ def run_command(run: Run, command: str, timeout: float, is_wanted: Callable[[], 
     home = _folder() / f"{run.deployment}-{run.key[:16]}"
     place = home / uuid.uuid4().hex
     try:
+        _clear(home)
         make_folders(place)
         if not (home / "tree").exists():
             check_out(run, home)
@@ -73,6 +74,14 @@ def run_command(run: Run, command: str, timeout: float, is_wanted: Callable[[], 
         raise Unavailable("command_not_run", f"The command could not be run: {problem}.") from problem
     finally:
         remove(place)
+
+
+def _clear(home: Path) -> None:
+    """What looks of this attempt left that were broken off: one looks at a time, and the checkout alone is for all of them."""
+    if home.is_dir():
+        for entry in home.iterdir():
+            if entry.name != "tree":
+                remove(entry)
 
 
 def _folder() -> Path:
