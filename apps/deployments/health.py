@@ -21,6 +21,8 @@ from apps.deployments.masking import SecretMask
 from apps.deployments.output import WINDOW, take_lines
 
 MOST_NAMED = 3
+OUR_FAULTS = ("not_started", "cancelled")
+"""How a command ends for which this machine is the reason: it could not be begun, or its worker stopped it."""
 LINES_IN_TEXT, LINES_IN_LOG = 3, 20
 LONGEST_TEXT, LONGEST_LINE = 300, 1_000
 """Characters of what a command printed: in the sentence, and of each line in the log."""
@@ -28,11 +30,15 @@ LONGEST_TEXT, LONGEST_LINE = 300, 1_000
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """``text`` says what was found, without the name of the check; ``lines`` are what a command printed last."""
+    """``text`` says what was found, without the name of the check; ``lines`` are what a command printed last.
+
+    Not ``is_asked``: something is wrong with this machine, which says nothing about what was deployed.
+    """
 
     is_good: bool
     text: str
     lines: tuple[str, ...] = ()
+    is_asked: bool = True
 
 
 def read_check(check: dict[str, Any], outside: Outside | None, progress: Progress) -> Reading:
@@ -111,7 +117,7 @@ def read_command(check: dict[str, Any], run: Run, is_wanted: Callable[[], bool])
     except Conflict:
         raise
     except PortalError as problem:
-        return Reading(is_good=False, text=_hidden(problem.message, mask))
+        return Reading(is_good=False, text=_hidden(problem.message, mask), is_asked=False)
     lines = [_masked(line, mask) for line in _printed(answer, mask) if without_sequences(line).strip()]
     kept = tuple(line[:LONGEST_LINE] for line in lines[-LINES_IN_LOG:])
     if answer.ended.is_success:
@@ -120,7 +126,8 @@ def read_command(check: dict[str, Any], run: Run, is_wanted: Callable[[], bool])
     said = _hidden(said, mask)  # what was apart before stands together now
     said = f"\N{HORIZONTAL ELLIPSIS}{said[-LONGEST_TEXT:]}" if len(said) > LONGEST_TEXT else said
     why = _hidden(_why(answer.ended, check), mask)
-    return Reading(is_good=False, text=f"{why}: {said}" if said else why, lines=kept)
+    is_asked = answer.ended.reason not in OUR_FAULTS
+    return Reading(is_good=False, text=f"{why}: {said}" if said else why, lines=kept, is_asked=is_asked)
 
 
 def _masked(line: str, mask: SecretMask) -> str:

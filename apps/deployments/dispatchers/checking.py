@@ -57,13 +57,12 @@ def run_command(run: Run, command: str, timeout: float, is_wanted: Callable[[], 
     :class:`Refused` where it cannot be shut in, :class:`Unavailable` where it could not be run at all, and
     :class:`Conflict` ``check_stopped`` when ``is_wanted``, asked once a second, says no.
     """
-    home = _folder() / f"{run.deployment}-{run.key[:16]}"
+    home = _home(run)
     place = home / uuid.uuid4().hex
     try:
         _clear(home)
         make_folders(place)
-        if not (home / "tree").exists():
-            check_out(run, home)
+        prepare(run)
         (place / "prepared").touch()
         _wait(place, _specification(run, home, place, command, timeout), timeout, is_wanted)
         ended = step_progress(place / "steps" / "0", "0")
@@ -74,6 +73,18 @@ def run_command(run: Run, command: str, timeout: float, is_wanted: Callable[[], 
         raise Unavailable("command_not_run", f"The command could not be run: {problem}.") from problem
     finally:
         remove(place)
+
+
+def prepare(run: Run) -> None:
+    """Check the deployed commit out for all looks of this attempt, unless that is done. Fails where it cannot be written to disk."""
+    home = _home(run)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (home / "tree").exists():
+        check_out(run, home)
+
+
+def _home(run: Run) -> Path:
+    return _folder() / f"{run.deployment}-{run.key[:16]}"
 
 
 def _clear(home: Path) -> None:

@@ -196,7 +196,7 @@ def _is_claimed(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
 def _begin(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     """Prepare, then write the intent (state running); what is written here may be dispatched, once."""
     _require_repeatable(deployment, attempt)
-    require_askable(deployment)
+    require_askable(deployment, attempt)
     dispatcher = dispatcher_of(deployment.plan["via"])
     is_remote = dispatcher.capabilities.remote
     attempt.connection = connection_for(deployment.environment, deployment.plan)

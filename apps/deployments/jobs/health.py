@@ -26,12 +26,13 @@ from apps.core.clock import now
 from apps.core.errors import PortalError
 from apps.core.leases import lease_now
 from apps.deployments.dispatchers import Progress
+from apps.deployments.dispatchers.checking import prepare
 from apps.deployments.dispatchers.local import require_fence
 from apps.deployments.health import Reading, read_check, read_command
 from apps.deployments.jobs.keeping import LONGEST_WAIT
 from apps.deployments.jobs.outcomes import end_cancelled
 from apps.deployments.jobs.recording import OF_CHECKS
-from apps.deployments.jobs.runs import run_of_check
+from apps.deployments.jobs.runs import run_of, run_of_check
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
 from apps.deployments.queries.connections import granted, outside_of
@@ -43,6 +44,7 @@ from apps.reviews.queries import judge
 UNSEEN = timedelta(seconds=30)
 """How late a look may be, beside three times the shortest interval, before what was good counts from the start again."""
 
+NOT_ASKED = "Nothing is rolled back by rule for a fault of the portal's machine: somebody decides what to do."
 NOT_BY_RULE = {
     # One would bring back what the other took away, without end.
     Deployment.Kind.ROLLBACK.value: "A roll-back is not rolled back by rule: somebody decides what to do.",
@@ -68,10 +70,11 @@ def by_commands() -> Exists:
     )
 
 
-def require_askable(deployment: Deployment) -> None:
-    """Before anything is changed: :class:`Refused` where this worker could not run what the health is asked by."""
+def require_askable(deployment: Deployment, attempt: Attempt) -> None:
+    """Before anything is changed: fails where this worker could not run what the health is asked by, or not check its commit out."""
     if has_commands(deployment.plan):
         require_fence()
+        prepare(run_of(deployment, attempt, with_secrets=False))
 
 
 def watch(deployment: Deployment, attempt: Attempt, progress: Progress, fence: int) -> bool:
@@ -96,6 +99,7 @@ def watch(deployment: Deployment, attempt: Attempt, progress: Progress, fence: i
         _require_lease(deployment, fence)
         for check, at, reading in asked:
             _take(deployment, attempt, fence, known, check["name"], at, reading)
+        _count_out(known, began)
         over = now()
         known |= {"looked_at": over.isoformat(), "took": max(0.0, (over - began).total_seconds())}
         known["good_since"] = _good_since(plan, known)
@@ -152,6 +156,19 @@ def _leave_out(attempt: Attempt, plan: dict[str, Any], known: dict[str, Any]) ->
     look = timedelta(seconds=known.get("took", 0.0))
     if unseen > 3 * max(shortest, look) + UNSEEN + _others(attempt, known):
         known["good_since"] = ""
+
+
+def _count_out(known: dict[str, Any], began: datetime) -> None:
+    """Time in which this machine could not ask says nothing: it is added to what there is when all can be asked again."""
+    if any(_is_unasked(found) for found in known["checks"].values()):
+        known.setdefault("unasked_since", known.get("looked_at") or began.isoformat())
+    elif unasked_since := known.pop("unasked_since", ""):
+        lost = now() - datetime.fromisoformat(unasked_since)
+        known["since"] = min(datetime.fromisoformat(known["since"]) + lost, now()).isoformat()
+
+
+def _is_unasked(found: dict[str, Any]) -> bool:
+    return not found.get("is_asked", True)
 
 
 def _others(attempt: Attempt, known: dict[str, Any]) -> timedelta:
@@ -225,13 +242,16 @@ def _take(
     before = known["checks"].get(name)
     step = _step(deployment, attempt, fence, name)
     if before is None or (before["is_good"], before["text"]) != (reading.is_good, reading.text):
-        lines = [*reading.lines, f"{'ok' if reading.is_good else 'not ok'}: {reading.text}"]
+        word = "ok" if reading.is_good else "not ok" if reading.is_asked else "not asked"
+        lines = [*reading.lines, f"{word}: {reading.text}"]
         append_event(
             deployment, kind=DeploymentEvent.Kind.LOG, attempt=attempt.number, step=step.name, text="\n".join(lines),
             first_line=step.lines + 1, data={"lines": len(lines)}, fence=fence,
         )  # fmt: skip
         Step.objects.filter(pk=step.pk).update(lines=step.lines + len(lines))
     known["checks"][name] = {"at": at.isoformat(), "is_good": reading.is_good, "text": reading.text}
+    if not reading.is_asked:
+        known["checks"][name]["is_asked"] = False
 
 
 def _step(deployment: Deployment, attempt: Attempt, fence: int, name: str) -> Step:
@@ -280,10 +300,15 @@ def _decide(deployment: Deployment, attempt: Attempt, plan: dict[str, Any], fenc
 
 
 def _fail(deployment: Deployment, attempt: Attempt, plan: dict[str, Any], fence: int) -> None:
-    bad = [f"{name} {found['text']}" for name, found in attempt.health["checks"].items() if not found["is_good"]]
-    why = "; ".join(bad) or "its checks held, but not long enough in one piece"
-    text = f"It was applied, but is not healthy: {why}."
+    bad = {name: found for name, found in attempt.health["checks"].items() if not found["is_good"]}
+    why = "; ".join(f"{name} {found['text']}" for name, found in bad.items())
+    why = why or "its checks held, but not long enough in one piece"
     by_rule = plan["otherwise"] == "roll-back"
+    if bad and all(map(_is_unasked, bad.values())):
+        text = f"It was applied, but whether it is healthy could not be asked: {why.removesuffix('.')}."
+        by_rule, text = False, f"{text} {NOT_ASKED}" if by_rule else text
+    else:
+        text = f"It was applied, but is not healthy: {why}."
     if by_rule and deployment.kind in NOT_BY_RULE:
         by_rule, text = False, f"{text} {NOT_BY_RULE[deployment.kind]}"
     end_deployment(deployment, Event.FAIL, text=text, problem=text, fence=fence)
