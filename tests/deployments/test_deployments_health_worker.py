@@ -9,6 +9,8 @@ import pytest
 
 from apps.changes.models import ChangeRequest
 from apps.deployments.dispatchers import Run, checking
+from apps.deployments.health import Reading
+from apps.deployments.jobs import health as health_module
 from tests.deployments.test_deployments_health_commands import log_of, look, passed, watched, yaml
 from tests.support.delivery import Delivery, run_jobs
 from tests.support.outside import delivery_via
@@ -91,3 +93,28 @@ def test_a_commit_that_cannot_be_written_to_disk_is_refused_before_anything_is_a
     assert row.status == "failed"
     assert "is a symbolic link that leads out of the tree" in row.problem
     assert there.requests == []
+
+
+def test_the_log_of_a_check_that_finds_something_else_each_time_has_a_bound(
+    tmp_path: Path, later: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health_module, "MOST_STORED", 100)
+    number = iter(range(100))
+
+    def read(*_given: Any) -> Reading:
+        text = f"exited with {next(number)}"
+        return Reading(is_good=False, text=text, lines=("x" * 60,))
+
+    monkeypatch.setattr(health_module, "read_command", read)
+    row = watched(Delivery.start(tmp_path, yaml("true")))
+    for _ in range(9):
+        later(25)
+        look(row)
+    assert row.status == "running"
+    told = log_of(row)
+    assert told[:2] == [f"{'x' * 60}\nnot ok: exited with {n}" for n in range(2)]
+    assert told[2:] == ["not ok: exited with 4", "not ok: exited with 7"]
+    monkeypatch.setattr(health_module, "read_command", lambda *_: Reading(is_good=False, text="exited with 9"))
+    later(25)
+    look(row)
+    assert log_of(row)[-1] == "not ok: exited with 9"  # what could not be told before

@@ -71,6 +71,7 @@ def test_a_command_is_read_with_its_time_limit() -> None:
             "less time beside `for` than the 40 s",
         ),
         ("http: /healthz", "http: /healthz, timeout: 5s", "The key `timeout` is not known"),
+        ("http: /healthz, connection: shop, every: 10s", "command: a, every: 4s", "is run every 5 s at most"),
     ],
 )
 def test_what_could_not_mean_anything_is_an_error(old: str, new: str, word: str) -> None:

@@ -1,7 +1,7 @@
 """After the run: its health is watched, for as long as portal.yaml says, before the deployment has succeeded.
 
 All that is known stands in ``Attempt.health`` (``{"since", "good_since", "looked_at", "took", "by_commands", "checks": {name: {"at",
-"is_good", "text"}}}``, times ISO; ``at``: when it was asked, ``looked_at``: when all answers were there, ``took``: seconds that this
+"is_good", "text"}}}``, times ISO, and what stands in the log of each check; ``at``: when it was asked, ``looked_at``: when all answers were there, ``took``: seconds that this
 took), so a worker that takes over goes on where the last one was. Time in which nobody looked counts for nothing, neither for what
 was good nor against it: ``since`` moves on by it. A wait for a thread, while others are looked at, is not held against it either, and
 what was good before it stays good.
@@ -39,11 +39,14 @@ from apps.deployments.queries.connections import granted, outside_of
 from apps.deployments.queries.freezes import open_freeze, words_of
 from apps.deployments.services import roll_back
 from apps.deployments.transitions import LeaseLost, append_event, end_deployment, say, tell_deployers
+from apps.rendering.limits import MIB
 from apps.reviews.queries import judge
 
 UNSEEN = timedelta(seconds=30)
 """How late a look may be, beside three times the shortest interval, before what was good counts from the start again."""
 
+MOST_STORED, FULL_LOG_PAUSE = MIB, timedelta(minutes=1)
+"""Bytes of the log of one check; then only what was found is added, and only so often: a command may print something else each time."""
 NOT_ASKED = "Nothing is rolled back by rule for a fault of the portal's machine: somebody decides what to do."
 NOT_BY_RULE = {
     # One would bring back what the other took away, without end.
@@ -239,19 +242,42 @@ def _take(
     reading: Reading,
 ) -> None:
     """Keep a reading; one that differs from the last stands in the log of its step."""
-    before = known["checks"].get(name)
+    before = known["checks"].get(name, {})
     step = _step(deployment, attempt, fence, name)
-    if before is None or (before["is_good"], before["text"]) != (reading.is_good, reading.text):
-        word = "ok" if reading.is_good else "not ok" if reading.is_asked else "not asked"
-        lines = [*reading.lines, f"{word}: {reading.text}"]
-        append_event(
-            deployment, kind=DeploymentEvent.Kind.LOG, attempt=attempt.number, step=step.name, text="\n".join(lines),
-            first_line=step.lines + 1, data={"lines": len(lines)}, fence=fence,
-        )  # fmt: skip
-        Step.objects.filter(pk=step.pk).update(lines=step.lines + len(lines))
-    known["checks"][name] = {"at": at.isoformat(), "is_good": reading.is_good, "text": reading.text}
+    found = {"at": at.isoformat(), "is_good": reading.is_good, "text": reading.text}
     if not reading.is_asked:
-        known["checks"][name]["is_asked"] = False
+        found["is_asked"] = False
+    told = {word: before[word] for word in ("stored", "told_at", "is_behind") if word in before}
+    is_news = not before or (before["is_good"], before["text"]) != (reading.is_good, reading.text)
+    if is_news or before.get("is_behind"):
+        told = _tell(deployment, attempt, fence, step, told, at, reading)
+    known["checks"][name] = found | told
+
+
+def _tell(
+    deployment: Deployment,
+    attempt: Attempt,
+    fence: int,
+    step: Step,
+    told: dict[str, Any],
+    at: datetime,
+    reading: Reading,
+) -> dict[str, Any]:
+    """In the log of its step, which has a bound; what is known of that log then."""
+    stored, lines = told.get("stored", 0), list(reading.lines)
+    if stored >= MOST_STORED:
+        if timedelta(0) <= at - datetime.fromisoformat(told["told_at"]) < FULL_LOG_PAUSE:
+            return told | {"is_behind": True}
+        lines = []
+    word = "ok" if reading.is_good else "not ok" if reading.is_asked else "not asked"
+    lines.append(f"{word}: {reading.text}")
+    text = "\n".join(lines)
+    append_event(
+        deployment, kind=DeploymentEvent.Kind.LOG, attempt=attempt.number, step=step.name, text=text,
+        first_line=step.lines + 1, data={"lines": len(lines)}, fence=fence,
+    )  # fmt: skip
+    Step.objects.filter(pk=step.pk).update(lines=step.lines + len(lines))
+    return {"stored": stored + len(text.encode()), "told_at": at.isoformat()}
 
 
 def _step(deployment: Deployment, attempt: Attempt, fence: int, name: str) -> Step:
