@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from apps.changes.models import ChangeRequest
+from apps.core.errors import Conflict
+from apps.core.waiting import while_waiting
 from apps.deployments.dispatchers import Run, checking
+from apps.deployments.dispatchers import local as local_module
 from apps.deployments.health import Reading
 from apps.deployments.jobs import health as health_module
+from apps.deployments.jobs.runs import run_of_check
 from tests.deployments.test_deployments_health_commands import log_of, look, passed, watched, yaml
 from tests.support.delivery import Delivery, run_jobs
 from tests.support.outside import delivery_via
@@ -118,3 +128,74 @@ def test_the_log_of_a_check_that_finds_something_else_each_time_has_a_bound(
     later(25)
     look(row)
     assert log_of(row)[-1] == "not ok: exited with 9"  # what could not be told before
+
+
+def test_a_command_ends_with_the_worker_that_asked(tmp_path: Path) -> None:
+    """The worker here is another process, which is killed."""
+    place = tmp_path / "place"
+    for name in ("tree", "home", "tmp", "steps"):
+        (place / name).mkdir(parents=True)
+    (place / "prepared").touch()
+    witness = tmp_path / "witness"
+    code = f"""
+import json, os, subprocess, sys
+step = {{"run": "while true; do date +%s%N > {witness}; sleep 0.05; done", "timeout": 60}}
+spec = {{"steps": [step], "from_step": 0, "environment": {{"PATH": os.defpath}}, "fence": None, "owner": os.getpid(),
+        "output_limit": 1000, "memory_limit": 1 << 30, "process_limit": 100, "grace": 0.2}}
+child = subprocess.Popen([sys.executable, "-I", "-S", {str(local_module.SUPERVISOR)!r}, {str(place)!r}],
+                         stdin=subprocess.PIPE, start_new_session=True)
+child.communicate(json.dumps(spec).encode())
+"""
+    worker = subprocess.Popen([sys.executable, "-c", code])
+    until = time.monotonic() + 20
+    while not witness.exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    worker.kill()
+    worker.wait()
+    while not (place / "steps/0/result.json").exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    before = witness.read_text()
+    time.sleep(0.3)
+    assert witness.read_text() == before
+
+
+def test_what_has_lost_its_worker_before_it_begins_does_not_begin(tmp_path: Path) -> None:
+    for name in ("tree", "home", "tmp", "steps"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "prepared").touch()
+    spec = {
+        "steps": [{"run": f"touch {tmp_path}/witness", "timeout": 60}], "from_step": 0, "environment": {"PATH": os.defpath},
+        "fence": None, "owner": 1 << 30, "output_limit": 1000, "memory_limit": 1 << 30, "process_limit": 100, "grace": 0.2,
+    }  # fmt: skip
+    subprocess.run(local_module.supervised(tmp_path), input=json.dumps(spec).encode(), check=True)
+    assert not (tmp_path / "witness").exists()
+    assert not (tmp_path / "steps/0").exists()
+
+
+def test_what_was_cancelled_before_it_began_does_not_begin(tmp_path: Path, later: Any) -> None:
+    witness = tmp_path / "witness"
+    delivery = Delivery.start(tmp_path, yaml(f"echo run >> {witness}"))
+    row = watched(delivery)
+    run = run_of_check(row, row.attempt_rows.get())
+    with pytest.raises(Conflict) as stopped:
+        checking.run_command(run, f"echo again >> {witness}", 10, lambda: False)
+    assert stopped.value.code == "check_stopped"
+    assert witness.read_text() == "run\n"
+
+
+def test_the_lease_is_kept_while_the_commit_is_written_and_while_a_command_is_stopped(
+    tmp_path: Path, settings: Any
+) -> None:
+    row = watched(Delivery.start(tmp_path, yaml("true")))
+    run, beats = run_of_check(row, row.attempt_rows.get()), []
+    checking.forget(row.number)
+    with while_waiting(lambda: beats.append(0)):
+        checking.prepare(run)
+    assert len(beats) >= 2
+    settings.PORTAL_STEP_GRACE_SECONDS = 4
+    asked = iter([True, False])
+    ends: list[float] = []
+    with while_waiting(lambda: ends.append(time.monotonic())), pytest.raises(Conflict):
+        checking.run_command(run, "trap '' TERM; sleep 20", 15, lambda: next(asked))
+    pauses = [after - before for before, after in pairwise([*ends, time.monotonic()])]
+    assert max(pauses) < 2

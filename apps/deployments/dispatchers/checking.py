@@ -21,6 +21,7 @@ from typing import Any
 from django.conf import settings
 
 from apps.core.errors import Conflict, Unavailable
+from apps.core.leases import LeaseLost
 from apps.core.waiting import about_to_act, beat
 from apps.deployments.dispatchers import Run, StepProgress, StepState
 from apps.deployments.dispatchers.local import (
@@ -55,7 +56,7 @@ def run_command(run: Run, command: str, timeout: float, is_wanted: Callable[[], 
     """Run it to its end, at most ``timeout`` seconds and the time that it is given to stop. :func:`beat` is called meanwhile.
 
     :class:`Refused` where it cannot be shut in, :class:`Unavailable` where it could not be run at all, and
-    :class:`Conflict` ``check_stopped`` when ``is_wanted``, asked once a second, says no.
+    :class:`Conflict` ``check_stopped`` when ``is_wanted``, asked before it is begun and then once a second, says no.
     """
     home = _home(run)
     place = home / uuid.uuid4().hex
@@ -119,6 +120,7 @@ def _specification(run: Run, home: Path, place: Path, command: str, timeout: flo
 
 def _wait(place: Path, spec: dict[str, Any], timeout: float, is_wanted: Callable[[], bool]) -> None:
     """Until the supervisor has ended; whatever happens here, it does not go on."""
+    _require_wanted(is_wanted)
     about_to_act()
     child = subprocess.Popen(  # exec of a new interpreter: a fork of this process would carry the database along
         supervised(place), env={"PATH": PATH, "LANG": "C.UTF-8"}, cwd="/", stdin=subprocess.PIPE,
@@ -147,13 +149,23 @@ def _require_wanted(is_wanted: Callable[[], bool]) -> None:
 
 def _stop(child: subprocess.Popen[bytes], place: Path, grace: float) -> None:
     """By its supervisor, which ends all that it has started; by force where that does not answer."""
-    if child.poll() is None:
-        (place / "cancel").touch()
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(grace + STOP_SECONDS)
-    if child.poll() is None:
-        child.kill()  # the kernel ends the command with it
-        child.wait()
+    try:
+        if child.poll() is None:
+            (place / "cancel").touch()
+            _wait_for_end(child, grace + STOP_SECONDS)
+    finally:
+        if child.poll() is None:
+            child.kill()  # the kernel ends the command with it
+            child.wait()
+
+
+def _wait_for_end(child: subprocess.Popen[bytes], seconds: float) -> None:
+    """Somebody else having the deployment meanwhile is no reason to stop it less carefully: nothing is written of it then."""
+    until = time.monotonic() + seconds
+    while child.poll() is None and time.monotonic() < until:
+        with suppress(LeaseLost):
+            beat()
+        time.sleep(LOOK_SECONDS)
 
 
 def _output(place: Path) -> bytes:
