@@ -3,6 +3,9 @@
 ``PORTAL_DATA_DIR/checks/<deployment>-<key>/tree`` is the checkout of the deployed commit, which all looks of an attempt share
 and none can write; beside it every look has a folder of its own, which is removed after it. The supervisor stays a child of
 this worker: a command does not outlive who asked for it.
+
+In the open (``PORTAL_STEPS_UNFENCED=1`` where nothing can be shut in) a command is the portal's user: it can write the common
+checkout and everything else here, and what it left in another session may outlive a worker that is killed.
 """
 
 from __future__ import annotations
