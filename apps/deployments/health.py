@@ -21,6 +21,8 @@ from apps.deployments.masking import SecretMask
 from apps.deployments.output import WINDOW, take_lines
 
 MOST_NAMED = 3
+OUR_FAULTS = ("not_started", "cancelled")
+"""How a command ends for which this machine is the reason: it could not be begun, or its worker stopped it."""
 LINES_IN_TEXT, LINES_IN_LOG = 3, 20
 LONGEST_TEXT, LONGEST_LINE = 300, 1_000
 """Characters of what a command printed: in the sentence, and of each line in the log."""
@@ -28,11 +30,15 @@ LONGEST_TEXT, LONGEST_LINE = 300, 1_000
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """``text`` says what was found, without the name of the check; ``lines`` are what a command printed last."""
+    """``text`` says what was found, without the name of the check; ``lines`` are what a command printed last.
+
+    Not ``is_asked``: something is wrong with this machine, which says nothing about what was deployed.
+    """
 
     is_good: bool
     text: str
     lines: tuple[str, ...] = ()
+    is_asked: bool = True
 
 
 def read_check(check: dict[str, Any], outside: Outside | None, progress: Progress) -> Reading:
@@ -111,15 +117,28 @@ def read_command(check: dict[str, Any], run: Run, is_wanted: Callable[[], bool])
     except Conflict:
         raise
     except PortalError as problem:
-        return Reading(is_good=False, text=mask.apply(problem.message.encode()).decode(errors="replace"))
-    lines = [line for line in _printed(answer, mask) if without_sequences(line).strip()]
+        return Reading(is_good=False, text=_hidden(problem.message, mask), is_asked=False)
+    lines = [_masked(line, mask) for line in _printed(answer, mask) if without_sequences(line).strip()]
     kept = tuple(line[:LONGEST_LINE] for line in lines[-LINES_IN_LOG:])
     if answer.ended.is_success:
         return Reading(is_good=True, text="exited with 0", lines=kept)
-    why = mask.apply(_why(answer.ended, check).encode()).decode(errors="replace")
     said = " / ".join(" ".join(without_sequences(line).split()) for line in lines[-LINES_IN_TEXT:])
+    said = _hidden(said, mask)  # what was apart before stands together now
     said = f"\N{HORIZONTAL ELLIPSIS}{said[-LONGEST_TEXT:]}" if len(said) > LONGEST_TEXT else said
-    return Reading(is_good=False, text=f"{why}: {said}" if said else why, lines=kept)
+    why = _hidden(_why(answer.ended, check), mask)
+    is_asked = answer.ended.reason not in OUR_FAULTS
+    return Reading(is_good=False, text=f"{why}: {said}" if said else why, lines=kept, is_asked=is_asked)
+
+
+def _masked(line: str, mask: SecretMask) -> str:
+    """As it is where its words alone hold no secret either: what a sequence, or something that nobody sees, had kept apart."""
+    words = without_sequences(line)
+    hidden = _hidden(words, mask)
+    return line if hidden == words else hidden
+
+
+def _hidden(text: str, mask: SecretMask) -> str:
+    return mask.apply(text.encode(errors="replace")).decode(errors="replace")
 
 
 def _printed(answer: Answer, mask: SecretMask) -> Iterator[str]:

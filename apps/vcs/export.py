@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from apps.core.errors import Conflict, InvalidInput
+from apps.core.waiting import beat
 from apps.vcs.limits import DEFAULT_LIMITS, Limits
 from apps.vcs.objects import TreeEntry, list_tree, read_blob
 from apps.vcs.paths import display, encode, is_safe
@@ -27,7 +28,7 @@ def export_tree(git_dir: Path, commit: str, dest: Path, *, limits: Limits = DEFA
     """Write all of the commit's tree into the new directory ``dest``; the number of entries.
 
     Modes are kept (644 or 755), gitlinks become empty directories, there is no ``.git``.
-    InvalidInput ``tree_refused`` names the path that cannot be written safely (unsafe name, symlink
+    :func:`beat` is called meanwhile. InvalidInput ``tree_refused`` names the path that cannot be written safely (unsafe name, symlink
     out of the tree, too large); Conflict ``export_exists`` if ``dest`` is not empty. On any error
     nothing is left at ``dest``.
     """
@@ -38,6 +39,7 @@ def export_tree(git_dir: Path, commit: str, dest: Path, *, limits: Limits = DEFA
     try:
         dest.mkdir(parents=True, exist_ok=True)
         for entry in entries:
+            beat()
             if not entry.is_symlink:
                 _write(git_dir, entry, dest, limits)
         for entry in entries:  # last, so that no file is ever written through a link

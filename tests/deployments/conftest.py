@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from apps.core import clock
 from tests.support.delivery import Delivery
 from tests.support.outside import delivery_via
 from tests.support.receiver import SECRET, Receiver, receiver
@@ -26,3 +28,17 @@ def there(settings: Any) -> Iterator[Receiver]:
 @pytest.fixture
 def delivery(tmp_path: Path, there: Receiver) -> Delivery:
     return delivery_via(tmp_path, DEPLOY, kind="webhook", url=there.url, values={"secret": SECRET})
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Moves the portal's clock on."""
+    moved = {"by": timedelta(0)}
+    real = clock.now
+    for module in ("jobs.health", "jobs.following", "jobs.starting", "transitions.ending"):
+        monkeypatch.setattr(f"apps.deployments.{module}.now", lambda: real() + moved["by"])
+
+    def go(seconds: float) -> None:
+        moved["by"] += timedelta(seconds=seconds)
+
+    return go

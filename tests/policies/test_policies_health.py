@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from apps.policies.config import parse_portal_yaml
+from apps.policies.config.model import PortalConfig
+from apps.policies.config.words import differences
 
 HEAD = """\
 apiVersion: portal/v1
@@ -71,7 +73,22 @@ def test_a_command_is_read_with_its_time_limit() -> None:
             "less time beside `for` than the 40 s",
         ),
         ("http: /healthz", "http: /healthz, timeout: 5s", "The key `timeout` is not known"),
+        ("http: /healthz, connection: shop, every: 10s", "command: a, every: 4s", "is run every 5 s at most"),
     ],
 )
 def test_what_could_not_mean_anything_is_an_error(old: str, new: str, word: str) -> None:
     assert word in " ".join(problems(GOOD.replace(old, new)))
+
+
+def test_another_command_under_the_same_name_is_told_as_a_difference() -> None:
+    def read(command: str) -> PortalConfig:
+        config = parse_portal_yaml((HEAD + f"        checks: [{{name: smoke, command: {command}}}]\n").encode()).config
+        assert config is not None
+        return config
+
+    (found,) = differences(read("./smoke.sh"), read("./other.sh"))
+    assert "healthy (smoke: command ./smoke.sh) for 1m" in found.before
+    assert "healthy (smoke: command ./other.sh) for 1m" in found.after
+    (found,) = differences(read("a" * 70 + "b"), read("a" * 70 + "c"))
+    assert f"smoke: command {'a' * 59}…)" in found.before
+    assert found.after.endswith(" (in its details)")

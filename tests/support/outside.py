@@ -38,7 +38,7 @@ def corp() -> Connection:
 def step_engine() -> None:
     """One round of the engine in which no pause is waited for."""
     Deployment.objects.filter(status__in=["pending", "dispatching", "running"]).update(check_at=None)
-    run_jobs("deployments.start", "deployments.follow")
+    run_jobs("deployments.start", "deployments.follow", "deployments.ask_commands")
 
 
 def until(row: Deployment, *statuses: str, seconds: float = 20.0) -> Deployment:

@@ -3,6 +3,9 @@
 ``PORTAL_DATA_DIR/checks/<deployment>-<key>/tree`` is the checkout of the deployed commit, which all looks of an attempt share
 and none can write; beside it every look has a folder of its own, which is removed after it. The supervisor stays a child of
 this worker: a command does not outlive who asked for it.
+
+In the open (``PORTAL_STEPS_UNFENCED=1`` where nothing can be shut in) a command is the portal's user: it can write the common
+checkout and everything else here, and what it left in another session may outlive a worker that is killed.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from typing import Any
 from django.conf import settings
 
 from apps.core.errors import Conflict, Unavailable
+from apps.core.leases import LeaseLost
 from apps.core.waiting import about_to_act, beat
 from apps.deployments.dispatchers import Run, StepProgress, StepState
 from apps.deployments.dispatchers.local import (
@@ -31,10 +35,10 @@ from apps.deployments.dispatchers.local import (
     environment_of,
     fence_of,
     make_folders,
-    remove,
     step_progress,
     supervised,
 )
+from apps.deployments.dispatchers.removing import remove
 from apps.deployments.dispatchers.step_files import read_of_step
 from apps.rendering.limits import MIB
 
@@ -55,14 +59,14 @@ def run_command(run: Run, command: str, timeout: float, is_wanted: Callable[[], 
     """Run it to its end, at most ``timeout`` seconds and the time that it is given to stop. :func:`beat` is called meanwhile.
 
     :class:`Refused` where it cannot be shut in, :class:`Unavailable` where it could not be run at all, and
-    :class:`Conflict` ``check_stopped`` when ``is_wanted``, asked once a second, says no.
+    :class:`Conflict` ``check_stopped`` when ``is_wanted``, asked before it is begun and then once a second, says no.
     """
-    home = _folder() / f"{run.deployment}-{run.key[:16]}"
+    home = _home(run)
     place = home / uuid.uuid4().hex
     try:
+        _clear(home)
         make_folders(place)
-        if not (home / "tree").exists():
-            check_out(run, home)
+        prepare(run)
         (place / "prepared").touch()
         _wait(place, _specification(run, home, place, command, timeout), timeout, is_wanted)
         ended = step_progress(place / "steps" / "0", "0")
@@ -73,6 +77,26 @@ def run_command(run: Run, command: str, timeout: float, is_wanted: Callable[[], 
         raise Unavailable("command_not_run", f"The command could not be run: {problem}.") from problem
     finally:
         remove(place)
+
+
+def prepare(run: Run) -> None:
+    """Check the deployed commit out for all looks of this attempt, unless that is done. Fails where it cannot be written to disk."""
+    home = _home(run)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (home / "tree").exists():
+        check_out(run, home)
+
+
+def _home(run: Run) -> Path:
+    return _folder() / f"{run.deployment}-{run.key[:16]}"
+
+
+def _clear(home: Path) -> None:
+    """What looks of this attempt left that were broken off: one looks at a time, and the checkout alone is for all of them."""
+    if home.is_dir():
+        for entry in home.iterdir():
+            if entry.name != "tree":
+                remove(entry)
 
 
 def _folder() -> Path:
@@ -99,6 +123,7 @@ def _specification(run: Run, home: Path, place: Path, command: str, timeout: flo
 
 def _wait(place: Path, spec: dict[str, Any], timeout: float, is_wanted: Callable[[], bool]) -> None:
     """Until the supervisor has ended; whatever happens here, it does not go on."""
+    _require_wanted(is_wanted)
     about_to_act()
     child = subprocess.Popen(  # exec of a new interpreter: a fork of this process would carry the database along
         supervised(place), env={"PATH": PATH, "LANG": "C.UTF-8"}, cwd="/", stdin=subprocess.PIPE,
@@ -127,13 +152,23 @@ def _require_wanted(is_wanted: Callable[[], bool]) -> None:
 
 def _stop(child: subprocess.Popen[bytes], place: Path, grace: float) -> None:
     """By its supervisor, which ends all that it has started; by force where that does not answer."""
-    if child.poll() is None:
-        (place / "cancel").touch()
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(grace + STOP_SECONDS)
-    if child.poll() is None:
-        child.kill()  # the kernel ends the command with it
-        child.wait()
+    try:
+        if child.poll() is None:
+            (place / "cancel").touch()
+            _wait_for_end(child, grace + STOP_SECONDS)
+    finally:
+        if child.poll() is None:
+            child.kill()  # the kernel ends the command with it
+            child.wait()
+
+
+def _wait_for_end(child: subprocess.Popen[bytes], seconds: float) -> None:
+    """Somebody else having the deployment meanwhile is no reason to stop it less carefully: nothing is written of it then."""
+    until = time.monotonic() + seconds
+    while child.poll() is None and time.monotonic() < until:
+        with suppress(LeaseLost):
+            beat()
+        time.sleep(LOOK_SECONDS)
 
 
 def _output(place: Path) -> bytes:

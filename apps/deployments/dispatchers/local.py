@@ -24,6 +24,7 @@ from django.conf import settings
 from apps.core.errors import Unavailable
 from apps.core.waiting import about_to_act
 from apps.deployments.dispatchers import Capabilities, Progress, Refused, Run, RunState, StepProgress, StepState
+from apps.deployments.dispatchers.removing import remove
 from apps.deployments.dispatchers.shutting_in import can_shut_in, world
 from apps.deployments.dispatchers.supervisor import TAKEN, create_once
 from apps.rendering.limits import MIB
@@ -233,25 +234,6 @@ class LocalDispatcher:
             if entry.is_dir() and not entry.is_symlink():
                 remove(entry)
         (place / "prepared").unlink(missing_ok=True)
-
-
-def remove(folder: Path) -> None:
-    """A folder in which steps wrote; what cannot be removed now is left."""
-    shutil.rmtree(folder, onerror=_make_writable)
-
-
-def _make_writable(function: Any, path: str, _problem: Any) -> None:
-    """A step may leave read-only directories behind; they are ours, so they can be opened."""
-    parent = Path(path).parent
-    try:
-        parent.chmod(0o700)
-        if Path(path).is_dir() and not Path(path).is_symlink():
-            Path(path).chmod(0o700)
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            function(path)
-    except OSError:
-        return  # the janitor comes again
 
 
 def _is_held(lock: Path) -> bool:

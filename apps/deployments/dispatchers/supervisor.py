@@ -15,8 +15,8 @@ The specification comes through a pipe: secrets are never on a command line or i
 "grace" (s), "fence"}``. ``fence`` is the world in which steps are shut in (``fence.py``), or nothing: they run in the open. A step
 with ``"interrupt": true`` is asked to stop by one SIGINT to its first process alone, and may have a ``grace`` of its own.
 
-With ``"owner"``, the id of the process that starts it, it stays that one's child: it runs until the steps have ended, and
-stops them when the owner is gone.
+With ``"owner"``, the id of the process that starts it, it stays that one's child: it runs until the steps have ended, stops
+them when the owner is gone, and begins none then.
 """
 
 from __future__ import annotations
@@ -121,13 +121,18 @@ def _forget_terminal() -> None:
 def _run_all(run_dir: Path, spec: dict[str, Any]) -> None:
     """Run the steps in order until one does not succeed, or somebody asks to stop."""
     for position in range(int(spec["from_step"]), len(spec["steps"])):
-        if (run_dir / "cancel").exists():
+        if (run_dir / "cancel").exists() or _is_orphan(spec):
             return
         step = StepRun(run_dir, position, spec)
         result = step.run()
         step.finish(result)
         if result["reason"] != "exited" or result["exit_code"] != 0:
             return
+
+
+def _is_orphan(spec: dict[str, Any]) -> bool:
+    """Whether it has an owner that is gone."""
+    return bool(spec.get("owner")) and os.getppid() != int(spec["owner"])
 
 
 class StepRun:
@@ -141,7 +146,7 @@ class StepRun:
         self.memory_limit, self.process_limit = int(spec["memory_limit"]), int(spec["process_limit"])
         self.count_at = 0.0
         self.fence = spec["fence"]
-        self.owner = int(spec.get("owner") or 0)
+        self.is_orphan = functools.partial(_is_orphan, spec)
         self.interrupt = bool(step.get("interrupt"))
         self.grace = float(step.get("grace", spec["grace"]))
         self.environment = dict(spec["environment"])
@@ -202,7 +207,7 @@ class StepRun:
             self.reason = "output_limit"
         elif time.monotonic() >= deadline:
             self.reason = "timeout"
-        elif (self.run_dir / "cancel").exists() or (self.owner and os.getppid() != self.owner):
+        elif (self.run_dir / "cancel").exists() or self.is_orphan():
             self.reason = "cancelled"
         else:
             self.reason = self._too_much()

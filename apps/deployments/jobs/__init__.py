@@ -33,6 +33,13 @@ JOBS = (
     ),
     Job(name="deployments.start", due=starting.deployments_due, run=starting.start, every=1.0),
     Job(name="deployments.follow", due=following.runs_due, run=following.follow, every=0.25, slow=True),
+    Job(
+        name="deployments.ask_commands",
+        due=following.watches_due,
+        run=following.ask_commands,
+        every=1.0,
+        slow=True,
+    ),
     Job(name=RUN_PLANS, due=planning.plans_due, run=planning.plan, every=5.0, slow=True),
     Job(name=COMPARE, due=comparing.comparisons_due, run=comparing.compare_target, every=5.0, slow=True),
     Job(

@@ -29,7 +29,7 @@ from apps.deployments.dispatchers.local import runner_id
 from apps.deployments.dispatchers.registry import dispatcher_of
 from apps.deployments.jobs.claimed_runs import claim_run
 from apps.deployments.jobs.claiming import ClaimedElsewhere
-from apps.deployments.jobs.health import is_over_time, is_watched, require_askable, watch
+from apps.deployments.jobs.health import by_commands, is_over_time, is_watched, require_askable, watch
 from apps.deployments.jobs.keeping import LONGEST_WAIT, keep
 from apps.deployments.jobs.outcomes import end, end_cancelled, lose, outcome_of, tidy
 from apps.deployments.jobs.planned import needs_plan, sealed_plan
@@ -62,15 +62,34 @@ LOG_WITHIN = timedelta(minutes=5)
 
 def runs_due(limit: int) -> list[int]:
     """Claimed deployments that nobody looks after right now and whose run this worker can see."""
+    waits = Q(runner=runner_id(), followed_at__lte=lease_now() - REFRESH_FOLLOWED)
+    return _due(limit, ~by_commands() | Q(cancel_requested_by__isnull=False) | waits)
+
+
+def watches_due(limit: int) -> list[int]:
+    """Those of them whose health is asked by commands."""
+    return _due(limit, Q(by_commands()))
+
+
+def _due(limit: int, which: Q) -> list[int]:
     mine = Q(runner="") | Q(runner=runner_id()) | Q(followed_at__lte=lease_now() - GIVE_UP_ON_RUNNER)
-    rows = Deployment.objects.filter(mine, has_come("check_at", LONGEST_WAIT), status__in=ACTIVE).unleased()
+    rows = Deployment.objects.filter(mine, which, has_come("check_at", LONGEST_WAIT), status__in=ACTIVE).unleased()
     return list(rows.order_by("check_at").values_list("pk", flat=True)[:limit])
 
 
 def follow(pk: int) -> None:
-    """One look at one deployment."""
-    if not _has_news(pk):
-        return
+    """One look at one deployment. What is asked by commands is left to :func:`ask_commands`, which may take minutes."""
+    if _has_news(pk):
+        _follow(pk)
+
+
+def ask_commands(pk: int) -> None:
+    """One look at one deployment whose health is asked by commands."""
+    if vars(_load(pk))["is_by_commands"]:
+        _follow(pk)
+
+
+def _follow(pk: int) -> None:
     fence = Deployment.objects.claim(pk, seconds=settings.PORTAL_LEASE_SECONDS, status__in=ACTIVE)
     if fence is None:
         return
@@ -95,7 +114,8 @@ def _load(pk: int) -> Deployment:
     rows = Deployment.objects.select_related(
         "change", "change__rolls_back", "environment", "environment__repository", "cancel_requested_by"
     )
-    return rows.annotate(read_at=ExpressionWrapper(lease_clock(), output_field=DateTimeField())).get(pk=pk)
+    read_at = ExpressionWrapper(lease_clock(), output_field=DateTimeField())
+    return rows.annotate(read_at=read_at, is_by_commands=by_commands()).get(pk=pk)
 
 
 def _unseen_for(deployment: Deployment) -> timedelta:
@@ -115,6 +135,10 @@ def _has_news(pk: int) -> bool:
         return False
     if deployment.status != Status.RUNNING or deployment.cancel_requested_by_id is not None:
         return deployment.status in ACTIVE
+    if vars(deployment)["is_by_commands"]:
+        if deployment.runner == runner_id():  # it may wait for a thread for long, but its worker is not gone
+            Deployment.objects.filter(pk=pk).update(followed_at=lease_now())
+        return False
     if _unseen_for(deployment) > REFRESH_FOLLOWED:
         return True
     dispatcher = dispatcher_of(deployment.plan["via"])
@@ -172,7 +196,7 @@ def _is_claimed(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
 def _begin(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     """Prepare, then write the intent (state running); what is written here may be dispatched, once."""
     _require_repeatable(deployment, attempt)
-    require_askable(deployment)
+    require_askable(deployment, attempt)
     dispatcher = dispatcher_of(deployment.plan["via"])
     is_remote = dispatcher.capabilities.remote
     attempt.connection = connection_for(deployment.environment, deployment.plan)

@@ -1,9 +1,12 @@
 """After the run: its health is watched, for as long as portal.yaml says, before the deployment has succeeded.
 
-All that is known stands in ``Attempt.health`` (``{"since", "good_since", "looked_at", "checks": {name: {"at", "is_good",
-"text"}}}``, times ISO; ``at``: when it was asked, ``looked_at``: when all answers were there), so a worker that takes over
-goes on where the last one was. Time in which nobody looked counts for nothing, neither for what was good nor against it:
-``since`` moves on by it.
+All that is known stands in ``Attempt.health`` (``{"since", "good_since", "looked_at", "took", "by_commands", "checks": {name: {"at",
+"is_good", "text"}}}``, times ISO, and what stands in the log of each check; ``at``: when it was asked, ``looked_at``: when all answers were there, ``took``: seconds that this
+took), so a worker that takes over goes on where the last one was. Time in which nobody looked counts for nothing, neither for what
+was good nor against it: ``since`` moves on by it. A wait for a thread, while others are looked at, is not held against it either, and
+what was good before it stays good.
+
+Commands take minutes, so what is asked by one is looked at by a job of its own: it never holds a thread that follows runs.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, F, OuterRef
 
 from apps.audit import services as audit
 from apps.audit.actors import SYSTEM
@@ -22,23 +26,28 @@ from apps.core.clock import now
 from apps.core.errors import PortalError
 from apps.core.leases import lease_now
 from apps.deployments.dispatchers import Progress
+from apps.deployments.dispatchers.checking import prepare
 from apps.deployments.dispatchers.local import require_fence
 from apps.deployments.health import Reading, read_check, read_command
 from apps.deployments.jobs.keeping import LONGEST_WAIT
 from apps.deployments.jobs.outcomes import end_cancelled
 from apps.deployments.jobs.recording import OF_CHECKS
-from apps.deployments.jobs.runs import run_of_check
+from apps.deployments.jobs.runs import run_of, run_of_check
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
 from apps.deployments.queries.connections import granted, outside_of
 from apps.deployments.queries.freezes import open_freeze, words_of
 from apps.deployments.services import roll_back
 from apps.deployments.transitions import LeaseLost, append_event, end_deployment, say, tell_deployers
+from apps.rendering.limits import MIB
 from apps.reviews.queries import judge
 
 UNSEEN = timedelta(seconds=30)
 """How late a look may be, beside three times the shortest interval, before what was good counts from the start again."""
 
+MOST_STORED, FULL_LOG_PAUSE = MIB, timedelta(minutes=1)
+"""Bytes of the log of one check; then only what was found is added, and only so often: a command may print something else each time."""
+NOT_ASKED = "Nothing is rolled back by rule for a fault of the portal's machine: somebody decides what to do."
 NOT_BY_RULE = {
     # One would bring back what the other took away, without end.
     Deployment.Kind.ROLLBACK.value: "A roll-back is not rolled back by rule: somebody decides what to do.",
@@ -52,21 +61,38 @@ def is_watched(deployment: Deployment) -> bool:
     return bool(deployment.plan.get("health"))
 
 
-def require_askable(deployment: Deployment) -> None:
-    """Before anything is changed: :class:`Refused` where this worker could not run what the health is asked by."""
-    if any(check["kind"] == "command" for check in deployment.plan.get("health", {}).get("checks", [])):
+def has_commands(plan: dict[str, Any]) -> bool:
+    """Whether anything of ``plan["health"]`` is asked by a command."""
+    return any(check["kind"] == "command" for check in plan.get("health", {}).get("checks", []))
+
+
+def by_commands() -> Exists:
+    """Of a deployment: whether its health is watched now, and asked by commands."""
+    return Exists(
+        Attempt.objects.filter(deployment=OuterRef("pk"), number=OuterRef("attempts"), health__by_commands=True)
+    )
+
+
+def require_askable(deployment: Deployment, attempt: Attempt) -> None:
+    """Before anything is changed: fails where this worker could not run what the health is asked by, or not check its commit out."""
+    if has_commands(deployment.plan):
         require_fence()
+        prepare(run_of(deployment, attempt, with_secrets=False))
 
 
 def watch(deployment: Deployment, attempt: Attempt, progress: Progress, fence: int) -> bool:
-    """Ask what is due; end the deployment when it is decided. True: it has ended."""
+    """Ask what is due; end the deployment when it is decided. True: it has ended. Commands are left to their own job the first time."""
     if deployment.cancel_requested_by is not None:
         with transaction.atomic():
             end_cancelled(deployment, fence, progress)
         return True
     plan = deployment.plan["health"]
+    if not attempt.health and has_commands(deployment.plan):
+        _hand_over(deployment, attempt, fence)
+        return False
     known = attempt.health or {"since": now().isoformat(), "good_since": "", "checks": {}}
-    _leave_out(plan, known)
+    _leave_out(attempt, plan, known)
+    began = now()
     asked: list[tuple[dict[str, Any], datetime, Reading]] = []
     with Deployment.objects.kept(deployment.pk, fence=fence, seconds=settings.PORTAL_LEASE_SECONDS):
         for check in _due(plan, known):
@@ -76,10 +102,26 @@ def watch(deployment: Deployment, attempt: Attempt, progress: Progress, fence: i
         _require_lease(deployment, fence)
         for check, at, reading in asked:
             _take(deployment, attempt, fence, known, check["name"], at, reading)
-        known |= {"good_since": _good_since(plan, known), "looked_at": now().isoformat()}
+        _count_out(known, began)
+        over = now()
+        known |= {"looked_at": over.isoformat(), "took": max(0.0, (over - began).total_seconds())}
+        known["good_since"] = _good_since(plan, known)
         Attempt.objects.filter(pk=attempt.pk).update(health=known)
         attempt.health = known
         return _decide(deployment, attempt, plan, fence)
+
+
+def _hand_over(deployment: Deployment, attempt: Attempt, fence: int) -> None:
+    """To the job that asks by commands. Until the first look is over it may take as long as they may."""
+    moment = now()
+    longest = sum(
+        check["timeout_seconds"] for check in deployment.plan["health"]["checks"] if check["kind"] == "command"
+    )
+    known = {"since": moment.isoformat(), "good_since": "", "looked_at": moment.isoformat(), "took": float(longest)}
+    with transaction.atomic():
+        _require_lease(deployment, fence)
+        Attempt.objects.filter(pk=attempt.pk).update(health={**known, "by_commands": True, "checks": {}})
+        Deployment.objects.filter(pk=deployment.pk, fence=fence).update(followed_at=lease_now(), check_at=moment)
 
 
 def is_over_time(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
@@ -88,7 +130,7 @@ def is_over_time(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
     True: the time is over, and it has failed.
     """
     plan, known = deployment.plan["health"], {**attempt.health, "good_since": ""}
-    _leave_out(plan, known)
+    _leave_out(attempt, plan, known)
     known["looked_at"] = now().isoformat()
     with transaction.atomic():
         _require_lease(deployment, fence)
@@ -100,16 +142,46 @@ def is_over_time(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
         return True
 
 
-def _leave_out(plan: dict[str, Any], known: dict[str, Any]) -> None:
-    """What nobody saw, where that is longer than a look may be late: no worker ran, or a clock was moved."""
+def _leave_out(attempt: Attempt, plan: dict[str, Any], known: dict[str, Any]) -> None:
+    """What nobody saw, where that is longer than a look may be late: no thread was free, no worker ran, or a clock was moved.
+
+    None of it counts against what is watched, beside one interval. What was good counts on where it was a wait for a thread: the looks
+    are as far apart as they take long, and those at other deployments come in between.
+    """
     before = known.get("looked_at") or max((found["at"] for found in known["checks"].values()), default="")
     if not before:
         return
     unseen = now() - datetime.fromisoformat(before)
-    shortest = min(check["every_seconds"] for check in plan["checks"])
-    if unseen > 3 * timedelta(seconds=shortest) + UNSEEN:
+    shortest = timedelta(seconds=min(check["every_seconds"] for check in plan["checks"]))
+    if unseen <= 3 * shortest + UNSEEN:
+        return
+    known["since"] = (datetime.fromisoformat(known["since"]) + unseen - shortest).isoformat()
+    look = timedelta(seconds=known.get("took", 0.0))
+    if unseen > 3 * max(shortest, look) + UNSEEN + _others(attempt, known):
         known["good_since"] = ""
-        known["since"] = (datetime.fromisoformat(known["since"]) + unseen).isoformat()
+
+
+def _count_out(known: dict[str, Any], began: datetime) -> None:
+    """Time in which this machine could not ask says nothing: it is added to what there is when all can be asked again."""
+    if any(_is_unasked(found) for found in known["checks"].values()):
+        known.setdefault("unasked_since", known.get("looked_at") or began.isoformat())
+    elif unasked_since := known.pop("unasked_since", ""):
+        lost = now() - datetime.fromisoformat(unasked_since)
+        known["since"] = min(datetime.fromisoformat(known["since"]) + lost, now()).isoformat()
+
+
+def _is_unasked(found: dict[str, Any]) -> bool:
+    return not found.get("is_asked", True)
+
+
+def _others(attempt: Attempt, known: dict[str, Any]) -> timedelta:
+    """How long the looks at all others that are asked by commands take: this one may have waited for the thread that did them."""
+    if not known.get("by_commands"):
+        return timedelta(0)
+    rows = Attempt.objects.filter(
+        deployment__status=Status.RUNNING, number=F("deployment__attempts"), health__by_commands=True
+    ).exclude(pk=attempt.pk)
+    return timedelta(seconds=sum(float(took or 0.0) for took in rows.values_list("health__took", flat=True)))
 
 
 def _due(plan: dict[str, Any], known: dict[str, Any]) -> list[dict[str, Any]]:
@@ -170,16 +242,42 @@ def _take(
     reading: Reading,
 ) -> None:
     """Keep a reading; one that differs from the last stands in the log of its step."""
-    before = known["checks"].get(name)
+    before = known["checks"].get(name, {})
     step = _step(deployment, attempt, fence, name)
-    if before is None or (before["is_good"], before["text"]) != (reading.is_good, reading.text):
-        lines = [*reading.lines, f"{'ok' if reading.is_good else 'not ok'}: {reading.text}"]
-        append_event(
-            deployment, kind=DeploymentEvent.Kind.LOG, attempt=attempt.number, step=step.name, text="\n".join(lines),
-            first_line=step.lines + 1, data={"lines": len(lines)}, fence=fence,
-        )  # fmt: skip
-        Step.objects.filter(pk=step.pk).update(lines=step.lines + len(lines))
-    known["checks"][name] = {"at": at.isoformat(), "is_good": reading.is_good, "text": reading.text}
+    found = {"at": at.isoformat(), "is_good": reading.is_good, "text": reading.text}
+    if not reading.is_asked:
+        found["is_asked"] = False
+    told = {word: before[word] for word in ("stored", "told_at", "is_behind") if word in before}
+    is_news = not before or (before["is_good"], before["text"]) != (reading.is_good, reading.text)
+    if is_news or before.get("is_behind"):
+        told = _tell(deployment, attempt, fence, step, told, at, reading)
+    known["checks"][name] = found | told
+
+
+def _tell(
+    deployment: Deployment,
+    attempt: Attempt,
+    fence: int,
+    step: Step,
+    told: dict[str, Any],
+    at: datetime,
+    reading: Reading,
+) -> dict[str, Any]:
+    """In the log of its step, which has a bound; what is known of that log then."""
+    stored, lines = told.get("stored", 0), list(reading.lines)
+    if stored >= MOST_STORED:
+        if timedelta(0) <= at - datetime.fromisoformat(told["told_at"]) < FULL_LOG_PAUSE:
+            return told | {"is_behind": True}
+        lines = []
+    word = "ok" if reading.is_good else "not ok" if reading.is_asked else "not asked"
+    lines.append(f"{word}: {reading.text}")
+    text = "\n".join(lines)
+    append_event(
+        deployment, kind=DeploymentEvent.Kind.LOG, attempt=attempt.number, step=step.name, text=text,
+        first_line=step.lines + 1, data={"lines": len(lines)}, fence=fence,
+    )  # fmt: skip
+    Step.objects.filter(pk=step.pk).update(lines=step.lines + len(lines))
+    return {"stored": stored + len(text.encode()), "told_at": at.isoformat()}
 
 
 def _step(deployment: Deployment, attempt: Attempt, fence: int, name: str) -> Step:
@@ -228,10 +326,15 @@ def _decide(deployment: Deployment, attempt: Attempt, plan: dict[str, Any], fenc
 
 
 def _fail(deployment: Deployment, attempt: Attempt, plan: dict[str, Any], fence: int) -> None:
-    bad = [f"{name} {found['text']}" for name, found in attempt.health["checks"].items() if not found["is_good"]]
-    why = "; ".join(bad) or "its checks held, but not long enough in one piece"
-    text = f"It was applied, but is not healthy: {why}."
+    bad = {name: found for name, found in attempt.health["checks"].items() if not found["is_good"]}
+    why = "; ".join(f"{name} {found['text']}" for name, found in bad.items())
+    why = why or "its checks held, but not long enough in one piece"
     by_rule = plan["otherwise"] == "roll-back"
+    if bad and all(map(_is_unasked, bad.values())):
+        text = f"It was applied, but whether it is healthy could not be asked: {why.removesuffix('.')}."
+        by_rule, text = False, f"{text} {NOT_ASKED}" if by_rule else text
+    else:
+        text = f"It was applied, but is not healthy: {why}."
     if by_rule and deployment.kind in NOT_BY_RULE:
         by_rule, text = False, f"{text} {NOT_BY_RULE[deployment.kind]}"
     end_deployment(deployment, Event.FAIL, text=text, problem=text, fence=fence)

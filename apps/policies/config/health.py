@@ -21,6 +21,8 @@ _MORE = {
 _ASKS_ELSEWHERE = ("http", "prometheus")
 COMMAND_SECONDS, MOST_COMMAND_SECONDS = 30, 300
 """How long a command may take where its check does not say it, and how long those of all checks may take together."""
+COMMAND_EVERY = 5
+"""Seconds that are at least between two runs of a command: each makes folders and a process, and what it prints is kept."""
 _EXAMPLES = {"http": "http: /healthz", "prometheus": "prometheus: up", "command": "command: ./smoke.sh"}
 MAX_CHECKS = 20
 REPORT, ROLL_BACK = "report", "roll-back"
@@ -93,6 +95,10 @@ def _check(reader: Reader, node: Node, path: str, taken: set[str]) -> HealthChec
         message = f"`{name}` stands twice, or has other characters than letters, digits, spaces, `.`, `_` and `-`."
         reader.error(fields["name"], f"{path}.name", message, "Write a name such as `answers`.")
     _check_bounds(reader, mapping, path, kind, fields)
+    every = reader.duration(fields.get("every"), f"{path}.every", default=10, example="10s")
+    if kind == "command" and every < COMMAND_EVERY:
+        message = f"`{path}.every` is {every} s, but a command is run every {COMMAND_EVERY} s at most."
+        reader.error(fields["every"], f"{path}.every", message, "Write `every: 10s`.")
     return HealthCheck(
         name,
         kind,
@@ -102,7 +108,7 @@ def _check(reader: Reader, node: Node, path: str, taken: set[str]) -> HealthChec
         reader.text(fields.get("contains"), f"{path}.contains", "contains: ok"),
         _number(reader, fields.get("below"), f"{path}.below"),
         _number(reader, fields.get("above"), f"{path}.above"),
-        reader.duration(fields.get("every"), f"{path}.every", default=10, example="10s"),
+        every,
         reader.duration(fields.get("timeout"), f"{path}.timeout", default=COMMAND_SECONDS, example="30s"),
     )
 

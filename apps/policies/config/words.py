@@ -10,6 +10,7 @@ from apps.policies.config.model import (
     FREEZE,
     EmergencyConfig,
     EnvironmentConfig,
+    HealthCheck,
     Needs,
     PortalConfig,
     ResourceClause,
@@ -20,6 +21,8 @@ from apps.policies.config.model import (
 )
 
 T = TypeVar("T")
+LONGEST_TARGET = 60
+"""Characters of a command, a query or a path; a difference behind them is one in the details."""
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
 
@@ -121,9 +124,16 @@ def _health_words(environment: EnvironmentConfig) -> str:
     health = environment.deploy.health
     if not health.checks:
         return ""
-    names = ", ".join(check.name for check in health.checks)
+    asked = ", ".join(map(_check_words, health.checks))
     otherwise = ", else it is rolled back" if health.otherwise == "roll-back" else ""
-    return f", healthy ({names}) for {duration_words(health.for_seconds)}{otherwise}"
+    return f", healthy ({asked}) for {duration_words(health.for_seconds)}{otherwise}"
+
+
+def _check_words(check: HealthCheck) -> str:
+    """``smoke: command ./smoke.sh``: also what is run or asked, because another line under the same name is another check."""
+    target = " ".join(check.target.split())
+    target = f"{target[: LONGEST_TARGET - 1]}\N{HORIZONTAL ELLIPSIS}" if len(target) > LONGEST_TARGET else target
+    return f"{check.name}: {check.kind} {target}"
 
 
 def duration_words(seconds: int) -> str:
