@@ -254,8 +254,8 @@ def _found(client: Client, run: Run) -> Found | None:
         told = mapping(answer.json())
         belongs({**told, "key": _key_in(told)}, id=item, key=run.key)
         return _item(client, told)
-    builds = _built(client, run, is_known=True)
-    named = {queued: found for queued, found in builds.items() if queued == item or queued < 0}
+    builds = _built(client, run, is_known=True).items()
+    named = {queued: found for queued, found in builds if queued == item or queued < 0}
     found = the_one(named.values(), "builds of Jenkins")
     return Found(item, found.build) if found else None
 
@@ -270,8 +270,7 @@ def _with_our_key(client: Client, run: Run) -> dict[int, Found]:
 def _built(client: Client, run: Run, *, is_known: bool = False) -> dict[int, Found]:
     """The newest builds that have our key, by the number that they had in the queue; below zero where Jenkins tells none.
 
-    ``is_known``: that number was told to us, so whoever Jenkins says asked for it was us, by whatever name.
-    """
+    ``is_known``: that number was told to us, so whoever asked for it was us."""
     tree = f"builds[number,queueId,actions[parameters[name,value],causes[userId]]]{{0,{MOST_SUSPECTS}}}"
     found = {}
     for told in listed(mapping(client.read(f"{_job(run)}/api/json", params={"tree": tree}).json()).get("builds")):
