@@ -68,7 +68,7 @@ def test_what_is_only_known_to_differ_is_not_accepted(world: Drifting, monkeypat
     client = Client()
     client.force_login(carol, backend="apps.accounts.backends.PortalBackend")
     page = client.get(PAGE).content.decode()
-    assert "cannot be: how it differs is not known" in page
+    assert "cannot be: only that it differs is known, not how" in page
     assert "Accept…" not in page
     api = APIClient()
     api.force_authenticate(carol)
