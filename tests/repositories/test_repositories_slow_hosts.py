@@ -91,8 +91,9 @@ def test_a_host_that_failed_before_is_asked_a_quick_question_first(tmp_path: Pat
 
 @on_threads
 def test_a_run_whose_claim_is_waited_for_stays_with_its_worker_and_says_that_it_is_tried_again(
-    tmp_path: Path, silent: str
+    tmp_path: Path, silent: str, settings: Any
 ) -> None:
+    settings.PORTAL_GIT_PROBE_TIMEOUT = SLOW  # the claim is looked for before it is made
     delivery = Delivery.start(tmp_path, pipeline("true", "true"))
     row = delivery.deployment(delivery.merged())
     starting.start(row.pk)
