@@ -237,9 +237,8 @@ def _key_in(told: Mapping[str, Any]) -> str:
 def _may_be_ours(run: Run, told: Mapping[str, Any]) -> bool:
     """Whether it has our key, and the connection's user asked for it, as far as Jenkins says who did."""
     causes = [cause for action in listed(told.get("actions")) for cause in listed(action.get("causes"))]
-    people = {str(one["userId"]).lower() for one in causes if one.get("userId")}
     me = str(run.outside.options.get("user", "")).lower() if run.outside else ""
-    return _key_in(told) == run.key and (not people or me in people)
+    return _key_in(told) == run.key and (not causes or me in {str(one.get("userId")).lower() for one in causes})
 
 
 def _found(client: Client, run: Run) -> Found | None:
