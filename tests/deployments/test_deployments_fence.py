@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +193,16 @@ def test_an_interrupt_reaches_the_step_however_early_it_comes(make_run: Make) ->
         assert process.returncode != 0, (late, said)
 
 
+@pytest.fixture
+def deaf() -> Iterator[None]:
+    """Who started us had signals ignored, as a shell has for what it starts behind ``&`` or ``nohup``."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGQUIT, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("deaf")
 def test_a_signal_to_the_group_of_a_step_ends_no_more_than_that(make_run: Make) -> None:
     log = said(
         make_run('trap "" USR1; kill -USR1 0; sleep .2; echo alive; yes | head -1; grep SigIgn /proc/self/status')

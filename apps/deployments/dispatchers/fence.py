@@ -145,9 +145,9 @@ def _require_keeper(writer: int) -> None:
 
 
 def _become_step(kernel: ModuleType, plan: dict[str, Any]) -> None:
-    """In a session of its own, for a signal to its group is not to reach the keeper; what Python ignores is not ignored in it."""
+    """In a session of its own, for a signal to its group is not to reach the keeper; what Python, or who started the portal, ignores is not."""
     os.setsid()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
     _interrupts(signal.SIG_UNBLOCK)
     kernel.limit({"core": 0})

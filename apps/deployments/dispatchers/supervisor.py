@@ -74,6 +74,7 @@ def main(run_dir: Path) -> int:
 
 def _go(run_dir: Path, spec: dict[str, Any]) -> None:
     _forget_terminal()
+    _ignore_nothing()
     _run_all(run_dir, spec)
 
 
@@ -116,6 +117,13 @@ def _forget_terminal() -> None:
     with contextlib.suppress(OSError, AttributeError):
         # Grandchildren whose parent ends come to us instead of to init, so that none escapes the end of a step.
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _ignore_nothing() -> None:
+    """A portal that runs behind ``nohup`` or ``&`` ignores signals by which steps are stopped; Popen undoes what Python ignores."""
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _run_all(run_dir: Path, spec: dict[str, Any]) -> None:
