@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 
 from apps.audit.models import AuditEntry
 from apps.changes.models import ChangeRequest
-from apps.core import clock
 from apps.deployments import queries, services
 from apps.deployments.dispatchers import Outside, Progress, ResourceState, RunState
 from apps.deployments.health import read_check
@@ -24,7 +22,7 @@ from apps.presentation.board import board_page
 from apps.repositories.models import RepositoryRole
 from apps.reviews.models import News
 from tests.support.delivery import Delivery, run_jobs, run_until_idle
-from tests.support.outside import step_engine
+from tests.support.health import look, watched
 from tests.support.serving import serving
 
 pytestmark = pytest.mark.django_db
@@ -89,40 +87,6 @@ def start(tmp_path: Path, site: Site, otherwise: str = "report", *, granted: boo
             delivery.people.erin, connection=shop, repository=delivery.repository, environments=[]
         )
     return delivery
-
-
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Moves the portal's clock on."""
-    moved = {"by": timedelta(0)}
-    real = clock.now
-    for module in ("jobs.health", "jobs.following", "jobs.starting", "transitions.ending"):
-        monkeypatch.setattr(f"apps.deployments.{module}.now", lambda: real() + moved["by"])
-
-    def go(seconds: float) -> None:
-        moved["by"] += timedelta(seconds=seconds)
-
-    return go
-
-
-def look(row: Deployment) -> Deployment:
-    Deployment.objects.filter(pk=row.pk).update(check_at=None)
-    step_engine()
-    row.refresh_from_db()
-    return row
-
-
-def watched(delivery: Delivery) -> Deployment:
-    """A deployment whose run is over and whose health was asked once."""
-    return until_asked(delivery.deployment(delivery.merged()))
-
-
-def until_asked(row: Deployment) -> Deployment:
-    for _ in range(400):
-        look(row)
-        if Attempt.objects.filter(deployment=row).exclude(health={}).exists():
-            return row
-    raise AssertionError([event.text for event in queries.events(row)])
 
 
 def test_a_deployment_has_succeeded_only_when_its_checks_held_long_enough(

@@ -17,6 +17,7 @@ from apps.deployments.dispatchers import local as local_module
 from apps.deployments.jobs import health as health_module
 from apps.deployments.models import Attempt, Deployment
 from tests.support.delivery import Delivery, run_jobs
+from tests.support.health import look, until_asked, watched
 from tests.support.outside import delivery_via, step_engine
 from tests.support.receiver import SECRET as SIGNED_WITH
 from tests.support.receiver import Receiver
@@ -48,13 +49,6 @@ def quick(settings: Any) -> None:
     settings.PORTAL_STEP_GRACE_SECONDS = 0.3
 
 
-def look(row: Deployment) -> Deployment:
-    Deployment.objects.filter(pk=row.pk).update(check_at=None)
-    step_engine()
-    row.refresh_from_db()
-    return row
-
-
 def passed(row: Deployment, later: Any, seconds: float = 310) -> Deployment:
     """Looked at as often as a worker does."""
     for _ in range(int(seconds // 31) + 1):
@@ -63,20 +57,6 @@ def passed(row: Deployment, later: Any, seconds: float = 310) -> Deployment:
         later(31)
         look(row)
     return row
-
-
-def watched(delivery: Delivery) -> Deployment:
-    """A deployment whose run is over and whose health was asked once."""
-    return until_asked(delivery.deployment(delivery.merged()))
-
-
-def until_asked(row: Deployment) -> Deployment:
-    for _ in range(400):
-        look(row)
-        if Attempt.objects.filter(deployment=row).exclude(health={}).exists():
-            return row
-        time.sleep(0.02)
-    raise AssertionError([event.text for event in queries.events(row)])
 
 
 def seen(row: Deployment) -> dict[str, Any]:

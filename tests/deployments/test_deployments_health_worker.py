@@ -21,8 +21,9 @@ from apps.deployments.dispatchers import local as local_module
 from apps.deployments.health import Reading
 from apps.deployments.jobs import health as health_module
 from apps.deployments.jobs.runs import run_of_check
-from tests.deployments.test_deployments_health_commands import log_of, look, passed, watched, yaml
+from tests.deployments.test_deployments_health_commands import log_of, passed, yaml
 from tests.support.delivery import Delivery, run_jobs
+from tests.support.health import look, watched
 from tests.support.outside import delivery_via
 from tests.support.receiver import SECRET as SIGNED_WITH
 from tests.support.receiver import Receiver

@@ -25,7 +25,7 @@ from django.conf import settings
 
 from apps.core.clock import now
 from apps.core.errors import InvalidInput, Unavailable
-from apps.core.waiting import about_to_act, beat
+from apps.core.waiting import about_to_act
 from apps.deployments.dispatchers import InDoubt, NotSent, Outside, Refused
 from apps.deployments.dispatchers.patience import Patience
 from apps.deployments.dispatchers.remote import read_json
@@ -190,7 +190,6 @@ class Client:
         """The answer; :class:`Refused` for a path that leads out of the address of the connection, or is none."""
         if not stays_below(path):
             raise Refused("bad_path", f"A path of portal.yaml leads out of the address of {self.outside.name}.")
-        beat()
         try:
             self._patience.begin()
             where, watched = self.outside.url + path, self._patience.extensions

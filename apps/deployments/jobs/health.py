@@ -14,7 +14,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 
@@ -94,10 +93,9 @@ def watch(deployment: Deployment, attempt: Attempt, progress: Progress, fence: i
     _leave_out(attempt, plan, known)
     began = now()
     asked: list[tuple[dict[str, Any], datetime, Reading]] = []
-    with Deployment.objects.kept(deployment.pk, fence=fence, seconds=settings.PORTAL_LEASE_SECONDS):
-        for check in _due(plan, known):
-            at = now()
-            asked.append((check, at, _ask(deployment, attempt, check, progress)))
+    for check in _due(plan, known):
+        at = now()
+        asked.append((check, at, _ask(deployment, attempt, check, progress)))
     with transaction.atomic():
         _require_lease(deployment, fence)
         for check, at, reading in asked:
