@@ -367,12 +367,12 @@ def _rolled_back(row: Deployment) -> str:
     except PortalError as problem:
         text = f"{rule}, but that cannot be done: {problem.message}"
         where = row.environment
+        tell_deployers(row, f"{row.label} to {where.name} is not rolled back. {text}")
         audit.record(
             SYSTEM, "rollback.refused", target=row.label, repository=where.repository.name, environment=where.name,
             change=row.change.number, summary=f"{row.label} to {where.name} is not rolled back: {problem.message}",
             data={"code": problem.code, "reason": problem.message, "on_behalf_of": row.requested_by.username},
         )  # fmt: skip
-        tell_deployers(row, f"{row.label} to {where.name} is not rolled back. {text}")
         return text
     return f"{rule}: {_what_becomes_of(inverse)}"
 
