@@ -21,6 +21,7 @@ from apps.deployments.dispatchers.words import said
 SESSION_NAME = "gitops-portal"
 AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 _BUSY = frozenset({"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"})
+_FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 _SETTINGS = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
@@ -95,8 +96,12 @@ def account_of(run: Run) -> Account:
 
 
 def test(outside: Outside) -> str:
-    """Who we are there, by the account's own word; then whether CloudFormation answers at the address."""
+    """Who we are there, by the account's own word; then whether CloudFormation answers at the address.
+
+    Rights may be limited to some stacks, so that it lets us look at no other is an answer too.
+    """
     require_allowed_url(outside.url)
+    who = ""
     try:
         with _understood(outside):
             keys = _keys_of_role(outside) if outside.options.get("role") else _own_keys(outside)
@@ -104,6 +109,8 @@ def test(outside: Outside) -> str:
         who = said(outside, told.get("Arn"))
         Account(outside).ask("describe_stacks", StackName=SESSION_NAME)
     except Answered as problem:
+        if problem.code in _FORBIDDEN and who:
+            return f"It knows the credentials as {who}; they may not look at every stack, which they need not."
         if not problem.is_missing:  # a stack of that name is not needed: it answers, and may be asked
             raise Unavailable("outside_refused", problem.words) from None
     return f"It knows the credentials as {who}, and CloudFormation answers in {outside.options['region']}."
