@@ -133,7 +133,11 @@ class Application:
     @property
     def is_another_after_ours(self) -> bool:
         """Whether an operation for a revision without ours began after we asked, so that ours is over."""
-        return not self.is_beyond and self.revision != self.run.commit and self._began_after_sent(str(self.operation.get("startedAt") or ""))
+        return (
+            not self.is_beyond
+            and self.revision != self.run.commit
+            and self._began_after_sent(str(self.operation.get("startedAt") or ""))
+        )
 
     @property
     def was_synced(self) -> bool:

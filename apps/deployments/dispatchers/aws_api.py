@@ -1,6 +1,6 @@
 """CloudFormation through an ``aws`` connection: a client of its own, and what its answers let us conclude.
 
-Only the credentials of the connection are used, never a profile, a role or a setting of this machine. With a role, its
+Only the credentials of the connection are used, never a profile or a role of this machine; its proxy is. With a role, its
 credentials are asked for first. boto3 is imported where it is used, because it is slow to start.
 """
 
@@ -151,7 +151,7 @@ def _client(outside: Outside, service: str, keys: dict[str, str], url: str) -> A
     session = boto3.session.Session(botocore_session=botocore.session.Session(session_vars=_SETTINGS), **keys)
     config = Config(
         connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 1},
-        ignore_configured_endpoint_urls=True, proxies={},
+        ignore_configured_endpoint_urls=True,
     )  # fmt: skip
     return session.client(service, region_name=outside.options["region"], endpoint_url=url, config=config)
 
@@ -166,7 +166,12 @@ def _understood(outside: Outside) -> Iterator[None]:
         yield
     except exceptions.ClientError as problem:
         raise _answered(outside, who, problem) from None
-    except (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError, exceptions.SSLError) as problem:
+    except (
+        exceptions.EndpointConnectionError,
+        exceptions.ConnectTimeoutError,
+        exceptions.ProxyConnectionError,
+        exceptions.SSLError,
+    ) as problem:
         raise NotSent("outside_silent", f"{who} cannot be reached ({type(problem).__name__}).") from None
     except (exceptions.HTTPClientError, parsers.ResponseParserError) as problem:
         raise InDoubt("outside_silent", f"{who} did not answer as expected ({type(problem).__name__}).") from None
