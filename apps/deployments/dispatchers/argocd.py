@@ -31,6 +31,7 @@ from apps.deployments.dispatchers import (
     argo_drift,
 )
 from apps.deployments.dispatchers.argo_application import INFO, Application
+from apps.deployments.dispatchers.argo_resources import resources
 from apps.deployments.dispatchers.drift import Found
 from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.remote import asked_in_doubt, listed, mapping, moment, segment
@@ -45,14 +46,6 @@ DEGRADED_FOR = 120.0
 SYNC, HOOKS, HEALTHY = "sync", "hooks", "healthy"
 BUSY = "already in progress"
 AUTOMATED = "auto-sync currently set"
-HEALTH = {
-    "Healthy": "healthy",
-    "Progressing": "progressing",
-    "Degraded": "degraded",
-    "Missing": "missing",
-    "Suspended": "suspended",
-}
-SYNCED = {"Synced": "synced", "OutOfSync": "out_of_sync"}
 
 
 class ArgoCDDispatcher:
@@ -363,27 +356,7 @@ def _log(app: Application, key: str) -> bytes:
 
 
 def _resources(run: Run, app: Application) -> tuple[ResourceState, ...]:
-    """Those of the application, with the health that the tree has: newer versions keep it only there."""
-    known = {_identity(node): mapping(node.get("health")) for node in _tree(run)}
-    found = []
-    for one in listed(app.status.get("resources")):
-        health = mapping(one.get("health")) or known.get(_identity(one), {})
-        found.append(
-            ResourceState(
-                app.words(one.get("kind")),
-                app.words(one.get("name")),
-                app.words(one.get("namespace")),
-                app.words(one.get("group")),
-                sync=SYNCED.get(str(one.get("status")), "unknown"),
-                health=HEALTH.get(str(health.get("status")), "unknown"),
-                message=app.words(health.get("message")),
-            )
-        )
-    return tuple(found)
-
-
-def _identity(one: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(one.get(key) or "") for key in ("group", "kind", "namespace", "name"))
+    return resources(app, _tree(run))
 
 
 def _tree(run: Run) -> list[dict[str, Any]]:
