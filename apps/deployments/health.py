@@ -17,6 +17,7 @@ from apps.core.terminal import without_sequences
 from apps.deployments.dispatchers import Outside, Progress, Run, StepProgress
 from apps.deployments.dispatchers.checking import OUTPUT_LIMIT, Answer, run_command
 from apps.deployments.dispatchers.http import Client
+from apps.deployments.dispatchers.trying import bearer
 from apps.deployments.masking import SecretMask
 from apps.deployments.output import WINDOW, take_lines
 
@@ -53,13 +54,8 @@ def read_check(check: dict[str, Any], outside: Outside | None, progress: Progres
         return Reading(is_good=False, text=problem.message)
 
 
-def _headers(outside: Outside | None) -> dict[str, str]:
-    token = outside.credentials.get("token", "") if outside else ""
-    return {"Authorization": f"Bearer {token}"} if token else {}
-
-
 def _http(check: dict[str, Any], outside: Outside | None) -> Reading:
-    with Client(outside, _headers(outside)) as client:
+    with Client(outside, bearer(outside)) as client:
         answer = client.look(check["target"])
     if answer.status != check["status"]:
         return Reading(is_good=False, text=f"answered {answer.status}, not {check['status']}")
@@ -69,7 +65,7 @@ def _http(check: dict[str, Any], outside: Outside | None) -> Reading:
 
 
 def _prometheus(check: dict[str, Any], outside: Outside | None) -> Reading:
-    with Client(outside, _headers(outside)) as client:
+    with Client(outside, bearer(outside)) as client:
         found = client.read("/api/v1/query", params={"query": check["target"]}).json()
     values = _values(found)
     if not values:

@@ -13,7 +13,7 @@ import pytest
 
 from apps.changes.models import ChangeRequest, Rendering
 from apps.deployments import queries, services
-from apps.deployments.dispatchers.aws_api import Account
+from apps.deployments.dispatchers.aws_api import Account, Answered
 from apps.deployments.dispatchers.aws_operations import token_of
 from apps.deployments.jobs.runs import run_of
 from apps.deployments.models import Attempt, Connection, Deployment, DriftCheck, Environment
@@ -231,3 +231,18 @@ def test_the_connection_is_tried_as_the_user_and_as_the_role(delivery: Delivery)
     row = services.update_connection(erin, connection=row, values={"role": role})
     row = services.try_connection(erin, connection=row)
     assert "assumed-role/portal/gitops-portal" in row.test_text, row.test_text
+
+
+def test_a_role_that_may_look_at_no_other_stack_works(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(self: Account, operation: str, **_: Any) -> Any:
+        raise Answered("AccessDenied", f"not authorized to perform {operation} on stack/gitops-portal")
+
+    monkeypatch.setattr(Account, "ask", ask)
+    row = services.try_connection(delivery.people.erin, connection=Connection.objects.get(name="corp"))
+    assert (row.is_working, "they may not look at every stack" in row.test_text) == (True, True), row.test_text
+
+
+def test_the_proxy_of_the_machine_is_used(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    row = services.try_connection(delivery.people.erin, connection=Connection.objects.get(name="corp"))
+    assert (row.is_working, "cannot be reached (ProxyConnectionError)" in row.test_text) == (False, True), row.test_text

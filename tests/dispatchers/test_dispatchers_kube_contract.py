@@ -136,6 +136,31 @@ def test_only_what_the_last_deployment_applied_and_is_still_ours_is_pruned(clust
     assert found == {"foreign": None, "one": None, "two": 404, "three": None, "four": None}
 
 
+def test_what_others_own_is_taken_only_from_whom_the_policy_names(cluster: Cluster) -> None:
+    path = f"{cluster.inside}/configmaps"
+    cluster.put(path, config(a="1"), "helm")
+    _, progress = finished(cluster.run(config(a="2")))
+    assert (progress.outcome, "helm has .data.a" in progress.problem) == ("failed", True), progress
+    assert "takeOver" in progress.problem
+    _, progress = finished(cluster.run(config(a="2"), takeOver=["kubectl-client-side-apply"]))
+    assert progress.outcome == "failed"
+    assert cluster.get(f"{path}/one")["data"] == {"a": "1"}
+    run = succeeded(cluster.run(config(a="2"), takeOver=["helm"]))
+    assert "is taken over: helm has .data.a" in log_of(K8S, run, "check")
+    assert cluster.get(f"{path}/one")["data"] == {"a": "2"}
+    succeeded(cluster.run(config(a="3")))  # it is ours now
+
+
+def test_of_two_owners_both_must_be_named(cluster: Cluster) -> None:
+    path = f"{cluster.inside}/configmaps"
+    cluster.put(path, config(a="1"), "helm")
+    cluster.put(path, config(b="1"), "somebody")
+    _, progress = finished(cluster.run(config(a="2", b="2"), takeOver=["helm"]))
+    assert (progress.outcome, "somebody has .data.b" in progress.problem) == ("failed", True), progress
+    assert cluster.get(f"{path}/one")["data"] == {"a": "1", "b": "1"}
+    succeeded(cluster.run(config(a="2", b="2"), takeOver=["helm", "somebody"]))
+
+
 def test_without_prune_nothing_is_deleted(cluster: Cluster) -> None:
     first = succeeded(cluster.run(config("one"), config("two")))
     succeeded(cluster.run(config("one"), before=ledger(first)))

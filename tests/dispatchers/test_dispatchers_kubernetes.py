@@ -10,6 +10,7 @@ import pytest
 
 from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import Applied, InDoubt, NotSent, Refused, Run, RunState, ToApply
+from apps.deployments.dispatchers.kube_api import KubeApi
 from apps.rendering.redaction import redact_value
 from tests.support.clusters import HIDE, K8S, config, deployment, finished, ledger, succeeded
 from tests.support.dispatching import TOKEN, log_of, look, older, run_for, sent
@@ -238,3 +239,27 @@ def test_a_kind_that_the_cluster_does_not_know_is_named(there: Kube) -> None:
 def test_a_resource_without_a_namespace_is_not_put_somewhere(there: Kube) -> None:
     _, progress = look(K8S, run_at(there, config(), namespace=""))
     assert "names no namespace" in progress.problem
+
+
+def test_who_comes_in_between_loses_nothing(there: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at the owners and the taking, another manager writes: the version is another, and it is tried again."""
+
+    def write(manager: str, body: dict[str, Any]) -> None:
+        path = "/api/v1/namespaces/web/configmaps/one"
+        there.answer("PATCH", path, {"fieldManager": manager}, body, "application/apply-patch+yaml")
+
+    write("helm", config(a="1"))
+    reading = KubeApi.get
+    writers = iter(["somebody"])
+
+    def get(self: KubeApi, path: str, **more: Any) -> Any:
+        found = reading(self, path, **more)
+        if any("dryRun" not in asked and method == "PATCH" for method, asked in there.requests):
+            for writer in writers:
+                write(writer, config(b="1"))
+        return found
+
+    monkeypatch.setattr(KubeApi, "get", get)
+    _, progress = finished(run_at(there, config(a="2", b="2"), takeOver=["helm"]))
+    assert (progress.outcome, "somebody has .data.b" in progress.problem) == ("failed", True), progress
+    assert there.objects["configmaps", "web", "one"]["data"] == {"a": "1", "b": "1"}

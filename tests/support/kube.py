@@ -189,20 +189,29 @@ class Kube:
             else [f"not an apply: {kind}, {query}"]
         )
         self._placed(plural, namespace, name, body)
-        if "managedFields" in body["metadata"] or "resourceVersion" in body["metadata"]:
+        if "managedFields" in body["metadata"]:
             raise No(400, "metadata.managedFields must be nil")
         manager, fields = query["fieldManager"], owned(body)
         live = self.objects.get((plural, namespace, name))
+        version = body["metadata"].pop("resourceVersion", None)
+        if version is not None and (live is None or live["metadata"]["resourceVersion"] != version):
+            raise No(409, "the object has been modified; please apply your changes to the latest version and try again")
         managers: dict[str, dict[str, Any]] = copy.deepcopy(live["_managers"]) if live else {}
         values = owned(live) if live else {}
-        causes = [
-            {"reason": "FieldManagerConflict", "message": f'conflict with "{other}" using v1', "field": path}
+        disputed = [
+            (other, path)
             for other, theirs in managers.items()
             for path in theirs
             if other != manager and path in fields and values.get(path) != fields[path]
         ]
+        causes = [
+            {"reason": "FieldManagerConflict", "message": f'conflict with "{other}" using v1', "field": path}
+            for other, path in disputed
+        ]
         if causes and query.get("force") != "true":
             raise No(409, f"Apply failed with {len(causes)} conflicts", causes=causes)
+        for other, path in disputed:
+            del managers[other][path]
         found = merged(live or {}, body)
         for path in managers.get(manager, {}):
             if path not in fields and not any(path in theirs for other, theirs in managers.items() if other != manager):

@@ -10,6 +10,8 @@ from typing import Any
 from apps.deployments.dispatchers import Run
 from apps.deployments.dispatchers.remote import listed, mapping, moment
 from apps.deployments.dispatchers.words import said
+from apps.vcs import history, objects
+from apps.vcs.errors import GitFailed
 
 INFO = "gitops-portal"
 """The name under which our key stands in the facts of an operation."""
@@ -61,6 +63,30 @@ class Application:
         return said(self.run.outside, source.get("targetRevision"), 80) or "HEAD"
 
     @property
+    def syncs_by_itself(self) -> bool:
+        """Whether Argo CD follows the branch, and so goes on to whatever lands there next, also for another environment."""
+        return self.is_automated or self.run.external.get("mode") == "auto"
+
+    def holds(self, commit: str) -> bool:
+        """Whether ``commit`` is ours or, where Argo CD syncs by itself, is known to contain it."""
+        if commit == self.run.commit:
+            return True
+        return self.syncs_by_itself and history.is_known_ancestor(self.run.git_dir, self.run.commit, commit)
+
+    @cached_property
+    def is_beyond(self) -> bool:
+        """Whether the latest operation is for a later commit that contains ours."""
+        return self.revision != self.run.commit and self.holds(self.revision)
+
+    @cached_property
+    def is_at_unknown(self) -> bool:
+        """Whether the latest operation is for a commit that the mirror does not have: it may be one that landed just now."""
+        try:
+            return self.syncs_by_itself and not objects.has_commit(self.run.git_dir, self.revision)
+        except GitFailed:
+            return True
+
+    @property
     def is_ours(self) -> bool:
         """Whether the latest operation is the one that counts."""
         if self.revision != self.run.commit:
@@ -106,8 +132,12 @@ class Application:
 
     @property
     def is_another_after_ours(self) -> bool:
-        """Whether an operation for another revision began after we asked, so that ours is over."""
-        return self.revision != self.run.commit and self._began_after_sent(str(self.operation.get("startedAt") or ""))
+        """Whether an operation for a revision without ours began after we asked, so that ours is over."""
+        return (
+            not self.is_beyond
+            and self.revision != self.run.commit
+            and self._began_after_sent(str(self.operation.get("startedAt") or ""))
+        )
 
     @property
     def was_synced(self) -> bool:
@@ -123,10 +153,22 @@ class Application:
         return str(mapping(self.status.get("health")).get("status") or "Unknown")
 
     @property
+    def compared(self) -> str:
+        """The revision that Argo CD compares with."""
+        return str(mapping(self.status.get("sync")).get("revision") or "")
+
+    @cached_property
     def is_there(self) -> bool:
-        """At our commit, with nothing that differs from it."""
-        sync = mapping(self.status.get("sync"))
-        return sync.get("revision") == self.run.commit and sync.get("status") == "Synced"
+        """At our commit, or one that :meth:`holds` it, with nothing that differs from it."""
+        return mapping(self.status.get("sync")).get("status") == "Synced" and self.holds(self.compared)
+
+    @property
+    def at(self) -> str:
+        """Where it is, in words."""
+        ours = self.run.commit[:10]
+        if not self.is_there or self.compared == self.run.commit:
+            return ours
+        return f"{self.words(self.compared)[:10]}, a later commit that contains {ours}"
 
     @cached_property
     def results(self) -> list[dict[str, Any]]:

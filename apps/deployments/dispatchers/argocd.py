@@ -31,6 +31,7 @@ from apps.deployments.dispatchers import (
     argo_drift,
 )
 from apps.deployments.dispatchers.argo_application import INFO, Application
+from apps.deployments.dispatchers.argo_resources import resources
 from apps.deployments.dispatchers.drift import Found
 from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.remote import asked_in_doubt, listed, mapping, moment, segment
@@ -45,14 +46,6 @@ DEGRADED_FOR = 120.0
 SYNC, HOOKS, HEALTHY = "sync", "hooks", "healthy"
 BUSY = "already in progress"
 AUTOMATED = "auto-sync currently set"
-HEALTH = {
-    "Healthy": "healthy",
-    "Progressing": "progressing",
-    "Degraded": "degraded",
-    "Missing": "missing",
-    "Suspended": "suspended",
-}
-SYNCED = {"Synced": "synced", "OutOfSync": "out_of_sync"}
 
 
 class ArgoCDDispatcher:
@@ -226,9 +219,9 @@ def _state_progress(run: Run, app: Application) -> Progress:
     """Our operation is not the latest: the state of the application tells, or nobody can."""
     mode = run.external.get("mode")
     others = app.is_another_after_ours
-    if app.is_there and not (app.is_busy if others else mode == "sync"):
+    if app.is_there and not (app.is_busy if others or app.is_beyond else mode == "sync"):
         return _health_progress(run, app, [])
-    if others:
+    if others and not (app.is_at_unknown and not run.is_late(now(), _limit(run))):
         other = app.words(app.revision)[:10]
         came = "had been brought out" if app.was_synced else "may have been brought out"
         problem = f"Argo CD went on to {other or 'another revision'}; {run.commit[:10]} {came} before, and nobody saw it healthy."
@@ -281,10 +274,10 @@ def _health_progress(run: Run, app: Application, before: list[StepProgress]) -> 
         problem = f"{_application(run)} is degraded."
     waiting = StepProgress(StepState.RUNNING, HEALTHY, "wait until healthy", began=began)
     if not problem:
-        text = f"{_application(run)} is {app.words(app.health).lower()} at {run.commit[:10]}."
+        text = f"{_application(run)} is {app.words(app.health).lower()} at {app.at}."
         external = {"degraded_since": since}
         return Progress(RunState.RUNNING, (*before, waiting), text=text, external=external, resources=resources)
-    problem = f"{problem} {_unhealthy(resources)}{run.commit[:10]} is applied."
+    problem = f"{problem} {_unhealthy(resources)}{app.at} is applied."
     failed = StepProgress(
         StepState.ENDED, HEALTHY, "wait until healthy", reason="reported", exit_code=1, problem=problem, began=began
     )
@@ -294,14 +287,14 @@ def _health_progress(run: Run, app: Application, before: list[StepProgress]) -> 
 def _is_fresh(app: Application) -> bool:
     """Whether the health was judged after the operation had ended: before that it is the health of what was there."""
     ended, judged = moment(app.operation.get("finishedAt")), moment(app.status.get("reconciledAt"))
-    return not app.is_ours or ended is None or (judged is not None and judged >= ended)
+    return not (app.is_ours or app.is_beyond) or ended is None or (judged is not None and judged >= ended)
 
 
 def _words_of_success(run: Run, app: Application) -> str:
     if run.external.get("mode") == "already":
-        return f"{_application(run)} was already at {run.commit[:10]} and healthy: nothing was sent."
+        return f"{_application(run)} was already at {app.at} and healthy: nothing was sent."
     if app.is_there:
-        return f"{_application(run)} is synced to {run.commit[:10]} and healthy."
+        return f"{_application(run)} is synced to {app.at} and healthy."
     return f"{_application(run)} is healthy at {run.commit[:10]}; Argo CD shows it out of sync with {app.follows}."
 
 
@@ -363,27 +356,7 @@ def _log(app: Application, key: str) -> bytes:
 
 
 def _resources(run: Run, app: Application) -> tuple[ResourceState, ...]:
-    """Those of the application, with the health that the tree has: newer versions keep it only there."""
-    known = {_identity(node): mapping(node.get("health")) for node in _tree(run)}
-    found = []
-    for one in listed(app.status.get("resources")):
-        health = mapping(one.get("health")) or known.get(_identity(one), {})
-        found.append(
-            ResourceState(
-                app.words(one.get("kind")),
-                app.words(one.get("name")),
-                app.words(one.get("namespace")),
-                app.words(one.get("group")),
-                sync=SYNCED.get(str(one.get("status")), "unknown"),
-                health=HEALTH.get(str(health.get("status")), "unknown"),
-                message=app.words(health.get("message")),
-            )
-        )
-    return tuple(found)
-
-
-def _identity(one: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(one.get(key) or "") for key in ("group", "kind", "namespace", "name"))
+    return resources(app, _tree(run))
 
 
 def _tree(run: Run) -> list[dict[str, Any]]:

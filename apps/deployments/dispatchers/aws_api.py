@@ -1,6 +1,6 @@
 """CloudFormation through an ``aws`` connection: a client of its own, and what its answers let us conclude.
 
-Only the credentials of the connection are used, never a profile, a role or a setting of this machine. With a role, its
+Only the credentials of the connection are used, never a profile or a role of this machine; its proxy is. With a role, its
 credentials are asked for first. boto3 is imported where it is used, because it is slow to start.
 """
 
@@ -21,6 +21,7 @@ from apps.deployments.dispatchers.words import said
 SESSION_NAME = "gitops-portal"
 AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 _BUSY = frozenset({"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"})
+_FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 _SETTINGS = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
@@ -95,8 +96,12 @@ def account_of(run: Run) -> Account:
 
 
 def test(outside: Outside) -> str:
-    """Who we are there, by the account's own word; then whether CloudFormation answers at the address."""
+    """Who we are there, by the account's own word; then whether CloudFormation answers at the address.
+
+    Rights may be limited to some stacks, so that it lets us look at no other is an answer too.
+    """
     require_allowed_url(outside.url)
+    who = ""
     try:
         with _understood(outside):
             keys = _keys_of_role(outside) if outside.options.get("role") else _own_keys(outside)
@@ -104,6 +109,8 @@ def test(outside: Outside) -> str:
         who = said(outside, told.get("Arn"))
         Account(outside).ask("describe_stacks", StackName=SESSION_NAME)
     except Answered as problem:
+        if problem.code in _FORBIDDEN and who:
+            return f"It knows the credentials as {who}; they may not look at every stack, which they need not."
         if not problem.is_missing:  # a stack of that name is not needed: it answers, and may be asked
             raise Unavailable("outside_refused", problem.words) from None
     return f"It knows the credentials as {who}, and CloudFormation answers in {outside.options['region']}."
@@ -144,7 +151,7 @@ def _client(outside: Outside, service: str, keys: dict[str, str], url: str) -> A
     session = boto3.session.Session(botocore_session=botocore.session.Session(session_vars=_SETTINGS), **keys)
     config = Config(
         connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 1},
-        ignore_configured_endpoint_urls=True, proxies={},
+        ignore_configured_endpoint_urls=True,
     )  # fmt: skip
     return session.client(service, region_name=outside.options["region"], endpoint_url=url, config=config)
 
@@ -159,7 +166,12 @@ def _understood(outside: Outside) -> Iterator[None]:
         yield
     except exceptions.ClientError as problem:
         raise _answered(outside, who, problem) from None
-    except (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError, exceptions.SSLError) as problem:
+    except (
+        exceptions.EndpointConnectionError,
+        exceptions.ConnectTimeoutError,
+        exceptions.ProxyConnectionError,
+        exceptions.SSLError,
+    ) as problem:
         raise NotSent("outside_silent", f"{who} cannot be reached ({type(problem).__name__}).") from None
     except (exceptions.HTTPClientError, parsers.ResponseParserError) as problem:
         raise InDoubt("outside_silent", f"{who} did not answer as expected ({type(problem).__name__}).") from None

@@ -50,11 +50,11 @@ class NoSuchKind(Exception):
 
 
 class Answered(Exception):
-    """The server answered no to a change. ``is_conflict``: other managers own fields; ``words`` are for people."""
+    """The server answered no to a change. ``owners``: the managers that own fields of it; ``words`` are for people."""
 
-    def __init__(self, status: int, words: str, *, is_conflict: bool = False) -> None:
+    def __init__(self, status: int, words: str, *, owners: frozenset[str] = frozenset()) -> None:
         super().__init__(words)
-        self.status, self.words, self.is_conflict = status, words, is_conflict
+        self.status, self.words, self.owners = status, words, owners
 
 
 class KubeApi:
@@ -129,9 +129,9 @@ class KubeApi:
     ) -> tuple[dict[str, Any], bool]:
         """Server-side apply; the object as it is then, and whether it is new. Raises :class:`Answered`; may be repeated.
 
-        ``force`` takes fields from others, and is for dry runs alone: nothing is taken from anybody in earnest.
+        ``force`` takes fields from others: in earnest only from the very version (``resourceVersion``) whose owners were seen.
         """
-        assert dry or not force  # noqa: S101 - see above
+        assert dry or not force or metadata(body).get("resourceVersion")  # noqa: S101 - see above
         params = {"fieldManager": MANAGER, "force": "true" if force else "false", "fieldValidation": "Strict"}
         if dry:
             params["dryRun"] = "All"
@@ -154,20 +154,25 @@ class KubeApi:
         causes = listed(mapping(status.get("details")).get("causes"))
         theirs = [one for one in causes if one.get("reason") == "FieldManagerConflict"]
         if code == CONFLICT and theirs:
-            return Answered(code, self._conflict(theirs), is_conflict=True)
+            owners = self._owned(theirs)
+            words = "; ".join(
+                f"{said(self._outside, who, 80) or 'another manager'} has {joined(fields)}"
+                for who, fields in owners.items()
+            )
+            return Answered(code, words, owners=frozenset(owners))
         words = said(self._outside, status.get("message")) or f"the server answered {code}"
         if code == 401:
             words = "the cluster does not accept the token of the connection. An administrator enters a new one"
         return Answered(code, words)
 
-    def _conflict(self, causes: Iterable[Mapping[str, Any]]) -> str:
-        """``"helm" has .spec.replicas``: who owns which fields, as the server tells it."""
+    def _owned(self, causes: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+        """Manager → fields, as the server tells it; without a name where the message has another shape."""
         owners: dict[str, list[str]] = {}
         for one in causes:
             parts = str(one.get("message") or "").split('"')
-            who = said(self._outside, parts[1] if len(parts) > 2 else "another manager", 80)
+            who = parts[1] if len(parts) > 2 else ""
             owners.setdefault(who, []).append(said(self._outside, one.get("field"), 120))
-        return "; ".join(f"{who} has {joined(fields)}" for who, fields in owners.items())
+        return owners
 
 
 def _status_in(answer: Answer) -> dict[str, Any]:

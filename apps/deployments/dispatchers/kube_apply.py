@@ -26,6 +26,7 @@ from apps.deployments.dispatchers import (
     RunState,
     StepProgress,
     StepState,
+    kube_taking,
 )
 from apps.deployments.dispatchers.kube_api import Answered, KubeApi, NoSuchKind, Place, metadata, option
 from apps.deployments.dispatchers.kube_health import Health, health
@@ -215,7 +216,9 @@ def _check(work: Work, api: KubeApi, item: Item) -> bool:
     path = place.one(placed.namespace, item.name)
     live = api.get(path)
     try:
-        dry, _ = api.apply(path, placed.body, dry=True)
+        dry, _ = kube_taking.apply(
+            work.run, api, path, placed.body, dry=True, say=lambda text: work.say(f"{placed}: {text}")
+        )
     except Answered as problem:
         if problem.status == 404 and placed.namespace in namespaces and not is_late:
             work.deferred.append(work.at)
@@ -226,18 +229,22 @@ def _check(work: Work, api: KubeApi, item: Item) -> bool:
 
 
 def _refusal(problem: Answered) -> str:
-    if problem.is_conflict:
-        return f"another manager owns fields of it: {problem.words}. Nothing is taken from it: leave them out, or let it give them up."
+    if problem.owners:
+        return (
+            f"another manager owns fields of it: {problem.words}. Nothing is taken from it: leave them out, or name it in "
+            "`takeOver` of `deploy` in portal.yaml."
+        )
     return f"{problem.words.rstrip('.')}."
 
 
 def _apply(work: Work, api: KubeApi, item: Item) -> bool:
     place = api.place(item.api_version, item.kind)
     placed = _placed(work, item, place)
+    path = place.one(placed.namespace, item.name)
     try:
-        body, is_new = api.apply(place.one(placed.namespace, item.name), placed.body, dry=False)
+        body, is_new = kube_taking.apply(work.run, api, path, placed.body, dry=False, say=lambda _: None)
     except Answered as problem:
-        if problem.status == 409 and not problem.is_conflict:
+        if problem.status == 409 and not problem.owners:
             return False  # somebody wrote it at the same moment: again in the next look
         raise Failed(f"{placed}: {_refusal(problem)}") from None
     uid = str(metadata(body).get("uid") or "")

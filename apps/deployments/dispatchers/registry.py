@@ -17,6 +17,7 @@ from apps.deployments.dispatchers import (
     gitlab,
     jenkins,
     kubernetes,
+    trying,
     webhook,
 )
 from apps.deployments.dispatchers.drift import FindsDrift
@@ -59,8 +60,10 @@ TESTS: dict[str, Callable[[Outside], str]] = {
     "flux": flux.test,
     "github": github.test,
     "gitlab": gitlab.test,
+    "http": trying.address,
     "jenkins": jenkins.test,
     "kubernetes": kubernetes.test,
+    "prometheus": trying.prometheus,
     "webhook": webhook.test,
 }
 """Kind of connection → what asks the other system who we are: a sentence, or :class:`Unavailable`."""

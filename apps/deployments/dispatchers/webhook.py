@@ -52,7 +52,7 @@ class WebhookDispatcher:
     def cancel(self, run: Run) -> bool:
         if not run.is_sent:
             return False
-        if not run.external.get("cancelled") and _progress(run).state == RunState.RUNNING:
+        if _progress(run).state == RunState.RUNNING:
             _post(run, "deployment.cancelled", message_id=f"{run.key}-cancel")
         return True
 

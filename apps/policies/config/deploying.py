@@ -17,10 +17,11 @@ from apps.policies.config.reader import Reader, plain
 
 
 class Shape(StrEnum):
-    """What the value of a key looks like. ``WORDS``: a mapping of names to single values."""
+    """What the value of a key looks like. ``WORDS``: a mapping of names to single values; ``NAMES``: a list of texts."""
 
     TEXT = "text"
     WORDS = "words"
+    NAMES = "names"
     FLAG = "flag"
     DURATION = "duration"
     ANY = "any"
@@ -46,7 +47,15 @@ _TOLD: dict[str, dict[str, Shape]] = {
     "argocd": {"*connection": T, "*application": T, "applicationNamespace": T, "prune": F, "timeout": D},
     "flux": {"*connection": T, "kustomization": T, "helmRelease": T, "namespace": T, "timeout": D},
     "jenkins": {"*connection": T, "*job": T, "parameters": W, "timeout": D},
-    "kubernetes": {"*connection": T, "target": T, "namespace": T, "prune": F, "job": Shape.ANY, "timeout": D},
+    "kubernetes": {
+        "*connection": T,
+        "target": T,
+        "namespace": T,
+        "prune": F,
+        "takeOver": Shape.NAMES,
+        "job": Shape.ANY,
+        "timeout": D,
+    },
     "terraform": {"*target": T, "timeout": D},
     "cloudformation": {"*connection": T, "*target": T, "timeout": D},
     "webhook": {"*connection": T, "path": T, "payload": Shape.ANY, "timeout": D},
@@ -60,6 +69,7 @@ EXAMPLES = {
     "workflow": "workflow: deploy.yml",
     "path": "path: /hooks/deploy",
     "target": "target: web",
+    "takeOver": "[helm, kubectl-client-side-apply]",
 }
 # dispatcher: the kinds of targets that it carries out, and who must have planned them, where that matters
 CARRIED = MappingProxyType(
@@ -104,6 +114,7 @@ def _read(reader: Reader, shape: Shape, node: Node, path: str) -> Any:
     readers: dict[Shape, Callable[[], Any]] = {
         Shape.TEXT: lambda: reader.text(node, path, EXAMPLES.get(key, f"{key}: web")),
         Shape.WORDS: lambda: _words(reader, node, path),
+        Shape.NAMES: lambda: list(reader.texts(node, path, EXAMPLES.get(key, "[web]"))),
         Shape.FLAG: lambda: reader.boolean(node, path, default=False),
         Shape.DURATION: lambda: reader.duration(node, path, default=3600, example="30m"),
         Shape.ANY: lambda: plain(node),
