@@ -29,12 +29,15 @@ def _teardown_with_suspended_triggers(self: TransactionTestCase) -> None:
 TransactionTestCase._fixture_teardown = _teardown_with_suspended_triggers  # type: ignore[method-assign]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if cache := getattr(config, "cache", None):  # `-p no:cacheprovider` leaves it out
+        schema.remember_in(cache.mkdir("schema"))
+
+
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(
-    django_db_modify_db_settings_parallel_suffix: None, pytestconfig: pytest.Config
-) -> None:
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """What pytest-django calls before it makes the test database."""
-    schema.copy_next(pytestconfig.cache.mkdir("schema"))  # type: ignore[union-attr]
+    schema.copy_next()
 
 
 @pytest.fixture(autouse=True)

@@ -55,8 +55,7 @@ def _inside(plan: Plan, what: str, count: int) -> dict[str, float]:
             connection.execute("CREATE SCHEMA public")
         environment["DATABASE_URL"] = database
     server = PortalServer(place / "data", local_dirs=[place], environment=environment)
-    server.data_dir.mkdir()
-    server.manage("migrate", "--verbosity", "0")
+    server.migrate()
     found: dict[str, float] = json.loads(
         server.run("-m", "tests.bench.engine_inside", what, str(count), str(place)).splitlines()[-1]
     )

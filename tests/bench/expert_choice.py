@@ -30,9 +30,8 @@ PORTAL = "apiVersion: portal/v1\nrules:\n  - {name: an owner, needs: {approvals:
 def run(plan: Plan) -> Result:
     count = 2_000 if plan.quick else 80_000
     data = plan.place / "experts"
-    data.mkdir()
     server = PortalServer(data, local_dirs=[data])
-    server.manage("migrate", "--verbosity", "0")
+    server.migrate()
     output = server.run("-m", "tests.bench.expert_choice", str(count), str(plan.rounds))
     found: dict[str, Any] = json.loads(output.splitlines()[-1])
     result = Result(f"expert choice on {count:,} commits")

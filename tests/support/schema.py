@@ -17,6 +17,7 @@ from typing import Any
 from django.core import management
 from django.db import connections
 
+PLACE = "PORTAL_TEST_SCHEMA"
 ROOT = Path(__file__).resolve().parents[2]
 ON_WHICH_IT_DEPENDS = ("apps/*/migrations/*.py", "apps/*/models.py", "apps/*/models/*.py", "apps/*/triggers.py",
                        "apps/core/**/*.py", "gitops_portal/settings.py", "gitops_portal/sign_in.py")  # fmt: skip
@@ -32,32 +33,32 @@ def digest() -> str:
     return found.hexdigest()[:20]
 
 
-_folders: list[Path] = []
-"""Where copies of this run are; none outside pytest."""
+def remember_in(folder: Path) -> None:
+    """Keep the copy there: of this process, and of those that it begins."""
+    os.environ[PLACE] = str(folder / f"{digest()}.sqlite3")
 
 
 def known() -> Path | None:
-    """The copy, where this run has one."""
-    found = [folder / f"{digest()}.sqlite3" for folder in _folders]
-    return next((place for place in found if place.is_file()), None)
+    """The copy, where there is one."""
+    place = Path(os.environ.get(PLACE, ""))
+    return place if place.is_file() else None
 
 
-def copy_next(folder: Path) -> None:
-    """The next ``migrate``, which is that of the test database, takes the copy in ``folder``, or makes it. SQLite only."""
+def copy_next() -> None:
+    """The next ``migrate``, which is that of the test database, takes the copy, or makes it. SQLite only."""
     migrate = management.call_command
-    _folders[:] = [folder]
 
     def call(name: str, *args: Any, **options: Any) -> Any:
         if name != "migrate":
             return migrate(name, *args, **options)
         management.call_command = migrate
         connection = connections[options["database"]]
-        if connection.vendor != "sqlite":
+        if connection.vendor != "sqlite" or PLACE not in os.environ:
             return migrate(name, *args, **options)
-        place = folder / f"{digest()}.sqlite3"
+        place = Path(os.environ[PLACE])
         connection.ensure_connection()
-        if place.is_file():
-            _copy(place, connection.connection)
+        if copy := known():
+            _copy(copy, connection.connection)
             return None
         migrate(name, *args, **options)
         half = place.with_suffix(f".{os.getpid()}")
