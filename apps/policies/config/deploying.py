@@ -17,22 +17,32 @@ from apps.policies.config.reader import Reader, plain
 
 
 class Shape(StrEnum):
-    """What the value of a key looks like. ``WORDS``: a mapping of names to single values."""
+    """What the value of a key looks like. ``WORDS``: a mapping of names to single values. ``NAMES``: a list of them."""
 
     TEXT = "text"
     WORDS = "words"
+    NAMES = "names"
     FLAG = "flag"
     DURATION = "duration"
     ANY = "any"
 
 
-T, W, F, D = Shape.TEXT, Shape.WORDS, Shape.FLAG, Shape.DURATION
+T, W, N, F, D = Shape.TEXT, Shape.WORDS, Shape.NAMES, Shape.FLAG, Shape.DURATION
 COMMON = ("via", "start", "health")
 STEPS = "steps"
 # dispatcher: its keys with their shapes; `*` in front of a key: it must be there
 _TOLD: dict[str, dict[str, Shape]] = {
     "local": {},
-    "gitlab": {"*connection": T, "*project": T, "ref": T, "tag": F, "variables": W, "inputs": W, "timeout": D},
+    "gitlab": {
+        "*connection": T,
+        "*project": T,
+        "ref": T,
+        "tag": F,
+        "variables": W,
+        "inputs": W,
+        "jobs": N,
+        "timeout": D,
+    },
     "github": {
         "*connection": T,
         "*repository": T,
@@ -60,6 +70,7 @@ EXAMPLES = {
     "workflow": "workflow: deploy.yml",
     "path": "path: /hooks/deploy",
     "target": "target: web",
+    "jobs": "jobs: [deploy]",
 }
 # dispatcher: the kinds of targets that it carries out, and who must have planned them, where that matters
 CARRIED = MappingProxyType(
@@ -70,7 +81,7 @@ CARRIED = MappingProxyType(
     }
 )
 STEP_KEYS = ("name", "run", "timeout")
-MAX_STEPS = 50
+MAX_STEPS, MAX_NAMES = 50, 20
 _STEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}")
 _PATH = re.compile(r"/[A-Za-z0-9._~/%-]{0,300}")
 
@@ -104,6 +115,7 @@ def _read(reader: Reader, shape: Shape, node: Node, path: str) -> Any:
     readers: dict[Shape, Callable[[], Any]] = {
         Shape.TEXT: lambda: reader.text(node, path, EXAMPLES.get(key, f"{key}: web")),
         Shape.WORDS: lambda: _words(reader, node, path),
+        Shape.NAMES: lambda: reader.at_most(node, path, list(reader.texts(node, path, EXAMPLES[key])), MAX_NAMES),
         Shape.FLAG: lambda: reader.boolean(node, path, default=False),
         Shape.DURATION: lambda: reader.duration(node, path, default=3600, example="30m"),
         Shape.ANY: lambda: plain(node),
