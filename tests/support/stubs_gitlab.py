@@ -221,6 +221,8 @@ class GitLab(Stub):
             if pipeline["status"] not in {"success", "failed", "manual"}:  # manual jobs are not cancelled
                 pipeline["status"] = "canceled"
             return Answered(200, pipeline)
+        if found := re.fullmatch(r"/pipelines/(\d+)/retry", path):
+            return self._retry(int(found[1]))
         if found := re.fullmatch(r"/jobs/(\d+)/(play|retry)", path):
             return self._act(int(found[1]), found[2])
         return Answered(404, {"error": "404 Not Found"})
@@ -239,6 +241,17 @@ class GitLab(Stub):
             return Answered(200, job)
         self.jobs.append({**job, "id": 900 + number, "status": "pending", "started_at": None, "finished_at": None})
         return Answered(201, self.jobs[-1])
+
+    def _retry(self, number: int) -> Answered:
+        """Failed and cancelled jobs are done again as new ones."""
+        pipeline = next(one for one in self.pipelines if one["id"] == number)
+        newest = {row["name"]: row for row in sorted(self.jobs, key=lambda row: int(row["id"]))}
+        for row in list(newest.values()):
+            if row["status"] in {"failed", "canceled"}:
+                fresh = {"status": "pending", "started_at": None, "finished_at": None, "failure_reason": None}
+                self.jobs.append({**row, "id": 900 + row["id"], **fresh})
+                pipeline["status"] = "running"
+        return Answered(201, pipeline)
 
     def _start(self, asked: Asked, *, is_trigger: bool) -> Answered:
         try:

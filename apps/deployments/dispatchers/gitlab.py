@@ -37,6 +37,13 @@ from apps.deployments.dispatchers.gitlab_jobs import (
 )
 from apps.deployments.dispatchers.gitlab_logs import as_printed
 from apps.deployments.dispatchers.gitlab_lost import sent_variables, trigger_of
+from apps.deployments.dispatchers.gitlab_repeats import (
+    is_end_before,
+    kept_of,
+    of_this_attempt,
+    require_repeatable,
+    tries_of,
+)
 from apps.deployments.dispatchers.http import NOT_THERE, Client
 from apps.deployments.dispatchers.remote import (
     LOG_MOST,
@@ -58,6 +65,7 @@ from apps.deployments.dispatchers.remote import (
     web_link,
     whole_number,
 )
+from apps.deployments.dispatchers.repeats import has_begun, is_repeat, told_before, waiting_for_try
 from apps.deployments.dispatchers.tags import kept_tag, of_gitlab, pin, tag_of, unpin
 from apps.deployments.dispatchers.words import joined, minutes, said
 
@@ -81,13 +89,15 @@ UNPLAYED_FOR = 3600.0
 class GitLabDispatcher:
     """See the module."""
 
-    capabilities = Capabilities(cancel=True, logs=True, remote=True)
+    capabilities = Capabilities(cancel=True, logs=True, only_failed=True, remote=True)
 
     def prepare(self, run: Run) -> dict[str, Any]:
-        return kept_tag(run)
+        return {**kept_tag(run), **told_before(run, "pipeline")}
 
     def dispatch(self, run: Run) -> Mapping[str, Any]:
         with _client(run) as client:
+            if is_repeat(run):
+                return _repeat(client, run)
             project = mapping(client.ask_first(_project(run)))
             ref = _ref_at_commit(client, run, project)
             try:
@@ -211,6 +221,21 @@ def _start(client: Client, run: Run, ref: str) -> dict[str, Any]:
         raise InDoubt(problem.code, problem.message) from problem
 
 
+def _repeat(client: Client, run: Run) -> dict[str, Any]:
+    """Ask for the next try of the pipeline; at a tag of the first try, which was deleted since, its jobs find the commit."""
+    path = f"{_project(run)}/pipelines/{run.external['pipeline']}"
+    require_repeatable(client, run, path)
+    tag = of_gitlab(run, _project(run))
+    if tag_of(run):
+        pin(client, run, tag)
+    try:
+        client.change("POST", f"{path}/retry")
+    except Refused:
+        unpin(client, run, tag)
+        raise
+    return {"accepted": now().isoformat()}
+
+
 def _kept(told: Mapping[str, Any], project: Mapping[str, Any]) -> dict[str, Any]:
     """What is stored of a pipeline; :class:`InDoubt` when the answer names none of this project."""
     try:
@@ -257,6 +282,9 @@ def _stop(client: Client, run: Run, told: Mapping[str, Any]) -> bool:
 def _progress(client: Client, run: Run, told: Mapping[str, Any], known: Mapping[str, Any]) -> Progress:
     status, number = plain(told.get("status"), 40), known["pipeline"]
     rows = rows_of(client, f"{_project(run)}/pipelines/{number}", number)
+    if not has_begun(run, tries_of(rows)):
+        return waiting_for_try(run, known, "GitLab", f"pipeline {number}")
+    rows = of_this_attempt(run, rows)
     kept = {**known, "manual": seen_manual(run, rows)}
     if run.is_cancelled and status == "manual" and all(row.get("status") in AT_REST for row in that_count(rows)):
         text = f"GitLab pipeline {number} waits for a manual job, which GitLab does not cancel; nothing of it runs."
@@ -265,6 +293,8 @@ def _progress(client: Client, run: Run, told: Mapping[str, Any], known: Mapping[
         words = GOING_ON.get(status, f"is in the state {status!r}, which this portal does not know")
         text = f"GitLab pipeline {number} {words}."
         return Progress(RunState.RUNNING, _steps(rows), text=text, external=kept)
+    if is_end_before(run, told, rows):
+        return Progress(RunState.RUNNING, text=f"GitLab pipeline {number} begins its next try.", external=kept)
     outcome, problem = OUTCOMES[status], ""
     if status in {"success", "skipped"}:
         why = why_not_deployed(run, rows)
@@ -274,6 +304,7 @@ def _progress(client: Client, run: Run, told: Mapping[str, Any], known: Mapping[
             outcome, problem = "failed", f"GitLab calls pipeline {number} a success, but {why}."
     steps = _steps(rows, is_over=True)
     problem = problem or ("" if any(has_failed(step) for step in steps) else _problem(client, told, status, number))
+    kept |= {"tries": 0} if outcome == "succeeded" else kept_of(told, rows)
     return Progress(RunState.ENDED, steps, outcome, f"GitLab: {status}.", problem=problem, external=kept)
 
 
