@@ -84,6 +84,7 @@ GOING_ON = {
 }
 UNPLAYED_FOR = 3600.0
 """Seconds for which a manual job of a pipeline that is over otherwise is waited for, where portal.yaml says neither for how long nor which."""
+NAME_THEM = "`jobs` under `deploy` in portal.yaml names the jobs that deploy; others are not waited for."
 
 
 class GitLabDispatcher:
@@ -322,11 +323,7 @@ def _unplayed(
         return Progress(RunState.ENDED, _steps(rows, is_over=True), "cancelled", what, external=kept)
     since = moment(told.get("finished_at"))
     waited = (now() - since).total_seconds() if since else run.age(now())
-    hint = (
-        ""
-        if is_named
-        else " `jobs` under `deploy` in portal.yaml names the jobs that deploy; others are not waited for."
-    )
+    hint = "" if is_named else f" {NAME_THEM}"
     if not is_named and not run.options.get("timeout") and waited > UNPLAYED_FOR:
         problem = f"{what} Within {minutes(UNPLAYED_FOR)} nobody did, and nobody can say whether it deploys.{hint}"
         return Progress(RunState.LOST, _steps(rows, is_over=True), problem=problem, external=kept)
