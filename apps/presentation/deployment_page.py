@@ -86,7 +86,7 @@ class Actions:
 class DeploymentPage:
     """Everything around the log. ``attempt``: the one that is shown, ``run`` its row, ``newest``: whether it is the last;
     ``events``: those before number ``before`` (0: the newest), of which ``older`` are left out; ``resources_at``: the moment
-    that ``resources`` are of; ``silence``: why it cannot be looked at now.
+    that ``resources`` are of; ``silence``: why it cannot be looked at now; ``refusal``: why it was not stopped, though that was asked for.
     """
 
     deployment: Deployment
@@ -111,6 +111,7 @@ class DeploymentPage:
     usual: Usual | None = None
     error: FirstError | None = None
     silence: str = ""
+    refusal: str = ""
 
     @property
     def url(self) -> str:
@@ -208,6 +209,7 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None, befo
         usual=usual_duration(row.environment) if row.status in MOVING else None,
         error=first_error(row, found, shown),
         silence=str(run.external_run.get("silence") or "") if run and row.status in MOVING else "",
+        refusal=str(run.external_run.get("stop_refused") or "") if run and row.status in MOVING else "",
     )
 
 

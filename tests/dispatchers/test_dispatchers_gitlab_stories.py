@@ -78,6 +78,43 @@ def test_a_person_plays_a_job_through_the_portal_and_then_cancels(delivery: Deli
     assert until(row, "cancelled").status == "cancelled"
 
 
+def test_each_try_of_a_job_stays_as_it_ended_with_its_log(delivery: Delivery, there: GitLab) -> None:
+    row = merged_and_running(delivery, there)
+    there.job(7, "apply", "running")
+    there.traces[7] = b"2026-11-28T12:00:00.123456Z 01O one\n"
+    there.pipelines[0]["status"] = "running"
+    step_engine()
+    there.jobs[0].update(status="failed", failure_reason="script_failure")
+    there.traces[7] += b"2026-11-28T12:00:01.123456Z 01E ERROR: boom\n"
+    there.job(8, "apply", "running")
+    step_engine()
+    there.jobs[1]["status"] = there.pipelines[0]["status"] = "success"
+    row = until(row, "succeeded")
+    assert [(step.name, step.status) for step in queries.steps_of(row)] == [
+        ("deploy / apply", "failed"),
+        ("deploy / apply (2)", "succeeded"),
+    ]
+    log = [line for event in queries.events(row) if event.kind == "log" for line in event.text.splitlines()]
+    assert log == ["one", "ERROR: boom"]
+
+
+def test_a_step_that_is_not_shown_any_more_offers_nothing(delivery: Delivery, there: GitLab) -> None:
+    row = merged_and_running(delivery, there)
+    there.job(7, "apply", "manual")
+    there.pipelines[0]["status"] = "manual"
+    step_engine()
+    assert [step.offers for step in queries.steps_of(row)] == [["play"]]
+    shown, there.jobs = there.jobs, []
+    step_engine()
+    assert [step.offers for step in queries.steps_of(row)] == [["play"]], "a look that shows nothing says nothing"
+    there.job(8, "check", "manual")
+    step_engine()
+    assert [step.offers for step in queries.steps_of(row)] == [[], ["play"]]
+    there.jobs = [*shown, *there.jobs]
+    step_engine()
+    assert [step.offers for step in queries.steps_of(row)] == [["play"], ["play"]]
+
+
 @pytest.mark.parametrize("is_taken", [False, True])
 def test_a_wish_whose_worker_died_is_told_as_one_that_may_not_have_arrived(
     delivery: Delivery, there: GitLab, monkeypatch: pytest.MonkeyPatch, is_taken: bool

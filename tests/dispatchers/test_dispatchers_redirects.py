@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from apps.core.errors import Unavailable
-from apps.deployments.dispatchers import Outside, http
+from apps.deployments.dispatchers import Outside, Refused, http
 from apps.deployments.dispatchers.http import Answer, Client
 
 NAMES = {
@@ -76,3 +76,33 @@ def test_a_link_local_address_is_refused_from_anywhere(asked: list[str], monkeyp
     with pytest.raises(Unavailable):
         follow("git.internal", "https://meta.internal/latest")
     assert asked == []
+
+
+@pytest.mark.parametrize("status", [301, 307])
+@pytest.mark.parametrize("location", ["/api/v4/projects/platform%2Fnetworks", "https://git.example.org/repositories/7"])
+def test_a_name_that_leads_on_at_the_same_host_was_renamed(asked: list[str], status: int, location: str) -> None:
+    words = answered(status, location)
+    assert "what portal.yaml names there was renamed or moved" in words
+    assert location.removeprefix("https://git.example.org") in words
+
+
+@pytest.mark.parametrize(
+    ("status", "location"),
+    [
+        (301, "https://gitlab.example.org/api/v4/projects/7"),
+        (301, "http://git.example.org/api/v4/projects/7"),
+        (301, "https://git.example.org:8443/api/v4/projects/7"),
+        (301, ""),
+        (301, "https://[nowhere"),
+        (302, "/login"),
+    ],
+)
+def test_what_answers_elsewhere_has_another_address(asked: list[str], status: int, location: str) -> None:
+    words = answered(status, location)
+    assert words.endswith("answers from another address. An administrator enters that address in the connection.")
+
+
+def answered(status: int, location: str) -> str:
+    with Client(Outside("git", "gitlab", "https://git.example.org")) as client, pytest.raises(Refused) as refused:
+        client.judge(Answer(status, b"", {"location": location} if location else {}))
+    return refused.value.message

@@ -61,6 +61,7 @@ SAME = [
     HEAD + "environments: {a: {targets: {t: {kind: cloudformation, template: p, checks: shown}}}}",
     HEAD + "environments: {a: {deploy: {via: github, connection: c, repository: o/r, workflow: w, tag: true}}}",
     HEAD + "environments: {a: {deploy: {via: gitlab, connection: c, project: p, ref: main, tag: false}}}",
+    HEAD + "environments: {a: {deploy: {via: gitlab, connection: c, project: p, jobs: [deploy, 'check: [eu]']}}}",
     HEAD
     + "environments: {a: {deploy: {via: kubernetes, connection: c, job: {image: i, command: [a, b], env: {A: 1, B: x, C: true}, serviceAccount: s, backoffLimit: 3}}}}",
     # refused by both
@@ -85,6 +86,11 @@ SAME = [
     HEAD + "environments: {a: {deploy: {via: gitlab, connection: c, project: p, ref: main, tag: true}}}",
     HEAD + "environments: {a: {deploy: {via: github, connection: c, repository: o/r, workflow: w, ref: r, tag: true}}}",
     HEAD + "environments: {a: {deploy: {via: gitlab, connection: c, project: p, tag: v1}}}",
+    *(
+        HEAD + f"environments: {{a: {{deploy: {{via: gitlab, connection: c, project: p, jobs: {jobs}}}}}}}"
+        for jobs in ("deploy", "[]", "['']", "[a, a]", "[{a: b}]", "[3]", str([f"j{n}" for n in range(21)]))
+    ),
+    HEAD + "environments: {a: {deploy: {via: jenkins, connection: c, job: j, jobs: [deploy]}}}",
     HEAD + "environments: {a: {deploy: {via: jenkins, connection: c, job: j, tag: true}}}",
     HEAD + "environments: {a: {targets: {t: {kind: terraform, path: p, checks: required}}}}",
     HEAD + "environments: {a: {targets: {t: {kind: helm, chart: p, checks: true}}}}",

@@ -73,6 +73,7 @@ PIPELINE = {
         "status": _TEXT,
         "source": _TEXT,
         "web_url": _TEXT,
+        "finished_at": _OR_NONE,
         "yaml_errors": _OR_NONE,
         "user": {"type": ["object", "null"], "required": ["id", "username"]},
     },
@@ -92,7 +93,7 @@ JOB = {
         "pipeline": {"type": "object", "required": ["id", "project_id", "sha"]},
     },
 }
-ONLY_OF_ONE = {"user", "yaml_errors", "tag"}
+ONLY_OF_ONE = {"user", "yaml_errors", "tag", "finished_at"}
 """What a pipeline tells when it is asked for alone, and not in a list."""
 LIST_QUERY = {
     "ref",
@@ -197,6 +198,10 @@ class GitLab(Stub):
             for row in rows:
                 jsonschema.validate(row, JOB)
             mine = sorted((row for row in rows if row["pipeline"]["id"] == number), key=lambda row: -row["id"])
+            if asked.query.get("include_retried") != "true":
+                mine = [
+                    row for row in mine if not any(row["name"] == one["name"] for one in mine if one["id"] > row["id"])
+                ]
             start = (int(asked.query["page"]) - 1) * int(asked.query["per_page"])
             return Answered(200, mine[start : start + int(asked.query["per_page"])])
         jsonschema.validate(pipeline, PIPELINE)
@@ -213,9 +218,11 @@ class GitLab(Stub):
             return self._start(asked, is_trigger=path.startswith("/trigger"))
         if found := re.fullmatch(r"/pipelines/(\d+)/cancel", path):
             pipeline = next(one for one in self.pipelines if one["id"] == int(found[1]))
-            if pipeline["status"] not in {"success", "failed"}:
+            if pipeline["status"] not in {"success", "failed", "manual"}:  # manual jobs are not cancelled
                 pipeline["status"] = "canceled"
             return Answered(200, pipeline)
+        if found := re.fullmatch(r"/pipelines/(\d+)/retry", path):
+            return self._retry(int(found[1]))
         if found := re.fullmatch(r"/jobs/(\d+)/(play|retry)", path):
             return self._act(int(found[1]), found[2])
         return Answered(404, {"error": "404 Not Found"})
@@ -226,12 +233,25 @@ class GitLab(Stub):
             return Answered(400, {"message": "400 Bad request - Unplayable Job"})
         if action == "retry" and job["status"] != "failed":
             return Answered(403, {"message": "403 Forbidden - Job is not retryable"})
+        for pipeline in self.pipelines:
+            if pipeline["id"] == job["pipeline"]["id"]:
+                pipeline["status"] = "running"
         if action == "play":
             job["status"] = "pending"
             return Answered(200, job)
-        self.jobs.remove(job)
         self.jobs.append({**job, "id": 900 + number, "status": "pending", "started_at": None, "finished_at": None})
         return Answered(201, self.jobs[-1])
+
+    def _retry(self, number: int) -> Answered:
+        """Failed and cancelled jobs are done again as new ones."""
+        pipeline = next(one for one in self.pipelines if one["id"] == number)
+        newest = {row["name"]: row for row in sorted(self.jobs, key=lambda row: int(row["id"]))}
+        for row in list(newest.values()):
+            if row["status"] in {"failed", "canceled"}:
+                fresh = {"status": "pending", "started_at": None, "finished_at": None, "failure_reason": None}
+                self.jobs.append({**row, "id": 900 + row["id"], **fresh})
+                pipeline["status"] = "running"
+        return Answered(201, pipeline)
 
     def _start(self, asked: Asked, *, is_trigger: bool) -> Answered:
         try:
@@ -271,6 +291,7 @@ class GitLab(Stub):
             "yaml_errors": None,
             "created_at": MINUTE_AGO,
             "updated_at": MINUTE_AGO,
+            "finished_at": None,
             "user": by or (BOT if source == "api" else MALLORY),
             "web_url": f"https://gitlab.example.org/{PROJECT}/-/pipelines/{number}",
         }

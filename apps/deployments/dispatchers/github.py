@@ -29,16 +29,7 @@ from apps.deployments.dispatchers import (
     StepState,
 )
 from apps.deployments.dispatchers.github_environments import create_deployment, find_deployment, note, note_end
-from apps.deployments.dispatchers.github_repeats import (
-    REPEATABLE,
-    has_begun,
-    is_repeat,
-    repeat,
-    require_repeatable,
-    told_before,
-    tries_of,
-    waiting_for_try,
-)
+from apps.deployments.dispatchers.github_repeats import REPEATABLE, repeat, require_repeatable, tries_of
 from apps.deployments.dispatchers.http import FORBIDDEN, NOT_THERE, Answer, Client
 from apps.deployments.dispatchers.remote import (
     LOG_MOST,
@@ -65,6 +56,7 @@ from apps.deployments.dispatchers.remote import (
     web_link,
     whole_number,
 )
+from apps.deployments.dispatchers.repeats import has_begun, is_repeat, told_before, waiting_for_try
 from apps.deployments.dispatchers.tags import kept_tag, of_github, pin, tag_of, unpin
 
 OUTCOMES = {
@@ -103,7 +95,7 @@ class GitHubDispatcher:
     capabilities = Capabilities(cancel=True, logs=True, only_failed=True, remote=True)
 
     def prepare(self, run: Run) -> dict[str, Any]:
-        return {**kept_tag(run), **told_before(run)}
+        return {**kept_tag(run), **told_before(run, "run")}
 
     def dispatch(self, run: Run) -> Mapping[str, Any]:
         with _client(run) as client:
@@ -134,8 +126,8 @@ class GitHubDispatcher:
             if told is None:
                 problem = f"GitHub does not know run {known['run']}, or hides it from the connection."
                 return not_shown(run, problem, kept=known)
-            if not has_begun(run, told):
-                return waiting_for_try(run, known)
+            if not has_begun(run, tries_of(told)):
+                return waiting_for_try(run, known, "GitHub", f"run {known['run']}")
             if told.get("head_sha") != run.commit:
                 is_over = _stop(client, run, told)
                 other = of_another_commit(run, str(told.get("head_sha")), what, is_over=is_over, external=known)

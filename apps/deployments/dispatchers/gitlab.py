@@ -9,10 +9,10 @@ whose answer was lost (``gitlab_lost``).
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from apps.core.clock import now
 from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import (
     Capabilities,
@@ -23,20 +23,34 @@ from apps.deployments.dispatchers import (
     Run,
     RunState,
     StepProgress,
-    StepState,
     gitlab_lost,
 )
+from apps.deployments.dispatchers.gitlab_jobs import (
+    AT_REST,
+    has_failed,
+    rows_of,
+    seen_manual,
+    step_of,
+    that_count,
+    unplayed,
+    why_not_deployed,
+)
+from apps.deployments.dispatchers.gitlab_logs import as_printed
 from apps.deployments.dispatchers.gitlab_lost import sent_variables, trigger_of
+from apps.deployments.dispatchers.gitlab_repeats import (
+    is_end_before,
+    kept_of,
+    of_this_attempt,
+    require_repeatable,
+    tries_of,
+)
 from apps.deployments.dispatchers.http import NOT_THERE, Client
 from apps.deployments.dispatchers.remote import (
     LOG_MOST,
-    NAME_MOST,
     SeveralRuns,
-    as_ended,
     asked_again,
     belongs,
     limited,
-    listed,
     log_window,
     mapping,
     moment,
@@ -51,8 +65,9 @@ from apps.deployments.dispatchers.remote import (
     web_link,
     whole_number,
 )
+from apps.deployments.dispatchers.repeats import has_begun, is_repeat, told_before, waiting_for_try
 from apps.deployments.dispatchers.tags import kept_tag, of_gitlab, pin, tag_of, unpin
-from apps.deployments.dispatchers.words import said
+from apps.deployments.dispatchers.words import joined, minutes, said
 
 OUTCOMES = {"success": "succeeded", "failed": "failed", "canceled": "cancelled", "skipped": "failed"}
 """Words of a pipeline that is over. ``skipped``: no job of it ran, so nothing was deployed."""
@@ -67,26 +82,23 @@ GOING_ON = {
     "manual": "waits until somebody plays a manual job",
     "scheduled": "waits until a delayed job is due",
 }
-FAILURES = {
-    "script_failure": "its script ended with an error.",
-    "stuck_or_timeout_failure": "no runner took it, or it took too long.",
-    "job_execution_timeout": "it took longer than GitLab allows.",
-    "runner_system_failure": "the runner failed.",
-}
-PAGE, MOST_PAGES = 100, 5
-_SECTION = re.compile(rb"section_(?:start|end):\d+:[^\r\n]*\r\x1b\[0K")
+UNPLAYED_FOR = 3600.0
+"""Seconds for which a manual job of a pipeline that is over otherwise is waited for, where portal.yaml says neither for how long nor which."""
+NAME_THEM = "`jobs` under `deploy` in portal.yaml names the jobs that deploy; others are not waited for."
 
 
 class GitLabDispatcher:
     """See the module."""
 
-    capabilities = Capabilities(cancel=True, logs=True, remote=True)
+    capabilities = Capabilities(cancel=True, logs=True, only_failed=True, remote=True)
 
     def prepare(self, run: Run) -> dict[str, Any]:
-        return kept_tag(run)
+        return {**kept_tag(run), **told_before(run, "pipeline")}
 
     def dispatch(self, run: Run) -> Mapping[str, Any]:
         with _client(run) as client:
+            if is_repeat(run):
+                return _repeat(client, run)
             project = mapping(client.ask_first(_project(run)))
             ref = _ref_at_commit(client, run, project)
             try:
@@ -129,7 +141,7 @@ class GitLabDispatcher:
                 answer = client.read(f"{_project(run)}/jobs/{job}/trace", allow=(NOT_THERE,), most=LOG_MOST)
             return answer.body if answer.status < NOT_THERE else b""
 
-        return log_window(run, key, fetch, offset, limit, clean=lambda raw: _SECTION.sub(b"", raw))
+        return log_window(run, key, fetch, offset, limit, clean=as_printed)
 
     def cancel(self, run: Run) -> bool:
         if not run.is_sent:
@@ -210,6 +222,21 @@ def _start(client: Client, run: Run, ref: str) -> dict[str, Any]:
         raise InDoubt(problem.code, problem.message) from problem
 
 
+def _repeat(client: Client, run: Run) -> dict[str, Any]:
+    """Ask for the next try of the pipeline; at a tag of the first try, which was deleted since, its jobs find the commit."""
+    path = f"{_project(run)}/pipelines/{run.external['pipeline']}"
+    require_repeatable(client, run, path)
+    tag = of_gitlab(run, _project(run))
+    if tag_of(run):
+        pin(client, run, tag)
+    try:
+        client.change("POST", f"{path}/retry")
+    except Refused:
+        unpin(client, run, tag)
+        raise
+    return {"accepted": now().isoformat()}
+
+
 def _kept(told: Mapping[str, Any], project: Mapping[str, Any]) -> dict[str, Any]:
     """What is stored of a pipeline; :class:`InDoubt` when the answer names none of this project."""
     try:
@@ -255,16 +282,52 @@ def _stop(client: Client, run: Run, told: Mapping[str, Any]) -> bool:
 
 def _progress(client: Client, run: Run, told: Mapping[str, Any], known: Mapping[str, Any]) -> Progress:
     status, number = plain(told.get("status"), 40), known["pipeline"]
-    rows = [*_rows(client, run, number, "jobs"), *_rows(client, run, number, "bridges")]
-    is_over = status in OUTCOMES
-    steps = tuple(_step(row, is_over=is_over) for row in sorted(rows, key=lambda row: whole_number(row.get("id"))))
-    if is_over:
-        problem = _problem(client, told, status, number) if not any(_has_failed(step) for step in steps) else ""
-        return Progress(
-            RunState.ENDED, steps, OUTCOMES[status], f"GitLab: {status}.", problem=problem, external=dict(known)
-        )
-    words = GOING_ON.get(status, f"is in the state {status!r}, which this portal does not know")
-    return Progress(RunState.RUNNING, steps, text=f"GitLab pipeline {number} {words}.", external=dict(known))
+    rows = rows_of(client, f"{_project(run)}/pipelines/{number}", number)
+    if not has_begun(run, tries_of(rows)):
+        return waiting_for_try(run, known, "GitLab", f"pipeline {number}")
+    rows = of_this_attempt(run, rows)
+    kept = {**known, "manual": seen_manual(run, rows)}
+    if run.is_cancelled and status == "manual" and all(row.get("status") in AT_REST for row in that_count(rows)):
+        text = f"GitLab pipeline {number} waits for a manual job, which GitLab does not cancel; nothing of it runs."
+        return Progress(RunState.ENDED, _steps(rows, is_over=True), "cancelled", text, external=kept)
+    if status not in OUTCOMES:
+        words = GOING_ON.get(status, f"is in the state {status!r}, which this portal does not know")
+        text = f"GitLab pipeline {number} {words}."
+        return Progress(RunState.RUNNING, _steps(rows), text=text, external=kept)
+    if is_end_before(run, told, rows):
+        return Progress(RunState.RUNNING, text=f"GitLab pipeline {number} begins its next try.", external=kept)
+    outcome, problem = OUTCOMES[status], ""
+    if status in {"success", "skipped"}:
+        why = why_not_deployed(run, rows)
+        if not why and (names := unplayed(run, rows)):
+            return _unplayed(run, told, rows, names, kept)
+        if why and outcome == "succeeded":
+            outcome, problem = "failed", f"GitLab calls pipeline {number} a success, but {why}."
+    steps = _steps(rows, is_over=True)
+    problem = problem or ("" if any(has_failed(step) for step in steps) else _problem(client, told, status, number))
+    kept |= {"tries": 0} if outcome == "succeeded" else kept_of(told, rows)
+    return Progress(RunState.ENDED, steps, outcome, f"GitLab: {status}.", problem=problem, external=kept)
+
+
+def _steps(rows: list[dict[str, Any]], *, is_over: bool = False) -> tuple[StepProgress, ...]:
+    return tuple(step_of(row, is_over=is_over) for row in rows)
+
+
+def _unplayed(
+    run: Run, told: Mapping[str, Any], rows: list[dict[str, Any]], names: list[str], kept: Mapping[str, Any]
+) -> Progress:
+    """GitLab waits for nothing any more, and what may deploy was not played: a person does that, or says that it is not needed."""
+    is_named = bool(run.options.get("jobs"))
+    what = f"GitLab pipeline {kept['pipeline']} is over, but for what was not played: {joined(names)}."
+    if run.is_cancelled:
+        return Progress(RunState.ENDED, _steps(rows, is_over=True), "cancelled", what, external=kept)
+    since = moment(told.get("finished_at"))
+    waited = (now() - since).total_seconds() if since else run.age(now())
+    hint = "" if is_named else f" {NAME_THEM}"
+    if not is_named and not run.options.get("timeout") and waited > UNPLAYED_FOR:
+        problem = f"{what} Within {minutes(UNPLAYED_FOR)} nobody did, and nobody can say whether it deploys.{hint}"
+        return Progress(RunState.LOST, _steps(rows, is_over=True), problem=problem, external=kept)
+    return Progress(RunState.RUNNING, _steps(rows), text=f"{what} Play it, or cancel.{hint}", external=kept)
 
 
 def _problem(client: Client, told: Mapping[str, Any], status: str, number: int) -> str:
@@ -275,55 +338,3 @@ def _problem(client: Client, told: Mapping[str, Any], status: str, number: int) 
         errors = said(client.outside, told.get("yaml_errors"))
         return f"GitLab could not run pipeline {number}: {errors}" if errors else f"GitLab pipeline {number} failed."
     return ""
-
-
-def _rows(client: Client, run: Run, number: int, what: str) -> list[dict[str, Any]]:
-    """All jobs, or all triggers of other pipelines, each marked with what it is and checked to be of this pipeline."""
-    rows: list[dict[str, Any]] = []
-    for page in range(1, MOST_PAGES + 1):
-        params = {"per_page": str(PAGE), "page": str(page)}
-        found = listed(client.read(f"{_project(run)}/pipelines/{number}/{what}", params=params).json())
-        for row in found:
-            belongs(mapping(row.get("pipeline")), id=number)
-        rows += [{**row, "is_bridge": what == "bridges"} for row in found]
-        if len(found) < PAGE:
-            break
-    return rows
-
-
-def _step(row: Mapping[str, Any], *, is_over: bool) -> StepProgress:
-    """A job; one that did not run keeps waiting, and is skipped when the pipeline is over."""
-    status, is_bridge = str(row.get("status")), bool(row["is_bridge"])
-    fields: dict[str, Any] = {"state": StepState.WAITING}
-    if status in {"running", "canceling"}:
-        fields = {"state": StepState.RUNNING}
-    elif status == "success":
-        fields = as_ended()
-    elif status == "failed":
-        fields = as_ended(_why(row))
-    elif status == "canceled" and row.get("started_at"):
-        fields = as_ended(is_cancelled=True)
-    downstream = mapping(row.get("downstream_pipeline"))
-    return StepProgress(
-        key=f"{'bridge' if is_bridge else 'job'}-{row['id']}",
-        name=plain(f"{row.get('stage')} / {row.get('name')}", NAME_MOST),
-        link=web_link(downstream.get("web_url") or row.get("web_url")),
-        is_optional=row.get("allow_failure") is True,
-        offers=() if is_bridge or is_over else _offers(status),
-        began=moment(row.get("started_at")),
-        ended=moment(row.get("finished_at")),
-        **fields,
-    )
-
-
-def _offers(status: str) -> tuple[str, ...]:
-    return {"manual": ("play",), "failed": ("retry",), "canceled": ("retry",)}.get(status, ())
-
-
-def _why(row: Mapping[str, Any]) -> str:
-    reason = plain(row.get("failure_reason"), 100)
-    return FAILURES.get(reason, f"GitLab says {reason.replace('_', ' ') or 'no more'}.")
-
-
-def _has_failed(step: StepProgress) -> bool:
-    return step.state == StepState.ENDED and not step.is_success and not step.is_optional

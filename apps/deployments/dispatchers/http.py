@@ -42,6 +42,8 @@ MAX_WORDS = 300
 """Characters of another system's own message that are repeated in ours."""
 UNAUTHENTICATED, FORBIDDEN, TOO_MANY = 401, 403, 429
 NOT_THERE = 404
+RENAMED = frozenset({301, 307, 308})
+"""How GitHub and GitLab answer for the old name of a repository or project."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +209,7 @@ class Client:
     def _words(self, answer: Answer) -> str:
         """What the other system said, in a sentence that names who can do something about it."""
         if 300 <= answer.status < 400:
-            return (
-                f"{self._who()} answers from another address. An administrator enters that address in the connection."
-            )
+            return self._words_elsewhere(answer)
         said = self._clean(_message_in(answer.body))
         words = {
             UNAUTHENTICATED: "does not accept the credentials of the connection. An administrator enters new ones",
@@ -218,6 +218,20 @@ class Client:
             TOO_MANY: "is asked too often",
         }.get(TOO_MANY if _is_busy(answer) else answer.status, f"answered {answer.status}")
         return f"{self._who()} {words}." + (f" It says: {said}" if said else "")
+
+    def _words_elsewhere(self, answer: Answer) -> str:
+        """Hosts of Git lead on from the old name of a project or repository; else it is the address that is another one."""
+        with contextlib.suppress(httpx.InvalidURL, UnicodeError):
+            own = httpx.URL(self.outside.url)
+            where = own.join(answer.headers.get("location", ""))
+            is_same = (where.scheme, where.host, where.port) == (own.scheme, own.host, own.port)
+            if is_same and answer.status in RENAMED and where != own:
+                return (
+                    f"{self._who()} leads to {self._clean(where.raw_path.decode().partition('?')[0])} on the same host: what portal.yaml names there was renamed "
+                    "or moved. Write its present name under `deploy`. Where nothing was renamed, an administrator looks at the "
+                    "path in the address of the connection."
+                )
+        return f"{self._who()} answers from another address. An administrator enters that address in the connection."
 
     def _who(self) -> str:
         return f"{self.outside.name} ({urlsplit(self.outside.url).hostname})"

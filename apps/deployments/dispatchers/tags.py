@@ -79,7 +79,7 @@ def of_github(run: Run, repository: str) -> Place:
 def of_gitlab(run: Run, project: str) -> Place:
     """``project`` is its path at the API."""
     tag = tag_of(run)
-    path = f"{project}/repository/tags/{segment(tag)}"
+    path = f"{project}/repository/tags/{segment(tag) if tag else ''}"
     return Place(
         system="GitLab",
         where=str(run.options["project"]),

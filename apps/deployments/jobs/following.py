@@ -44,7 +44,8 @@ from apps.deployments.jobs.sending import (
     send,
     why_held,
 )
-from apps.deployments.jobs.silence import note_answer, note_silence, note_trouble
+from apps.deployments.jobs.silence import in_words, note_answer, note_silence, note_trouble
+from apps.deployments.jobs.stopping import stopped
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment
 from apps.deployments.queries.connections import connection_for
@@ -321,15 +322,14 @@ def _observed(deployment: Deployment, attempt: Attempt, dispatcher: Dispatcher, 
     """Start, stop, or do with a step what somebody asked for; then what is known, asked anew only if anything was done."""
     run = run_of(deployment, attempt, with_secrets=True)
     if deployment.cancel_requested_by is not None:
-        dispatcher.cancel(run)
-    else:
-        progress = dispatcher.observe(run)
-        if progress.state == RunState.NOT_STARTED:
-            if why := why_held(deployment, attempt, run):
-                return run, hold(deployment, attempt, run, dispatcher, progress, why, fence)
-            send(deployment, attempt, run, dispatcher, fence)
-        elif not pass_on(deployment, attempt, run, dispatcher, fence):
-            return run, progress
+        return stopped(deployment, attempt, run, dispatcher, fence)
+    progress = dispatcher.observe(run)
+    if progress.state == RunState.NOT_STARTED:
+        if why := why_held(deployment, attempt, run):
+            return run, hold(deployment, attempt, run, dispatcher, progress, why, fence)
+        send(deployment, attempt, run, dispatcher, fence)
+    elif not pass_on(deployment, attempt, run, dispatcher, fence):
+        return run, progress
     run = run_of(deployment, attempt, with_secrets=True)  # with what was just stored of it
     return run, dispatcher.observe(run)
 
@@ -357,18 +357,12 @@ def _cannot_go_on(
 ) -> None:
     """A start that was refused, or broke here, ends the attempt.
 
-    Any other refusal, and a file that cannot be read now (of a look, of a cancel), says nothing about what runs: it is asked again,
-    and nothing is stopped for it.
+    Any other refusal, and a file that cannot be read now, says nothing about what runs: it is asked again, and nothing is
+    stopped for it.
     """
     if isinstance(problem, (Unavailable, OSError)) and not isinstance(problem, (StartRefused, StartBroke)):
-        note_silence(deployment, attempt, fence, _in_words(problem))
+        note_silence(deployment, attempt, fence, in_words(problem))
         return
     _fail_before_start(deployment, fence, problem)
     if isinstance(problem, StartRefused):  # what was prepared over there is for a start that will not come
         tidy(attempt, dispatcher, run_of(deployment, attempt, with_secrets=True))
-
-
-def _in_words(problem: Unavailable | OSError) -> Unavailable:
-    if isinstance(problem, Unavailable):
-        return problem
-    return Unavailable("not_readable", f"The run cannot be looked at: {problem.strerror or problem}.")

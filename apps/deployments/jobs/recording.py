@@ -101,7 +101,17 @@ class Recorder:
                     )
             if row.position >= self.run.from_step:
                 pairs.append((row, step))
+        self._withdraw_offers(rows, progress)
         return pairs
+
+    def _withdraw_offers(self, rows: dict[str, Step], progress: Progress) -> None:
+        """Of what the other system no longer shows beside the rest, nobody can ask for anything there."""
+        shown = {key_of(step) for step in progress.steps}
+        for key, row in rows.items():
+            if shown and row.offers and key not in shown:
+                with transaction.atomic():
+                    self._require_lease()
+                    self._update(row, offers=[])
 
     def _free_name(self, step: StepProgress, rows: dict[str, Step]) -> str:
         """A name that no other step of the attempt has: events, filters and addresses go by it."""

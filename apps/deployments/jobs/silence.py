@@ -76,7 +76,7 @@ def _why_given_up(deployment: Deployment, attempt: Attempt, silent: timedelta) -
     if deployment.status != Status.RUNNING or silent.total_seconds() < LOOK_FOR:
         return ""
     if deployment.cancel_requested_by_id is not None and silent > STUCK_AFTER:
-        return "It was to be cancelled, and for a quarter of an hour nobody could tell it or look at it."
+        return "It was to be cancelled, and for a quarter of an hour nobody could look at it."
     if attempt.health:
         within = float(deployment.plan["health"]["within_seconds"])
         is_over = silent.total_seconds() > within  # before that somebody may have been away, which counts for nothing
@@ -120,3 +120,10 @@ def note_trouble(pk: int, fence: int, problem: Exception) -> None:
     )
     with suppress(LeaseLost, Conflict, DatabaseError):
         note_silence(deployment, attempt, fence, Unavailable("look_failed", text))
+
+
+def in_words(problem: Unavailable | OSError) -> Unavailable:
+    """The same as a sentence: of this machine it is a file that could not be read or written."""
+    if isinstance(problem, Unavailable):
+        return problem
+    return Unavailable("not_readable", f"The run cannot be looked at: {problem.strerror or problem}.")

@@ -17,7 +17,7 @@ from apps.policies.config.reader import Reader, plain
 
 
 class Shape(StrEnum):
-    """What the value of a key looks like. ``WORDS``: a mapping of names to single values; ``NAMES``: a list of texts."""
+    """What the value of a key looks like. ``WORDS``: a mapping of names to single values. ``NAMES``: a list of texts."""
 
     TEXT = "text"
     WORDS = "words"
@@ -27,13 +27,22 @@ class Shape(StrEnum):
     ANY = "any"
 
 
-T, W, F, D = Shape.TEXT, Shape.WORDS, Shape.FLAG, Shape.DURATION
+T, W, N, F, D = Shape.TEXT, Shape.WORDS, Shape.NAMES, Shape.FLAG, Shape.DURATION
 COMMON = ("via", "start", "health")
 STEPS = "steps"
 # dispatcher: its keys with their shapes; `*` in front of a key: it must be there
 _TOLD: dict[str, dict[str, Shape]] = {
     "local": {},
-    "gitlab": {"*connection": T, "*project": T, "ref": T, "tag": F, "variables": W, "inputs": W, "timeout": D},
+    "gitlab": {
+        "*connection": T,
+        "*project": T,
+        "ref": T,
+        "tag": F,
+        "variables": W,
+        "inputs": W,
+        "jobs": N,
+        "timeout": D,
+    },
     "github": {
         "*connection": T,
         "*repository": T,
@@ -52,7 +61,7 @@ _TOLD: dict[str, dict[str, Shape]] = {
         "target": T,
         "namespace": T,
         "prune": F,
-        "takeOver": Shape.NAMES,
+        "takeOver": N,
         "job": Shape.ANY,
         "timeout": D,
     },
@@ -69,7 +78,8 @@ EXAMPLES = {
     "workflow": "workflow: deploy.yml",
     "path": "path: /hooks/deploy",
     "target": "target: web",
-    "takeOver": "[helm, kubectl-client-side-apply]",
+    "takeOver": "takeOver: [helm, kubectl-client-side-apply]",
+    "jobs": "jobs: [deploy]",
 }
 # dispatcher: the kinds of targets that it carries out, and who must have planned them, where that matters
 CARRIED = MappingProxyType(
@@ -80,7 +90,7 @@ CARRIED = MappingProxyType(
     }
 )
 STEP_KEYS = ("name", "run", "timeout")
-MAX_STEPS = 50
+MAX_STEPS, MAX_NAMES = 50, 20
 _STEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}")
 _PATH = re.compile(r"/[A-Za-z0-9._~/%-]{0,300}")
 
@@ -114,7 +124,7 @@ def _read(reader: Reader, shape: Shape, node: Node, path: str) -> Any:
     readers: dict[Shape, Callable[[], Any]] = {
         Shape.TEXT: lambda: reader.text(node, path, EXAMPLES.get(key, f"{key}: web")),
         Shape.WORDS: lambda: _words(reader, node, path),
-        Shape.NAMES: lambda: list(reader.texts(node, path, EXAMPLES.get(key, "[web]"))),
+        Shape.NAMES: lambda: reader.at_most(node, path, list(reader.texts(node, path, EXAMPLES[key])), MAX_NAMES),
         Shape.FLAG: lambda: reader.boolean(node, path, default=False),
         Shape.DURATION: lambda: reader.duration(node, path, default=3600, example="30m"),
         Shape.ANY: lambda: plain(node),
