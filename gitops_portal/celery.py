@@ -11,13 +11,13 @@ from celery.concurrency import get_implementation
 from celery.signals import worker_init, worker_ready, worker_shutdown
 from kombu.transport.redis import Channel, QoS
 
-from gitops_portal import env
+from gitops_portal import broker, env
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gitops_portal.settings")
 
 app = Celery("gitops_portal")
 app.conf.update(
-    broker_url=env.text("REDIS_URL"),
+    **broker.connection(env.text("REDIS_URL")),
     task_ignore_result=True,
     task_serializer="json",
     accept_content=["json"],
