@@ -18,6 +18,7 @@ def worker(tmp_path: Path, pool: str) -> str:
     """What a Celery worker says that uses ``pool`` and finds no broker; it ends by itself, or after 15 s."""
     given = {
         "PATH": os.environ["PATH"], "PORTAL_DATA_DIR": str(tmp_path), "PORTAL_ENGINE": "celery", "REDIS_URL": "redis://127.0.0.1:1/0",
+        "DATABASE_URL": "postgres://portal@127.0.0.1:1/portal", "PORTAL_SECRET_KEY": "k" * 50,
     }  # fmt: skip
     command = [sys.executable, "-m", "celery", "-A", "gitops_portal", "worker", f"--pool={pool}", "-Q", "nothing"]
     done = subprocess.Popen(command, cwd=ROOT, env=given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
