@@ -15,6 +15,7 @@ from typing import Any
 import dj_database_url
 
 from gitops_portal import env, logs, traces
+from gitops_portal.mail import *  # noqa: F403
 from gitops_portal.secret_key import load_audit_key, load_secret_key
 from gitops_portal.sign_in import *  # noqa: F403  # the sign-in settings are one page of their own
 
