@@ -97,9 +97,9 @@ def folder(name: str, default: str) -> Path:
     return place
 
 
-def url(name: str, schemes: tuple[str, ...], default: str = "") -> str:
+def url(name: str, schemes: tuple[str, ...]) -> str:
     """The value, if it begins with one of ``schemes``. Never shown in full: it may hold a password."""
-    raw = text(name, default)
+    raw = text(name)
     scheme, separator, rest = raw.partition("://")
     if raw and (scheme not in schemes or not separator or not rest):
         known = ", ".join(f"{found}://" for found in schemes)
@@ -109,7 +109,7 @@ def url(name: str, schemes: tuple[str, ...], default: str = "") -> str:
 
 def origin(name: str, default: str) -> str:
     """A web address without a path, and without the slash behind it."""
-    found = url(name, ("https", "http"), default).removesuffix("/")
+    found = (url(name, ("https", "http")) or default).removesuffix("/")
     try:
         parts = urlsplit(found)
         is_one = bool(parts.hostname) and not (parts.path or parts.query or parts.fragment or parts.username)

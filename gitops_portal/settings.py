@@ -61,9 +61,9 @@ PORTAL_AUDIT_REMOTE_USER = env.text("PORTAL_AUDIT_REMOTE_USER")
 PORTAL_AUDIT_REMOTE_TOKEN = env.text("PORTAL_AUDIT_REMOTE_TOKEN")
 
 # --- web ---------------------------------------------------------------------------------
-PORTAL_BIND_HOST = env.text("HOST", "127.0.0.1")
+PORTAL_BIND_HOST = env.text("HOST") or "127.0.0.1"
 _BIND_NAME = f"[{PORTAL_BIND_HOST}]" if ":" in PORTAL_BIND_HOST else PORTAL_BIND_HOST
-PORTAL_URL = env.origin("PORTAL_URL", f"http://{_BIND_NAME}:{env.text('PORT', '8000')}")
+PORTAL_URL = env.origin("PORTAL_URL", f"http://{_BIND_NAME}:{env.text('PORT') or '8000'}")
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", PORTAL_BIND_HOST, *env.words("PORTAL_ALLOWED_HOSTS")]
 CSRF_TRUSTED_ORIGINS = env.words("PORTAL_TRUSTED_ORIGINS")
 PORTAL_TLS = env.flag("PORTAL_TLS", default=PORTAL_URL.startswith("https://"))

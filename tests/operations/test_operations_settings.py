@@ -39,7 +39,8 @@ def assert_refused(done: subprocess.CompletedProcess[str], said: str) -> None:
 
 def test_nothing_set_is_a_portal_in_one_process(tmp_path: Path) -> None:
     assert started(tmp_path).stdout.split() == ["embedded", "sqlite3", "None", "http://127.0.0.1:8000"]
-    assert started(tmp_path, HOST="::1").stdout.split()[-1] == "http://[::1]:8000"
+    assert started(tmp_path, HOST="::1", PORTAL_URL="").stdout.split()[-1] == "http://[::1]:8000"
+    assert started(tmp_path, HOST="", PORT="").stdout.split()[-1] == "http://127.0.0.1:8000"
 
 
 @pytest.mark.parametrize(
