@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 
 class BadEnvironment(SystemExit):
@@ -13,12 +15,20 @@ class BadEnvironment(SystemExit):
 def text(name: str, default: str = "") -> str:
     """The value of ``NAME``, or the content of the file that ``NAME_FILE`` names (for secrets)."""
     file_name = os.environ.get(f"{name}_FILE")
-    if file_name:
-        try:
-            return Path(file_name).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise BadEnvironment(f"{name}_FILE: cannot read {file_name}: {error.strerror}") from error
-    return os.environ.get(name, default)
+    return _content(name, file_name) if file_name else os.environ.get(name, default)
+
+
+def _content(name: str, file_name: str) -> str:
+    """Never empty: whoever names a file means what stands there, and nothing would be another database or another key."""
+    try:
+        found = Path(file_name).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise BadEnvironment(f"{name}_FILE: cannot read {file_name}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadEnvironment(f"{name}_FILE: {file_name} is no text in UTF-8.") from error
+    if not found:
+        raise BadEnvironment(f"{name}_FILE: {file_name} is empty. Write the value there, or unset {name}_FILE.")
+    return found
 
 
 def flag(name: str, *, default: bool = False) -> bool:
@@ -32,14 +42,27 @@ def flag(name: str, *, default: bool = False) -> bool:
     raise BadEnvironment(f"{name} must be true or false, not {raw!r}.")
 
 
-def number(name: str, default: float) -> float:
+def number(name: str, default: float, *, least: float = 0, most: float = math.inf) -> float:
+    """Finite, and between ``least`` and ``most``, both allowed."""
     raw = os.environ.get(name, "")
     if not raw:
         return default
     try:
-        return float(raw)
+        found = float(raw)
     except ValueError as error:
         raise BadEnvironment(f"{name} must be a number, not {raw!r}.") from error
+    if not math.isfinite(found) or not least <= found <= most:
+        between = f"{least:g} or more" if most == math.inf else f"between {least:g} and {most:g}"
+        raise BadEnvironment(f"{name} must be {between}, not {raw!r}.")
+    return found
+
+
+def whole(name: str, default: int, *, least: int = 0, most: float = math.inf) -> int:
+    """The same without a fraction."""
+    found = number(name, default, least=least, most=most)
+    if found != int(found):
+        raise BadEnvironment(f"{name} must be a whole number, not {os.environ[name]!r}.")
+    return int(found)
 
 
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
@@ -82,3 +105,17 @@ def url(name: str, schemes: tuple[str, ...]) -> str:
         known = ", ".join(f"{found}://" for found in schemes)
         raise BadEnvironment(f"{name} must be a URL that begins with {known}; it begins with {scheme[:12]!r}.")
     return raw
+
+
+def origin(name: str, default: str) -> str:
+    """A web address without a path, and without the slash behind it."""
+    found = (url(name, ("https", "http")) or default).removesuffix("/")
+    try:
+        parts = urlsplit(found)
+        is_one = bool(parts.hostname) and not (parts.path or parts.query or parts.fragment or parts.username)
+        is_one = is_one and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise BadEnvironment(f"{name} must be scheme and host, such as https://portal.example.org, not {found!r}.")
+    return found

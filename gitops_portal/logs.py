@@ -8,6 +8,8 @@ import structlog
 
 from apps.core.context import request_id
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
 
 def add_request_id(_logger: object, _method: str, event: Any) -> Any:
     """A structlog processor: every line names the request that caused it."""

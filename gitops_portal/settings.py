@@ -15,6 +15,7 @@ from typing import Any
 import dj_database_url
 
 from gitops_portal import env, logs, traces
+from gitops_portal.mail import *  # noqa: F403
 from gitops_portal.secret_key import load_audit_key, load_secret_key
 from gitops_portal.sign_in import *  # noqa: F403  # the sign-in settings are one page of their own
 
@@ -40,10 +41,10 @@ PORTAL_LOCAL_REPOSITORY_DIRS = [
 PORTAL_GIT_ALLOWED_HOSTS = env.words("PORTAL_GIT_ALLOWED_HOSTS")
 PORTAL_GIT_PLAIN_HTTP = env.flag("PORTAL_GIT_PLAIN_HTTP")
 PORTAL_CONNECTION_PLAIN_HTTP = env.words("PORTAL_CONNECTION_PLAIN_HTTP")
-PORTAL_GIT_TIMEOUT = env.number("PORTAL_GIT_TIMEOUT", 120)
-PORTAL_GIT_PROBE_TIMEOUT = env.number("PORTAL_GIT_PROBE_TIMEOUT", 20)
-PORTAL_MIRROR_MAX_MB = env.number("PORTAL_MIRROR_MAX_MB", 2048)
-PORTAL_POLL_SECONDS = env.number("PORTAL_POLL_SECONDS", 15)
+PORTAL_GIT_TIMEOUT = env.number("PORTAL_GIT_TIMEOUT", 120, least=1)
+PORTAL_GIT_PROBE_TIMEOUT = env.number("PORTAL_GIT_PROBE_TIMEOUT", 20, least=1)
+PORTAL_MIRROR_MAX_MB = env.number("PORTAL_MIRROR_MAX_MB", 2048, least=1)
+PORTAL_POLL_SECONDS = env.number("PORTAL_POLL_SECONDS", 15, least=1)
 
 # --- secrets -----------------------------------------------------------------------------
 DATABASE_URL = env.url("DATABASE_URL", ("postgresql", "postgres", "sqlite"))
@@ -60,8 +61,9 @@ PORTAL_AUDIT_REMOTE_USER = env.text("PORTAL_AUDIT_REMOTE_USER")
 PORTAL_AUDIT_REMOTE_TOKEN = env.text("PORTAL_AUDIT_REMOTE_TOKEN")
 
 # --- web ---------------------------------------------------------------------------------
-PORTAL_BIND_HOST = env.text("HOST", "127.0.0.1")
-PORTAL_URL = env.text("PORTAL_URL", f"http://{PORTAL_BIND_HOST}:{env.text('PORT', '8000')}")
+PORTAL_BIND_HOST = env.text("HOST") or "127.0.0.1"
+_BIND_NAME = f"[{PORTAL_BIND_HOST}]" if ":" in PORTAL_BIND_HOST else PORTAL_BIND_HOST
+PORTAL_URL = env.origin("PORTAL_URL", f"http://{_BIND_NAME}:{env.text('PORT') or '8000'}")
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", PORTAL_BIND_HOST, *env.words("PORTAL_ALLOWED_HOSTS")]
 CSRF_TRUSTED_ORIGINS = env.words("PORTAL_TRUSTED_ORIGINS")
 PORTAL_TLS = env.flag("PORTAL_TLS", default=PORTAL_URL.startswith("https://"))
@@ -170,7 +172,7 @@ TEMPLATES: list[dict[str, Any]] = [
 FORM_RENDERER = "apps.presentation.forms.PortalRenderer"
 
 # How many requests are answered at once by one server process; each may hold a database connection.
-PORTAL_HTTP_THREADS = int(env.number("PORTAL_HTTP_THREADS", 16))
+PORTAL_HTTP_THREADS = env.whole("PORTAL_HTTP_THREADS", 16, least=1, most=1000)
 
 # --- data --------------------------------------------------------------------------------
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -187,7 +189,7 @@ if DATABASE_URL:
     if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql" and not TESTING:
         # After a crash of the server the pool's own pauses grow to minutes, in which everybody waits who asks for a connection:
         # it gives up soon, whoever comes next makes it try anew, and nobody waits longer than for an answer.
-        _POOL = {"min_size": 1, "max_size": 20, "timeout": 10, "reconnect_timeout": 2}
+        _POOL = {"min_size": 1, "max_size": max(20, PORTAL_HTTP_THREADS + 4), "timeout": 10, "reconnect_timeout": 2}
         DATABASES["default"].setdefault("OPTIONS", {}).update(pool=_POOL)
         DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
 else:
@@ -214,13 +216,24 @@ else:
 
 # --- engine ------------------------------------------------------------------------------
 PORTAL_ENGINE = env.choice("PORTAL_ENGINE", "celery" if REDIS_URL else "embedded", ("embedded", "celery", "none"))
-PORTAL_LEASE_SECONDS = env.number("PORTAL_LEASE_SECONDS", 30)
+if PORTAL_ENGINE == "celery" and not REDIS_URL:
+    raise env.BadEnvironment(
+        "PORTAL_ENGINE=celery needs REDIS_URL (or REDIS_URL_FILE): without it nobody would do the work."
+    )
+if PORTAL_ENGINE == "celery" and not DATABASE_URL and not TESTING:
+    # Whoever says DATABASE_URL=sqlite:///… knows that all processes are on one machine.
+    raise env.BadEnvironment(
+        "Celery workers and servers share one database: set DATABASE_URL (or DATABASE_URL_FILE) to PostgreSQL, "
+        "or PORTAL_ENGINE=embedded for one process with SQLite."
+    )
+# Shorter than a second the clock of a host decides who works on what.
+PORTAL_LEASE_SECONDS = env.number("PORTAL_LEASE_SECONDS", 30, least=1, most=3600)
 # What one step of a pipeline may print, and how long it may take to stop when it is asked to.
 PORTAL_STEP_OUTPUT_MB = env.number("PORTAL_STEP_OUTPUT_MB", 64)
 PORTAL_STEP_GRACE_SECONDS = env.number("PORTAL_STEP_GRACE_SECONDS", 5)
 # What all processes of one step may hold together.
-PORTAL_STEP_MEMORY_MB = env.number("PORTAL_STEP_MEMORY_MB", 4096)
-PORTAL_STEP_PROCESSES = env.number("PORTAL_STEP_PROCESSES", 1000)
+PORTAL_STEP_MEMORY_MB = env.number("PORTAL_STEP_MEMORY_MB", 4096, least=16)
+PORTAL_STEP_PROCESSES = env.whole("PORTAL_STEP_PROCESSES", 1000, least=1)
 # Folders of the machine that steps see beside the system's programs, and those that they may write; steps that cannot be
 # shut in run only where this is allowed.
 PORTAL_STEP_FOLDERS = env.folders("PORTAL_STEP_FOLDERS")
@@ -246,11 +259,11 @@ PORTAL_RUNS_KEEP_DAYS = env.number("PORTAL_RUNS_KEEP_DAYS", 7)
 PORTAL_TOOLS_DIR = env.text("PORTAL_TOOLS_DIR", str(BASE_DIR / ".tools"))
 PORTAL_CHECKS_DIR = env.text("PORTAL_CHECKS_DIR", str(Path(PORTAL_TOOLS_DIR) / "checks"))
 PORTAL_RENDER_PROGRAMS = {name: env.text(f"PORTAL_{name.upper()}") for name in ("helm", "kubectl", "terraform")}
-PORTAL_RENDER_SECONDS = env.number("PORTAL_RENDER_SECONDS", 60)
+PORTAL_RENDER_SECONDS = env.number("PORTAL_RENDER_SECONDS", 60, least=1)
 PORTAL_RENDER_UNISOLATED = env.flag("PORTAL_RENDER_UNISOLATED")
 PORTAL_CHART_CACHE = env.text("PORTAL_CHART_CACHE")
 # Plans of the runners of environments: how long one may take, and the one folder from which providers come (empty: anywhere).
-PORTAL_PLAN_SECONDS = env.number("PORTAL_PLAN_SECONDS", 600)
+PORTAL_PLAN_SECONDS = env.number("PORTAL_PLAN_SECONDS", 600, least=1)
 PORTAL_TERRAFORM_PROVIDERS = env.text("PORTAL_TERRAFORM_PROVIDERS")
 PORTAL_QUEUE_PREFIX = env.text("PORTAL_QUEUE_PREFIX", "portal-")
 
@@ -265,7 +278,7 @@ if PORTAL_METRICS and not PORTAL_METRICS_TOKEN:
 PORTAL_TRACES = traces.are_wanted() and not TESTING
 PORTAL_TRACES_HEADERS = env.text("OTEL_EXPORTER_OTLP_TRACES_HEADERS") or env.text("OTEL_EXPORTER_OTLP_HEADERS")
 # Where a process that only does background work answers probes and metrics; 0: nowhere.
-PORTAL_PROBE_PORT = int(env.number("PORTAL_PROBE_PORT", 0))
+PORTAL_PROBE_PORT = env.whole("PORTAL_PROBE_PORT", 0, most=65535)
 PORTAL_PROBE_HOST = env.text("PORTAL_PROBE_HOST", "127.0.0.1")
 
 # --- people ------------------------------------------------------------------------------
@@ -314,4 +327,5 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["apps.api.schema.close_inputs"],
 }
 
-LOGGING = logs.configuration(level=env.text("PORTAL_LOG_LEVEL", "WARNING" if TESTING else "INFO"))
+PORTAL_LOG_LEVEL = env.choice("PORTAL_LOG_LEVEL", "WARNING" if TESTING else "INFO", logs.LEVELS)
+LOGGING = logs.configuration(level=PORTAL_LOG_LEVEL)

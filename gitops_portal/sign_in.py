@@ -19,7 +19,7 @@ PORTAL_OPEN_SIGNUP = env.flag("PORTAL_OPEN_SIGNUP")
 PORTAL_LOCAL_SIGN_IN = env.flag("PORTAL_LOCAL_SIGN_IN", default=True)
 ACCOUNT_ADAPTER = "apps.accounts.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
-ACCOUNT_FORMS = {"login": "apps.accounts.forms.SignIn"}
+ACCOUNT_FORMS = {"login": "apps.accounts.forms.SignIn", "reset_password": "apps.accounts.forms.AskForReset"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
 ACCOUNT_USERNAME_VALIDATORS = "apps.accounts.handles.VALIDATORS"
 ACCOUNT_PRESERVE_USERNAME_CASING = False
@@ -28,10 +28,9 @@ ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_SESSION_REMEMBER = False  # the cookie ends with the browser, the session after 12 hours
 ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before an address or a sign-in method of one's own is changed
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
-ALLAUTH_TRUSTED_PROXY_COUNT = int(env.number("PORTAL_TRUSTED_PROXIES", 0))
+ALLAUTH_TRUSTED_PROXY_COUNT = env.whole("PORTAL_TRUSTED_PROXIES", 0)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "GitOps Portal"
-EMAIL_BACKEND = env.text("PORTAL_EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 
 # --- OpenID Connect ----------------------------------------------------------------------
 PORTAL_OIDC_ISSUER = env.text("PORTAL_OIDC_ISSUER").rstrip("/")

@@ -14,6 +14,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.providers.base import AuthError
 from django.conf import settings
+from django.contrib import messages
 from django.db import transaction
 
 from apps.accounts import services
@@ -24,6 +25,7 @@ from apps.audit.actors import Actor
 from apps.audit.services import hold_log, record
 
 logger = logging.getLogger(__name__)
+CONFIRMATION_SENT = "account/messages/email_confirmation_sent.txt"
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -37,6 +39,23 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: Any) -> bool:
         """Accounts are made by administrators, unless the operator opened the door."""
         return bool(settings.PORTAL_OPEN_SIGNUP and settings.PORTAL_LOCAL_SIGN_IN)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """A server that does not take it is no answer to whoever asked: that would tell strangers who has an account."""
+        if settings.PORTAL_SENDS_MAIL:
+            try:
+                super().send_mail(template_prefix, email, context)
+            except OSError as problem:
+                logger.error("mail_not_sent %s", type(problem).__name__)  # noqa: TRY400  # its text holds the address
+
+    def add_message(
+        self, request: Any, level: int, message_template: str | None = None, *rest: Any, **more: Any
+    ) -> None:
+        """Nothing is said to have been sent that was not."""
+        if message_template == CONFIRMATION_SENT and not settings.PORTAL_SENDS_MAIL:
+            message_template, level = None, messages.WARNING
+            more["message"] = "This portal sends no mail, so the address cannot be confirmed."
+        super().add_message(request, level, message_template, *rest, **more)
 
     def pre_authenticate(self, request: Any, **credentials: Any) -> None:
         if not settings.PORTAL_LOCAL_SIGN_IN:

@@ -6,9 +6,11 @@ statuses, jobs), so that no stranger's address can make the number of series gro
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from typing import Any
 
+from django.conf import settings
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -48,7 +50,18 @@ class SocketCollector(Collector):
         yield GaugeMetricFamily("portal_open_sockets", "WebSockets open in this process.", value=hub.open_sockets)
 
 
+class SpaceCollector(Collector):
+    def collect(self) -> Iterable[Metric]:
+        """Nothing where the directory cannot be asked: no number would be true."""
+        try:
+            free = shutil.disk_usage(settings.PORTAL_DATA_DIR).free
+        except OSError:
+            return
+        yield GaugeMetricFamily("portal_data_free_bytes", "Space left for the data directory.", value=free)
+
+
 registry.register(SocketCollector())
+registry.register(SpaceCollector())
 ledger = LedgerCollector()
 registry.register(ledger)
 

@@ -47,7 +47,7 @@ class Probes:
 
     async def _ready(self, _scope: Scope) -> Answer:
         parts = await self._readiness.parts()
-        ready = is_ready(parts)
+        ready = is_ready(parts, serves=self._within is not None)
         return 200 if ready else 503, JSON, json.dumps({"ready": ready, "parts": parts}).encode()
 
     async def _metrics(self, scope: Scope) -> Answer:

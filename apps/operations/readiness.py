@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,7 +21,10 @@ from apps.vcs.version import require_git
 
 KEPT_SECONDS = 1.0
 PATIENCE_SECONDS = 3.0
-OK, FAILED, AWAY, DRAINING, SILENT = "ok", "failed", "away", "draining", "no answer"
+OK, FAILED, AWAY, FULL, DRAINING, SILENT = "ok", "failed", "away", "full", "draining", "no answer"
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+SERVES, WORKS = frozenset({OK, AWAY, FULL}), frozenset({OK, AWAY})
+"""Words with which a server still answers, and a worker still works: on a full disk people read, and nothing can be carried out."""
 log = structlog.get_logger(__name__)
 Parts = dict[str, str]
 
@@ -60,9 +64,14 @@ def _git() -> str:
 
 def _data() -> str:
     """Really written, because permissions do not tell about a full or read-only disk."""
-    with tempfile.TemporaryFile(dir=settings.PORTAL_DATA_DIR) as file:
-        file.write(b"ready?")
-        file.flush()
+    try:
+        with tempfile.TemporaryFile(dir=settings.PORTAL_DATA_DIR) as file:
+            file.write(b"ready?")
+            file.flush()
+    except OSError as problem:
+        if problem.errno in NO_SPACE:
+            return FULL
+        raise
     return OK
 
 
@@ -115,5 +124,6 @@ class Readiness:
         return self._parts
 
 
-def is_ready(parts: Parts) -> bool:
-    return all(word in {OK, AWAY} for word in parts.values())
+def is_ready(parts: Parts, *, serves: bool) -> bool:
+    """``serves``: this process is a server."""
+    return all(word in (SERVES if serves else WORKS) for word in parts.values())

@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from kombu.exceptions import OperationalError
 
 from apps.core import tracing
 from apps.core.tracing import Cause
@@ -32,7 +31,8 @@ def queue_of(job: Job) -> str:
 
 
 def send(name: str, pk: int, **_: Any) -> None:
-    """Queue one unit; a broker that does not answer costs time until the next sweep, never the request.
+    """Queue one unit; a broker that does not answer costs time until the next sweep, never the request: whatever goes wrong here,
+    what asked for the unit is committed already.
 
     One try waits for seconds, and a request wakes several units: after a failure nobody tries for a while.
     """
@@ -45,7 +45,7 @@ def send(name: str, pk: int, **_: Any) -> None:
     try:
         headers = {CAUSE: dict(tracing.cause())}
         run_unit.apply_async((name, pk), queue=queue_of(job), retry=False, expires=60, headers=headers)
-    except (OperationalError, OSError) as problem:
+    except Exception as problem:  # noqa: BLE001  # an address that Kombu cannot read raises anything
         _silent_until = time.monotonic() + SILENCE_SECONDS
         log.warning("wake_up_lost", job=name, pk=pk, problem=type(problem).__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 BOTH = pytest.mark.parametrize("engine", ENGINES)
 DEPLOY = f"via: github, connection: corp, repository: {REPOSITORY}, workflow: deploy.yml"
 START = "POST /dispatches$"
+TIMES = int(os.environ.get("CRASH_TIMES", "50"))
+Moment = Callable[[Deployment, GitHub, Victims, pytest.MonkeyPatch], None]
 
 
 @pytest.fixture
@@ -82,10 +84,8 @@ def a_minute_later(row: Deployment) -> None:
     attempt.save(update_fields=["external_run"])
 
 
-@BOTH
-def test_killed_before_the_request_nothing_runs_and_a_person_is_asked(
-    row: Deployment, there: GitHub, victims: Victims, engine: str
-) -> None:
+def before_the_request(row: Deployment, there: GitHub, victims: Victims, _monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing runs, and a person is asked."""
     dying_at(victims, "K13S")
     time.sleep(1.1)
     for _ in range(3):
@@ -97,15 +97,27 @@ def test_killed_before_the_request_nothing_runs_and_a_person_is_asked(
     assert (there.count(START), there.runs) == (0, [])
 
 
-@BOTH
-@pytest.mark.parametrize("where", ["answered", "taken"])
-def test_killed_after_it_was_taken_it_is_found_again_and_runs_once(
-    row: Deployment, there: GitHub, victims: Victims, monkeypatch: pytest.MonkeyPatch, where: str, engine: str
-) -> None:
-    if where == "answered":
-        dying_at(victims, "K13")
-    else:
-        dying_while_it_waits(victims, there, monkeypatch, is_taken=True)
+def after_the_answer(row: Deployment, there: GitHub, victims: Victims, _monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is found again and runs once."""
+    dying_at(victims, "K13")
+    found_again(row, there)
+
+
+def while_it_is_taken(row: Deployment, there: GitHub, victims: Victims, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is found again and runs once."""
+    dying_while_it_waits(victims, there, monkeypatch, is_taken=True)
+    found_again(row, there)
+
+
+def while_it_is_lost(row: Deployment, there: GitHub, victims: Victims, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was never taken: a person is asked."""
+    dying_while_it_waits(victims, there, monkeypatch, is_taken=False)
+    a_minute_later(row)
+    ends(row, "unknown")
+    assert (there.count(START), there.runs) == (1, [])
+
+
+def found_again(row: Deployment, there: GitHub) -> None:
     assert len(there.runs) == 1
     time.sleep(1.1)
     for _ in range(3):
@@ -115,11 +127,29 @@ def test_killed_after_it_was_taken_it_is_found_again_and_runs_once(
     assert (there.count(START), len(there.runs)) == (1, 1)
 
 
+MOMENTS = [before_the_request, after_the_answer, while_it_is_taken, while_it_is_lost]
+AT_EACH = pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.__name__)
+
+
 @BOTH
-def test_killed_while_it_waited_for_what_was_never_taken_a_person_is_asked(
-    row: Deployment, there: GitHub, victims: Victims, monkeypatch: pytest.MonkeyPatch, engine: str
+@AT_EACH
+def test_killed_there_it_runs_once_or_a_person_is_asked(
+    row: Deployment, there: GitHub, victims: Victims, monkeypatch: pytest.MonkeyPatch, moment: Moment, engine: str
 ) -> None:
-    dying_while_it_waits(victims, there, monkeypatch, is_taken=False)
-    a_minute_later(row)
-    ends(row, "unknown")
-    assert (there.count(START), there.runs) == (1, [])
+    moment(row, there, victims, monkeypatch)
+
+
+@pytest.mark.soak
+@BOTH
+@AT_EACH
+@pytest.mark.parametrize("turn", range(TIMES))
+def test_killed_there_fifty_times_it_runs_once_or_a_person_is_asked(
+    row: Deployment,
+    there: GitHub,
+    victims: Victims,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: Moment,
+    engine: str,
+    turn: int,
+) -> None:
+    moment(row, there, victims, monkeypatch)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
 import time
 import uuid
 from collections.abc import Iterator
@@ -22,6 +20,7 @@ from tests.support.delivery import Delivery, pipeline
 from tests.support.engine_process import Process, wait_until
 from tests.support.git_http import GitHttp
 from tests.support.redis_server import OwnRedis
+from tests.support.small_disk import fill, small_disk
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
@@ -45,31 +44,21 @@ def test_a_worker_whose_clock_is_wrong_does_nothing_twice(world: World, hours: i
 
 
 @pytest.fixture
-def small_disk(settings: Any, tmp_path: Path) -> Iterator[Path]:
-    """The data directory on a file system of 24 MB; a loud skip where nobody may mount one."""
-    place = tmp_path / "small"
-    place.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)], check=False, capture_output=True
-    )
-    if done.returncode:
-        pytest.skip(f"NOT RUN: no file system may be mounted here: {done.stderr.decode()}")
-    settings.PORTAL_DATA_DIR = place
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+def full_soon(settings: Any, tmp_path: Path) -> Iterator[Path]:
+    """The data directory on a file system of 24 MB."""
+    with small_disk(tmp_path / "small") as place:
+        settings.PORTAL_DATA_DIR = place
+        yield place
 
 
 @BOTH
 def test_on_a_full_disk_nothing_is_half_done_and_it_goes_on_when_there_is_room(
-    small_disk: Path, tmp_path: Path, victims: Victims, engine: str
+    full_soon: Path, tmp_path: Path, victims: Victims, engine: str
 ) -> None:
     """K18, by a file system without a free block: mirror, workspaces and logs of steps are on it."""
     world = World.start(tmp_path, victims)
     change = world.decided()
-    filler = small_disk / "filler"
-    with filler.open("wb") as file, pytest.raises(OSError, match="No space left"):
-        while True:
-            os.write(file.fileno(), b"x" * 4096)
+    filler = fill(full_soon)
     assert world.victims.run("sweep", {"seconds": 3.0}) == {"code": 0}
     said = MergeIntent.objects.get().outcome
     assert MergeIntent.objects.get().state == "pending"

@@ -1,10 +1,9 @@
-"""The image's recipe and the chart: rendered by the real helm, checked against the schemas of Kubernetes."""
+"""The chart: rendered by the real helm, checked against the schemas of Kubernetes."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,6 @@ from tests.support.tools import checkers, toolbox
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy" / "chart"
-CONTAINERFILE = ROOT / "deploy" / "Containerfile"
 CASES: dict[str, dict[str, Any]] = {
     "as it is": {},
     "everything": {
@@ -29,11 +27,17 @@ CASES: dict[str, dict[str, Any]] = {
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"key": "portal", "operator": "Exists"}],
     },
+    "rendering is shut in": {
+        "worker": {
+            "hostUsers": False,
+            "podSecurityContext": {"seccompProfile": {"type": "Localhost", "localhostProfile": "portal.json"}},
+            "securityContext": {"procMount": "Unmasked"},
+        },
+    },
     "small, on a claim that exists": {
         "data": {"existingClaim": "nfs"},
         "web": {"replicas": 1},
         "worker": {"replicas": 1},
-        "podDisruptionBudget": {"enabled": False},
     },
 }
 VALIDATE = """
@@ -175,67 +179,75 @@ def test_metrics_without_a_token_are_refused(tmp_path: Path):
     assert "PORTAL_METRICS_TOKEN" in done.stderr
 
 
-# ------------------------------------------------------------------------------------------ the image's recipe
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"url": "portal.example.org"}, "url"),
+        ({"url": "https://portal.example.org/portal"}, "url"),
+        ({"worker": {"stepsWaitSeconds": "15m"}}, "stepsWaitSeconds"),
+        ({"worker": {"concurrency": 0}}, "concurrency"),
+        ({"workers": {"replicas": 3}}, "workers"),
+        ({"web": {"replica": 3}}, "replica"),
+        ({"env": None}, "env"),
+        ({"env": {"PORTAL_METRICS": ["true"]}}, "PORTAL_METRICS"),
+        ({"env": {"PORTAL_PLAN_SECONDS": "10m"}}, "PORTAL_PLAN_SECONDS"),
+        ({"secret": {"keys": {"DATABASE_URL": ""}}}, "secret.keys.DATABASE_URL is needed"),
+        ({"secret": {"keys": {"REDIS_URL": ""}}}, "secret.keys.REDIS_URL is needed"),
+        ({"podDisruptionBudget": {"minAvailable": 2}}, "must be below web.replicas"),
+    ],
+)
+def test_values_without_sense_are_refused_with_their_name(values: dict[str, Any], said: str, tmp_path: Path):
+    done = helm("template", "portal", values=values, tmp_path=tmp_path)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "nil pointer" not in done.stderr
 
 
-def instructions() -> list[tuple[str, str]]:
-    """Name and rest of every instruction, continued lines joined, comments left out."""
-    lines = [line for line in CONTAINERFILE.read_text().splitlines() if not line.lstrip().startswith("#")]
-    text = re.sub(r"\\\n\s*", " ", "\n".join(lines))
-    return [
-        (name, rest.strip()) for name, _, rest in (line.partition(" ") for line in text.splitlines() if line.strip())
-    ]
+def test_every_value_of_the_chart_is_in_its_schema_and_the_other_way_round():
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    schema = json.loads((CHART / "values.schema.json").read_text())
+
+    def assert_equal(given: dict[str, Any], described: dict[str, Any], where: str) -> None:
+        assert described.get("additionalProperties") is False, where
+        assert set(given) == set(described["properties"]) - {"global", "hostUsers"}, where
+        for name, inner in given.items():
+            if described["properties"][name].get("properties") and described["properties"][name].get("required"):
+                assert_equal(inner, described["properties"][name], f"{where}.{name}")
+
+    assert_equal(values, schema, "values")
 
 
-def test_the_recipe_has_only_known_instructions_and_begins_with_a_base():
-    known = {
-        "ARG",
-        "FROM",
-        "WORKDIR",
-        "COPY",
-        "RUN",
-        "ENV",
-        "USER",
-        "VOLUME",
-        "EXPOSE",
-        "HEALTHCHECK",
-        "ENTRYPOINT",
-        "CMD",
-    }
-    names = [name for name, _ in instructions()]
-    assert set(names) <= known
-    assert names[:2] == ["ARG", "FROM"]
-    for name, rest in instructions():
-        if name == "CMD":
-            assert json.loads(rest)[0] == "uvicorn"
+@pytest.mark.parametrize(("replicas", "budgets"), [(1, 0), (2, 1)])
+def test_a_single_server_holds_up_no_drain_of_its_node(replicas: int, budgets: int, tmp_path: Path):
+    rows = rendered({"web": {"replicas": replicas}}, tmp_path)
+    assert len([row for row in rows if row["kind"] == "PodDisruptionBudget"]) == budgets
 
 
-def test_everything_that_is_copied_exists_or_is_made_by_the_stage_before():
-    for name, rest in instructions():
-        words = rest.split()
-        if name != "COPY" or words[0].startswith("--from"):
-            continue
-        for source in words[:-1]:
-            tracked = subprocess.run(["git", "ls-files", source], cwd=ROOT, capture_output=True, text=True, check=True)
-            assert tracked.stdout, f"{source} is not in the repository"
+def test_a_worker_may_be_allowed_what_shutting_in_takes_and_nobody_else_is(tmp_path: Path):
+    found = pods(rendered(CASES["rendering is shut in"], tmp_path))
+    worker, rules = found["portal-worker"], found["portal-worker"]["containers"][0]["securityContext"]
+    assert worker["hostUsers"] is False
+    assert worker["securityContext"]["seccompProfile"] == {"type": "Localhost", "localhostProfile": "portal.json"}
+    assert (worker["securityContext"]["runAsNonRoot"], rules["procMount"]) == (True, "Unmasked")
+    assert (rules["allowPrivilegeEscalation"], rules["capabilities"]) == (False, {"drop": ["ALL"]})
+    for name in ("portal-web", "portal-sweeper", "portal-migrate"):
+        assert "hostUsers" not in found[name]
+        assert found[name]["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert "procMount" not in found[name]["containers"][0]["securityContext"]
 
 
-def test_the_image_runs_as_nobody_special_and_carries_no_secret():
-    written = instructions()
-    assert [rest for name, rest in written if name == "USER"] == ["10001:10001"]
-    assert [name for name, _ in written].index("USER") < [name for name, _ in written].index("CMD")
-    assert not re.search(r"(PASSWORD|TOKEN|SECRET)\S*=", CONTAINERFILE.read_text())
-    assert any("--require-hashes" in rest for name, rest in written if name == "RUN")
-
-
-def pins(path: Path) -> set[str]:
-    lines = path.read_text().splitlines()
-    return {line.split(";")[0].rstrip(" \\") for line in lines if re.match(r"[A-Za-z0-9._\[\]-]+==", line)}
-
-
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-traces.txt"])
-def test_the_hashes_are_of_the_locked_versions(name: str):
-    hashed = ROOT / "deploy" / name
-    assert pins(hashed) == pins(ROOT / name), "run `make lock`"
-    assert hashed.read_text().count("--hash=sha256:") >= len(pins(hashed))
-    assert "://" not in hashed.read_text()
+def test_for_a_restore_one_pod_has_the_data_and_the_secrets_and_nothing_else_runs(tmp_path: Path):
+    rows = rendered({"maintenance": True}, tmp_path)
+    assert validated(rows) == ""
+    counts = {row["metadata"]["name"]: row["spec"]["replicas"] for row in rows if row["kind"] == "Deployment"}
+    assert counts == {"portal-maintenance": 1, "portal-web": 0, "portal-worker": 0, "portal-sweeper": 0}
+    assert not [row for row in rows if row["kind"] in {"Job", "PodDisruptionBudget"}], (
+        "a database to be restored may be away"
+    )
+    pod, worker = pods(rows)["portal-maintenance"], pods(rows)["portal-worker"]
+    assert pod["volumes"] == worker["volumes"]
+    given = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
+    assert given["PORTAL_SECRET_KEY_FILE"] == "/run/secrets/portal/secret-key"
+    page = (ROOT / "docs" / "operations.md").read_text()
+    assert "--set maintenance=true" in page
+    assert "kubectl exec -it deploy/portal-maintenance" in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
 import time
 from collections.abc import Iterator
@@ -72,6 +73,16 @@ def test_a_data_directory_that_cannot_be_written_is_named_without_its_path(setti
     assert found.status_code == 503
     assert found.json()["parts"]["data"] == "failed"
     assert "gone" not in found.text
+
+
+def test_a_full_data_directory_leaves_servers_ready_and_workers_not(monkeypatch: pytest.MonkeyPatch):
+    def full(**_given: object) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(readiness.tempfile, "TemporaryFile", full)
+    worker, server = ready_now(), answer("/readyz", probes=Probes(within=Probes()))
+    assert (worker.status_code, worker.json()["parts"]["data"]) == (503, "full")
+    assert (server.status_code, server.json()["parts"]["data"]) == (200, "full")
 
 
 def test_a_migration_that_is_not_applied_holds_the_process_back(monkeypatch: pytest.MonkeyPatch):
@@ -185,6 +196,7 @@ def test_metrics_tell_of_deployments_queues_merges_and_the_audit_log(scraped: An
     assert before["portal_audit_head"] > 0
     assert before["portal_deployment_events"] >= 0
     assert before["portal_ledger_errors_total"] == 0
+    assert before["portal_data_free_bytes"] > 0
     Deployment.objects.update(status="unknown")
     MergeIntent.objects.update(state="pending", created_at=now() - timedelta(hours=1))
     after = scraped()

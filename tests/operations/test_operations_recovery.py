@@ -8,13 +8,14 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
 
+from apps.operations.management.commands import back_up as back_up_command
 from tests.stories.scenes import Scene
 from tests.support.server import PASSWORD, PortalServer
 
@@ -89,24 +90,62 @@ def databases(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
 
 
 def back_up(server: PortalServer, database: str, into: Path) -> None:
-    """While it runs, with the commands of docs/operations.md."""
+    """While it runs, with the commands of docs/operations.md: first the database, then the files."""
     if database:
-        with into.open("wb") as file:
+        with into.with_suffix(".dump").open("wb") as file:
             subprocess.run(["pg_dump", "--format=custom", database], stdout=file, check=True)
-        return
-    with sqlite3.connect(server.data_dir / "portal.sqlite3") as connection:
-        connection.execute(f"VACUUM INTO '{into}'")
-    connection.close()
+    assert "Keys are not in it" in server.manage("back_up", str(into))
 
 
-def restore(backup: Path, database: str, data: Path) -> None:
-    data.mkdir()
-    if database:
-        subprocess.run(
-            ["pg_restore", "--clean", "--if-exists", "--exit-on-error", "-d", database, str(backup)], check=True
-        )
+def restore(backup: Path, database: str, data: Path, *, files: bool = True) -> None:
+    """With the copied directory in the place of the one that was lost, or, without ``files``, with the database alone."""
+    if files:
+        shutil.copytree(backup, data)
     else:
-        shutil.copyfile(backup, data / "portal.sqlite3")
+        data.mkdir()
+    if database:
+        dump = str(backup.with_suffix(".dump"))
+        subprocess.run(["pg_restore", "--clean", "--if-exists", "--exit-on-error", "-d", database, dump], check=True)
+    elif not files:
+        shutil.copyfile(backup / "portal.sqlite3", data / "portal.sqlite3")
+
+
+@contextmanager
+def in_the_middle_of_a_write(database: Path) -> Iterator[None]:
+    """A transaction that was not committed and stands in the file already: the journal beside it is what undoes it."""
+    with closing(sqlite3.connect(database, timeout=60, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=PERSIST")
+        connection.execute("PRAGMA cache_size=5")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("CREATE TABLE half (text)")
+        connection.executemany("INSERT INTO half VALUES (?)", [("x" * 3000,) for _ in range(200)])
+        yield
+        connection.execute("ROLLBACK")
+
+
+def test_a_backup_in_the_middle_of_a_write_can_take_the_place_of_what_it_copied(tmp_path: Path) -> None:
+    """The journal of that moment, beside a database of another, would be played back into it and destroy it."""
+    server = portal(tmp_path / "data", tmp_path, **KEYS)
+    server.migrate()
+    for name in ("mirrors/one.git", "checks"):
+        (server.data_dir / name).mkdir(parents=True)
+        (server.data_dir / name / "file").write_text(name)
+    (server.data_dir / "audit.key").write_text("k" * 50)
+    database, backup = server.data_dir / "portal.sqlite3", tmp_path / "backup"
+    server.manage("back_up", str(backup))
+    with in_the_middle_of_a_write(database):
+        journal = server.data_dir / "portal.sqlite3-journal"
+        assert journal.stat().st_size > 4096
+        back_up_command._copy_files(server.data_dir, tmp_path / "files", database.name)
+    assert {path.name for path in backup.iterdir()} == {"portal.sqlite3", "mirrors"}
+    assert {path.name for path in (tmp_path / "files").iterdir()} == {"mirrors"}
+    assert backup.stat().st_mode & 0o777 == 0o700
+    with closing(sqlite3.connect(backup / "portal.sqlite3")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert not connection.execute("SELECT name FROM sqlite_master WHERE name = 'half'").fetchall()
+    for place, said in ((backup, "cannot be made"), (server.data_dir / "mine", "inside of the data directory")):
+        with pytest.raises(AssertionError, match=said):
+            server.manage("back_up", str(place))
 
 
 def test_a_restored_portal_goes_on_and_does_nothing_twice(tmp_path: Path, databases: tuple[str, str]) -> None:
@@ -127,7 +166,7 @@ def test_a_restored_portal_goes_on_and_does_nothing_twice(tmp_path: Path, databa
         token = scene.api("alice").client.headers["Authorization"]
     finally:
         first.stop(kill=True)
-    restore(backup, databases[1], tmp_path / "second")
+    restore(backup, databases[1], tmp_path / "second", files=False)
     second = portal(tmp_path / "second", repositories, **KEYS, **_url(databases[1]))
     second.manage("migrate", "--verbosity", "0")
     second.manage("recover_audit_log", "--begin-anew", "the data directory is lost")
@@ -165,6 +204,7 @@ def test_a_restored_portal_does_nothing_before_its_log_is_taken_back(
     finally:
         first.stop(kill=True)
     restore(backup, databases[1], tmp_path / "second")
+    shutil.rmtree(tmp_path / "second" / "audit.git")  # the newer one stays, as the page says
     shutil.copytree(first.data_dir / "audit.git", tmp_path / "second" / "audit.git")
     shutil.copy(first.data_dir / "audit.key", tmp_path / "second" / "audit.key")
     second = portal(tmp_path / "second", repositories, **KEYS, **_url(databases[1]))

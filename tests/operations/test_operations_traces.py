@@ -65,7 +65,9 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=tests",
         }
         if request.param == "celery":
-            environment |= {"PORTAL_ENGINE": "celery", "REDIS_URL": stack.enter_context(own_redis(base))}
+            redis_url = stack.enter_context(own_redis(base))
+            database = {"DATABASE_URL": f"sqlite:///{base}/data/portal.sqlite3", "PORTAL_SECRET_KEY": "k" * 50}
+            environment |= {"PORTAL_ENGINE": "celery", "REDIS_URL": redis_url, **database}
         server = PortalServer(base / "data", local_dirs=[base], environment=environment).start()
         stack.callback(server.stop)
         is_celery = request.param == "celery"

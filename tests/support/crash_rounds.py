@@ -26,6 +26,8 @@ from tests.support.git import GitRepo
 
 Round = Callable[[World, str, str], None]
 """Played in a world, at a point, for a change of this name."""
+COMMITS = 40
+"""Processes that are sent to die in a commit before one has to have died."""
 RENDERED = """\
 apiVersion: portal/v1
 environments:
@@ -65,6 +67,16 @@ def approval(world: World, point: str, name: str) -> None:
         assert world.victims.run("post", {**given, "key": f"approve-{name}-anew"}) == {"code": 0}
     assert reviews.count() == 1
     assert verify().ok
+
+
+def commit(world: World, point: str, name: str) -> None:
+    """The same, killed at a random moment of a commit; who got away shows nothing, and another one takes that place."""
+    before = world.victims.kills
+    for number in range(COMMITS):
+        approval(world, point, f"{name}-{number}")
+        if world.victims.kills > before:
+            return
+    raise AssertionError(f"none of {COMMITS} was killed in a commit")
 
 
 def push(world: World, point: str, name: str) -> None:
@@ -178,7 +190,8 @@ def _runs_steps(process: psutil.Process, place: Path) -> bool:
 
 
 ROUNDS: dict[str, Round] = {
-    **dict.fromkeys(("K1", "K2", "K3"), approval),
+    **dict.fromkeys(("K1", "K2"), approval),
+    "K3": commit,
     **dict.fromkeys(("K4", "K5"), push),
     "K6": rendering,
     **dict.fromkeys(("K7", "K8"), decision),

@@ -93,8 +93,12 @@ def move_clock(seconds: float) -> None:
 
 def die_in_commit(count: int) -> None:
     """Be killed at some moment of the ``count``-th COMMIT of this process, inside of it or just before or after."""
+    from django.db import connections
     from django.db.backends.base.base import BaseDatabaseWrapper
 
+    options = connections["default"].settings_dict["OPTIONS"]
+    if "init_command" in options:  # SQLite, which in tests flushes nothing: a commit would have no moment to die in
+        options["init_command"] = options["init_command"].replace("synchronous=OFF", "synchronous=FULL")
     commit, left = BaseDatabaseWrapper._commit, [count]
 
     def dying(self: Any) -> Any:

@@ -34,6 +34,7 @@ class Victims:
 
     def __init__(self, place: Path) -> None:
         self.place = place
+        self.kills = 0  # how many of those that ran here were killed
         self.log = (place / "victims.log").open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.crash_worker"], cwd=ROOT,
@@ -50,7 +51,9 @@ class Victims:
         assert self.process.stdin
         self.process.stdin.write(json.dumps(task) + "\n")
         self.process.stdin.flush()
-        return self._answer()
+        came = self._answer()
+        self.kills += came == KILLED
+        return came
 
     def _answer(self) -> dict[str, int]:
         assert self.process.stdout

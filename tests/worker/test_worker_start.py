@@ -35,7 +35,10 @@ def script(name: str, data: Path, /, **more: str) -> tuple[int, str]:
             "the database that DATABASE_URL names does not let us in",
         ),
         ({"REDIS_URL": "http://127.0.0.1/"}, "REDIS_URL must be a URL that begins with redis://"),
-        ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "the Redis that REDIS_URL names does not answer"),
+        (
+            {"REDIS_URL": "redis://127.0.0.1:1/0", "PORTAL_ENGINE": "embedded"},
+            "the Redis that REDIS_URL names does not answer",
+        ),
         ({"PORTAL_DATA_DIR": "/proc/nowhere"}, "PORTAL_DATA_DIR: /proc/nowhere cannot be"),
         ({"PORTAL_METRICS": "true"}, "PORTAL_METRICS needs PORTAL_METRICS_TOKEN"),
         ({"PORT": "many"}, "PORT must be a number"),

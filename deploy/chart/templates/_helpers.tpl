@@ -25,6 +25,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $_ := required "metrics.enabled needs secret.keys.PORTAL_METRICS_TOKEN" .Values.secret.keys.PORTAL_METRICS_TOKEN }}
 - {name: PORTAL_METRICS, value: "true"}
 {{- end }}
+{{- $_ := required "secret.keys.DATABASE_URL is needed: pods share one PostgreSQL, and each would have an SQLite of its own" .Values.secret.keys.DATABASE_URL }}
+{{- $_ := required "secret.keys.REDIS_URL is needed: without it workers hear of nothing" .Values.secret.keys.REDIS_URL }}
 {{- range $setting, $key := .Values.secret.keys }}
 {{- if $key }}
 - {name: {{ $setting }}_FILE, value: /run/secrets/portal/{{ $key }}}
@@ -38,13 +40,13 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 {{- end }}
 
+{{/* Of dict "root" . "own" (the part's values): its securityContext and podSecurityContext come over ours, name by name. */}}
 {{- define "portal.container" -}}
-image: {{ include "portal.image" . }}
-imagePullPolicy: {{ .Values.image.pullPolicy }}
+image: {{ include "portal.image" .root }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 securityContext:
-  allowPrivilegeEscalation: false
-  readOnlyRootFilesystem: true
-  capabilities: {drop: [ALL]}
+  {{- $ours := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) }}
+  {{- mergeOverwrite $ours (.own.securityContext | default dict) | toYaml | nindent 2 }}
 volumeMounts:
   - {name: data, mountPath: /data}
   - {name: tmp, mountPath: /tmp}
@@ -53,25 +55,28 @@ volumeMounts:
 
 {{- define "portal.pod" -}}
 automountServiceAccountToken: false
+{{- if hasKey .own "hostUsers" }}
+hostUsers: {{ .own.hostUsers }}
+{{- end }}
 securityContext:
-  runAsNonRoot: true
-  runAsUser: 10001
-  runAsGroup: 10001
-  fsGroup: 10001
-  fsGroupChangePolicy: OnRootMismatch
-  seccompProfile: {type: RuntimeDefault}
-{{- with .Values.image.pullSecrets }}
+  {{- $ours := dict "runAsNonRoot" true "runAsUser" 10001 "runAsGroup" 10001 "fsGroup" 10001 "fsGroupChangePolicy" "OnRootMismatch" "seccompProfile" (dict "type" "RuntimeDefault") }}
+  {{- mergeOverwrite $ours (.own.podSecurityContext | default dict) | toYaml | nindent 2 }}
+{{- with .root.Values.image.pullSecrets }}
 imagePullSecrets:
 {{- range . }}
   - name: {{ . }}
 {{- end }}
 {{- end }}
-{{- with .Values.nodeSelector }}
+{{- with .root.Values.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.tolerations }}
+{{- with .root.Values.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{- define "portal.replicas" -}}
+{{ if .root.Values.maintenance }}0{{ else }}{{ .own.replicas }}{{ end }}
 {{- end }}
 
 {{- define "portal.volumes" -}}

@@ -1,0 +1,140 @@
+"""The environment is understood or refused with a sentence: nothing is silently another configuration."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gitops_portal import env
+from gitops_portal.env import BadEnvironment
+from tests.support.server import ROOT
+
+POSTGRES, REDIS = "postgres://portal@db/portal", "redis://redis/0"
+SECRET = {"PORTAL_SECRET_KEY": "k" * 50}
+
+
+def started(tmp_path: Path, **given: str) -> subprocess.CompletedProcess[str]:
+    """A process that reads the settings of this environment, and prints what it would do with them."""
+    code = (
+        "from django.conf import settings as s; pool = s.DATABASES['default'].get('OPTIONS', {}).get('pool', {});"
+        "print(s.PORTAL_ENGINE, s.DATABASES['default']['ENGINE'].rpartition('.')[2], pool.get('max_size'), s.PORTAL_URL)"
+    )
+    environment = {
+        "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "gitops_portal.settings",
+        "PORTAL_DATA_DIR": str(tmp_path / "data"), **given,
+    }  # fmt: skip
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], said: str) -> None:
+    assert done.returncode != 0, done.stdout
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_nothing_set_is_a_portal_in_one_process(tmp_path: Path) -> None:
+    assert started(tmp_path).stdout.split() == ["embedded", "sqlite3", "None", "http://127.0.0.1:8000"]
+    assert started(tmp_path, HOST="::1", PORTAL_URL="").stdout.split()[-1] == "http://[::1]:8000"
+    assert started(tmp_path, HOST="", PORT="").stdout.split()[-1] == "http://127.0.0.1:8000"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"PORTAL_ENGINE": "celery"}, "needs REDIS_URL"),
+        ({"PORTAL_ENGINE": "celery", "DATABASE_URL": POSTGRES}, "needs REDIS_URL"),
+        ({"PORTAL_ENGINE": "celery", "REDIS_URL": REDIS}, "set DATABASE_URL"),
+        ({"REDIS_URL": REDIS}, "set DATABASE_URL"),
+    ],
+)
+def test_celery_without_what_it_needs_does_not_start_and_look_healthy(
+    tmp_path: Path, given: dict[str, str], said: str
+) -> None:
+    assert_refused(started(tmp_path, **given, **SECRET), said)
+
+
+@pytest.mark.parametrize(
+    ("given", "engine", "database"),
+    [
+        ({"DATABASE_URL": POSTGRES, "REDIS_URL": REDIS}, "celery", "postgresql"),
+        ({"DATABASE_URL": "sqlite:////tmp/portal.sqlite3", "REDIS_URL": REDIS}, "celery", "sqlite3"),
+        ({"REDIS_URL": REDIS, "PORTAL_ENGINE": "embedded"}, "embedded", "sqlite3"),
+        ({"DATABASE_URL": POSTGRES}, "embedded", "postgresql"),
+    ],
+)
+def test_what_can_work_starts(tmp_path: Path, given: dict[str, str], engine: str, database: str) -> None:
+    assert started(tmp_path, **given, **SECRET).stdout.split()[:2] == [engine, database]
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL", "PORTAL_ENCRYPTION_KEY", "PORTAL_SECRET_KEY"])
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"", "is empty"), (b" \n\t", "is empty"), (b"\xff\xfek", "is no text in UTF-8")]
+)
+def test_a_secret_file_with_nothing_to_read_is_no_other_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes, said: str
+) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(content)
+    monkeypatch.setenv(name, "and not this one")
+    monkeypatch.setenv(f"{name}_FILE", str(file))
+    with pytest.raises(BadEnvironment, match=f"{name}_FILE: {file} {said}"):
+        env.text(name)
+
+
+def test_an_empty_file_stops_the_start_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "url").touch()
+    assert_refused(started(tmp_path, DATABASE_URL_FILE=str(tmp_path / "url")), f"DATABASE_URL_FILE: {tmp_path}/url is")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PORTAL_LEASE_SECONDS", "-5", "between 1 and 3600"),
+        ("PORTAL_LEASE_SECONDS", "0", "between 1 and 3600"),
+        ("PORTAL_LEASE_SECONDS", "nan", "between 1 and 3600"),
+        ("PORTAL_LEASE_SECONDS", "inf", "between 1 and 3600"),
+        ("PORTAL_LEASE_SECONDS", "soon", "must be a number"),
+        ("PORTAL_HTTP_THREADS", "0", "between 1 and 1000"),
+        ("PORTAL_HTTP_THREADS", "2.5", "a whole number"),
+        ("PORTAL_PROBE_PORT", "99999", "between 0 and 65535"),
+        ("PORTAL_TRUSTED_PROXIES", "-1", "0 or more"),
+        ("PORTAL_RUNS_KEEP_DAYS", "-1", "0 or more"),
+        ("PORTAL_LOG_LEVEL", "verbose", "one of DEBUG, INFO"),
+        ("PORTAL_URL", "portal.example.org", "begins with https://, http://"),
+        ("PORTAL_URL", "https://", "begins with https://, http://"),
+        ("PORTAL_URL", "https:///queue", "must be scheme and host"),
+        ("PORTAL_URL", "https://portal.example.org/portal", "must be scheme and host"),
+        ("PORTAL_URL", "https://portal.example.org:port", "must be scheme and host"),
+    ],
+)
+def test_a_value_without_sense_stops_the_start(tmp_path: Path, name: str, value: str, said: str) -> None:
+    assert_refused(started(tmp_path, **{name: value}), said)
+
+
+def test_a_server_has_a_connection_for_each_of_its_threads(tmp_path: Path) -> None:
+    for threads, most in (("16", "20"), ("4", "20"), ("60", "64")):
+        done = started(tmp_path, DATABASE_URL=POSTGRES, PORTAL_HTTP_THREADS=threads)
+        assert done.stdout.split()[2] == most, done.stderr
+
+
+def test_a_worker_has_a_connection_for_each_of_its_threads(settings: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    from gitops_portal import celery
+
+    pool = {"max_size": 20}
+    monkeypatch.setattr(celery, "settings", SimpleNamespace(DATABASES={"default": {"OPTIONS": {"pool": pool}}}))
+    for threads, most in ((8, 20), (40, 44)):
+        celery.have_a_connection_for_every_thread(SimpleNamespace(concurrency=threads))
+        assert pool["max_size"] == most
+
+
+def test_an_address_is_kept_without_the_slash_behind_it(tmp_path: Path) -> None:
+    assert (
+        started(tmp_path, PORTAL_URL="https://portal.example.org/").stdout.split()[-1] == "https://portal.example.org"
+    )
