@@ -18,8 +18,8 @@ from apps.core.clock import now
 
 LONGEST_PAUSE = 60.0
 MOST_DOUBLINGS = 10
-COMMON, LIVE, MERGES, COMMANDS = "common", "live", "merges", "commands"
-"""Lanes of slow work: what runs is followed, merges are carried out, and commands are asked by threads that nothing else takes."""
+COMMON, LIVE, STARTS, MERGES, COMMANDS = "common", "live", "starts", "merges", "commands"
+"""Lanes of slow work: what runs is followed and begun, merges are carried out, and commands are asked by threads that nothing else takes."""
 
 work_requested = Signal()
 """Sent after commit with ``name`` (str) and ``pk`` (int); the engine listens."""

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from apps.core.tracing import Cause
-from apps.core.work import COMMANDS, COMMON, LIVE, MERGES, Job
+from apps.core.work import COMMANDS, COMMON, LIVE, MERGES, STARTS, Job
 
-SHARES = {COMMON: 3 / 8, LIVE: 2 / 8, MERGES: 1 / 8, COMMANDS: 1 / 8}
+SHARES = {COMMON: 5 / 16, LIVE: 4 / 16, STARTS: 2 / 16, MERGES: 2 / 16, COMMANDS: 2 / 16}
 """Of the threads of a worker, for one lane. Together less than all of them: the rest is for short work."""
-SHARE_OF_ONE = 2 / 8
+SHARE_OF_ONE = 4 / 16
 """Of the threads of a worker, for one kind of work."""
 FORGOTTEN_AFTER = 60.0
 """Seconds after which what was laid aside is left to the sweeper: somebody else may have done it long ago."""

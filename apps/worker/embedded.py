@@ -18,13 +18,13 @@ from django.db import close_old_connections, connections
 
 from apps.core import tracing
 from apps.core.tracing import Cause
-from apps.core.work import COMMANDS, COMMON, LIVE, MERGES, Job, pause_after, work_requested
+from apps.core.work import COMMANDS, COMMON, LIVE, MERGES, STARTS, Job, pause_after, work_requested
 from apps.worker.registry import jobs
 from apps.worker.threads import Threads
 
 log = structlog.get_logger(__name__)
 SHORT = "short"
-THREADS = {SHORT: 2, COMMON: 8, LIVE: 3, MERGES: 3, COMMANDS: 3}
+THREADS = {SHORT: 2, COMMON: 8, LIVE: 3, STARTS: 3, MERGES: 3, COMMANDS: 3}
 """By what takes them: short work, or a lane of slow work."""
 MOST_OF_ONE = 3
 """Slow threads that one kind of work may hold: Git hosts that do not answer must not stop what else is slow."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from kombu.exceptions import OperationalError
 
-from apps.core.work import COMMANDS, LIVE, MERGES, Job, work_requested
+from apps.core.work import COMMANDS, LIVE, MERGES, STARTS, Job, work_requested
 from apps.worker import dispatching, tasks
 from apps.worker.embedded import Engine
 from apps.worker.registry import jobs
@@ -123,7 +123,7 @@ def test_plans_renderings_and_hosts_that_hang_keep_no_run_merge_or_command_waiti
     """Three kinds of slow work, each with all that it may hold, are more than there are threads for them."""
     answered, done = threading.Event(), []
     slow = ("x.plan", "x.render", "x.check_drift")
-    lanes = (LIVE, MERGES, COMMANDS)
+    lanes = (LIVE, STARTS, MERGES, COMMANDS)
     engine = started(
         *(Job(name=name, due=lambda _limit: (), run=lambda _pk: answered.wait(60), slow=True) for name in slow),
         *(Job(name=f"x.{lane}", due=lambda _limit: (), run=done.append, slow=True, lane=lane) for lane in lanes),
@@ -134,7 +134,7 @@ def test_plans_renderings_and_hosts_that_hang_keep_no_run_merge_or_command_waiti
     wait_until(lambda: len(engine._running) == 9)
     for number, lane in enumerate(lanes):
         engine.wake(f"x.{lane}", number)
-    wait_until(lambda: sorted(done) == [0, 1, 2], seconds=10)
+    wait_until(lambda: sorted(done) == [0, 1, 2, 3], seconds=10)
     answered.set()
 
 
@@ -143,6 +143,7 @@ def test_nothing_but_looks_at_runs_takes_the_threads_of_those_looks() -> None:
         return {job.name for job in jobs().values() if job.lane == lane}
 
     assert of(LIVE) == {"deployments.follow"}
+    assert of(STARTS) == {"deployments.begin"}
     assert of(COMMANDS) == {"deployments.ask_commands"}
     assert of(MERGES) == {"deployments.carry_out_merges", "deployments.verify_landed"}
 

@@ -1,7 +1,7 @@
 """Background work of the deployments context."""
 
 from apps.changes.services import RUN_PLANS
-from apps.core.work import COMMANDS, LIVE, MERGES, Job
+from apps.core.work import COMMANDS, LIVE, MERGES, STARTS, Job
 from apps.deployments.jobs import (
     adopting,
     automatic,
@@ -39,6 +39,14 @@ JOBS = (
         every=2.0,
     ),
     Job(name="deployments.start", due=starting.deployments_due, run=starting.start, every=1.0),
+    Job(
+        name="deployments.begin",
+        due=following.starts_due,
+        run=following.follow,
+        every=0.25,
+        slow=True,
+        lane=STARTS,
+    ),
     Job(name="deployments.follow", due=following.runs_due, run=following.follow, every=0.25, slow=True, lane=LIVE),
     Job(
         name="deployments.ask_commands",

@@ -60,10 +60,16 @@ LOG_WITHIN = timedelta(minutes=5)
 """How long the log of a run that is over is waited for: how it ended is known, and the environment is held until that is said."""
 
 
+def starts_due(limit: int) -> list[int]:
+    """Claimed deployments that are to be prepared and begun. It may take minutes, so it keeps no run waiting."""
+    return _due(limit, Q(status=Status.DISPATCHING))
+
+
 def runs_due(limit: int) -> list[int]:
-    """Claimed deployments that nobody looks after right now and whose run this worker can see."""
+    """Those that were begun, that nobody looks after right now and whose run this worker can see."""
     waits = Q(runner=runner_id(), followed_at__lte=lease_now() - REFRESH_FOLLOWED)
-    return _due(limit, ~by_commands() | Q(cancel_requested_by__isnull=False) | waits)
+    which = ~by_commands() | Q(cancel_requested_by__isnull=False) | waits
+    return _due(limit, Q(which, status=Status.RUNNING))
 
 
 def watches_due(limit: int) -> list[int]:
