@@ -194,7 +194,8 @@ def _is_claimed(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
     except (PortalError, OSError) as problem:
         _fail_before_start(deployment, fence, problem)
     else:
-        attempt.external_run = {}  # what was noted of a host that did not answer is over
+        # What was noted of a host that did not answer is over, but that it was waited for.
+        attempt.external_run = {"put_off": True} if attempt.external_run.get("silent_since") else {}
         return True
     return False
 
@@ -215,7 +216,7 @@ def _begin(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     attempt.sealed_secrets = "" if is_remote else _seal_secrets(deployment)
     with transaction.atomic():
         lock_change(deployment.change)
-        attempt.external_run = external
+        attempt.external_run = {**attempt.external_run, **external}
         attempt.save(update_fields=["external_run", "sealed_secrets", "sealed_rendering", "connection"])
         move(
             deployment,

@@ -63,7 +63,7 @@ def why_held(deployment: Deployment, attempt: Attempt, run: Run) -> str:
     """
     if run.external.get("answered") or now() - attempt.started_at < PUT_OFF:
         return ""
-    was_put_off = bool(run.external.get("silent_since"))
+    was_put_off = run.external.get("silent_since") or run.external.get("put_off")
     passed = TURNS if was_put_off else TURNS | {LOCKED}
     return " ".join(wait.text for wait in waits_of(deployment) if wait.code not in passed)
 
