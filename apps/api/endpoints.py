@@ -62,11 +62,13 @@ def endpoint(
     summary: str,
     parameters: Sequence[OpenApiParameter] = (),
     withheld: Sequence[str] = (),
+    whole: bool = False,
     media: str = "application/json",
 ) -> Callable[[Handler], Handler]:
     """Declare the function as the handler of one method of one URL; :func:`route` joins several.
 
     ``withheld``: fields of the answer that are not kept for a repeated call, because they are secret.
+    ``whole``: the handler works on the database alone, and its answer is kept in the transaction of its effect.
     """
 
     def declare(handler: Handler) -> Handler:
@@ -74,6 +76,7 @@ def endpoint(
         handler.scope = scope  # type: ignore[attr-defined]
         handler.takes_nothing = request in (None, EmptyIn)  # type: ignore[attr-defined]
         handler.withheld = tuple(withheld)  # type: ignore[attr-defined]
+        handler.whole = whole  # type: ignore[attr-defined]
         handler.schema = extend_schema(  # type: ignore[attr-defined]
             request=None if request is EmptyIn else request,
             responses={(status, media): response or OpenApiTypes.STR, **_problems(method)},
@@ -152,7 +155,7 @@ def _served(handler: Handler) -> Any:
             return handler(request, **kwargs)
 
         if request.method == "POST":
-            return answer_once(request, act, withheld=handler.withheld)  # type: ignore[attr-defined]
+            return answer_once(request, act, withheld=handler.withheld, whole=handler.whole)  # type: ignore[attr-defined]
         return act()
 
     serve.__doc__ = handler.__doc__

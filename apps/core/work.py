@@ -18,6 +18,8 @@ from apps.core.clock import now
 
 LONGEST_PAUSE = 60.0
 MOST_DOUBLINGS = 10
+COMMON, LIVE, STARTS, MERGES, COMMANDS = "common", "live", "starts", "merges", "commands"
+"""Lanes of slow work: what runs is followed and begun, merges are carried out, and commands are asked by threads that nothing else takes."""
 
 work_requested = Signal()
 """Sent after commit with ``name`` (str) and ``pk`` (int); the engine listens."""
@@ -31,6 +33,7 @@ class Job:
     ``run(pk)``: does the unit; safe to call twice, at the same time, and after a crash.
     ``every``: seconds between sweeps when nothing wakes the engine.
     ``slow``: may run for minutes (kept off the threads that do short work).
+    ``lane``: of slow work, whose threads it takes.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Job:
     run: Callable[[int], None]
     every: float = 2.0
     slow: bool = False
+    lane: str = COMMON
 
 
 def pause_after(failures: int, *, first: float = 1.0, longest: float = LONGEST_PAUSE) -> float:

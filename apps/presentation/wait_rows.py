@@ -28,6 +28,7 @@ WORDS = {
     "lock": "its turn in the queue",
     "frozen": "the branch to be released",
     "verification": "the comparison of what landed",
+    "not_judged": "the portal to tell what it waits for",
 }
 """Code of a wait (deployments.queries.waits) → what follows “Waited for”."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
@@ -84,4 +85,4 @@ class SweepingDispatcher(Engine):
 
 
 def _sending(job: Job) -> Job:
-    return Job(name=job.name, due=job.due, run=lambda pk: send(job.name, pk), every=max(job.every, 0.5), slow=job.slow)
+    return replace(job, run=lambda pk: send(job.name, pk), every=max(job.every, 0.5))

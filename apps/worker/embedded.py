@@ -1,4 +1,4 @@
-"""The embedded engine: one scheduler and two small thread pools in whatever process starts it.
+"""The embedded engine: one scheduler and a few small thread pools in whatever process starts it.
 
 It holds nothing that matters: rows say what is due, leases say who works on it. So any number of
 engines may run side by side, and one that is killed loses time only. Threads, never a fork: a
@@ -18,15 +18,16 @@ from django.db import close_old_connections, connections
 
 from apps.core import tracing
 from apps.core.tracing import Cause
-from apps.core.work import Job, pause_after, work_requested
+from apps.core.work import COMMANDS, COMMON, LIVE, MERGES, STARTS, Job, pause_after, work_requested
 from apps.worker.registry import jobs
 from apps.worker.threads import Threads
 
 log = structlog.get_logger(__name__)
-SHORT_THREADS = 2
-SLOW_THREADS = 8
+SHORT = "short"
+THREADS = {SHORT: 2, COMMON: 8, LIVE: 3, STARTS: 3, MERGES: 3, COMMANDS: 3}
+"""By what takes them: short work, or a lane of slow work."""
 MOST_OF_ONE = 3
-"""Slow threads that one kind of work may hold: Git hosts that do not answer must not stop the logs of deployments."""
+"""Slow threads that one kind of work may hold: Git hosts that do not answer must not stop what else is slow."""
 SWEEP_LIMIT = 100
 Unit = tuple[str, int]
 
@@ -48,8 +49,7 @@ class Engine:
 
     def start(self) -> None:
         """Begin in threads of this process; returns at once."""
-        self._short = Threads(SHORT_THREADS, "engine-short")
-        self._slow = Threads(SLOW_THREADS, "engine-slow")
+        self._pools = {name: Threads(count, f"engine-{name}") for name, count in THREADS.items()}
         work_requested.connect(self.wake, dispatch_uid=f"engine-{id(self)}")
         self._thread = threading.Thread(target=self._schedule, name="engine", daemon=True)
         self._thread.start()
@@ -68,7 +68,7 @@ class Engine:
         with self._changed:
             while self._running and time.monotonic() < until:
                 self._changed.wait(0.1)
-        for pool in (self._short, self._slow):
+        for pool in self._pools.values():
             pool.close(timeout=max(0.0, until - time.monotonic()))
         log.info("engine_stopped", left=sorted(self._running))
 
@@ -143,7 +143,7 @@ class Engine:
                 continue
             held[job.name] += 1
             self._running.add(unit)
-            (self._slow if job.slow else self._short).submit(self._run, unit)
+            self._pools[job.lane if job.slow else SHORT].submit(self._run, unit)
 
     def _run(self, unit: Unit) -> None:
         name, pk = unit

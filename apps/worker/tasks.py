@@ -16,7 +16,7 @@ from apps.worker.dispatching import CAUSE
 from apps.worker.embedded import run_unit as run_one
 from apps.worker.registry import jobs
 
-BOUND = Bound(most=3)
+BOUND = Bound(lambda job, pk, cause: run_one(job.run, job.name, pk, cause))
 
 
 @shared_task(name="portal.run_unit", bind=True, acks_late=True, reject_on_worker_lost=True, ignore_result=True)  # type: ignore[untyped-decorator]
@@ -27,7 +27,7 @@ def run_unit(self: Any, name: str, pk: int) -> None:
         return
     cause = self.request.get(CAUSE) or {}
     if job.slow:
-        BOUND.do(name, pk, cause, lambda unit, why: run_one(job.run, name, unit, why))
+        BOUND.do(job, pk, cause)
     else:
         run_one(job.run, name, pk, cause)
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import QuerySet
 from django.test import Client
 
 from apps.api.idempotency import ABANDONED_AFTER, KEPT_FOR
@@ -14,6 +15,8 @@ from apps.api.models import IdempotentRequest
 from apps.audit.models import AuditEntry
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
+from apps.reviews import services as reviews
+from apps.reviews.models import Review
 from tests.support.api_world import World
 
 pytestmark = pytest.mark.django_db
@@ -80,6 +83,55 @@ def test_request_that_never_ended_is_not_done_again(world: World, api: Any) -> N
     IdempotentRequest.objects.filter(pk=row.pk).update(created_at=now() - ABANDONED_AFTER - timedelta(seconds=1))
     assert post(api("alice"), ASK, "k1").json()["code"] == "outcome_unknown"
     assert ChangeRequest.objects.filter(title="Once").count() == 1
+
+
+APPROVE = {"revision": 1, "verdict": "approve"}
+
+
+def reviewed(world: World) -> tuple[str, QuerySet[Review]]:
+    number = world.names["review"]
+    return f"changes/{number}/reviews/", Review.objects.filter(change__number=number, verdict="approve")
+
+
+def test_an_approval_is_kept_with_its_answer_or_done_when_the_first_call_is_taken_for_dead(
+    world: World, api: Any
+) -> None:
+    path, rows = reviewed(world)
+    first = post(api("bob"), APPROVE, "k1", path)
+    assert first.status_code == 201, first.content
+    assert post(api("bob"), APPROVE, "k1", path).json() == first.json()
+    rows.delete()
+    IdempotentRequest.objects.update(status=0, body=None)  # killed before it was committed
+    assert post(api("bob"), APPROVE, "k1", path).json()["code"] == "still_running"
+    IdempotentRequest.objects.update(created_at=now() - ABANDONED_AFTER - timedelta(seconds=1))
+    again = post(api("bob"), APPROVE, "k1", path)
+    assert (again.status_code, "Idempotency-Replayed" in again.headers) == (201, False)
+    assert post(api("bob"), APPROVE, "k1", path).headers["Idempotency-Replayed"] == "true"
+    assert rows.count() == 1
+
+
+def test_a_call_that_was_taken_for_dead_and_is_not_has_no_effect(world: World, api: Any, monkeypatch: Any) -> None:
+    path, rows = reviewed(world)
+    real = reviews.submit_review
+
+    def slow(*given: Any, **more: Any) -> Review:
+        row = real(*given, **more)
+        IdempotentRequest.objects.update(
+            created_at=now() + timedelta(seconds=1)
+        )  # as another call does that takes it over
+        return row
+
+    monkeypatch.setattr(reviews, "submit_review", slow)
+    assert post(api("bob"), APPROVE, "k1", path).status_code == 409
+    assert not rows.exists()
+
+
+def test_a_refused_approval_stays_on_record_and_its_key_is_free(world: World, api: Any) -> None:
+    path, rows = reviewed(world)
+    assert post(api("alice"), APPROVE, "k1", path).json()["code"] == "contributor"
+    assert AuditEntry.objects.filter(action="review.refused").exists()
+    assert not rows.exists()
+    assert not IdempotentRequest.objects.exists()
 
 
 def test_key_is_free_again_after_a_day_and_has_a_length(world: World, api: Any) -> None:

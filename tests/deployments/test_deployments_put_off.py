@@ -64,6 +64,15 @@ def test_a_start_that_was_put_off_is_not_sent_into_a_lock_of_somebody_else(deliv
     assert there.started() == []
 
 
+def test_a_lock_that_is_taken_while_a_start_is_prepared_does_not_stop_it(delivery: Delivery, there: Receiver) -> None:
+    """Preparing it took a minute; nobody put it off."""
+    row = running(delivery)
+    Attempt.objects.update(started_at=now() - timedelta(minutes=1))
+    services.lock_environment(delivery.people.carol, environment=row.environment, reason="a migration")
+    step_engine()
+    assert len(there.started()) == 1
+
+
 def test_a_start_that_was_put_off_goes_out_when_nothing_speaks_against_it(delivery: Delivery, there: Receiver) -> None:
     put_off(delivery, there)
     there.behaviour = "accept"

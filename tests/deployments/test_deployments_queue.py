@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from apps.deployments import queries
 from apps.deployments.jobs import starting
 from apps.deployments.models import Deployment
 from apps.deployments.queries import waits
+from apps.deployments.transitions import moving
+from apps.vcs.errors import GitTimedOut
 from tests.support.delivery import Delivery, pipeline
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +69,65 @@ def test_what_cannot_be_judged_holds_nobody_up(
 
     monkeypatch.setattr(waits, "_reasons", failing)
     assert looked_at(newer).status == "dispatching"
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (GitTimedOut("Git took too long."), "Git took too long."),
+        (KeyError("s3cret"), "The portal itself failed here (KeyError)."),
+    ],
+)
+def test_what_cannot_be_judged_says_so_and_newer_ones_pass(
+    two: tuple[Deployment, Deployment], monkeypatch: pytest.MonkeyPatch, problem: Exception, said: str
+) -> None:
+    older, newer = two
+    Deployment.objects.filter(pk=older.pk).update(waits=[])
+
+    def fail(_: object) -> object:
+        raise problem
+
+    with monkeypatch.context() as patch, suppress(KeyError):
+        patch.setattr(starting, "look_at", fail)
+        starting.start(older.pk)
+    held = Deployment.objects.get(pk=older.pk)
+    assert [wait["code"] for wait in held.waits] == ["not_judged"]
+    assert said in held.waits[0]["text"]
+    assert "s3cret" not in held.waits[0]["text"]
+    assert looked_at(newer).status == "dispatching"
+
+
+def test_however_many_are_pending_the_one_that_waited_longest_for_a_look_is_next(
+    two: tuple[Deployment, Deployment],
+) -> None:
+    older, newer = two
+    moment = now()
+    Deployment.objects.filter(pk=older.pk).update(check_at=moment - timedelta(seconds=1))
+    Deployment.objects.filter(pk=newer.pk).update(check_at=moment - timedelta(seconds=20))
+    assert starting.deployments_due(1) == [newer.pk]
+    Deployment.objects.filter(pk=older.pk).update(check_at=None)
+    assert starting.deployments_due(1) == [older.pk]
+
+
+def test_what_waits_for_nothing_but_a_start_by_hand_is_looked_at_rarely(two: tuple[Deployment, Deployment]) -> None:
+    older, newer = two
+    Deployment.objects.filter(pk=older.pk).update(manual_start=True, waits=[])
+    rare, queued = looked_at(older), looked_at(newer)
+    assert [wait["code"] for wait in rare.waits] == ["manual"]
+    assert queued.status == "dispatching"
+    assert rare.check_at is not None
+    assert rare.check_at > now() + timedelta(seconds=60)
+
+
+def test_an_event_asks_for_a_few_looks_and_the_sweeps_for_the_rest(
+    two: tuple[Deployment, Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(moving, "AT_ONCE", 1)
+    monkeypatch.setattr(moving, "request_work", lambda _name, pk: asked.append(pk))
+    moving.wake_pending(two[0].environment.repository_id)
+    assert asked == [two[0].pk]
+    assert set(starting.deployments_due(9)) >= {row.pk for row in two}
 
 
 def test_only_what_waits_for_its_turn_has_a_position(delivery: Delivery, two: tuple[Deployment, Deployment]) -> None:

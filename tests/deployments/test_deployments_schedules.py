@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from apps.audit.models import AuditEntry
+from apps.changes.models import ChangeRequest
 from apps.changes.services import mark_ready, reopen, retarget, withdraw
 from apps.core.errors import Conflict, InvalidInput, NotAllowed
 from apps.deployments import services
@@ -67,6 +68,9 @@ def test_it_is_judged_when_its_time_has_come_and_tried_until_its_patience_ends(
     at_clock(monkeypatch, 2.5)
     run_jobs("deployments.merge_scheduled")
     row.refresh_from_db()
+    assert row.outcome == "", "it has begun, and nothing has arrived"
+    run_jobs("deployments.carry_out_merges", "deployments.merge_scheduled")
+    row.refresh_from_db()
     assert row.outcome == "merged"
 
 
@@ -112,6 +116,65 @@ def test_a_moved_target_branch_does_not_end_it(delivery: Delivery, monkeypatch: 
     run_until_idle()
     change.refresh_from_db()
     assert change.status == "done"
+
+
+def test_of_two_merges_at_the_same_time_the_slower_one_is_tried_again(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = delivery.approved("one"), delivery.approved("two", {"docs/other.md": "x\n"})
+    for change in (one, two):
+        services.schedule_merge(delivery.people.alice, change=change, at=later())
+    at_clock(monkeypatch, 2.1)
+    run_jobs("deployments.merge_scheduled")
+    run_jobs("deployments.carry_out_merges")
+    two.refresh_from_db()
+    assert (two.status, two.merge_intents.get().outcome["code"]) == ("in_review", "target_moved")
+    for _ in range(2):
+        run_jobs("repositories.sync", "changes.take_ref_updates", "deployments.merge_scheduled")
+        run_jobs("deployments.carry_out_merges", "deployments.merge_scheduled")
+    two.refresh_from_db()
+    assert two.status == "merged"
+    assert [row.outcome for row in MergeSchedule.objects.all()] == ["merged", "merged"]
+
+
+def begun(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> tuple[ChangeRequest, MergeSchedule]:
+    """A scheduled merge whose time has come, and that was not pushed yet."""
+    change = delivery.approved()
+    row = services.schedule_merge(delivery.people.carol, change=change, at=later())
+    at_clock(monkeypatch, 2.1)
+    run_jobs("deployments.merge_scheduled")
+    change.refresh_from_db()
+    assert change.status == "merging"
+    return change, row
+
+
+def is_told(delivery: Delivery, change: ChangeRequest) -> bool:
+    return "scheduled merge did not happen" in str(News.objects.get(user=delivery.people.carol, change=change).lines)
+
+
+def test_a_merge_that_stays_too_slow_until_its_patience_ends_is_told(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change, row = begun(delivery, monkeypatch)
+    delivery.work.run("checkout", "-q", "main")
+    delivery.work.commit("Faster", files={"docs/other.md": "x\n"})
+    delivery.work.push("main")
+    run_jobs("deployments.carry_out_merges")
+    at_clock(monkeypatch, 3.5)
+    run_jobs("deployments.merge_scheduled")
+    row.refresh_from_db()
+    assert (row.outcome, row.reason) == ("lapsed", "main moved before the merge arrived.")
+    assert is_told(delivery, change)
+
+
+def test_a_merge_that_was_begun_and_aborted_is_told(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    change, row = begun(delivery, monkeypatch)
+    services.abort_merge(delivery.people.alice, change=change)
+    run_jobs("deployments.merge_scheduled")
+    row.refresh_from_db()
+    change.refresh_from_db()
+    assert (change.status, row.outcome, row.reason) == ("in_review", "lapsed", "alice aborted it before it was pushed.")
+    assert is_told(delivery, change)
 
 
 def test_who_may_not_merge_any_more_merges_nothing_later(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:

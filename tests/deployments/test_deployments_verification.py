@@ -99,6 +99,35 @@ def test_a_wrong_tree_freezes_the_target_and_is_never_deployed(delivery: Deliver
     assert "main is frozen" in told.lines[-1]["text"]
 
 
+def test_a_second_wrong_tree_is_on_record_too_and_lifting_names_both(delivery: Delivery, monkeypatch: Patch) -> None:
+    first, second = wrong_tree(delivery, monkeypatch), wrong_tree(delivery, monkeypatch, "two")
+    run_jobs("deployments.verify_landed")
+    freeze = TargetFreeze.objects.get()
+    labels = [one.change.label for one in (first, second)]
+    assert all(label in freeze.reason for label in labels)
+    entries = AuditEntry.objects.filter(action="target.frozen").order_by("seq")
+    assert [entry.change_number for entry in entries] == [first.change.number, second.change.number]
+    services.lift_freeze(delivery.people.carol, freeze=freeze, reason="Both were reverted by hand.")
+    entry = AuditEntry.objects.get(action="target.unfrozen")
+    assert entry.data["changes"] == labels
+    assert f"frozen for {', '.join(labels)}" in entry.summary
+
+
+def test_an_error_that_nobody_foresaw_is_told_and_tried_again(delivery: Delivery, monkeypatch: Patch) -> None:
+    def broken(_: object) -> str:
+        raise KeyError("s3cret-value")
+
+    intent = landed_merge(delivery)
+    with monkeypatch.context() as patch, pytest.raises(KeyError):
+        patch.setattr(verifying, "_compare", broken)
+        verifying.verify_landed(intent.pk)
+    known = fresh(intent)
+    assert (known.verification, known.outcome["code"], known.lease_until) == ("pending", "defect", None)
+    assert known.outcome["message"] == "The portal itself failed here (KeyError). Its log has more."
+    verifying.verify_landed(intent.pk)
+    assert fresh(intent).verification == "passed"
+
+
 def test_into_a_frozen_branch_nothing_is_merged_and_nothing_from_it_starts(
     delivery: Delivery, monkeypatch: Patch
 ) -> None:

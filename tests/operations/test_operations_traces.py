@@ -134,7 +134,7 @@ def test_one_trace_spans_the_request_its_jobs_git_and_the_dispatcher(told: tuple
     request = merge_of(found)
     wait_until(lambda: request.name in found.above(dispatch))  # a span is sent when it has ended
     above = found.above(dispatch)
-    assert above[0] == "deployments.follow"
+    assert above[0] == "deployments.begin"
     assert {"deployments.start", "deployments.carry_out_merges"} <= set(above)
     assert above[-1] == request.name
     assert dispatch.trace == request.trace

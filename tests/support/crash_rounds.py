@@ -9,11 +9,13 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from apps.api.idempotency import ABANDONED_AFTER
 from apps.audit.verification import verify
 from apps.changes.models import ChangeRequest, Rendering, Revision
 from apps.deployments import services
@@ -61,11 +63,8 @@ def approval(world: World, point: str, name: str) -> None:
     came = world.victims.run("post", given, **how)
     assert came == KILLED or point == "K3"
     assert reviews.count() in {"K1": {0}, "K2": {1}, "K3": {0, 1}}[point]
-    for _ in range(2):
-        assert world.victims.run("post", given) == {"code": 0}
-    if not reviews.exists():  # a retry under the same key is told that nobody knows: the client looks, and asks anew
-        assert world.victims.run("post", {**given, "key": f"approve-{name}-anew"}) == {"code": 0}
-    assert reviews.count() == 1
+    answers = asked_again(world, point, given, status=201)
+    assert [answer["id"] for answer in answers] == [reviews.get().pk] * 2
     assert verify().ok
 
 
@@ -77,6 +76,18 @@ def commit(world: World, point: str, name: str) -> None:
         if world.victims.kills > before:
             return
     raise AssertionError(f"none of {COMMITS} was killed in a commit")
+
+
+def asked_again(world: World, point: str, given: dict[str, Any], *, status: int) -> list[dict[str, Any]]:
+    """What the client is answered that asks twice more under the same key: the same, at once where it was done, and else when the first is taken for dead."""
+    if point in {"K1", "K7"}:
+        early = world.victims.run("post", given)
+        assert (early["status"], early["answer"]["code"]) == (409, "still_running")
+    later = (ABANDONED_AFTER + timedelta(minutes=1)).total_seconds()
+    how: dict[str, Any] = {} if point in {"K2", "K8"} else {"clock": later}
+    came = [world.victims.run("post", given, **how) for _ in range(2)]
+    assert [one["status"] for one in came] == [status] * 2
+    return [one["answer"] for one in came]
 
 
 def push(world: World, point: str, name: str) -> None:
@@ -116,8 +127,9 @@ def decision(world: World, point: str, name: str) -> None:
     change.refresh_from_db()
     decided = MergeIntent.objects.filter(change=change).count()
     assert (change.status, decided) == (("in_review", 0) if point == "K7" else ("merging", 1))
-    if point == "K7":  # the key of a call that never ended stays taken: the client looks, and asks anew
-        assert world.victims.run("post", {**given, "key": f"merge-{name}-anew"}) == {"code": 0}
+    first, second = asked_again(world, point, given, status=202)
+    assert first == second
+    assert MergeIntent.objects.filter(change=change).count() == 1
     world.ends_well(change)
 
 

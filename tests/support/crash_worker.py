@@ -36,12 +36,13 @@ def main() -> None:
     tell({"ready": os.getpid()})
     for line in sys.stdin:
         task = json.loads(line)
+        said, saying = os.pipe()
         child = os.fork()
         if not child:
             status = 1
             try:
                 os.setsid()
-                act(task)
+                os.write(saying, json.dumps(act(task) or {}).encode())
                 status = 0
             except Exception:  # noqa: BLE001  told, and the status says so, too
                 traceback.print_exc()
@@ -50,15 +51,19 @@ def main() -> None:
         if task.get("kill_after") is not None:
             time.sleep(task["kill_after"])
             os.killpg(child, signal.SIGKILL) if task.get("whole") else os.kill(child, signal.SIGKILL)
-        more = {}
+        more: dict[str, Any] = {}
         if task.get("kill_git") is not None:
             time.sleep(task["kill_git"])
             more = {"gits": int(kill_a_git(child, 1.0))}
+        os.close(saying)
         _, ended = os.waitpid(child, 0)
+        with os.fdopen(said, "rb") as answer:
+            more |= json.loads(answer.read() or "{}")
         tell(({"signal": os.WTERMSIG(ended)} if os.WIFSIGNALED(ended) else {"code": os.WEXITSTATUS(ended)}) | more)
 
 
-def act(task: dict[str, Any]) -> None:
+def act(task: dict[str, Any]) -> dict[str, Any] | None:
+    """What the deed has to say, if anything."""
     from django.conf import settings
 
     from apps.core import failpoints
@@ -75,7 +80,7 @@ def act(task: dict[str, Any]) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (task["file_bytes"], task["file_bytes"]))
     if task.get("in_commit"):
         die_in_commit(task["in_commit"])
-    ACTS[task["act"]](**task["given"])
+    return ACTS[task["act"]](**task["given"])
 
 
 def move_clock(seconds: float) -> None:
@@ -134,8 +139,8 @@ def due_of(job: Job) -> list[int]:
         return []
 
 
-def post(who: str, url: str, body: dict[str, Any], key: str) -> None:
-    """A request to the API, through the whole handler."""
+def post(who: str, url: str, body: dict[str, Any], key: str) -> dict[str, Any]:
+    """A request to the API, through the whole handler; what was answered."""
     from django.test import Client
 
     from apps.accounts.models import User
@@ -144,6 +149,7 @@ def post(who: str, url: str, body: dict[str, Any], key: str) -> None:
     client.force_login(User.objects.get(username=who))
     answer = client.post(url, body, content_type="application/json", headers={"Idempotency-Key": key})
     sys.stderr.write(f"{url}: {answer.status_code} {answer.content[:500]!r}\n")
+    return {"status": answer.status_code, "answer": answer.json()}
 
 
 def publish() -> None:
@@ -160,7 +166,9 @@ def begin_anew() -> None:
     call_command("recover_audit_log", "--begin-anew", "because")
 
 
-ACTS: dict[str, Callable[..., None]] = {act.__name__: act for act in (sweep, post, publish, begin_anew)}
+ACTS: dict[str, Callable[..., dict[str, Any] | None]] = {
+    act.__name__: act for act in (sweep, post, publish, begin_anew)
+}
 
 
 def tell(said: dict[str, Any]) -> None:

@@ -43,8 +43,10 @@ class Victims:
         )  # fmt: skip
         self._answer()
 
-    def run(self, act: str, given: dict[str, Any] | None = None, **how: Any) -> dict[str, int]:
-        """``how``: failpoint, kill_after (s), whole, kill_git (s), in_commit, clock (s), file_bytes. ``{"signal": 9}`` or ``{"code": 0}``."""
+    def run(self, act: str, given: dict[str, Any] | None = None, **how: Any) -> dict[str, Any]:
+        """``how``: failpoint, kill_after (s), whole, kill_git (s), in_commit, clock (s), file_bytes. ``{"signal": 9}`` or ``{"code": 0}``,
+        and of a post ``status`` and ``answer``.
+        """
         now = {name: getattr(settings, name) for name in PASSED_ON}
         now["PORTAL_DATA_DIR"] = str(now["PORTAL_DATA_DIR"])
         task = {"act": act, "given": given or {}, "settings": now, **how}
@@ -55,11 +57,11 @@ class Victims:
         self.kills += came == KILLED
         return came
 
-    def _answer(self) -> dict[str, int]:
+    def _answer(self) -> dict[str, Any]:
         assert self.process.stdout
         line = self.process.stdout.readline()
         assert line, (self.place / "victims.log").read_text(errors="replace")[-3000:]
-        found: dict[str, int] = json.loads(line)
+        found: dict[str, Any] = json.loads(line)
         return found
 
     def __enter__(self) -> Self:

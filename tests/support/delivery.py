@@ -90,6 +90,8 @@ def run_jobs(*names: str) -> int:
     count = 0
     if "deployments.carry_out_merges" in names:
         names = (*names, "deployments.verify_landed")  # what landed is looked at by another job at once
+    if "deployments.follow" in names:
+        names = (*names, "deployments.begin")  # by the same act, in threads of its own
     for name, job in jobs().items():
         if not names or name in names:
             for pk in list(job.due(100)):

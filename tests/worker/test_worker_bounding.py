@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from apps.core.work import Job
+from apps.core.work import COMMANDS, COMMON, LIVE, MERGES, STARTS, Job
 from apps.worker import bounding, dispatching, tasks
-from apps.worker.bounding import Bound
+from apps.worker.bounding import SHARES, Bound
 from apps.worker.dispatching import SweepingDispatcher
 
 Patch = pytest.MonkeyPatch
@@ -44,18 +44,22 @@ def hosts(monkeypatch: Patch) -> Iterator[Hosts]:
     found = Hosts()
     offered = {
         "x.sync": Job("x.sync", lambda _: (), found.sync, slow=True),
-        "x.follow": Job("x.follow", lambda _: (), found.followed.append, slow=True),
+        "x.plan": Job("x.plan", lambda _: (), found.sync, slow=True),
+        "x.follow": Job("x.follow", lambda _: (), found.followed.append, slow=True, lane=LIVE),
+        "x.start": Job("x.start", lambda _: (), found.followed.append),
     }
     monkeypatch.setattr(tasks, "jobs", lambda: offered)
-    monkeypatch.setattr(tasks, "BOUND", Bound(most=3))
+    tasks.BOUND.resize(12)
+    monkeypatch.setattr(tasks.BOUND, "_stopping", False)
     yield found
     found.answer.set()
+    tasks.BOUND.resize(8)
 
 
 def test_twenty_hosts_that_hang_leave_the_other_threads_of_a_worker_free_and_all_are_done_in_the_end(
     hosts: Hosts,
 ) -> None:
-    with ThreadPoolExecutor(8) as worker:
+    with ThreadPoolExecutor(12) as worker:
         for pk in range(20):
             worker.submit(tasks.run_unit, "x.sync", pk)
         worker.submit(tasks.run_unit, "x.follow", 1).result(5)
@@ -65,6 +69,20 @@ def test_twenty_hosts_that_hang_leave_the_other_threads_of_a_worker_free_and_all
         hosts.answer.set()
     assert sorted(hosts.synced) == list(range(20))
     assert tasks.BOUND._held["x.sync"] == 0
+
+
+def test_several_kinds_of_work_that_hang_leave_threads_for_what_is_followed_and_what_is_short(hosts: Hosts) -> None:
+    with ThreadPoolExecutor(12) as worker:
+        for pk in range(0, 20, 2):
+            worker.submit(tasks.run_unit, "x.sync", pk)
+            worker.submit(tasks.run_unit, "x.plan", pk + 1)
+        wait_until_held(tasks.BOUND, COMMON, 3)
+        worker.submit(tasks.run_unit, "x.follow", 1).result(5)
+        worker.submit(tasks.run_unit, "x.start", 2).result(5)
+        assert (hosts.followed, hosts.synced) == ([1, 2], [])
+        hosts.answer.set()
+    assert sorted(hosts.synced) == list(range(20))
+    assert tasks.BOUND._held[COMMON] == 0
 
 
 def test_a_worker_that_ends_begins_nothing_that_was_laid_aside(hosts: Hosts) -> None:
@@ -89,24 +107,34 @@ def test_what_was_laid_aside_for_long_is_left_to_the_sweeper(hosts: Hosts, monke
     assert sorted(hosts.synced) == [0, 1, 2]
 
 
-@pytest.mark.parametrize(("threads", "most"), [(8, 3), (16, 6), (4, 1), (1, 1)])
-def test_the_bound_follows_the_threads_of_the_worker(threads: int, most: int) -> None:
-    bound = Bound(most=3)
-    bound.resize(threads)
-    assert bound.most == most
+@pytest.mark.parametrize(
+    ("threads", "common", "live", "others", "one"),
+    [(16, 5, 4, 2, 4), (8, 2, 2, 1, 2), (4, 1, 1, 1, 1), (1, 1, 1, 1, 1)],
+)
+def test_the_bounds_follow_the_threads_of_the_worker(
+    threads: int, common: int, live: int, others: int, one: int
+) -> None:
+    bound = Bound(lambda *_: None, threads)
+    assert bound.most == {COMMON: common, LIVE: live, STARTS: others, MERGES: others, COMMANDS: others}
+    assert bound.most_of_one == one
+
+
+def test_all_lanes_together_leave_threads_for_short_work() -> None:
+    assert sum(SHARES.values()) < 1
 
 
 def test_a_thread_that_is_ended_in_the_middle_gives_its_place_back() -> None:
-    bound = Bound(most=1)
+    def end(job: Job, pk: int, _cause: object) -> None:
+        job.run(pk)
+        if pk == 1:
+            raise SystemExit
 
-    def end(_pk: int, _cause: object) -> None:
-        raise SystemExit
-
-    with pytest.raises(SystemExit):
-        bound.do("x.sync", 1, {}, end)
     done: list[int] = []
-    bound.do("x.sync", 2, {}, lambda pk, _cause: done.append(pk))
-    assert done == [2]
+    sync, bound = Job("x.sync", lambda _: (), done.append, slow=True), Bound(end, threads=1)
+    with pytest.raises(SystemExit):
+        bound.do(sync, 1, {})
+    bound.do(sync, 2, {})
+    assert done == [1, 2]
 
 
 def test_the_sweeper_sends_what_stays_due_again_only_after_a_pause(monkeypatch: Patch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from kombu.exceptions import OperationalError
 
-from apps.core.work import Job, work_requested
+from apps.core.work import COMMANDS, LIVE, MERGES, STARTS, Job, work_requested
 from apps.worker import dispatching, tasks
 from apps.worker.embedded import Engine
 from apps.worker.registry import jobs
@@ -99,29 +99,53 @@ def test_failures_are_retried_later_and_stop_nothing_else(started: Any) -> None:
     assert len(tried) == 1, "the next try waits two seconds"
 
 
-def test_hosts_that_do_not_answer_leave_threads_for_deployments(started: Any) -> None:
-    answered, followed, synced = threading.Event(), threading.Event(), []
+def test_a_kind_of_work_whose_hosts_do_not_answer_leaves_threads_for_others(started: Any) -> None:
+    answered, done, synced = threading.Event(), threading.Event(), []
 
     def sync(pk: int) -> None:
-        answered.wait(10)
+        answered.wait(60)
         synced.append(pk)
-
-    def follow(_pk: int) -> None:
-        followed.set()
 
     engine = started(
         Job(name="x.sync", due=lambda _limit: (), run=sync, slow=True),
-        Job(name="x.merge", due=lambda _limit: (), run=sync, slow=True),
-        Job(name="x.follow", due=lambda _limit: (), run=follow, slow=True),
+        Job(name="x.render", due=lambda _limit: (), run=lambda _pk: done.set(), slow=True),
     )
     for pk in range(20):
         engine.wake("x.sync", pk)
-        engine.wake("x.merge", 100 + pk)
-    time.sleep(0.1)
-    engine.wake("x.follow", 1)
-    assert followed.wait(2), "twenty hosts that hang hold every thread"
+    wait_until(lambda: len(engine._running) == 3)
+    engine.wake("x.render", 1)
+    assert done.wait(10), "twenty hosts that hang hold every thread"
     answered.set()
-    wait_until(lambda: len(synced) == 40)
+    wait_until(lambda: len(synced) == 20)
+
+
+def test_plans_renderings_and_hosts_that_hang_keep_no_run_merge_or_command_waiting(started: Any) -> None:
+    """Three kinds of slow work, each with all that it may hold, are more than there are threads for them."""
+    answered, done = threading.Event(), []
+    slow = ("x.plan", "x.render", "x.check_drift")
+    lanes = (LIVE, STARTS, MERGES, COMMANDS)
+    engine = started(
+        *(Job(name=name, due=lambda _limit: (), run=lambda _pk: answered.wait(60), slow=True) for name in slow),
+        *(Job(name=f"x.{lane}", due=lambda _limit: (), run=done.append, slow=True, lane=lane) for lane in lanes),
+    )
+    for pk in range(3):
+        for name in slow:
+            engine.wake(name, pk)
+    wait_until(lambda: len(engine._running) == 9)
+    for number, lane in enumerate(lanes):
+        engine.wake(f"x.{lane}", number)
+    wait_until(lambda: sorted(done) == [0, 1, 2, 3], seconds=10)
+    answered.set()
+
+
+def test_nothing_but_looks_at_runs_takes_the_threads_of_those_looks() -> None:
+    def of(lane: str) -> set[str]:
+        return {job.name for job in jobs().values() if job.lane == lane}
+
+    assert of(LIVE) == {"deployments.follow"}
+    assert of(STARTS) == {"deployments.begin"}
+    assert of(COMMANDS) == {"deployments.ask_commands"}
+    assert of(MERGES) == {"deployments.carry_out_merges", "deployments.verify_landed"}
 
 
 def test_stopping_waits_for_what_runs(started: Any) -> None:

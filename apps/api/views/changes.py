@@ -134,7 +134,15 @@ def close_change(request: Request, number: int) -> Response:
     return Response(_detail(changes.close_change(caller(request), change=change_of(request, number), **body)))
 
 
-@endpoint("POST", scope="deploy", request=shapes.EmptyIn, response=IntentOut, status=202, summary="Merge and deploy")
+@endpoint(
+    "POST",
+    scope="deploy",
+    request=shapes.EmptyIn,
+    response=IntentOut,
+    status=202,
+    summary="Merge and deploy",
+    whole=True,
+)
 def merge_change(request: Request, number: int) -> Response:
     """Merge exactly the reviewed result if the verdict allows it now; deployments follow by themselves."""
     intent = deployments.merge_change(caller(request), change=change_of(request, number))

@@ -19,7 +19,13 @@ from apps.reviews.marks import revision_marks
 
 
 @endpoint(
-    "POST", scope="review", request=shapes.ReviewIn, response=outputs.ReviewOut, status=201, summary="Review a revision"
+    "POST",
+    scope="review",
+    request=shapes.ReviewIn,
+    response=outputs.ReviewOut,
+    status=201,
+    summary="Review a revision",
+    whole=True,
 )
 def submit_review(request: Request, number: int) -> Response:
     """Approve, request changes or comment; bound to the revision that the caller names."""

@@ -1,7 +1,7 @@
 """Background work of the deployments context."""
 
 from apps.changes.services import RUN_PLANS
-from apps.core.work import Job
+from apps.core.work import COMMANDS, LIVE, MERGES, STARTS, Job
 from apps.deployments.jobs import (
     adopting,
     automatic,
@@ -23,8 +23,15 @@ from apps.deployments.services import ADOPT_DRIFT, CHECK_DRIFT, COMPARE
 from apps.deployments.transitions import end_by_time
 
 JOBS = (
-    Job(name="deployments.carry_out_merges", due=landing.merges_due, run=landing.carry_out_merge, every=1.0, slow=True),
-    Job(name=VERIFY, due=verifying.verifications_due, run=verifying.verify_landed, every=1.0, slow=True),
+    Job(
+        name="deployments.carry_out_merges",
+        due=landing.merges_due,
+        run=landing.carry_out_merge,
+        every=1.0,
+        slow=True,
+        lane=MERGES,
+    ),
+    Job(name=VERIFY, due=verifying.verifications_due, run=verifying.verify_landed, every=1.0, slow=True, lane=MERGES),
     Job(
         name="deployments.read_environments",
         due=environments.repositories_due,
@@ -32,13 +39,22 @@ JOBS = (
         every=2.0,
     ),
     Job(name="deployments.start", due=starting.deployments_due, run=starting.start, every=1.0),
-    Job(name="deployments.follow", due=following.runs_due, run=following.follow, every=0.25, slow=True),
+    Job(
+        name="deployments.begin",
+        due=following.starts_due,
+        run=following.follow,
+        every=0.25,
+        slow=True,
+        lane=STARTS,
+    ),
+    Job(name="deployments.follow", due=following.runs_due, run=following.follow, every=0.25, slow=True, lane=LIVE),
     Job(
         name="deployments.ask_commands",
         due=following.watches_due,
         run=following.ask_commands,
         every=1.0,
         slow=True,
+        lane=COMMANDS,
     ),
     Job(name=RUN_PLANS, due=planning.plans_due, run=planning.plan, every=5.0, slow=True),
     Job(name=COMPARE, due=comparing.comparisons_due, run=comparing.compare_target, every=5.0, slow=True),

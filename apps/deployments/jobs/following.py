@@ -61,10 +61,16 @@ LOG_WITHIN = timedelta(minutes=5)
 """How long the log of a run that is over is waited for: how it ended is known, and the environment is held until that is said."""
 
 
+def starts_due(limit: int) -> list[int]:
+    """Claimed deployments that are to be prepared and begun. It may take minutes, so it keeps no run waiting."""
+    return _due(limit, Q(status=Status.DISPATCHING))
+
+
 def runs_due(limit: int) -> list[int]:
-    """Claimed deployments that nobody looks after right now and whose run this worker can see."""
+    """Those that were begun, that nobody looks after right now and whose run this worker can see."""
     waits = Q(runner=runner_id(), followed_at__lte=lease_now() - REFRESH_FOLLOWED)
-    return _due(limit, ~by_commands() | Q(cancel_requested_by__isnull=False) | waits)
+    which = ~by_commands() | Q(cancel_requested_by__isnull=False) | waits
+    return _due(limit, Q(which, status=Status.RUNNING))
 
 
 def watches_due(limit: int) -> list[int]:
@@ -189,7 +195,8 @@ def _is_claimed(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
     except (PortalError, OSError) as problem:
         _fail_before_start(deployment, fence, problem)
     else:
-        attempt.external_run = {}  # what was noted of a host that did not answer is over
+        # What was noted of a host that did not answer is over, but that it was waited for.
+        attempt.external_run = {"put_off": True} if attempt.external_run.get("silent_since") else {}
         return True
     return False
 
@@ -210,7 +217,7 @@ def _begin(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     attempt.sealed_secrets = "" if is_remote else _seal_secrets(deployment)
     with transaction.atomic():
         lock_change(deployment.change)
-        attempt.external_run = external
+        attempt.external_run = {**attempt.external_run, **external}
         attempt.save(update_fields=["external_run", "sealed_secrets", "sealed_rendering", "connection"])
         move(
             deployment,

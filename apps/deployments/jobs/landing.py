@@ -246,6 +246,8 @@ def _land(intent: MergeIntent, fence: int, commit: str, *, tip: str) -> None:
         _lock_rows(change)
         _write(intent, fence, state=MergeIntent.State.LANDED, ended_at=now(), **TO_VERIFY)
         request_work(VERIFY, intent.pk)
+        for schedule in intent.schedules.open():
+            request_work("deployments.merge_scheduled", schedule.pk)
         change.refresh_from_db()
         is_adoption = change.kind == ChangeRequest.Kind.ADOPTION
         # Everything that others may hold is written before the first entry, which locks the log (ADR 26).

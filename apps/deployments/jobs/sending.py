@@ -44,6 +44,8 @@ ASKED_EVERY = timedelta(seconds=5)
 """How exactly it is kept when something was last asked for."""
 TURNS = frozenset({"lock", "superseded", "soak"})
 """Waits for a turn that this deployment, which holds the environment, has taken; what came to the one before it since is not its affair."""
+LOCKED = "locked"
+"""A lock that somebody took since is for what comes after it, too, unless it had to be put off: then it begins now."""
 
 
 class StartRefused(Refused):
@@ -61,7 +63,9 @@ def why_held(deployment: Deployment, attempt: Attempt, run: Run) -> str:
     """
     if run.external.get("answered") or now() - attempt.started_at < PUT_OFF:
         return ""
-    return " ".join(wait.text for wait in waits_of(deployment) if wait.code not in TURNS)
+    was_put_off = run.external.get("silent_since") or run.external.get("put_off")
+    passed = TURNS if was_put_off else TURNS | {LOCKED}
+    return " ".join(wait.text for wait in waits_of(deployment) if wait.code not in passed)
 
 
 def hold(

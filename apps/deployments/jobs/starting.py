@@ -6,15 +6,17 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import F
 
 from apps.audit import services as audit
 from apps.changes.transitions import lock_pair
 from apps.core.clock import now
-from apps.core.errors import Conflict
+from apps.core.errors import Conflict, PortalError
 from apps.core.work import has_come
 from apps.deployments import plans
 from apps.deployments.access import can_run
+from apps.deployments.jobs.defects import defect_words
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, Environment, Step
 from apps.deployments.queries import Wait, goes_back, live_successor, look_at
@@ -22,13 +24,19 @@ from apps.deployments.queries.gates import Gate
 from apps.deployments.transitions import attempt_key, end_deployment, move, note_emergency, say, tell_places
 
 LOOK_AGAIN = timedelta(seconds=15)
-"""What could end a wait wakes the engine; this is for what nobody told us (roles, lost notices)."""
+"""What could end a wait wakes the engine; this is for what nobody told us (roles, windows, lost notices)."""
+LOOK_RARELY = timedelta(minutes=2)
+"""At what waits for nothing but a person who presses Start, which wakes the engine: there may be hundreds."""
+NOT_JUDGED = "not_judged"
 
 
 def deployments_due(limit: int) -> list[int]:
-    """Pending deployments whose next look is due, oldest first: first in, first out."""
-    rows = Deployment.objects.filter(has_come("check_at", LOOK_AGAIN), status=Status.PENDING)
-    return list(rows.order_by("number").values_list("pk", flat=True)[:limit])
+    """Pending deployments whose next look is due, the one that has waited for it longest first: none starves however many there are.
+
+    Which one is first in its environment is judged at the look.
+    """
+    rows = Deployment.objects.filter(has_come("check_at", LOOK_RARELY), status=Status.PENDING)
+    return list(rows.order_by(F("check_at").asc(nulls_first=True), "number").values_list("pk", flat=True)[:limit])
 
 
 def start(pk: int) -> None:
@@ -41,6 +49,21 @@ def start(pk: int) -> None:
         Deployment.objects.filter(pk=pk, status=Status.PENDING).update(check_at=now() + timedelta(seconds=1))
     except Conflict:
         return  # another worker or a person was faster; the row tells the rest
+    except PortalError as problem:  # such as a Git that takes too long
+        _note_not_judged(pk, problem.message)
+    except OperationalError:  # the database is away, or busy
+        raise
+    except Exception as problem:  # nobody foresaw it: the log has it whole, and who waits learns of it
+        _note_not_judged(pk, defect_words("start_failed_here", pk, problem))
+        raise
+
+
+def _note_not_judged(pk: int, message: str) -> None:
+    """It waits for its next look, and not for a turn: what comes after it goes on meanwhile."""
+    deployment = _pending(pk)
+    if deployment is not None:
+        with transaction.atomic():
+            _hold(deployment, [Wait(NOT_JUDGED, f"What it waits for cannot be told now: {message} It is tried again.")])
 
 
 def _judge(pk: int) -> None:
@@ -121,7 +144,8 @@ def _pending(pk: int) -> Deployment | None:
 
 def _hold(deployment: Deployment, waits: Sequence[Wait]) -> None:
     found = [wait.to_dict() for wait in waits]
-    soon = now() + LOOK_AGAIN
+    is_rare = all(wait.code == "manual" for wait in waits)
+    soon = now() + (LOOK_RARELY if is_rare else LOOK_AGAIN)
     scheduled = deployment.start_at
     columns: dict[str, object] = {"check_at": min(soon, scheduled) if scheduled and scheduled > now() else soon}
     if found != deployment.waits:

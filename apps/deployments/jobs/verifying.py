@@ -6,11 +6,12 @@ Until it says yes no deployment of the change starts. A wrong tree freezes the t
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, OperationalError, transaction
 
 from apps.changes.models import ChangeRequest
 from apps.changes.signals import change_changed
@@ -19,6 +20,7 @@ from apps.core.clock import now
 from apps.core.errors import PortalError, Unavailable
 from apps.core.failpoints import failpoint
 from apps.core.work import LONGEST_PAUSE, has_come, pause_after
+from apps.deployments.jobs.defects import defect_words
 from apps.deployments.jobs.stuck_merges import STUCK_AFTER, tell_who_can_help
 from apps.deployments.models import MergeIntent
 from apps.deployments.transitions import LeaseLost, freeze_target, wake_pending
@@ -58,6 +60,12 @@ def verify_landed(pk: int) -> None:
         log.info("verification_lease_lost", intent=pk)
     except (PortalError, OSError) as problem:
         _again_later(intent, fence, problem)
+    except OperationalError:  # the database is away, or busy
+        raise
+    except Exception as problem:  # nobody foresaw it: who waits for it learns of it
+        with suppress(DatabaseError):
+            _again_later(intent, fence, Unavailable("defect", defect_words("verification_failed_here", pk, problem)))
+        raise
 
 
 def _compare(intent: MergeIntent) -> str:

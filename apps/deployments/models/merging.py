@@ -79,6 +79,9 @@ class MergeSchedule(models.Model):
     scheduled_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
     check_at = models.DateTimeField(null=True, blank=True)
+    intent = models.ForeignKey(  # what it began last
+        MergeIntent, on_delete=models.PROTECT, null=True, blank=True, related_name="schedules"
+    )
     outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True)
     reason = models.CharField(max_length=500, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)

@@ -1,7 +1,7 @@
 """What holds a pending deployment, each reason with a sentence (DESIGN §6). Reads only.
 
 Codes: ``not_defined``, ``schedule``, ``connection``, ``locked``, ``superseded``, ``soak``, ``promotion``, ``outside``, ``gate``, ``freeze``, ``window``, ``manual``, ``lock``,
-``frozen``, ``verification``, ``rollback``. What portal.yaml does not define any more waits for that alone. Rollbacks wait neither for the promotion
+``frozen``, ``verification``, ``rollback``; ``not_judged`` is written by the job where it cannot tell. What portal.yaml does not define any more waits for that alone. Rollbacks wait neither for the promotion
 order nor, when they restore an earlier state, for the gate: that was the review of the inverse change.
 """
 
@@ -24,6 +24,7 @@ from apps.deployments.queries.freezes import open_freeze, words_of
 from apps.deployments.queries.gates import Gate, gate_of, present_policy
 from apps.deployments.queries.locks import is_kept_from, lock_of
 from apps.deployments.queries.promotion import promoted_at, replaced_by
+from apps.deployments.queries.renaming import runs_under_old_name
 from apps.deployments.queries.soaking import soak_text
 from apps.deployments.queries.undoing import contains, open_rollback, undone_text
 from apps.policies.config import HOLD, PortalConfig
@@ -87,7 +88,7 @@ def _reasons(deployment: Deployment) -> tuple[list[Wait], Gate | None]:
         found += _replaced(deployment) if environment and environment.queue == NEWEST else []
     if not is_free:
         found += _outside(deployment, config) + _gate(gate)
-    found += _frozen(deployment) + _verification(deployment) + _rollback(deployment)
+    found += _frozen(deployment) + _verification(deployment) + _rollback(deployment) + _renamed(deployment)
     if deployment.manual_start:
         found.append(Wait("manual", "Starts by hand: somebody who may deploy presses Start."))
     return found, gate
@@ -103,6 +104,15 @@ def _retired(environment: Environment, policy: Policy) -> list[Wait]:
         return [Wait(NOT_DEFINED, f"{text} Correct it; the page of the policy says what is wrong.")]
     text = f"portal.yaml defines no environment {name} any more, so nothing starts there."
     return [Wait(NOT_DEFINED, f"{text} Define {name} again, or cancel this.")]
+
+
+def _renamed(deployment: Deployment) -> list[Wait]:
+    """What still runs where portal.yaml has another name now holds it like what runs here."""
+    found = runs_under_old_name(deployment)
+    if found is None:
+        return []
+    text = f"{found.label} ({found.status}) still holds {found.environment.name}, which portal.yaml does not define any more, and works on the same."
+    return [Wait(LOCK, f"{text} {_undecided(found)}".strip())]
 
 
 def _frozen(deployment: Deployment) -> list[Wait]:
@@ -275,9 +285,13 @@ def _lock(deployment: Deployment, *, is_ready: bool) -> list[Wait]:
     else:
         name = deployment.environment.name
         text = f"{behind.label} ({behind.status}) holds {name}; this joins the queue when nothing else holds it."
-    if holder is not None and holder.status == Status.UNKNOWN:
-        text += f" Nobody knows how {holder.label} ended: a deployer decides that first."
-    return [Wait(LOCK, text)]
+    return [Wait(LOCK, f"{text} {_undecided(behind)}".strip())]
+
+
+def _undecided(holder: Deployment) -> str:
+    if holder.status != Status.UNKNOWN:
+        return ""
+    return f"Nobody knows how {holder.label} ended: a deployer decides that first."
 
 
 def queue_ahead(deployment: Deployment) -> list[Deployment]:

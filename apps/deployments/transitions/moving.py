@@ -19,6 +19,8 @@ from apps.deployments.signals import environment_changed
 from apps.deployments.transitions.calling import call_people
 from apps.deployments.transitions.events import store_event
 
+AT_ONCE = 20
+"""Looks that one event asks for; hundreds would keep all other short work waiting."""
 ACTIONS: dict[Event, str] = {
     Event.CLAIM: "deployment.started",
     Event.BEGIN: "deployment.dispatched",
@@ -102,7 +104,7 @@ def _wake(deployment: Deployment, status: Status) -> None:
     if status == Status.PENDING:
         request_work("deployments.start", deployment.pk)
     elif status in HOLDS_LOCK:
-        request_work("deployments.follow", deployment.pk)
+        request_work("deployments.begin" if status == Status.DISPATCHING else "deployments.follow", deployment.pk)
     else:
         wake_pending(deployment.environment.repository_id)
 
@@ -114,7 +116,7 @@ def tell_places(deployment: Deployment) -> None:
 
 
 def wake_pending(repository_id: int, **only: Any) -> None:
-    """Have the waits of the pending deployments of a repository judged again at once.
+    """Have the waits of the pending deployments of a repository judged again: of the oldest at once, of what is left by the next sweeps.
 
     Rows are locked before the log, and the log may be held here: a row that somebody has locked is not waited for. Whoever judges
     it under that lock sees what is committed here before the log is theirs; whoever does not is asked again, as all are.
@@ -123,5 +125,5 @@ def wake_pending(repository_id: int, **only: Any) -> None:
     with transaction.atomic():
         free = pending.select_for_update(no_key=True, skip_locked=True, of=("self",))
         Deployment.objects.filter(pk__in=list(free.values_list("pk", flat=True))).update(check_at=now())
-    for pk in pending.values_list("pk", flat=True):
+    for pk in pending.order_by("number").values_list("pk", flat=True)[:AT_ONCE]:
         request_work("deployments.start", pk)

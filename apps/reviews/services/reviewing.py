@@ -79,9 +79,7 @@ def submit_review(
     """
     gate = _Gate(stage, environment, reauthenticated, rollback.strip())
     with refusals_on_record(actor, change, "review.refused", WHO_MAY_NOT):
-        review = _submit(actor, change, revision, gate, verdict=verdict, body=body, displayed=displayed, via=via)
-    failpoint("K2")
-    return review
+        return _submit(actor, change, revision, gate, verdict=verdict, body=body, displayed=displayed, via=via)
 
 
 @transaction.atomic
@@ -115,6 +113,7 @@ def _submit(
     review_given(review)
     mark_stale(locked)
     transaction.on_commit(lambda: review_submitted.send(sender=Review, change_id=locked.pk, review_id=review.pk))
+    transaction.on_commit(lambda: failpoint("K2"))
     failpoint("K1")
     return review
 
