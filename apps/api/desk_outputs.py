@@ -62,7 +62,7 @@ class QueueRowOut(Out):
 
 
 class RecordOut(Out):
-    """A line of an auditor's section, which is about no change."""
+    """A line of a section that is about no change: alerts of drift, and what an auditor sees."""
 
     state = string()
     text = string()
@@ -93,7 +93,10 @@ class DeskOut(Out):
 class NewsLineOut(Out):
     kind = word(News.Kind.values)
     text = string()
-    place = string(allow_blank=True, help_text="thread:7, deployment:8831, approvals, or empty: the change itself.")
+    place = string(
+        allow_blank=True,
+        help_text="thread:7, deployment:8831, drift:infra/staging, approvals, or empty: the change itself.",
+    )
     url = string(help_text="The page that shows it.")
     at = moment()
 

@@ -80,7 +80,8 @@ class DriftOut(Out):
     checked_at = maybe_moment()
     since = maybe_moment()
     every_seconds = whole(help_text="0: only when somebody asks.")
-    asked = serializers.BooleanField(help_text="Whether a check is about to begin.")
+    asked = serializers.BooleanField(help_text="Whether a check was asked for and has not begun.")
+    held_by = maybe_number("The deployment that holds the environment: nobody looks before it is over.")
     adoption = DriftAdoptionOut(allow_null=True, help_text="The last that was asked for.")
     targets = DriftTargetOut(many=True)
 
@@ -98,6 +99,7 @@ def drift_json(page: DriftPage) -> dict[str, Any]:
         "since": time(found.since),
         "every_seconds": found.every_seconds,
         "asked": found.is_asked,
+        "held_by": page.holder.number if page.holder else None,
         "adoption": _adoption(page.adoption) if page.adoption else None,
         "targets": [_target(one) for one in page.targets],
     }

@@ -9,8 +9,18 @@ from apps.accounts.models import User
 from apps.deployments import queries
 from apps.deployments.access import can_check_drift, can_deploy, can_settle_drift
 from apps.deployments.dispatchers.standing import UNKNOWN
-from apps.deployments.models import DriftAcceptance, DriftAdoption, DriftCheck, Environment
-from apps.deployments.queries.drift import NEVER, Drift, acceptances_of, adoption_of, drift_of, findings_of
+from apps.deployments.lifecycle import Status
+from apps.deployments.models import Deployment, DriftAcceptance, DriftAdoption, DriftCheck, Environment
+from apps.deployments.queries.drift import (
+    NEVER,
+    STALE,
+    Drift,
+    acceptances_of,
+    adoption_of,
+    drift_of,
+    findings_of,
+    holder_of,
+)
 from apps.policies.config.words import duration_words
 from apps.presentation.board import environment_url
 from apps.presentation.drift_words import DriftWord, drift_word
@@ -21,6 +31,7 @@ KINDS = {
     "another": "Something else stands in its place.",
     "extra": "It should not be there.",
 }
+UNKNOWN_OUTCOME = str(Status.UNKNOWN)
 SPANS = ((1, "a day"), (7, "a week"), (30, "30 days"), (90, "90 days"))
 """For how long a finding can be accepted: days, and their words."""
 WAYS = {
@@ -57,6 +68,11 @@ class ResourceRows:
     name: str
     rows: tuple[FindingRow, ...]
 
+    @property
+    def key(self) -> str:
+        """Another one where it tells of something else first: a form that is open on a page never gets the mark of another finding."""
+        return self.rows[0].mark
+
 
 @dataclass(frozen=True, slots=True)
 class TargetRows:
@@ -90,7 +106,11 @@ class TargetRows:
 
 @dataclass(frozen=True, slots=True)
 class DriftPage:
-    """``has_open``: whether something is left that can be adopted or put right; ``adoption``: the last that was asked for."""
+    """``has_open``: whether something is left that can be put right; ``adoption``: the last that was asked for.
+
+    ``holder``: the deployment that holds the environment: nobody looks before it is over. Nobody looks at all, and nothing
+    starts, where portal.yaml has no such environment any more.
+    """
 
     environment: Environment
     drift: Drift
@@ -100,6 +120,7 @@ class DriftPage:
     can_settle: bool
     can_deploy: bool
     adoption: DriftAdoption | None
+    holder: Deployment | None
 
     @property
     def url(self) -> str:
@@ -118,6 +139,21 @@ class DriftPage:
         return self.drift.fields > 0
 
     @property
+    def is_stale(self) -> bool:
+        """What is known may be otherwise by now, so it can be neither adopted nor accepted."""
+        return self.drift.state == STALE
+
+    @property
+    def waits_for(self) -> str:
+        """What a check that was asked for waits for; empty: for nothing."""
+        if self.holder is None:
+            return ""
+        name = self.holder.label
+        return (
+            f"somebody decides what became of {name}" if self.holder.status == UNKNOWN_OUTCOME else f"{name} has ended"
+        )
+
+    @property
     def is_adopting(self) -> bool:
         return self.adoption is not None and self.adoption.ended_at is None
 
@@ -127,7 +163,7 @@ class DriftPage:
 
 
 def drift_page(user: User, repository: str, name: str) -> DriftPage:
-    """The page; :class:`NotVisible` when ``user`` may not know of it. Eight queries beside those of the access rules."""
+    """The page; :class:`NotVisible` when ``user`` may not know of it. Nine queries beside those of the access rules."""
     row = queries.find_environment(user, repository, name)
     found = drift_of([row])[row.pk]
     accepted = acceptances_of(row)
@@ -137,10 +173,11 @@ def drift_page(user: User, repository: str, name: str) -> DriftPage:
         drift=found,
         word=drift_word(found),
         targets=tuple(sorted((target_rows(check, row, accepted) for check in findings_of(row)), key=_rank)),
-        can_check=live is not None and can_check_drift(user, row).allowed,
+        can_check=live is not None and row.defined and can_check_drift(user, row).allowed,
         can_settle=can_settle_drift(user, row).allowed,
-        can_deploy=live is not None and can_deploy(user, live.change).allowed,
+        can_deploy=live is not None and row.defined and can_deploy(user, live.change).allowed,
         adoption=adoption_of(row),
+        holder=holder_of(row),
     )
 
 

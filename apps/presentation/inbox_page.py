@@ -27,6 +27,7 @@ STATES = {
     "merged": "merged",
     "deployed": "deployed",
     "failed": "deploy_failed",
+    "drift": "drift_drifted",
 }
 """Kind of news → the word of its state."""
 
@@ -98,10 +99,12 @@ def _line(number: int, line: dict[str, Any]) -> NewsLine:
 
 
 def place_url(number: int, place: str) -> str:
-    """The very place that a line speaks of: thread, tab or deployment of the change."""
+    """The very place that a line speaks of: thread, tab or deployment of the change, or the drift of what it brought."""
     what, _, which = place.partition(":")
     if what == "deployment" and which:
         return f"/deployments/{which}/"
+    if what == "drift" and which:
+        return f"/environments/{which}/drift/"
     if what == "thread" and which:
         return f"/changes/{number}/#thread-{which}"
     if what == "approvals":

@@ -13,6 +13,7 @@ from apps.core.clock import now
 from apps.core.errors import NotVisible
 from apps.presentation.audit_home import AuditLine, audit_lines
 from apps.presentation.change_rows import ChangeRow, rows_of
+from apps.presentation.drift_alerts import drift_lines
 from apps.presentation.queue_views import FOLDED, TITLES, VIEWS, View, ordered, view_of
 from apps.presentation.words import word_of
 from apps.reviews import queue
@@ -86,7 +87,7 @@ def queue_page(user: User, desk: Desk, *, folds: dict[str, bool] | None = None, 
     lines = _lines(user, [found[key] for key in order if key in found], mine)
     sections = []
     for key in order:
-        records = audit_lines(user, key) if key not in found else ()
+        records = _records(user, key) if key not in found else ()
         if lines.get(key) or records or key == "attention":
             is_folded = (folds or {}).get(key, key in FOLDED)
             sections.append(_shown(key, lines.get(key, ()), records, found.get(key), turns, folded=is_folded))
@@ -119,6 +120,11 @@ def section_page(user: User, key: str, *, start: int = 0) -> SectionPage:
     )
 
 
+def _records(user: User, key: str) -> tuple[AuditLine, ...]:
+    """Lines that are about no change; of alerts one more than are shown, so that it is seen whether there are others."""
+    return drift_lines(user, queue.SECTION_LIMIT + 1) if key == "drift" else audit_lines(user, key)
+
+
 def _section(user: User, key: str) -> QueueSection:
     return queue.section(user, key, limit=queue.SECTION_LIMIT if key == "attention" else BESIDE)
 
@@ -132,8 +138,9 @@ def _shown(
     *,
     folded: bool,
 ) -> Section:
-    count = str(turns) if key == "attention" else f"{len(lines) or len(records)}{'+' if found and found.more else ''}"
-    more = f"/queue/{key}/" if found is not None and found.more else ""
+    records, has_more = records[: queue.SECTION_LIMIT], len(records) > queue.SECTION_LIMIT
+    more = f"/queue/{key}/" if found is not None and found.more else "/environments/?drift=1" if has_more else ""
+    count = str(turns) if key == "attention" else f"{len(lines) or len(records)}{'+' if more else ''}"
     return Section(key, TITLES[key], lines, records, count, more, folded)
 
 

@@ -14,7 +14,7 @@ from apps.core.secrets import decrypt
 from apps.repositories.access import capabilities
 from apps.repositories.models import BranchTip, RefUpdate, Repository, RepositoryRole, WebhookDelivery
 from apps.repositories.querysets import RepositoryQuerySet
-from apps.repositories.roles import AUDIT, CAPABILITIES
+from apps.repositories.roles import AUDIT, CAPABILITIES, DEPLOY
 
 TRAPS = "\\"
 """A backslash cannot stand in a branch name: in ours it marks a byte that is not UTF-8 (``\\xNN``)."""
@@ -59,12 +59,18 @@ def visible(user: User) -> RepositoryQuerySet:
 
 def auditable(user: User) -> RepositoryQuerySet:
     """Repositories whose audit log ``user`` may read: by role, or all for administrators."""
-    rows = Repository.objects.visible_to(user)
-    if user.is_superuser:
-        return rows
+    return Repository.objects.visible_to(user) if user.is_superuser else _with_role(user, AUDIT)
+
+
+def deployable(user: User) -> RepositoryQuerySet:
+    """Repositories in which ``user`` may deploy, which needs a role, also of administrators."""
+    return _with_role(user, DEPLOY)
+
+
+def _with_role(user: User, capability: str) -> RepositoryQuerySet:
     held = RepositoryRole.objects.filter(Q(user=user.pk) | Q(team__memberships__user=user.pk))
-    readers = [role for role, can in CAPABILITIES.items() if AUDIT in can]
-    return rows.filter(pk__in=held.filter(role__in=readers).values("repository"))
+    roles = [role for role, can in CAPABILITIES.items() if capability in can]
+    return Repository.objects.visible_to(user).filter(pk__in=held.filter(role__in=roles).values("repository"))
 
 
 def find(user: User, name: str) -> Repository:

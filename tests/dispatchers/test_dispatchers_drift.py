@@ -24,6 +24,7 @@ from tests.support.kube import kube
 
 ARGO, FLUX = ArgoCDDispatcher(), FluxDispatcher()
 OTHER = "d" * 40
+BETWEEN = "nothing between them reaches this environment."
 
 
 @pytest.fixture
@@ -133,6 +134,21 @@ def test_another_commit_that_was_brought_out_past_the_portal_is_drift(there: Arg
     assert (one.found, one.mark("web") == other.mark("web")) == (other.found, False)
 
 
+def test_an_application_at_a_newer_commit_that_brings_the_same_is_judged_as_at_ours(there: Argo) -> None:
+    there.operate(OTHER)
+    run = replace(app_run(there), is_as_deployed=OTHER.__eq__)
+    told = ARGO.find_drift(run)
+    note = f"Argo CD is at {OTHER[:12]}, which contains {COMMIT[:12]}: {BETWEEN}"
+    assert (told.findings, told.not_looked[0]) == ((), note)
+    there.status["sync"]["status"] = "OutOfSync"
+    there.status["resources"] = [resource(status="OutOfSync")]
+    told = ARGO.find_drift(run)
+    assert ([one.resource for one in told.findings], told.not_looked[0]) == (["Deployment web/web"], note)
+    there.status["sync"] = {"status": "Synced", "revision": "e" * 40}
+    with pytest.raises(CannotTell, match="its answer is about another commit"):
+        ARGO.find_drift(run)
+
+
 def test_an_answer_about_another_commit_is_no_answer(there: Argo) -> None:
     there.status["sync"] = {"status": "Synced", "revision": OTHER}
     with pytest.raises(CannotTell, match="its answer is about another commit"):
@@ -169,7 +185,17 @@ def test_a_kustomization_that_is_ready_at_the_commit_is_in_sync(flux: Flux) -> N
     assert flux.cluster.changes() == []
 
 
-def test_a_kustomization_at_another_commit_has_drifted(flux: Flux) -> None:
+def test_a_kustomization_at_a_newer_commit_that_brings_the_same_is_in_sync(flux: Flux) -> None:
+    flux.reconcile(OTHER)
+    told = FLUX.find_drift(replace(flux_run(flux), is_as_deployed=OTHER.__eq__))
+    assert told.findings == ()
+    assert told.not_looked[0] == f"Flux is at {OTHER[:12]}, which contains {COMMIT[:12]}: {BETWEEN}"
+    flux.reconcile(OTHER, ready="False")
+    with pytest.raises(CannotTell, match="not ready"):
+        FLUX.find_drift(replace(flux_run(flux), is_as_deployed=OTHER.__eq__))
+
+
+def test_a_kustomization_at_a_commit_that_brings_something_else_has_drifted(flux: Flux) -> None:
     flux.reconcile(OTHER)
     (finding,) = FLUX.find_drift(flux_run(flux)).findings
     assert (finding.resource, finding.path) == ("Kustomization flux-system/all-apps", "revision")

@@ -15,16 +15,24 @@ from apps.accounts.services import deactivate_user
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.deployments import services
+from apps.deployments.dispatchers.drift import Finding, Found
 from apps.deployments.jobs.health import roll_back_unhealthy
 from apps.deployments.jobs.landing import carry_out_merge
 from apps.deployments.jobs.starting import start
 from apps.deployments.jobs.verifying import _end as end_verification
 from apps.deployments.lifecycle import Event
-from apps.deployments.models import Deployment, Environment, MergeIntent, TargetFreeze
-from apps.deployments.transitions import end_deployment, freeze_target, move, refresh_environments
+from apps.deployments.models import Deployment, DriftWatch, Environment, MergeIntent, TargetFreeze
+from apps.deployments.transitions import (
+    Told,
+    end_deployment,
+    freeze_target,
+    move,
+    refresh_environments,
+    write_checks,
+)
 from apps.policies.config import parse_portal_yaml
 from apps.repositories.services import synchronise
-from apps.reviews.models import Thread
+from apps.reviews.models import News, Thread
 from apps.reviews.services import open_thread, reply, resolve_thread
 from tests.support.delivery import Delivery, run_jobs
 from tests.support.meeting import meet
@@ -161,6 +169,26 @@ def test_who_settles_drift_meets_a_landing_that_defines_the_place_anew(
     )
     place.refresh_from_db()
     assert place.protected
+
+
+def test_a_look_that_finds_drift_meets_who_discusses_what_is_live(delivery: Delivery) -> None:
+    """Both write lines into the inbox of alice."""
+    for how, act in DISCUSSING.items():
+        change = delivery.merged(how)
+        ends(running(delivery, change))()
+        thread = discussed(delivery, change)
+        place = Environment.objects.get()
+        watch, _ = DriftWatch.objects.get_or_create(environment=place)
+        DriftWatch.objects.update(found_at=None)
+        fence, live = DriftWatch.objects.claim(watch.pk, seconds=60), place.live_deployment
+        assert fence is not None
+        assert live is not None
+        found = [Told("web", "kubernetes", Found((Finding(f"ConfigMap {how}", "missing"),)))]
+        look = partial(write_checks, watch, fence, live, found, began=now())
+        assert meet(partial(act, delivery, thread), look) == [], how
+        assert [
+            line["kind"] for row in News.objects.filter(user=delivery.people.alice, change=change) for line in row.lines
+        ][-1] == "drift"
 
 
 def test_who_aborts_an_adoption_meets_its_landing(delivery: Delivery) -> None:

@@ -32,7 +32,7 @@ def check_drift(request: Request, repository: str, environment: str) -> Response
 
 @endpoint("POST", scope="deploy", request=AcceptDriftIn, response=AcceptanceOut, status=201, summary="Accept drift")
 def accept_drift(request: Request, repository: str, environment: str) -> Response:
-    """A finding stays visible and does not count until then. One that the last check does not tell of answers 409."""
+    """A finding stays visible and does not count until then. One that the last check does not tell of, or an old check, answers 409."""
     row = environment_of(request, repository, environment)
     done = services.accept_drift(caller(request), environment=row, **read(AcceptDriftIn, request))
     return Response(acceptance_json(done), status=201)
@@ -69,6 +69,8 @@ def reapply_live(request: Request, repository: str, environment: str) -> Respons
 )
 def adopt_drift(request: Request, repository: str, environment: str) -> Response:
     """A change with the findings that nobody accepted: written where a rendering proves the place, the rest in its text.
+
+    What is `stale` cannot be adopted (409): check first.
 
     Follow `adoption` with GET: it ends with a change, or says why there is none.
     """

@@ -138,6 +138,7 @@ class Run:
     ``before``: of an attempt that does again only what failed, what the one before stored of its run, until it is prepared.
     ``is_watched``: it was over, and well, and its health is watched: no time limit of the run counts any more.
     ``memory`` lasts one look: what was fetched once in it need not be fetched again.
+    ``is_as_deployed``: of a look for drift: whether another commit contains ``commit`` and nothing between them reaches the environment.
     """
 
     key: str
@@ -160,6 +161,7 @@ class Run:
     to_apply: ToApply | None = None
     to_plan: ToPlan | None = None
     memory: dict[str, Any] = field(default_factory=dict, compare=False)
+    is_as_deployed: Callable[[str], bool] = field(default=lambda _: False, compare=False)
 
     @property
     def is_sent(self) -> bool:

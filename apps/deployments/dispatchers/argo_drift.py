@@ -1,7 +1,8 @@
 """Drift of an application as Argo CD tells it: which commit it compares with, what is out of sync, and the fields of that.
 
-Argo CD compares with the commit that it follows. Only where that is the commit of the ledger its answer is about what was
-deployed; anywhere else it says which commit is there, or the portal says that it cannot tell.
+Argo CD compares with the commit that it follows. Only where that is the commit of the ledger, or contains it with nothing in
+between that reaches the environment, its answer is about what was deployed; anywhere else it says which commit is there, or
+the portal says that it cannot tell.
 """
 
 from __future__ import annotations
@@ -13,7 +14,16 @@ from typing import Any
 from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import ResourceState, Run
 from apps.deployments.dispatchers.argo_application import Application
-from apps.deployments.dispatchers.drift import MISSING, TOLD, CannotTell, Finding, Found, digest_of, of_field
+from apps.deployments.dispatchers.drift import (
+    MISSING,
+    TOLD,
+    CannotTell,
+    Finding,
+    Found,
+    at_other_commit,
+    digest_of,
+    of_field,
+)
 from apps.deployments.dispatchers.kube_resources import Item, field_changes
 from apps.deployments.dispatchers.remote import listed, mapping, read_json
 from apps.deployments.dispatchers.standing import DEGRADED, DOWN, HEALTHY, UNKNOWN, Standing, named
@@ -36,21 +46,22 @@ def find_drift(run: Run, look: Callable[[], Application], managed: Callable[[], 
     if app.is_busy:
         raise CannotTell("busy", "Argo CD is at work on the application; it is looked at again.")
     applied = _applied(app)
-    if applied and applied != run.commit:
+    if applied and applied != run.commit and not run.is_as_deployed(applied):
         return Found((_of_commit(run, applied),), (NOT_LOOKED,), (), 0)
     sync = mapping(app.status.get("sync"))
     compared, word = str(sync.get("revision") or ""), str(sync.get("status") or "Unknown")
-    if compared != run.commit:
+    if compared != run.commit and not run.is_as_deployed(compared):
         text = (
             f"Argo CD compares with {app.words(compared)[:10] or 'no commit'}, which it follows, and {run.commit[:10]} was "
             "deployed: its answer is about another commit."
         )
         raise CannotTell("other_commit", text)
+    notes = (*at_other_commit(run, "Argo CD", compared), NOT_LOOKED)
     if word == "Synced":
-        return Found((), (NOT_LOOKED,), (), len(listed(app.status.get("resources"))))
+        return Found((), notes, (), len(listed(app.status.get("resources"))))
     if word != "OutOfSync":
         raise CannotTell("not_known", f"Argo CD does not know whether it is in sync: {_why(app) or word}.")
-    return _out_of_sync(run, app, managed)
+    return _out_of_sync(run, app, managed, notes)
 
 
 def standing(app: Application, resources: Iterable[ResourceState]) -> Standing:
@@ -83,15 +94,16 @@ def _why(app: Application) -> str:
     return next((message for message in messages if message), "")
 
 
-def _out_of_sync(run: Run, app: Application, managed: Callable[[], Iterable[Mapping[str, Any]]]) -> Found:
+def _out_of_sync(
+    run: Run, app: Application, managed: Callable[[], Iterable[Mapping[str, Any]]], notes: tuple[str, ...]
+) -> Found:
     rows = listed(app.status.get("resources"))
     differing = [one for one in rows if str(one.get("status") or "Synced") != "Synced"]
-    notes = [NOT_LOOKED]
     try:
         sides = {_key(one): one for one in managed()}
     except Unavailable:
         sides = {}
-        notes.append(NO_FIELDS)
+        notes = (*notes, NO_FIELDS)
     found: list[Finding] = []
     for one in differing:
         found += _of_resource(run, app, one, sides.get(_key(one)))
@@ -99,7 +111,7 @@ def _out_of_sync(run: Run, app: Application, managed: Callable[[], Iterable[Mapp
         found = [
             Finding(f"Application {run.options.get('application')}", TOLD, "", "in sync", "out of sync", is_vague=True)
         ]
-    return Found(tuple(found), tuple(notes), (), len(rows))
+    return Found(tuple(found), notes, (), len(rows))
 
 
 def _key(one: Mapping[str, Any]) -> tuple[str, ...]:

@@ -79,6 +79,15 @@ class FindsDrift(Protocol):
         """``run`` is the attempt that made the live state. Raises :class:`CannotTell`, or any :class:`Unavailable`."""
 
 
+def at_other_commit(run: Run, who: str, commit: str) -> tuple[str, ...]:
+    """The note that ``who`` is at another commit which brings the environment the same; nothing at our own."""
+    if commit == run.commit:
+        return ()
+    return (
+        f"{who} is at {commit[:12]}, which contains {run.commit[:12]}: nothing between them reaches this environment.",
+    )
+
+
 def value_words(value: Any) -> str:
     """A value for people: JSON, bounded. A mapping or a list stands on one line."""
     if value is ABSENT:

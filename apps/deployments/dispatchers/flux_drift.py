@@ -1,7 +1,8 @@
 """Drift as Flux tells it: which commit it applied last, and whether it can keep the cluster at that.
 
 Flux corrects what differs at every reconciliation and names no fields, so a Kustomization that is ready at the commit of
-the ledger is in sync as far as its last reconciliation goes. Of one that is suspended, not ready or behind its own
+the ledger is in sync as far as its last reconciliation goes. So is one at a newer commit that contains it, where nothing in
+between reaches the environment: Flux follows the branch, and only what a change reaches is deployed. Of one that is suspended, not ready or behind its own
 specification nobody knows what is there.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from apps.deployments.dispatchers import ResourceState, Run
-from apps.deployments.dispatchers.drift import TOLD, CannotTell, Finding, Found, digest_of
+from apps.deployments.dispatchers.drift import TOLD, CannotTell, Finding, Found, at_other_commit, digest_of
 from apps.deployments.dispatchers.kube_api import condition, metadata
 from apps.deployments.dispatchers.kube_apply import has_no_state
 from apps.deployments.dispatchers.remote import listed, mapping, plain
@@ -27,7 +28,7 @@ NOT_LOOKED = (
 def judge(run: Run, title: str, body: Mapping[str, Any], applied: str) -> Found:
     """``body``: the Kustomization or HelmRelease as it is; ``applied``: the commit that it applied last."""
     status = mapping(body.get("status"))
-    if applied and applied != run.commit:
+    if applied and applied != run.commit and not run.is_as_deployed(applied):
         there, digest = said(run.outside, applied, 12), digest_of(run.commit, applied)
         finding = Finding(plain(title, 200), TOLD, "revision", run.commit[:12], there, digest=digest)
         return Found((finding,), (NOT_LOOKED,), (), 0)
@@ -43,7 +44,8 @@ def judge(run: Run, title: str, body: Mapping[str, Any], applied: str) -> Found:
         raise CannotTell(
             "not_ready", f"{title} is not ready, so Flux does not know: {message or 'it says nothing more'}"
         )
-    return Found((), (NOT_LOOKED,), (), len(listed(mapping(status.get("inventory")).get("entries"))))
+    notes = (*at_other_commit(run, "Flux", applied), NOT_LOOKED)
+    return Found((), notes, (), len(listed(mapping(status.get("inventory")).get("entries"))))
 
 
 def standing(run: Run, title: str, body: Mapping[str, Any], resources: Iterable[ResourceState]) -> Standing:

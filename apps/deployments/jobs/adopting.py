@@ -23,8 +23,9 @@ from apps.deployments.jobs.adopted_words import text_of, title_of
 from apps.deployments.jobs.defects import defect_words
 from apps.deployments.models import DriftAdoption
 from apps.deployments.queries.drift import Open, to_adopt
+from apps.deployments.services.drifting import require_current
 from apps.deployments.signals import environment_changed
-from apps.deployments.transitions import LeaseLost
+from apps.deployments.transitions import LeaseLost, redraw_alerts
 from apps.policies.queries import policy_at
 from apps.rendering.model import RenderError
 from apps.repositories import access as repositories
@@ -71,7 +72,8 @@ def _seconds() -> float:
 
 
 def _write_down(row: DriftAdoption, fence: int) -> None:
-    """Everything that the change will be made of."""
+    """Everything that the change will be made of. What was found may be old by now, though it was not when somebody asked."""
+    require_current(row.environment)
     found, live = to_adopt(row.environment), row.environment.live_deployment
     if not found or live is None:
         raise Conflict("nothing_drifted", "Nothing was left to adopt when the portal came to it.")
@@ -165,4 +167,5 @@ def _end(row: DriftAdoption, fence: int, *, change: ChangeRequest | None = None,
     mine = DriftAdoption.objects.filter(pk=row.pk, fence=fence, ended_at=None)
     if not mine.update(change=change, problem=problem, ended_at=now(), lease_until=None):
         raise LeaseLost
+    redraw_alerts(row.environment)
     transaction.on_commit(lambda: environment_changed.send(sender=None, environment_id=row.environment_id))

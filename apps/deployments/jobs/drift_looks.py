@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from apps.changes.effects.applying import applicable
 from apps.changes.effects.targets import target_of
@@ -17,6 +18,7 @@ from apps.deployments.dispatchers import Run, ToApply
 from apps.deployments.dispatchers.drift import CannotTell, Found
 from apps.deployments.dispatchers.registry import drift_finder_of, health_teller_of
 from apps.deployments.dispatchers.standing import UNKNOWN, Standing
+from apps.deployments.jobs.drift_commits import is_as_deployed
 from apps.deployments.jobs.drift_stacks import with_stack
 from apps.deployments.jobs.rendered import placed_body
 from apps.deployments.jobs.runs import run_of
@@ -134,7 +136,7 @@ def _run_there(deployment: Deployment) -> Run:
 
 def _run(deployment: Deployment, environment: EnvironmentConfig | None) -> Run:
     """With what it applied rendered again."""
-    run, hide = _run_there(deployment), _hide(deployment)
+    run, hide = replace(_run_there(deployment), is_as_deployed=partial(is_as_deployed, deployment)), _hide(deployment)
     if deployment.plan["via"] == "cloudformation":
         return with_stack(run, deployment, hide)
     redacted = ToApply(_resources(deployment, environment), "", lambda value: redact_value(value, hide))

@@ -19,13 +19,15 @@ class DriftWatch(Leased):
     """When an environment is looked at again. Its lease is held by the worker that looks, so two never do it at once.
 
     ``every_seconds``: as portal.yaml says on the default branch; 0: only when somebody asks. ``checked``: the live
-    deployment that was looked at last, so that a new one is looked at soon.
+    deployment that was looked at last, so that a new one is looked at soon. ``found_at``: when the log was told of drift that it
+    was not told the end of; looks that tell nothing leave it.
     """
 
     environment = models.OneToOneField(Environment, on_delete=models.CASCADE, related_name="drift_watch")
     every_seconds = models.PositiveIntegerField(default=0)
     next_at = models.DateTimeField(null=True, blank=True, db_index=True)
     checked = models.ForeignKey(Deployment, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    found_at = models.DateTimeField(null=True, blank=True)
 
     objects = DriftWatchQuerySet.as_manager()
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from apps.changes.lifecycle import OPEN, Status
 from apps.core.clock import now
 from apps.deployments.dispatchers import standing
-from apps.deployments.lifecycle import HOLDS_LOCK
 from apps.deployments.models import Deployment, DriftAcceptance, DriftAdoption, DriftCheck, DriftWatch, Environment
+from apps.deployments.querysets import HOLDING
 
 USUAL_SECONDS = 1800
 """How often an environment is taken to be looked at whose portal.yaml does not say."""
@@ -22,6 +23,8 @@ NEVER, STALE, DRIFTED, UNKNOWN, IN_SYNC, ACCEPTED = "never", "stale", "drifted",
 Open = list[tuple[DriftCheck, list[dict[str, Any]]]]
 WORST_FIRST = (standing.DOWN, standing.DEGRADED, standing.UNKNOWN, standing.HEALTHY)
 STATES = (NEVER, STALE, DRIFTED, UNKNOWN, IN_SYNC, ACCEPTED)
+UNDER_WAY = [str(status) for status in (*OPEN, Status.MERGED)]
+"""States of a change that may still bring Git and what runs in line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,11 @@ def findings_of(environment: Environment) -> list[DriftCheck]:
     return list(rows.select_related("deployment").order_by("target"))
 
 
+def holder_of(environment: Environment) -> Deployment | None:
+    """What holds the environment, so that nobody looks before it is over."""
+    return Deployment.objects.filter(environment=environment, status__in=HOLDING).order_by("number").first()
+
+
 def acceptances_of(environment: Environment) -> dict[str, DriftAcceptance]:
     """Those that hold now, by the mark of the finding."""
     return {row.mark: row for row in _holding().filter(environment=environment).select_related("accepted_by")}
@@ -118,6 +126,28 @@ def drifted_among(environments: QuerySet[Environment]) -> list[int]:
     return sorted({pk for pk, marks, more in rows if more or _open(marks, accepted.get(pk, frozenset()))})
 
 
+def count_open(environment: Environment, checks: Iterable[DriftCheck]) -> int:
+    """How many findings of ``checks`` nobody accepted."""
+    accepted = _accepted({environment.pk: None}).get(environment.pk, frozenset())
+    return sum(len(_open(check.marks, accepted)) + check.more for check in checks)
+
+
+def alerts_among(environments: QuerySet[Environment], limit: int) -> list[tuple[Environment, Drift]]:
+    """Those that drifted and are not known to be in sync again, the newest first; at most four queries.
+
+    Not while all that was found is accepted, or a change that adopts it is under way.
+    """
+    since = OuterRef("drift_watch__found_at")
+    adopting = DriftAdoption.objects.filter(
+        environment=OuterRef("pk"), asked_at__gte=since, change__status__in=UNDER_WAY
+    )
+    rows = environments.filter(defined=True, drift_watch__found_at__isnull=False).exclude(Exists(adopting))
+    places = list(rows.select_related("repository", "live_deployment").order_by("-drift_watch__found_at", "pk"))
+    found = drift_of(places) if places else {}
+    alerts = [(row, found[row.pk]) for row in places]
+    return [(row, drift) for row, drift in alerts if (drift.was or drift.state) != ACCEPTED][:limit]
+
+
 def _holding() -> QuerySet[DriftAcceptance]:
     return DriftAcceptance.objects.filter(ended_at=None, until__gt=now())
 
@@ -135,7 +165,7 @@ def _is_overtaken() -> Q:
     Two questions, so that each has its index however many deployments there were.
     """
     there = Deployment.objects.filter(environment=OuterRef("environment"))
-    holding = there.filter(status__in=[str(status) for status in HOLDS_LOCK])
+    holding = there.filter(status__in=HOLDING)
     return Exists(there.filter(started_at__gte=OuterRef("checked_at"))) | Exists(holding)
 
 
@@ -147,7 +177,8 @@ def _drift(
     row: Environment, watch: DriftWatch | None, checks: list[DriftCheck], accepted: frozenset[str], *, is_past: bool
 ) -> Drift:
     every = watch.every_seconds if watch else 0
-    is_asked = watch is not None and watch.next_at is not None and watch.next_at <= now()
+    is_due = watch is not None and watch.next_at is not None and watch.next_at <= now()
+    is_asked = is_due and row.defined  # nobody looks at what is not defined any more
     if not checks:
         return Drift(NEVER, every_seconds=every, is_asked=is_asked)
     counted = [pair for check in checks for pair in _open(check.marks, accepted)]

@@ -13,6 +13,8 @@ from apps.core.work import request_work
 from apps.deployments import access
 from apps.deployments.models import DriftAdoption, Environment
 from apps.deployments.queries.drift import to_adopt
+from apps.deployments.services.drifting import require_current
+from apps.deployments.services.running import require_defined
 from apps.deployments.signals import environment_changed
 
 ADOPT_DRIFT = "deployments.adopt_drift"
@@ -23,10 +25,17 @@ def adopt_drift(actor: User, *, environment: Environment) -> DriftAdoption:
     """Ask for a change that brings Git in line with what was found and not accepted.
 
     What a rendering proves is written into the files, if ``actor`` may write changes; the rest stands in the change's
-    description. :class:`Conflict` ``nothing_drifted`` where nothing is left to adopt, ``adopting`` where it is at work.
+    description. :class:`Conflict` ``nothing_drifted`` where nothing is left to adopt, ``adopting`` where it is at work, ``stale``
+    where what was found may be otherwise by now, ``not_defined`` where portal.yaml has no such environment any more.
     """
     access.require_check_drift(actor, environment)
-    Environment.objects.select_for_update(no_key=True).get(pk=environment.pk)
+    environment = (
+        Environment.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("repository")
+        .get(pk=environment.pk)
+    )
+    require_defined(environment)
+    require_current(environment)
     if not to_adopt(environment):
         raise Conflict("nothing_drifted", f"The last check of {environment.name} left nothing to adopt.")
     if DriftAdoption.objects.open().filter(environment=environment).exists():

@@ -15,9 +15,10 @@ from apps.core.errors import Conflict, InvalidInput
 from apps.core.work import request_work
 from apps.deployments import access
 from apps.deployments.models import Deployment, DriftAcceptance, DriftWatch, Environment
-from apps.deployments.queries.drift import findings_of
-from apps.deployments.services.running import start_deployment
+from apps.deployments.queries.drift import STALE, drift_of, findings_of
+from apps.deployments.services.running import require_defined, start_deployment
 from apps.deployments.signals import environment_changed
+from apps.deployments.transitions import redraw_alerts
 
 CHECK_DRIFT = "deployments.check_drift"
 LONGEST = timedelta(days=90)
@@ -32,9 +33,11 @@ NOT_KNOWN = (
 def ask_drift_check(actor: User, *, environment: Environment) -> None:
     """Let what runs be compared with what was deployed, soon. A second request before it began changes nothing.
 
-    :class:`Conflict` ``nothing_live`` where there is nothing to compare with.
+    :class:`Conflict` ``nothing_live`` where there is nothing to compare with, ``not_defined`` where portal.yaml has no such
+    environment any more, so that nobody would ever look.
     """
     access.require_check_drift(actor, environment)
+    require_defined(environment)
     if environment.live_deployment_id is None:
         text = f"Nothing was deployed to {environment.name} yet, so there is nothing to compare with."
         raise Conflict("nothing_live", text)
@@ -48,8 +51,8 @@ def ask_drift_check(actor: User, *, environment: Environment) -> None:
 def accept_drift(actor: User, *, environment: Environment, mark: str, reason: str, until: datetime) -> DriftAcceptance:
     """Let one finding be until ``until`` (aware). It stays visible, and counts again when the time or the value is another.
 
-    :class:`Conflict` ``moved`` where that is no finding of the latest check any more, ``not_known`` where only that it differs
-    is known: what is accepted would be whatever comes next, too.
+    :class:`Conflict` ``moved`` where that is no finding of the latest check any more, ``stale`` where that may be otherwise by now,
+    ``not_known`` where only that it differs is known: what is accepted would be whatever comes next, too.
     """
     access.require_settle_drift(actor, environment)
     moment = now()
@@ -57,7 +60,7 @@ def accept_drift(actor: User, *, environment: Environment, mark: str, reason: st
         raise InvalidInput("reason_missing", f"Say why, in at most {LONGEST_REASON} characters.", field="reason")
     if not moment < until <= moment + LONGEST:
         raise InvalidInput("bad_time", "It is accepted until a time in the next 90 days.", field="until")
-    Environment.objects.select_for_update(no_key=True).get(pk=environment.pk)
+    require_current(Environment.objects.select_for_update(no_key=True).get(pk=environment.pk))
     target, finding = _found(environment, mark)
     if finding.get("is_vague"):
         raise Conflict("not_known", f"{finding['resource']} cannot be accepted: {NOT_KNOWN}")
@@ -67,6 +70,7 @@ def accept_drift(actor: User, *, environment: Environment, mark: str, reason: st
         path=finding["path"][:300], reason=reason.strip(), accepted_by=actor, accepted_at=moment, until=until,
     )  # fmt: skip
     data = {"resource": row.resource, "path": row.path, "mark": mark, "until": until.isoformat(), "reason": row.reason}
+    redraw_alerts(environment)
     _record(actor, environment, "drift.accepted", "accepted drift of", data)
     return row
 
@@ -78,19 +82,31 @@ def end_drift_acceptance(actor: User, *, environment: Environment, mark: str) ->
     rows = DriftAcceptance.objects.filter(environment=environment, mark=mark, ended_at=None)
     if not rows.update(ended_at=now()):
         raise Conflict("not_accepted", "This finding is not accepted (any more). Reload the page.")
+    redraw_alerts(environment)
     _record(actor, environment, "drift.acceptance_ended", "ended the acceptance of drift of", {"mark": mark})
 
 
 def reapply_live(actor: User, *, environment: Environment) -> Deployment:
     """Deploy what is live once more, through everything that holds a deployment.
 
-    Refused as :func:`start_deployment` is; :class:`Conflict` ``nothing_live`` where nothing is.
+    Refused as :func:`start_deployment` is; :class:`Conflict` ``nothing_live`` where nothing is, ``not_defined`` where portal.yaml
+    has no such environment any more.
     """
     live = environment.live_deployment
     if live is None:
         access.require_check_drift(actor, environment)
         raise Conflict("nothing_live", f"Nothing was deployed to {environment.name} yet.")
+    access.require_deploy(actor, live.change)
+    require_defined(environment)
     return start_deployment(actor, change=live.change, environment=environment.name)
+
+
+def require_current(environment: Environment) -> None:
+    """:class:`Conflict` ``stale`` where what the last check told may be otherwise by now."""
+    if drift_of([environment])[environment.pk].state == STALE:
+        name = environment.name
+        text = f"What is known of {name} may be otherwise by now: the last check is too old, or something was deployed since. Check first."
+        raise Conflict("stale", text)
 
 
 def _found(environment: Environment, mark: str) -> tuple[str, dict[str, Any]]:

@@ -1,7 +1,12 @@
 """Everything that writes a state of this context."""
 
 from apps.core.leases import LeaseLost
-from apps.deployments.transitions.calling import call_about_silence, end_call_about_silence, tell_deployers
+from apps.deployments.transitions.calling import (
+    call_about_silence,
+    end_call_about_silence,
+    redraw_alerts,
+    tell_deployers,
+)
 from apps.deployments.transitions.creating import (
     create_deployment,
     next_number,
@@ -35,6 +40,7 @@ __all__ = [
     "next_number",
     "note_emergency",
     "portal_identity",
+    "redraw_alerts",
     "refresh_environments",
     "require_none_under_way",
     "say",

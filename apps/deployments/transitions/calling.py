@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.db import transaction
 from django.db.models import Max, Q
 
 from apps.changes.models import ChangeRequest
 from apps.deployments.lifecycle import Status
-from apps.deployments.models import Deployment
+from apps.deployments.models import Deployment, Environment
 from apps.repositories.roles import DEPLOY
 from apps.reviews.attention import Origin
 from apps.reviews.models import Call, News
 from apps.reviews.people import people_of
+from apps.reviews.signals import attention_changed
 from apps.reviews.transitions import set_calls, tell
 
 WAITS_FOR_PEOPLE = {
@@ -44,6 +46,24 @@ def tell_deployers(deployment: Deployment, text: str) -> None:
     """Something has to be known to everybody who deploys here, and to those whose change it is."""
     deployers = people_of(deployment.change.repository).able.get(DEPLOY, frozenset())
     _tell(deployment, News.Kind.FAILED, text, deployers)
+
+
+def tell_of_drift(deployment: Deployment, text: str) -> None:
+    """What runs is not what ``deployment`` brought: for whoever deploys there, and who deployed it. The change is locked."""
+    environment = deployment.environment
+    people = {deployment.requested_by_id, *_deployers(environment)}
+    place = f"drift:{environment.repository.name}/{environment.name}"
+    tell(deployment.change, people, kind=News.Kind.DRIFT, text=text, place=place)
+
+
+def redraw_alerts(environment: Environment) -> None:
+    """The alert of drift that stands in the queues of who deploys there, until it is gone, accepted or being adopted, is another."""
+    people = sorted(_deployers(environment))
+    transaction.on_commit(lambda: attention_changed.send(sender=Environment, user_ids=people))
+
+
+def _deployers(environment: Environment) -> frozenset[int]:
+    return people_of(environment.repository).able.get(DEPLOY, frozenset())
 
 
 def call_about_silence(deployment: Deployment, problem: str) -> None:

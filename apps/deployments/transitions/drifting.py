@@ -10,13 +10,16 @@ from django.db import transaction
 
 from apps.audit import services as audit
 from apps.audit.actors import SYSTEM
+from apps.changes import transitions as changes
 from apps.core.clock import now
 from apps.core.leases import LeaseLost
 from apps.deployments.dispatchers.drift import MOST_FINDINGS, Found
 from apps.deployments.dispatchers.standing import Standing
 from apps.deployments.lifecycle import HOLDS_LOCK
 from apps.deployments.models import Deployment, DriftAcceptance, DriftCheck, DriftWatch, Environment
+from apps.deployments.queries.drift import count_open, findings_of
 from apps.deployments.signals import environment_changed
+from apps.deployments.transitions.calling import redraw_alerts, tell_of_drift
 
 KEPT = 200
 """Checks of one environment that are kept, the latest of each target among them."""
@@ -56,6 +59,8 @@ def write_checks(
     Raises :class:`LeaseLost` where another worker looks at the environment meanwhile.
     """
     with transaction.atomic():
+        if any(one.state == State.DRIFTED for one in told):
+            changes.lock_change(deployment.change)  # people may be told, and whoever tells holds the change (ADR 26)
         row = DriftWatch.objects.select_for_update(no_key=True).filter(pk=watch.pk, fence=fence).first()
         if row is None:
             raise LeaseLost
@@ -68,7 +73,7 @@ def write_checks(
         made = [DriftCheck.objects.create(**_columns(one, deployment, before.get(one.target))) for one in told]
         DriftWatch.objects.filter(pk=row.pk).update(checked=deployment, lease_until=None, next_at=_next(row, began))
         _forget(environment)
-        _record(environment, list(before.values()), made)
+        _take_note(row, deployment, list(before.values()), made)
         transaction.on_commit(lambda: environment_changed.send(sender=None, environment_id=environment.pk))
     return True
 
@@ -76,10 +81,18 @@ def write_checks(
 @transaction.atomic
 def end_by_time(pk: int) -> None:
     """End an acceptance whose time is over, with one entry in the log; nothing where somebody ended it meanwhile."""
-    if not DriftAcceptance.objects.filter(pk=pk, ended_at=None, until__lte=now()).update(ended_at=now()):
-        return
     row = DriftAcceptance.objects.select_related("environment__repository", "accepted_by").get(pk=pk)
     environment = row.environment
+    is_found = any(row.mark == mark for check in findings_of(environment) for mark, _ in check.marks)
+    live = environment.live_deployment if is_found else None
+    if live is not None:
+        changes.lock_change(live.change)  # ADR 26
+    if not DriftAcceptance.objects.filter(pk=pk, ended_at=None, until__lte=now()).update(ended_at=now()):
+        return
+    if live is not None:
+        tell_of_drift(
+            live, f"Drift of {environment.name} that {row.accepted_by.username} accepted counts again: {row.resource}"
+        )
     audit.record(
         SYSTEM,
         "drift.acceptance_over",
@@ -141,20 +154,44 @@ def _forget(environment: Environment) -> None:
     DriftCheck.objects.filter(pk__in=old).delete()
 
 
-def _record(environment: Environment, before: Sequence[DriftCheck], after: Sequence[DriftCheck]) -> None:
-    """One entry when drift appears and one when it is gone; not one for each of the looks."""
-    was, drifted = (any(row.state == State.DRIFTED for row in rows) for rows in (before, after))
-    is_clean = all(row.state == State.IN_SYNC for row in after)
-    if was == drifted or (was and not is_clean):
-        return
-    fields = sum(len(row.findings) + row.more for row in after)
-    what = f"drifted: {fields} finding{'s' if fields != 1 else ''}" if drifted else "is in sync again"
+def _take_note(
+    watch: DriftWatch, deployment: Deployment, before: Sequence[DriftCheck], made: Sequence[DriftCheck]
+) -> None:
+    """One entry when drift appears and one when it is gone, however many looks in between told nothing; not one for each look.
+
+    People are told with the first, and of what is found where all that was known is accepted. What they have in their queues
+    is drawn again where it is another number.
+    """
+    environment = deployment.environment
+    drifted = any(row.state == State.DRIFTED for row in made)
+    is_clean = all(row.state == State.IN_SYNC for row in made)
+    was_open, is_open = (count_open(environment, rows) for rows in (before, made))
+    appeared, is_gone = drifted and watch.found_at is None, is_clean and watch.found_at is not None
+    if appeared or is_gone:
+        DriftWatch.objects.filter(pk=watch.pk).update(found_at=now() if appeared else None)
+    all_accepted = any(row.state == State.DRIFTED for row in before) and not was_open
+    if is_open and (appeared or all_accepted):
+        tell_of_drift(
+            deployment, f"{environment.name} drifted from what {deployment.label} brought: {_findings(is_open)}"
+        )
+    if was_open != is_open or is_gone:
+        redraw_alerts(environment)
+    if appeared or is_gone:
+        _record(environment, made, appeared=appeared)
+
+
+def _findings(count: int) -> str:
+    return f"{count} finding{'s' if count != 1 else ''}"
+
+
+def _record(environment: Environment, made: Sequence[DriftCheck], *, appeared: bool) -> None:
+    found = _findings(sum(len(row.findings) + row.more for row in made))
     audit.record(
         SYSTEM,
-        "drift.found" if drifted else "drift.gone",
+        "drift.found" if appeared else "drift.gone",
         target=environment.name,
         repository=environment.repository.name,
         environment=environment.name,
-        summary=f"{environment.name} of {environment.repository.name} {what}",
-        data={"commit": after[0].commit, "targets": [row.target for row in after if row.state == State.DRIFTED]},
+        summary=f"{environment.name} of {environment.repository.name} {f'drifted: {found}' if appeared else 'is in sync again'}",
+        data={"commit": made[0].commit, "targets": [row.target for row in made if row.state == State.DRIFTED]},
     )

@@ -22,6 +22,7 @@ class News(models.Model):
         MERGED = "merged", "Merged"
         DEPLOYED = "deployed", "Deployed"
         FAILED = "failed", "Failed"
+        DRIFT = "drift", "Drift"
         EMERGENCY = "emergency", "Emergencies"
 
     user = models.ForeignKey(USER, on_delete=models.CASCADE, related_name="news")

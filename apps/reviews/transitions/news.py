@@ -26,7 +26,7 @@ def tell(
     """Write one line into the inbox of each of ``people`` (account ids), except of ``by`` who did it.
 
     ``place`` is where on the change it happened: "", ``thread:7``, ``deployment:8831``, ``revision:3``,
-    ``approvals``. Inside the caller's transaction; whether they may still see the change is asked on reading.
+    ``approvals``, or ``drift:infra/staging``. Inside the caller's transaction; whether they may still see the change is asked on reading.
     """
     wanted = {pk for pk in people if pk and pk != by}
     wanted -= {row.user_id for row in Desk.objects.filter(user__in=wanted) if kind in row.muted}
