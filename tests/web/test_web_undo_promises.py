@@ -193,7 +193,7 @@ def test_bringing_back_names_what_was_pushed_past_the_portal_and_goes_with_it(tm
         delivery.work.commit("Straight to main", files=dict(files), author="Kim <kim@example.org>")
         delivery.work.push("main")
         look(delivery)
-    second = landed(delivery, "two", {"staging/other.yaml": WEB % 1})
+    second = landed(delivery, "two", {"staging/other.yaml": WEB.replace("web", "other") % 1})
     past = OutsideChange.objects.earliest("pk")
     client.force_login(delivery.people.carol)
     row = delivery.deployment(first)
