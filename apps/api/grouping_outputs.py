@@ -33,7 +33,12 @@ class StartableOut(Out):
     )
     more = whole(help_text="How many older ones come along beside the 100 that are named.")
     outside = OutsideChangeOut(many=True, help_text="Pushed past the portal: it comes along, and nobody approved it.")
-    goes_back = serializers.BooleanField(help_text="What is live is newer; then these would be taken out of it.")
+    goes_back = serializers.BooleanField(
+        help_text="What is live is newer and does not contain it; then these would be taken out of it."
+    )
+    nothing_runs = serializers.BooleanField(
+        help_text="What is live contains it already: nothing runs, and nothing becomes live."
+    )
     held = texts("What holds it beside the start.")
 
 
@@ -65,6 +70,7 @@ def startables_json(rows: Iterable[Startable]) -> dict[str, Any]:
                 "more": row.coming.more,
                 "outside": [outside_change_json(one) for one in row.coming.outside],
                 "goes_back": row.coming.goes_back,
+                "nothing_runs": row.coming.nothing_runs,
                 "held": list(row.held),
             }
             for row in rows

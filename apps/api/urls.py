@@ -212,7 +212,11 @@ urlpatterns = [
         route(returning.show_return, returning.bring_back),
         name="deployment-bring-back",
     ),
-    path("deployments/<int:number>/rollback/", route(returning.roll_back), name="deployment-rollback"),
+    path(
+        "deployments/<int:number>/rollback/",
+        route(returning.show_rollback, returning.roll_back),
+        name="deployment-rollback",
+    ),
     path("deployments/<int:number>/reports/", reports.accept_report, name="deployment-reports"),
     path("deployments/<int:number>/steps/<int:step>/", route(reports.act_on_step), name="deployment-step"),
     path("connections/", route(connections.list_connections, connections.create_connection), name="connections"),

@@ -26,10 +26,8 @@ def deploys_from(branch: str, repository: Repository) -> bool:
     return branch == repository.default_branch
 
 
-def freeze(environment: EnvironmentConfig | None) -> dict[str, Any]:
+def freeze(environment: EnvironmentConfig) -> dict[str, Any]:
     """The plan of an environment as its configuration has it."""
-    if environment is None:
-        return {"via": "local", "steps": [], "raw": {}}
     deploy = environment.deploy
     steps = [{"name": step.name, "run": step.run, "timeout": step.timeout_seconds} for step in deploy.steps]
     if deploy.via == "terraform":

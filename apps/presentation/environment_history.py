@@ -9,6 +9,7 @@ from apps.accounts.models import User
 from apps.core.paging import keyset_page
 from apps.deployments.access import can_bring_back
 from apps.deployments.models import Deployment, Environment
+from apps.deployments.queries.batches import left_by
 from apps.deployments.queries.ledger import Brought, brought_by
 from apps.presentation.board import side_of
 
@@ -17,7 +18,9 @@ HISTORY_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One deployment that has ended. ``brought`` is ``None`` where it did not become live; ``may_bring_back``: it was, and is not now."""
+    """One deployment that has ended. ``brought`` is ``None`` where it did not become live; ``may_bring_back``: it was, and is not
+    now, or has something over it that did not succeed.
+    """
 
     deployment: Deployment
     brought: Brought | None
@@ -41,18 +44,22 @@ def history_of(user: User, environment: Environment, *, after: int | None = None
     found = keyset_page(ended, key="number", after=after, limit=HISTORY_SHOWN)
     brought = brought_by(environment, found.items)
     brings_back = can_bring_back(user, environment).allowed and environment.defined
+    # What is live is offered, too, where something over it did not succeed.
+    kept = environment.live_deployment_id if brings_back and left_by(environment) is None else None
     url = f"/environments/{environment.repository.name}/{environment.name}/_history/"
     return HistoryPage(
         environment,
-        tuple(_row(environment, one, brought.get(one.pk), brings_back=brings_back) for one in found.items),
+        tuple(
+            _row(environment, one, brought.get(one.pk), may=brings_back and one.became_live and one.pk != kept)
+            for one in found.items
+        ),
         found.next_after,
         url if after is None else f"{url}?after={after}",
     )
 
 
-def _row(environment: Environment, row: Deployment, brought: Brought | None, *, brings_back: bool) -> HistoryRow:
+def _row(environment: Environment, row: Deployment, brought: Brought | None, *, may: bool) -> HistoryRow:
     """With a link to everything between what was live before and this."""
-    may = brings_back and row.became_live and row.pk != environment.live_deployment_id
     if brought is None or brought.earlier is None or brought.earlier.ended_at is None or row.ended_at is None:
         return HistoryRow(row, brought, "", may)
     pairs = {

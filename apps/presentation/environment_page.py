@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 
 from apps.accounts.models import User
 from apps.core.clock import now
@@ -14,6 +15,7 @@ from apps.deployments.queries.board import Place, places_of
 from apps.deployments.queries.drift import drift_of
 from apps.deployments.queries.locks import lock_of
 from apps.deployments.queries.status_pages import status_page_of
+from apps.deployments.queries.waits import waits_for_its_turn
 from apps.policies import calendar
 from apps.policies.config import DEPLOY, FREEZE, EnvironmentConfig, WindowConfig
 from apps.policies.queries import Policy
@@ -59,8 +61,10 @@ class EnvironmentPage:
         return self.cell.environment
 
     @property
-    def pending(self) -> tuple[Deployment, ...]:
-        return self.place.pending
+    def queue(self) -> tuple[tuple[Deployment, int | None], ...]:
+        """What is pending, the oldest first, each with its position; ``None``: it waits for something else than its turn."""
+        turns = count(1)
+        return tuple((row, next(turns) if waits_for_its_turn(row) else None) for row in self.place.pending)
 
     @property
     def side(self) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from apps.deployments.models import Environment
 from apps.policies.config import MERGE
 from apps.policies.queries import policy_at
 from apps.presentation.plain import visible
@@ -36,19 +35,23 @@ def gate_ahead(
     branch: str,
     tip: str,
     tree: str,
-    environments: Iterable[Environment],
+    environments: Collection[str],
     *,
+    also_reached: Collection[str] = (),
     restores: bool = False,
     beforehand: Iterable[str] = (),
 ) -> GateAhead:
-    """For ``tree`` on ``branch``, whose tip is ``tip``; ``restores``: the caller knows that this is what was there before."""
+    """For ``tree`` on ``branch``, whose tip is ``tip``, to be deployed to these environments.
+
+    ``also_reached``: names of others that the verdict will count. ``restores``: the caller knows that this is what was there before.
+    """
     config = policy_at(repository, branch, tip).config
-    is_protected = any(row.protected for row in environments)
+    reached = {*environments, *also_reached}
     restores = restores or restores_landed_state(repository, branch, tree)
     emergency = config.emergency if not restores else None
     return GateAhead(
         restores=restores,
-        approvals=config.rollback.protected if is_protected else config.rollback.others,
+        approvals=config.rollback.approvals_for(row.protected for row in config.environments if row.name in reached),
         rules=tuple(rule.name for rule in config.rules if rule.stage == MERGE) or ("an owner",),
         beforehand=tuple(beforehand) if config.rollback.preauthorised_seconds else (),
         confirmers=emergency.from_ if emergency else (),

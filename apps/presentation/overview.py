@@ -14,12 +14,14 @@ from apps.changes.models import ChangeRequest
 from apps.changes.overlaps import Overlapping, overlaps_of
 from apps.deployments.models import Deployment, Environment, MergeSchedule
 from apps.deployments.plans import deploys_from
+from apps.deployments.queries import config_then
 from apps.presentation.effect_tabs import EffectSummary, effect_summary
 from apps.presentation.markdown import to_html
 from apps.presentation.plain import visible
 from apps.presentation.reached import reached_environments
 from apps.presentation.schedules import schedule_of
 from apps.reviews.queries import policy_of
+from apps.vcs.errors import ObjectMissing
 
 SHOWN_PATHS = 8
 
@@ -67,9 +69,13 @@ def overview(change: ChangeRequest) -> Overview:
 
 
 def due_environments(change: ChangeRequest, newest: Iterable[Deployment]) -> list[Environment]:
-    """Environments to which this merged change can be deployed now: nothing of it is under way there."""
+    """Environments to which this merged change can be deployed now: its commit has them, and nothing of it is under way there."""
     if change.status not in {"merged", "done"} or not deploys_from(change.target_branch, change.repository):
         return []
     busy = {row.environment_id for row in newest if row.status in {"pending", "dispatching", "running", "unknown"}}
     rows = Environment.objects.filter(repository=change.repository, defined=True).exclude(pk__in=busy)
-    return list(rows.order_by("position", "name"))
+    try:
+        defined = {found.name for found in config_then(change).environments}
+    except ObjectMissing:  # the mirror has lost the commit: nothing of it can be deployed
+        return []
+    return list(rows.filter(name__in=defined).order_by("position", "name"))

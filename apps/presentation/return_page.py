@@ -29,6 +29,11 @@ class ReturnPage:
         return row.name if row.protected else ""
 
     @property
+    def shown(self) -> dict[str, str]:
+        """What the act is held to when it is asked for from this page."""
+        return {"tip": self.found.tip if self.found else ""}
+
+    @property
     def is_possible(self) -> bool:
         return self.found is not None and self.found.is_possible
 
@@ -46,7 +51,9 @@ def return_page(deployment: Deployment) -> ReturnPage:
     return ReturnPage(
         deployment,
         found=found,
-        gate=gate_ahead(repository, branch, found.tip, found.tree, [deployment.environment]),
+        gate=gate_ahead(
+            repository, branch, found.tip, found.tree, [deployment.environment.name], also_reached=found.shared
+        ),
         files=files_back(found.differences),
         patch=patch_of(trees.patch(repository.mirror_path, found.tip, found.tree)),
     )

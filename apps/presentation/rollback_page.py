@@ -6,38 +6,48 @@ from dataclasses import dataclass
 
 from apps.changes.effects.irreversible import ReadBack, irreversible_parts
 from apps.changes.models import ChangeRequest
-from apps.core.errors import Conflict
 from apps.deployments.models import Deployment, Environment
-from apps.deployments.queries.undoing import begun_in
+from apps.deployments.queries.batches import Batch, batch_of
+from apps.deployments.queries.rolling_back import RollBack, roll_back_of
 from apps.presentation.applied import Applied, applied_of
 from apps.presentation.files_back import FilesBack, files_back
 from apps.presentation.gate_ahead import GateAhead, Patch, gate_ahead, patch_of
-from apps.vcs import history, merging, objects, paths, refs, trees
+from apps.vcs import history, trees
 
 
 @dataclass(frozen=True, slots=True)
 class RollbackPage:
-    """``back_to`` is set when the tree becomes exactly the one before the merge; ``later`` counts the commits
-    that came after it otherwise, and stay. ``conflicts``: nothing can be undone by itself."""
+    """``later`` counts the commits that came after the change and stay; with none the tree becomes that of ``found.before``,
+    which ``before_change`` made. ``batch``: others that the deployment brought to its environment and that would stay there.
+    """
 
     deployment: Deployment
-    environments: tuple[Environment, ...]
-    tip: str
-    before: str
+    found: RollBack
     before_change: ChangeRequest | None
     later: int
     files: FilesBack
-    conflicts: tuple[str, ...]
-    nothing_left: bool
     gate: GateAhead | None
     patch: Patch | None
-    confirm_name: str
     read_back: ReadBack
     applied: Applied
+    batch: Batch | None
+
+    @property
+    def environments(self) -> tuple[Environment, ...]:
+        return self.found.environments
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """What the act is held to when it is asked for from this page."""
+        return {"tip": self.found.tip, "environments": " ".join(row.name for row in self.environments)}
 
     @property
     def is_possible(self) -> bool:
-        return not self.conflicts and not self.nothing_left
+        return not self.found.why_not and not self.found.taken.conflicts
+
+    @property
+    def confirm_name(self) -> str:
+        return next((row.name for row in self.environments if row.protected), "")
 
     @property
     def names(self) -> str:
@@ -45,42 +55,33 @@ class RollbackPage:
 
 
 def rollback_page(deployment: Deployment) -> RollbackPage:
-    """The preview; :class:`Conflict` when the target branch or the merge is gone."""
-    change = deployment.change
-    repository = change.repository
-    git_dir = repository.mirror_path
-    tip = refs.branch_tip(git_dir, change.target_branch)
-    if tip is None or not change.merge_commit:
-        raise Conflict("target_gone", f"{change.label} is not on {change.target_branch}, so nothing can be taken out.")
-    merged = history.read_commit(git_dir, change.merge_commit)
-    present = objects.commit_tree_oid(git_dir, tip)
-    before = merged.parents[0]
-    result = merging.merge_trees(git_dir, merged.tree, present, objects.commit_tree_oid(git_dir, before))
-    environments = tuple(begun_in(change))
-    effects = trees.diff_trees(git_dir, present, result.tree) if result.tree else []
+    """The preview; raises what :func:`roll_back_of` does where nothing can be rolled back here at all."""
+    found = roll_back_of(deployment)
+    change, taken = found.change, found.taken
+    git_dir = change.repository.mirror_path
     return RollbackPage(
         deployment=deployment,
-        environments=environments,
-        tip=tip,
-        before=before,
-        before_change=ChangeRequest.objects.filter(repository=repository, merge_commit=before).first(),
-        later=history.count_between(git_dir, change.merge_commit, tip),
-        files=files_back(effects),
-        conflicts=tuple(paths.display(path) for path in result.conflicts),
-        nothing_left=result.tree == present,
-        gate=_gate(change, tip, result.tree, environments, before=before) if result.tree else None,
-        patch=patch_of(trees.patch(git_dir, present, result.tree)) if result.tree else None,
-        confirm_name=next((row.name for row in environments if row.protected), ""),
+        found=found,
+        before_change=ChangeRequest.objects.filter(repository=change.repository, merge_commit=found.before).first(),
+        later=history.count_between(git_dir, change.merge_commit, found.tip),
+        files=files_back(trees.diff_trees(git_dir, taken.present, taken.tree) if taken.tree else []),
+        gate=_gate(found) if taken.tree else None,
+        patch=patch_of(trees.patch(git_dir, taken.present, taken.tree)) if taken.tree else None,
         read_back=irreversible_parts(change),
         applied=applied_of(deployment, deployment.attempt_rows.order_by("number")),
+        batch=batch_of(deployment),
     )
 
 
-def _gate(
-    change: ChangeRequest, tip: str, tree: str, environments: tuple[Environment, ...], *, before: str
-) -> GateAhead:
+def _gate(found: RollBack) -> GateAhead:
+    change = found.change
     given = change.reviews.filter(with_rollback=True, withdrawn_at=None).order_by("pk")
-    restores = objects.commit_tree_oid(change.repository.mirror_path, before) == tree
-    names = dict.fromkeys(given.values_list("reviewer__username", flat=True))
-    branch = change.target_branch
-    return gate_ahead(change.repository, branch, tip, tree, environments, restores=restores, beforehand=names)
+    return gate_ahead(
+        change.repository,
+        change.target_branch,
+        found.tip,
+        found.taken.tree,
+        [row.name for row in found.environments],
+        restores=found.restores,
+        beforehand=dict.fromkeys(given.values_list("reviewer__username", flat=True)),
+    )

@@ -218,6 +218,7 @@ ROWS = [
     Row("POST deployment-schedule", who(MERGE, 200), change("waiting"), {"at": f"{TOMORROW}Z"}),
     Row("POST deployment-cancel", who(MERGE, 202), change("waiting")),
     Row("POST deployment-retry", who(MERGE, 202), change("failed")),
+    Row("GET deployment-rollback", who(MERGE, 200), change("succeeded")),
     Row("POST deployment-rollback", who(MERGE, 201), change("succeeded")),
     Row("GET change-start-group", who(MEMBERS, 200), change("merged")),
     Row("POST change-start-group", who(MERGE, 422), change("merged"), {"environments": ["nowhere"]}),

@@ -16,6 +16,7 @@ from apps.deployments.models import Environment
 from apps.deployments.queries import coming
 from apps.deployments.queries.coming import coming_with
 from apps.deployments.queries.groups import startable
+from apps.deployments.services import release
 from apps.repositories.services import synchronise
 from tests.support.delivery import Delivery, run_jobs, run_until_idle
 
@@ -70,13 +71,47 @@ def test_each_environment_is_told_what_comes_there(delivery: Delivery) -> None:
     live(delivery, two, "a-2")
     (four,) = merged(delivery, "four")
     live(delivery, four, "a-3")
-    found = {row.name: (row.coming.changes, row.coming.goes_back) for row in startable(three)}
+    found = {row.name: (row.coming.changes, row.coming.nothing_runs) for row in startable(three)}
     assert found == {
         "a-1": ((two, three), False),
         "a-2": ((three,), False),
-        "a-3": ((four,), True),
+        "a-3": ((), True),
         "a-4": ((one, two, three), False),
     }
+
+
+def test_where_what_is_live_contains_it_nothing_runs_and_the_page_says_so(delivery: Delivery, client: Client) -> None:
+    one, two = merged(delivery, "one", "two")
+    live(delivery, two, "a-1")
+    client.force_login(delivery.people.carol)
+    row, newer = delivery.deployment(one, "a-1"), delivery.deployment(two, "a-1")
+    for address in (f"/deployments/{row.number}/start/", f"/changes/{one.number}/start/"):
+        shown = client.get(address).content.decode()
+        assert f"a-1 already runs that, which contains {one.label}" in shown
+        assert "newer than what you start" not in shown
+        assert two.label in shown
+    told = client.get(f"/api/v1/changes/{one.number}/start/").json()["results"][0]
+    assert (told["nothing_runs"], told["goes_back"], told["becomes_live"]) == (True, False, [])
+    release(delivery.people.carol, deployment=row)
+    run_until_idle()
+    row.refresh_from_db()
+    assert (row.status, row.became_live) == ("succeeded", False)
+    assert f"a-1 already runs {newer.commit[:10]}" in row.events.latest("seq").text
+
+
+def test_what_is_newer_and_does_not_contain_it_is_told_to_be_taken_out(delivery: Delivery, client: Client) -> None:
+    """An adopted push that took commits away is started: then what is live is not what contains it, but what goes."""
+    one, two = merged(delivery, "one", "two")
+    live(delivery, two, "a-1")
+    OutsideChange.objects.create(
+        repository=delivery.repository, branch="main", kind="forced", old_oid=two.merge_commit, new_oid=one.merge_commit,
+        seen_at=now(), settled_at=now(), outcome="adopted", change=one,
+    )  # fmt: skip
+    found = coming_with(delivery.deployment(one, "a-1"))
+    assert (found.changes, found.goes_back, found.nothing_runs) == ((two,), True, False)
+    client.force_login(delivery.people.carol)
+    shown = client.get(f"/deployments/{delivery.deployment(one, 'a-1').number}/start/").content.decode()
+    assert "These would be taken out of it:" in shown
 
 
 def test_what_went_past_the_portal_and_comes_along_is_named(delivery: Delivery, client: Client) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from apps.core.clock import now
 from apps.core.errors import Unavailable
@@ -141,3 +143,20 @@ def test_only_what_waits_for_its_turn_has_a_position(delivery: Delivery, two: tu
     assert held.waits[1]["text"] == said
     assert queued.waits[0]["text"] == f"Queued behind {holder.label} (running), position 1."
     assert (queries.queue_position(held), queries.queue_position(queued)) == (None, 1)
+
+
+def test_only_what_waits_for_nothing_but_its_turn_has_a_position_on_the_page(
+    delivery: Delivery, two: tuple[Deployment, Deployment], client: Client
+) -> None:
+    older, newer = two
+    third = delivery.deployment(delivery.merged("c", {"app/c.yaml": "a: 1\n"}))
+    Deployment.objects.filter(pk__in=[newer.pk, third.pk]).update(waits=[{"code": "lock", "text": "Queued."}])
+    client.force_login(delivery.people.carol)
+    shown = client.get(f"/environments/{delivery.repository.name}/staging/").content.decode()
+    queued = re.findall(r'id="queued-(\d+)".*?</svg>([^<]*)</span>', shown)
+    assert [(int(number), word) for number, word in queued] == [
+        (older.number, "Waiting"),
+        (newer.number, "Waiting 1"),
+        (third.number, "Waiting 2"),
+    ]
+    assert [queries.queue_position(Deployment.objects.get(pk=row.pk)) for row in (older, newer, third)] == [None, 1, 2]

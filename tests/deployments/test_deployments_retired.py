@@ -11,6 +11,7 @@ from django.test import Client
 from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.deployments import services
+from apps.deployments.jobs import landing
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.groups import waiting_for_start
 from apps.presentation.deployment_page import actions_of
@@ -123,3 +124,34 @@ def test_page_and_api_say_why_and_keep_the_history(delivery: Delivery, waiting: 
     assert [wait["code"] for wait in told["waits"]] == ["not_defined"]
     services.cancel(delivery.people.alice, deployment=waiting)
     assert Deployment.objects.get(pk=waiting.pk).status == "cancelled"
+
+
+def test_a_change_from_before_an_environment_was_defined_is_not_deployed_there(tmp_path: Path, client: Client) -> None:
+    """Its commit says nothing of how: that would have succeeded without running anything, and been live."""
+    delivery = Delivery.start(tmp_path, ONLY_NEW)
+    early = delivery.merged("early")
+    late = delivery.merged("late", {".gitops/portal.yaml": BOTH})
+    with pytest.raises(Conflict, match="has no environment old") as refused:
+        services.start_deployment(delivery.people.carol, change=early, environment="old")
+    assert refused.value.code == "not_defined_then"
+    assert not Deployment.objects.filter(change=early, environment__name="old").exists()
+    assert Environment.objects.get(name="old").live_commit == ""
+    client.force_login(delivery.people.carol)
+    Deployment.objects.update(status="failed")
+    offered = [client.get(f"/changes/{row.number}/deployments/").content.decode() for row in (early, late)]
+    assert ['value="old"' in shown for shown in offered] == [False, True]
+    assert all('value="new"' in shown for shown in offered)
+
+
+def test_a_roll_back_is_not_created_where_its_own_commit_defines_nothing(tmp_path: Path) -> None:
+    """The branch may have gone on, and define more by the time at which a merge is recorded."""
+    delivery = Delivery.start(tmp_path, ONLY_NEW)
+    early = delivery.merged("early")
+    delivery.merged("late", {".gitops/portal.yaml": BOTH})
+    early.kind, early.rollback_environments = early.Kind.ROLLBACK, ["old", "new"]
+    early.save()
+    Deployment.objects.filter(change=early).update(status="failed")
+    intent = early.merge_intents.select_related("change__repository", "revision", "requested_by").get()
+    rows = {row.name: row for row in Environment.objects.filter(repository=delivery.repository)}
+    assert landing._create_deployments(intent, early.merge_commit, rows)
+    assert [row.environment.name for row in Deployment.objects.filter(change=early)] == ["new", "new"]

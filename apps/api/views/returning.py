@@ -1,4 +1,4 @@
-"""Back to an earlier good state of an environment."""
+"""Rolling a change back, and an environment back to an earlier good state."""
 
 from __future__ import annotations
 
@@ -12,12 +12,20 @@ from apps.api import outputs
 from apps.api.answers import change_row_json
 from apps.api.endpoints import endpoint, read
 from apps.api.lookups import caller, change_of, deployment_of
-from apps.api.returning_outputs import BringBackIn, ReturnOut, RollBackIn, return_json
+from apps.api.returning_outputs import (
+    BringBackIn,
+    ReturnOut,
+    RollbackAheadOut,
+    RollBackIn,
+    return_json,
+    rollback_json,
+)
 from apps.changes.models import ChangeRequest
 from apps.core.errors import PortalError
 from apps.deployments import access
 from apps.deployments import services as deployments
 from apps.presentation.return_page import return_page
+from apps.presentation.rollback_page import rollback_page
 from apps.reviews import services as reviews
 
 
@@ -39,11 +47,21 @@ def bring_back(request: Request, number: int) -> Response:
     return _made(request, made, body)
 
 
+@endpoint("GET", response=RollbackAheadOut, summary="What rolling back would do")
+def show_rollback(request: Request, number: int) -> Response:
+    """What would be taken out of the branch, where it goes back, and which gate it meets. For who may deploy there."""
+    row = deployment_of(request, number)
+    access.require_run(caller(request), row)
+    return Response(rollback_json(rollback_page(row)))
+
+
 @endpoint("POST", scope="deploy", request=RollBackIn, response=outputs.RollbackOut, status=201, summary="Roll back")
 def roll_back(request: Request, number: int) -> Response:
     """Make the inverse change; it merges and deploys by itself as soon as its gate holds."""
     body = read(RollBackIn, request)
-    return _made(request, deployments.roll_back(caller(request), deployment=deployment_of(request, number)), body)
+    row = deployment_of(request, number)
+    made = deployments.roll_back(caller(request), deployment=row, tip=body["tip"], environments=body["environments"])
+    return _made(request, made, body)
 
 
 def _made(request: Request, made: ChangeRequest, body: dict[str, Any]) -> Response:

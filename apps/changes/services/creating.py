@@ -138,20 +138,27 @@ def create_returning_change(
     description: str,
     head_oid: str,
     facts: dict[str, Any],
+    rule: str = "",
 ) -> ChangeRequest:
     """A change in review that takes ``environment`` back to an earlier state; ``head_oid`` is the portal's commit that does it.
 
-    ``facts`` stand in its entry of the log. Only the person who asks contributes.
+    ``facts`` stand in its entry of the log. Only the person who asks contributes. ``rule`` as for :func:`create_inverse_change`.
     """
     repositories.require(actor, repository, WRITE)
     target, snapshot = _take_written(repository, target_branch, head_oid)
 
     def said(change: ChangeRequest) -> Entry:
         summary = f"{actor.username} asked to bring {facts['to']} back to {environment} with {change.label}"
-        return Entry("rollback.requested", summary, {"environments": [environment], **facts})
+        told = {"environments": [environment], **facts}
+        if rule:
+            summary = (
+                f"{change.label} is to bring {facts['to']} back to {environment} by a rule of portal.yaml, for {rule}"
+            )
+            told |= {"rule": rule, "on_behalf_of": actor.username}
+        return Entry("rollback.requested", summary, told)
 
     return _propose(
-        actor, snapshot, Revision.Cause.INVERSE, said,
+        actor, snapshot, Revision.Cause.INVERSE, said, recorded_as=SYSTEM if rule else None,
         repository=repository, target_branch=target, title=title, description=description,
         kind=ChangeRequest.Kind.ROLLBACK, rollback_environments=[environment],
     )  # fmt: skip

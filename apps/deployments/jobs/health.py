@@ -36,7 +36,7 @@ from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
 from apps.deployments.queries.connections import granted, outside_of
 from apps.deployments.queries.freezes import open_freeze, words_of
-from apps.deployments.services import roll_back
+from apps.deployments.services import roll_back_by_rule
 from apps.deployments.transitions import LeaseLost, append_event, end_deployment, say, tell_deployers
 from apps.rendering.limits import MIB
 from apps.reviews.queries import judge
@@ -363,7 +363,7 @@ def _rolled_back(row: Deployment) -> str:
         return f"{rule}, but somebody has begun {row.label} again, so it is left to them."
     try:
         with transaction.atomic():
-            inverse = roll_back(row.requested_by, deployment=row, rule=f"{row.label} is not healthy")
+            inverse = roll_back_by_rule(row)
     except PortalError as problem:
         text = f"{rule}, but that cannot be done: {problem.message}"
         where = row.environment

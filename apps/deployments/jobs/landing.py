@@ -311,13 +311,15 @@ def _create_deployments(intent: MergeIntent, commit: str, rows: dict[str, Enviro
     config = policy_at(change.repository, revision.target_branch, commit).config
     is_rollback = change.kind == ChangeRequest.Kind.ROLLBACK
     names = change.rollback_environments if is_rollback else affected_environments(config, revision.paths)
-    due = [name for name in names if name in rows and rows[name].defined]
-    for name in due:
+    # The tip may be newer than ``commit`` by now: only what both of them define is due.
+    found = {name: config.environment(name) for name in names if name in rows and rows[name].defined}
+    due = {name: defined for name, defined in found.items() if defined is not None}
+    for name, defined in due.items():
         create_deployment(
             intent.requested_by,
             change=change,
             environment=rows[name],
-            config=config.environment(name),
+            config=defined,
             kind=Deployment.Kind.ROLLBACK if is_rollback else Deployment.Kind.FORWARD,
             started_by_hand=is_rollback,
         )

@@ -12,6 +12,7 @@ from django.db.models import Q
 from apps.changes.models import ChangeRequest, OutsideChange
 from apps.changes.outside import is_on
 from apps.deployments.models import Deployment
+from apps.deployments.queries import goes_back, live_successor
 from apps.deployments.queries.undoing import contains
 
 MOST_NAMED = 100
@@ -21,8 +22,8 @@ MOST_NAMED = 100
 class Coming:
     """What starting a deployment brings to what is live: ``changes`` in the order in which they merged, ``more`` older ones unnamed.
 
-    ``outside``: what was pushed past the portal and comes along, though nobody approved it. ``goes_back``: what is live is newer;
-    then all of these would be taken out of it.
+    ``outside``: what was pushed past the portal and comes along, though nobody approved it. ``nothing_runs``: what is live contains it
+    already, so nothing comes. ``goes_back``: what is live is newer and does not; then all of these would be taken out of it.
     """
 
     live: Deployment | None
@@ -30,6 +31,7 @@ class Coming:
     more: int
     outside: tuple[OutsideChange, ...]
     goes_back: bool
+    nothing_runs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,32 +52,56 @@ def coming_with(deployment: Deployment) -> Coming:
 
 def coming_with_each(deployments: Sequence[Deployment]) -> list[Coming]:
     """The same for deployments of one change, in their order; the branch is read once, however many they are."""
-    end = deployments[0].change.merged_at if deployments else None
+    contained = _contained(deployments)
+    found = _coming([(row, _live(row)) for row in deployments])
+    return [
+        Coming(one.live, (), 0, (), goes_back=False, nothing_runs=True)
+        if row.environment.live_commit in contained
+        else one
+        for row, one in zip(deployments, found, strict=True)
+    ]
+
+
+def came_with(deployment: Deployment, earlier: Deployment) -> Coming:
+    """The same for what has run already, beside what was live before it."""
+    return _coming([(deployment, earlier)])[0]
+
+
+def _coming(pairs: Sequence[tuple[Deployment, Deployment | None]]) -> list[Coming]:
+    """What each deployment, all of one change, brings to what is live beside it."""
+    end = pairs[0][0].change.merged_at if pairs else None
     if end is None:
-        return [Coming(_live(row), (row.change,), 0, (), goes_back=False) for row in deployments]
-    change, spans = deployments[0].change, [_span(row, end) for row in deployments]
+        return [Coming(live, (row.change,), 0, (), goes_back=False) for row, live in pairs]
+    change, spans = pairs[0][0].change, [_span(row, live, end) for row, live in pairs]
     moments, keys = _merged(change, spans)
     within = [keys[_slice(moments, span)] for span in spans]
     rows = ChangeRequest.objects.in_bulk({key for some in within for key in some[-MOST_NAMED:]})
     pushed = _pushed(change, spans)
     return [
         Coming(
-            live=_live(row),
+            live=live,
             changes=tuple(rows[key] for key in some[-MOST_NAMED:]),
             more=max(0, len(some) - MOST_NAMED),
             outside=tuple(_between(pushed, span)),
             goes_back=span.goes_back,
         )
-        for row, span, some in zip(deployments, spans, within, strict=True)
+        for (_, live), span, some in zip(pairs, spans, within, strict=True)
     ]
+
+
+def _contained(deployments: Sequence[Deployment]) -> set[str]:
+    """Live commits that are newer than that of the deployments, all of one change, and contain it: there nothing would run."""
+    if not deployments or goes_back(deployments[0]):
+        return set()
+    newest = {row.environment.live_commit: row for row in deployments}
+    return {commit for commit, row in newest.items() if live_successor(row) is not None}
 
 
 def _live(deployment: Deployment) -> Deployment | None:
     return deployment.environment.live_deployment
 
 
-def _span(deployment: Deployment, end: datetime) -> _Span:
-    live = _live(deployment)
+def _span(deployment: Deployment, live: Deployment | None, end: datetime) -> _Span:
     start, there = (live.change.merged_at, live.commit) if live is not None else (None, "")
     if start is not None and end < start:
         return _Span(end, start, deployment.commit, there, goes_back=True)

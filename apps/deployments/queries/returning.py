@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from apps.changes.effects.irreversible import Irreversible, ReadBack, irreversible_parts
-from apps.changes.models import ChangeRequest
+from apps.changes.models import ChangeRequest, OutsideChange
+from apps.changes.outside import is_on
 from apps.core.errors import Conflict
 from apps.core.text import first_few
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment
+from apps.deployments.queries.batches import left_by
+from apps.deployments.queries.undoing import contains
 from apps.policies.config import EnvironmentConfig, PortalConfig, affected_environments, is_policy, targets_reading
 from apps.policies.queries import policy_at
 from apps.vcs import objects, reapplying, refs, trees
@@ -32,8 +35,9 @@ Entry = tuple[str, str]
 class Return:
     """``tree`` is what the branch becomes; ``conflicts``: paths that stand in the way, then it is empty.
 
-    ``changes`` are taken back, the newest first, ``more`` of them unnamed; ``paths`` become what they were, and ``shared`` are
-    environments that are made of some of them, too. ``differences``: what merging does, as :func:`apps.vcs.trees.diff_trees`.
+    ``changes`` are taken back, the newest first, ``more`` of them unnamed, and ``outside``: what went past the portal and nobody
+    adopted. ``paths`` become what they were, and ``shared`` are environments that are made of some of them, too: the change reaches
+    them, and their rules judge it. ``differences``: what merging does, as :func:`apps.vcs.trees.diff_trees`.
     ``added``: targets that the environment did not have then, ``touched``: those of them that name some of ``paths``; ``left``: paths
     that came since and that no target names, which stay because of these.
     """
@@ -51,6 +55,7 @@ class Return:
     added: tuple[str, ...] = ()
     touched: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    outside: tuple[OutsideChange, ...] = ()
 
     @property
     def is_possible(self) -> bool:
@@ -58,7 +63,10 @@ class Return:
 
 
 def require_earlier(deployment: Deployment) -> None:
-    """Only what was live in its environment and is not any more: :class:`Conflict` ``never_good`` or ``is_live``."""
+    """Only what was live in its environment and is not any more, or has something over it that did not succeed.
+
+    :class:`Conflict` ``never_good`` or ``is_live``.
+    """
     environment = deployment.environment
     if deployment.status != Status.SUCCEEDED:
         raise Conflict(
@@ -73,7 +81,7 @@ def require_earlier(deployment: Deployment) -> None:
             "brought back.",
             status=deployment.status,
         )
-    if environment.live_deployment_id == deployment.pk:
+    if environment.live_deployment_id == deployment.pk and left_by(environment) is None:
         raise Conflict(
             "is_live", f"{deployment.label} is what {environment.name} runs now, so there is nothing to bring back."
         )
@@ -103,7 +111,7 @@ def return_to(deployment: Deployment) -> Return:
         raise Conflict("nothing_to_undo", f"{said} What came since ({first_few(added)}) stays." if added else said)
     tree = reapplying.with_entries(git_dir, objects.commit_tree_oid(git_dir, tip), entries) or ""
     paths = tuple(sorted(display(path) for path in entries))
-    taken = _taken_back(deployment, paths)
+    taken, pushed = _taken_back(deployment, paths), _pushed(deployment, tip, paths)
     return Return(
         deployment=deployment,
         tip=tip,
@@ -114,10 +122,13 @@ def return_to(deployment: Deployment) -> Return:
         changes=tuple(taken[:MOST_NAMED]),
         more=max(0, len(taken) - MOST_NAMED),
         shared=tuple(name for name in affected_environments(config, list(entries)) if name != environment.name),
-        read_back=_read_back(environment.name, taken),
+        read_back=_read_back(
+            environment.name, taken, targets_reading(config, [one for _, some in pushed for one in some])
+        ),
         added=added,
         touched=_named_by(added, environment.name, targets_reading(config, list(entries))),
         left=tuple(sorted(map(display, left))),
+        outside=tuple(row for row, _ in pushed),
     )
 
 
@@ -216,10 +227,26 @@ def _taken_back(deployment: Deployment, paths: Iterable[str]) -> list[ChangeRequ
     return [row for row in found if row.revision is not None and wanted & set(row.revision.paths)]
 
 
-def _read_back(environment: str, taken: Iterable[ChangeRequest]) -> ReadBack:
-    """What of all that does not come back here, each named once."""
+def _pushed(deployment: Deployment, tip: str, paths: Iterable[str]) -> list[tuple[OutsideChange, list[str]]]:
+    """What went to the branch past the portal since and is open, with what it touched of the paths, the newest first."""
+    rows = OutsideChange.objects.open().filter(
+        repository=deployment.environment.repository_id, branch=deployment.change.target_branch
+    )
+    git_dir, wanted = deployment.environment.repository.mirror_path, set(paths)
+    found = []
+    for row in rows.exclude(new_oid="").select_related("repository", "change", "pusher").order_by("-pk"):
+        if is_on(row, tip) and not contains(git_dir, deployment.commit, row.new_oid):
+            moved = trees.diff_trees(git_dir, row.old_oid, row.new_oid)
+            found.append(
+                (row, sorted(wanted & {display(path) for one in moved for path in (one.old_path, one.new_path)}))
+            )
+    return [(row, touched) for row, touched in found if touched]
+
+
+def _read_back(environment: str, taken: Iterable[ChangeRequest], pushed: Iterable[str]) -> ReadBack:
+    """What of all that does not come back here, each named once; ``pushed``: targets that a push past the portal changed unseen."""
     parts: dict[Irreversible, None] = {}
-    unknown: dict[str, None] = {}
+    unknown = {label: None for label in pushed if label.startswith(f"{environment}/")}
     known: dict[str, None] = {}
     for change in taken:
         found = irreversible_parts(change)

@@ -5,6 +5,7 @@ and is atomic; refusals are the errors of ``apps.core.errors``.
 """
 
 from apps.deployments.services.adopting import ADOPT_DRIFT, adopt_drift
+from apps.deployments.services.by_rule import roll_back_by_rule
 from apps.deployments.services.commenting import comment_on_log
 from apps.deployments.services.comparing import COMPARE, ask_comparison
 from apps.deployments.services.connections import (
@@ -71,6 +72,7 @@ __all__ = [
     "retry",
     "revert_outside_change",
     "roll_back",
+    "roll_back_by_rule",
     "schedule_deployment",
     "schedule_merge",
     "set_secret",

@@ -11,7 +11,7 @@ from apps.changes.outside import beneath, is_on, proposal_of
 from apps.changes.transitions import Entry
 from apps.core.errors import Conflict
 from apps.deployments import messages
-from apps.deployments.inverses import write_inverse
+from apps.deployments.inverses import take_out, write_inverse
 from apps.repositories import access as repositories
 from apps.repositories.queries import tip
 from apps.repositories.roles import WRITE
@@ -42,12 +42,11 @@ def revert_outside_change(actor: User, *, outside: OutsideChange) -> ChangeReque
     Refused like :func:`adopt_outside_change`, and with ``revert_conflict`` and the files where later changes stand in the way.
     """
     row, head = _begin(actor, outside)
+    git_dir = row.repository.mirror_path
     commit = write_inverse(
         actor,
-        row.repository.mirror_path,
-        tip=head,
-        before=row.old_oid,
-        after=row.new_oid,
+        git_dir,
+        take_out(git_dir, tip=head, before=row.old_oid, after=row.new_oid),
         message=messages.outside_revert_message(row, asked_by=actor),
         left=f"Nothing of this is left on {row.branch}.",
         code="revert_conflict",

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db import transaction
 
 from apps.accounts.models import User
 from apps.changes import services as changes
 from apps.changes import transitions
-from apps.changes.lifecycle import Status as ChangeStatus
 from apps.changes.models import ChangeRequest
 from apps.changes.transitions import lock_change
 from apps.core.errors import Conflict
+from apps.core.text import first_few
 from apps.core.work import request_work
 from apps.deployments import access, messages
 from apps.deployments.inverses import write_inverse
 from apps.deployments.models import Deployment
-from apps.deployments.queries.undoing import begun_in, open_rollback, require_undoable
-from apps.vcs import objects, refs
+from apps.deployments.queries.rolling_back import RollBack, roll_back_of
 
 
 @transaction.atomic
-def roll_back(actor: User, *, deployment: Deployment, rule: str = "") -> ChangeRequest:
+def roll_back(
+    actor: User, *, deployment: Deployment, tip: str = "", environments: Collection[str] = (), rule: str = ""
+) -> ChangeRequest:
     """Ask for the inverse of the deployment's change; it merges by itself as soon as its gate allows.
 
     The inverse is the three-way merge of trees that takes the change's effect out of the target's
@@ -28,21 +31,25 @@ def roll_back(actor: User, *, deployment: Deployment, rule: str = "") -> ChangeR
     runs; where it waits it does not start as long as the inverse is open. :class:`Conflict` names the files when that is not
     possible without a person, or the roll-back that is open already.
 
+    ``tip`` and ``environments``: those that were shown, where somebody looked before; ``target_moved`` when they are others by now.
     ``rule``: why ``portal.yaml`` asks for it, in the name of ``actor``; the log says so.
     """
-    change = lock_change(deployment.change)
+    lock_change(deployment.change)
     access.require_run(actor, deployment)
-    _require_undoable(change, deployment)
-    environments = list(begun_in(change).values_list("name", flat=True))
-    head = _write_inverse(actor, change)
+    rows = Deployment.objects.select_related("change__repository", "change__revision", "environment")
+    row = rows.get(pk=deployment.pk)
+    found = roll_back_of(row)
+    _require_none_open(found)
+    _require_as_shown(found, tip, environments)
+    change, names = found.change, [one.name for one in found.environments]
     inverse = changes.create_inverse_change(
         actor,
         change=change,
-        environments=environments,
+        environments=names,
         title=f"Roll back {change.label}: {change.title}"[:200],
-        description=f"Takes the effect of {change.label} out of {', '.join(environments)}. "
-        f"Asked for on {deployment.label}.{_told_if_new(change, head)}",
-        head_oid=head,
+        description=f"Takes the effect of {change.label} out of {', '.join(names)}. "
+        f"Asked for on {row.label}.{_told_if_new(found)}",
+        head_oid=_written(actor, found),
         rule=rule,
     )
     transitions.swap(inverse, merge_when_allowed_by=actor)
@@ -50,49 +57,37 @@ def roll_back(actor: User, *, deployment: Deployment, rule: str = "") -> ChangeR
     return inverse
 
 
-def _require_undoable(change: ChangeRequest, deployment: Deployment) -> None:
-    open_one = open_rollback(change)
-    if open_one is not None:
-        raise Conflict(
-            "rollback_open",
-            f"{open_one.label} rolls {change.label} back already. Approve or merge that one.",
-            change=open_one.number,
-        )
-    if change.status not in {ChangeStatus.MERGED, ChangeStatus.DONE}:
-        said = f"{change.label} is {change.status}; only what is merged can be rolled back. Reload the page to see where it stands."
-        raise Conflict("wrong_state", said, status=change.status)
-    require_undoable(deployment)
+def _require_none_open(found: RollBack) -> None:
+    if found.open_one is not None:
+        raise Conflict("rollback_open", found.why_not, change=found.open_one.number)
 
 
-def _told_if_new(change: ChangeRequest, head: str) -> str:
+def _require_as_shown(found: RollBack, tip: str, environments: Collection[str]) -> None:
+    change = found.change
+    if tip and tip != found.tip:
+        raise Conflict("target_moved", f"{change.target_branch} moved since you looked. Look at what it does now.")
+    names = [row.name for row in found.environments]
+    if environments and set(environments) != set(names):
+        said = f"{change.label} has begun elsewhere since you looked: it would be rolled back in {first_few(names, 20)} now."
+        raise Conflict("target_moved", f"{said} Look at what it does now.")
+
+
+def _told_if_new(found: RollBack) -> str:
     """Which gate will be asked, in words for the people at it."""
-    git_dir = change.repository.mirror_path
-    if objects.commit_tree_oid(git_dir, head) == objects.commit_tree_oid(git_dir, _before(change)):
+    if found.restores:
         return ""
     return " Later changes stay, so this makes a state that was not live before: the ordinary rules apply."
 
 
-def _before(change: ChangeRequest) -> str:
-    """The commit onto which ``change`` landed: a merge is made on exactly the tip that its revision names."""
-    if change.revision is None:
-        raise Conflict("no_revision", f"{change.label} has no code, so there is nothing to undo.")
-    return str(change.revision.target_oid)
-
-
-def _write_inverse(actor: User, change: ChangeRequest) -> str:
+def _written(actor: User, found: RollBack) -> str:
     """The revert commit on the target's present tip, in the mirror."""
-    git_dir = change.repository.mirror_path
-    tip = refs.branch_tip(git_dir, change.target_branch)
-    if tip is None:
-        raise Conflict("target_gone", f"The branch {change.target_branch} is gone, so nothing can be merged into it.")
+    change = found.change
     return write_inverse(
         actor,
-        git_dir,
-        tip=tip,
-        before=_before(change),
-        after=change.merge_commit,
+        change.repository.mirror_path,
+        found.taken,
         message=messages.revert_message(change, asked_by=actor),
-        left=f"Nothing of {change.label} is left on {change.target_branch}.",
+        left=found.why_not,
         code="rollback_conflict",
         words=(f"{change.label} cannot be undone", "Write the inverse in Git, or roll the later changes back first."),
     )

@@ -19,7 +19,7 @@ from apps.deployments.dispatchers.registry import capabilities_of
 from apps.deployments.lifecycle import HOLDS_LOCK, Event, Status
 from apps.deployments.models import Deployment, Environment, Step
 from apps.deployments.plans import deploys_from
-from apps.deployments.queries import is_superseded
+from apps.deployments.queries import config_then, is_superseded
 from apps.deployments.queries.repeating import REPEATABLE, why_not_repeated
 from apps.deployments.transitions import (
     create_deployment,
@@ -29,7 +29,7 @@ from apps.deployments.transitions import (
     say,
     tell_places,
 )
-from apps.policies.queries import policy_at
+from apps.policies.config import EnvironmentConfig
 
 
 def lock_deployment(deployment: Deployment) -> Deployment:
@@ -46,7 +46,8 @@ def start_deployment(actor: User, *, change: ChangeRequest, environment: str) ->
     """Ask for ``change`` in ``environment``; when it waits there for a start by hand, this starts it.
 
     :class:`Conflict` ``already_pending`` with its number when one is under way, ``not_merged``,
-    ``other_branch`` (only the default branch is deployed), ``superseded`` (something newer is live);
+    ``other_branch`` (only the default branch is deployed), ``not_defined_then`` (its commit has no such environment),
+    ``superseded`` (something newer is live);
     :class:`InvalidInput` ``unknown_environment`` names those that exist.
     """
     locked = lock_change(change)
@@ -63,6 +64,7 @@ def start_deployment(actor: User, *, change: ChangeRequest, environment: str) ->
             f"{locked.label} was merged into {locked.target_branch}; only {locked.repository.default_branch} is deployed.",
         )
     row = _environment(locked, environment)
+    config = _defined_then(locked, environment)
     require_none_under_way(locked, row)
     ran_before = Deployment.objects.filter(change=locked, environment=row, status=Status.SUCCEEDED).exists()
     if ran_before:
@@ -73,7 +75,7 @@ def start_deployment(actor: User, *, change: ChangeRequest, environment: str) ->
         actor,
         change=locked,
         environment=row,
-        config=policy_at(locked.repository, locked.target_branch, locked.merge_commit).config.environment(environment),
+        config=config,
         kind=Deployment.Kind.REDEPLOY if ran_before else Deployment.Kind.FORWARD,
         started_by_hand=True,
     )
@@ -103,6 +105,19 @@ def _environment(change: ChangeRequest, name: str) -> Environment:
             field="environment",
         )
     return row
+
+
+def _defined_then(change: ChangeRequest, name: str) -> EnvironmentConfig:
+    """What portal.yaml says of the environment at the merged commit, which is what runs."""
+    found = config_then(change).environment(name)
+    if found is None:
+        raise Conflict(
+            "not_defined_then",
+            f"portal.yaml at {change.merge_commit[:10]}, where {change.label} was merged, has no environment {name}, so it says nothing "
+            f"of how to deploy there. Deploy a newer change, which contains {change.label}.",
+            environment=name,
+        )
+    return found
 
 
 def require_defined(environment: Environment) -> None:

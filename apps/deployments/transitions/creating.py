@@ -92,7 +92,7 @@ def create_deployment(
     *,
     change: ChangeRequest,
     environment: Environment,
-    config: EnvironmentConfig | None,
+    config: EnvironmentConfig,
     kind: str = Deployment.Kind.FORWARD,
     started_by_hand: bool = False,
 ) -> Deployment:
@@ -108,7 +108,7 @@ def create_deployment(
                 kind=kind,
                 commit=change.merge_commit,
                 plan=plans.freeze(config),
-                manual_start=bool(config and config.deploy.start == "manual") and not started_by_hand,
+                manual_start=config.deploy.start == "manual" and not started_by_hand,
                 requested_by=actor,
                 queued_at=now(),
                 check_at=now(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -244,6 +244,14 @@ class RollbackConfig:
     protected: int = 1
     others: int = 0
     preauthorised_seconds: int = 0
+
+    def approvals_for(self, protected: Iterable[bool]) -> int:
+        """As many as the strictest of the environments that are reached asks for, given whether each is protected.
+
+        Reaching none is not a known case, so the stricter figure holds.
+        """
+        counts = [self.protected if one else self.others for one in protected]
+        return max(counts, default=max(self.protected, self.others))
 
 
 @dataclass(frozen=True, slots=True)

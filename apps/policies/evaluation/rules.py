@@ -252,10 +252,7 @@ def _rollback(ledger: Ledger) -> Judged:
     reached = [found for found in facts.environments if found.name in _reached(facts)]
     if facts.stage == DEPLOY and not reached:
         return not_evaluated("rollback", "Rollback", f"the environment {facts.environment} is not known")
-    settings = facts.rollback
-    counts = [settings.protected if found.protected else settings.others for found in reached]
-    # A rollback that reaches no environment is not a known case, so the stricter figure holds.
-    count = max(counts, default=max(settings.protected, settings.others))
+    count = facts.rollback.approvals_for(found.protected for found in reached)
     rule = RuleRef("rollback", facts.policy.path)
     where = " and ".join(found.name for found in reached) or "the branch"
     if count < 1:

@@ -44,10 +44,13 @@ class Retry(forms.Form):
 class RollBack(forms.Form):
     """``confirm_name`` is the protected environment whose name has to be typed; empty: none.
 
-    ``confirmers``: who confirms an emergency of it; without them, none can be declared with it.
+    ``confirmers``: who confirms an emergency of it; without them, none can be declared with it. ``tip`` is the commit of the branch
+    and ``environments`` what goes back, as the page showed them.
     """
 
     idempotency_key = OnceField()
+    tip = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
+    environments = forms.CharField(required=False, widget=forms.HiddenInput)
     emergency = forms.CharField(
         required=False,
         max_length=500,
@@ -77,14 +80,11 @@ class RollBack(forms.Form):
         field.label = f"Type {confirm_name} to go on"
         field.help_text = f"{confirm_name} is protected."
 
+    def clean_environments(self) -> list[str]:
+        return str(self.cleaned_data["environments"]).split()
+
     def clean_confirm(self) -> str:
         typed = str(self.cleaned_data["confirm"]).strip()
         if typed != self.confirm_name:
             raise ValidationError(f"This is not the name of the environment. Type {self.confirm_name}.")
         return typed
-
-
-class BringBack(RollBack):
-    """``tip`` is the commit of the branch on which the page was looked at."""
-
-    tip = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)

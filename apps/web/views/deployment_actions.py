@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -11,15 +13,13 @@ from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
 from apps.core.errors import Conflict, InvalidInput, PortalError
 from apps.deployments import access, queries, services
-from apps.deployments.models import Deployment
 from apps.deployments.queries.coming import coming_with
-from apps.deployments.queries.undoing import require_undoable
 from apps.presentation.deployment_page import DeploymentPage, deployment_page
-from apps.presentation.return_page import return_page
-from apps.presentation.rollback_page import rollback_page
+from apps.presentation.return_page import ReturnPage, return_page
+from apps.presentation.rollback_page import RollbackPage, rollback_page
 from apps.reviews import services as reviews
 from apps.web.forms.base import attempt
-from apps.web.forms.deployments import BringBack, Resolve, Retry, RollBack
+from apps.web.forms.deployments import Resolve, Retry, RollBack
 from apps.web.once import act_once, new_key
 from apps.web.people import signed_in
 from apps.web.responding import page, respond, see_other, writes
@@ -120,25 +120,15 @@ def rollback(request: HttpRequest, number: int) -> HttpResponse:
     user = signed_in(request)
     row = queries.find(user, number)
     access.require_run(user, row)
-    if not row.change.merge_commit:
-        raise Conflict("not_merged", f"{row.change.label} is not merged, so there is nothing to take back. {TRY_AGAIN}")
-    require_undoable(row)
-    preview = rollback_page(row)
-    form = RollBack(
-        request.POST if request.method == "POST" else None,
-        confirm_name=preview.confirm_name,
-        confirmers=preview.gate.confirmers if preview.gate else (),
-        initial={"idempotency_key": new_key()},
+    undoing = _Undoing(
+        preview=lambda: rollback_page(row),
+        act=lambda shown: services.roll_back(user, deployment=row, **shown),
+        template="web/deployments/rollback.html",
+        button=f"Roll back {row.change.label}",
+        back_url=_url(number),
+        done=f"This change takes {row.change.label} out again.",
     )
-    status = 200
-    if request.method == "POST":
-        url = attempt(form, lambda: act_once(request, lambda: _roll_back(request, user, row, form.cleaned_data)))
-        if url is not None:
-            return see_other(request, url, f"This change takes {row.change.label} out again.")
-        status = 422
-    context = {"preview": preview, "form": form, "form_action": request.path, "back_url": _url(number),
-               "danger": True, "button": f"Roll back {row.change.label}"}  # fmt: skip
-    return respond(request, "web/deployments/rollback.html", context, status=status)
+    return _undo(request, undoing)
 
 
 @page("GET", "HEAD", "POST")
@@ -147,31 +137,63 @@ def bring_back(request: HttpRequest, number: int) -> HttpResponse:
     user = signed_in(request)
     row = queries.find(user, number)
     access.require_bring_back(user, row.environment)
-    preview = return_page(row)
-    form = BringBack(
-        request.POST if request.method == "POST" else None,
+    undoing = _Undoing(
+        preview=lambda: return_page(row),
+        act=lambda shown: services.bring_back(user, deployment=row, tip=shown["tip"]),
+        template="web/deployments/bring_back.html",
+        button=f"Bring {row.label} back",
+        back_url=f"/environments/{row.environment.repository.name}/{row.environment.name}/#history-title",
+        done=f"This change brings {row.label} back to {row.environment.name}.",
+    )
+    return _undo(request, undoing)
+
+
+@dataclass(frozen=True, slots=True)
+class _Undoing:
+    """``preview`` reads what would be done now; ``act`` does it, given what was shown: ``tip`` and ``environments``."""
+
+    preview: Callable[[], RollbackPage | ReturnPage]
+    act: Callable[[dict[str, Any]], ChangeRequest]
+    template: str
+    button: str
+    back_url: str
+    done: str
+
+
+def _undo(request: HttpRequest, undoing: _Undoing) -> HttpResponse:
+    """The page before it and the act. What moved since the page was read is shown anew (409): nobody confirms what they did not see."""
+    preview, status = undoing.preview(), 200
+    form = _undo_form(preview, request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        try:
+            url = attempt(form, lambda: act_once(request, lambda: _undone(request, undoing, form.cleaned_data)))
+        except Conflict as problem:
+            if problem.code != "target_moved":
+                raise
+            preview, status = undoing.preview(), 409
+            form = _undo_form(preview, {**request.POST.dict(), **preview.shown})
+            form.add_error(None, problem.message)
+        else:
+            if url is not None:
+                return see_other(request, url, undoing.done)
+            status = 422
+    context = {"preview": preview, "form": form, "form_action": request.path, "back_url": undoing.back_url,
+               "danger": True, "button": undoing.button}  # fmt: skip
+    return respond(request, undoing.template, context, status=status)
+
+
+def _undo_form(preview: RollbackPage | ReturnPage, data: Mapping[str, Any] | None) -> RollBack:
+    return RollBack(
+        data,
         confirm_name=preview.confirm_name,
         confirmers=preview.gate.confirmers if preview.gate else (),
-        initial={"idempotency_key": new_key(), "tip": preview.found.tip if preview.found else ""},
+        initial={"idempotency_key": new_key(), **preview.shown},
     )
-    status = 200
-    if request.method == "POST":
-        url = attempt(form, lambda: act_once(request, lambda: _bring_back(request, user, row, form.cleaned_data)))
-        if url is not None:
-            return see_other(request, url, f"This change brings {row.label} back to {row.environment.name}.")
-        status = 422
-    back_url = f"/environments/{row.environment.repository.name}/{row.environment.name}/#history-title"
-    context = {"preview": preview, "form": form, "form_action": request.path, "back_url": back_url,
-               "danger": True, "button": f"Bring {row.label} back"}  # fmt: skip
-    return respond(request, "web/deployments/bring_back.html", context, status=status)
 
 
-def _bring_back(request: HttpRequest, user: User, row: Deployment, data: dict[str, Any]) -> str:
-    return _declared(request, user, services.bring_back(user, deployment=row, tip=data["tip"]), data)
-
-
-def _roll_back(request: HttpRequest, user: User, row: Deployment, data: dict[str, Any]) -> str:
-    return _declared(request, user, services.roll_back(user, deployment=row), data)
+def _undone(request: HttpRequest, undoing: _Undoing, data: dict[str, Any]) -> str:
+    made = undoing.act({"tip": data["tip"], "environments": data["environments"]})
+    return _declared(request, signed_in(request), made, data)
 
 
 def _declared(request: HttpRequest, user: User, change: ChangeRequest, data: dict[str, Any]) -> str:
