@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
+from math import ceil
 
 from django.utils.dateparse import parse_date, parse_datetime
 
+from apps.core.clock import now
 from apps.core.errors import InvalidInput
 from apps.core.text import visible
 
@@ -55,6 +57,11 @@ def no_moment(text: str) -> str:
         f"{visible(text[:40])} is no moment. Write one with its time zone, such as 2026-11-28T14:05Z or …+01:00, of the years "
         f"{FIRST_YEAR} to {LAST_YEAR}."
     )
+
+
+def seconds_until(moment: datetime | None) -> int | None:
+    """How long what is true until ``moment`` can be shown, a second longer: then it is surely past. ``None``: it has no end."""
+    return None if moment is None else max(0, ceil((moment - now()).total_seconds())) + 1
 
 
 def is_now(text: str) -> bool:

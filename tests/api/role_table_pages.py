@@ -222,6 +222,7 @@ DEPLOYMENTS = [
     Row("GET calendar", anybody()),
     Row("GET environment", who(MEMBERS), STAGING),
     Row("GET environment_history", who(MEMBERS), STAGING),
+    Row("GET environment_windows", who(MEMBERS), STAGING),
     Row("GET status_page", everybody(404), {"slug": "nothing-here"}),
     Row("GET environment_status_page", anybody(DONE), STAGING),
     Row("POST environment_status_page", who(MAINTAIN, DONE), STAGING, {"is_on": "on", "slug": "shop-status"}),

@@ -13,6 +13,7 @@ urlpatterns = [
     path("environments/compare/render/", comparing.render_targets, name="environments_compare_render"),
     path("environments/<str:repository>/<str:name>/", environments.show, name="environment"),
     path("environments/<str:repository>/<str:name>/_history/", environments.history, name="environment_history"),
+    path("environments/<str:repository>/<str:name>/_windows/", environments.windows, name="environment_windows"),
     path("status/<str:slug>/", status_pages.status, name="status_page"),
     path(
         "environments/<str:repository>/<str:name>/status-page/",
