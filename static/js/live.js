@@ -56,7 +56,8 @@
   let over = false;
   const narrow = matchMedia("(max-width: 768px)"); /* room for few words (app.css) */
   const failed = new Map(); /* region whose refresh failed: since when it may be old */
-  const time = (moment) => new Date(moment).toLocaleTimeString([], { hour12: false });
+  const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: window.portal.timeZone, timeZoneName: "short" });
+  const time = (moment) => clock.format(new Date(moment)); /* in the zone of the page's other times */
   const paintFreshness = (state, text, why = "Connection lost, reconnecting.") => {
     const box = document.getElementById("freshness");
     if (!box) return;

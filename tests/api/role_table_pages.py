@@ -220,6 +220,7 @@ DEPLOYMENTS = [
     Row("GET environments_compare_render", anybody(DONE)),
     Row("POST environments_compare_render", who(ASK, DONE), body={"from": "{repository}/staging", "to": "git"}),
     Row("GET calendar", anybody()),
+    Row("GET calendar_freezes", anybody()),
     Row("GET environment", who(MEMBERS), STAGING),
     Row("GET environment_history", who(MEMBERS), STAGING),
     Row("GET environment_windows", who(MEMBERS), STAGING),

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from apps.deployments.models import Attempt
 from apps.deployments.masking import SecretMask
+from apps.deployments.models import Attempt
 from apps.deployments.output import LONGEST_LINE, take_lines
 from tests.support.watching import COUNT_SOCKETS, IN_CHROMIUM, SHIFTS, VIEW, Scene, apart, wait_until
 

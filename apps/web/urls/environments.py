@@ -6,6 +6,7 @@ from apps.web.views import calendar, comparing, drift, environments, locks, stat
 
 urlpatterns = [
     path("calendar/", calendar.week, name="calendar"),
+    path("calendar/_freezes/", calendar.freezes, name="calendar_freezes"),
     path("environments/", environments.board, name="environments"),
     path("environments/compare/", comparing.compare, name="environments_compare"),
     path("environments/compare/_targets/", comparing.targets, name="environments_compare_targets"),
