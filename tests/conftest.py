@@ -13,6 +13,8 @@ import pytest
 from django.db import connections
 from django.test import TransactionTestCase
 
+from tests.support import schema
+
 _plain_teardown = TransactionTestCase._fixture_teardown
 
 
@@ -25,6 +27,14 @@ def _teardown_with_suspended_triggers(self: TransactionTestCase) -> None:
 
 
 TransactionTestCase._fixture_teardown = _teardown_with_suspended_triggers  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, pytestconfig: pytest.Config
+) -> None:
+    """What pytest-django calls before it makes the test database."""
+    schema.copy_next(pytestconfig.cache.mkdir("schema"))  # type: ignore[union-attr]
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,8 @@ from typing import Any
 
 import httpx
 
+from tests.support import schema
+
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct-horse-battery"
 START_SECONDS = 60
@@ -30,6 +32,8 @@ def free_port() -> int:
 
 @cache
 def _migrated() -> Path:
+    if copy := schema.known():
+        return copy
     place = Path(tempfile.mkdtemp(prefix="portal-migrated-"))
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     PortalServer(place, local_dirs=[]).manage("migrate", "--verbosity", "0")
@@ -79,7 +83,7 @@ class PortalServer:
         if self.environment.get("DATABASE_URL"):
             self.manage("migrate", "--verbosity", "0")
         else:
-            shutil.copy(_migrated(), self.data_dir)
+            shutil.copy(_migrated(), self.data_dir / "portal.sqlite3")
 
     def serve(self) -> PortalServer:
         """Start the server process and wait until it answers."""
