@@ -66,6 +66,8 @@ SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut("follow", "f", "Follow the end of the log", LOG),
     Shortcut("next-error", "E", "Next error in the log", LOG),
     Shortcut("copy-line", "l", "Copy the link of the line", LOG),
+    Shortcut("more-lines", "J", "Choose one more line", LOG),
+    Shortcut("fewer-lines", "K", "Choose one line less, or one above", LOG),
     Shortcut("newest", "End", "Newest line of the log", LOG),
     Shortcut("oldest", "Home", "Oldest line of the log", LOG),
 )

@@ -19,7 +19,7 @@ from apps.deployments.dispatchers.checking import OUTPUT_LIMIT, Answer, run_comm
 from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.trying import bearer
 from apps.deployments.masking import SecretMask
-from apps.deployments.output import WINDOW, take_lines
+from apps.deployments.output import take_lines
 
 MOST_NAMED = 3
 OUR_FAULTS = ("not_started", "cancelled")
@@ -140,12 +140,7 @@ def _hidden(text: str, mask: SecretMask) -> str:
 def _printed(answer: Answer, mask: SecretMask) -> Iterator[str]:
     """Its lines as in every log. Where more was printed than is kept, the last line is none that may be shown."""
     raw, is_whole = answer.output, len(answer.output) < OUTPUT_LIMIT
-    while raw:
-        taken = take_lines(raw[:WINDOW], mask, final=is_whole and len(raw) < WINDOW)
-        if not taken.consumed:
-            return
-        yield from taken.lines
-        raw = raw[taken.consumed :]
+    yield from take_lines(raw, mask, final=is_whole).lines
 
 
 def _why(ended: StepProgress, check: dict[str, Any]) -> str:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from apps.deployments.masking import SecretMask
 
 WINDOW = 256 * 1024
-"""Bytes read at once; a line that is longer is taken in parts."""
+"""Bytes read at once."""
+
+WINDOWS_OF_A_LINE = 16
+"""How many are read to find the end of one line; only what is longer still is taken in parts."""
 
 LONGEST_LINE = 8192
-"""Characters of a line that are kept; the note behind says how many are not shown."""
-_NOTE = " … [{:,} more characters are not shown]"
+"""Characters of a line that are kept, of its beginning and its end: what went wrong often stands last. A note between them
+says how many are not shown."""
+_KEPT_END = 2048
+_NOTE = " … [{:,} more characters are not shown] … "
 LONGEST_STORED = LONGEST_LINE + len(_NOTE.format(10**9))
 """Characters of a stored line with its note: whoever reads that far has read every line to its end."""
 
@@ -29,11 +34,27 @@ class Taken:
     consumed: int
 
 
-def take_lines(raw: bytes, mask: SecretMask, *, final: bool) -> Taken:
-    """The whole lines at the beginning of ``raw`` (a window that starts where a line starts).
+def next_lines(read: Callable[[int], bytes], mask: SecretMask, *, due: int | None) -> Taken:
+    """The whole lines that come next. ``read(offset)``: up to :data:`WINDOW` bytes from there on, counted from where a line starts.
 
-    ``final``: nothing will follow, so the rest is taken too. What could be the beginning of a
-    secret that goes on behind the window is left for the next call, unless the window is full.
+    ``due``: how many bytes there are at least, of output that has ended; ``None``: more may follow.
+    """
+    raw = piece = read(0)
+    while len(piece) == WINDOW and not _end_of_a_line(raw, len(raw)) and not _is_full(raw):
+        piece = read(len(raw))
+        raw += piece
+    return take_lines(raw, mask, final=due is not None and len(piece) < WINDOW and len(raw) >= due)
+
+
+def _is_full(raw: bytes) -> bool:
+    return len(raw) >= WINDOWS_OF_A_LINE * WINDOW
+
+
+def take_lines(raw: bytes, mask: SecretMask, *, final: bool) -> Taken:
+    """The whole lines at the beginning of ``raw``, which starts where a line starts.
+
+    ``final``: nothing will follow, so the rest is taken too. What could be the beginning of a secret that goes on behind
+    ``raw`` is left for the next call, unless there are as many bytes as one line may have.
     """
     end = _cut(raw, mask, final=final)
     if not end:
@@ -47,7 +68,7 @@ def take_lines(raw: bytes, mask: SecretMask, *, final: bool) -> Taken:
 
 
 def _cut(raw: bytes, mask: SecretMask, *, final: bool) -> int:
-    if final and len(raw) < WINDOW:
+    if final:
         return len(raw)
     end = _end_of_a_line(raw, len(raw))
     while end:
@@ -55,9 +76,9 @@ def _cut(raw: bytes, mask: SecretMask, *, final: bool) -> int:
         if safe == end:
             return end
         end = _end_of_a_line(raw, safe)  # back to the line in which the secret may begin
-    if len(raw) < WINDOW:
+    if not _is_full(raw):
         return 0
-    # One line fills the window. A secret that fills it too cannot be waited for.
+    # One line fills all of it. A secret that does so too cannot be waited for.
     return mask.safe_end(raw, len(raw)) or len(raw)
 
 
@@ -104,7 +125,7 @@ def _states(line: str) -> list[str]:
 def _shortened(line: str) -> str:
     if len(line) <= LONGEST_LINE:
         return line
-    return line[:LONGEST_LINE] + _NOTE.format(len(line) - LONGEST_LINE)
+    return line[: LONGEST_LINE - _KEPT_END] + _NOTE.format(len(line) - LONGEST_LINE) + line[-_KEPT_END:]
 
 
 def batches(lines: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

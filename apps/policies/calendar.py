@@ -91,6 +91,18 @@ def next_slot(windows: Iterable[WindowConfig], moment: datetime) -> datetime | N
     return None
 
 
+def next_edge(windows: Iterable[WindowConfig], moment: datetime) -> datetime | None:
+    """The first moment after ``moment`` at which one of them begins or ends; until then the same holds. ``None``: none within :data:`HORIZON`."""
+    moment = moment.astimezone(UTC)
+    spans = ((span_at(window, moment), window) for window in windows)
+    ends = [span.end if span is not None else _start(span_after(window, moment)) for span, window in spans]
+    return min((end for end in ends if end is not None), default=None)
+
+
+def _start(span: Span | None) -> datetime | None:
+    return span.start if span is not None else None
+
+
 def words(moment: datetime, zone: str) -> str:
     """``Tue 1 Dec 2026 22:00 (Europe/Berlin)``: always with the time zone."""
     local = moment.astimezone(_zone(zone))

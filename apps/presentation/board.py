@@ -23,14 +23,12 @@ from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.board import STATES, Asked, Place, Spot, board_rows, environments_of, places_of
 from apps.deployments.queries.board import BoardRow as Found
 from apps.deployments.queries.drift import Drift, SeenHealth, drift_of, drifted_among
-from apps.policies import calendar
-from apps.policies.config import DEPLOY, FREEZE
 from apps.policies.queries import Policy, policy_at
 from apps.presentation.change_list import Chip, Select, select_of
 from apps.presentation.drift_words import DriftWord, drift_word
+from apps.presentation.freezes import Freeze, freeze_of
 from apps.presentation.words import word_of
 from apps.repositories.models import BranchTip, Repository
-from apps.reviews.holds import windows_for
 from apps.vcs.errors import ObjectMissing
 
 COLUMNS = 10
@@ -44,8 +42,7 @@ FROZEN = "frozen"
 class Cell:
     """One environment on the board, for one service. ``sync`` and ``health`` are keys of the words.
 
-    ``drift``: ``None`` where nothing is live, so that there is nothing to compare with. ``frozen_until``: in words,
-    empty unless a freeze holds. ``seen``: of what ``health`` is, where a look at what runs has told it.
+    ``drift``: ``None`` where nothing is live, so that there is nothing to compare with. ``seen``: of what ``health`` is, where a look at what runs has told it.
     """
 
     place: Place
@@ -55,7 +52,7 @@ class Cell:
     health_detail: str
     health_url: str
     health_since: datetime | None
-    frozen_until: str
+    freeze: Freeze
     drift: DriftWord | None = None
     seen: SeenHealth | None = None
 
@@ -66,6 +63,11 @@ class Cell:
     @property
     def url(self) -> str:
         return environment_url(self.environment)
+
+    @property
+    def frozen_until(self) -> str:
+        """In words; empty unless a freeze holds."""
+        return self.freeze.until
 
     @property
     def drift_url(self) -> str:
@@ -200,12 +202,13 @@ def _rows(found: Sequence[Found], shown: Sequence[str]) -> tuple[BoardRow, ...]:
     places = places_of({spot.pk for one in found for spot in one.spots if spot.name in shown})
     policies = policies_of({one.repository.pk: one.repository for one in found}.values())
     drifts = drift_of(place.environment for place in places.values())
+    freezes = {pk: freeze_of(policies.get(place.environment.repository_id), place.environment.name)
+               for pk, place in places.items()}  # fmt: skip
     outside = open_counts({one.repository for one in found})
     rows = []
     for one in found:
-        policy = policies.get(one.repository.pk)
         here = [spot.pk for spot in one.spots if spot.pk in places]
-        known = [cell_of(places[pk], policy, one.service, drift=drifts[pk]) for pk in here]
+        known = [cell_of(places[pk], freezes[pk], one.service, drift=drifts[pk]) for pk in here]
         cells = {cell.environment.name: cell for cell in known}
         in_order = tuple(cells.get(name) for name in shown)
         rows.append(BoardRow(one.repository.name, one.service, outside.get(one.repository.pk, 0), in_order))
@@ -238,17 +241,6 @@ def policies_of(repositories: Iterable[Repository]) -> dict[int, Policy]:
     return found
 
 
-def frozen_until(policy: Policy | None, name: str) -> str | None:
-    """When the freeze ends that holds deployments to this environment now, in words; ``None``: there is none."""
-    windows = windows_for(policy.config.windows, name, DEPLOY) if policy is not None else ()
-    freezes = [hold for hold in calendar.holds_at(windows, now()) if hold.kind == FREEZE] if windows else []
-    if not freezes:
-        return None
-    ends = [hold.until for hold in freezes]
-    known = [end for end in ends if end is not None]
-    return calendar.words(max(known), windows[0].timezone) if len(known) == len(ends) else "nobody knows when"
-
-
 def _frozen(user: User, asked: Asked) -> tuple[list[int], int]:
     """Keys of the environments that are frozen now, and how many repositories were not looked at."""
     rows = environments_of(user)
@@ -261,15 +253,14 @@ def _frozen(user: User, asked: Asked) -> tuple[list[int], int]:
     found = [
         pk
         for pk, repository, name in names.values_list("pk", "repository", "name")
-        if frozen_until(policies[repository], name) is not None
+        if freeze_of(policies[repository], name).until
     ]
     left_out = every.count() - len(repositories) if len(repositories) == MOST_REPOSITORIES else 0
     return found, left_out
 
 
-def cell_of(place: Place, policy: Policy | None, service: str = "", *, drift: Drift | None = None) -> Cell:
+def cell_of(place: Place, freeze: Freeze, service: str = "", *, drift: Drift | None = None) -> Cell:
     """The words of one environment, and where each leads."""
-    until = frozen_until(policy, place.environment.name)
     seen = drift.health if drift is not None and drift.health is not None and drift.health.is_known else None
     health, detail, about, since = _health(place, drift.health if drift is not None else None)
     is_seen = seen is not None and health == seen.word
@@ -285,7 +276,7 @@ def cell_of(place: Place, policy: Policy | None, service: str = "", *, drift: Dr
         if is_seen
         else "",
         health_since=since,
-        frozen_until=until or "",
+        freeze=freeze,
         drift=drift_word(drift) if drift is not None and place.live is not None else None,
         seen=seen if is_seen else None,
     )

@@ -8,10 +8,12 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.functional import SimpleLazyObject
 
 from apps.accounts.models import User
+from apps.presentation.freezes import Notices, freeze_notices
 from apps.presentation.keyboard import Keyboard
 from apps.reviews.inbox import counts_of
 
@@ -85,10 +87,10 @@ def preferences(request: HttpRequest) -> dict[str, str]:
 
 def frame(request: HttpRequest) -> dict[str, Any]:
     """Context processor: ``nav``, ``look``, ``here`` (this page's address, to come back to), ``counts``,
-    ``shortcuts``, ``owner``.
+    ``shortcuts``, ``owner``, ``time_zone`` (whose times the page shows), ``freezes``.
 
-    The counts (changes that need the person, unread rows of the inbox) are one query, made only when a template
-    asks for them.
+    The counts (changes that need the person, unread rows of the inbox) are one query, and so are the freezes, made
+    only when a template asks for them.
     """
     user = getattr(request, "user", None)  # a lazy object: isinstance sees the account behind it
     return {
@@ -97,6 +99,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "here": request.get_full_path(),
         "shortcuts": Keyboard(user, request.COOKIES.get("keys", "")),
         "counts": SimpleLazyObject(lambda: counts_of(user) if isinstance(user, User) else (0, 0)),
+        "time_zone": timezone.get_current_timezone_name(),
+        "freezes": SimpleLazyObject(lambda: freeze_notices(user) if isinstance(user, User) else Notices()),
         "owner": _owner(user) if isinstance(user, User) else "",
     }
 

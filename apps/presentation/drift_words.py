@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil
 
-from apps.core.clock import now
 from apps.deployments.queries.drift import ACCEPTED, DRIFTED, IN_SYNC, NEVER, STALE, UNKNOWN, Drift
+from apps.presentation.moments import seconds_until
 from apps.presentation.words import word_of
 
 
@@ -27,8 +26,7 @@ class DriftWord:
     @property
     def lasts(self) -> int | None:
         """For how many seconds more the look is believed; ``None``: nobody believes it now, or there was none."""
-        end = self.known.old_at
-        return None if end is None else max(0, ceil((end - now()).total_seconds())) + 1
+        return seconds_until(self.known.old_at)
 
     @property
     def is_absolute(self) -> bool:

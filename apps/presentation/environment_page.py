@@ -19,20 +19,25 @@ from apps.deployments.queries.waits import waits_for_its_turn
 from apps.policies import calendar
 from apps.policies.config import DEPLOY, FREEZE, EnvironmentConfig, WindowConfig
 from apps.policies.queries import Policy
-from apps.presentation.board import Cell, cell_of, policies_of, side_of
+from apps.presentation.board import Cell, cell_of, environment_url, policies_of, side_of
 from apps.presentation.environment_history import HistoryPage, history_of
+from apps.presentation.freezes import freeze_of
+from apps.presentation.moments import seconds_until
 from apps.reviews.holds import windows_for
 
 
 @dataclass(frozen=True, slots=True)
 class Windows:
     """Windows that hold deployments here. ``state``: ``open``, ``frozen`` or ``waiting``; ``next_slot``: the first moment at which
-    none of them holds (``None``: none is known; while it is open, now)."""
+    none of them holds (``None``: none is known; while it is open, now). ``lasts``: for how many seconds this stays so. ``url``: of this
+    part of the page."""
 
-    windows: tuple[WindowConfig, ...]
-    state: str
-    next_slot: datetime | None
-    zone: str
+    url: str
+    windows: tuple[WindowConfig, ...] = ()
+    state: str = "open"
+    next_slot: datetime | None = None
+    zone: str = "UTC"
+    lasts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,11 @@ class EnvironmentPage:
         return tuple((row, next(turns) if waits_for_its_turn(row) else None) for row in self.place.pending)
 
     @property
+    def lock_lasts(self) -> int | None:
+        """For how many seconds more the lock holds."""
+        return seconds_until(self.lock.until if self.lock is not None else None)
+
+    @property
     def side(self) -> str:
         return side_of(self.environment)
 
@@ -81,11 +91,11 @@ def environment_page(user: User, repository: str, name: str, *, after: int | Non
     lock = lock_of(row)
     others = Environment.objects.filter(repository=row.repository_id, defined=True).exclude(pk=row.pk)
     return EnvironmentPage(
-        cell=cell_of(place, policy, drift=drift_of([row])[row.pk]),
+        cell=cell_of(place, freeze_of(policy, row.name), drift=drift_of([row])[row.pk]),
         history=history_of(user, place.environment, after=after),
         policy=policy,
         config=policy.config.environment(row.name) if policy else None,
-        windows=_windows(policy, row.name),
+        windows=_windows(policy, row),
         others=tuple(others.select_related("repository").order_by("position", "name")),
         keeps_secrets=keeps,
         secrets=tuple(secrets),
@@ -96,11 +106,19 @@ def environment_page(user: User, repository: str, name: str, *, after: int | Non
     )
 
 
-def _windows(policy: Policy | None, name: str) -> Windows:
-    windows = windows_for(policy.config.windows, name, DEPLOY) if policy is not None else ()
+def windows_page(user: User, repository: str, name: str) -> Windows:
+    """When deployments may start; :class:`NotVisible` when ``user`` may not know of the environment."""
+    row = queries.find_environment(user, repository, name)
+    return _windows(policies_of([row.repository]).get(row.repository_id), row)
+
+
+def _windows(policy: Policy | None, row: Environment) -> Windows:
+    windows = windows_for(policy.config.windows, row.name, DEPLOY) if policy is not None else ()
+    url = f"{environment_url(row)}_windows/"
     if not windows:
-        return Windows((), "open", None, "UTC")
+        return Windows(url)
     moment = now()
     holds = calendar.holds_at(windows, moment)
     state = "open" if not holds else "frozen" if holds[0].kind == FREEZE else "waiting"
-    return Windows(windows, state, calendar.next_slot(windows, moment), windows[0].timezone)
+    lasts = seconds_until(calendar.next_edge(windows, moment))
+    return Windows(url, windows, state, calendar.next_slot(windows, moment), windows[0].timezone, lasts)

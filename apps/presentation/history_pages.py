@@ -12,7 +12,6 @@ from urllib.parse import urlencode
 
 from django.db.models import Q
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.timezone import localtime
 
 from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
@@ -20,6 +19,7 @@ from apps.core.errors import InvalidInput, NotVisible
 from apps.diffs.characters import escape, escape_attribute
 from apps.presentation.diff_pages import listing
 from apps.presentation.diff_sides import Sides
+from apps.presentation.moments import in_words
 from apps.presentation.recent import Recent
 from apps.repositories import queries
 from apps.repositories.models import Repository
@@ -176,7 +176,7 @@ def _row(place: Place, commit: Commit, changes: list[int]) -> str:
 
 
 def moment(commit: Commit) -> str:
-    """The author's time in the portal's zone; the committer's beside it where another person committed."""
+    """The author's time in the reader's zone; the committer's beside it where another person committed."""
     text = _time(commit.author)
     if commit.committer.name == commit.author.name:
         return text
@@ -184,5 +184,4 @@ def moment(commit: Commit) -> str:
 
 
 def _time(who: history.Signature) -> str:
-    local = localtime(who.at)
-    return f'<time datetime="{local.isoformat(timespec="seconds")}">{local:%d %b %Y, %H:%M} {local.tzname()}</time>'
+    return f'<time datetime="{who.at.isoformat(timespec="seconds")}">{in_words(who.at)}</time>'

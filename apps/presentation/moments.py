@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
+from math import ceil
 
 from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.timezone import localtime
 
+from apps.core.clock import now
 from apps.core.errors import InvalidInput
 from apps.core.text import visible
 
@@ -55,6 +58,18 @@ def no_moment(text: str) -> str:
         f"{visible(text[:40])} is no moment. Write one with its time zone, such as 2026-11-28T14:05Z or …+01:00, of the years "
         f"{FIRST_YEAR} to {LAST_YEAR}."
     )
+
+
+def seconds_until(moment: datetime | None) -> int | None:
+    """How long what is true until ``moment`` can be shown, a second longer: then it is surely past. ``None``: it has no end."""
+    return None if moment is None else max(0, ceil((moment - now()).total_seconds())) + 1
+
+
+def in_words(moment: datetime) -> str:
+    """In the zone of the reader, with its name: ``3 Nov 2026, 14:05 CET``; of zones without one its distance, ``UTC+04``."""
+    local = localtime(moment)
+    name = local.tzname() or ""
+    return f"{local:%d %b %Y, %H:%M} {'UTC' if name[:1] in ('+', '-') else ''}{name}".lstrip("0")
 
 
 def is_now(text: str) -> bool:

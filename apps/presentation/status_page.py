@@ -10,6 +10,7 @@ from apps.deployments.models import Deployment, StatusPage
 from apps.deployments.queries.board import places_of
 from apps.deployments.queries.drift import drift_of
 from apps.presentation.board import cell_of, policies_of
+from apps.presentation.freezes import freeze_of
 from apps.presentation.plain import visible
 
 SHOWN = 10
@@ -48,7 +49,11 @@ def public_status(page: StatusPage) -> PublicStatus:
     environment = page.environment
     repository = environment.repository
     policy = policies_of([repository]).get(repository.pk)
-    cell = cell_of(places_of([environment.pk])[environment.pk], policy, drift=drift_of([environment])[environment.pk])
+    cell = cell_of(
+        places_of([environment.pk])[environment.pk],
+        freeze_of(policy, environment.name),
+        drift=drift_of([environment])[environment.pk],
+    )
     live = cell.place.live
     ended = Deployment.objects.filter(environment=environment, ended_at__isnull=False)
     rows = ended.select_related("change", "requested_by").order_by("-number")[:SHOWN]

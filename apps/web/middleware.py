@@ -1,12 +1,16 @@
-"""The one table from the domain's refusals to pages: status, heading, and nothing typed is lost."""
+"""Around every page: the one table from the domain's refusals to pages (status, heading, and nothing typed is lost), and whose clock it shows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.utils import timezone
 
+from apps.accounts.absences import zone
+from apps.accounts.models import User
 from apps.audit.published import Held
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotVisible, PortalError, TooLarge, Unavailable
 from apps.core.text import is_storable, require_storable
@@ -98,4 +102,25 @@ def portal_errors(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
 
     middleware.process_view = process_view  # type: ignore[attr-defined]
     middleware.process_exception = process_exception  # type: ignore[attr-defined]  # Django's hook for function middleware
+    return middleware
+
+
+def own_time_zone(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Pages show and take times in the zone of the account that is signed in, and name it; the API speaks UTC to everybody."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        try:
+            return get_response(request)
+        finally:
+            timezone.deactivate()  # the thread answers others next
+
+    def process_view(request: HttpRequest, _view: Any, _args: Any, _kwargs: dict[str, Any]) -> None:
+        is_api = request.resolver_match is not None and request.resolver_match.namespace == "api"
+        if is_api or settings.SESSION_COOKIE_NAME not in request.COOKIES:
+            return
+        user = request.user
+        if isinstance(user, User) and user.time_zone:
+            timezone.activate(zone(user.time_zone))
+
+    middleware.process_view = process_view  # type: ignore[attr-defined]
     return middleware

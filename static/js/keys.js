@@ -71,6 +71,7 @@
   const rowsOf = (list) => [...list.children].filter((row) => !row.hidden);
   const rove = (from = document) => {
     for (const list of $$("[data-rows]", from)) {
+      for (const text of $$("[data-scrolls]", list)) text.removeAttribute("tabindex"); /* its row shows it whole when it has the focus */
       if (list.contains(document.activeElement)) continue;
       rowsOf(list).forEach((row, index) => { target(row).tabIndex = index && !row.classList.contains("cur") ? -1 : 0; });
     }

@@ -54,8 +54,10 @@
   const BEGAN = Date.now(), FROM_HISTORY = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
   /* Freshness: is what I see still true? As old as the socket that was silent for longest; own notices do not count. */
   let over = false;
+  const narrow = matchMedia("(max-width: 768px)"); /* room for few words (app.css) */
   const failed = new Map(); /* region whose refresh failed: since when it may be old */
-  const time = (moment) => new Date(moment).toLocaleTimeString([], { hour12: false });
+  const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: window.portal.timeZone, timeZoneName: "short" });
+  const time = (moment) => clock.format(new Date(moment)); /* in the zone of the page's other times */
   const paintFreshness = (state, text, why = "Connection lost, reconnecting.") => {
     const box = document.getElementById("freshness");
     if (!box) return;
@@ -73,7 +75,7 @@
     const old = Math.min(...[...failed].map(([region, moment]) => (region.isConnected ? moment : Infinity)));
     if (passed > SILENCE) paintFreshness("lost", `Reconnecting… state of ${time(Math.min(last, old))}`);
     else if (old < Infinity) paintFreshness("lost", `Not refreshed, trying again… state of ${time(old)}`, "A part of this page could not be refreshed. Trying again.");
-    else paintFreshness("live", `Live${seq ? ` · event ${seq}` : ""} · ${Math.floor(passed / 1000)} s ago`);
+    else paintFreshness("live", narrow.matches ? `Live · ${Math.floor(passed / 1000)} s` : `Live${seq ? ` · event ${seq}` : ""} · ${Math.floor(passed / 1000)} s ago`);
   };
   /* Nothing was heard yet, or (final) nothing will be heard any more on this page. */
   const stale = (text, final = false) => {

@@ -55,8 +55,49 @@
   };
   document.addEventListener("htmx:after:swap", () => { if (waiting) { waiting = false; point(); } });
 
+  /* ------------------------------------------------------------------ lines by keyboard: the log is one Tab stop, then j and k */
+  let moving = null; /* the end of a range that is being moved */
+  const at = (row) => {
+    row.scrollIntoView({ block: "nearest" });
+    row.querySelector(".ln").focus({ preventScroll: true });
+  };
+  const here = () => document.activeElement?.closest?.(".log-view");
+  const current = () => document.activeElement.closest(".ll");
+  const firstInSight = (view) => {
+    const { top, left } = view.getBoundingClientRect(), bars = [...document.querySelectorAll(".top, .thing-head")].map((bar) => bar.getBoundingClientRect().bottom);
+    return document.elementFromPoint(left + 24, Math.max(top, ...bars) + 20)?.closest(".ll") || view.querySelector(".ll");
+  };
+  /* The one that is drawn before or behind it, whichever block it is in. */
+  const beside = (row, step) => {
+    const drawn = (one) => (one.matches(".ll") && one.getClientRects().length ? NodeFilter.FILTER_ACCEPT : NodeFilter.FILTER_SKIP);
+    const walk = document.createTreeWalker(row.closest(".log-view"), NodeFilter.SHOW_ELEMENT, drawn);
+    walk.currentNode = row;
+    return step > 0 ? walk.nextNode() : walk.previousNode();
+  };
+  const go = (step) => {
+    const next = current() ? beside(current(), step) : firstInSight(here());
+    if (!next) return;
+    document.dispatchEvent(new CustomEvent("portal:unfollow"));
+    at(next);
+  };
+  const extend = (step) => {
+    const row = current(), next = row && beside(row, step);
+    if (!next) return row ? undefined : go(step);
+    const [, prefix, number] = /^(.+-L)(\d+)$/.exec(row.id), place = chosen(), end = Number(number);
+    const isEnd = place?.prefix === prefix && [place.first, place.last].includes(end);
+    const from = isEnd ? place.first + place.last - end : end, to = Number(/\d+$/.exec(next.id)[0]);
+    moving = next;
+    location.replace(`#${prefix}${from === to ? from : `${Math.min(from, to)}-L${Math.max(from, to)}`}`);
+  };
+  key("next-row", () => go(1), here);
+  key("previous-row", () => go(-1), here);
+  key("more-lines", () => extend(1), here);
+  key("fewer-lines", () => extend(-1), here);
+
   /* -------------------------------------------------------------------------------- links: #step-apply-L12[-L18] */
   const point = () => {
+    const held = moving;
+    moving = null;
     logs.querySelectorAll(".ll.sel").forEach((row) => row.classList.remove("sel"));
     told.remove();
     const place = chosen();
@@ -76,8 +117,11 @@
       last = one || last;
     }
     offer(last, place.last);
-    row.scrollIntoView({ block: "center" });
-    row.querySelector(".ln").focus({ preventScroll: true });
+    if (held?.isConnected) at(held);
+    else {
+      row.scrollIntoView({ block: "center" });
+      row.querySelector(".ln").focus({ preventScroll: true });
+    }
     /* The other end of a range may lie in a gap. What a filter hides is no gap, and a range that is too long has no end here. */
     const end = Math.min(place.last, linesOf(row.closest(".log")));
     if (place.isWhole && !logs.dataset.show && !document.getElementById(place.prefix + end)) bring(place.prefix, end);
@@ -122,7 +166,7 @@
   };
   const copy = () => {
     const row = document.activeElement.closest?.(".ll") || logs.querySelector(".ll.sel");
-    if (!row) return announce("Choose a line first.");
+    if (!row) return announce("Choose a line first: j and k walk over them in the log.");
     const hash = row.classList.contains("sel") && chosen() ? location.hash : row.querySelector(".ln").hash;
     if (location.hash !== hash) location.hash = hash; /* where the clipboard cannot be had, the address bar has the link */
     const text = address(hash, Number(row.closest(".log").dataset.attempt)), failed = () => announce("The link is in the address bar; this browser lets no page copy it.");
@@ -157,7 +201,11 @@
   const select = document.getElementById("log-times"), KEY = "log-times";
   const two = (number) => String(number).padStart(2, "0");
   const clock = (seconds) => `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
-  const local = (seconds) => new Date(seconds * 1000).toLocaleTimeString("en-GB", { hour12: false });
+  /* In the zone of the account; of one that tells none, in that of this browser. */
+  const own = window.portal.timeZone, isTold = own !== "UTC";
+  const place = isTold ? own : Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const wall = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: place });
+  const local = (seconds) => wall.format(seconds * 1000);
   const words = {
     utc: (seconds) => clock(seconds % 86400),
     local,
@@ -172,11 +220,12 @@
       one.textContent = words[way](Number(one.dataset.t), began);
     }
   };
-  const zone = logs.querySelector("[data-zone]"); /* of the times as the server has written them */
-  const all = () => { zone.hidden = select.value !== "utc"; logs.querySelectorAll(".log-view").forEach(times); };
+  const zone = logs.querySelector("[data-zone]"); /* of the times of lines; the server writes UTC, for everybody */
+  const all = () => { zone.hidden = !["utc", "local"].includes(select.value); zone.textContent = `Times of lines in ${select.value === "local" ? place : "UTC"}`; logs.querySelectorAll(".log-view").forEach(times); };
   if (select) {
     select.parentElement.hidden = false;
-    const kept = localStorage.getItem(KEY);
+    select.querySelector("[value=local]").textContent = `Times in ${place}`;
+    const kept = localStorage.getItem(KEY) || (isTold ? "local" : "utc");
     if (kept === "off" || kept in words) select.value = kept;
     select.addEventListener("change", () => { localStorage.setItem(KEY, select.value); all(); });
     document.addEventListener("portal:rows", ({ detail }) => { if (select.value !== "utc") times(detail); });

@@ -1,7 +1,7 @@
 /* What pages do beyond plain HTML. Everything here is an addition: without it every page still works.
  *
  * One delegated listener per kind of event, so that swapped-in HTML needs no wiring.
- * Markup it reads: form[data-once], textarea[data-draft], body[data-owner]: who is signed in, time[data-relative], [data-dismiss], [data-focus], #live.
+ * Markup it reads: form[data-once], textarea[data-draft], body[data-owner]: who is signed in, body[data-time-zone], time[data-relative], [data-dismiss], [data-focus], #live.
  * The keyboard is keys.js, which comes before.
  */
 (() => {
@@ -42,6 +42,12 @@
       if (time.textContent !== text) time.textContent = text;
     }
   };
+
+  /* Whose clock the page shows; UTC where this browser does not know the zone. */
+  const timeZone = (() => {
+    const named = document.body.dataset.timeZone;
+    try { Intl.DateTimeFormat("en", { timeZone: named }); return named; } catch { return "UTC"; }
+  })();
 
   /* ----------------------------------------------------------------------------------------------------- drafts */
   /* What was typed is its author's alone: in the same tab it waits for them while nobody is signed in, and is gone once somebody else is. */
@@ -148,5 +154,5 @@
   settleSent();
   refresh(document);
   setInterval(() => shortenTimes(), 30000);
-  window.portal = Object.freeze({ key, announce, refresh });
+  window.portal = Object.freeze({ key, announce, refresh, timeZone });
 })();

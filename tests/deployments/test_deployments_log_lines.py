@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from html import escape
 from urllib.parse import quote, quote_plus
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from apps.deployments import output
 from apps.deployments.masking import MASK, SecretMask
-from apps.deployments.output import LONGEST_LINE, batches, take_lines
+from apps.deployments.output import LONGEST_LINE, batches, next_lines, take_lines
 
 SECRET = "s3cr3t-Zürich/42+=="
 KEY = "-----BEGIN KEY-----\nAAAABBBBCCCC\nDDDDEEEEFFFF\n-----END KEY-----\n"
@@ -25,10 +26,12 @@ def lines_in_pieces(raw: bytes, mask: SecretMask, cuts: list[int]) -> list[str]:
     found: list[str] = []
     taken = 0
     for end in [*sorted(cuts), len(raw)]:
-        final = end == len(raw)
         while True:
-            window = raw[taken : min(end, taken + output.WINDOW)]
-            got = take_lines(window, mask, final=final and taken + len(window) == len(raw))
+            got = next_lines(
+                lambda at, start=taken, end=end: raw[start + at : min(end, start + at + output.WINDOW)],  # type: ignore[misc]
+                mask,
+                due=len(raw) - taken if end == len(raw) else None,
+            )
             if not got.consumed:
                 break
             found += got.lines
@@ -181,9 +184,30 @@ def test_half_a_line_waits_until_it_is_whole() -> None:
     assert take_lines(b"two", NONE, final=False) == output.Taken((), 0)
 
 
-def test_a_very_long_line_is_cut_with_a_note() -> None:
-    (line,) = take_lines(b"x" * (LONGEST_LINE + 1500) + b"\n", NONE, final=True).lines
-    assert line == "x" * LONGEST_LINE + " … [1,500 more characters are not shown]"
+def test_a_very_long_line_keeps_its_beginning_and_its_end_with_a_note_between() -> None:
+    (line,) = take_lines(b"x" * (LONGEST_LINE + 1400) + b"y" * 100 + b"\n", NONE, final=True).lines
+    assert re.fullmatch(r"x{6144} … \[1,500 more characters are not shown\] … x{1948}y{100}", line)
+
+
+def test_a_line_of_a_megabyte_is_one_line_and_what_stands_last_in_it_is_there() -> None:
+    raw = b'{"error":"' + b"x" * 1_000_000 + b'","cause":"quota"}\nnext\n'
+    first, second = lines_in_pieces(raw, NONE, [300_000, 700_000])
+    assert first.startswith('{"error":"xxx')
+    assert first.endswith('xxx","cause":"quota"}')
+    assert second == "next"
+
+
+def test_a_line_without_end_is_taken_in_parts_that_can_be_held_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "WINDOW", 64)
+    asked: list[int] = []
+
+    def read(offset: int) -> bytes:
+        asked.append(offset)
+        return b"x" * 64
+
+    taken = next_lines(read, NONE, due=None)
+    assert (taken.lines, taken.consumed) == (("x" * 1024,), 1024)
+    assert asked == list(range(0, 1024, 64))
 
 
 def test_batches_keep_order_and_limits() -> None:

@@ -112,7 +112,7 @@ def test_a_step_that_failed_opens_itself_at_its_first_error_with_the_runbook_for
     expect(page.locator("#step-apply-L1240").get_by_role("link", name="Runbook: Raise the quota")).to_be_visible()
     zone = page.get_by_text("Times of lines in UTC")
     expect(zone).to_be_visible()
-    page.get_by_label("Times", exact=True).select_option("local")
+    page.get_by_label("Times", exact=True).select_option("elapsed")
     expect(zone).to_be_hidden()
     page.set_viewport_size({"width": 360, "height": 700})
     expect(page.get_by_text("approved by @bob")).to_be_visible()

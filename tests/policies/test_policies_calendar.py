@@ -10,7 +10,17 @@ from croniter import croniter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.policies.calendar import Hold, Span, concerns, holds_at, next_slot, span_after, span_at, spans_between
+from apps.policies.calendar import (
+    Hold,
+    Span,
+    concerns,
+    holds_at,
+    next_edge,
+    next_slot,
+    span_after,
+    span_at,
+    spans_between,
+)
 from apps.policies.config import WindowConfig, parse_portal_yaml
 from tests.support.timing import processor_seconds
 
@@ -239,3 +249,25 @@ def test_a_mistake_in_a_window_is_told(window: str, said: str) -> None:
 def test_two_windows_of_one_name_are_refused() -> None:
     one = "{name: w, kind: allow, cron: '0 0 * * *', duration: 1h}"
     assert parse_portal_yaml(f"apiVersion: portal/v1\nwindows: [{one}, {one}]".encode()).config is None
+
+
+@settings(max_examples=40, deadline=None)
+@given(schedules, LENGTHS, st.sampled_from(ZONES), st.sampled_from(DAYS), st.integers(0, 23))
+def test_until_the_next_edge_the_same_holds(cron: str, hours: float, zone: str, day: str, hour: int) -> None:
+    moment = at(f"{day}T{hour:02}:17")
+    windows = [allow(cron, hours, zone), freeze(f"{day}T10:00", f"{day}T20:00")]
+    edge = next_edge(windows, moment)
+    kinds = [hold.kind for hold in holds_at(windows, moment)]
+    for number in range(1, 6 * 60, 7):
+        later = moment + number * MINUTE
+        if edge is not None and later >= edge:
+            break
+        assert [hold.kind for hold in holds_at(windows, later)] == kinds, later
+    assert edge is None or edge > moment
+
+
+def test_a_freeze_that_is_over_has_no_edge_any_more() -> None:
+    windows = [freeze("2026-01-01T10:00", "2026-01-01T20:00")]
+    assert next_edge(windows, at("2026-01-01T09:00")) == at("2026-01-01T10:00")
+    assert next_edge(windows, at("2026-01-01T10:00")) == at("2026-01-01T20:00")
+    assert next_edge(windows, at("2026-01-01T20:00")) is None

@@ -101,12 +101,12 @@ def test_a_very_long_line_is_cut_and_says_how_much_is_left_out():
 
 def test_what_is_kept_of_a_line_is_shown_and_searched_to_its_end():
     filler = LONGEST_LINE - len("ERROR: at the end")
-    for more in ("", "y" * 150_000):
-        raw = b"x" * (filler - 1) + b" ERROR: at the end" + more.encode() + b"\n"
+    for more in (b"", b"y" * 150_000):
+        raw = more + b"x" * (filler - 1) + b" ERROR: at the end\n"
         (line,) = take_lines(raw, SecretMask([]), final=True).lines
         assert "".join(read(line_html(line)).text) == line
         assert level_of(line) == "error"
-        assert without_sequences(line).endswith("more characters are not shown]" if more else "at the end")
+        assert without_sequences(line).endswith("at the end")
 
 
 @pytest.mark.parametrize(

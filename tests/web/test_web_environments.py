@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.test import Client
 
 from apps.accounts.models import User
-from apps.deployments.models import TargetComparison
-from apps.deployments.services import merge_change
+from apps.core.clock import now
+from apps.deployments.models import Environment, TargetComparison
+from apps.deployments.services import lock_environment, merge_change
 from tests.support.delivery import Delivery, pipeline, run_until_idle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,3 +89,33 @@ def test_the_source_difference_is_plain_text(delivery: Delivery) -> None:
     answer = bob.get("/environments/compare/source/?from=infra/staging&to=git")
     assert answer["Content-Type"].startswith("text/plain")
     assert answer["X-Content-Type-Options"] == "nosniff"
+
+
+def _lasts(html: str) -> list[int]:
+    return [int(one) for one in re.findall(r'data-lasts="(\d+)"', html)]
+
+
+def test_words_about_a_freeze_say_how_long_they_are_true_and_so_do_those_about_a_lock(tmp_path: Path) -> None:
+    """Nothing rings at the edge of a window or at the end of a lock: an open page asks again by itself (live.js)."""
+    begins = now() + timedelta(hours=2)
+    freeze = (
+        "windows:\n  - {name: audit week, kind: freeze, environments: [production], "
+        f"from: {begins.isoformat(timespec='minutes')}, to: {(begins + timedelta(days=1)).isoformat(timespec='minutes')}}}\n"
+    )
+    delivery = Delivery.start(tmp_path, pipeline() + freeze)
+    run_until_idle()
+    bob = client_of(delivery.people.bob)
+    board = bob.get("/environments/", headers={"HX-Request": "true"}).content.decode()
+    assert [6_900 < one < 7_300 for one in _lasts(board)] == [True], "of production alone"
+    url = "/environments/infra/production/"
+    for part in (url, f"{url}_windows/"):
+        html = bob.get(part, headers={"HX-Request": "true"}).content.decode()
+        assert [6_900 < one < 7_300 for one in _lasts(html)] == [True], part
+        assert 'hx-trigger="portal:board"' in html
+    assert f'hx-get="{url}_windows/"' in bob.get(url).content.decode()
+    staging = Environment.objects.get(name="staging")
+    lock_environment(
+        delivery.people.carol, environment=staging, reason="A rehearsal", until=now() + timedelta(minutes=30)
+    )
+    state = bob.get("/environments/infra/staging/", headers={"HX-Request": "true"}).content.decode()
+    assert [1_700 < one <= 1_802 for one in _lasts(state)] == [True]

@@ -14,7 +14,7 @@ from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import Dispatcher, Outside, Progress, Run, RunState, StepProgress, StepState
 from apps.deployments.masking import SecretMask
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
-from apps.deployments.output import WINDOW, Taken, batches, take_lines
+from apps.deployments.output import WINDOW, Taken, batches, next_lines
 from apps.deployments.transitions import LeaseLost, append_event, say
 
 MOST_RESOURCES = 2000
@@ -179,16 +179,19 @@ class Recorder:
 
     def _take_output(self, row: Step, step: StepProgress, *, is_over: bool) -> bool:
         """Store the output that is there; False when the budget of this look ended first."""
+
+        def read(offset: int) -> bytes:
+            return self.dispatcher.read_log(self.run, step.key, row.output_bytes + offset, WINDOW)
+
         while True:
+            due = step.output_bytes - row.output_bytes if is_over else None
             try:
-                raw = self.dispatcher.read_log(self.run, step.key, row.output_bytes, WINDOW)
+                taken = next_lines(read, self.mask, due=due)
             except Unavailable as problem:
                 if not self.goes_without_log:
                     raise
                 self._store(row, Taken((f"The log could not be taken over: {self.masked(problem.message)}",), 0))
                 return True
-            final = is_over and row.output_bytes + len(raw) >= step.output_bytes
-            taken = take_lines(raw, self.mask, final=final)
             if not taken.consumed:
                 return True
             if not self.budget:

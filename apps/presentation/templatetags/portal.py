@@ -16,6 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.presentation import forms, stepper, words
+from apps.presentation.moments import in_words
 from apps.presentation.people import face_of
 
 register = template.Library()
@@ -76,8 +77,7 @@ def when(value: datetime | None, style: str = "relative", empty: str = "–") ->
     audit use "absolute"."""
     if value is None:
         return format_html('<span class="muted">{}</span>', empty)
-    local = timezone.localtime(value)
-    absolute = f"{local:%d %b %Y, %H:%M} {local.tzname()}".lstrip("0")
+    absolute = in_words(value)
     stamp = value.isoformat(timespec="seconds")
     if style == "absolute":
         return format_html('<time datetime="{}">{}</time>', stamp, absolute)

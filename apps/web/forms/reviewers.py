@@ -75,7 +75,9 @@ class Away(forms.Form):
 
 class TimeZone(forms.Form):
     time_zone = forms.ChoiceField(
-        required=False, label="Time zone", help_text="Others see what time it is where you are."
+        required=False,
+        label="Time zone",
+        help_text="The times on your pages are in it, and those that you type; others see what time it is where you are. Until you tell one it is UTC.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

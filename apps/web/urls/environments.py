@@ -6,6 +6,7 @@ from apps.web.views import calendar, comparing, drift, environments, locks, stat
 
 urlpatterns = [
     path("calendar/", calendar.week, name="calendar"),
+    path("calendar/_freezes/", calendar.freezes, name="calendar_freezes"),
     path("environments/", environments.board, name="environments"),
     path("environments/compare/", comparing.compare, name="environments_compare"),
     path("environments/compare/_targets/", comparing.targets, name="environments_compare_targets"),
@@ -13,6 +14,7 @@ urlpatterns = [
     path("environments/compare/render/", comparing.render_targets, name="environments_compare_render"),
     path("environments/<str:repository>/<str:name>/", environments.show, name="environment"),
     path("environments/<str:repository>/<str:name>/_history/", environments.history, name="environment_history"),
+    path("environments/<str:repository>/<str:name>/_windows/", environments.windows, name="environment_windows"),
     path("status/<str:slug>/", status_pages.status, name="status_page"),
     path(
         "environments/<str:repository>/<str:name>/status-page/",

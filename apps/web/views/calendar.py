@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import SimpleLazyObject
 
 from apps.presentation.calendar_page import calendar_page
+from apps.presentation.freezes import freeze_notices
 from apps.web.people import signed_in
 from apps.web.responding import reads, respond
 
@@ -13,3 +15,12 @@ from apps.web.responding import reads, respond
 def week(request: HttpRequest) -> HttpResponse:
     found = calendar_page(signed_in(request), week=request.GET.get("week", ""), zone=request.GET.get("tz", ""))
     return respond(request, "web/calendar/week.html", {"page": found})
+
+
+@reads
+def freezes(request: HttpRequest) -> HttpResponse:
+    """What the top of every page tells of freezes; opened by itself, on top of the calendar."""
+    user = signed_in(request)
+    page = SimpleLazyObject(lambda: calendar_page(user, week="", zone=""))
+    context = {"page": page, "freezes": freeze_notices(user)}
+    return respond(request, "web/calendar/week.html", context, fragment="components/_freezes.html")

@@ -135,7 +135,7 @@ def events(request: HttpRequest, number: int) -> HttpResponse:
 
 @reads
 def raw_log(request: HttpRequest, number: int) -> HttpResponse:
-    """The whole log as text, secrets masked; of one step and attempt when named."""
+    """The log as it is kept, as text, secrets masked; of one step and attempt when named."""
     row = queries.find(signed_in(request), number)
     attempt = number_in(request, "attempt")
     text = queries.log_text(row, step=request.GET.get("step", ""), attempt=attempt)

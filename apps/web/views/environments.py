@@ -8,7 +8,7 @@ from apps.deployments import queries, services
 from apps.deployments.queries.board import STATES, Asked
 from apps.presentation.board import board_page
 from apps.presentation.environment_history import history_of
-from apps.presentation.environment_page import environment_page
+from apps.presentation.environment_page import environment_page, windows_page
 from apps.web.forms.base import attempt
 from apps.web.forms.environments import PublicPage, SetSecret
 from apps.web.numbers import number_in
@@ -51,6 +51,14 @@ def history(request: HttpRequest, repository: str, name: str) -> HttpResponse:
     found = history_of(user, queries.find_environment(user, repository, name), after=number_in(request, "after"))
     context = {"history": found, "region": "web/environments/_history.html"}
     return respond(request, "web/environments/region.html", context, fragment="web/environments/_history.html")
+
+
+@reads
+def windows(request: HttpRequest, repository: str, name: str) -> HttpResponse:
+    """When deployments may start there, as the part of the page that is fetched again."""
+    found = windows_page(signed_in(request), repository, name)
+    context = {"windows": found, "region": "web/environments/_windows.html"}
+    return respond(request, "web/environments/region.html", context, fragment="web/environments/_windows.html")
 
 
 def show_again(request: HttpRequest, repository: str, name: str, *, public: PublicPage) -> HttpResponse:
