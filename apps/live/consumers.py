@@ -44,6 +44,11 @@ async def change_socket(scope: Scope, receive: Receive, send: Send) -> None:
     await _serve(scope, receive, send, feeds.change_feed)
 
 
+async def environment_socket(scope: Scope, receive: Receive, send: Send) -> None:
+    """``/ws/environments/<repository>/<name>/``: notices that this environment is different now."""
+    await _serve(scope, receive, send, feeds.environment_feed)
+
+
 async def queue_socket(scope: Scope, receive: Receive, send: Send) -> None:
     """``/ws/queue/``: notices that one's own queue or inbox is different now, which every other socket carries too."""
     await _serve(scope, receive, send, feeds.queue_feed)
@@ -69,8 +74,7 @@ async def _serve(scope: Scope, receive: Receive, send: Send, find: feeds.Finder)
     if not isinstance(user, User) or not user.is_active:
         await _refuse(send, SIGN_IN)
         return
-    number = int(scope["url_route"]["kwargs"].get("number", 0))
-    feed = await feeds.in_thread(find)(user, number)
+    feed = await feeds.in_thread(find)(user, **scope["url_route"]["kwargs"])
     if feed is None:
         await _refuse(send, NOTHING_HERE)
         return

@@ -15,10 +15,19 @@ from django.db.models import Max, Q
 
 from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
+from apps.core.errors import NotVisible
 from apps.deployments.models import Deployment, DeploymentEvent
+from apps.deployments.queries import find_environment
 from apps.live.frames import beat, events_frame, notice
 from apps.live.hub import Frame, Topic
-from apps.live.topics import BOARD_TOPIC, DESK_TOPIC, change_topic, deployment_topic, queue_topic
+from apps.live.topics import (
+    BOARD_TOPIC,
+    DESK_TOPIC,
+    change_topic,
+    deployment_topic,
+    environment_topic,
+    queue_topic,
+)
 
 BEAT_SECONDS = 5.0
 FORBIDDEN = Frame(close=4403)
@@ -114,7 +123,8 @@ def _put(topic: Topic, allowed: set[int], frame: Frame) -> None:
         mailbox.put(frame if mailbox.user_id in allowed else FORBIDDEN)
 
 
-Finder = Callable[[User, int], Feed | None]
+Finder = Callable[..., Feed | None]
+"""Takes the person and what the address names; ``None``: they may not see it, or there is none."""
 
 
 def _who_see_repository(repository_id: int) -> Callable[[set[int]], set[int]]:
@@ -150,7 +160,15 @@ def change_feed(user: User, number: int) -> Feed | None:
     return Feed(topic=change_topic(row.pk), allowed=_who_see_repository(row.repository_id), kind="change")
 
 
-def queue_feed(_user: User, _number: int) -> Feed | None:
+def environment_feed(user: User, repository: str, name: str) -> Feed | None:
+    try:
+        row = find_environment(user, repository, name)
+    except NotVisible:
+        return None
+    return Feed(topic=environment_topic(row.pk), allowed=_who_see_repository(row.repository_id), kind="board")
+
+
+def queue_feed(_user: User) -> Feed | None:
     """Beats alone, the same for everybody: what is personal comes by :func:`own_feed`, as on every socket."""
     return Feed(topic=DESK_TOPIC, allowed=_who_are_active)
 
@@ -160,5 +178,6 @@ def own_feed(user_id: int) -> Feed:
     return Feed(topic=queue_topic(user_id), allowed=_who_are_active, kind="queue", beats=False)
 
 
-def board_feed(_user: User, _number: int) -> Feed | None:
+def board_feed(_user: User) -> Feed | None:
+    """Of all environments; each page shows those that its reader may see."""
     return Feed(topic=BOARD_TOPIC, allowed=_who_are_active, kind="board")

@@ -20,6 +20,10 @@ def change_topic(change_id: int) -> str:
     return f"change.{change_id}"
 
 
+def environment_topic(environment_id: int) -> str:
+    return f"environment.{environment_id}"
+
+
 def queue_topic(user_id: int) -> str:
     return f"queue.{user_id}"
 
@@ -51,8 +55,9 @@ def on_attention_changed(sender: Any, *, user_ids: list[int], **_facts: Any) -> 
         ring(queue_topic(user_id))
 
 
-def on_environment_changed(sender: Any, *, change_id: int | None = None, **_facts: Any) -> None:
+def on_environment_changed(sender: Any, *, environment_id: int, change_id: int | None = None, **_facts: Any) -> None:
     ring(BOARD_TOPIC)
+    ring(environment_topic(environment_id))
     if change_id is not None:
         ring(change_topic(change_id))
 

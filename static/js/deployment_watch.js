@@ -1,4 +1,4 @@
-/* A deployment in a tab that nobody looks at: its sign in title and icon, and, if asked for, a notification of the browser.
+/* How a deployment ends, or that it needs a decision, for who does not look at it: spoken, as a sign in title and icon, and, if asked for, as a notification of the browser.
  *
  * Markup: link#favicon[data-succeeded][data-failed][data-unknown][data-cancelled][data-running]; header.thing-head[data-status];
  * [data-notify] the button that switches notifications on, remembered in this browser; off until somebody presses it.
@@ -31,8 +31,10 @@
   const words = (html) => new DOMParser().parseFromString(html, "text/html").body.textContent;
   let said = "";
   const tell = (what, text) => {
-    if (said === what || !isOn() || (document.visibilityState === "visible" && document.hasFocus())) return;
+    if (said === what) return;
     said = what;
+    window.portal.announce(text);
+    if (!isOn() || (document.visibilityState === "visible" && document.hasFocus())) return;
     try {
       const note = new Notification(`${document.querySelector("h1").textContent.replace(/\s+/g, " ").trim()} ${what}`, { body: text, tag: location.pathname });
       note.addEventListener("click", () => { window.focus(); note.close(); });

@@ -3,7 +3,7 @@
  * Markup it reads: [data-live="/ws/…/"] one socket per address, or [data-own] where there is none; #nav-queue-count; data-seq: the last event that the page shows; data-kind: the name
  * of the notice (portal:<kind>) that makes regions refresh, or several; [data-lasts]; data-poll: where events are asked for when no socket can be had.
  * It sends to each region, [hx-trigger="portal:<kind>"], and on document: portal:change, portal:queue, portal:board, portal:deployment; on <body>: portal:counts;
- * on document: portal:events, and portal:held when a region waits for the person, who has pointer or focus in its list; portal:apply refreshes it at once.
+ * on document: portal:events, and portal:held when a region waits for the person, who has pointer or focus in its list or writes in it; portal:apply refreshes it at once.
  */
 (() => {
   "use strict";
@@ -16,10 +16,14 @@
   const feeds = new Map();
   const say = (name, detail, on = document) => on.dispatchEvent(new CustomEvent(`portal:${name}`, { detail }));
 
-  /* Regions are fetched at most twice a second, and none while pointer or focus is in a list of it: its rows must not move away. */
+  /* Regions are fetched at most twice a second, and none while pointer or focus is in a list of it: its rows must not move away; nor one in which somebody fills in a form. */
   const due = new Map(), held = new Map(); /* kind: its timer */
   const regions = (kind) => [...document.querySelectorAll(`[hx-trigger="portal:${kind}"]`)];
-  const isBusy = (region) => region.querySelector("[data-rows]:hover, [data-rows]:focus-within");
+  const isWritten = (form) => {
+    const fields = [...form.querySelectorAll("textarea, select, input:not([type=hidden], [type=checkbox], [type=radio])")];
+    return fields.length > 0 && !form.closest("details:not([open])") && (form.contains(document.activeElement) || fields.some((one) => one.value !== (one.defaultValue ?? one.value)));
+  };
+  const isBusy = (region) => region.querySelector("[data-rows]:hover, [data-rows]:focus-within") || [...region.querySelectorAll("form")].some(isWritten);
   const refresh = (kind) => {
     if (kind === "queue") countSoon();
     if (due.has(kind)) return;
@@ -27,7 +31,7 @@
       due.delete(kind);
       say(kind);
       flush(kind, regions(kind));
-      if (held.has(kind)) say("held", kind);
+      if (held.has(kind)) say("held", { kind, busy: () => regions(kind).filter(isBusy) });
     }, 500));
   };
   const flush = (kind, all, asked = false) => {
@@ -88,9 +92,9 @@
 
   const stop = (feed, code) => {
     feed.ended = true;
-    clearTimeout(feed.watch);
-    clearTimeout(feed.poller);
+    for (const timer of ["watch", "poller", "timer"]) clearTimeout(feed[timer]);
     feed.poller = 0;
+    feed.socket?.close();
     const [text, word, url] = FINAL[code];
     const box = document.createElement("div"), body = document.createElement("div"), link = document.createElement("a");
     box.className = "alert-box alert-box--warn";
@@ -104,8 +108,10 @@
     stale("", true);
   };
 
-  /* A region that refreshes itself finds the session ended before its socket does: what is typed here stays, nobody is led away.
-   * An answer that does not hold the region would take its place for ever: it keeps what it shows, and asks again. */
+  const end = (code) => { for (const feed of feeds.values()) if (!feed.ended) stop(feed, code); };
+
+  /* A region that refreshes itself may find that the session has ended, or the right to see it, before the socket does: what is typed here stays, nobody is led away.
+   * One that fails otherwise (swaps.js) keeps what it shows, and asks again. */
   const kindOf = (region) => /^portal:([\w-]+)/.exec(region.getAttribute?.("hx-trigger"))?.[1];
   const retries = new Map(); /* region that failed: its timer, and how often it was asked for again; it alone is, also under the pointer, for it is known to be old */
   const fail = (region, kind) => {
@@ -119,23 +125,29 @@
       if (!over && region.isConnected) say(kind, null, isElsewhere ? document.body : region);
     }, Math.min(60000, 2000 * 2 ** retry.times++) * (0.5 + Math.random() / 2));
   };
-  const succeed = (region) => {
+  const asked = new WeakMap(); /* region: when it was last asked for */
+  const succeed = (region, kind) => {
     clearTimeout(retries.get(region)?.timer);
     retries.delete(region);
-    if (failed.delete(region)) showFreshness();
+    failed.delete(region);
+    for (const feed of feeds.values()) if (feed.poller && !feed.poll && feed.kinds.includes(kind)) feed.heard = Math.max(feed.heard, asked.get(region)); /* no socket says how fresh it is */
+    showFreshness();
   };
+  document.addEventListener("htmx:before:request", ({ target }) => { if (kindOf(target)) asked.set(target, Date.now()); });
   document.addEventListener("htmx:after:request", (event) => {
-    const region = event.target, { ctx } = event.detail, kind = kindOf(region);
-    if (!kind) return;
-    if (ctx.hx.redirect?.includes("/accounts/login/")) {
+    const region = event.target, kind = kindOf(region);
+    if (!kind || event.defaultPrevented) return;
+    if (event.detail.ctx.hx.redirect?.includes("/accounts/login/")) {
       event.preventDefault();
-      for (const feed of feeds.values()) { stop(feed, 4401); feed.socket?.close(); }
-    } else if (ctx.response.status >= 400 || !ctx.text.includes(`id="${region.id}"`)) {
-      event.preventDefault();
-      fail(region, kind);
-    } else succeed(region);
+      end(4401);
+    } else succeed(region, kind);
   });
-  document.addEventListener("htmx:error", ({ target }) => { if (kindOf(target)) fail(target, kindOf(target)); });
+  document.addEventListener("htmx:error", ({ target, detail }) => {
+    const kind = kindOf(target), { response, text } = detail.ctx || {};
+    if (!kind) return;
+    if ([403, 404].includes(response?.status) && text.includes('id="refused"')) end(4403); /* it was seen: the portal's own words, not a proxy's */
+    else fail(target, kind);
+  });
 
   /* What was looked at grows old without a notice: [data-lasts], for how many seconds its words hold. Then its regions are asked for again. */
   const ends = new WeakMap(); /* element: what it said, and when that ends by this clock */
@@ -196,7 +208,7 @@
   };
   const open = (feed) => {
     clearTimeout(feed.timer);
-    if (feed.socket && feed.socket.readyState < 2) return; /* one is open or opens: a second would never end */
+    if (feed.ended || feed.socket?.readyState < 2) return; /* one is open or opens: a second would never end */
     const socket = new WebSocket(address(feed)), began = performance.now();
     let heard = false;
     watch(feed, socket);

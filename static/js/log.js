@@ -153,10 +153,12 @@
   };
 
   /* Under a filter the other rows are there and not drawn: they are no news. */
-  const ERROR = '<div class="ll ll-e"'; /* the words of a line and the name of a step are escaped, and cannot read so */
+  const ERROR = /<div class="ll ll-e" id="[^"]*-L(\d+)"/; /* the words of a line and the name of a step are escaped, and cannot read so */
   const MARK = { errors: new RegExp(ERROR, "g"), warnings: /<div class="ll ll-[ew]"/g }[logs.dataset.show];
   const shown = (event) => (MARK ? (event.html.match(MARK) || []).length : event.lines);
 
+  /* One at a time for each step: a step that prints errors without end is not read out line by line. */
+  const tellError = (step, line) => window.portal?.announce(`An error in step ${step}, line ${line}.`, `error ${step}`);
   const draw = () => {
     timer = 0;
     const events = queue, touched = new Map();
@@ -165,12 +167,12 @@
       const log = section(event);
       if (!log) continue;
       const view = log.querySelector(".log-view");
-      if (!touched.has(view)) touched.set(view, { stuck: following && (isLeft(view) || !log.open), lines: 0, bad: false });
+      if (!touched.has(view)) touched.set(view, { stuck: following && (isLeft(view) || !log.open), lines: 0, bad: 0 });
       among(view, "log-note")[0]?.remove();
       append(view, event.html, event.lines);
       const fact = touched.get(view), count = log.querySelector("[data-lines]");
       fact.lines += shown(event);
-      fact.bad ||= event.html.includes(ERROR);
+      fact.bad ||= ERROR.exec(event.html)?.[1];
       count.textContent = event.first + event.lines - 1;
       if (count.textContent === String(event.lines)) log.open = true;
     }
@@ -183,7 +185,7 @@
       settle(view);
       if (fact.stuck) toEnd(view);
       more(view);
-      if (fact.bad) window.portal?.announce(`An error in step ${view.closest(".log").dataset.step}.`);
+      if (fact.bad) tellError(view.closest(".log").dataset.step, fact.bad);
     }
   };
   document.addEventListener("portal:events", ({ detail }) => {

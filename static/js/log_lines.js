@@ -17,13 +17,14 @@
   };
 
   /* ------------------------------------------------------------------------------- lines that are not on the page yet */
-  let waiting = false;
+  let waiting = null; /* the gap whose lines were asked for, to go to one of them */
   const linesOf = (log) => Number(log.querySelector("[data-lines]").textContent);
   const covers = (link, line) => {
     const of = new URL(link.href).searchParams;
     return !of.has("show") && line >= Number(of.get("from")) && line <= Number(of.get("to"));
   };
   const told = document.createElement("p");
+  told.id = "log-missing"; /* so that nothing that is found is written into it */
   told.className = "log-found-head";
   /* Whether lines are still to come: those of the newest attempt, while it runs. */
   const isLive = (attempt) => !("only" in logs.dataset) && attempt === Number(logs.querySelector(".log-search [name=attempt]").value)
@@ -31,7 +32,9 @@
   const missing = (line, attempt) => {
     told.textContent = isLive(attempt) ? `Line ${line} has not arrived on this page yet.` : `Line ${line} is not in this log${attempt > 1 ? ` of attempt ${attempt}` : ""}.`;
     document.getElementById("log-found").prepend(told); /* what was searched stays */
+    announce(told.textContent);
   };
+  document.addEventListener("htmx:after:swap", ({ detail }) => { if (detail?.ctx.target.id === "log-found") announce(document.querySelector("#log-found .log-found-head")?.textContent.trim()); });
   /* A page on which the server shows it; asked for once. */
   const elsewhere = (wanted) => location.search !== `?${wanted}` && (location.replace(`?${wanted}${location.hash}`), true);
   const bring = (prefix, line) => {
@@ -46,14 +49,15 @@
     if (gap) {
       const url = new URL(gap.href);
       url.searchParams.set("around", line);
-      waiting = true;
-      return window.htmx.ajax("GET", url.pathname + url.search, { source: gap, target: gap.closest(".log-gap"), swap: "outerHTML" });
+      waiting = gap.closest(".log-gap");
+      return window.htmx.ajax("GET", url.pathname + url.search, { source: gap, target: waiting, swap: "outerHTML" });
     }
     /* Filtered away, or left out to keep the page quick. */
     const { step, attempt } = log.dataset;
     if (line > linesOf(log) || !elsewhere(new URLSearchParams({ attempt, step, line }))) missing(line, Number(attempt));
   };
-  document.addEventListener("htmx:after:swap", () => { if (waiting) { waiting = false; point(); } });
+  document.addEventListener("htmx:after:swap", () => { if (waiting?.isConnected === false) { waiting = null; point(); } });
+  document.addEventListener("htmx:error", ({ target }) => { if (waiting?.contains(target)) waiting = null; });
 
   /* ------------------------------------------------------------------ lines by keyboard: the log is one Tab stop, then j and k */
   let moving = null; /* the end of a range that is being moved */

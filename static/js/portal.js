@@ -12,17 +12,18 @@
   const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
 
   /* ---------------------------------------------------------------- announcements: one region, merged, unhurried */
-  const waiting = [];
+  const waiting = new Map();
   let speaking = 0;
   const speak = () => {
     speaking = 0;
-    if (!waiting.length) return;
-    $("#live").textContent = waiting.splice(0).join(" ");
+    if (!waiting.size) return;
+    $("#live").textContent = [...waiting.values()].join(" ");
+    waiting.clear();
     speaking = setTimeout(speak, 5000);
   };
-  const announce = (text) => {
-    if (!text || waiting.includes(text)) return;
-    waiting.push(text);
+  const announce = (text, about = text) => { /* of what is told about one thing while it waits, the first is spoken */
+    if (!text || waiting.has(about)) return;
+    waiting.set(about, text);
     if (!speaking) speaking = setTimeout(speak, 150);
   };
 
@@ -111,28 +112,16 @@
   }, true);
   addEventListener("pageshow", () => $$("form[data-sending]").forEach(release));
 
-  /* ------------------------------------------------------------------------------------------- htmx: errors, swaps */
+  /* ------------------------------------------------------------------- htmx: forms, swaps; what fails is told by swaps.js */
   document.addEventListener("htmx:after:request", (event) => {
     const form = event.target.closest?.("form");
     if (!form) return;
     release(form);
     if ((event.detail?.ctx?.response?.status || 500) < 300) forget(draftsOf(form));
   });
-  const complain = (text) => {
-    const box = document.createElement("div");
-    box.className = "alert-box alert-box--bad";
-    box.setAttribute("role", "alert");
-    const words = document.createElement("div");
-    words.className = "alert-text";
-    words.textContent = text;
-    box.append(words);
-    $("#messages")?.replaceChildren(box);
-  };
-  document.addEventListener("htmx:error", (event) => {
-    if (event.target.getAttribute?.("hx-trigger")?.startsWith("portal:")) return; /* nobody sent anything: live.js asks again */
-    const form = event.target.closest?.("form");
+  document.addEventListener("htmx:error", ({ target }) => {
+    const form = target.closest?.("form");
     if (form) release(form);
-    complain("The server could not be reached. Nothing was changed; what you typed is still here. Try again.");
   });
   const refresh = (from) => {
     shortenTimes(from);

@@ -31,7 +31,7 @@
     show.hidden = false;
   };
   document.addEventListener("portal:held", ({ detail }) => {
-    const busy = () => $$(`[data-updates="${detail}"]`).filter((one) => $("[data-rows]:hover, [data-rows]:focus-within", one));
+    const busy = () => detail.busy().filter((one) => one.dataset.updates === detail.kind);
     if (!counting && busy().length) counting = setTimeout(() => { counting = 0; for (const one of busy()) count(one).catch(() => {}); }, 300);
   });
   let last = null; /* the row that had the focus, to give it back after the button is gone */

@@ -133,7 +133,7 @@ def test_what_only_reads_like_the_class_of_an_error_is_announced_as_none(scene: 
     apart(lambda: log_event(scene.row, 1, 2, step="install-edge"))
     expect(page.locator("#step-install-edge-L2")).to_be_attached()
     scene.write(1, text="error")
-    wait_until(page, "window.announced.some((text) => text.includes('An error in step apply.'))")
+    wait_until(page, "window.announced.some((text) => text.includes('An error in step apply, line 3.'))")
     assert not page.evaluate("window.announced.some((text) => text.includes('install-edge'))")
     assert page.evaluate("window.announced.filter((text) => text.includes('An error')).length") == 1
 

@@ -6,7 +6,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from apps.accounts.services import deactivate_user
 from apps.changes.services import edit_change
-from apps.deployments.models import Deployment, DeploymentEvent
+from apps.deployments.models import Deployment, DeploymentEvent, Environment
+from apps.deployments.signals import environment_changed
 from apps.live import consumers, feeds
 from apps.presentation.log_pages import step_logs
 from apps.repositories.services import remove_member
@@ -62,14 +63,19 @@ def path_of(row: Deployment, after: int | None = None) -> str:
     return f"/ws/deployments/{row.number}/{tail}"
 
 
+def place_of(row: Deployment) -> str:
+    return f"/ws/environments/{row.environment.repository.name}/{row.environment.name}/"
+
+
 def test_anonymous_people_are_told_to_sign_in(port: int, row: Deployment):
-    for path in (path_of(row), f"/ws/changes/{row.change.number}/", "/ws/queue/", "/ws/board/"):
+    for path in (path_of(row), f"/ws/changes/{row.change.number}/", place_of(row), "/ws/queue/", "/ws/board/"):
         assert refusal(port, path) == 4401, path
 
 
 def test_outsiders_cannot_tell_an_invisible_deployment_from_none(port: int, row: Deployment, delivery: Delivery):
     mallory = cookie_of(delivery.people.mallory)
-    for path in (path_of(row), "/ws/deployments/99999/", f"/ws/changes/{row.change.number}/", "/ws/changes/99999/"):
+    there = (path_of(row), f"/ws/changes/{row.change.number}/", place_of(row))
+    for path in (*there, "/ws/deployments/99999/", "/ws/changes/99999/", "/ws/environments/infra/nowhere/"):
         assert refusal(port, path, mallory) == 4404, path
 
 
@@ -128,9 +134,12 @@ def test_whoever_loses_the_role_is_cut_off_at_the_next_frame(port: int, row: Dep
 
 
 @pytest.mark.usefixtures("quick_beat")
-def test_a_role_lost_in_silence_ends_the_socket_at_the_next_beat(port: int, row: Deployment, delivery: Delivery):
-    with socket(port, path_of(row), cookie_of(delivery.people.bob)) as open_socket:
-        events_until(open_socket, row.last_event)
+@pytest.mark.parametrize("path", [path_of, place_of])
+def test_a_role_lost_in_silence_ends_the_socket_at_the_next_beat(
+    port: int, row: Deployment, delivery: Delivery, path: Callable[[Deployment], str]
+):
+    with socket(port, path(row), cookie_of(delivery.people.bob)) as open_socket:
+        assert next(frames(open_socket))["type"] in {"events", "beat"}
         remove_member(delivery.people.carol, repository=delivery.repository, member="bob")
         assert close_code(open_socket) == 4403
 
@@ -227,6 +236,20 @@ def test_a_change_that_moves_rings_the_pages_that_show_it_and_no_others(port: in
         assert set(frame) == {"type", "now"}, "a notice carries no content"
         with pytest.raises(TimeoutError):
             next(frame for frame in frames(untouched, 1) if frame["type"] != "beat")
+
+
+def test_an_environment_rings_its_own_page_and_no_others(port: int, row: Deployment, delivery: Delivery):
+    other = Environment.objects.exclude(pk=row.environment_id).get(repository=delivery.repository)
+    with (
+        socket(port, place_of(row), cookie_of(delivery.people.bob)) as watched,
+        socket(port, place_of(row).replace(row.environment.name, other.name), cookie_of(delivery.people.bob)) as far,
+    ):
+        assert next(frames(watched))["type"] == "beat"
+        assert next(frames(far))["type"] == "beat"
+        environment_changed.send(sender=None, environment_id=row.environment_id)
+        assert next(frame for frame in frames(watched) if frame["type"] != "beat")["type"] == "board"
+        with pytest.raises(TimeoutError):
+            next(frame for frame in frames(far, 1) if frame["type"] != "beat")
 
 
 def test_a_long_log_is_replayed_in_frames_of_a_bounded_size(port: int, row: Deployment, delivery: Delivery):

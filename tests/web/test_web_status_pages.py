@@ -41,6 +41,7 @@ def test_a_stranger_reads_what_is_live_and_nothing_else(delivery: Delivery) -> N
     answer = Client().get(switched(delivery).path)
     html = answer.content.decode()
     assert answer.status_code == 200
+    assert answer["Refresh"] == "60", "an open page does not stay green for ever"
     assert "staging" in html
     assert staging(delivery).live_commit[:10] in html
     assert "as of" in html

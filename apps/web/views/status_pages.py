@@ -21,6 +21,8 @@ from apps.web.views.environments import show_again
 
 KEEP = 15
 """Seconds for which a written page is kept, here and on the way. Switching off takes effect at once here."""
+REFRESH = 60
+"""Seconds after which an open page asks again, by the browser's own means: it has no script, and a screen in a corridor has nobody who reloads."""
 
 
 @require_http_methods(["GET", "HEAD"])
@@ -36,6 +38,7 @@ def status(request: HttpRequest, slug: str) -> HttpResponse:
     tag = f'"{hashlib.sha256(html.encode()).hexdigest()[:32]}"'
     response["ETag"] = tag
     response["Cache-Control"] = f"public, max-age={KEEP}"
+    response["Refresh"] = str(REFRESH)
     response["Referrer-Policy"] = "no-referrer"
     response["X-Robots-Tag"] = "noindex"
     found = get_conditional_response(request, etag=tag, response=response)

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("deployments", "0030_seen_health"),
+        ("deployments", "0031_drift_found_at"),
     ]
 
     operations = [
