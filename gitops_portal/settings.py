@@ -227,6 +227,8 @@ if PORTAL_ENGINE == "celery" and not DATABASE_URL and not TESTING:
         "Celery workers and servers share one database: set DATABASE_URL (or DATABASE_URL_FILE) to PostgreSQL, "
         "or PORTAL_ENGINE=embedded for one process with SQLite."
     )
+if PORTAL_ENGINE == "embedded" and "pool" in DATABASES["default"].get("OPTIONS", {}):
+    DATABASES["default"]["OPTIONS"]["pool"]["max_size"] += 22  # as many threads work beside those that answer
 # Shorter than a second the clock of a host decides who works on what.
 PORTAL_LEASE_SECONDS = env.number("PORTAL_LEASE_SECONDS", 30, least=1, most=3600)
 # What one step of a pipeline may print, and how long it may take to stop when it is asked to.
