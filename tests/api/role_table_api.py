@@ -223,7 +223,7 @@ ROWS = [
     Row("GET change-start-group", who(MEMBERS, 200), change("merged")),
     Row("POST change-start-group", who(MERGE, 422), change("merged"), {"environments": ["nowhere"]}),
     Row("GET deployment-bring-back", who(DEPLOY, 200), change("succeeded")),
-    Row("POST deployment-bring-back", who(DEPLOY, 409), change("succeeded")),
+    Row("POST deployment-bring-back", who(DEPLOY, 201), change("succeeded")),
     Row("POST deployment-reports", everybody(403), change("waiting"), {"key": "k", "status": "succeeded"}),
     Row("POST deployment-step", who(MERGE, 422), {"number": "{waiting}", "step": 0}, {"action": "play"}),
     Row("PUT environment-lock", who(DEPLOY, 200), STAGING, {"reason": "a migration"}),

@@ -212,7 +212,7 @@ DEPLOYMENTS = [
     Row("GET change_start_group", who(MERGE), number("merged")),
     Row("POST change_start_group", who(MERGE, 422), number("merged")),
     Row("GET deployment_bring_back", who(DEPLOY), number("succeeded")),
-    Row("POST deployment_bring_back", who(DEPLOY, 409), number("succeeded"), {"confirm": "staging"}),
+    Row("POST deployment_bring_back", who(DEPLOY, DONE), number("succeeded"), {"confirm": "staging"}),
     Row("GET environments", anybody()),
     Row("GET environments_compare", who(MEMBERS), query="?from={repository}/staging&to={repository}/production"),
     Row("GET environments_compare_targets", who(MEMBERS), query="?from={repository}/staging&to=git"),
