@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from apps.changes.models import ChangeRequest
 from apps.deployments.models import Environment
 from apps.policies.config import MERGE
 from apps.policies.queries import policy_at
 from apps.presentation.plain import visible
 from apps.presentation.rendered_rows import Line
 from apps.repositories.models import Repository
-from apps.reviews.emergencies import restores_landed_state
+from apps.reviews.emergencies import restores_state
 
 LINES_SHOWN = 300
 
@@ -38,13 +39,14 @@ def gate_ahead(
     tree: str,
     environments: Iterable[Environment],
     *,
-    restores: bool = False,
+    undone: ChangeRequest | None = None,
     beforehand: Iterable[str] = (),
 ) -> GateAhead:
-    """For ``tree`` on ``branch``, whose tip is ``tip``; ``restores``: the caller knows that this is what was there before."""
+    """For ``tree`` on ``branch``, whose tip is ``tip``; ``undone``: the change that it takes out."""
     config = policy_at(repository, branch, tip).config
-    is_protected = any(row.protected for row in environments)
-    restores = restores or restores_landed_state(repository, branch, tree)
+    rows = list(environments)
+    is_protected = any(row.protected for row in rows)
+    restores = restores_state(repository, branch, tree, [row.name for row in rows], undone=undone)
     emergency = config.emergency if not restores else None
     return GateAhead(
         restores=restores,

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from apps.changes.effects.irreversible import ReadBack, irreversible_parts
 from apps.changes.models import ChangeRequest
 from apps.core.errors import Conflict
 from apps.deployments.models import Deployment, Environment
+from apps.deployments.queries.promotion import coming_along
 from apps.deployments.queries.undoing import begun_in
 from apps.presentation.applied import Applied, applied_of
 from apps.presentation.files_back import FilesBack, files_back
 from apps.presentation.gate_ahead import GateAhead, Patch, gate_ahead, patch_of
 from apps.vcs import history, merging, objects, paths, refs, trees
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """What a roll-back brings to an environment that does not run it yet."""
+
+    environment: Environment
+    changes: tuple[ChangeRequest, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,7 @@ class RollbackPage:
     confirm_name: str
     read_back: ReadBack
     applied: Applied
+    along: tuple[Along, ...] = ()
 
     @property
     def is_possible(self) -> bool:
@@ -56,7 +67,7 @@ def rollback_page(deployment: Deployment) -> RollbackPage:
     present = objects.commit_tree_oid(git_dir, tip)
     before = merged.parents[0]
     result = merging.merge_trees(git_dir, merged.tree, present, objects.commit_tree_oid(git_dir, before))
-    environments = tuple(begun_in(change))
+    environments = tuple(begun_in(change).select_related("live_deployment__change"))
     effects = trees.diff_trees(git_dir, present, result.tree) if result.tree else []
     return RollbackPage(
         deployment=deployment,
@@ -68,19 +79,24 @@ def rollback_page(deployment: Deployment) -> RollbackPage:
         files=files_back(effects),
         conflicts=tuple(paths.display(path) for path in result.conflicts),
         nothing_left=result.tree == present,
-        gate=_gate(change, tip, result.tree, environments, before=before) if result.tree else None,
+        gate=_gate(change, tip, result.tree, environments) if result.tree else None,
         patch=patch_of(trees.patch(git_dir, present, result.tree)) if result.tree else None,
         confirm_name=next((row.name for row in environments if row.protected), ""),
         read_back=irreversible_parts(change),
         applied=applied_of(deployment, deployment.attempt_rows.order_by("number")),
+        along=tuple(_along(change, environments)),
     )
 
 
-def _gate(
-    change: ChangeRequest, tip: str, tree: str, environments: tuple[Environment, ...], *, before: str
-) -> GateAhead:
+def _along(change: ChangeRequest, environments: tuple[Environment, ...]) -> Iterator[Along]:
+    for row in environments:
+        changes = coming_along(change, row)
+        if changes:
+            yield Along(row, tuple(changes))
+
+
+def _gate(change: ChangeRequest, tip: str, tree: str, environments: tuple[Environment, ...]) -> GateAhead:
     given = change.reviews.filter(with_rollback=True, withdrawn_at=None).order_by("pk")
-    restores = objects.commit_tree_oid(change.repository.mirror_path, before) == tree
     names = dict.fromkeys(given.values_list("reviewer__username", flat=True))
     branch = change.target_branch
-    return gate_ahead(change.repository, branch, tip, tree, environments, restores=restores, beforehand=names)
+    return gate_ahead(change.repository, branch, tip, tree, environments, undone=change, beforehand=names)
