@@ -165,6 +165,16 @@ def test_what_has_begun_before_the_merge_is_undone_too_and_its_rules_are_asked(d
     assert looked_at(delivery.deployment(inverse, "us")).waits[0]["code"] == "lock"
 
 
+def test_of_two_roll_backs_in_one_environment_neither_waits_for_the_other(delivery: Delivery) -> None:
+    landed(delivery, "good")
+    changes = [delivery.merged(name, {f"app/{name}.yaml": "a: 1\n"}) for name in ("bad", "worse")]
+    Deployment.objects.filter(change__in=changes, environment__name="eu").update(status="succeeded", attempts=1)
+    first, _ = (asked(delivery, change) for change in changes)
+    delivery.approve(first)
+    merged(first)
+    assert looked_at(delivery.deployment(first, "eu")).status == "succeeded"
+
+
 def test_what_was_rolled_back_and_is_asked_for_again_is_not_said_to_be_there(delivery: Delivery) -> None:
     (bad,) = landed(delivery, "bad")
     failed = delivery.deployment(bad, "eu")

@@ -16,7 +16,7 @@ from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment
 from apps.deployments.queries.returning import MOST_NAMED
 from apps.deployments.queries.standing import goes_back
-from apps.deployments.queries.undoing import asked_for, contains
+from apps.deployments.queries.undoing import asked_for, begun_in, contains
 
 
 def rollback_text(deployment: Deployment) -> str:
@@ -102,8 +102,8 @@ def _returning(deployment: Deployment, landed: Sequence[ChangeRequest]) -> Chang
 def _brings(deployment: Deployment, undone: ChangeRequest) -> bool:
     """Whether ``deployment`` would bring ``undone`` to its environment.
 
-    What is live, applied again, brings nothing, and a roll-back only what is not there yet; one that brings an earlier state
-    back is judged by that state.
+    What is live, applied again, brings nothing, and a roll-back only what has not begun there; of two in one environment, neither
+    waits for the other. One that brings an earlier state back is judged by that state.
     """
     if undone.pk == deployment.change_id:
         return True
@@ -113,7 +113,7 @@ def _brings(deployment: Deployment, undone: ChangeRequest) -> bool:
         return False
     if not undone.merge_commit or not contains(git_dir, deployment.commit, undone.merge_commit):
         return False
-    if is_rollback and live and contains(git_dir, live, undone.merge_commit):
+    if is_rollback and begun_in(undone).filter(pk=environment.pk).exists():
         return False
     return Deployment.objects.filter(change=undone, environment=environment).exists()
 
