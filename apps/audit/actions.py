@@ -161,6 +161,7 @@ ACTIONS: dict[str, str] = {
     "deployment.rolled_back": "Rollback requested",
     "rollback.requested": "Rollback requested",
     "rollback.refused": "Rollback by a rule not possible",
+    "rollback.widened": "Rollback taken to more environments, where its change has begun since",
     "environment.created": "Environment created",
     "environment.updated": "Environment changed",
     "comparison.requested": "Comparison of two environments asked for",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 
@@ -12,19 +12,17 @@ from apps.accounts.models import User
 from apps.accounts.queries import people_by_email
 from apps.changes.lifecycle import FOLLOWS_GIT, Status
 from apps.changes.models import ChangeRequest, CheckReport, Contribution, Revision
-from apps.changes.outside import unapproved_within
 from apps.changes.querysets import ChangeQuerySet
 from apps.changes.search import Query, parse
-from apps.core.errors import NotVisible, PortalError
+from apps.core.errors import NotVisible
 from apps.core.paging import Page, keyset_page
 from apps.core.prepared import Prepared
 from apps.core.reading import once_per_read
 from apps.core.text import first_few
 from apps.core.verdict import Reason
 from apps.repositories.access import can_see
-from apps.repositories.models import BranchTip, Repository
+from apps.repositories.models import BranchTip
 from apps.vcs.history import is_known_ancestor
-from apps.vcs.objects import commit_tree_oid
 
 MAX_PAGE = 100
 REVISED = (
@@ -269,46 +267,6 @@ def _handles(names: frozenset[str], user: User) -> set[str]:
 
 def _with_relations(rows: ChangeQuerySet) -> ChangeQuerySet:
     return rows.select_related("repository", "requester", "owner", "revision", "rolls_back", "merge_when_allowed_by")
-
-
-def is_earlier_state(change: ChangeRequest, *, but: Collection[int] = ()) -> bool:
-    """Whether merging gives a tree that the target branch had before: by a landed change, or before ``rolls_back``.
-
-    An inverse beneath later changes is a state that nobody approved and that never ran, and so is one
-    that was retargeted to a branch with another history. ``but`` are keys of changes that landed without approval.
-    """
-    tree = change.revision.result_tree if change.revision else ""
-    if not tree:
-        return False
-    branch = change.target_branch
-    if is_landed_state(change.repository, branch, tree, but=[*but, change.pk]):
-        return True
-    if but and _landed(change.repository, branch, tree).filter(pk__in=but).exists():
-        return False
-    undone = change.rolls_back
-    if undone is None or undone.revision is None or undone.target_branch != change.target_branch:
-        return False
-    try:
-        before = commit_tree_oid(change.repository.mirror_path, undone.revision.target_oid)
-    except PortalError:
-        return False
-    return before == tree and _is_approved_state(change.repository, branch, undone.revision.target_oid)
-
-
-def is_landed_state(repository: Repository, branch: str, tree: str, *, but: Collection[int] = ()) -> bool:
-    """Whether ``branch`` had exactly ``tree`` by a change that landed, without anything that went past the portal."""
-    rows = _landed(repository, branch, tree).exclude(pk__in=but)
-    return any(_is_approved_state(repository, branch, row.merge_commit) for row in rows)
-
-
-def _landed(repository: Repository, branch: str, tree: str) -> ChangeQuerySet:
-    rows = ChangeRequest.objects.filter(repository=repository, target_branch=branch, revision__result_tree=tree)
-    return rows.exclude(merge_commit="")
-
-
-def _is_approved_state(repository: Repository, branch: str, commit: str) -> bool:
-    """Nothing that went past the portal and was never adopted is in it."""
-    return unapproved_within(repository, branch, commit) is None
 
 
 def check_reports(change: ChangeRequest) -> QuerySet[CheckReport]:

@@ -7,7 +7,7 @@ that is written otherwise, so that a use case of an upper context records exactl
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,8 +118,12 @@ def lock_change(change: ChangeRequest) -> ChangeRequest:
 
 def lock_pair(change: ChangeRequest) -> None:
     """Lock ``change`` and the one that it rolls back, for who writes both: the older first, as everybody does."""
-    both = [pk for pk in (change.pk, change.rolls_back_id) if pk is not None]
-    rows = ChangeRequest.objects.select_for_update(no_key=True).filter(pk__in=both)
+    lock_all([change.pk, change.rolls_back_id])
+
+
+def lock_all(keys: Iterable[int | None]) -> None:
+    """Lock the changes with these keys, the older first; ``None`` among them is nothing."""
+    rows = ChangeRequest.objects.select_for_update(no_key=True).filter(pk__in={pk for pk in keys if pk is not None})
     list(rows.order_by("pk").values_list("pk", flat=True))
 
 

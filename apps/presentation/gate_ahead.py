@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from apps.changes.models import ChangeRequest
 from apps.policies.config import MERGE
 from apps.policies.queries import policy_at
 from apps.presentation.plain import visible
 from apps.presentation.rendered_rows import Line
 from apps.repositories.models import Repository
-from apps.reviews.emergencies import restores_landed_state
+from apps.reviews.emergencies import restores_state
 
 LINES_SHOWN = 300
 
@@ -38,16 +39,16 @@ def gate_ahead(
     environments: Collection[str],
     *,
     also_reached: Collection[str] = (),
-    restores: bool = False,
+    undone: ChangeRequest | None = None,
     beforehand: Iterable[str] = (),
 ) -> GateAhead:
     """For ``tree`` on ``branch``, whose tip is ``tip``, to be deployed to these environments.
 
-    ``also_reached``: names of others that the verdict will count. ``restores``: the caller knows that this is what was there before.
+    ``also_reached``: names of others that the verdict will count. ``undone``: the change that it takes out.
     """
     config = policy_at(repository, branch, tip).config
     reached = {*environments, *also_reached}
-    restores = restores or restores_landed_state(repository, branch, tree)
+    restores = restores_state(repository, branch, tree, environments, undone=undone)
     emergency = config.emergency if not restores else None
     return GateAhead(
         restores=restores,

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from apps.changes.effects.irreversible import ReadBack, irreversible_parts
 from apps.changes.models import ChangeRequest
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.batches import Batch, batch_of
+from apps.deployments.queries.promotion import coming_along
 from apps.deployments.queries.rolling_back import RollBack, roll_back_of
 from apps.presentation.applied import Applied, applied_of
 from apps.presentation.files_back import FilesBack, files_back
 from apps.presentation.gate_ahead import GateAhead, Patch, gate_ahead, patch_of
 from apps.vcs import history, trees
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """What a roll-back brings to an environment that does not run it yet."""
+
+    environment: Environment
+    changes: tuple[ChangeRequest, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,7 @@ class RollbackPage:
     read_back: ReadBack
     applied: Applied
     batch: Batch | None
+    along: tuple[Along, ...] = ()
 
     @property
     def environments(self) -> tuple[Environment, ...]:
@@ -70,7 +81,15 @@ def rollback_page(deployment: Deployment) -> RollbackPage:
         read_back=irreversible_parts(change),
         applied=applied_of(deployment, deployment.attempt_rows.order_by("number")),
         batch=batch_of(deployment),
+        along=tuple(_along(change, found.environments)),
     )
+
+
+def _along(change: ChangeRequest, environments: tuple[Environment, ...]) -> Iterator[Along]:
+    for row in environments:
+        changes = coming_along(change, row)
+        if changes:
+            yield Along(row, tuple(changes))
 
 
 def _gate(found: RollBack) -> GateAhead:
@@ -82,6 +101,6 @@ def _gate(found: RollBack) -> GateAhead:
         found.tip,
         found.taken.tree,
         [row.name for row in found.environments],
-        restores=found.restores,
+        undone=change,
         beforehand=dict.fromkeys(given.values_list("reviewer__username", flat=True)),
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
+from apps.changes.earlier_states import is_earlier_state, is_state_of
 from apps.changes.models import ChangeRequest
-from apps.changes.queries import is_earlier_state, is_landed_state
 from apps.core.clock import now
 from apps.policies import calendar
 from apps.policies.config import EmergencyConfig
@@ -57,10 +58,18 @@ def restores_earlier_state(change: ChangeRequest) -> bool:
     return is_earlier_state(change, but=list(owed.values_list("change", flat=True)))
 
 
-def restores_landed_state(repository: Repository, branch: str, tree: str) -> bool:
-    """Whether ``tree`` is what ``branch`` had by a change that landed and was approved: the same question before there is a change."""
+def restores_state(
+    repository: Repository,
+    branch: str,
+    tree: str,
+    environments: Collection[str],
+    *,
+    undone: ChangeRequest | None = None,
+) -> bool:
+    """The same question before there is a change: whether merging ``tree``, which takes ``undone`` out, goes back to such a state."""
     owed = Emergency.objects.owed().filter(change__repository=repository)
-    return is_landed_state(repository, branch, tree, but=list(owed.values_list("change", flat=True)))
+    but = list(owed.values_list("change", flat=True))
+    return is_state_of(repository, branch, tree, environments, undone=undone, but=but)
 
 
 def open_debt(change: ChangeRequest) -> Emergency | None:

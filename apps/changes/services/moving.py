@@ -99,6 +99,7 @@ def retarget(actor: User, *, change: ChangeRequest, target_branch: str) -> Chang
     _begin(change, access.can_retarget(actor, change))
     require_following(change)
     _require_not_adopted(change)
+    _require_no_rollback(change)
     looked = branches.look(change.repository)
     change.refresh_from_db()
     target, oid = branches.resolve_target(change.repository, target_branch, looked=looked)
@@ -188,6 +189,14 @@ def _require_not_adopted(change: ChangeRequest) -> None:
     if change.kind == ChangeRequest.Kind.ADOPTION:
         message = f"{change.label} is about what happened on {change.target_branch}; propose that again among the outside changes."
         raise Conflict("adoption", message)
+
+
+def _require_no_rollback(change: ChangeRequest) -> None:
+    """On another branch it would take back nothing of what is deployed, and stop what waits to be all the same."""
+    if change.kind == ChangeRequest.Kind.ROLLBACK:
+        branch = change.target_branch
+        message = f"{change.label} takes back what is on {branch}, so it cannot go to another branch."
+        raise Conflict("rollback", f"{message} For that one, write the inverse in Git and propose it as a change.")
 
 
 def _checked_reason(reason: str) -> str:

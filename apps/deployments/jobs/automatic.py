@@ -14,6 +14,7 @@ from apps.core.errors import Conflict, NotAllowed, NotVisible
 from apps.deployments import access
 from apps.deployments.models import Deployment
 from apps.deployments.services.merging import begin_merge
+from apps.deployments.services.rollback import widen_rollback
 from apps.deployments.transitions.ending import all_succeeded, without_success
 
 
@@ -33,6 +34,7 @@ def merge_when_allowed(pk: int) -> None:
     asker = change.merge_when_allowed_by
     if asker is None or not access.can_merge(asker, change).allowed:
         return
+    widen_rollback(change)  # kept whatever the verdict says, which is about all of them from now on
     try:
         with transaction.atomic():
             begin_merge(asker, change)

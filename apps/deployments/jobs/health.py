@@ -36,6 +36,7 @@ from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
 from apps.deployments.queries.connections import granted, outside_of
 from apps.deployments.queries.freezes import open_freeze, words_of
+from apps.deployments.queries.rolled_back import covered_by
 from apps.deployments.services import roll_back_by_rule
 from apps.deployments.transitions import LeaseLost, append_event, end_deployment, say, tell_deployers
 from apps.rendering.limits import MIB
@@ -361,6 +362,9 @@ def _rolled_back(row: Deployment) -> str:
     rule = "portal.yaml says to roll back what is not healthy"
     if row.status != Status.FAILED:
         return f"{rule}, but somebody has begun {row.label} again, so it is left to them."
+    covering = covered_by(row)
+    if covering is not None:
+        return f"{rule}: {covering.label} takes it back here, too."
     try:
         with transaction.atomic():
             inverse = roll_back_by_rule(row)

@@ -8,6 +8,7 @@ Nothing is ever merged onto another base.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -29,12 +30,12 @@ from apps.deployments import messages
 from apps.deployments.jobs.claiming import ELSEWHERE, claim, ref_of
 from apps.deployments.jobs.defects import defect_words
 from apps.deployments.jobs.stuck_merges import STUCK_AFTER, tell_who_can_help
-from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Deployment, Environment, MergeIntent
 from apps.deployments.plans import deploys_from
 from apps.deployments.queries import open_freeze
 from apps.deployments.queries.freezes import words_of
-from apps.deployments.transitions import LeaseLost, create_deployment, end_deployment, refresh_environments
+from apps.deployments.queries.rolled_back import undone_by_landing
+from apps.deployments.transitions import LeaseLost, cancel_undone, create_deployment, refresh_environments
 from apps.policies.config import affected_environments
 from apps.policies.queries import policy_at
 from apps.repositories import mirrors
@@ -242,8 +243,9 @@ def _land(intent: MergeIntent, fence: int, commit: str, *, tip: str) -> None:
     """The merge happened: change, environments, deployments and branch tip in one transaction."""
     change, revision = intent.change, intent.revision
     actor = Actor.of(intent.requested_by)
+    undone = undone_by_landing(change) if change.kind == ChangeRequest.Kind.ROLLBACK else []
     with transaction.atomic():
-        _lock_rows(change)
+        _lock_rows(change, undone)
         _write(intent, fence, state=MergeIntent.State.LANDED, ended_at=now(), **TO_VERIFY)
         request_work(VERIFY, intent.pk)
         for schedule in intent.schedules.open():
@@ -258,18 +260,15 @@ def _land(intent: MergeIntent, fence: int, commit: str, *, tip: str) -> None:
         rows = _defined(intent, tip) if deploys_from(revision.target_branch, change.repository) else {}
         changes.land(change, commit=commit, actor=actor, entry=_adopted(change, commit) if is_adoption else None)
         change.refresh_from_db()
-        if change.kind == ChangeRequest.Kind.ROLLBACK:
-            _cancel_what_is_undone(intent)
+        cancel_undone(undone, by=change, actor=actor)
         if not _create_deployments(intent, commit, rows):
             changes.finish(change, actor=actor)
 
 
-def _lock_rows(change: ChangeRequest) -> None:
-    """``change``, what it rolls back, and what of that waits to be deployed."""
-    changes.lock_pair(change)
-    if change.rolls_back_id:
-        pending = Deployment.objects.filter(change=change.rolls_back_id, status=Status.PENDING)
-        list(pending.select_for_update(no_key=True).order_by("pk"))
+def _lock_rows(change: ChangeRequest, undone: Sequence[Deployment]) -> None:
+    """``change``, what it takes back, and what of that waits to be deployed."""
+    changes.lock_all([change.pk, change.rolls_back_id, *(row.change_id for row in undone)])
+    list(Deployment.objects.select_for_update(no_key=True).filter(pk__in=[row.pk for row in undone]).order_by("pk"))
 
 
 def _note_push(intent: MergeIntent, commit: str) -> None:
@@ -324,14 +323,6 @@ def _create_deployments(intent: MergeIntent, commit: str, rows: dict[str, Enviro
             started_by_hand=is_rollback,
         )
     return bool(due)
-
-
-def _cancel_what_is_undone(intent: MergeIntent) -> None:
-    """Pending deployments of the change that was just undone would bring its effect back."""
-    undone = Deployment.objects.filter(change=intent.change.rolls_back, status=Status.PENDING)
-    for row in undone.select_related("change", "environment", "environment__repository"):
-        text = f"Cancelled before anything ran: {intent.change.label} rolled {row.change.label} back."
-        end_deployment(row, Event.CANCEL, text=text, actor=Actor.of(intent.requested_by))
 
 
 def _return(intent: MergeIntent, fence: int, code: str, message: str) -> None:

@@ -13,7 +13,8 @@ from apps.deployments.queries.reading import (
     secret_names,
     steps_of,
 )
-from apps.deployments.queries.waits import Look, Wait, goes_back, is_superseded, live_successor, look_at, waits_of
+from apps.deployments.queries.standing import goes_back, is_superseded, live_successor
+from apps.deployments.queries.waits import Look, Wait, look_at, waits_of
 
 __all__ = [
     "DryRun",

@@ -12,7 +12,7 @@ from django.db.models import Q
 from apps.changes.models import ChangeRequest, OutsideChange
 from apps.changes.outside import is_on
 from apps.deployments.models import Deployment
-from apps.deployments.queries import goes_back, live_successor
+from apps.deployments.queries.standing import goes_back, live_successor
 from apps.deployments.queries.undoing import contains
 
 MOST_NAMED = 100

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.changes.models import ChangeRequest
 from apps.deployments.models import Deployment, Environment
@@ -37,6 +37,27 @@ def live_at(environment: Environment, moment: datetime) -> Deployment | None:
     """What was live at ``moment``; ``None``: nothing had been deployed yet."""
     rows = once_live(environment).filter(ended_at__lte=moment)
     return rows.select_related("change", "requested_by").first()
+
+
+def was_live(change: ChangeRequest, environments: Collection[str], before: bool) -> bool:
+    """Whether each of them ran what its branch was with ``change`` (or right ``before`` it), as far as that reaches it.
+
+    That is so where the newest change until then that reaches it, and was not rolled back by then, was live there; and where none
+    did, because it was left as the portal found it.
+    """
+    moment = change.merged_at
+    if moment is None:
+        return False
+    until = Q(merged_at__lt=moment) if before else Q(merged_at__lte=moment)
+    undoing = ChangeRequest.objects.filter(until, rolls_back=OuterRef("pk"))
+    rows = ChangeRequest.objects.filter(~Exists(undoing), until, target_branch=change.target_branch)
+    for environment in Environment.objects.filter(repository=change.repository_id, name__in=environments):
+        here = Deployment.objects.filter(change=OuterRef("pk"), environment=environment)
+        reaching = rows.filter(Exists(here)).order_by("-merged_at", "-number")
+        newest = reaching.annotate(ran=Exists(here.filter(became_live=True))).values_list("ran", flat=True).first()
+        if newest is False:
+            return False
+    return True
 
 
 def brought_by(environment: Environment, rows: Sequence[Deployment]) -> dict[int, Brought]:

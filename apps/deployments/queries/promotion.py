@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.db.models import Exists, OuterRef
+
+from apps.changes.models import ChangeRequest
+from apps.core.clock import now
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.undoing import contains
@@ -34,6 +38,26 @@ def promoted_at(deployment: Deployment, earlier: Environment) -> datetime | None
             holds[commit] = contains(git_dir, commit, deployment.commit)
     moments = [ended for commit, ended in recent if holds[commit] and ended is not None]
     return min([*moments, *([exact] if exact else [])], default=None)
+
+
+def coming_along(undone: ChangeRequest, environment: Environment, until: datetime | None = None) -> list[ChangeRequest]:
+    """What a roll-back of ``undone`` that merged at ``until`` (now) brings to ``environment``, beside taking that out, in order.
+
+    What merged since the state that is live there and reaches it; neither roll-backs, nor what they took out again.
+    """
+    moment, live = until or now(), environment.live_deployment
+    undoing = ChangeRequest.objects.filter(rolls_back=OuterRef("pk"), merged_at__lte=moment)
+    rows = ChangeRequest.objects.filter(
+        ~Exists(undoing),
+        Exists(Deployment.objects.filter(change=OuterRef("pk"), environment=environment)),
+        repository=undone.repository_id,
+        target_branch=undone.target_branch,
+        merged_at__lt=moment,
+    )
+    if live is not None and live.change.merged_at is not None:
+        rows = rows.filter(merged_at__gt=live.change.merged_at)
+    rows = rows.exclude(pk=undone.pk).exclude(kind=ChangeRequest.Kind.ROLLBACK)
+    return list(rows.order_by("merged_at", "number"))
 
 
 def replaced_by(deployment: Deployment) -> Deployment | None:

@@ -60,7 +60,7 @@ def roll_back_of(deployment: Deployment) -> RollBack:
     return RollBack(
         change=change,
         before=before,
-        environments=tuple(begun_in(change)),
+        environments=tuple(begun_in(change).select_related("live_deployment__change")),
         taken=taken,
         restores=taken.tree == objects.commit_tree_oid(git_dir, before),
         open_one=open_rollback(change),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from django.db.models import Max, Q, QuerySet
 
@@ -61,14 +62,23 @@ def _instead(row: Deployment) -> str:
 def begun_in(change: ChangeRequest) -> QuerySet[Environment]:
     """Where something of ``change`` may be, in promotion order: each of them goes back with a roll-back of it.
 
-    Also inside something newer, for which its own deployment was cancelled.
+    Also inside something newer, for which its own deployment was cancelled: that is live, at work, or ended badly since.
     """
     rows = Deployment.objects.filter(change=change)
     keys = set(rows.filter(BEGUN).values_list("environment", flat=True))
-    others = Environment.objects.filter(pk__in=rows.values("environment")).exclude(pk__in=keys).exclude(live_commit="")
     git_dir, commit = change.repository.mirror_path, change.merge_commit
-    keys |= {row.pk for row in others if commit and contains(git_dir, row.live_commit, commit)}
+    others = Environment.objects.filter(pk__in=rows.values("environment")).exclude(pk__in=keys) if commit else ()
+    keys |= {row.pk for row in others if any(contains(git_dir, one, commit) for one in _may_run(row))}
     return Environment.objects.filter(pk__in=keys).order_by("position", "name")
+
+
+def _may_run(environment: Environment) -> set[str]:
+    """Commits of which something may be in ``environment``: what is live, and what began after that."""
+    live, since = environment.live_commit, environment.live_since
+    rows = Deployment.objects.filter(BEGUN, environment=environment)
+    if since is not None:
+        rows = rows.filter(Q(ended_at=None) | Q(ended_at__gt=since))
+    return {*rows.values_list("commit", flat=True), *([live] if live else [])}
 
 
 def open_rollback(change: ChangeRequest) -> ChangeRequest | None:
@@ -130,12 +140,11 @@ def _takes_back(git_dir: Path, row: Deployment, commit: str) -> bool:
     undone = row.change.rolls_back
     if undone is not None:
         return bool(undone.merge_commit) and contains(git_dir, commit, undone.merge_commit)
-    kept = _brought_back(row.change)
+    kept = str(asked_for(row.change).get("commit", ""))
     return contains(git_dir, row.commit, commit) and not (kept and contains(git_dir, kept, commit))
 
 
-def _brought_back(change: ChangeRequest) -> str:
-    """The commit of the earlier state that ``change`` brought back, from its entry of the log; empty: it is not known."""
+def asked_for(change: ChangeRequest) -> dict[str, Any]:
+    """What a roll-back was asked for, from its entry of the log: of an earlier state its ``commit`` and what it ``takes_back``."""
     entries = AuditEntry.objects.filter(action="rollback.requested", change_number=change.number)
-    facts = entries.values_list("data", flat=True).first() or {}
-    return str(facts.get("commit", ""))
+    return entries.values_list("data", flat=True).first() or {}

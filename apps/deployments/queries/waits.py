@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.changes.models import OutsideChange
 from apps.changes.outside import is_on, left_behind
@@ -23,15 +23,16 @@ from apps.deployments.queries.connections import require_connections
 from apps.deployments.queries.freezes import open_freeze, words_of
 from apps.deployments.queries.gates import Gate, gate_of, present_policy
 from apps.deployments.queries.locks import is_kept_from, lock_of
-from apps.deployments.queries.promotion import promoted_at, replaced_by
+from apps.deployments.queries.promotion import coming_along, promoted_at, replaced_by
 from apps.deployments.queries.renaming import runs_under_old_name
+from apps.deployments.queries.rolled_back import rollback_text
 from apps.deployments.queries.soaking import soak_text
-from apps.deployments.queries.undoing import contains, open_rollback, undone_text
+from apps.deployments.queries.standing import live_successor
+from apps.deployments.queries.undoing import contains, undone_text
 from apps.policies.config import HOLD, PortalConfig
 from apps.policies.config.environments import NEWEST
 from apps.policies.queries import BROKEN, Policy, policy_at
 from apps.reviews.emergencies import restores_earlier_state
-from apps.vcs import history
 from apps.vcs.errors import ObjectMissing
 
 LOCK = "lock"
@@ -81,14 +82,12 @@ def _reasons(deployment: Deployment) -> tuple[list[Wait], Gate | None]:
         return retired, None
     gate = None if is_free else gate_of(deployment, config)
     found = _schedule(deployment) + _connection(deployment) + _lock_of_person(deployment)
-    if not is_rollback:
-        environment = config.environment(deployment.environment.name)
-        if deployment.commit != deployment.environment.live_commit:  # what is live came through the order already
-            found += _promotion(deployment, environment.soak_seconds if environment else 0)
-        found += _replaced(deployment) if environment and environment.queue == NEWEST else []
     if not is_free:
-        found += _outside(deployment, config) + _gate(gate)
-    found += _frozen(deployment) + _verification(deployment) + _rollback(deployment) + _renamed(deployment)
+        found += _order(deployment, config) + _outside(deployment, config) + _gate(gate)
+    found += _frozen(deployment) + _verification(deployment)
+    if not any(wait.code == "promotion" for wait in found):  # that says the same of what was rolled back before
+        found += _rollback(deployment)
+    found += _renamed(deployment)
     if deployment.manual_start:
         found.append(Wait("manual", "Starts by hand: somebody who may deploy presses Start."))
     return found, gate
@@ -121,16 +120,9 @@ def _frozen(deployment: Deployment) -> list[Wait]:
 
 
 def _rollback(deployment: Deployment) -> list[Wait]:
-    """What is to be undone is not brought to more environments: the roll-back would not know of them."""
-    found = open_rollback(deployment.change)
-    if found is None:
-        return []
-    label = deployment.change.label
-    return [
-        Wait(
-            "rollback", f"{found.label} is to roll {label} back, so it does not start here. Merge or withdraw that one."
-        )
-    ]
+    """What is undone, or is to be, is not brought again: neither by itself nor inside something newer."""
+    text = rollback_text(deployment)
+    return [Wait("rollback", text)] if text else []
 
 
 def _verification(deployment: Deployment) -> list[Wait]:
@@ -193,6 +185,31 @@ def _connection(deployment: Deployment) -> list[Wait]:
     except Unavailable as problem:
         return [Wait("connection", problem.message)]
     return []
+
+
+def _order(deployment: Deployment, config: PortalConfig) -> list[Wait]:
+    """The order of the environments, and what runs instead. A roll-back keeps it for what it would bring along."""
+    environment = config.environment(deployment.environment.name)
+    soak_seconds = environment.soak_seconds if environment else 0
+    if deployment.kind == Deployment.Kind.ROLLBACK:
+        return _brought_along(deployment, soak_seconds)
+    found: list[Wait] = []
+    if deployment.commit != deployment.environment.live_commit:  # what is live came through the order already
+        found += _promotion(deployment, soak_seconds)
+    return found + (_replaced(deployment) if environment and environment.queue == NEWEST else [])
+
+
+def _brought_along(deployment: Deployment, soak_seconds: int) -> list[Wait]:
+    """What merged after the change that a roll-back takes out, and would come with it to where it never was."""
+    change, name = deployment.change, deployment.environment.name
+    changes = coming_along(change.rolls_back, deployment.environment, change.merged_at) if change.rolls_back else []
+    if not changes:
+        return []
+    labels = first_few([row.label for row in changes])
+    more = (
+        f"It brings {labels}, which {name} does not run yet. To go back without, bring an earlier state back to {name}."
+    )
+    return [Wait(wait.code, f"{wait.text} {more}") for wait in _promotion(deployment, soak_seconds)]
 
 
 def _promotion(deployment: Deployment, soak_seconds: int) -> list[Wait]:
@@ -305,10 +322,18 @@ def waits_for_its_turn(row: Deployment) -> bool:
 
 
 def _older(deployment: Deployment) -> QuerySet[Deployment]:
+    """Those of which the turn comes first. A roll-back does not wait for what would bring again what it takes out.
+
+    That merged between the two, and is held by it for as long as the roll-back is not live; so nobody waits for each other.
+    """
     rows = Deployment.objects.filter(
         environment=deployment.environment_id, status=Status.PENDING, number__lt=deployment.number
-    )
-    return rows.order_by("number")
+    ).order_by("number")
+    undone = deployment.change.rolls_back if deployment.kind == Deployment.Kind.ROLLBACK else None
+    if undone is None:
+        return rows
+    within = Q(change__merged_at__gte=undone.merged_at, change__merged_at__lt=deployment.change.merged_at)
+    return rows.exclude(within & ~Q(kind=Deployment.Kind.ROLLBACK))
 
 
 def _overtaken(deployment: Deployment) -> list[Deployment]:
@@ -328,22 +353,3 @@ def _is_free(row: Deployment) -> bool:
         return not _reasons(row)[0]
     except PortalError:
         return False
-
-
-def live_successor(deployment: Deployment) -> Deployment | None:
-    """What runs there already and contains this commit: deploying the older one would undo the newer."""
-    live = deployment.environment.live_deployment
-    return live if live is not None and is_superseded(deployment.environment, deployment.commit) else None
-
-
-def goes_back(deployment: Deployment) -> bool:
-    """Whether it deploys an adopted push that took commits away: what is live contains it, and is not wanted any more."""
-    return OutsideChange.objects.filter(change=deployment.change, kind="forced", outcome="adopted").exists()
-
-
-def is_superseded(environment: Environment, commit: str) -> bool:
-    """Whether something newer that contains ``commit`` is live. Going back takes a roll-back, which has its own gate."""
-    live = environment.live_commit
-    if not live or live == commit:
-        return False
-    return history.is_ancestor(environment.repository.mirror_path, commit, live)

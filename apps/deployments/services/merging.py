@@ -19,6 +19,7 @@ from apps.deployments import access, messages
 from apps.deployments.models import MergeIntent
 from apps.deployments.queries import open_freeze
 from apps.deployments.queries.freezes import words_of
+from apps.deployments.services.rollback import widen_rollback
 from apps.deployments.transitions import merge_key, note_emergency
 from apps.reviews.queries import Judgement, judge
 
@@ -66,6 +67,8 @@ def begin_merge(actor: User, change: ChangeRequest) -> MergeIntent:
             f"{change.label} is {words(change.status)}; only a change in review can be merged. Reload its page.",
             status=change.status,
         )
+    if change.kind == ChangeRequest.Kind.ROLLBACK:
+        widen_rollback(change)
     audit.hold_log()  # a demotion or a withdrawal is before this, and seen, or after the merge, and too late
     actor.refresh_from_db(fields=["is_active", "is_superuser"])
     access.require_merge(actor, change)

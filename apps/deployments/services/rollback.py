@@ -7,6 +7,7 @@ from collections.abc import Collection
 from django.db import transaction
 
 from apps.accounts.models import User
+from apps.audit.actors import SYSTEM
 from apps.changes import services as changes
 from apps.changes import transitions
 from apps.changes.models import ChangeRequest
@@ -16,8 +17,9 @@ from apps.core.text import first_few
 from apps.core.work import request_work
 from apps.deployments import access, messages
 from apps.deployments.inverses import write_inverse
-from apps.deployments.models import Deployment
+from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.rolling_back import RollBack, roll_back_of
+from apps.deployments.queries.undoing import begun_in
 
 
 @transaction.atomic
@@ -55,6 +57,23 @@ def roll_back(
     transitions.swap(inverse, merge_when_allowed_by=actor)
     request_work("deployments.merge_when_allowed", inverse.pk)
     return inverse
+
+
+def widen_rollback(change: ChangeRequest) -> None:
+    """Take in where what ``change`` rolls back has begun since that was asked for; the caller holds ``change``.
+
+    Its gate is judged for all of them. From when the roll-back is on record, nothing more begins.
+    """
+    undone = change.rolls_back
+    known = set(change.rollback_environments)
+    more = {row.name for row in begun_in(undone)} - known if undone is not None else set()
+    if undone is None or not more:
+        return
+    rows = Environment.objects.filter(repository=change.repository_id, name__in=known | more)
+    names = list(rows.order_by("position", "name").values_list("name", flat=True))
+    transitions.swap(change, rollback_environments=names)
+    said = f"{change.label} is for {', '.join(names)} now: {undone.label} has begun there, too"
+    transitions.record(change, SYSTEM, transitions.Entry("rollback.widened", said, {"environments": names}))
 
 
 def _require_none_open(found: RollBack) -> None:

@@ -15,7 +15,7 @@ from apps.deployments.transitions.creating import (
 )
 from apps.deployments.transitions.drifting import Told, end_by_time, write_checks
 from apps.deployments.transitions.emergencies import note_emergency
-from apps.deployments.transitions.ending import end_deployment
+from apps.deployments.transitions.ending import cancel_undone, end_deployment
 from apps.deployments.transitions.events import append_event, say
 from apps.deployments.transitions.freezing import freeze_target, lift
 from apps.deployments.transitions.moving import move, tell_places, wake_pending
@@ -28,6 +28,7 @@ __all__ = [
     "append_event",
     "attempt_key",
     "call_about_silence",
+    "cancel_undone",
     "create_deployment",
     "end_by_time",
     "end_call_about_silence",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -68,6 +69,15 @@ def end_deployment(
         attempt.save(update_fields=["outcome", "ended_at"])
     if status == Status.SUCCEEDED:
         _finish_change(deployment.change)
+
+
+def cancel_undone(rows: Iterable[Deployment], *, by: ChangeRequest, actor: Actor) -> None:
+    """What waits of the changes that ``by`` just took back would bring them again, unless somebody was faster; all are locked."""
+    for row in rows:
+        row.refresh_from_db(fields=["status"])
+        if row.status == Status.PENDING:
+            text = f"Cancelled before anything ran: {by.label} rolled {row.change.label} back."
+            end_deployment(row, Event.CANCEL, text=text, actor=actor)
 
 
 def _take_as_live(deployment: Deployment) -> None:

@@ -1,0 +1,146 @@
+"""What a roll-back keeps from starting, because it would bring again what is taken out. Reads only.
+
+A commit that contains something goes on containing it after the roll-back: that it is an ancestor of what is live does not say
+that its change is in force there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db.models import Exists, OuterRef, Q
+
+from apps.changes.lifecycle import OPEN
+from apps.changes.models import ChangeRequest
+from apps.deployments.lifecycle import Status
+from apps.deployments.models import Deployment
+from apps.deployments.queries.returning import MOST_NAMED
+from apps.deployments.queries.standing import goes_back
+from apps.deployments.queries.undoing import asked_for, begun_in, contains
+
+
+def rollback_text(deployment: Deployment) -> str:
+    """Which roll-back holds ``deployment``, and what to do about it; empty: none does.
+
+    That is one of something in its commit, as long as it is open and when it has landed after the commit. Where a newer state is
+    live already nothing would run, so only one is told that took the very change of ``deployment`` out of that state.
+    """
+    rows = _beside(deployment)
+    if not rows:
+        return ""
+    git_dir, live = deployment.environment.repository.mirror_path, deployment.environment.live_commit
+    is_within = bool(live) and live != deployment.commit and contains(git_dir, live, deployment.commit)
+    if is_within and not goes_back(deployment):
+        landed = [row for row in rows if row.merge_commit and contains(git_dir, live, row.merge_commit)]
+        taken_out = _undoing(deployment.change_id, landed) or _returning(deployment, landed)
+        return _taken_out_text(deployment, taken_out) if taken_out is not None else ""
+    for row in rows:
+        if row.rolls_back is not None and _brings(deployment, row.rolls_back) and _stands(row):
+            return _held_text(deployment, row, row.rolls_back)
+    return ""
+
+
+def covered_by(row: Deployment) -> ChangeRequest | None:
+    """The roll-back by which the change of ``row`` goes from its environment already: an open one, which is taken to wherever it
+    has begun before it merges, or one that has landed and is deployed there, unless that was cancelled.
+    """
+    rows = ChangeRequest.objects.filter(rolls_back=row.change_id)
+    here = Deployment.objects.filter(change=OuterRef("pk"), environment=row.environment_id)
+    is_on_its_way = Exists(here.filter(number__gt=row.number).exclude(status=Status.CANCELLED))
+    return rows.filter(Q(status__in=[str(status) for status in OPEN]) | is_on_its_way).order_by("-number").first()
+
+
+def undone_by_landing(change: ChangeRequest) -> list[Deployment]:
+    """What waits to be deployed of all that the roll-back ``change`` takes back, where it does so; nothing on another branch."""
+    rows = Deployment.objects.filter(
+        status=Status.PENDING, change__repository=change.repository_id, change__target_branch=change.target_branch
+    ).select_related("change", "environment__repository")
+    if change.rolls_back_id is not None:
+        return list(rows.filter(change=change.rolls_back_id).order_by("pk"))
+    waiting = rows.filter(environment__name__in=change.rollback_environments).exclude(change=change).order_by("pk")
+    return [row for row in waiting if is_taken_back(change, row.change)]
+
+
+def is_taken_back(bringing: ChangeRequest, change: ChangeRequest) -> bool:
+    """Whether bringing an earlier state back with ``bringing`` takes ``change`` out, as its entry of the log says.
+
+    That names the newest :data:`MOST_NAMED`. Of the others, it is whatever its commit was made on top of and the earlier state lacked.
+    """
+    facts = asked_for(bringing)
+    named = facts.get("takes_back", [])
+    if change.number in named or len(named) < MOST_NAMED:
+        return change.number in named
+    git_dir, head = bringing.repository.mirror_path, bringing.revision.head_oid if bringing.revision else ""
+    kept = str(facts.get("commit", ""))
+    return contains(git_dir, head, change.merge_commit) and not contains(git_dir, kept, change.merge_commit)
+
+
+def _beside(deployment: Deployment) -> list[ChangeRequest]:
+    """Roll-backs on its branch that its commit does not contain, the newest first: what is open, and what landed after it."""
+    change = deployment.change
+    since = Q(status__in=[str(status) for status in OPEN])
+    if change.merged_at is not None:
+        since |= Q(merged_at__gt=change.merged_at)
+    rows = ChangeRequest.objects.filter(since, repository=change.repository_id, target_branch=change.target_branch)
+    rows = rows.filter(kind=ChangeRequest.Kind.ROLLBACK).exclude(pk=change.pk)
+    return list(rows.select_related("repository", "revision", "rolls_back").order_by("-number"))
+
+
+def _undoing(change: int, landed: Sequence[ChangeRequest]) -> ChangeRequest | None:
+    """The one of ``landed`` that took the change with this key out, and was not taken out again itself."""
+    return next((row for row in landed if row.rolls_back_id == change and _undoing(row.pk, landed) is None), None)
+
+
+def _returning(deployment: Deployment, landed: Sequence[ChangeRequest]) -> ChangeRequest | None:
+    """The newest earlier state that was brought back to the environment, if that is without the change of ``deployment``."""
+    name = deployment.environment.name
+    states = (row for row in landed if row.rolls_back_id is None and name in row.rollback_environments)
+    newest = next((row for row in states if _undoing(row.pk, landed) is None), None)
+    return newest if newest is not None and is_taken_back(newest, deployment.change) else None
+
+
+def _brings(deployment: Deployment, undone: ChangeRequest) -> bool:
+    """Whether ``deployment`` would bring ``undone`` to its environment.
+
+    What is live, applied again, brings nothing, and a roll-back only what has not begun there; of two in one environment, neither
+    waits for the other. One that brings an earlier state back is judged by that state.
+    """
+    if undone.pk == deployment.change_id:
+        return True
+    environment, git_dir = deployment.environment, deployment.environment.repository.mirror_path
+    live, is_rollback = environment.live_commit, deployment.kind == Deployment.Kind.ROLLBACK
+    if deployment.commit == live or (is_rollback and deployment.change.rolls_back_id is None):
+        return False
+    if not undone.merge_commit or not contains(git_dir, deployment.commit, undone.merge_commit):
+        return False
+    if is_rollback and begun_in(undone).filter(pk=environment.pk).exists():
+        return False
+    return Deployment.objects.filter(change=undone, environment=environment).exists()
+
+
+def _stands(row: ChangeRequest) -> bool:
+    """Whether the roll-back still is wanted: one that has landed is not where all of its deployments were cancelled."""
+    statuses = set(Deployment.objects.filter(change=row).values_list("status", flat=True))
+    return statuses != {str(Status.CANCELLED)}
+
+
+def _held_text(deployment: Deployment, row: ChangeRequest, undone: ChangeRequest) -> str:
+    is_own = undone.pk == deployment.change_id
+    what = undone.label if is_own else f"{undone.label}, which this contains,"
+    if not row.merge_commit:
+        return f"{row.label} is to roll {what} back, so it does not start here. Merge or withdraw that one."
+    instead = (
+        "Propose it again, if it is wanted"
+        if is_own
+        else f"Deploy {row.label} or a newer change, which come without it"
+    )
+    return f"{row.label} rolled {what} back, so it does not start here. {instead}, and cancel this."
+
+
+def _taken_out_text(deployment: Deployment, row: ChangeRequest) -> str:
+    by = Deployment.objects.filter(change=row, environment=deployment.environment_id).order_by("-number").first()
+    who = f"{by.label} ({row.label})" if by is not None else row.label
+    said = (
+        f"{deployment.change.label} was rolled back here by {who}, which is in what {deployment.environment.name} runs."
+    )
+    return f"{said} Propose it again, if it is wanted, and cancel this."
