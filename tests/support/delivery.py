@@ -100,7 +100,7 @@ def run_jobs(*names: str) -> int:
     return count
 
 
-def run_until_idle(seconds: float = 20.0) -> None:
+def run_until_idle(seconds: float = 120.0) -> None:
     """Play the engine in this thread until no deployment can go on and nothing else is due."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
