@@ -35,7 +35,8 @@ REFUSALS = {
     422: "The request has a mistake; fields names it.",
     503: "Something outside (a Git host) does not answer.",
 }
-ONLY_WITH_BODY = {400, 409, 411, 413, 415}
+CONFLICT = 409
+ONLY_WITH_BODY = {400, CONFLICT, 411, 413, 415}
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     {"type": "string", "maxLength": MAX_KEY, "pattern": r"^[A-Za-z0-9._:-]+$"},
@@ -63,11 +64,13 @@ def endpoint(
     parameters: Sequence[OpenApiParameter] = (),
     withheld: Sequence[str] = (),
     whole: bool = False,
+    can_conflict: bool = False,
     media: str = "application/json",
 ) -> Callable[[Handler], Handler]:
     """Declare the function as the handler of one method of one URL; :func:`route` joins several.
 
     ``withheld``: fields of the answer that are not kept for a repeated call, because they are secret.
+    ``can_conflict``: also a GET is answered 409, where what it would tell of cannot be done at all.
     ``whole``: the handler works on the database alone, and its answer is kept in the transaction of its effect.
     """
 
@@ -79,7 +82,7 @@ def endpoint(
         handler.whole = whole  # type: ignore[attr-defined]
         handler.schema = extend_schema(  # type: ignore[attr-defined]
             request=None if request is EmptyIn else request,
-            responses={(status, media): response or OpenApiTypes.STR, **_problems(method)},
+            responses={(status, media): response or OpenApiTypes.STR, **_problems(method, can_conflict=can_conflict)},
             summary=summary,
             description=f"{handler.__doc__ or summary}\n\nA token needs the scope `{scope}`.",
             parameters=[*parameters, *_headers(method)],
@@ -91,12 +94,12 @@ def endpoint(
     return declare
 
 
-def _problems(method: str) -> dict[Any, Any]:
-    reads = method == "GET"
+def _problems(method: str, *, can_conflict: bool) -> dict[Any, Any]:
+    left_out = ONLY_WITH_BODY - ({CONFLICT} if can_conflict else set()) if method == "GET" else set()
     return {
         (status, PROBLEM): OpenApiResponse(ProblemShape, description=why)
         for status, why in REFUSALS.items()
-        if not (reads and status in ONLY_WITH_BODY)
+        if status not in left_out
     }
 
 

@@ -47,7 +47,7 @@ def bring_back(request: Request, number: int) -> Response:
     return _made(request, made, body)
 
 
-@endpoint("GET", response=RollbackAheadOut, summary="What rolling back would do")
+@endpoint("GET", response=RollbackAheadOut, can_conflict=True, summary="What rolling back would do")
 def show_rollback(request: Request, number: int) -> Response:
     """What would be taken out of the branch, where it goes back, and which gate it meets. For who may deploy there."""
     row = deployment_of(request, number)
