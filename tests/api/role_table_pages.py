@@ -208,7 +208,7 @@ DEPLOYMENTS = [
     Row("POST deployment_step", who(MERGE, 422), {"number": "{waiting}", "step": "0"}, {"action": "play"}),
     Row("POST deployment_resolve", who(DEPLOY, DONE), number("unknown"), {"outcome": "failed", "reason": "I looked"}),
     Row("GET deployment_rollback", who(MERGE), number("succeeded")),
-    Row("POST deployment_rollback", who(MERGE, DONE), number("succeeded"), {"confirm": "staging"}),
+    Row("POST deployment_rollback", who(MERGE, DONE), number("succeeded"), {"confirm": "production"}),
     Row("GET change_start_group", who(MERGE), number("merged")),
     Row("POST change_start_group", who(MERGE, 422), number("merged")),
     Row("GET deployment_bring_back", who(DEPLOY), number("succeeded")),
