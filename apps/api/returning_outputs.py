@@ -59,6 +59,11 @@ class GateAheadOut(Out):
     rules = texts("Names of the ordinary rules, which hold where it does not.")
 
 
+class BroughtOut(Out):
+    environment = string()
+    changes = serializers.ListField(child=serializers.IntegerField())
+
+
 class RollbackAheadOut(Out):
     deployment = whole()
     change = whole(help_text="What is taken out.")
@@ -74,6 +79,7 @@ class RollbackAheadOut(Out):
         child=serializers.IntegerField(),
         help_text="Changes that the deployment brought to its environment beside this one, and that would stay there.",
     )
+    brings = BroughtOut(many=True, help_text="What it brings to environments that do not run it yet.")
     was_live = maybe_number("The deployment that was live before it: bring that back instead, where others would stay.")
     files = whole(help_text="Files that change back.")
     conflicts = texts("Paths at which later changes stand in the way.")
@@ -142,6 +148,9 @@ def rollback_json(page: RollbackPage) -> dict[str, Any]:
         "later": page.later,
         "environments": [row.name for row in page.environments],
         "also_brought": [one.number for one in (page.batch.others if page.batch else ())],
+        "brings": [
+            {"environment": one.environment.name, "changes": [row.number for row in one.changes]} for one in page.along
+        ],
         "was_live": page.batch.earlier.number if page.batch else None,
         "files": page.files.total,
         "conflicts": list(conflicts),

@@ -267,7 +267,8 @@ def _land(intent: MergeIntent, fence: int, commit: str, *, tip: str) -> None:
 
 def _lock_rows(change: ChangeRequest, undone: Sequence[Deployment]) -> None:
     """``change``, what it takes back, and what of that waits to be deployed."""
-    changes.lock_all([change.pk, change.rolls_back_id, *(row.change_id for row in undone)])
+    waiting = [key for row in undone for key in (row.change_id, row.change.rolls_back_id)]
+    changes.lock_all([change.pk, change.rolls_back_id, *waiting])
     list(Deployment.objects.select_for_update(no_key=True).filter(pk__in=[row.pk for row in undone]).order_by("pk"))
 
 

@@ -43,7 +43,8 @@ def promoted_at(deployment: Deployment, earlier: Environment) -> datetime | None
 def coming_along(undone: ChangeRequest, environment: Environment, until: datetime | None = None) -> list[ChangeRequest]:
     """What a roll-back of ``undone`` that merged at ``until`` (now) brings to ``environment``, beside taking that out, in order.
 
-    What merged since the state that is live there and reaches it; neither roll-backs, nor what they took out again.
+    What merged since ``undone``, which has begun there with all before it, and since the state that is live there, and reaches it;
+    neither roll-backs, nor what they took out again.
     """
     moment, live = until or now(), environment.live_deployment
     undoing = ChangeRequest.objects.filter(rolls_back=OuterRef("pk"), merged_at__lte=moment)
@@ -54,8 +55,9 @@ def coming_along(undone: ChangeRequest, environment: Environment, until: datetim
         target_branch=undone.target_branch,
         merged_at__lt=moment,
     )
-    if live is not None and live.change.merged_at is not None:
-        rows = rows.filter(merged_at__gt=live.change.merged_at)
+    known = (undone.merged_at, live.change.merged_at if live is not None else None)
+    for since in filter(None, known):
+        rows = rows.filter(merged_at__gt=since)
     rows = rows.exclude(pk=undone.pk).exclude(kind=ChangeRequest.Kind.ROLLBACK)
     return list(rows.order_by("merged_at", "number"))
 

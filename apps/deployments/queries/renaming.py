@@ -12,9 +12,12 @@ HOLDING = [str(status) for status in HOLDS_LOCK]
 def runs_under_old_name(deployment: Deployment) -> Deployment | None:
     """What holds an environment that ``portal.yaml`` has no more, and works on the same: on a target of the same name, or by the same plan.
 
-    Nobody writes down that a name was changed, so what only looks the same is waited for as well: it ends, or a person decides.
+    Nobody writes down that a name was changed, so what only looks the same is waited for as well: it ends, or a person decides. Where
+    something is live already, the place had its name before the other lost its own.
     """
     environment = deployment.environment
+    if environment.live_deployment_id is not None:
+        return None
     rows = Deployment.objects.filter(
         environment__repository=environment.repository_id, environment__defined=False, status__in=HOLDING
     )

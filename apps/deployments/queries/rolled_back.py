@@ -34,8 +34,11 @@ def rollback_text(deployment: Deployment) -> str:
         landed = [row for row in rows if row.merge_commit and contains(git_dir, live, row.merge_commit)]
         taken_out = _undoing(deployment.change_id, landed) or _returning(deployment, landed)
         return _taken_out_text(deployment, taken_out) if taken_out is not None else ""
+    all_landed = [row for row in rows if row.merge_commit]
     for row in rows:
-        if row.rolls_back is not None and _brings(deployment, row.rolls_back) and _stands(row):
+        if row.rolls_back is None or _undoing(row.pk, all_landed) is not None:  # what it took out is wanted again
+            continue
+        if _brings(deployment, row.rolls_back, is_open=not row.merge_commit) and _stands(row):
             return _held_text(deployment, row, row.rolls_back)
     return ""
 
@@ -99,11 +102,12 @@ def _returning(deployment: Deployment, landed: Sequence[ChangeRequest]) -> Chang
     return newest if newest is not None and is_taken_back(newest, deployment.change) else None
 
 
-def _brings(deployment: Deployment, undone: ChangeRequest) -> bool:
-    """Whether ``deployment`` would bring ``undone`` to its environment.
+def _brings(deployment: Deployment, undone: ChangeRequest, *, is_open: bool) -> bool:
+    """Whether ``deployment`` would bring ``undone`` to its environment; ``is_open``: its roll-back has not landed.
 
-    What is live, applied again, brings nothing, and a roll-back only what has not begun there; of two in one environment, neither
-    waits for the other. One that brings an earlier state back is judged by that state.
+    What is live, applied again, brings nothing, neither does what goes on top of it while it is still there, and a roll-back
+    only what has not begun there; of two in one environment, neither waits for the other. One that brings an earlier state back
+    is judged by that state.
     """
     if undone.pk == deployment.change_id:
         return True
@@ -111,11 +115,13 @@ def _brings(deployment: Deployment, undone: ChangeRequest) -> bool:
     live, is_rollback = environment.live_commit, deployment.kind == Deployment.Kind.ROLLBACK
     if deployment.commit == live or (is_rollback and deployment.change.rolls_back_id is None):
         return False
-    if not undone.merge_commit or not contains(git_dir, deployment.commit, undone.merge_commit):
+    if not undone.merge_commit or not Deployment.objects.filter(change=undone, environment=environment).exists():
         return False
-    if is_rollback and begun_in(undone).filter(pk=environment.pk).exists():
+    if not contains(git_dir, deployment.commit, undone.merge_commit):
         return False
-    return Deployment.objects.filter(change=undone, environment=environment).exists()
+    if is_rollback:
+        return not begun_in(undone).filter(pk=environment.pk).exists()
+    return not (is_open and live and contains(git_dir, live, undone.merge_commit))
 
 
 def _stands(row: ChangeRequest) -> bool:

@@ -1,8 +1,8 @@
 """What holds a pending deployment, each reason with a sentence (DESIGN §6). Reads only.
 
 Codes: ``not_defined``, ``schedule``, ``connection``, ``locked``, ``superseded``, ``soak``, ``promotion``, ``outside``, ``gate``, ``freeze``, ``window``, ``manual``, ``lock``,
-``frozen``, ``verification``, ``rollback``; ``not_judged`` is written by the job where it cannot tell. What portal.yaml does not define any more waits for that alone. Rollbacks wait neither for the promotion
-order nor, when they restore an earlier state, for the gate: that was the review of the inverse change.
+``frozen``, ``verification``, ``rollback``; ``not_judged`` is written by the job where it cannot tell. What portal.yaml does not define any more waits for that alone. Rollbacks that restore an earlier
+state wait neither for the promotion order nor for the gate: that was the review of the inverse change. Others wait for the order only where they bring what is not there yet.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from apps.core.errors import PortalError, Unavailable
 from apps.core.text import first_few
 from apps.deployments.lifecycle import HOLDS_LOCK, Status
 from apps.deployments.models import Deployment, Environment, MergeIntent
+from apps.deployments.plans import has_pipeline
 from apps.deployments.queries.connections import require_connections
 from apps.deployments.queries.freezes import open_freeze, words_of
 from apps.deployments.queries.gates import Gate, gate_of, present_policy
@@ -77,7 +78,7 @@ def _reasons(deployment: Deployment) -> tuple[list[Wait], Gate | None]:
     is_free = is_rollback and restores_earlier_state(deployment.change)  # that was the review of the inverse change
     policy = present_policy(deployment)
     config = policy.config
-    retired = _retired(deployment.environment, policy)
+    retired = _retired(deployment.environment, policy) or _not_defined_then(deployment)
     if retired:
         return retired, None
     gate = None if is_free else gate_of(deployment, config)
@@ -103,6 +104,17 @@ def _retired(environment: Environment, policy: Policy) -> list[Wait]:
         return [Wait(NOT_DEFINED, f"{text} Correct it; the page of the policy says what is wrong.")]
     text = f"portal.yaml defines no environment {name} any more, so nothing starts there."
     return [Wait(NOT_DEFINED, f"{text} Define {name} again, or cancel this.")]
+
+
+def _not_defined_then(deployment: Deployment) -> list[Wait]:
+    """One that was made before such were refused: its commit says nothing of the environment, and nothing is no way to deploy."""
+    if has_pipeline(deployment.plan):
+        return []
+    change, name = deployment.change, deployment.environment.name
+    if policy_at(change.repository, change.target_branch, deployment.commit).config.environment(name) is not None:
+        return []
+    text = f"portal.yaml at {deployment.commit[:10]} has no environment {name}, so nothing starts there."
+    return [Wait(NOT_DEFINED, f"{text} Deploy a newer change, which contains {change.label}, and cancel this.")]
 
 
 def _renamed(deployment: Deployment) -> list[Wait]:

@@ -59,9 +59,13 @@ def schedule_merge(actor: User, *, change: ChangeRequest, at: datetime, until: d
 
 @transaction.atomic
 def unschedule_merge(actor: User, *, change: ChangeRequest) -> MergeSchedule:
-    """Take the schedule back: whoever may merge; :class:`Conflict` ``not_scheduled`` when there is none."""
+    """Take the schedule back: whoever may merge; :class:`Conflict` ``not_scheduled`` when there is none, or it merges already."""
     locked = lock_change(change)
     access.require_merge(actor, locked)
+    if locked.status == ChangeStatus.MERGING:
+        raise Conflict(
+            "not_scheduled", f"{locked.label} is being merged already. Abort the merge, while it has not begun."
+        )
     row = open_schedule(locked)
     if row is None or not end_schedule(row, MergeSchedule.Outcome.CANCELLED):
         raise Conflict("not_scheduled", f"No merge of {locked.label} is scheduled any more. Reload its page.")
