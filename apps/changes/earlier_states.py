@@ -39,7 +39,7 @@ def is_earlier_state(change: ChangeRequest, *, but: Collection[int] = ()) -> boo
     if undone is not None and undone.target_branch != change.target_branch:
         undone = None
     branch, names = change.target_branch, change.rollback_environments
-    return is_state_of(change.repository, branch, tree, names, undone=undone, but=[*but, change.pk])
+    return is_state_of(change.repository, branch, tree, names, undone=undone, but=but, by=change)
 
 
 def is_state_of(
@@ -50,12 +50,13 @@ def is_state_of(
     *,
     undone: ChangeRequest | None = None,
     but: Collection[int] = (),
+    by: ChangeRequest | None = None,
 ) -> bool:
     """Whether ``branch`` had exactly ``tree``, without anything that went past the portal, and the ``environments`` ran it.
 
-    It had it by a change that landed, or before ``undone`` did.
+    It had it by a change that landed, other than ``by``, which is to make it so, or before ``undone`` did.
     """
-    landed = list(_landed(repository, branch, tree)) if tree else []
+    landed = [row for row in _landed(repository, branch, tree) if by is None or row.pk != by.pk] if tree else []
     for row in landed:
         approved = row.pk not in but and _is_approved_state(repository, branch, row.merge_commit)
         if approved and _was_live(row, environments):
