@@ -182,7 +182,7 @@ def _last(row: Deployment) -> int:
 def _wait_for_news(row: Deployment, viewers: list[Viewer]) -> None:
     """Until every viewer has an event that was written after now: the deployment goes on, and all of them see it."""
     seen = _last(row)
-    wait_until(lambda: all(viewer.seq > seen for viewer in viewers), 30)
+    wait_until(lambda: all(viewer.seq > seen for viewer in viewers), 120)
 
 
 def _assert_everything_was_seen_once(row: Deployment, viewers: list[Viewer], *, lines: int) -> None:
