@@ -9,9 +9,9 @@ from typing import Any
 from celery import Celery
 from celery.concurrency import get_implementation
 from celery.signals import worker_init, worker_ready, worker_shutdown
-from django.conf import settings
 from kombu.transport.redis import Channel, QoS
 
+from apps.worker.connections import have_a_connection_for_each
 from gitops_portal import broker, env
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gitops_portal.settings")
@@ -60,8 +60,6 @@ class ForgivingQoS(QoS):
 
 Channel.QoS = ForgivingQoS
 Channel.do_restore = False
-BESIDE_THE_THREADS = 4
-"""Connections of a worker for probes, metrics and what it does about itself."""
 POOLS = frozenset({"celery.concurrency.thread", "celery.concurrency.solo"})
 """Modules of the pools that stay in one process. ``--pool=prefork`` is Celery's default, in whose place the setting above counts."""
 
@@ -79,10 +77,8 @@ def refuse_forks(sender: Any, **_facts: object) -> None:
 
 @worker_init.connect  # type: ignore[untyped-decorator]
 def have_a_connection_for_every_thread(sender: Any, **_facts: object) -> None:
-    """The pool is made for a server's threads; a worker with more would wait for connections. Nothing is connected yet."""
-    pool = settings.DATABASES["default"].get("OPTIONS", {}).get("pool")
-    if pool:
-        pool["max_size"] = max(pool["max_size"], int(sender.concurrency or 1) + BESIDE_THE_THREADS)
+    """Nothing is connected yet."""
+    have_a_connection_for_each(int(sender.concurrency or 1))
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

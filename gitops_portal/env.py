@@ -108,8 +108,10 @@ def url(name: str, schemes: tuple[str, ...]) -> str:
 
 
 def origin(name: str, default: str) -> str:
-    """A web address without a path, and without the slash behind it."""
-    found = (url(name, ("https", "http")) or default).removesuffix("/")
+    """A web address without a path, and without the slash behind it; ``default`` as it is, which was not set by this name."""
+    found = url(name, ("https", "http")).removesuffix("/")
+    if not found:
+        return default
     try:
         parts = urlsplit(found)
         is_one = bool(parts.hostname) and not (parts.path or parts.query or parts.fragment or parts.username)

@@ -8,7 +8,7 @@ import structlog
 
 from apps.core.context import request_id
 
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LEVELS = ("DEBUG", "INFO", "WARNING", "WARN", "ERROR", "CRITICAL", "FATAL")
 
 
 def add_request_id(_logger: object, _method: str, event: Any) -> Any:

@@ -20,11 +20,14 @@ def load_secret_key(data_dir: Path, *, scaled_out: bool) -> str:
     given = env.text("PORTAL_SECRET_KEY")
     if given:
         return given
+    kept = data_dir / "secret.key"
     if scaled_out:
+        # A new one would open nothing of what was encrypted with the old one.
+        here = f" The one that was made here is in {kept}." if kept.exists() else ""
         raise env.BadEnvironment(
-            "PORTAL_SECRET_KEY (or PORTAL_SECRET_KEY_FILE) must be set when the portal is scaled out."
+            f"PORTAL_SECRET_KEY (or PORTAL_SECRET_KEY_FILE) must be set when the portal is scaled out.{here}"
         )
-    return _kept(data_dir / "secret.key")
+    return _kept(kept)
 
 
 def load_audit_key(data_dir: Path) -> str:

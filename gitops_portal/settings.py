@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import dj_database_url
 
@@ -216,6 +217,7 @@ else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 # --- engine ------------------------------------------------------------------------------
+ENGINE_THREADS = 22  # of an embedded one, beside those that answer: the sum of apps.worker.embedded.THREADS
 PORTAL_ENGINE = env.choice("PORTAL_ENGINE", "celery" if REDIS_URL else "embedded", ("embedded", "celery", "none"))
 if PORTAL_ENGINE == "celery" and not REDIS_URL:
     raise env.BadEnvironment(
@@ -224,11 +226,12 @@ if PORTAL_ENGINE == "celery" and not REDIS_URL:
 if PORTAL_ENGINE == "celery" and not DATABASE_URL and not TESTING:
     # Whoever says DATABASE_URL=sqlite:///… knows that all processes are on one machine.
     raise env.BadEnvironment(
-        "Celery workers and servers share one database: set DATABASE_URL (or DATABASE_URL_FILE) to PostgreSQL, "
-        "or PORTAL_ENGINE=embedded for one process with SQLite."
+        "Celery workers and servers share one database: set DATABASE_URL (or DATABASE_URL_FILE) to PostgreSQL; where all of them "
+        "are on this machine, to the SQLite file that they have "
+        f"(DATABASE_URL=sqlite:///{quote(str(PORTAL_DATA_DIR / 'portal.sqlite3'))}); or PORTAL_ENGINE=embedded for one process."
     )
 if PORTAL_ENGINE == "embedded" and "pool" in DATABASES["default"].get("OPTIONS", {}):
-    DATABASES["default"]["OPTIONS"]["pool"]["max_size"] += 22  # as many threads work beside those that answer
+    DATABASES["default"]["OPTIONS"]["pool"]["max_size"] += ENGINE_THREADS
 # Shorter than a second the clock of a host decides who works on what.
 PORTAL_LEASE_SECONDS = env.number("PORTAL_LEASE_SECONDS", 30, least=1, most=3600)
 # What one step of a pipeline may print, and how long it may take to stop when it is asked to.

@@ -203,6 +203,14 @@ def test_values_without_sense_are_refused_with_their_name(values: dict[str, Any]
     assert "nil pointer" not in done.stderr
 
 
+def test_an_address_without_a_secret_may_stand_in_the_environment(tmp_path: Path):
+    values = {"secret": {"keys": {"REDIS_URL": ""}}, "env": {"REDIS_URL": "redis://redis:6379/0"}}
+    for pod in pods(rendered(values, tmp_path)).values():
+        given = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
+        assert given["REDIS_URL"] == "redis://redis:6379/0"
+        assert "REDIS_URL_FILE" not in given
+
+
 def test_every_value_of_the_chart_is_in_its_schema_and_the_other_way_round():
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     schema = json.loads((CHART / "values.schema.json").read_text())
@@ -251,3 +259,17 @@ def test_for_a_restore_one_pod_has_the_data_and_the_secrets_and_nothing_else_run
     page = (ROOT / "docs" / "operations.md").read_text()
     assert "--set maintenance=true" in page
     assert "kubectl exec -it deploy/portal-maintenance" in page
+
+
+def test_what_was_backed_up_is_unpacked_without_the_rights_of_its_folder(tmp_path: Path):
+    """The volume belongs to somebody else, who alone may change its rights: tar would end in an error."""
+    (tmp_path / "backup").mkdir(mode=0o700)
+    (tmp_path / "backup" / ".hidden").write_text("kept")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data").chmod(0o770)
+    page = (ROOT / "docs" / "operations.md").read_text().splitlines()
+    line = next(line for line in page if "tar -C /data" in line)
+    here = line.replace("kubectl exec -i deploy/portal-maintenance -- tar -C /data", "tar -C data")
+    subprocess.run(["sh", "-c", here], cwd=tmp_path, check=True)
+    assert (tmp_path / "data" / ".hidden").read_text() == "kept"
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o770

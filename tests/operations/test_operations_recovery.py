@@ -136,7 +136,7 @@ def test_a_backup_in_the_middle_of_a_write_can_take_the_place_of_what_it_copied(
     with in_the_middle_of_a_write(database):
         journal = server.data_dir / "portal.sqlite3-journal"
         assert journal.stat().st_size > 4096
-        back_up_command._copy_files(server.data_dir, tmp_path / "files", database.name)
+        back_up_command._copy_files(server.data_dir, tmp_path / "files", Path(database.name))
     assert {path.name for path in backup.iterdir()} == {"portal.sqlite3", "mirrors"}
     assert {path.name for path in (tmp_path / "files").iterdir()} == {"mirrors"}
     assert backup.stat().st_mode & 0o777 == 0o700

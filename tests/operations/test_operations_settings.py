@@ -6,11 +6,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from django.core.management import call_command
 
-from gitops_portal import env
+from apps.worker import connections, embedded
+from apps.worker.embedded import THREADS
+from gitops_portal import celery, env
 from gitops_portal.env import BadEnvironment
+from gitops_portal.settings import ENGINE_THREADS
 from tests.support.server import ROOT
 
 POSTGRES, REDIS = "postgres://portal@db/portal", "redis://redis/0"
@@ -41,6 +46,9 @@ def test_nothing_set_is_a_portal_in_one_process(tmp_path: Path) -> None:
     assert started(tmp_path).stdout.split() == ["embedded", "sqlite3", "None", "http://127.0.0.1:8000"]
     assert started(tmp_path, HOST="::1", PORTAL_URL="").stdout.split()[-1] == "http://[::1]:8000"
     assert started(tmp_path, HOST="", PORT="").stdout.split()[-1] == "http://127.0.0.1:8000"
+    assert started(tmp_path, PORT="0").stdout.split()[-1] == "http://127.0.0.1:0", (
+        "any free port, and nobody set PORTAL_URL"
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,12 +58,18 @@ def test_nothing_set_is_a_portal_in_one_process(tmp_path: Path) -> None:
         ({"PORTAL_ENGINE": "celery", "DATABASE_URL": POSTGRES}, "needs REDIS_URL"),
         ({"PORTAL_ENGINE": "celery", "REDIS_URL": REDIS}, "set DATABASE_URL"),
         ({"REDIS_URL": REDIS}, "set DATABASE_URL"),
+        ({"REDIS_URL": REDIS}, "(DATABASE_URL=sqlite:///{data}/portal.sqlite3)"),
+        (
+            {"REDIS_URL": REDIS, "DATABASE_URL": "sqlite:////portal.sqlite3", "PORTAL_SECRET_KEY": ""},
+            "must be set when",
+        ),
     ],
 )
 def test_celery_without_what_it_needs_does_not_start_and_look_healthy(
     tmp_path: Path, given: dict[str, str], said: str
 ) -> None:
-    assert_refused(started(tmp_path, **given, **SECRET), said)
+    done = started(tmp_path, **{**SECRET, **given})
+    assert_refused(done, said.format(data=tmp_path / "data"))
 
 
 @pytest.mark.parametrize(
@@ -69,6 +83,17 @@ def test_celery_without_what_it_needs_does_not_start_and_look_healthy(
 )
 def test_what_can_work_starts(tmp_path: Path, given: dict[str, str], engine: str, database: str) -> None:
     assert started(tmp_path, **given, **SECRET).stdout.split()[:2] == [engine, database]
+
+
+def test_whoever_scales_out_is_told_where_the_key_is_that_was_made_before(tmp_path: Path) -> None:
+    started(tmp_path)
+    given = {"REDIS_URL": REDIS, "DATABASE_URL": f"sqlite:///{tmp_path}/data/portal.sqlite3"}
+    assert_refused(started(tmp_path, **given), f"made here is in {tmp_path}/data/secret.key")
+
+
+@pytest.mark.parametrize("level", ["WARN", "FATAL"])
+def test_names_of_levels_that_python_knows_are_known(tmp_path: Path, level: str) -> None:
+    assert started(tmp_path, PORTAL_LOG_LEVEL=level).returncode == 0
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL", "PORTAL_ENCRYPTION_KEY", "PORTAL_SECRET_KEY"])
@@ -110,6 +135,7 @@ def test_an_empty_file_stops_the_start_with_its_name(tmp_path: Path) -> None:
         ("PORTAL_URL", "https:///queue", "must be scheme and host"),
         ("PORTAL_URL", "https://portal.example.org/portal", "must be scheme and host"),
         ("PORTAL_URL", "https://portal.example.org:port", "must be scheme and host"),
+        ("PORTAL_URL", "https://portal.example.org:0", "must be scheme and host"),
     ],
 )
 def test_a_value_without_sense_stops_the_start(tmp_path: Path, name: str, value: str, said: str) -> None:
@@ -117,21 +143,49 @@ def test_a_value_without_sense_stops_the_start(tmp_path: Path, name: str, value:
 
 
 def test_a_server_has_a_connection_for_each_of_its_threads(tmp_path: Path) -> None:
-    for threads, most in (("16", "20"), ("4", "20"), ("60", "64")):
-        done = started(tmp_path, DATABASE_URL=POSTGRES, PORTAL_HTTP_THREADS=threads)
+    for threads, engine, most in (
+        ("16", "none", "20"),
+        ("4", "none", "20"),
+        ("60", "none", "64"),
+        ("16", "embedded", "42"),
+    ):
+        done = started(tmp_path, DATABASE_URL=POSTGRES, PORTAL_HTTP_THREADS=threads, PORTAL_ENGINE=engine)
         assert done.stdout.split()[2] == most, done.stderr
 
 
-def test_a_worker_has_a_connection_for_each_of_its_threads(settings: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    from types import SimpleNamespace
+def test_the_settings_count_the_threads_of_an_embedded_engine() -> None:
+    assert sum(THREADS.values()) == ENGINE_THREADS
 
-    from gitops_portal import celery
 
-    pool = {"max_size": 20}
-    monkeypatch.setattr(celery, "settings", SimpleNamespace(DATABASES={"default": {"OPTIONS": {"pool": pool}}}))
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """That of a server, which nothing has connected by yet."""
+    found = {"max_size": 20}
+    monkeypatch.setattr(connections, "settings", SimpleNamespace(DATABASES={"default": {"OPTIONS": {"pool": found}}}))
+    return found
+
+
+def test_a_worker_has_a_connection_for_each_of_its_threads(pool: dict[str, int]) -> None:
     for threads, most in ((8, 20), (40, 44)):
         celery.have_a_connection_for_every_thread(SimpleNamespace(concurrency=threads))
         assert pool["max_size"] == most
+
+
+@pytest.mark.parametrize(("options", "most"), [((), 26), (("--send-to-celery",), 20)])
+def test_an_engine_of_its_own_has_a_connection_for_each_of_its_threads(
+    pool: dict[str, int], monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], most: int
+) -> None:
+    class Started(Exception):
+        """Before a thread of it may ask for a connection."""
+
+    def start(_engine: object) -> None:
+        raise Started
+
+    monkeypatch.setattr(embedded.Engine, "start", start)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with pytest.raises(Started):
+        call_command("run_engine", *options)
+    assert pool["max_size"] == most
 
 
 def test_an_address_is_kept_without_the_slash_behind_it(tmp_path: Path) -> None:

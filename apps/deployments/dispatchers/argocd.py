@@ -34,7 +34,7 @@ from apps.deployments.dispatchers.argo_application import INFO, Application
 from apps.deployments.dispatchers.argo_resources import resources
 from apps.deployments.dispatchers.drift import Found
 from apps.deployments.dispatchers.http import Client
-from apps.deployments.dispatchers.remote import asked_in_doubt, listed, mapping, moment, segment
+from apps.deployments.dispatchers.remote import asked_again, asked_in_doubt, listed, mapping, moment, segment
 from apps.deployments.dispatchers.standing import Standing
 from apps.deployments.dispatchers.words import joined, minutes, name_of, said
 
@@ -97,11 +97,8 @@ class ArgoCDDispatcher:
             return False
         app = _look(run)
         if app.is_ours and app.is_busy and app.phase != "Terminating":
-            with _client(run) as client:
-                try:
-                    client.change("DELETE", f"{_path(run)}/operation", params=_where(run), allow=(400, 404))
-                except Refused:
-                    return True  # it may not be stopped by us: it goes on, and is followed to its end
+            with _client(run) as client, asked_again():
+                client.change("DELETE", f"{_path(run)}/operation", params=_where(run), allow=(400, 404))
         return True
 
     def discard(self, run: Run) -> None:

@@ -25,8 +25,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $_ := required "metrics.enabled needs secret.keys.PORTAL_METRICS_TOKEN" .Values.secret.keys.PORTAL_METRICS_TOKEN }}
 - {name: PORTAL_METRICS, value: "true"}
 {{- end }}
-{{- $_ := required "secret.keys.DATABASE_URL is needed: pods share one PostgreSQL, and each would have an SQLite of its own" .Values.secret.keys.DATABASE_URL }}
-{{- $_ := required "secret.keys.REDIS_URL is needed: without it workers hear of nothing" .Values.secret.keys.REDIS_URL }}
+{{- $_ := required "secret.keys.DATABASE_URL is needed: pods share one PostgreSQL, and each would have an SQLite of its own" (coalesce .Values.secret.keys.DATABASE_URL .Values.env.DATABASE_URL .Values.env.DATABASE_URL_FILE) }}
+{{- $_ := required "secret.keys.REDIS_URL is needed: without it workers hear of nothing" (coalesce .Values.secret.keys.REDIS_URL .Values.env.REDIS_URL .Values.env.REDIS_URL_FILE) }}
 {{- range $setting, $key := .Values.secret.keys }}
 {{- if $key }}
 - {name: {{ $setting }}_FILE, value: /run/secrets/portal/{{ $key }}}

@@ -12,8 +12,9 @@ from django.core.management.base import CommandParser
 from apps.core.command import PortalCommand
 from apps.deployments.dispatchers.staying import stay_for_steps
 from apps.vcs.version import require_git
+from apps.worker.connections import have_a_connection_for_each
 from apps.worker.dispatching import SweepingDispatcher
-from apps.worker.embedded import Engine
+from apps.worker.embedded import THREADS, Engine
 from apps.worker.signals import engine_process_started
 
 
@@ -32,6 +33,8 @@ class Command(PortalCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        if not options["send_to_celery"]:
+            have_a_connection_for_each(sum(THREADS.values()))
         engine = SweepingDispatcher() if options["send_to_celery"] else Engine()
         engine.start()
         engine_process_started.send(sender=self.__class__)
