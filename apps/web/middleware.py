@@ -14,7 +14,7 @@ from apps.accounts.models import User
 from apps.audit.published import Held
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotVisible, PortalError, TooLarge, Unavailable
 from apps.core.text import is_storable, require_storable
-from apps.web.responding import respond
+from apps.web.responding import refuse
 
 ANSWERS: tuple[tuple[type[PortalError], int, str], ...] = (
     (NotVisible, 404, "Not found"),
@@ -46,7 +46,6 @@ def refusal_page(request: HttpRequest, error: PortalError) -> HttpResponse:
     status, heading = answer_of(error)
     context: dict[str, Any] = {
         "heading": heading,
-        "status": status,
         "error": error,
         "kept": [(label, text) for name, label in KEPT if (text := request.POST.get(name, "").strip())],
         "links": error.details.get("links", ()),
@@ -54,7 +53,7 @@ def refusal_page(request: HttpRequest, error: PortalError) -> HttpResponse:
     }
     if isinstance(error, NotVisible):
         context |= {"error": None, "back": "/queue/"}
-    return respond(request, "web/errors/refused.html", context, fragment="web/errors/_refused.html", status=status)
+    return refuse(request, context, status=status)
 
 
 def _way_back(request: HttpRequest) -> str:
@@ -69,8 +68,8 @@ def _way_back(request: HttpRequest) -> str:
 def _not_a_page(request: HttpRequest, refused: HttpResponseNotAllowed) -> HttpResponse:
     """Somebody opened the address of a button, for instance from the history of the browser."""
     error = PortalError("not_a_page", "This address belongs to a button, not to a page. Go back and press it there.")
-    context = {"heading": "Nothing to see here", "status": 405, "error": error, "back": _way_back(request)}
-    page = respond(request, "web/errors/refused.html", context, fragment="web/errors/_refused.html", status=405)
+    context = {"heading": "Nothing to see here", "error": error, "back": _way_back(request)}
+    page = refuse(request, context, status=405)
     page["Allow"] = refused["Allow"]
     return page
 
