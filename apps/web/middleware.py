@@ -27,6 +27,9 @@ ANSWERS: tuple[tuple[type[PortalError], int, str], ...] = (
     (PortalError, 503, "This did not work"),
 )
 
+PUBLIC = frozenset({"web:status_page"})
+"""Pages that are the same for everybody, and kept on the way."""
+
 KEPT = (
     ("title", "Title"),
     ("body", "What you wrote"),
@@ -105,7 +108,10 @@ def portal_errors(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
 
 
 def own_time_zone(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Pages show and take times in the zone of the account that is signed in, and name it; the API speaks UTC to everybody."""
+    """Pages show and take times in the zone of the account that is signed in, and name it.
+
+    The API and public pages speak UTC to everybody; on a public page the session is not even read.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         try:
@@ -114,8 +120,9 @@ def own_time_zone(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
             timezone.deactivate()  # the thread answers others next
 
     def process_view(request: HttpRequest, _view: Any, _args: Any, _kwargs: dict[str, Any]) -> None:
-        is_api = request.resolver_match is not None and request.resolver_match.namespace == "api"
-        if is_api or settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        match = request.resolver_match
+        is_for_all = match is not None and (match.namespace == "api" or match.view_name in PUBLIC)
+        if is_for_all or settings.SESSION_COOKIE_NAME not in request.COOKIES:
             return
         user = request.user
         if isinstance(user, User) and user.time_zone:
