@@ -96,7 +96,7 @@ def freeze_notices(user: User) -> Notices:
     """Of all repositories that ``user`` may see.
 
     One query, and no look at Git or the calendar where nothing has been pushed and nothing has begun or ended since the last one.
-    Where much has, this page tells a part of it and is true for a second: then the rest is asked for.
+    Where much has, this page tells a part of it and says that it is not true for long: then it asks again.
     """
     moment, looked_at = now(), 0
     rows: list[Notice] = []
