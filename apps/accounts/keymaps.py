@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 
 from apps.accounts.shortcuts import BY_ID, SHORTCUTS
@@ -21,8 +21,25 @@ _HELP = "Type one letter, digit or sign, Shift+ and a letter, or two of them wit
 
 
 def effective(own: Mapping[str, str]) -> dict[str, str]:
-    """The keys of every shortcut, ``own`` before the defaults; ``""`` has none. Ids that ended are ignored."""
+    """The keys of every shortcut, ``own`` before the defaults; ``""`` has none. Ids that ended are ignored.
+
+    A default that came later and needs a key which is in ``own`` waits: it has none until the person gives it one.
+    """
+    chosen = [keys for name, keys in own.items() if keys and name in BY_ID]
+    return {name: keys if name in own or not _is_taken(keys, chosen) else "" for name, keys in _merged(own).items()}
+
+
+def _merged(own: Mapping[str, str]) -> dict[str, str]:
     return {one.id: one.keys if one.fixed else own.get(one.id, one.keys) for one in SHORTCUTS}
+
+
+def _is_taken(keys: str, chosen: Iterable[str]) -> bool:
+    return any(_begins(one, keys) or _begins(keys, one) for one in chosen)
+
+
+def _begins(first: str, keys: str) -> bool:
+    """Whether who types ``keys`` has typed ``first`` by then: it is the same, or the first key of the two."""
+    return f"{keys} ".startswith(f"{first} ")
 
 
 def checked(wanted: Mapping[str, str]) -> dict[str, str]:
@@ -41,7 +58,7 @@ def checked(wanted: Mapping[str, str]) -> dict[str, str]:
             continue
         if keys != BY_ID[name].keys:
             own[name] = keys
-    fields |= {name: text for name, text in _collisions(effective(own)).items() if name not in fields}
+    fields |= {name: text for name, text in _collisions(_merged(own)).items() if name not in fields}
     if fields:
         raise InvalidInput("bad_shortcuts", "These keys cannot be taken: " + " ".join(fields.values()), fields=fields)
     return own
@@ -88,7 +105,7 @@ def _collisions(keys: Mapping[str, str]) -> dict[str, str]:
             )
             continue
         for first, pair in ((one, other), (other, one)):
-            if keys[pair].startswith(f"{keys[first]} "):
+            if _begins(keys[first], keys[pair]):
                 text = (
                     f"“{keys[first]}” of “{BY_ID[first].text}” hides “{keys[pair]}” of “{BY_ID[pair].text}”: "
                     "a key cannot also be the first of two."

@@ -20,6 +20,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils.crypto import constant_time_compare
 
 from apps.accounts.models import User
+from apps.core.text import is_storable
 from apps.live import feeds
 from apps.live.frames import beat, notice
 from apps.live.hub import Frame, Mailbox, Topic, hub
@@ -74,7 +75,9 @@ async def _serve(scope: Scope, receive: Receive, send: Send, find: feeds.Finder)
     if not isinstance(user, User) or not user.is_active:
         await _refuse(send, SIGN_IN)
         return
-    feed = await feeds.in_thread(find)(user, **scope["url_route"]["kwargs"])
+    named = scope["url_route"]["kwargs"]
+    is_found = all(is_storable(text) for text in named.values() if isinstance(text, str))
+    feed = await feeds.in_thread(find)(user, **named) if is_found else None
     if feed is None:
         await _refuse(send, NOTHING_HERE)
         return

@@ -29,7 +29,7 @@ from apps.presentation.drift_words import DriftWord, drift_word
 from apps.presentation.freezes import Freeze, freeze_of
 from apps.presentation.words import word_of
 from apps.repositories.models import BranchTip, Repository
-from apps.vcs.errors import ObjectMissing
+from apps.vcs.errors import GitFailed
 
 COLUMNS = 10
 """Environments that stand beside each other; more are one link away."""
@@ -224,7 +224,7 @@ def _columns(rows: Iterable[Spot]) -> tuple[str, ...]:
 
 
 def policies_of(repositories: Iterable[Repository]) -> dict[int, Policy]:
-    """The policy at the tip of each default branch, by the key of the repository; without those whose mirror lacks the tip.
+    """The policy at the tip of each default branch, by the key of the repository; without those whose mirror cannot be read, or lacks the tip.
 
     One query; the files are read from Git once and then kept by commit.
     """
@@ -236,7 +236,7 @@ def policies_of(repositories: Iterable[Repository]) -> dict[int, Policy]:
             continue
         try:
             found[pk] = policy_at(rows[pk], name, oid)
-        except ObjectMissing:
+        except GitFailed:  # of one repository; the board is of all
             continue
     return found
 

@@ -18,7 +18,7 @@ from apps.policies.config import FREEZE, MERGE, WindowConfig
 from apps.policies.queries import policy_at
 from apps.presentation.schedules import Planned, planned_between
 from apps.repositories.models import Repository
-from apps.vcs.errors import ObjectMissing
+from apps.vcs.errors import GitFailed
 
 DAYS = 7
 EARLIEST, LATEST = 2000, 2100
@@ -127,11 +127,11 @@ def _lanes(repository: Repository, days: Sequence[date], zone: ZoneInfo) -> list
 
 
 def windows_of(repository: Repository) -> dict[str, tuple[WindowConfig, ...]]:
-    """The windows of every environment that has any, by the policy on the tip of the default branch."""
+    """The windows of every environment that has any, by the policy on the tip of the default branch; none where that cannot be read."""
     tip = repository.branch_tips.filter(name=repository.default_branch).values_list("oid", flat=True).first()
     try:
         config = policy_at(repository, repository.default_branch, tip or "").config
-    except ObjectMissing:
+    except GitFailed:  # of one repository; the calendar is of all
         return {}
     found = {
         environment.name: tuple(

@@ -28,7 +28,7 @@ from apps.reviews.holds import windows_for
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Windows that hold deployments here. ``state``: ``open``, ``frozen`` or ``waiting``; ``next_slot``: the first moment at which
+    """Windows that hold deployments here. ``state``: ``open``, ``frozen``, ``waiting`` or ``unknown`` (the policy cannot be read); ``next_slot``: the first moment at which
     none of them holds (``None``: none is known; while it is open, now). ``lasts``: for how many seconds this stays so. ``url``: of this
     part of the page."""
 
@@ -113,8 +113,10 @@ def windows_page(user: User, repository: str, name: str) -> Windows:
 
 
 def _windows(policy: Policy | None, row: Environment) -> Windows:
-    windows = windows_for(policy.config.windows, row.name, DEPLOY) if policy is not None else ()
     url = f"{environment_url(row)}_windows/"
+    if policy is None:
+        return Windows(url, state="unknown")
+    windows = windows_for(policy.config.windows, row.name, DEPLOY)
     if not windows:
         return Windows(url)
     moment = now()

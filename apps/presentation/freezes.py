@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,16 +12,24 @@ from apps.accounts.models import User
 from apps.core.clock import now
 from apps.policies import calendar
 from apps.policies.config import DEPLOY, FREEZE, WindowConfig
-from apps.policies.queries import Policy, policy_at
+from apps.policies.queries import DEFAULT, FILE, Policy, policy_at
 from apps.presentation.moments import seconds_until
+from apps.presentation.recent import Recent
 from apps.repositories.models import BranchTip, Repository
 from apps.reviews.holds import windows_for
-from apps.vcs.errors import ObjectMissing
+from apps.vcs.errors import GitFailed
 
 SOON = timedelta(hours=24)
 """How long before it begins a freeze is told on every page."""
 MOST_REPOSITORIES = 200
 """Whose policies are read for it."""
+MOST_FREEZES = 100
+"""Of one repository, in the order of its file, are looked at: a schedule takes milliseconds. Nor are more looked at anew for one
+page, by repositories, of which each counts as one more."""
+KEPT = timedelta(days=1)
+"""For how long at most it is known what the freezes of a commit say; the calendar does not look ahead for ever."""
+DOUBTFUL = timedelta(minutes=1)
+"""The same where something else than a new commit can change it: a mirror that is repaired, a valid version that is noted late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,33 +78,71 @@ class Notices:
     lasts: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one commit has told of its freezes at ``since``, and says until ``until``. ``looked_at``: what that took, in freezes."""
+
+    rows: tuple[Notice, ...]
+    since: datetime
+    until: datetime
+    edge: datetime | None
+    looked_at: int
+
+
+_TOLD: Recent[_Told] = Recent(2_048)
+
+
 def freeze_notices(user: User) -> Notices:
-    """Of all repositories that ``user`` may see. One query, where the policies are valid; files are read once for each commit."""
-    moment = now()
+    """Of all repositories that ``user`` may see.
+
+    One query, and no look at Git or the calendar where nothing has been pushed and nothing has begun or ended since the last one.
+    Where much has, this page tells a part of it and says that it is not true for long: then it asks again.
+    """
+    moment, looked_at = now(), 0
     rows: list[Notice] = []
     edges: list[datetime] = []
-    for repository, window in _freezes_for(user):
-        span = calendar.span_at(window, moment) or calendar.span_after(window, moment)
-        if span is None:
-            continue
-        is_on, is_told = span.start <= moment, span.start - SOON <= moment
-        edges.append(span.end if is_on else span.start if is_told else span.start - SOON)
-        if is_told:
-            words = calendar.words(span.end if is_on else span.start, window.timezone)
-            rows.append(Notice(window.name, repository, window.environments, is_on, words))
+    for tip in _tips(user):
+        key = f"{tip.repository.mirror_path}:{tip.oid}:{tip.repository.name}:{tip.name}"
+        told = _TOLD.get(key)
+        if told is None or not told.since <= moment < told.until:
+            if looked_at >= MOST_FREEZES:
+                edges.append(moment)
+                continue
+            told = _TOLD.put(key, _told(tip, moment))
+            looked_at += told.looked_at
+        rows += told.rows
+        edges += [told.edge] if told.edge is not None else []
     rows.sort(key=lambda row: not row.is_on)
     return Notices(tuple(rows), seconds_until(min(edges, default=None)))
 
 
-def _freezes_for(user: User) -> Iterator[tuple[str, WindowConfig]]:
-    """With the name of the repository whose default branch defines them."""
+def _tips(user: User) -> Iterable[BranchTip]:
+    """Of the default branches, whose files define the freezes."""
     tips = BranchTip.objects.filter(repository__in=Repository.objects.visible_to(user))
     tips = tips.filter(name=F("repository__default_branch")).exclude(oid="").select_related("repository")
-    for tip in tips.order_by("repository__name")[:MOST_REPOSITORIES]:
-        try:
-            config = policy_at(tip.repository, tip.name, tip.oid).config
-        except ObjectMissing:
-            continue
-        for window in config.windows:
-            if window.kind == FREEZE and DEPLOY in window.holds:
-                yield tip.repository.name, window
+    return tips.order_by("repository__name")[:MOST_REPOSITORIES]
+
+
+def _told(tip: BranchTip, moment: datetime) -> _Told:
+    try:
+        policy = policy_at(tip.repository, tip.name, tip.oid)
+    except GitFailed:  # every page shows this: one mirror that cannot be read must not end them all
+        return _Told((), moment, moment + DOUBTFUL, None, 1)
+    freezes = [one for one in policy.config.windows if one.kind == FREEZE and DEPLOY in one.holds][:MOST_FREEZES]
+    found = [_notice(tip.repository.name, window, moment) for window in freezes]
+    edge = min((edge for _, edge in found if edge is not None), default=None)
+    kept = moment + (KEPT if policy.governs in {FILE, DEFAULT} else DOUBTFUL)
+    rows = tuple(row for row, _ in found if row is not None)
+    return _Told(rows, moment, min(kept, edge or kept), edge, 1 + len(freezes))
+
+
+def _notice(repository: str, window: WindowConfig, moment: datetime) -> tuple[Notice | None, datetime | None]:
+    """What is told of a freeze now, and when that is another."""
+    span = calendar.span_at(window, moment) or calendar.span_after(window, moment)
+    if span is None:
+        return None, None
+    is_on = span.start <= moment
+    if not is_on and moment < span.start - SOON:
+        return None, span.start - SOON
+    edge = span.end if is_on else span.start
+    return Notice(window.name, repository, window.environments, is_on, calendar.words(edge, window.timezone)), edge

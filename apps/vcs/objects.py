@@ -208,4 +208,10 @@ def _entry(record: bytes) -> TreeEntry:
     # Format of git-ls-tree(1) with -l -z: mode, type, oid and size or "-", blanks between; TAB; path.
     facts, _, path = record.partition(b"\t")
     mode, kind, oid, size = facts.decode().split()
+    if size != "-" and not size.isdigit():  # Git says BAD where it cannot read the object, and ends well
+        message = (
+            f"Object {oid[:12]} is missing or damaged in the portal's copy of this repository. "
+            "Ask an administrator to connect the repository anew."
+        )
+        raise GitFailed(message, code="object_damaged")
     return TreeEntry(decode(path), mode, kind, oid, int(size) if size != "-" else None)

@@ -8,14 +8,13 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from apps.core.context import request_id
-from apps.web.responding import respond
+from apps.web.responding import refuse
 
 logger = logging.getLogger("portal.web")
 
 
 def _page(request: HttpRequest, status: int, heading: str, text: str) -> HttpResponse:
-    context = {"status": status, "heading": heading, "text": text, "back": "/queue/"}
-    return respond(request, "web/errors/refused.html", context, fragment="web/errors/_refused.html", status=status)
+    return refuse(request, {"heading": heading, "text": text, "back": "/queue/"}, status=status)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -28,7 +27,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Says the same for what does not exist and for what this person may not know of."""
-    return respond(request, "errors/404.html", {}, fragment="web/errors/_refused.html", status=404)
+    return refuse(request, {}, status=404, template="errors/404.html")
 
 
 def csrf_refused(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -14,7 +14,7 @@ from apps.accounts.models import User
 from apps.audit.published import Held
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotVisible, PortalError, TooLarge, Unavailable
 from apps.core.text import is_storable, require_storable
-from apps.web.responding import respond
+from apps.web.responding import refuse
 
 ANSWERS: tuple[tuple[type[PortalError], int, str], ...] = (
     (NotVisible, 404, "Not found"),
@@ -26,6 +26,9 @@ ANSWERS: tuple[tuple[type[PortalError], int, str], ...] = (
     (Held, 503, "Nothing can be done now"),
     (PortalError, 503, "This did not work"),
 )
+
+PUBLIC = frozenset({"web:status_page"})
+"""Pages that are the same for everybody, and kept on the way."""
 
 KEPT = (
     ("title", "Title"),
@@ -46,7 +49,6 @@ def refusal_page(request: HttpRequest, error: PortalError) -> HttpResponse:
     status, heading = answer_of(error)
     context: dict[str, Any] = {
         "heading": heading,
-        "status": status,
         "error": error,
         "kept": [(label, text) for name, label in KEPT if (text := request.POST.get(name, "").strip())],
         "links": error.details.get("links", ()),
@@ -54,7 +56,7 @@ def refusal_page(request: HttpRequest, error: PortalError) -> HttpResponse:
     }
     if isinstance(error, NotVisible):
         context |= {"error": None, "back": "/queue/"}
-    return respond(request, "web/errors/refused.html", context, fragment="web/errors/_refused.html", status=status)
+    return refuse(request, context, status=status)
 
 
 def _way_back(request: HttpRequest) -> str:
@@ -69,8 +71,8 @@ def _way_back(request: HttpRequest) -> str:
 def _not_a_page(request: HttpRequest, refused: HttpResponseNotAllowed) -> HttpResponse:
     """Somebody opened the address of a button, for instance from the history of the browser."""
     error = PortalError("not_a_page", "This address belongs to a button, not to a page. Go back and press it there.")
-    context = {"heading": "Nothing to see here", "status": 405, "error": error, "back": _way_back(request)}
-    page = respond(request, "web/errors/refused.html", context, fragment="web/errors/_refused.html", status=405)
+    context = {"heading": "Nothing to see here", "error": error, "back": _way_back(request)}
+    page = refuse(request, context, status=405)
     page["Allow"] = refused["Allow"]
     return page
 
@@ -106,7 +108,10 @@ def portal_errors(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
 
 
 def own_time_zone(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Pages show and take times in the zone of the account that is signed in, and name it; the API speaks UTC to everybody."""
+    """Pages show and take times in the zone of the account that is signed in, and name it.
+
+    The API and public pages speak UTC to everybody; on a public page the session is not even read.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         try:
@@ -115,8 +120,9 @@ def own_time_zone(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
             timezone.deactivate()  # the thread answers others next
 
     def process_view(request: HttpRequest, _view: Any, _args: Any, _kwargs: dict[str, Any]) -> None:
-        is_api = request.resolver_match is not None and request.resolver_match.namespace == "api"
-        if is_api or settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        match = request.resolver_match
+        is_for_all = match is not None and (match.namespace == "api" or match.view_name in PUBLIC)
+        if is_for_all or settings.SESSION_COOKIE_NAME not in request.COOKIES:
             return
         user = request.user
         if isinstance(user, User) and user.time_zone:

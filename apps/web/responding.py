@@ -16,6 +16,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods
 
 from apps.core.reading import one_read
+from apps.presentation.freezes import Notices
 
 P = ParamSpec("P")
 READING = frozenset({"GET", "HEAD"})
@@ -37,6 +38,14 @@ def respond(
     patch_vary_headers(response, ["HX-Request"])
     response["Cache-Control"] = "no-store" if part or status != 200 else "private, no-cache"
     return response
+
+
+def refuse(
+    request: HttpRequest, context: dict[str, Any], *, status: int, template: str = "web/errors/refused.html"
+) -> HttpResponse:
+    """A page that says what is wrong. It needs neither Git nor the calendar: what failed there must not fail here, too."""
+    told = {"freezes": Notices(), "status": status, **context}
+    return respond(request, template, told, fragment="web/errors/_refused.html", status=status)
 
 
 def see_other(request: HttpRequest, url: str, message: str = "") -> HttpResponse:

@@ -122,6 +122,25 @@ def test_ids_that_ended_do_not_break_the_keys_of_somebody() -> None:
     assert effective({"gone": "b"}) == DEFAULTS
 
 
+@pytest.mark.parametrize(
+    ("own", "without"),
+    [
+        ({"select": "J"}, {"more-lines"}),
+        ({"select": "J x"}, {"more-lines"}),
+        ({"select": "g"}, {name for name in BY_ID if name.startswith("go-")}),
+        ({"select": "g q"}, {"go-queue"}),
+        ({"select": "J", "more-lines": "L"}, set()),
+        ({"gone": "J"}, set()),
+    ],
+)
+def test_keys_that_a_person_has_are_before_a_default_that_came_later(own: dict[str, str], without: set[str]) -> None:
+    keys = effective(own)
+    assert {name for name, held in keys.items() if not held} == without
+    assert set(own) - {"gone"} <= {name for name, held in keys.items() if held == own.get(name)}
+    typed = {name: held for name, held in keys.items() if not BY_ID[name].fixed}
+    assert checked(typed) == {name: held for name, held in own.items() if name in BY_ID} | dict.fromkeys(without, "")
+
+
 @given(st.dictionaries(st.sampled_from(sorted(BY_ID)), TYPED, max_size=6))
 def test_whatever_is_typed_is_taken_without_a_collision_or_refused(wanted: dict[str, str]) -> None:
     try:

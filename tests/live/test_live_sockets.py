@@ -83,6 +83,14 @@ def test_an_unknown_address_is_closed_and_no_error(port: int, delivery: Delivery
     assert refusal(port, "/ws/everything/", cookie_of(delivery.people.alice)) == 4404
 
 
+@pytest.mark.parametrize("path", ["/ws/environments/a%00b/x/", "/ws/environments/infra/%00/"])
+def test_a_name_that_no_database_keeps_is_not_looked_for(
+    port: int, delivery: Delivery, monkeypatch: pytest.MonkeyPatch, path: str
+):
+    monkeypatch.setattr(feeds, "find_environment", lambda *_: 1 / 0)  # as PostgreSQL, which refuses the question
+    assert refusal(port, path, cookie_of(delivery.people.alice)) == 4404
+
+
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1.evil.example", None])
 def test_pages_of_other_hosts_cannot_open_a_socket(port: int, row: Deployment, delivery: Delivery, origin: str | None):
     cookie = cookie_of(delivery.people.alice)

@@ -161,6 +161,22 @@ def test_damaged_object_is_an_error_and_never_an_empty_answer(tmp_path):
         trees.diff_trees(one.git_dir, a, "e" * 40)
 
 
+@pytest.mark.parametrize("damage", ["missing", "truncated"])
+def test_a_listing_with_a_damaged_file_says_so(tmp_path, damage):
+    one = GitRepo.create(tmp_path / "r")
+    head = one.commit("a", files={"d/f": "one\n", "d/g": "two\n"})
+    blob = one.rev_parse(f"{head}:d/f")
+    place = one.git_dir / "objects" / blob[:2] / blob[2:]
+    place.unlink()
+    if damage == "truncated":
+        place.write_bytes(b"")
+    with pytest.raises(GitFailed) as caught:
+        objects.entry_at(one.git_dir, head, "d/f")
+    assert caught.value.code == "object_damaged"
+    assert objects.entry_at(one.git_dir, head, "d/g").size == 4
+    assert len(objects.list_paths(one.git_dir, head)) == 2
+
+
 @pytest.mark.parametrize("name", ["main", "--output=x", "-h", "a/b", "change/CHG-42-fix", "@", "ünï", "HEAD", "e" * 40])
 def test_legal_branch_names_are_accepted(name):
     refs.check_branch_name(name)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from django.core.cache import cache
 from django.test import Client
 
+from apps.accounts.services import set_time_zone
 from apps.audit.models import AuditEntry
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotVisible
 from apps.deployments.models import Environment, StatusPage
@@ -116,6 +118,19 @@ def test_the_answer_is_the_same_for_everybody_cached_shortly_and_sets_no_cookie(
     again = Client().get(page.path, headers={"If-None-Match": stranger["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert Client().post(page.path).status_code == 405
+
+
+def test_whose_clock_the_first_reader_has_makes_no_difference(delivery: Delivery) -> None:
+    page = switched(delivery)
+    set_time_zone(delivery.people.alice, time_zone="Asia/Tokyo")
+    alice = Client()
+    alice.force_login(delivery.people.alice, backend="apps.accounts.backends.PortalBackend")
+    first, stranger = alice.get(page.path), Client().get(page.path)
+    assert first.content == stranger.content
+    assert re.search(r"\d\d:\d\d UTC", stranger.content.decode())
+    assert "JST" not in stranger.content.decode()
+    for answer in (first, stranger):
+        assert "Cookie" not in answer.get("Vary", ""), "a cache on the way keeps it for all"
 
 
 def test_only_maintainers_switch_it_and_each_time_is_on_record(delivery: Delivery) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC
 
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_http_methods
 
@@ -27,12 +29,13 @@ REFRESH = 60
 
 @require_http_methods(["GET", "HEAD"])
 def status(request: HttpRequest, slug: str) -> HttpResponse:
-    """The same for everybody, signed in or not: no session is read, and what is written depends on the row alone."""
+    """The same for everybody, signed in or not: no session is read, times are in UTC, and what is written depends on the row alone."""
     row = public_page(slug)
     key = f"status-page:1:{row.pk}:{row.updated_at.timestamp()}"
     html: str | None = cache.get(key)
     if html is None:
-        html = render_to_string("web/environments/status.html", {"status": public_status(row)})
+        with timezone.override(UTC):
+            html = render_to_string("web/environments/status.html", {"status": public_status(row)})
         cache.set(key, html, KEEP)
     response = HttpResponse(html)
     tag = f'"{hashlib.sha256(html.encode()).hexdigest()[:32]}"'
