@@ -42,7 +42,7 @@ def another(delivery: Delivery, **columns: object) -> Deployment:
 
 def judged(row: Deployment) -> list[str]:
     """The codes of what holds it after one look; its status where nothing does."""
-    Deployment.objects.filter(pk=row.pk, status="pending").update(check_at=None)
+    Deployment.objects.filter(status="pending").update(check_at=None)
     run_jobs("deployments.start")
     row.refresh_from_db()
     return [wait["code"] for wait in row.waits] if row.status == "pending" else [row.status]

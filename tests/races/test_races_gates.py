@@ -32,6 +32,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 BOTH = pytest.mark.parametrize("engine", ENGINES)
 WIDTH, LOOK, WIDE = 0.012, 0.12, 0.15
+START = 0.35  # two looks at a deployment
 """Seconds within which the acts of a round begin; longer where one of them looks at waits or at the remote first."""
 ODD = ("broke", "no_revision")
 """An act may be refused with any code but these: nothing breaks, and nobody hears that a change has no code."""
@@ -131,7 +132,7 @@ def taken_away_from_start(arena: Arena, chance: random.Random) -> Round:
         [chance.choice(takes), *[("start", {"deployment": row.pk})] * 2],
         known(arena, row.change, 1),
         row.change,
-        within=(LOOK, LOOK / 3, LOOK / 3),
+        within=(START, LOOK / 3, LOOK / 3),
     )
 
 
