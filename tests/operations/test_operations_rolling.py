@@ -90,7 +90,9 @@ def portal(tmp_path: Path, way: str) -> Iterator[Portal]:
 
 @pytest.mark.parametrize(("way", "flushed"), [("celery", False), ("celery", True), ("serve.py", True)])
 def test_a_rolling_restart_loses_nothing_and_refuses_nobody(tmp_path: Path, way: str, flushed: bool) -> None:
-    story = pipeline(STEP.format(place=tmp_path)).replace("timeout: 60s", "timeout: 20m")  # restarts take what they take
+    story = pipeline(STEP.format(place=tmp_path)).replace(
+        "timeout: 60s", "timeout: 20m"
+    )  # restarts take what they take
     delivery = Delivery.start(tmp_path, story)
     discussed, change = delivery.proposed("two"), delivery.approved("one")
     cookie = cookie_of(delivery.people.alice)
