@@ -2,9 +2,9 @@
 
 from apps.deployments.queries.dry_runs import DryRun, Tried, dry_run
 from apps.deployments.queries.freezes import find_freeze, freezes_of, open_freeze
+from apps.deployments.queries.gates import config_then
 from apps.deployments.queries.merges import claim_refused_at, last_merge, why_it_waits
 from apps.deployments.queries.reading import (
-    config_then,
     events,
     find,
     find_environment,

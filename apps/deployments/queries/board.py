@@ -17,14 +17,14 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, TextFie
 from django.db.models.functions import Cast
 
 from apps.accounts.models import User
-from apps.deployments.lifecycle import HOLDS_LOCK, Status
+from apps.deployments.lifecycle import Status
 from apps.deployments.models import Attempt, Deployment, Environment
+from apps.deployments.querysets import HOLDING
 from apps.repositories.models import Repository
 
 ROWS = 25
 WORDS = re.compile(r"[\w./-]{1,100}")
 NOT_THERE = [str(status) for status in Status if status is not Status.SUCCEEDED]
-HOLDING = [str(status) for status in HOLDS_LOCK]
 STATES = ("deploying", "waiting", "failed", "unknown", "never_deployed", "frozen")
 """Values of the filter ``state``. What is frozen stands in the policies, so the caller says which repositories to look at."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from apps.changes.models import ChangeRequest
 from apps.deployments.models import Deployment, Environment
 from apps.policies.config import DEPLOY, PortalConfig
 from apps.policies.evaluation import Requirement, skipped_by_emergency
@@ -43,6 +44,11 @@ def present_policy(deployment: Deployment) -> Policy:
     branch = deployment.change.target_branch
     tip = refs.branch_tip(repository.mirror_path, branch)
     return policy_at(repository, branch, tip or deployment.commit)
+
+
+def config_then(change: ChangeRequest) -> PortalConfig:
+    """What portal.yaml says at the merged commit, by which a change is deployed; ``ObjectMissing`` where the mirror lost that."""
+    return policy_at(change.repository, change.target_branch, change.merge_commit).config
 
 
 def gate_of(deployment: Deployment, config: PortalConfig) -> Gate | None:

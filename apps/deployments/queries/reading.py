@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from apps.accounts.models import User
-from apps.changes.models import ChangeRequest
 from apps.core.errors import NotVisible
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, DeploymentEvent, Environment, EnvironmentSecret, Step
 from apps.deployments.queries.waits import queue_ahead, waits_for_its_turn
-from apps.policies.config import PortalConfig
-from apps.policies.queries import policy_at
 from apps.repositories.models import Repository
 
 RELATED = ("change", "change__repository", "change__owner", "change__requester", "environment", "environment__repository",
@@ -33,11 +30,6 @@ def find_environment(user: User, repository: str, name: str) -> Environment:
     if row is None:
         raise NotVisible("not_visible", "There is no such environment, or you may not see it.")
     return row
-
-
-def config_then(change: ChangeRequest) -> PortalConfig:
-    """What portal.yaml says at the merged commit, by which a change is deployed; ``ObjectMissing`` where the mirror lost that."""
-    return policy_at(change.repository, change.target_branch, change.merge_commit).config
 
 
 def events(deployment: Deployment, *, after: int = 0, limit: int = 500) -> list[DeploymentEvent]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from apps.deployments.lifecycle import HOLDS_LOCK
 from apps.deployments.models import Deployment
 from apps.deployments.plans import has_pipeline
-
-HOLDING = [str(status) for status in HOLDS_LOCK]
+from apps.deployments.querysets import HOLDING
 
 
 def runs_under_old_name(deployment: Deployment) -> Deployment | None:

@@ -17,12 +17,12 @@ from apps.changes.outside import is_on, left_behind
 from apps.core.clock import now
 from apps.core.errors import PortalError, Unavailable
 from apps.core.text import first_few
-from apps.deployments.lifecycle import HOLDS_LOCK, Status
+from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, Environment, MergeIntent
 from apps.deployments.plans import has_pipeline
 from apps.deployments.queries.connections import require_connections
 from apps.deployments.queries.freezes import open_freeze, words_of
-from apps.deployments.queries.gates import Gate, gate_of, present_policy
+from apps.deployments.queries.gates import Gate, config_then, gate_of, present_policy
 from apps.deployments.queries.locks import is_kept_from, lock_of
 from apps.deployments.queries.promotion import coming_along, promoted_at, replaced_by
 from apps.deployments.queries.renaming import runs_under_old_name
@@ -30,6 +30,7 @@ from apps.deployments.queries.rolled_back import rollback_text
 from apps.deployments.queries.soaking import soak_text
 from apps.deployments.queries.standing import live_successor
 from apps.deployments.queries.undoing import contains, undone_text
+from apps.deployments.querysets import HOLDING
 from apps.policies.config import HOLD, PortalConfig
 from apps.policies.config.environments import NEWEST
 from apps.policies.queries import BROKEN, Policy, policy_at
@@ -111,7 +112,7 @@ def _not_defined_then(deployment: Deployment) -> list[Wait]:
     if has_pipeline(deployment.plan):
         return []
     change, name = deployment.change, deployment.environment.name
-    if policy_at(change.repository, change.target_branch, deployment.commit).config.environment(name) is not None:
+    if config_then(change).environment(name) is not None:
         return []
     text = f"portal.yaml at {deployment.commit[:10]} has no environment {name}, so nothing starts there."
     return [Wait(NOT_DEFINED, f"{text} Deploy a newer change, which contains {change.label}, and cancel this.")]
@@ -302,7 +303,7 @@ def _gate(gate: Gate | None) -> list[Wait]:
 def _lock(deployment: Deployment, *, is_ready: bool) -> list[Wait]:
     """Held by the deployment that runs there, or first in first out by the ones that are ready too."""
     others = Deployment.objects.filter(environment=deployment.environment_id).exclude(pk=deployment.pk)
-    holder = others.filter(status__in=[str(status) for status in HOLDS_LOCK]).first()
+    holder = others.filter(status__in=HOLDING).first()
     ahead = queue_ahead(deployment) if is_ready else []
     if is_ready and holder is None and not ahead:  # it would start
         ahead = _overtaken(deployment)

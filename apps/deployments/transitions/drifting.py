@@ -15,9 +15,9 @@ from apps.core.clock import now
 from apps.core.leases import LeaseLost
 from apps.deployments.dispatchers.drift import MOST_FINDINGS, Found
 from apps.deployments.dispatchers.standing import Standing
-from apps.deployments.lifecycle import HOLDS_LOCK
 from apps.deployments.models import Deployment, DriftAcceptance, DriftCheck, DriftWatch, Environment
 from apps.deployments.queries.drift import count_open, findings_of
+from apps.deployments.querysets import HOLDING
 from apps.deployments.signals import environment_changed
 from apps.deployments.transitions.calling import redraw_alerts, tell_of_drift
 
@@ -115,7 +115,7 @@ def _next(row: DriftWatch, began: datetime) -> datetime | None:
 def _is_still(environment: int, deployment: Deployment, began: datetime) -> bool:
     """Whether that is still live, nothing is changing it, and nothing did so since the look ``began``, however it ended."""
     row = Environment.objects.filter(pk=environment, live_deployment=deployment, live_commit=deployment.commit)
-    holding = Deployment.objects.filter(environment=environment, status__in=[str(status) for status in HOLDS_LOCK])
+    holding = Deployment.objects.filter(environment=environment, status__in=HOLDING)
     ran = Deployment.objects.filter(environment=environment, started_at__gte=began)
     return row.exists() and not holding.exists() and not ran.exists()
 
