@@ -47,15 +47,18 @@ def test_it_is_tried_on_what_was_merged_and_names_what_it_would_have_blocked(del
 
 
 def test_a_rollback_is_tried_where_it_went_and_not_where_its_paths_would_reach(tmp_path: Path) -> None:
-    delivery = Delivery.start(tmp_path, pipeline("true", "true"))
+    by_hand = pipeline("true", "true").replace(
+        "true\n    deploy: {via: local,", "true\n    deploy: {via: local, start: manual,"
+    )
+    delivery = Delivery.start(tmp_path, by_hand)
     first = delivery.merged("one")
     run_until_idle()
     inverse = services.roll_back(delivery.people.carol, deployment=delivery.deployment(first))
-    ChangeRequest.objects.filter(pk=inverse.pk).update(rollback_environments=["staging"])
     run_until_idle()
     inverse.refresh_from_db()
     assert inverse.merge_commit
-    change = delivery.proposed("policy", {".gitops/portal.yaml": pipeline("true", "true") + "# as it was\n"})
+    assert inverse.rollback_environments == ["staging"], "nobody pressed Start in production"
+    change = delivery.proposed("policy", {".gitops/portal.yaml": by_hand + "# as it was\n"})
     page = policy_change(change)
     assert page is not None
     assert page.run is not None
