@@ -8,6 +8,7 @@ import pytest
 
 from apps.changes.models import ChangeRequest
 from apps.changes.services import create_change, mark_ready, reopen, retarget, withdraw
+from apps.core.errors import Conflict
 from apps.deployments.models import Deployment, MergeIntent
 from apps.deployments.services import roll_back
 from apps.repositories.services import remove_member
@@ -91,16 +92,16 @@ def test_a_rollback_beneath_later_changes_makes_a_new_state_and_obeys_the_ordina
     assert list(rows) == [("rollback", "succeeded")] * 2
 
 
-def test_a_retargeted_rollback_obeys_the_ordinary_rules_of_the_other_branch(delivery: Delivery) -> None:
+def test_a_rollback_does_not_go_to_another_branch(delivery: Delivery) -> None:
     pushed(delivery.repository, delivery.work, "origin/main:refs/heads/production")
-    first = deployed(delivery, "first", LINES + "first\n")
+    deployed(delivery, "first", LINES + "first\n")
     second = deployed(delivery, "second", "second\n" + LINES + "first\n")
     deployed(delivery, "third", "second\n" + LINES + "first\nthird\n")
     inverse = undone(delivery, second)
     assert inverse.status == "in_review"
-    moved = retarget(delivery.people.alice, change=inverse, target_branch="production")
-    assert not queries.verdict_of(fresh(moved)).allowed
-    assert first.status == "done"
+    with pytest.raises(Conflict, match="takes back what is on main"):
+        retarget(delivery.people.alice, change=inverse, target_branch="production")
+    assert fresh(inverse).target_branch == "main"
 
 
 def test_nobody_hides_behind_thousands_of_later_commits(delivery: Delivery) -> None:

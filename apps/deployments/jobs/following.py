@@ -332,7 +332,7 @@ def _observed(deployment: Deployment, attempt: Attempt, dispatcher: Dispatcher, 
         return stopped(deployment, attempt, run, dispatcher, fence)
     progress = dispatcher.observe(run)
     if progress.state == RunState.NOT_STARTED:
-        if why := why_held(deployment, attempt, run):
+        if why := why_held(deployment, attempt, run, progress):
             return run, hold(deployment, attempt, run, dispatcher, progress, why, fence)
         send(deployment, attempt, run, dispatcher, fence)
     elif not pass_on(deployment, attempt, run, dispatcher, fence):
