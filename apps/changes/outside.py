@@ -99,12 +99,12 @@ def left_behind(repository: Repository, branch: str, commit: str, *, since: date
 
     ``since``: when ``commit`` landed; it stands on what had been settled before that, so only later rows are looked at.
     """
-    tip = refs.branch_tip(repository.mirror_path, branch) or ""
     ended = (OutsideChange.Outcome.REVERTED, OutsideChange.Outcome.GONE)
     rows = OutsideChange.objects.filter(repository=repository, branch=branch, outcome__in=ended).exclude(new_oid="")
     if since is not None:
         rows = rows.filter(settled_at__gte=since - CLOCKS_DIFFER)
-    found = rows.select_related("repository", "change").order_by("pk")
+    found = list(rows.select_related("repository", "change").order_by("pk"))
+    tip = (refs.branch_tip(repository.mirror_path, branch) or "") if found else ""
     return [row for row in found if _is_left_behind(row, commit, tip) and is_on(row, commit)]
 
 

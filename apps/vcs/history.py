@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from pathlib import Path
 
 from apps.core.errors import PortalError
@@ -122,8 +123,12 @@ def merge_bases(git_dir: Path, a: str, b: str) -> tuple[str, ...]:
     return tuple(sorted(done.stdout.decode().split()))
 
 
+@lru_cache(maxsize=65_536)
 def is_ancestor(git_dir: Path, a: str, b: str) -> bool:
-    """True when ``a`` is reachable from ``b`` (a commit is its own ancestor)."""
+    """True when ``a`` is reachable from ``b`` (a commit is its own ancestor).
+
+    Asked once per process: commits and what is beneath them never change, and a mirror has all of that or fails.
+    """
     done = gateway.call(git_dir, "merge-base", ["--is-ancestor", require_oid(a), require_oid(b)])
     if done.code not in {0, 1}:
         _require_commit(git_dir, a)

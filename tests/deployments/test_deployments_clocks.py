@@ -136,7 +136,13 @@ def test_what_a_clock_that_was_ahead_wrote_holds_nothing_up(delivery: Delivery, 
     Deployment.objects.update(**ahead)
     assert deployment.pk in starting.deployments_due(9)
     starting.start(deployment.pk)
-    Deployment.objects.update(**ahead)
-    assert following.runs_due(9) == [deployment.pk]
-    Deployment.objects.update(lease_until=None, check_at=now() + timedelta(minutes=5))
-    assert following.runs_due(9) == []
+    begun_and_followed(deployment, ahead)
+
+
+def begun_and_followed(deployment: Deployment, ahead: dict[str, Any]) -> None:
+    for due in (following.starts_due, following.runs_due):
+        Deployment.objects.update(**ahead)
+        assert due(9) == [deployment.pk]
+        Deployment.objects.update(lease_until=None, check_at=now() + timedelta(minutes=5))
+        assert due(9) == []
+        following.follow(deployment.pk)

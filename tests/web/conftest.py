@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -14,12 +15,15 @@ from apps.changes import services as changes
 from apps.changes.jobs import JOBS as CHANGES
 from apps.changes.models import ChangeRequest
 from apps.deployments.jobs import JOBS as DEPLOYMENTS
+from apps.presentation import diff_find, diff_pages, diff_whole, freezes, history_pages
+from apps.presentation.recent import Recent
 from apps.repositories.jobs import JOBS as REPOSITORIES
 from apps.repositories.models import Repository
 from apps.reviews.jobs import JOBS as REVIEWS
 from tests.support.git import GitRepo
 from tests.support.people import Cast, cast
 from tests.support.repositories import branch_with, connected, pushed
+from tests.support.snapshots import Snapshot
 
 HOSTILE = "<script>alert(1)</script> \u202eeltit live"
 FILES = {
@@ -27,6 +31,10 @@ FILES = {
     "CODEOWNERS": "* @bob\n",
     "app/values.yaml": "".join(f"key{n}: {n}\n" for n in range(40)),
 }
+REMEMBERED: list[Recent[Any]] = [
+    diff_find._CLASSES, diff_find._PATCHES, diff_pages._LISTINGS, diff_pages._PATCHES, diff_whole._WHOLES,
+    freezes._TOLD, history_pages._READ,
+]  # fmt: skip
 
 
 def settle() -> None:
@@ -55,13 +63,27 @@ class World:
         return f"/changes/{self.numbers[name]}/{tail}"
 
 
+@pytest.fixture(scope="session")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot[World]:
+    return Snapshot(tmp_path_factory.mktemp("web-world") / "world", built)
+
+
 @pytest.fixture
-def world(db: None, tmp_path: Path) -> World:
+def world(db: None, tmp_path: Path, snapshot: Snapshot[World], settings: Any) -> World:
     """CHG of alice in review (`open`), one with a hostile title, a conflict, a draft, and a request of kim."""
     cache.clear()
+    for memory in REMEMBERED:
+        memory.clear()
+    settings.PORTAL_DATA_DIR = snapshot.place / "portal-data"
+    settings.PORTAL_LOCAL_REPOSITORY_DIRS = [str(snapshot.place), str(tmp_path)]
+    return snapshot.laid_out()
+
+
+def built(place: Path) -> World:
+    (place / "portal-data").mkdir()
     people = cast()
     members = {"alice": "author", "bob": "reviewer", "kim": "viewer", "dave": "auditor"}
-    repository, work = connected(tmp_path, people.carol, files=FILES, members=members)
+    repository, work = connected(place, people.carol, files=FILES, members=members)
     values = FILES["app/values.yaml"]
     branch_with(
         work,

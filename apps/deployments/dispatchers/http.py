@@ -16,6 +16,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
@@ -292,12 +293,18 @@ def _message_in(body: bytes) -> str:
 
 
 def _trust(outside: Outside) -> ssl.SSLContext:
+    try:
+        return _trust_in(outside.options.get("ca") or "")
+    except ssl.SSLError as problem:
+        raise Unavailable("bad_ca", f"The certificate authority of {outside.name} cannot be read.") from problem
+
+
+@lru_cache(maxsize=64)
+def _trust_in(authority: str) -> ssl.SSLContext:
+    """Read once: it takes tens of milliseconds, and each look at a run needs it. The machine's own are read anew at a start."""
     context = ssl.create_default_context()
-    if outside.options.get("ca"):
-        try:
-            context.load_verify_locations(cadata=outside.options["ca"])
-        except ssl.SSLError as problem:
-            raise Unavailable("bad_ca", f"The certificate authority of {outside.name} cannot be read.") from problem
+    if authority:
+        context.load_verify_locations(cadata=authority)
     return context
 
 
