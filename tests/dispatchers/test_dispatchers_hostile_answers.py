@@ -146,7 +146,7 @@ def test_words_of_another_type_than_told_are_words_that_nobody_knows() -> None:
     assert _hook_steps(run, Application(run, {"status": {"operationState": state}}))
     rows = [{"name": "a", "status": odd}, {"name": "b", "status": "Synced"}]
     found = Application(run, {"status": {"resources": rows}})
-    assert argo_drift._out_of_sync(run, found, list)
+    assert argo_drift._out_of_sync(run, found, list, ())
     with pytest.raises(Unavailable):
         whole_number(10**30)
 
