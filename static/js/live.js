@@ -88,6 +88,7 @@
     paintFreshness("lost", text || `Not live: state of ${time(last && last < Infinity ? last : BEGAN)}`);
   };
   document.addEventListener("visibilitychange", showFreshness); /* clocks of hidden pages are slow: look before anybody reads */
+  narrow.addEventListener("change", showFreshness);
   setInterval(showFreshness, 1000);
 
   const stop = (feed, code) => {

@@ -119,14 +119,14 @@ def test_acceptance_15_after_fifteen_silent_seconds_nothing_is_green_or_moves_an
     assert live["text"].startswith("Live · event ")
     assert set(live["spins"]) != {"none"}, "what runs moves while it is known to run"
     dam.is_open = False
-    last = page.evaluate("new Date().toLocaleTimeString([], { hour12: false })")
+    last = page.evaluate("new Date().toLocaleTimeString([], { hour12: false, timeZone: 'UTC' })")
     page.wait_for_timeout(13_000)
     assert page.evaluate(FRESH)["state"] == "live", "less than fifteen seconds"
     page.wait_for_timeout(4_000)
     stale: dict[str, Any] = page.evaluate(FRESH)
     assert stale["state"] == "lost"
     assert stale["dot"] != live["dot"]
-    said = re.fullmatch(r"Reconnecting… state of (\d\d:\d\d):(\d\d)", stale["text"])
+    said = re.fullmatch(r"Reconnecting… state of (\d\d:\d\d):(\d\d) UTC", stale["text"])
     assert said is not None
     assert said[1] == last[:5] or int(said[2]) < 3, "the time of the state that is shown, not of now"
     assert set(stale["spins"]) == {"none"}
