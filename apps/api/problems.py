@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -120,7 +120,7 @@ def _framework_refusal(error: exceptions.APIException) -> Response:
 def _failure(error: Exception, context: dict[str, Any]) -> Response:
     """Ours, not the caller's: logged with everything, answered with nothing of it."""
     view = type(context.get("view")).__name__
-    if isinstance(error, OperationalError):
+    if isinstance(error, OperationalError | InterfaceError):
         log.error("api_database_unavailable", view=view, exc_info=error)
         response = problem(
             503,

@@ -123,7 +123,7 @@ def merge_bases(git_dir: Path, a: str, b: str) -> tuple[str, ...]:
     return tuple(sorted(done.stdout.decode().split()))
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def is_ancestor(git_dir: Path, a: str, b: str) -> bool:
     """True when ``a`` is reachable from ``b`` (a commit is its own ancestor).
 

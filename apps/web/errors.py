@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from apps.core.context import request_id
-from apps.web.responding import refuse
+from apps.web.responding import refuse, wants_fragment
 
 logger = logging.getLogger("portal.web")
 
@@ -33,6 +34,15 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def csrf_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The form came without its token: cookies are off, or the sign-in changed in another tab."""
     return _page(request, 403, "This form has expired", "Open the page again, then send the form once more.")
+
+
+def no_database(request: HttpRequest, error: Exception, context: dict[str, Any]) -> HttpResponse:
+    """The database is away, busy or full: said without asking it anything, and what was typed is kept (``context``)."""
+    logger.error("page_database_unavailable", exc_info=error)
+    text = "The database does not answer, or has no room to write. Look whether what you did had its effect, then try again."
+    told = {"status": 503, "heading": "Not reachable right now", "text": text, **context}
+    template = "web/errors/_refused.html" if wants_fragment(request) else "errors/503.html"
+    return HttpResponse(render_to_string(template, told), status=503, headers={"Retry-After": "5"})
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

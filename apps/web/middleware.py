@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.utils import timezone
 
@@ -14,6 +15,7 @@ from apps.accounts.models import User
 from apps.audit.published import Held
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotVisible, PortalError, TooLarge, Unavailable
 from apps.core.text import is_storable, require_storable
+from apps.web.errors import no_database
 from apps.web.responding import refuse
 
 ANSWERS: tuple[tuple[type[PortalError], int, str], ...] = (
@@ -27,6 +29,7 @@ ANSWERS: tuple[tuple[type[PortalError], int, str], ...] = (
     (PortalError, 503, "This did not work"),
 )
 
+AWAY = (OperationalError, InterfaceError)
 PUBLIC = frozenset({"web:status_page"})
 """Pages that are the same for everybody, and kept on the way."""
 
@@ -50,13 +53,17 @@ def refusal_page(request: HttpRequest, error: PortalError) -> HttpResponse:
     context: dict[str, Any] = {
         "heading": heading,
         "error": error,
-        "kept": [(label, text) for name, label in KEPT if (text := request.POST.get(name, "").strip())],
         "links": error.details.get("links", ()),
-        "back": _way_back(request),
+        **_what_was_typed(request),
     }
     if isinstance(error, NotVisible):
         context |= {"error": None, "back": "/queue/"}
     return refuse(request, context, status=status)
+
+
+def _what_was_typed(request: HttpRequest) -> dict[str, Any]:
+    kept = [(label, text) for name, label in KEPT if (text := request.POST.get(name, "").strip())]
+    return {"kept": kept, "back": _way_back(request)}
 
 
 def _way_back(request: HttpRequest) -> str:
@@ -77,8 +84,14 @@ def _not_a_page(request: HttpRequest, refused: HttpResponseNotAllowed) -> HttpRe
     return page
 
 
+def _page_of(request: HttpRequest, error: Exception) -> HttpResponse | None:
+    if isinstance(error, PortalError):
+        return refusal_page(request, error)
+    return no_database(request, error, _what_was_typed(request)) if isinstance(error, AWAY) else None
+
+
 def portal_errors(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Turn every :class:`PortalError` that a page view lets through into its page."""
+    """Turn every :class:`PortalError` that a page view lets through into its page; a database that is away, too."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -99,11 +112,8 @@ def portal_errors(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
             return refusal_page(request, error)
         return None
 
-    def process_exception(request: HttpRequest, error: Exception) -> HttpResponse | None:
-        return refusal_page(request, error) if isinstance(error, PortalError) else None
-
     middleware.process_view = process_view  # type: ignore[attr-defined]
-    middleware.process_exception = process_exception  # type: ignore[attr-defined]  # Django's hook for function middleware
+    middleware.process_exception = _page_of  # type: ignore[attr-defined]  # Django's hook for function middleware
     return middleware
 
 

@@ -1,0 +1,51 @@
+"""A page meets a database that cannot write: it says so, and what somebody typed is not lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from apps.reviews.models import Comment
+from tests.web.conftest import World
+
+AS = Callable[[str], Client]
+LONG = "Why it is so. " * 1_000
+
+
+@pytest.fixture
+def full(world: World) -> Iterator[None]:
+    """SQLite takes no further page, as on a full disk."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA page_count")
+        (pages,) = cursor.fetchone()
+        cursor.execute("PRAGMA max_page_count")
+        (most,) = cursor.fetchone()
+        cursor.execute(f"PRAGMA max_page_count = {pages}")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA max_page_count = {most}")
+
+
+@pytest.mark.usefixtures("full")
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+def test_who_sends_a_comment_to_a_full_disk_keeps_it_and_is_told_what_to_do(
+    world: World, as_: AS, headers: dict[str, str]
+) -> None:
+    client = as_("bob")
+    answer = client.post(
+        world.url("open", "threads/"),
+        {"body": LONG, "kind": "blocking", "path": "app/values.yaml", "line": "4"},
+        headers=headers,
+    )
+    assert answer.status_code == 503
+    assert answer["Retry-After"] == "5"
+    page = answer.content.decode()
+    assert "has no room to write" in page
+    assert LONG.strip() in page
+    assert f'href="{world.url("open")}"' in page
+    assert ("<html" in page) == (not headers)
+    connection.needs_rollback = False
+    assert not Comment.objects.filter(body__startswith="Why it is so.").exists()
