@@ -11,16 +11,13 @@ from apps.repositories.jobs import JOBS as REPOSITORIES
 from apps.reviews.jobs import JOBS as REVIEWS
 
 JOBS: tuple[Job, ...] = (*REPOSITORIES, *CHANGES, *REVIEWS, *DEPLOYMENTS)
-QUIET_ROUNDS = 2
 PATIENCE_SECONDS = 120
 
 
 def settle() -> None:
     """Run due work until nothing is due any more."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    quiet = 0
-    while quiet < QUIET_ROUNDS:
-        quiet = 0 if _one_round() else quiet + 1
+    while _one_round():
         if time.monotonic() > deadline:
             raise TimeoutError("The demo's background work does not come to rest; see the log above.")
 

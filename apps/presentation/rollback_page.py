@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from apps.accounts.models import User
 from apps.changes.effects.irreversible import ReadBack, irreversible_parts
 from apps.changes.models import ChangeRequest
+from apps.deployments.access import can_bring_back
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.batches import Batch, batch_of
 from apps.deployments.queries.promotion import coming_along
@@ -28,7 +30,8 @@ class Along:
 @dataclass(frozen=True, slots=True)
 class RollbackPage:
     """``later`` counts the commits that came after the change and stay; with none the tree becomes that of ``found.before``,
-    which ``before_change`` made. ``batch``: others that the deployment brought to its environment and that would stay there.
+    which ``before_change`` made. ``batch``: others that the deployment brought to its environment and that would stay there;
+    ``brings_back``: whether who looks may take all of them back.
     """
 
     deployment: Deployment
@@ -41,6 +44,7 @@ class RollbackPage:
     read_back: ReadBack
     applied: Applied
     batch: Batch | None
+    brings_back: bool
     along: tuple[Along, ...] = ()
 
     @property
@@ -65,8 +69,8 @@ class RollbackPage:
         return ", ".join(row.name for row in self.environments)
 
 
-def rollback_page(deployment: Deployment) -> RollbackPage:
-    """The preview; raises what :func:`roll_back_of` does where nothing can be rolled back here at all."""
+def rollback_page(user: User, deployment: Deployment) -> RollbackPage:
+    """The preview for ``user``; raises what :func:`roll_back_of` does where nothing can be rolled back here at all."""
     found = roll_back_of(deployment)
     change, taken = found.change, found.taken
     git_dir = change.repository.mirror_path
@@ -81,6 +85,7 @@ def rollback_page(deployment: Deployment) -> RollbackPage:
         read_back=irreversible_parts(change),
         applied=applied_of(deployment, deployment.attempt_rows.order_by("number")),
         batch=batch_of(deployment),
+        brings_back=can_bring_back(user, deployment.environment).allowed,
         along=tuple(_along(change, found.environments)),
     )
 

@@ -127,10 +127,10 @@ def merge_bases(git_dir: Path, a: str, b: str) -> tuple[str, ...]:
 def is_ancestor(git_dir: Path, a: str, b: str) -> bool:
     """True when ``a`` is reachable from ``b`` (a commit is its own ancestor).
 
-    Asked once per process: commits and what is beneath them never change, and a mirror has all of that or fails.
+    Asked once per process: commits and what is beneath them never change. A Git that cannot read one of them says so, and no.
     """
     done = gateway.call(git_dir, "merge-base", ["--is-ancestor", require_oid(a), require_oid(b)])
-    if done.code not in {0, 1}:
+    if done.code not in {0, 1} or (done.code and done.stderr):
         _require_commit(git_dir, a)
         _require_commit(git_dir, b)
         raise gateway.failed("merge-base", done)

@@ -129,14 +129,18 @@ def own_time_zone(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
         finally:
             timezone.deactivate()  # the thread answers others next
 
-    def process_view(request: HttpRequest, _view: Any, _args: Any, _kwargs: dict[str, Any]) -> None:
+    def process_view(request: HttpRequest, _view: Any, _args: Any, _kwargs: dict[str, Any]) -> HttpResponse | None:
         match = request.resolver_match
         is_for_all = match is not None and (match.namespace == "api" or match.view_name in PUBLIC)
         if is_for_all or settings.SESSION_COOKIE_NAME not in request.COOKIES:
-            return
-        user = request.user
-        if isinstance(user, User) and user.time_zone:
-            timezone.activate(zone(user.time_zone))
+            return None
+        try:
+            name = request.user.time_zone if isinstance(request.user, User) else ""
+        except AWAY as error:  # who it is has to be read first of all, where no ``process_exception`` sees it
+            return _page_of(request, error)
+        if name:
+            timezone.activate(zone(name))
+        return None
 
     middleware.process_view = process_view  # type: ignore[attr-defined]
     return middleware

@@ -39,7 +39,7 @@ def test_what_was_deleted_with_its_data_comes_back_empty(delivery: Delivery) -> 
     [part] = irreversible_parts(change).parts
     assert part.resource == "PersistentVolumeClaim shop/data"
     assert "without what it held" in part.text
-    assert rollback_page(delivery.deployment(change)).read_back.parts == (part,)
+    assert rollback_page(delivery.people.carol, delivery.deployment(change)).read_back.parts == (part,)
 
 
 @pytest.mark.parametrize(

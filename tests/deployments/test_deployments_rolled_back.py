@@ -139,6 +139,27 @@ def test_a_roll_back_that_was_given_up_holds_nothing(delivery: Delivery) -> None
     assert started(delivery, on_top).status == "succeeded"
 
 
+def test_a_roll_back_that_was_cancelled_in_one_environment_holds_nothing_there(delivery: Delivery) -> None:
+    bad, on_top = landed(delivery, "bad", "top")
+    inverse = asked(delivery, bad)
+    Deployment.objects.filter(pk=delivery.deployment(bad, "us").pk).update(status="succeeded", attempts=1)
+    run_jobs("deployments.merge_when_allowed")
+    delivery.approve(inverse)
+    merged(inverse)
+    held(started(delivery, on_top))
+    Deployment.objects.filter(change=inverse, environment__name="eu").update(status="succeeded", attempts=1)
+    services.cancel(delivery.people.carol, deployment=delivery.deployment(inverse, "us"))
+    assert looked_at(delivery.deployment(on_top, "us")).status == "succeeded"
+
+
+def test_what_contains_the_roll_back_is_not_held_by_it_whatever_clocks_say(delivery: Delivery) -> None:
+    (bad,) = landed(delivery, "bad")
+    inverse = finished(delivery, asked(delivery, bad))
+    (after,) = landed(delivery, "after")
+    ChangeRequest.objects.filter(pk=inverse.pk).update(merged_at=now() + timedelta(minutes=1))
+    assert started(delivery, after).status == "succeeded"
+
+
 def test_what_is_at_work_or_failed_inside_something_newer_is_undone_too(delivery: Delivery) -> None:
     bad, on_top = landed(delivery, "bad", "top")
     newer = Deployment.objects.filter(pk=delivery.deployment(on_top, "us").pk)

@@ -74,7 +74,7 @@ def test_what_was_approved_and_never_live_does_not_come_back_by_the_smaller_gate
     merged(delivery, inverse)
     run_until_idle()
     assert Environment.objects.filter(live_commit=inverse.merge_commit).count() == 2
-    page = rollback_page(delivery.deployment(inverse))
+    page = rollback_page(delivery.people.carol, delivery.deployment(inverse))
     assert page.gate is not None
     assert not page.gate.restores
     again = asked(delivery, inverse)

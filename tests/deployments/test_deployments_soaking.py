@@ -121,4 +121,4 @@ def test_what_has_started_is_not_stopped_by_what_comes_to_the_environment_before
     attempt = Attempt.objects.get(deployment=row)
     attempt.started_at = now() - timedelta(minutes=1)
     assert [wait.code for wait in waits_of(row)] == ["soak"]
-    assert why_held(row, attempt, run_of(row, attempt, with_secrets=False)) == ""
+    assert why_held(row, attempt, run_of(row, attempt, with_secrets=False), is_new=False) == ""

@@ -111,7 +111,7 @@ def test_a_roll_back_is_for_every_environment_where_the_change_has_begun(tmp_pat
     runs = delivery.deployment(change, "production")
     Deployment.objects.filter(pk=runs.pk).update(status="running", attempts=1, lease_until=now() + timedelta(hours=1))
     asked_on = delivery.deployment(change)
-    assert rollback_page(asked_on).names == "staging, production"
+    assert rollback_page(delivery.people.carol, asked_on).names == "staging, production"
     inverse = services.roll_back(delivery.people.carol, deployment=asked_on)
     assert inverse.rollback_environments == ["staging", "production"]
     delivery.approve(inverse)

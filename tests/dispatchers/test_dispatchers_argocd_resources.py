@@ -51,6 +51,19 @@ def test_beneath_what_is_healthy_nothing_is_told() -> None:
     assert found == [("Deployment web", "healthy", ""), ("Deployment other", "unknown", "")]
 
 
+def test_what_has_no_health_is_well_where_it_exists_or_argo_says_so_of_the_whole() -> None:
+    settings = {"kind": "ConfigMap", "namespace": "web", "name": "settings", "status": "Synced"}
+    nodes = [node(WEB, "Healthy"), {key: settings[key] for key in ("kind", "namespace", "name")}]
+    for word, tree, found in (
+        ("Progressing", nodes, "healthy"),
+        ("Healthy", [], "healthy"),
+        ("Progressing", [], "unknown"),
+    ):
+        status = {"resources": [settings], "health": {"status": word}}
+        app = Application(run_for("argocd", "https://argo", {}), {"status": status})
+        assert [one.health for one in resources(app, tree)] == [found]
+
+
 def test_of_a_thousand_pods_some_are_told() -> None:
     found = shown(node(WEB, "Degraded"), *(node(pod(f"p{number}"), "Degraded", parent=WEB) for number in range(1000)))
     assert len(found) == 2 + MOST_BENEATH

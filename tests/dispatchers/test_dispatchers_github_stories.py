@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from apps.core.errors import Conflict, InvalidInput
+from apps.core.errors import Conflict, InvalidInput, Unavailable
 from apps.deployments import queries, services
+from apps.deployments.jobs import following
 from apps.deployments.models import Attempt, Deployment
 from apps.deployments.queries.repeating import can_repeat_failed
 from apps.deployments.transitions import attempt_key
@@ -90,6 +91,27 @@ def test_only_what_failed_is_done_again_in_the_same_run_as_a_new_attempt(deliver
     assert first.external_run["run"] == second.external_run["run"]
     assert "Alice asked for a new attempt of what failed." in [event.text for event in queries.events(row)]
     assert [status["state"] for status in there.statuses] == ["queued", "failure", "queued", "success"]
+
+
+def test_only_what_failed_is_done_again_also_where_the_git_host_was_silent_before(
+    delivery: Delivery, there: GitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = failed(delivery, there)
+    services.retry(delivery.people.alice, deployment=row, only_failed=True)
+
+    def silent(*_: object) -> None:
+        raise Unavailable("git_unreachable", "The Git host does not answer.")
+
+    with monkeypatch.context() as away:
+        away.setattr(following, "claim_run", silent)
+        step_engine()
+        step_engine()
+    assert Attempt.objects.get(deployment=row, number=2).external_run["silent_since"]
+    until(row, "running")
+    step_engine()
+    there.end("success")
+    assert until(row, "succeeded").attempts == 2
+    assert (there.count(START), there.count(AGAIN), len(there.runs)) == (1, 1, 1)
 
 
 def test_a_repeat_has_another_key_than_a_whole_run_also_in_a_restored_copy(delivery: Delivery, there: GitHub) -> None:

@@ -304,3 +304,17 @@ def test_text_that_stands_for_no_bytes_is_refused_not_a_crash(repo):
     assert not refs.is_branch_name("\ud800")
     with pytest.raises(InvalidInput):
         trees.patch(bare.path, head, head, path="\ud800")
+
+
+def test_where_git_cannot_read_what_lies_between_nobody_is_said_to_be_no_ancestor(repo):
+    bare, work = repo
+    first, between, last = (work.commit(name) for name in ("first", "between", "last"))
+    work.push()
+    (bare.git_dir / "objects/info/commit-graph").unlink(missing_ok=True)
+    lost = bare.git_dir / "objects" / between[:2] / between[2:]
+    kept = lost.read_bytes()
+    lost.unlink()
+    with pytest.raises(GitFailed):
+        history.is_ancestor(bare.path, first, last)
+    lost.write_bytes(kept)
+    assert history.is_ancestor(bare.path, first, last)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 
+from apps.accounts.backends import PortalBackend
 from apps.reviews.models import Comment
 from tests.web.conftest import World
 
@@ -49,3 +50,17 @@ def test_who_sends_a_comment_to_a_full_disk_keeps_it_and_is_told_what_to_do(
     assert ("<html" in page) == (not headers)
     connection.needs_rollback = False
     assert not Comment.objects.filter(body__startswith="Why it is so.").exists()
+
+
+def test_where_not_even_who_it_is_can_be_read_nothing_is_lost_either(
+    world: World, as_: AS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = as_("bob")
+
+    def away(*_: object) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(PortalBackend, "get_user", away)
+    answer = client.post(world.url("open", "threads/"), {"body": "Is 33 right?"})
+    assert answer.status_code == 503
+    assert "Is 33 right?" in answer.content.decode()

@@ -52,7 +52,7 @@ def show_rollback(request: Request, number: int) -> Response:
     """What would be taken out of the branch, where it goes back, and which gate it meets. For who may deploy there."""
     row = deployment_of(request, number)
     access.require_run(caller(request), row)
-    return Response(rollback_json(rollback_page(row)))
+    return Response(rollback_json(rollback_page(caller(request), row)))
 
 
 @endpoint("POST", scope="deploy", request=RollBackIn, response=outputs.RollbackOut, status=201, summary="Roll back")

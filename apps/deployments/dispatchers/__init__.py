@@ -20,7 +20,8 @@ class Capabilities:
     """What a dispatcher can do; pages and API offer only that.
 
     ``remote``: another system runs it, so any worker can follow it. ``resends``: that system
-    recognises ``run.key``, so a request whose fate is not known may be sent again. What can be done
+    recognises ``run.key``, so a request whose fate is not known may be sent again. ``only_told``: it cannot be asked how a run
+    does, and says so by itself. What can be done
     with single steps is what each of them offers (:class:`ActsOnSteps`). ``only_failed``: an attempt can do again only
     what failed in the run of the one before. ``timeout``: seconds that a run has where portal.yaml names none; 0: any number.
     """
@@ -31,6 +32,7 @@ class Capabilities:
     only_failed: bool = False
     remote: bool = False
     resends: bool = False
+    only_told: bool = False
     timeout: float = 0.0
 
 

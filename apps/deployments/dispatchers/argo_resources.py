@@ -25,16 +25,19 @@ MOST_STEPS_UP = 20
 def resources(app: Application, nodes: list[dict[str, Any]]) -> tuple[ResourceState, ...]:
     """Those that Git names; where one is not healthy, what is not healthy beneath it in the tree (a pod with its reason).
 
-    ``nodes``: the resource tree. Newer versions keep the health of resources only there. What is not well beneath a
-    healthy resource, such as a pod of a job that was tried again, is nobody's concern.
+    ``nodes``: the resource tree. Newer versions keep the health of resources only there. What has none there is of a kind
+    without any, such as a ConfigMap, and well when it exists; without the tree the application's word says so. What is not
+    well beneath a healthy resource, such as a pod of a job that was tried again, is nobody's concern.
     """
     known = {_identity(node): mapping(node.get("health")) for node in nodes}
     beneath = _unwell_beneath(nodes)
     found: list[ResourceState] = []
     for one in listed(app.status.get("resources")):
-        state = _state(app, one, mapping(one.get("health")) or known.get(_identity(one), {}))
+        told = mapping(one.get("health")) or known.get(_identity(one), {})
+        has_none = not told.get("status") and (_identity(one) in known or app.health == "Healthy")
+        state = _state(app, one, {"status": "Healthy"} if has_none else told)
         found.append(state)
-        if state.health != "healthy":
+        if state.health not in {"healthy", "unknown"}:
             children = beneath.get(_identity(one), [])[:MOST_BENEATH]
             found += [_state(app, child, mapping(child.get("health"))) for child in children]
     return tuple(found)

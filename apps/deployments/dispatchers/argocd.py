@@ -239,7 +239,7 @@ def _unless_late(run: Run, app: Application, steps: list[StepProgress], text: st
     limit = _limit(run)
     if not run.is_late(now(), limit):
         return Progress(RunState.RUNNING, tuple(steps), text=text, resources=_resources(run, app))
-    if app.is_ours or run.external.get("mode") == "sync":
+    if app.is_ours or run.external.get("mode") == "sync" or (app.is_beyond and app.is_busy):
         problem = f"Argo CD did not end the sync of {_application(run)} in {minutes(limit)}, and it may still go on."
         return Progress(RunState.LOST, tuple(steps), problem=problem)
     problem = (

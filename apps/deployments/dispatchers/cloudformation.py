@@ -107,6 +107,7 @@ class CloudFormationDispatcher:
             return Progress(RunState.ENDED, _steps(run), "succeeded", text="There is nothing to do.")
         if known.get("stage") != "execute":
             if run.is_cancelled:
+                _looked(Work.of(run))  # who could not be asked was not told either
                 return Progress(RunState.ENDED, _steps(run), "cancelled")
             return Progress(RunState.NOT_STARTED, _steps(run), text="CloudFormation makes the change set.")
         work = Work.of(run)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import Run, StepProgress, StepState
 from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.remote import (
@@ -25,7 +26,7 @@ from apps.deployments.dispatchers.remote import (
     whole_number,
 )
 
-PAGE, MOST_PAGES = 100, 5
+PAGE, MOST_PAGES = 100, 20
 MOST_MANUAL = 50
 AT_REST = frozenset({"success", "failed", "canceled", "skipped", "manual"})
 """Of a job: nothing of it runs, and without a person nothing will."""
@@ -60,8 +61,11 @@ def _listed(client: Client, pipeline: str, number: int, what: str) -> list[dict[
             belongs(mapping(row.get("pipeline")), id=number)
         rows += [{**row, "is_bridge": what == "bridges"} for row in found]
         if len(found) < PAGE:
-            break
-    return rows
+            return rows
+    message = (
+        f"The pipeline has more than {MOST_PAGES * PAGE:,} jobs, so how they ended is not known here. Look in GitLab."
+    )
+    raise Unavailable("too_many_jobs", message)
 
 
 def name_of(row: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from apps.core.clock import now
 from apps.deployments.dispatchers import LOOK_FOR, Progress, Refused, Run, RunState
 
-KEPT = ("project", "link", "tag", "finished")
+KEPT = ("project", "link", "tag", "finished", "manual")
 """What stays true of a run in its next try, beside what names it."""
 
 

@@ -28,7 +28,9 @@ STEP_STATES = {"waiting": StepState.WAITING, "running": StepState.RUNNING}
 class WebhookDispatcher:
     """See the module."""
 
-    capabilities = Capabilities(cancel=True, logs=True, remote=True, resends=True, timeout=DEFAULT_TIMEOUT)
+    capabilities = Capabilities(
+        cancel=True, logs=True, remote=True, resends=True, only_told=True, timeout=DEFAULT_TIMEOUT
+    )
 
     def prepare(self, run: Run) -> dict[str, Any]:
         return {}

@@ -37,6 +37,7 @@ from apps.deployments.jobs.recording import Recorder
 from apps.deployments.jobs.rendered import needs_rendering, sealed_rendering
 from apps.deployments.jobs.runs import run_of, secrets_for_steps
 from apps.deployments.jobs.sending import (
+    PUT_OFF,
     StartBroke,
     StartRefused,
     hold,
@@ -162,8 +163,8 @@ def _is_mine(deployment: Deployment) -> bool:
 
 
 def _look(deployment: Deployment, fence: int) -> None:
-    attempt = _attempt_of(deployment)
-    if deployment.status == Status.DISPATCHING:
+    attempt, is_new = _attempt_of(deployment), deployment.status == Status.DISPATCHING
+    if is_new:
         if deployment.cancel_requested_by is not None:
             with transaction.atomic():
                 end_cancelled(deployment, fence, Progress(RunState.NOT_STARTED))
@@ -179,13 +180,14 @@ def _look(deployment: Deployment, fence: int) -> None:
             return
         deployment = _load(deployment.pk)
     if deployment.runner in {"", runner_id()}:
-        _go_on(deployment, attempt, fence)
+        _go_on(deployment, attempt, fence, is_new=is_new)
     elif _is_mine(deployment):  # still: it may have been seen since it was found due
         lose(deployment, fence, "The worker whose disk holds this run has not been seen for ten minutes.")
 
 
 def _is_claimed(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
     """Whether this attempt is ours to begin; if not, what is known of it is written, or it is asked again later."""
+    is_late = now() - attempt.started_at > PUT_OFF
     try:
         claim_run(deployment, attempt, fence)
     except ClaimedElsewhere as problem:
@@ -195,8 +197,8 @@ def _is_claimed(deployment: Deployment, attempt: Attempt, fence: int) -> bool:
     except (PortalError, OSError) as problem:
         _fail_before_start(deployment, fence, problem)
     else:
-        # What was noted of a host that did not answer is over, but that it was waited for.
-        attempt.external_run = {"put_off": True} if attempt.external_run.get("silent_since") else {}
+        # What was noted of a host that did not answer is over, but that it was waited for, or for a worker.
+        attempt.external_run = {"put_off": True} if is_late or attempt.external_run.get("silent_since") else {}
         return True
     return False
 
@@ -266,10 +268,10 @@ def _could_still_run(deployment: Deployment) -> bool:
         return True
 
 
-def _go_on(deployment: Deployment, attempt: Attempt, fence: int) -> None:
+def _go_on(deployment: Deployment, attempt: Attempt, fence: int, *, is_new: bool) -> None:
     dispatcher = dispatcher_of(deployment.plan["via"])
     try:
-        run, progress = _observed(deployment, attempt, dispatcher, fence)
+        run, progress = _observed(deployment, attempt, dispatcher, fence, is_new=is_new)
     except (PortalError, OSError) as problem:
         _cannot_go_on(deployment, attempt, dispatcher, fence, problem)
         return
@@ -325,14 +327,16 @@ def _has_ended(deployment: Deployment, attempt: Attempt, progress: Progress, rec
     return True
 
 
-def _observed(deployment: Deployment, attempt: Attempt, dispatcher: Dispatcher, fence: int) -> tuple[Run, Progress]:
+def _observed(
+    deployment: Deployment, attempt: Attempt, dispatcher: Dispatcher, fence: int, *, is_new: bool
+) -> tuple[Run, Progress]:
     """Start, stop, or do with a step what somebody asked for; then what is known, asked anew only if anything was done."""
     run = run_of(deployment, attempt, with_secrets=True)
     if deployment.cancel_requested_by is not None:
         return stopped(deployment, attempt, run, dispatcher, fence)
     progress = dispatcher.observe(run)
     if progress.state == RunState.NOT_STARTED:
-        if why := why_held(deployment, attempt, run, progress):
+        if why := why_held(deployment, attempt, run, is_new=is_new):
             return run, hold(deployment, attempt, run, dispatcher, progress, why, fence)
         send(deployment, attempt, run, dispatcher, fence)
     elif not pass_on(deployment, attempt, run, dispatcher, fence):

@@ -243,9 +243,9 @@ def _land(intent: MergeIntent, fence: int, commit: str, *, tip: str) -> None:
     """The merge happened: change, environments, deployments and branch tip in one transaction."""
     change, revision = intent.change, intent.revision
     actor = Actor.of(intent.requested_by)
-    undone = undone_by_landing(change) if change.kind == ChangeRequest.Kind.ROLLBACK else []
+    waiting: Sequence[Deployment] = undone_by_landing(change) if change.kind == ChangeRequest.Kind.ROLLBACK else []
     with transaction.atomic():
-        _lock_rows(change, undone)
+        undone = _locked(change, waiting)
         _write(intent, fence, state=MergeIntent.State.LANDED, ended_at=now(), **TO_VERIFY)
         request_work(VERIFY, intent.pk)
         for schedule in intent.schedules.open():
@@ -265,11 +265,14 @@ def _land(intent: MergeIntent, fence: int, commit: str, *, tip: str) -> None:
             changes.finish(change, actor=actor)
 
 
-def _lock_rows(change: ChangeRequest, undone: Sequence[Deployment]) -> None:
-    """``change``, what it takes back, and what of that waits to be deployed."""
+def _locked(change: ChangeRequest, undone: Sequence[Deployment]) -> Sequence[Deployment]:
+    """``change``, what it takes back, and what of that waits to be deployed: that again, where it was asked for meanwhile."""
     waiting = [key for row in undone for key in (row.change_id, row.change.rolls_back_id)]
     changes.lock_all([change.pk, change.rolls_back_id, *waiting])
+    if change.rolls_back_id is not None:
+        undone = undone_by_landing(change)
     list(Deployment.objects.select_for_update(no_key=True).filter(pk__in=[row.pk for row in undone]).order_by("pk"))
+    return undone
 
 
 def _note_push(intent: MergeIntent, commit: str) -> None:

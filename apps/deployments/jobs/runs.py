@@ -69,4 +69,4 @@ def secrets_for_steps(deployment: Deployment) -> dict[str, str]:
 
 def _is_new_repeat(attempt: Attempt) -> bool:
     """Whether it is to do again what failed before, and nothing is stored of that yet."""
-    return attempt.only_failed and not attempt.external_run
+    return attempt.only_failed and not attempt.external_run.get("repeats")

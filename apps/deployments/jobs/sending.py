@@ -45,7 +45,7 @@ ASKED_EVERY = timedelta(seconds=5)
 TURNS = frozenset({"lock", "superseded", "soak"})
 """Waits for a turn that this deployment, which holds the environment, has taken; what came to the one before it since is not its affair."""
 LOCKED = "locked"
-"""A lock that somebody took since is for what comes after it, too, unless it had to be put off, or goes on in parts: then that begins now."""
+"""A lock that somebody took since is for what comes after it, too, where this look prepared it and it had not to be put off."""
 
 
 class StartRefused(Refused):
@@ -56,15 +56,16 @@ class StartBroke(Unavailable):
     """A start on this machine went wrong in the middle."""
 
 
-def why_held(deployment: Deployment, attempt: Attempt, run: Run, progress: Progress) -> str:
+def why_held(deployment: Deployment, attempt: Attempt, run: Run, *, is_new: bool) -> str:
     """Why a start that was put off, a request that is to be repeated, or a plan that is to be applied may not go on; empty: it may.
 
     What was open when it was claimed may be closed by now. What another system answered once has begun, and goes on.
+    ``is_new``: this very look prepared it.
     """
     if run.external.get("answered") or now() - attempt.started_at < PUT_OFF:
         return ""
     was_put_off = run.external.get("silent_since") or run.external.get("put_off")
-    passed = TURNS if was_put_off or not _is_untouched(progress) else TURNS | {LOCKED}
+    passed = TURNS | {LOCKED} if is_new and not was_put_off else TURNS
     return " ".join(wait.text for wait in waits_of(deployment) if wait.code not in passed)
 
 
@@ -79,15 +80,11 @@ def hold(
     if run.is_sent:
         text = f"Nobody knows whether the request arrived, and by now it may not be sent again. {why}"
         return Progress(RunState.LOST, problem=text)
-    if _is_untouched(progress):
+    if all(step.state == StepState.WAITING for step in progress.steps):
         raise StartRefused("held", f"It was never sent, and by now it may not start any more. {why}")
     dispatcher.cancel(run)
     keep(attempt, deployment, fence, held=f"It was planned, not applied: by now it may not go on. {why}")
     return replace(progress, state=RunState.RUNNING)
-
-
-def _is_untouched(progress: Progress) -> bool:
-    return all(step.state == StepState.WAITING for step in progress.steps)
 
 
 def send(deployment: Deployment, attempt: Attempt, run: Run, dispatcher: Dispatcher, fence: int) -> None:

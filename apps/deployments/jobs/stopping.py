@@ -6,6 +6,7 @@ is followed meanwhile. It is silent (``jobs.silence``) only where the look fails
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -16,7 +17,7 @@ from apps.core.work import pause_after
 from apps.deployments.dispatchers import Dispatcher, Progress, Run, RunState
 from apps.deployments.jobs.keeping import keep
 from apps.deployments.jobs.runs import run_of
-from apps.deployments.jobs.silence import in_words
+from apps.deployments.jobs.silence import STUCK_AFTER, in_words
 from apps.deployments.models import Attempt, Deployment
 from apps.deployments.transitions import say
 
@@ -37,7 +38,18 @@ def stopped(
         raise refusal
     if is_due:
         _note(deployment, attempt, fence, refusal)
+    if refusal is not None and dispatcher.capabilities.only_told and progress.state == RunState.RUNNING:
+        progress = _given_up(attempt, progress, refusal)
     return run, progress
+
+
+def _given_up(attempt: Attempt, progress: Progress, refusal: Unavailable) -> Progress:
+    """Where nobody can look, a stop that is refused for a quarter of an hour is all that is known: a person decides."""
+    since = attempt.external_run.get("stop_refused_since")
+    if not since or now() - datetime.fromisoformat(str(since)) <= STUCK_AFTER:
+        return progress
+    text = f"It was to be cancelled, and for a quarter of an hour it could not be told: {refusal.message}"
+    return replace(progress, state=RunState.LOST, problem=text)
 
 
 def _refusal(run: Run, dispatcher: Dispatcher) -> Unavailable | None:
@@ -52,7 +64,7 @@ def _note(deployment: Deployment, attempt: Attempt, fence: int, refusal: Unavail
     known = attempt.external_run
     if refusal is None:
         if known.get("stop_refused"):
-            keep(attempt, deployment, fence, stop_refused="", stop_again="", stop_refusals=0)
+            keep(attempt, deployment, fence, stop_refused="", stop_refused_since="", stop_again="", stop_refusals=0)
         return
     refusals = int(known.get("stop_refusals") or 0) + 1
     pause = max(pause_after(refusals), refusal.details.get("retry_after", 0))
@@ -63,4 +75,5 @@ def _note(deployment: Deployment, attempt: Attempt, fence: int, refusal: Unavail
         keep(
             attempt, deployment, fence, stop_refused=refusal.message[:500], stop_refusals=refusals,
             stop_again=(now() + timedelta(seconds=pause)).isoformat(),
+            stop_refused_since=known.get("stop_refused_since") or now().isoformat(),
         )  # fmt: skip

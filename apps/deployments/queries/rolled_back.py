@@ -38,7 +38,8 @@ def rollback_text(deployment: Deployment) -> str:
     for row in rows:
         if row.rolls_back is None or _undoing(row.pk, all_landed) is not None:  # what it took out is wanted again
             continue
-        if _brings(deployment, row.rolls_back, is_open=not row.merge_commit) and _stands(row):
+        is_brought = _brings(deployment, row.rolls_back, is_open=not row.merge_commit) and _stands(row, deployment)
+        if is_brought and not (row.merge_commit and contains(git_dir, deployment.commit, row.merge_commit)):
             return _held_text(deployment, row, row.rolls_back)
     return ""
 
@@ -79,7 +80,7 @@ def is_taken_back(bringing: ChangeRequest, change: ChangeRequest) -> bool:
 
 
 def _beside(deployment: Deployment) -> list[ChangeRequest]:
-    """Roll-backs on its branch that its commit does not contain, the newest first: what is open, and what landed after it."""
+    """Roll-backs on its branch, the newest first: what is open, and what landed after it."""
     change = deployment.change
     since = Q(status__in=[str(status) for status in OPEN])
     if change.merged_at is not None:
@@ -124,10 +125,13 @@ def _brings(deployment: Deployment, undone: ChangeRequest, *, is_open: bool) -> 
     return not (is_open and live and contains(git_dir, live, undone.merge_commit))
 
 
-def _stands(row: ChangeRequest) -> bool:
-    """Whether the roll-back still is wanted: one that has landed is not where all of its deployments were cancelled."""
-    statuses = set(Deployment.objects.filter(change=row).values_list("status", flat=True))
-    return statuses != {str(Status.CANCELLED)}
+def _stands(row: ChangeRequest, deployment: Deployment) -> bool:
+    """Whether the roll-back still is wanted where ``deployment`` goes: one that has landed is not where it was cancelled, or,
+    where it never went, all of it was.
+    """
+    runs = dict(Deployment.objects.filter(change=row).order_by("number").values_list("environment_id", "status"))
+    here = runs.get(deployment.environment_id)
+    return (set(runs.values()) if here is None else {here}) != {str(Status.CANCELLED)}
 
 
 def _held_text(deployment: Deployment, row: ChangeRequest, undone: ChangeRequest) -> str:

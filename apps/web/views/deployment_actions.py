@@ -121,7 +121,7 @@ def rollback(request: HttpRequest, number: int) -> HttpResponse:
     row = queries.find(user, number)
     access.require_run(user, row)
     undoing = _Undoing(
-        preview=lambda: rollback_page(row),
+        preview=lambda: rollback_page(user, row),
         act=lambda shown: services.roll_back(user, deployment=row, **shown),
         template="web/deployments/rollback.html",
         button=f"Roll back {row.change.label}",
