@@ -53,6 +53,7 @@ class CalendarOut(Out):
     results = EnvironmentCalendarOut(many=True)
     planned = PlannedOut(many=True)
     left_out = whole(help_text="1: more repositories than one answer holds.")
+    unread = texts("Repositories whose policy cannot be read just now: what holds there is not known.")
 
 
 class ProblemOut(Out):
@@ -108,6 +109,7 @@ def calendar_json(found: CalendarIntervals) -> dict[str, Any]:
         "results": [_environment(row) for row in found.environments],
         "planned": [_planned(row) for row in found.planned],
         "left_out": found.left_out,
+        "unread": list(found.unread),
     }
 
 

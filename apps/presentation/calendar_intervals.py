@@ -18,7 +18,7 @@ from apps.presentation.calendar_page import (
     shown_repositories,
     state_of,
     waiting_for_windows,
-    windows_of,
+    windows_of_all,
 )
 from apps.presentation.schedules import Planned, planned_between
 
@@ -56,6 +56,7 @@ class CalendarIntervals:
     environments: tuple[EnvironmentCalendar, ...]
     planned: tuple[Planned, ...]
     left_out: int
+    unread: tuple[str, ...]
 
 
 def calendar_intervals(
@@ -73,8 +74,8 @@ def calendar_intervals(
         raise InvalidInput("bad_to", f"`to` lies after `from`, by {LONGEST.days} days at most.", field="to")
     repositories, left_out = shown_repositories(user)
     found = []
-    for repository in repositories:
-        windows = windows_of(repository)
+    readable, unread = windows_of_all(repositories)
+    for repository, windows in readable:
         waiting = waiting_for_windows(repository) if windows else []
         for name, ours in windows.items():
             if environment in ("", name):
@@ -84,7 +85,7 @@ def calendar_intervals(
                     EnvironmentCalendar(repository.name, name, state, until, waits, _intervals(ours, first, last))
                 )
     planned = [one for one in planned_between(user, first, last) if not environment or environment in one.environments]
-    return CalendarIntervals(first, last, tuple(found), tuple(planned), left_out)
+    return CalendarIntervals(first, last, tuple(found), tuple(planned), left_out, unread)
 
 
 def _intervals(windows: tuple[WindowConfig, ...], start: datetime, end: datetime) -> tuple[Interval, ...]:

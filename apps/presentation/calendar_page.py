@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, available_timezones
@@ -24,6 +24,8 @@ DAYS = 7
 EARLIEST, LATEST = 2000, 2100
 """Years of which a calendar is shown."""
 MOST_REPOSITORIES = 200
+Windows = dict[str, tuple[WindowConfig, ...]]
+"""By environment."""
 _WEEK = re.compile(r"(\d{4})-W(\d{2})")
 
 
@@ -62,6 +64,7 @@ class CalendarPage:
     today: date
     lanes: tuple[Lane, ...]
     left_out: int
+    unread: tuple[str, ...]
     planned: tuple[Planned, ...]
 
 
@@ -75,7 +78,8 @@ def calendar_page(user: User, *, week: str, zone: str) -> CalendarPage:
     monday = _monday(week, today)
     days = tuple(monday + timedelta(days=number) for number in range(DAYS))
     repositories, left_out = shown_repositories(user)
-    lanes = [lane for row in repositories for lane in _lanes(row, days, place)]
+    found, unread = windows_of_all(repositories)
+    lanes = [lane for row, windows in found for lane in _lanes(row, windows, days, place)]
     return CalendarPage(
         zone=place.key,
         week=_name(monday),
@@ -85,6 +89,7 @@ def calendar_page(user: User, *, week: str, zone: str) -> CalendarPage:
         today=today,
         lanes=tuple(lanes),
         left_out=left_out,
+        unread=unread,
         planned=planned_between(user, _midnight(monday, place), _midnight(monday + timedelta(days=DAYS), place)),
     )
 
@@ -120,19 +125,26 @@ def _name(monday: date) -> str:
     return f"{year}-W{number:02}"
 
 
-def _lanes(repository: Repository, days: Sequence[date], zone: ZoneInfo) -> list[Lane]:
-    windows = windows_of(repository)
+def _lanes(repository: Repository, windows: Windows, days: Sequence[date], zone: ZoneInfo) -> list[Lane]:
     waiting = waiting_for_windows(repository) if windows else []
     return [_lane(repository.name, name, found, days, zone, waiting) for name, found in windows.items()]
 
 
-def windows_of(repository: Repository) -> dict[str, tuple[WindowConfig, ...]]:
-    """The windows of every environment that has any, by the policy on the tip of the default branch; none where that cannot be read."""
+def windows_of_all(repositories: Iterable[Repository]) -> tuple[list[tuple[Repository, Windows]], tuple[str, ...]]:
+    """Each with its windows, and the names of those whose policy cannot be read: that ends nothing for the others."""
+    found, unread = [], []
+    for repository in repositories:
+        try:
+            found.append((repository, _windows_of(repository)))
+        except GitFailed:
+            unread.append(repository.name)
+    return found, tuple(unread)
+
+
+def _windows_of(repository: Repository) -> Windows:
+    """The windows of every environment that has any, by the policy on the tip of the default branch."""
     tip = repository.branch_tips.filter(name=repository.default_branch).values_list("oid", flat=True).first()
-    try:
-        config = policy_at(repository, repository.default_branch, tip or "").config
-    except GitFailed:  # of one repository; the calendar is of all
-        return {}
+    config = policy_at(repository, repository.default_branch, tip or "").config
     found = {
         environment.name: tuple(
             one for one in config.windows if not one.environments or environment.name in one.environments

@@ -101,6 +101,9 @@ def test_a_mirror_that_cannot_be_read_ends_no_page(tmp_path: Path, damage: str) 
     for url in ("/environments/", "/environments/infra/staging/", "/calendar/"):
         assert carol.get(url).status_code == 200, url
     assert "it is not known what holds" in carol.get("/environments/infra/staging/_windows/").content.decode()
+    assert "What holds in infra is not known" in carol.get("/calendar/").content.decode()
+    told = carol.get("/api/v1/calendar/").json()
+    assert (told["unread"], {row["repository"] for row in told["results"]}) == (["infra"], {"other"})
 
 
 def unpacked(mirror: Path) -> Path:
