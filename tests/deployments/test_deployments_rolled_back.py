@@ -236,6 +236,25 @@ def test_an_earlier_state_that_is_brought_back_cancels_what_waits_of_what_it_tak
     assert delivery.deployment(bad, "us").status == "pending"
 
 
+def test_what_an_earlier_state_is_without_does_not_start_while_that_is_to_be_brought_back(delivery: Delivery) -> None:
+    good, bad = landed(delivery, "good", "bad")
+    Deployment.objects.filter(pk=delivery.deployment(bad, "eu").pk).update(status="failed", became_live=False)
+    kept = delivery.deployment(good, "eu")
+    Environment.objects.filter(name="eu").update(live_commit=kept.commit, live_deployment=kept)
+    back = services.bring_back(delivery.people.carol, deployment=kept)
+    on_top = delivery.merged("top", {"elsewhere/top.yaml": "a: 1\n"})
+    row = looked_at(delivery.deployment(on_top, "eu"))
+    assert f"{back.label} is to roll {bad.label}, which this contains, back" in held(row)
+    assert looked_at(delivery.deployment(on_top, "us")).status != "pending", "it is for one environment"
+    delivery.approve(back)
+    run_until_idle()
+    assert delivery.deployment(back, "eu").status == "succeeded", "neither waits for the other"
+    assert "eu already runs" in row.events.order_by("-seq")[0].text, "nothing of it was run"
+    after = delivery.merged("after", {"app/after.yaml": "a: 1\n"})
+    run_until_idle()
+    assert delivery.deployment(after, "eu").status == "succeeded", "it contains what brought the state back"
+
+
 def test_a_roll_back_does_not_wait_for_what_would_bring_the_same_again(delivery: Delivery) -> None:
     (bad,) = landed(delivery, "bad")
     queued = [delivery.deployment(delivery.merged(name, {f"app/{name}.yaml": "a: 1\n"}), "eu") for name in ("b", "c")]

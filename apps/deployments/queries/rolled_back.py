@@ -36,11 +36,13 @@ def rollback_text(deployment: Deployment) -> str:
         return _taken_out_text(deployment, taken_out) if taken_out is not None else ""
     all_landed = [row for row in rows if row.merge_commit]
     for row in rows:
-        if row.rolls_back is None or _undoing(row.pk, all_landed) is not None:  # what it took out is wanted again
+        if _undoing(row.pk, all_landed) is not None:  # what it took out is wanted again
             continue
-        is_brought = _brings(deployment, row.rolls_back, is_open=not row.merge_commit) and _stands(row, deployment)
-        if is_brought and not (row.merge_commit and contains(git_dir, deployment.commit, row.merge_commit)):
-            return _held_text(deployment, row, row.rolls_back)
+        undone = _brought(deployment, row)
+        if undone is None or not _stands(row, deployment):
+            continue
+        if not row.merge_commit or not contains(git_dir, deployment.commit, row.merge_commit):
+            return _held_text(deployment, row, undone)
     return ""
 
 
@@ -101,6 +103,23 @@ def _returning(deployment: Deployment, landed: Sequence[ChangeRequest]) -> Chang
     states = (row for row in landed if row.rolls_back_id is None and name in row.rollback_environments)
     newest = next((row for row in states if _undoing(row.pk, landed) is None), None)
     return newest if newest is not None and is_taken_back(newest, deployment.change) else None
+
+
+def _brought(deployment: Deployment, row: ChangeRequest) -> ChangeRequest | None:
+    """What ``deployment`` would bring of that which the roll-back ``row`` takes out of its environment."""
+    is_open = not row.merge_commit
+    if row.rolls_back is not None:
+        return row.rolls_back if _brings(deployment, row.rolls_back, is_open=is_open) else None
+    environment = deployment.environment
+    if deployment.kind == Deployment.Kind.ROLLBACK or environment.name not in row.rollback_environments:
+        return None
+    git_dir, live = environment.repository.mirror_path, environment.live_commit
+    if deployment.commit == live:
+        return None
+    named = ChangeRequest.objects.filter(number__in=asked_for(row).get("takes_back", [])).exclude(merge_commit="")
+    within = (one for one in named if contains(git_dir, deployment.commit, one.merge_commit))
+    # What is there goes with it; until then more may come on top.
+    return next((one for one in within if not (is_open and live and contains(git_dir, live, one.merge_commit))), None)
 
 
 def _brings(deployment: Deployment, undone: ChangeRequest, *, is_open: bool) -> bool:

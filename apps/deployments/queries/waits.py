@@ -342,10 +342,14 @@ def _older(deployment: Deployment) -> QuerySet[Deployment]:
     rows = Deployment.objects.filter(
         environment=deployment.environment_id, status=Status.PENDING, number__lt=deployment.number
     ).order_by("number")
-    undone = deployment.change.rolls_back if deployment.kind == Deployment.Kind.ROLLBACK else None
-    if undone is None:
+    change = deployment.change
+    within = Q(change__merged_at__lt=change.merged_at)
+    if change.rolls_back is not None:
+        within &= Q(change__merged_at__gte=change.rolls_back.merged_at)
+    elif deployment.environment.name not in change.rollback_environments:
         return rows
-    within = Q(change__merged_at__gte=undone.merged_at, change__merged_at__lt=deployment.change.merged_at)
+    if deployment.kind != Deployment.Kind.ROLLBACK:
+        return rows
     return rows.exclude(within & ~Q(kind=Deployment.Kind.ROLLBACK))
 
 
