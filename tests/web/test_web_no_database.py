@@ -19,15 +19,19 @@ LONG = "Why it is so. " * 1_000
 @pytest.fixture
 def full(world: World) -> Iterator[None]:
     """SQLite takes no further page, as on a full disk."""
+
+    def asked(what: str) -> int:
+        cursor.execute(f"PRAGMA {what}")
+        return int(cursor.fetchone()[0])
+
     with connection.cursor() as cursor:
-        cursor.execute("PRAGMA page_count")
-        (pages,) = cursor.fetchone()
-        cursor.execute("PRAGMA max_page_count")
-        (most,) = cursor.fetchone()
-        cursor.execute(f"PRAGMA max_page_count = {pages}")
+        most, free = asked("max_page_count"), asked("freelist_count")
+        cursor.execute("CREATE TABLE filler (what)")  # the pages that tests before this one gave back
+        cursor.execute(f"INSERT INTO filler VALUES (zeroblob({free * asked('page_size')}))")
+        asked(f"max_page_count = {asked('page_count')}")
     yield
     with connection.cursor() as cursor:
-        cursor.execute(f"PRAGMA max_page_count = {most}")
+        asked(f"max_page_count = {most}")
 
 
 @pytest.mark.usefixtures("full")
