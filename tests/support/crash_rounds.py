@@ -179,6 +179,8 @@ def whole_machine(world: World, _point: str, name: str) -> None:
     sweep_until(lambda: set(mine) <= set(world.runs()))
     killed = [process for process in psutil.process_iter() if _runs_steps(process, world.witness.parent)]
     assert killed
+    for process in killed:  # a machine takes all of them at once: none of them writes down how another one ended
+        process.suspend()
     for process in killed:
         with suppress(psutil.NoSuchProcess):  # its own end took it along
             for one in (*process.children(recursive=True), process):
