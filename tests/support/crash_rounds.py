@@ -181,10 +181,9 @@ def whole_machine(world: World, _point: str, name: str) -> None:
     assert killed
     for process in killed:  # a machine takes all of them at once: none of them writes down how another one ended
         process.suspend()
-    for process in killed:
-        with suppress(psutil.NoSuchProcess):  # its own end took it along
-            for one in (*process.children(recursive=True), process):
-                one.kill()
+    for one in [one for process in killed for one in (*process.children(recursive=True), process)]:
+        with suppress(psutil.NoSuchProcess):  # another one's end took it along
+            one.kill()
     held.unlink()
     row = world.delivery.deployment(change)
     sweep_until(lambda: Deployment.objects.get(pk=row.pk).status == "unknown")
