@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS_FAILED = 1  # pytest's exit statuses
 NO_TESTS = 5
 SECOND_CHANCES = 6
+WORKERS = str(min(max(2, os.cpu_count() or 2), 6))
 MOST_IN_MEMORY_GB = 5  # all that the tests write in one pass is half of that
 REAL_TIME = (
     "tests/browser/",
@@ -171,7 +172,7 @@ def ensure_package(package: str, commands: tuple[str, ...], what: str) -> None:
 def pytest(marks: str, paths: list[str], env: dict[str, str], *, parallel: bool = True) -> int:
     command = [sys.executable, "-m", "pytest", "-m", marks, *paths, "--durations=20"]
     if parallel:
-        command[3:3] = ["-n", os.environ.get("TEST_WORKERS", "2"), "--dist", "loadgroup"]
+        command[3:3] = ["-n", os.environ.get("TEST_WORKERS", WORKERS), "--dist", "loadgroup"]
     print(f"\n== pytest -m '{marks}'", flush=True)
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, check=False).returncode
 
