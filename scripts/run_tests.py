@@ -24,7 +24,7 @@ TESTS_FAILED = 1  # pytest's exit statuses
 NO_TESTS = 5
 SECOND_CHANCES = 6
 WORKERS = str(min(max(2, os.cpu_count() or 2), 6))
-MOST_IN_MEMORY_GB = 5  # all that the tests write in one pass is half of that
+MOST_IN_MEMORY_GB = 5  # all that the tests write in one pass is less than half of that
 REAL_TIME = (
     "tests/browser/",
     "tests/crashes/",
@@ -124,7 +124,7 @@ def redis() -> Iterator[str]:
 
 @contextlib.contextmanager
 def in_memory() -> Iterator[dict[str, str]]:
-    """Where tests write: a file system in memory where one may be mounted, because otherwise a third of their time is waiting for disks."""
+    """Where tests write: a file system in memory where one may be mounted, so that they wait for no disk."""
     with TemporaryDirectory(prefix="portal-test-") as place:
         options = f"size={MOST_IN_MEMORY_GB}g,mode=1777"
         mount = ["mount", "-t", "tmpfs", "-o", options, "portal-tests", place]

@@ -118,7 +118,7 @@ def merge_bases(git_dir: Path, a: str, b: str) -> tuple[str, ...]:
     _require_commit(git_dir, a)
     _require_commit(git_dir, b)
     done = gateway.call(git_dir, "merge-base", ["--all", a, b])
-    if done.code not in {0, 1}:
+    if done.code not in {0, 1} or (done.code and done.stderr):  # what cannot be read is no "none"
         raise gateway.failed("merge-base", done)
     return tuple(sorted(done.stdout.decode().split()))
 

@@ -159,7 +159,7 @@ class WithoutJavaScript(Person):
 
     def watch(self, selector: str, text: str | re.Pattern[str]) -> None:
         wanted = re.compile(re.escape(text)) if isinstance(text, str) else text
-        until = time.monotonic() + SECONDS * 4
+        until = time.monotonic() + SECONDS * 2
         while not wanted.search(" ".join(" ".join(self.page.locator(selector).all_inner_texts()).split())):
             assert time.monotonic() < until, f"{selector} never said {text!r}"
             time.sleep(0.5)

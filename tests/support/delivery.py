@@ -101,20 +101,15 @@ def run_jobs(*names: str) -> int:
 
 
 def run_until_idle(seconds: float = 120.0) -> None:
-    """Play the engine in this thread until no deployment can go on and nothing else is due.
-
-    What waits is asked anew after anything has happened, and not each time that a run was looked at.
-    """
-    until, asked_at = time.monotonic() + seconds, None
+    """Play the engine in this thread until no deployment can go on and nothing else is due."""
+    until = time.monotonic() + seconds
     while time.monotonic() < until:
+        Deployment.objects.filter(status="pending").update(check_at=None)
         before = _picture()
-        if before != asked_at:
-            Deployment.objects.filter(status="pending").update(check_at=None)
         run_jobs()
         active = Deployment.objects.filter(status__in=["dispatching", "running"]).exists()
-        if not active and before != asked_at and _picture() == before:
+        if not active and _picture() == before:
             return
-        asked_at = before if active else None
         if active:
             time.sleep(0.02)
     raise AssertionError(f"The engine is still busy after {seconds} s: {_picture()}")

@@ -35,10 +35,11 @@ class Snapshot(Generic[Made]):
     def laid_out(self) -> Made:
         """The world as it was built, whatever the test before did to it. The database has to be as the migrations leave it."""
         shutil.rmtree(self.place, ignore_errors=True)
-        if self._made is None or connection.vendor != "sqlite":
+        if self._made is None:
             self.place.mkdir(parents=True)
             made = self.build(self.place)
-            self._keep(made)
+            if connection.vendor == "sqlite":
+                self._keep(made)
             return made
         shutil.copytree(self._copy, self.place, symlinks=True)
         with connection.cursor() as cursor:
@@ -48,7 +49,6 @@ class Snapshot(Generic[Made]):
         return copy.deepcopy(self._made)
 
     def _keep(self, made: Made) -> None:
-        shutil.rmtree(self._copy, ignore_errors=True)
         shutil.copytree(self.place, self._copy, symlinks=True)
         self._made, self._rows = copy.deepcopy(made), {}
         with connection.cursor() as cursor:

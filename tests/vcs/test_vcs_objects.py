@@ -316,5 +316,7 @@ def test_where_git_cannot_read_what_lies_between_nobody_is_said_to_be_no_ancesto
     lost.unlink()
     with pytest.raises(GitFailed):
         history.is_ancestor(bare.path, first, last)
+    with pytest.raises(GitFailed):
+        history.merge_bases(bare.path, first, last)
     lost.write_bytes(kept)
     assert history.is_ancestor(bare.path, first, last)

@@ -33,12 +33,13 @@ def resources(app: Application, nodes: list[dict[str, Any]]) -> tuple[ResourceSt
     beneath = _unwell_beneath(nodes)
     found: list[ResourceState] = []
     for one in listed(app.status.get("resources")):
-        told = mapping(one.get("health")) or known.get(_identity(one), {})
-        has_none = not told.get("status") and (_identity(one) in known or app.health == "Healthy")
+        place = _identity(one)
+        told = mapping(one.get("health")) or known.get(place, {})
+        has_none = not told.get("status") and (place in known or app.health == "Healthy")
         state = _state(app, one, {"status": "Healthy"} if has_none else told)
         found.append(state)
         if state.health not in {"healthy", "unknown"}:
-            children = beneath.get(_identity(one), [])[:MOST_BENEATH]
+            children = beneath.get(place, [])[:MOST_BENEATH]
             found += [_state(app, child, mapping(child.get("health"))) for child in children]
     return tuple(found)
 
