@@ -77,7 +77,6 @@ def prepare_database() -> None:
 
     require_services()
     django.setup()
-    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)  # filled only by collectstatic, but must exist
     try:
         call_command("migrate", interactive=False, verbosity=0)
     except OperationalError as problem:

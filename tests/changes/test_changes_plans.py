@@ -100,6 +100,23 @@ def test_what_the_portal_can_plan_by_itself_takes_no_other_plan(place: Place, pl
     assert Rendering.objects.get(target="net").digest == "d" * 64
 
 
+@pytest.mark.parametrize("failure", ["missing_tool", "not_isolated"])
+def test_where_the_server_has_no_terraform_the_plan_of_a_pipeline_is_taken(
+    place: Place, planned: ChangeRequest, failure: str
+) -> None:
+    Rendering.objects.filter(target="net").update(failure=failure)
+    assert hand_in(place, planned).facts["counts"]["replace"] == 1
+
+
+@pytest.mark.parametrize("failure", ["timeout", "template", "missing_input", "defect"])
+def test_what_failed_of_the_change_itself_takes_no_other_plan(
+    place: Place, planned: ChangeRequest, failure: str
+) -> None:
+    Rendering.objects.filter(target="net").update(failure=failure)
+    with pytest.raises(InvalidInput, match="planned by the portal itself"):
+        hand_in(place, planned)
+
+
 def test_the_page_and_the_api_say_whose_word_a_plan_is(place: Place, planned: ChangeRequest) -> None:
     hand_in(place, planned)
     client = Client()

@@ -41,6 +41,8 @@ State = Rendering.State
 Planner = Rendering.Planner
 HANDED_IN_BY = "handed_in_by"
 """In the facts of a rendering: who handed its plan in. The portal then has only that account's word for it."""
+CANNOT_PLAN = frozenset({Failure.UNSUPPORTED, Failure.MISSING_TOOL, Failure.NOT_ISOLATED})
+"""What a rendering failed of where this server cannot plan such a target at all, whatever the change says."""
 Make = Callable[[Rendering, Sides, Fingerprint], Outcome]
 """Finds out what a row does, or raises :class:`~apps.rendering.model.RenderError`, whose message quotes no secret."""
 
@@ -261,7 +263,7 @@ def _require_wanted(row: Rendering) -> None:
     if row.planned_by == Planner.RUNNER:
         said = f"{row.label} is planned by the runner of {row.environment}, so no other plan of it is taken."
         raise InvalidInput("planned_by_runner", said, field="target")
-    cannot = row.state == State.FAILED and row.failure == Failure.UNSUPPORTED
+    cannot = row.state == State.FAILED and row.failure in CANNOT_PLAN
     if row.planned_by == Planner.HERE and not cannot and HANDED_IN_BY not in row.facts:
         said = f"{row.label} is planned by the portal itself, so no other plan of it is taken while that can be done."
         raise InvalidInput(
