@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+import sys
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from apps.core.context import request_id
 from apps.web.responding import refuse, wants_fragment
+from apps.web.typed import what_was_typed
 
 logger = logging.getLogger("portal.web")
+AWAY = (OperationalError, InterfaceError)
+"""What Django raises of a database that is away, busy or full."""
 
 
 def _page(request: HttpRequest, status: int, heading: str, text: str) -> HttpResponse:
@@ -36,16 +40,22 @@ def csrf_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
     return _page(request, 403, "This form has expired", "Open the page again, then send the form once more.")
 
 
-def no_database(request: HttpRequest, error: Exception, context: dict[str, Any]) -> HttpResponse:
-    """The database is away, busy or full: said without asking it anything, and what was typed is kept (``context``)."""
+def no_database(request: HttpRequest, error: BaseException) -> HttpResponse:
+    """The database is away, busy or full: said without asking it anything, and what was typed is kept."""
     logger.error("page_database_unavailable", exc_info=error)
     text = "The database does not answer, or has no room to write. Look whether what you did had its effect, then try again."
-    told = {"status": 503, "heading": "Not reachable right now", "text": text, **context}
+    told = {"status": 503, "heading": "Not reachable right now", "text": text, **what_was_typed(request)}
     template = "web/errors/_refused.html" if wants_fragment(request) else "errors/503.html"
     return HttpResponse(render_to_string(template, told), status=503, headers={"Retry-After": "5"})
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """An own mistake: no context processor, no query, the id by which the log finds it."""
+    """An own mistake: no context processor, no query, the id by which the log finds it.
+
+    A database that went away where no view sees it, such as when the session is written at the end, is no mistake.
+    """
+    error = sys.exc_info()[1]
+    if isinstance(error, AWAY):
+        return no_database(request, error)
     context = {"request_id": request_id.get()}
     return HttpResponse(render_to_string("errors/500.html", context), status=500)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.utils import timezone
 
@@ -15,8 +14,9 @@ from apps.accounts.models import User
 from apps.audit.published import Held
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotVisible, PortalError, TooLarge, Unavailable
 from apps.core.text import is_storable, require_storable
-from apps.web.errors import no_database
+from apps.web.errors import AWAY, no_database
 from apps.web.responding import refuse
+from apps.web.typed import way_back, what_was_typed
 
 ANSWERS: tuple[tuple[type[PortalError], int, str], ...] = (
     (NotVisible, 404, "Not found"),
@@ -29,17 +29,8 @@ ANSWERS: tuple[tuple[type[PortalError], int, str], ...] = (
     (PortalError, 503, "This did not work"),
 )
 
-AWAY = (OperationalError, InterfaceError)
 PUBLIC = frozenset({"web:status_page"})
 """Pages that are the same for everybody, and kept on the way."""
-
-KEPT = (
-    ("title", "Title"),
-    ("body", "What you wrote"),
-    ("description", "Description"),
-    ("reason", "Reason"),
-)
-"""Free text of our forms: shown again on every refusal, so that it can be copied or sent anew."""
 
 
 def answer_of(error: PortalError) -> tuple[int, str]:
@@ -54,31 +45,17 @@ def refusal_page(request: HttpRequest, error: PortalError) -> HttpResponse:
         "heading": heading,
         "error": error,
         "links": error.details.get("links", ()),
-        **_what_was_typed(request),
+        **what_was_typed(request),
     }
     if isinstance(error, NotVisible):
         context |= {"error": None, "back": "/queue/"}
     return refuse(request, context, status=status)
 
 
-def _what_was_typed(request: HttpRequest) -> dict[str, Any]:
-    kept = [(label, text) for name, label in KEPT if (text := request.POST.get(name, "").strip())]
-    return {"kept": kept, "back": _way_back(request)}
-
-
-def _way_back(request: HttpRequest) -> str:
-    """The page that an action belongs to: ``/changes/1042/merge/`` → ``/changes/1042/``."""
-    match = request.resolver_match
-    parts = request.path.strip("/").split("/")
-    if match and "number" in match.kwargs and len(parts) > 1:
-        return f"/{parts[0]}/{parts[1]}/"
-    return "/queue/"
-
-
 def _not_a_page(request: HttpRequest, refused: HttpResponseNotAllowed) -> HttpResponse:
     """Somebody opened the address of a button, for instance from the history of the browser."""
     error = PortalError("not_a_page", "This address belongs to a button, not to a page. Go back and press it there.")
-    context = {"heading": "Nothing to see here", "error": error, "back": _way_back(request)}
+    context = {"heading": "Nothing to see here", "error": error, "back": way_back(request)}
     page = refuse(request, context, status=405)
     page["Allow"] = refused["Allow"]
     return page
@@ -87,7 +64,7 @@ def _not_a_page(request: HttpRequest, refused: HttpResponseNotAllowed) -> HttpRe
 def _page_of(request: HttpRequest, error: Exception) -> HttpResponse | None:
     if isinstance(error, PortalError):
         return refusal_page(request, error)
-    return no_database(request, error, _what_was_typed(request)) if isinstance(error, AWAY) else None
+    return no_database(request, error) if isinstance(error, AWAY) else None
 
 
 def portal_errors(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.db import OperationalError, connection
-from django.test import Client
+from django.test import AsyncClient, Client
 
 from apps.accounts.backends import PortalBackend
 from apps.reviews.models import Comment
@@ -68,3 +69,26 @@ def test_where_not_even_who_it_is_can_be_read_nothing_is_lost_either(
     answer = client.post(world.url("open", "threads/"), {"body": "Is 33 right?"})
     assert answer.status_code == 503
     assert "Is 33 right?" in answer.content.decode()
+
+
+def session_is_not_stored(*_: object) -> None:
+    raise OperationalError("server closed the connection unexpectedly")
+
+
+def test_a_session_that_cannot_be_stored_at_the_end_is_said_in_the_same_way(
+    world: World, as_: AS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SessionMiddleware, "process_response", session_is_not_stored)
+    client = as_("bob")
+    client.raise_request_exception = False
+    answer = client.post(world.url("open", "threads/"), {"body": "Is 33 right?", "kind": "question"})
+    page = answer.content.decode()
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert "Look whether what you did had its effect" in page
+    assert "Is 33 right?" in page
+
+
+async def test_the_server_that_people_meet_says_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SessionMiddleware, "process_response", session_is_not_stored)
+    answer = await AsyncClient(raise_request_exception=False).get("/accounts/login/")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
