@@ -304,6 +304,13 @@ def event_json(row: DeploymentEvent) -> dict[str, Any]:
     }
 
 
+ENVIRONMENT_COLUMNS = (
+    "repository__name", "name", "position", "protected", "after", "live_commit", "live_since",
+    "live_deployment__number", "live_deployment__change__number",
+)  # fmt: skip
+"""What :func:`environment_json` tells: of thousands of rows nothing else is read."""
+
+
 def environment_json(row: Environment) -> dict[str, Any]:
     live = row.live_deployment
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.http import HttpResponse, HttpResponseBase
 from django.http.request import HttpRequest
@@ -127,18 +127,15 @@ class Endpoint(APIView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer with an ETag, and with 304 when the caller has the same already."""
         response = super().dispatch(request, *args, **kwargs)
-        if (
-            request.method not in {"GET", "HEAD"}
-            or response.status_code != 200
-            or not isinstance(response, HttpResponse)
-        ):
+        if request.method not in {"GET", "HEAD"} or response.status_code != 200:
             return response
         if isinstance(response, Response):
             response.render()
-        tag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
-        response["ETag"] = tag
+        if isinstance(response, HttpResponse) and "ETag" not in response:
+            response["ETag"] = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
         response["Cache-Control"] = "private, no-cache"
-        return get_conditional_response(request, etag=tag, response=response) or response
+        answer = cast("HttpResponse", response)  # of which only the headers are taken: it may be streamed
+        return get_conditional_response(request, etag=response["ETag"], response=answer) or response
 
 
 def route(*handlers: Handler) -> Any:

@@ -347,7 +347,7 @@ def test_names_and_links_that_repeat_a_secret_are_masked(delivery: Delivery) -> 
 def test_logs_of_a_run_have_a_bound_and_its_end_is_taken_without_them(
     delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("apps.deployments.services.reporting.MOST_LOGGED", 10)
+    monkeypatch.setattr("apps.deployments.services.reporting.MOST_LOGGED", 30)
     row = running(delivery)
     report(row, "m1", status="running", steps=[{"name": "apply", "status": "running", "log": "123456\n"}])
     with pytest.raises(Conflict, match="Nothing of this report was taken: send it without `log`") as refused:

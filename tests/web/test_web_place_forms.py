@@ -97,7 +97,7 @@ def test_a_failed_deployment_names_its_error_and_is_retried_from_the_page(tmp_pa
         assert f'hx-get="{address}?attempt=1"' in text_of(client.get(f"{address}?attempt=1"))
         assert f'hx-get="{address}"' in text_of(client.get(f"/deployments/{row.number}/"))
     assert 'id="step-apply-2-L1"' in text_of(client.get(f"/deployments/{row.number}/"))
-    assert client.get(f"/deployments/{row.number}/log/?attempt=1").content == b"before\nError: quota\n"
+    assert client.get(f"/deployments/{row.number}/log/?attempt=1").getvalue() == b"before\nError: quota\n"
 
 
 def test_where_there_are_several_steps_the_page_before_a_retry_asks_at_which_it_begins(tmp_path: Path):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpResponse
+from django.db.models import Q, QuerySet
+from django.http import HttpResponse, StreamingHttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.api import outputs, shapes
 from apps.api.answers import (
     DEPLOYMENT_RELATED,
+    ENVIRONMENT_COLUMNS,
     deployment_json,
     environment_json,
     event_json,
@@ -20,12 +22,13 @@ from apps.api.deployment_outputs import DeploymentDetailOut
 from apps.api.endpoints import endpoint, query, read
 from apps.api.environment_outputs import SecretOut
 from apps.api.lookups import caller, change_of, deployment_of, environment_of
-from apps.api.pages import AFTER, LIMIT, number_parameter, page, page_size, word_parameter
+from apps.api.pages import AFTER, LIMIT, NAMES, number_parameter, page, page_size, word_parameter
+from apps.core.errors import InvalidInput
 from apps.core.paging import keyset_page
-from apps.deployments import queries
 from apps.deployments import services as deployments
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, Environment
+from apps.presentation.log_file import log_file
 from apps.repositories.models import Repository
 
 
@@ -97,8 +100,11 @@ def list_events(request: Request, number: int) -> Response:
 def show_log(request: Request, number: int) -> Any:
     """The whole log as text, secrets masked."""
     row = deployment_of(request, number)
-    response = HttpResponse(queries.log_text(row), content_type="text/plain; charset=utf-8")
+    is_wanted = request.method == "GET"
+    response = StreamingHttpResponse(log_file(row)) if is_wanted else HttpResponse()
+    response["Content-Type"] = "text/plain; charset=utf-8"
     response["Content-Disposition"] = f'attachment; filename="deployment-{row.number}.log"'
+    response["ETag"] = f'"{row.number}-{row.last_event}"'
     return response
 
 
@@ -145,16 +151,30 @@ def resolve(request: Request, number: int) -> Response:
     "GET",
     response=outputs.page_of(outputs.EnvironmentOut),
     summary="Environments",
-    parameters=[query("repository", "By name.")],
+    parameters=[query("repository", "By name."), AFTER, LIMIT],
 )
 def list_environments(request: Request) -> Response:
-    """What runs where, in promotion order."""
+    """What runs where, in promotion order, repository by repository."""
     visible = Repository.objects.visible_to(caller(request))
     rows = Environment.objects.filter(repository__in=visible, defined=True)
     if request.query_params.get("repository"):
         rows = rows.filter(repository__name=request.query_params["repository"])
-    rows = rows.select_related("repository", "live_deployment__change").order_by("repository__name", "position", "name")
-    return page(request, rows, environment_json)
+    limit = page_size(request, default=NAMES, most=1000)
+    rows = _behind(rows, number_parameter(request, "after")).order_by("repository__name", "position", "name")
+    found = list(rows.select_related("repository", "live_deployment__change").only(*ENVIRONMENT_COLUMNS)[: limit + 1])
+    return page(request, found[:limit], environment_json, found[limit - 1].pk if len(found) > limit else None)
+
+
+def _behind(rows: QuerySet[Environment], after: int | None) -> QuerySet[Environment]:
+    """Those that come after the last row of the page before, in promotion order."""
+    if after is None:
+        return rows
+    last = Environment.objects.select_related("repository").filter(pk=after).first()
+    if last is None:
+        raise InvalidInput("bad_after", "after is taken from the `next` of the page before.", field="after")
+    same = Q(repository=last.repository_id)
+    later = Q(position__gt=last.position) | Q(position=last.position, name__gt=last.name)
+    return rows.filter(Q(repository__name__gt=last.repository.name) | same & later)
 
 
 @endpoint("PUT", scope="manage", request=shapes.SecretIn, response=SecretOut, summary="Set a secret")

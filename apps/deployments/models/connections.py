@@ -59,7 +59,7 @@ class Report(models.Model):
     message_id = models.CharField(max_length=200)
     body = models.JSONField()
     logged = models.PositiveIntegerField(default=0)
-    """Characters of log in it."""
+    """Characters of its texts, logs and links; of logs alone before these were counted, too."""
     received_at = models.DateTimeField()
 
     class Meta:

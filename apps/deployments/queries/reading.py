@@ -11,6 +11,7 @@ from apps.deployments.models import Deployment, DeploymentEvent, Environment, En
 from apps.deployments.queries.waits import queue_ahead, waits_for_its_turn
 from apps.repositories.models import Repository
 
+EVENTS_AT_ONCE = 50
 RELATED = ("change", "change__repository", "change__owner", "change__requester", "environment", "environment__repository",
            "requested_by")  # fmt: skip
 
@@ -44,8 +45,10 @@ def log_text(deployment: Deployment, *, step: str = "", attempt: int | None = No
         rows = rows.filter(attempt=attempt)
     if step:
         rows = rows.filter(step=step)
-    for text in rows.values_list("text", flat=True).iterator(chunk_size=50):
-        yield f"{text}\n"
+    last = 0
+    while piece := list(rows.filter(seq__gt=last).values_list("seq", "text")[:EVENTS_AT_ONCE]):
+        for last, text in piece:  # noqa: B007  # where the next piece goes on
+            yield f"{text}\n"
 
 
 def steps_of(deployment: Deployment, *, attempt: int | None = None) -> list[Step]:

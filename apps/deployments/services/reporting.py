@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Sum
+from django.db.models import Count, Sum
 
 from apps.audit import services as audit
 from apps.audit.actors import Actor
@@ -26,7 +26,10 @@ LONGEST_ID = 200
 MOST_REPORTS = 2000
 """Of one attempt, and one more that ends it."""
 MOST_LOGGED = 32 * 1024 * 1024
-"""Characters of the logs of one attempt: whoever follows it reads them all."""
+"""Characters of the reports of one attempt beyond which no log is taken: whoever follows the run reads them all."""
+MOST_TOLD = 2 * MOST_LOGGED
+"""Beyond this nothing but its end is taken."""
+LONGEST_TEXT, LONGEST_URL = 1000, 500
 STATUSES = ("running", "succeeded", "failed", "cancelled")
 STEP_STATUSES = ("waiting", *STATUSES)
 
@@ -91,22 +94,25 @@ def _require_this_run(attempt: Attempt, report: Mapping[str, Any]) -> None:
     if attempt.ended_at is not None and deployment.status != Status.UNKNOWN:
         raise Conflict("over", f"{deployment.label} has {deployment.status} already. This report changes nothing.")
     ends = report["status"] in ENDED
-    if attempt.reports.count() >= MOST_REPORTS and not ends:
+    told = attempt.reports.aggregate(count=Count("pk"), size=Sum("logged"))
+    size = (told["size"] or 0) + _size(report)
+    if not ends and (told["count"] >= MOST_REPORTS or size > MOST_TOLD):
         message = (
-            f"A run may have {MOST_REPORTS:,} reports; only its end is still taken. Send fewer, with more in each."
+            f"A run may have {MOST_REPORTS:,} reports of {MOST_TOLD >> 20} MB together; only its end is still taken. "
+            "Send fewer, and only the steps that have changed."
         )
         raise Conflict("too_many_reports", message)
-    more, before = _logged(report), attempt.reports.aggregate(total=Sum("logged"))["total"] or 0
-    if more and before + more > MOST_LOGGED:
+    if any(step["log"] for step in report["steps"]) and size > MOST_LOGGED:
         message = (
-            f"The logs of a run may have {MOST_LOGGED // 1024 // 1024} MB together. Nothing of this report was taken: "
+            f"What is reported of a run may have {MOST_LOGGED >> 20} MB with logs. Nothing of this report was taken: "
             "send it without `log`, and its steps and status will be."
         )
         raise Conflict("too_much_log", message)
 
 
-def _logged(report: Mapping[str, Any]) -> int:
-    return sum(len(step["log"]) for step in report["steps"])
+def _size(report: Mapping[str, Any]) -> int:
+    """Characters that are kept of it."""
+    return len(report["text"]) + sum(len(text) for step in report["steps"] for text in step.values())
 
 
 def _write(attempt: Attempt, connection: Connection, message_id: str, report: dict[str, Any]) -> Report:
@@ -115,7 +121,7 @@ def _write(attempt: Attempt, connection: Connection, message_id: str, report: di
         attempt=attempt,
         message_id=message_id,
         body=report,
-        logged=_logged(report),
+        logged=_size(report),
         received_at=now(),
     )
     summary = f"{connection.name} reported of {attempt.deployment.label}: {report['status']}"
@@ -161,7 +167,7 @@ def _read(body: bytes) -> dict[str, Any]:
     return {
         "key": found["key"],
         "status": found["status"],
-        "text": _text(found.get("text"), "text"),
+        "text": _text(found.get("text"), "text")[:LONGEST_TEXT],
         "steps": [_step(step) for step in steps],
     }
 
@@ -171,11 +177,12 @@ def _step(step: Any) -> dict[str, str]:
         raise InvalidInput("bad_report", "Each step is an object with a `name`.", field="steps")
     _require_word(step.get("status"), STEP_STATUSES, "steps.status")
     url = _text(step.get("url"), "steps.url")
+    is_link = len(url) <= LONGEST_URL and url.startswith(("https://", "http://"))
     return {
         "name": str(step["name"])[:80],
         "status": str(step["status"]),
         "text": _text(step.get("text"), "steps.text")[:400],
-        "url": url if url.startswith(("https://", "http://")) else "",
+        "url": url if is_link else "",
         "at": _text(step.get("at"), "steps.at")[:40],
         "log": _text(step.get("log"), "steps.log"),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 
 from apps.core.clock import now
 from apps.core.errors import NotVisible
@@ -12,6 +12,7 @@ from apps.deployments import queries
 from apps.presentation.deployment_events import events_body
 from apps.presentation.deployment_list import Wanted, deployment_list
 from apps.presentation.deployment_page import DeploymentPage, deployment_page, logs_of
+from apps.presentation.log_file import log_file
 from apps.presentation.log_filters import filters_of
 from apps.presentation.log_pages import WHOLE, Look, piece_of
 from apps.presentation.log_scan import LEVELS, search
@@ -134,12 +135,12 @@ def events(request: HttpRequest, number: int) -> HttpResponse:
 
 
 @reads
-def raw_log(request: HttpRequest, number: int) -> HttpResponse:
+def raw_log(request: HttpRequest, number: int) -> StreamingHttpResponse:
     """The log as it is kept, as text, secrets masked; of one step and attempt when named."""
     row = queries.find(signed_in(request), number)
     attempt = number_in(request, "attempt")
-    text = queries.log_text(row, step=request.GET.get("step", ""), attempt=attempt)
-    response = HttpResponse(text, content_type="text/plain; charset=utf-8")
+    text = log_file(row, step=request.GET.get("step", ""), attempt=attempt)
+    response = StreamingHttpResponse(text, content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{row.label}.log"'
     response["Cache-Control"] = "private, no-cache"
     return response
