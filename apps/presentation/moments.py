@@ -65,11 +65,12 @@ def seconds_until(moment: datetime | None) -> int | None:
     return None if moment is None else max(0, ceil((moment - now()).total_seconds())) + 1
 
 
-def in_words(moment: datetime) -> str:
+def in_words(moment: datetime, *, seconds: bool = False) -> str:
     """In the zone of the reader, with its name: ``3 Nov 2026, 14:05 CET``; of zones without one its distance, ``UTC+04``."""
     local = localtime(moment)
     name = local.tzname() or ""
-    return f"{local:%d %b %Y, %H:%M} {'UTC' if name[:1] in ('+', '-') else ''}{name}".lstrip("0")
+    clock = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
+    return f"{local:%d %b %Y}, {clock} {'UTC' if name[:1] in ('+', '-') else ''}{name}".lstrip("0")
 
 
 def is_now(text: str) -> bool:

@@ -121,8 +121,7 @@ def reviewers_panel(viewer: User, change: ChangeRequest, *, shown: int = SHOWN) 
     in_review = change.status == "in_review"
     choice, is_choosing = choice_of(change) if in_review else (None, False)
     record: dict[str, Any] = choice.record if choice else {}
-    needs = [need for need in record.get("needs", ()) if need["state"] != "not_needed"]
-    blocks = tuple(_block(need, rows, shown) for need in needs)
+    blocks = tuple(_block(need, rows, shown) for need in record.get("needs", ()) if _takes_people(need))
     others = tuple(
         _asked(row, rows, why=[row.reason], load=None) for name, row in rows.requests.items() if name not in rows.shown
     )
@@ -154,6 +153,11 @@ def _rows(viewer: User, change: ChangeRequest) -> _Rows:
         away=accounts.absences_at(now()),
         at=now(),
     )
+
+
+def _takes_people(need: Mapping[str, Any]) -> bool:
+    """Not so of "no change requests": who asked for changes is known, and nobody else can be asked."""
+    return bool(need["state"] == "failed" or (need["state"] != "not_needed" and need["needed"]))
 
 
 def _block(need: Mapping[str, Any], rows: _Rows, shown: int) -> Block:

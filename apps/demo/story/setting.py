@@ -100,7 +100,7 @@ def windows(now: datetime) -> str:
         "windows:\n"
         f"  - {{name: the sale, kind: freeze, environments: [production], from: {_moment(friday)}, to: {_moment(monday)},\n"
         "     override: [team/release]}\n"
-        f'  - {{name: working days, kind: allow, environments: [production], cron: "0 0 * * {opens}", duration: 5d,\n'
+        f'  - {{name: five days a week, kind: allow, environments: [production], cron: "0 0 * * {opens}", duration: 5d,\n'
         f"     timezone: {ZONE}, override: [team/release]}}\n"
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from apps.policies.config.model import (
@@ -19,6 +20,7 @@ from apps.policies.config.model import (
     When,
     WindowConfig,
 )
+from apps.policies.config.recurrence import recurrence_words
 
 T = TypeVar("T")
 LONGEST_TARGET = 60
@@ -82,15 +84,26 @@ def _resources(clause: ResourceClause) -> str:
 
 
 def window_words(window: WindowConfig) -> str:
-    """``freeze of production, 2026-12-24 18:00 +01:00 to …``."""
+    """``frozen from 24 Dec 2026, 18:00 (UTC+01:00) to …, in production, …``."""
     where = ", ".join(window.environments) or "all environments"
-    span = f"{window.start} to {window.end}" if not window.cron else ""
-    often = f"“{window.cron}” for {duration_words(window.duration_seconds)} ({window.timezone})" if window.cron else ""
-    what = "freeze" if window.kind == FREEZE else "allowed only within"
+    what = "frozen" if window.kind == FREEZE else "allowed only"
     return (
-        f"{what} {span or often}, in {where}, holds {' and '.join(window.holds)}; {' or '.join(window.override)} may "
+        f"{what} {_window_times(window)}, in {where}, holds {' and '.join(window.holds)}; {' or '.join(window.override)} may "
         "let a change through"
     )
+
+
+def _window_times(window: WindowConfig) -> str:
+    if window.start is not None and window.end is not None:
+        return f"from {_moment(window.start)} to {_moment(window.end)}"
+    minutes, rest = divmod(window.duration_seconds, 60)
+    often = "" if rest else recurrence_words(window.cron, minutes)
+    return f"{often or f'at “{window.cron}” for {duration_words(window.duration_seconds)}'} ({window.timezone})"
+
+
+def _moment(moment: datetime) -> str:
+    """As the file has it, in its own distance from UTC: who reads it anywhere knows when that is."""
+    return f"{moment.day} {moment:%b %Y, %H:%M} ({moment.tzname() or 'UTC'})"
 
 
 def standard_words(standard: StandardConfig) -> str:

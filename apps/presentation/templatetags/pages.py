@@ -35,7 +35,7 @@ def turn(reason: str) -> str:
 @register.filter
 def of_somebody(reason: str) -> str:
     """A reason that was written to the person asked, as others read it: “you are …” becomes “is …”."""
-    return plain.one_line(reason).replace("you are one of", "is one of")
+    return plain.one_line(reason).replace("you are one of", "is one of").replace("asks for you", "asks for them")
 
 
 @register.filter

@@ -74,11 +74,13 @@ def plan_action(action: str) -> SafeString:
 @register.simple_tag
 def when(value: datetime | None, style: str = "relative", empty: str = "–") -> SafeString:
     """A moment with its zone. ``style="relative"`` lets the browser shorten it ("2 h ago"; "since": "2 h"); logs and
-    audit use "absolute"."""
+    audit use "absolute", or "exact" with seconds."""
     if value is None:
         return format_html('<span class="muted">{}</span>', empty)
     absolute = in_words(value)
     stamp = value.isoformat(timespec="seconds")
+    if style == "exact":
+        return format_html('<time datetime="{}">{}</time>', stamp, in_words(value, seconds=True))
     if style == "absolute":
         return format_html('<time datetime="{}">{}</time>', stamp, absolute)
     if style == "since":
