@@ -99,6 +99,12 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def until(began: datetime, ended: datetime) -> float:
+    """The seconds between them."""
+    return (ended - began).total_seconds()
+
+
+@register.filter
 def age(value: datetime | None) -> str:
     """How long ago, in one unit: “3 h”, “2 days”."""
     if value is None:
