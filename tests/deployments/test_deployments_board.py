@@ -145,6 +145,24 @@ def test_what_is_live_is_what_was_deployed_not_what_was_merged_last(tmp_path: Pa
     assert keys(bob, behind=True, environment="staging") == []
 
 
+def test_deploying_again_what_is_live_or_inside_it_is_not_behind(tmp_path: Path) -> None:
+    delivery = Delivery.start(tmp_path, pipeline(production="exit 3"))
+    bob = delivery.people.bob
+    inside, live = delivery.merged("one"), delivery.merged("two")
+    run_until_idle()
+    staging = Environment.objects.get(repository=delivery.repository, name="staging")
+    assert staging.live_deployment is not None
+    assert staging.live_deployment.change == live
+    for number, status in enumerate(["pending", "cancelled", "failed"], start=900):
+        deployed(staging, status, number, live if status != "failed" else inside)
+        assert places_of({staging.pk})[staging.pk].behind == 0, status
+        assert keys(bob, behind=True, environment="staging") == []
+    later = delivery.merged("three")
+    assert Deployment.objects.filter(change=later, environment=staging, status="pending").exists()
+    assert places_of({staging.pk})[staging.pk].behind == 1
+    assert keys(bob, behind=True, environment="staging") == [("infra", "")]
+
+
 def test_a_freeze_is_a_word_of_the_cell_and_a_filter(tmp_path: Path) -> None:
     ends = now().replace(microsecond=0, second=0) + timedelta(days=3)
     freeze = (

@@ -82,7 +82,7 @@ class BoardRows:
 class Place:
     """What the ledger knows of one environment: what is live, what holds the lock, what waits, and what ended last.
 
-    ``behind``: how many changes were due here after what is live, and are not here. ``was_healthy``: the checks after the run
+    ``behind``: how many changes were due here and are not in what is live. ``was_healthy``: the checks after the run
     of what is live held as long as ``portal.yaml`` asks, and nothing has run there since; nobody has looked since either.
     """
 
@@ -178,10 +178,13 @@ _CONDITIONS = {
 
 
 def _missing() -> QuerySet[Deployment]:
-    """Deployments of merged changes that were due after what is live, and are not there."""
+    """Deployments of changes that were merged after what is live, and are not there.
+
+    What was merged before is inside what is live, also where it is deployed again: one branch is deployed, commit upon commit.
+    """
     rows = Deployment.objects.filter(change__status="merged", status__in=NOT_THERE)
     nothing_live = Q(environment__live_deployment=None)
-    return rows.filter(nothing_live | Q(number__gt=F("environment__live_deployment__number")))
+    return rows.filter(nothing_live | Q(change__merged_at__gt=F("environment__live_deployment__change__merged_at")))
 
 
 def _services(repository: Repository, spots: list[Spot], asked: Asked, keys: set[int] | None) -> Iterator[BoardRow]:
