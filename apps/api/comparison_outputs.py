@@ -139,6 +139,8 @@ class CellOut(Out):
     behind = whole()
     waiting = whole()
     frozen_until = maybe_text("In words.")
+    locked_by = maybe_text("Whose deployments alone start there; null: nobody holds a lock.")
+    locked_until = maybe_moment()
     drift = maybe_text(f"One of {', '.join(DRIFT_STATES)}; null: nothing is live.")
     drift_checked_at = maybe_moment()
     live_commit = maybe_text()
@@ -275,7 +277,7 @@ def _api(url: str) -> str | None:
 
 
 def _cell(cell: Cell) -> dict[str, Any]:
-    live = cell.place.live
+    live, lock = cell.place.live, cell.place.lock
     about = cell.place.active or (cell.place.last if cell.health == "deploy_failed" else None)
     return {
         "environment": cell.environment.name,
@@ -288,6 +290,8 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "behind": cell.place.behind,
         "waiting": len(cell.place.pending),
         "frozen_until": cell.frozen_until or None,
+        "locked_by": lock.holder.username if lock else None,
+        "locked_until": time(lock.until) if lock else None,
         "drift": cell.drift.known.state if cell.drift else None,
         "drift_checked_at": time(cell.drift.known.checked_at) if cell.drift else None,
         "live_commit": cell.environment.live_commit or None,

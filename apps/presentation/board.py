@@ -2,7 +2,7 @@
 
 Two words stand in each cell. The first says how the environment stands to Git as far as deployments tell: up to date, behind,
 never deployed. The second says how it is: deploying, unknown, failed; healthy, degraded or down where something has looked lately; and where nothing
-has, "not checked". "Frozen" stands beside it.
+has, "not checked". "Frozen" and "Locked" stand beside it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from apps.policies.queries import Policy, policy_at
 from apps.presentation.change_list import Chip, Select, select_of
 from apps.presentation.drift_words import DriftWord, drift_word
 from apps.presentation.freezes import Freeze, freeze_of
+from apps.presentation.moments import seconds_until
 from apps.presentation.words import word_of
 from apps.repositories.models import BranchTip, Repository
 from apps.vcs.errors import GitFailed
@@ -80,7 +81,12 @@ class Cell:
     @property
     def has_notes(self) -> bool:
         """Whether a line of small facts follows the words."""
-        return bool(self.frozen_until or self.place.pending)
+        return bool(self.frozen_until or self.place.lock or self.place.pending)
+
+    @property
+    def lock_lasts(self) -> int | None:
+        """For how many seconds more the lock of a person holds."""
+        return seconds_until(self.place.lock.until if self.place.lock is not None else None)
 
     @property
     def behind_words(self) -> str:
@@ -93,7 +99,17 @@ class Cell:
         """Another one when this says anything else; moments of looks that found the same are left out."""
         drift = self.drift.key + self.drift.text if self.drift else ""
         place = self.place
-        said = (self.sync, place.behind, self.health, self.health_detail, self.health_since, self.frozen_until, drift)
+        lock = place.lock and place.lock.pk  # a lock that is extended is another one
+        said = (
+            self.sync,
+            place.behind,
+            self.health,
+            self.health_detail,
+            self.health_since,
+            self.frozen_until,
+            lock,
+            drift,
+        )
         return _stamp(self.anchor, self.environment.live_since, place.live and place.live.pk, len(place.pending), *said)
 
     @property

@@ -13,6 +13,8 @@ from apps.deployments.queries.connections import find_connection, secret_names, 
 from apps.repositories.models import Repository
 
 RECENT = 10
+MOST_CHOICES = 200
+"""Repositories that are offered to choose from; where there are more a name is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class ConnectionRow:
 class ConnectionPage:
     """One connection; ``grants`` and ``used`` (its newest runs) are what this person may see.
 
-    ``options`` and ``secrets`` (names, never values) are for who keeps connections.
+    ``options``, ``secrets`` (names, never values) and ``repositories`` (to choose from) are for who keeps connections.
     """
 
     row: ConnectionRow
@@ -70,9 +72,16 @@ def connection_page(user: User, name: str) -> ConnectionPage:
         secrets=tuple(labels.get(key, key) for key in secret_names(connection)) if manages else (),
         grants=tuple(connection.grants.all()),
         used=tuple(used.select_related("deployment__environment__repository").order_by("-pk")[:RECENT]),
-        repositories=tuple(visible.order_by("name").values_list("name", flat=True)) if manages else (),
+        repositories=choosable_repositories(user) if manages else (),
         manages=manages,
     )
+
+
+def choosable_repositories(user: User) -> tuple[str, ...]:
+    """Names of all that ``user`` can see; none where there are more than :data:`MOST_CHOICES`."""
+    rows = Repository.objects.visible_to(user).order_by("name").values_list("name", flat=True)
+    names = tuple(rows[: MOST_CHOICES + 1])
+    return names if len(names) <= MOST_CHOICES else ()
 
 
 def _row(connection: Connection) -> ConnectionRow:

@@ -126,6 +126,16 @@ class DeploymentPage:
         return self.deployment.status in ENDED
 
     @property
+    def failed_step(self) -> str:
+        """The step that has failed, also while the deployment has not ended yet."""
+        return next((step.name for step in self.steps if step.status == "failed"), "")
+
+    @property
+    def is_again(self) -> bool:
+        """Whether it waits for a new attempt, so that what is shown is what the one before left."""
+        return self.deployment.status == Status.PENDING and self.run is not None
+
+    @property
     def healthy(self) -> int:
         return sum(1 for one in self.resources if one["health"] == "healthy")
 
@@ -186,6 +196,9 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None, befo
     run = next((one for one in rows if one.number == shown), None)
     steps = _steps(row, found, run)
     events, older = _events(row, before)
+    began = (
+        row.started_at if row.status != Status.PENDING else None
+    )  # what waits for a new attempt keeps that of the last
     return DeploymentPage(
         deployment=row,
         attempt=shown,
@@ -197,8 +210,8 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None, befo
         before=before,
         actions=actions_of(user, row),
         position=queries.queue_position(row),
-        seconds=_between(row.started_at, row.ended_at),
-        since=row.started_at if row.started_at and not row.ended_at else None,
+        seconds=_between(began, row.ended_at),
+        since=began if began and not row.ended_at else None,
         detail=_detail(row, steps),
         rollback=ChangeRequest.objects.filter(rolls_back=row.change).order_by("-number").first(),
         resources=tuple(sorted(run.resources if run else [], key=_worst_first)),
@@ -262,9 +275,15 @@ def _step(step: Step, attempt: int, note: str) -> StepRow:
 
 
 def _detail(row: Deployment, steps: Sequence[StepRow]) -> str:
-    """What follows the state's word: “at apply”."""
+    """What follows the state's word: “at apply”; of what runs, where it runs, or what has failed before it ends."""
+    if row.status not in {Status.FAILED, Status.UNKNOWN, Status.RUNNING}:
+        return ""
+    if row.status == Status.RUNNING:
+        at = next((step.name for step in steps if step.status == "running"), "")
+        failed = next((step.name for step in steps if step.status == "failed"), "")
+        return f"at {at}" if at else f"after {failed} failed" if failed else ""
     at = next((step.name for step in steps if step.status in {"failed", "cancelled", "unknown", "running"}), "")
-    return f"at {at}" if at and row.status in {Status.FAILED, Status.UNKNOWN, Status.RUNNING} else ""
+    return f"at {at}" if at else ""
 
 
 def actions_of(user: User, row: Deployment) -> Actions:
@@ -312,7 +331,10 @@ def _is_undoable(row: Deployment) -> bool:
 
 
 def logs_of(page: DeploymentPage, look: Look = WHOLE) -> list[StepLog]:
-    """The log of the shown attempt up to the deployment's last event. Of a run that failed, the step that did is open."""
+    """The log of the shown attempt up to the deployment's last event. Of a run that failed, the step that did is open.
+
+    While a new attempt waits, what the one before wrote is folded: the new log comes beneath it.
+    """
     logs = step_logs(
         page.deployment,
         [step.name for step in page.steps],
@@ -321,7 +343,10 @@ def logs_of(page: DeploymentPage, look: Look = WHOLE) -> list[StepLog]:
         look=look,
     )
     steps = {step.name: step for step in page.steps}
-    return [_told(_opened(log, look), steps.get(log.step)) for log in logs]
+    opened = [_opened(log, look) for log in logs]
+    if page.is_again and look in {WHOLE, page.first_look}:
+        opened = [replace(log, is_open=False, at="") for log in opened]
+    return [_told(log, steps.get(log.step)) for log in opened]
 
 
 def _opened(log: StepLog, look: Look) -> StepLog:

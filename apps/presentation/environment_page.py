@@ -13,7 +13,6 @@ from apps.deployments.access import can_keep_secrets, can_lock, can_unlock
 from apps.deployments.models import Deployment, Environment, EnvironmentLock, EnvironmentSecret, StatusPage
 from apps.deployments.queries.board import Place, places_of
 from apps.deployments.queries.drift import drift_of
-from apps.deployments.queries.locks import lock_of
 from apps.deployments.queries.status_pages import status_page_of
 from apps.deployments.queries.waits import waits_for_its_turn
 from apps.policies import calendar
@@ -56,6 +55,7 @@ class EnvironmentPage:
     lock: EnvironmentLock | None
     can_lock: bool
     can_unlock: bool
+    holds_lock: bool
 
     @property
     def place(self) -> Place:
@@ -72,11 +72,6 @@ class EnvironmentPage:
         return tuple((row, next(turns) if waits_for_its_turn(row) else None) for row in self.place.pending)
 
     @property
-    def lock_lasts(self) -> int | None:
-        """For how many seconds more the lock holds."""
-        return seconds_until(self.lock.until if self.lock is not None else None)
-
-    @property
     def side(self) -> str:
         return side_of(self.environment)
 
@@ -88,7 +83,7 @@ def environment_page(user: User, repository: str, name: str, *, after: int | Non
     place = places_of([row.pk])[row.pk]
     keeps = can_keep_secrets(user, row).allowed
     secrets = row.secrets.select_related("updated_by").order_by("name", "used_for") if keeps else ()
-    lock = lock_of(row)
+    lock = place.lock
     others = Environment.objects.filter(repository=row.repository_id, defined=True).exclude(pk=row.pk)
     return EnvironmentPage(
         cell=cell_of(place, freeze_of(policy, row.name), drift=drift_of([row])[row.pk]),
@@ -103,6 +98,7 @@ def environment_page(user: User, repository: str, name: str, *, after: int | Non
         lock=lock,
         can_lock=can_lock(user, row).allowed,
         can_unlock=lock is not None and can_unlock(user, lock).allowed,
+        holds_lock=lock is not None and lock.holder_id == user.pk,
     )
 
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from apps.accounts.models import User
 from apps.core.clock import now
 from apps.core.errors import InvalidInput
+from apps.deployments.lifecycle import ENDED, Status
 from apps.insights.timeline import KINDS, Asked, Happening, Timeline, timeline
 from apps.presentation.moments import moment_of
 
@@ -25,6 +26,9 @@ KIND_WORDS = {
     "freeze": "Freezes, locks, emergencies",
     "access": "Access",
 }
+BRINGS = ("bring", "brings", "brought")
+ROLLS_BACK = ("roll back by", "rolls back by", "rolled back by")
+NOT_OVER = frozenset(Status) - ENDED - {Status.UNKNOWN}
 LATELY = timedelta(hours=24)
 PAGE_SIZE = 50
 EXPORTED = 5_000
@@ -44,6 +48,14 @@ class Row:
     @property
     def kind(self) -> str:
         return KIND_WORDS[self.what.kind]
+
+    @property
+    def did(self) -> str:
+        """What a deployment did with its change: only one that has succeeded brought it."""
+        bring, goes, done = ROLLS_BACK if self.what.kind == "rollback" else BRINGS
+        if self.what.state == Status.SUCCEEDED:
+            return done
+        return goes if self.what.state in NOT_OVER else f"tried to {bring}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,10 +48,10 @@ def refuse(
     return respond(request, template, told, fragment="web/errors/_refused.html", status=status)
 
 
-def see_other(request: HttpRequest, url: str, message: str = "") -> HttpResponse:
-    """The end of every action: say what was done, and show where it can be seen (303)."""
+def see_other(request: HttpRequest, url: str, message: str = "", *, is_good: bool = True) -> HttpResponse:
+    """The end of every action: say what was done, and show where it can be seen (303). ``is_good``: false for bad news."""
     if message:
-        messages.success(request, message)
+        messages.add_message(request, messages.SUCCESS if is_good else messages.ERROR, message)
     if wants_fragment(request):
         return HttpResponse(status=204, headers={"HX-Redirect": url})
     response = HttpResponseRedirect(url)

@@ -2,6 +2,7 @@
  *
  * live.js hands over events that are newer than the page (portal:events). Rows are HTML of the server's one writer.
  * Markup: .logs[data-attempt][data-only] > details.log[data-step][data-attempt] > .log-view > .log-block; a template for a new one.
+ * .step-nav a[data-note]: why the log that it leads to is empty.
  * data-only: an older attempt is shown, and lines of others belong to another page. [data-log-raw], .log-search [name=attempt]: of which attempt.
  * data-at of a .log: the id of the line at which a step that failed opens; the others open at their end.
  */
@@ -188,6 +189,13 @@
       if (fact.bad) tellError(view.closest(".log").dataset.step, fact.bad);
     }
   };
+  /* Why a log is empty comes with the steps; where lines have come nothing is said any more. */
+  document.addEventListener("htmx:after:swap", () => {
+    for (const { hash, dataset } of document.querySelectorAll(".step-nav [data-note]")) {
+      const note = document.getElementById(decodeURIComponent(hash.slice(1)))?.querySelector(".log-note");
+      if (note) note.textContent = dataset.note;
+    }
+  });
   document.addEventListener("portal:events", ({ detail }) => {
     for (const event of detail) {
       if (event.kind === "log") queue.push(event);

@@ -239,6 +239,7 @@ DEPLOYMENTS = [
     Row("POST environment_drift_adopt", who(ASK, 409), STAGING),
     Row("GET environment_secret", anybody(DONE), STAGING),
     Row("POST environment_secret", who(MAINTAIN, DONE), STAGING, {"name": "PASSWORD", "value": "a-long-value"}),
+    Row("GET environment_secret_remove", who(MAINTAIN), STAGING, query="?name=KEY"),
     Row("POST environment_secret_remove", who(MAINTAIN, DONE), STAGING, {"name": "KEY"}),
 ]
 REPOSITORIES = [

@@ -33,6 +33,8 @@ def signed_in(chromium: Browser, portal: PortalServer) -> dict[str, StorageState
     """The cookies of everybody who walks."""
     wanted = {"is_on": True, "slug": STATUS_PAGE, "shows_titles": True, "shows_people": True}
     portal.api("carol").client.put("/environments/harbour/production/status-page/", json=wanted).raise_for_status()
+    secret = "/environments/harbour/staging/secrets/PAGES/"
+    portal.api("carol").client.put(secret, json={"value": "of-the-pages"}).raise_for_status()
     states: dict[str, StorageState | None] = {"": None}
     for name in filter(None, PAGES):
         person = Person(chromium, portal.url, name, PASSWORD)

@@ -104,7 +104,8 @@ def test_the_page_of_a_roll_back_says_what_would_stay_and_offers_to_bring_all_of
     client.force_login(delivery.people.carol)
     shown = client.get(f"/deployments/{row.number}/rollback/").content.decode()
     assert f"production does not become what it was before {row.label}" in shown
-    assert f'<a href="/changes/{bad.number}/">{bad.label}</a>, which would stay' in shown
+    assert f'<a href="/changes/{bad.number}/">{bad.label}</a>, which would stay in what is deployed' in shown
+    assert "that also tried to bring" in shown, "it failed, so it brought nothing"
     address = f"/deployments/{good.number}/bring-back/"
     assert f'<a href="{address}">bring {good.label} back' in shown
     told = client.get(f"/api/v1/deployments/{row.number}/rollback/").json()
@@ -127,5 +128,7 @@ def test_the_same_is_said_of_a_batch_that_is_live(tmp_path: Path, client: Client
     assert found is not None
     assert (found.earlier, found.others) == (first, (between,))
     client.force_login(delivery.people.carol)
-    assert between.label in client.get(f"/deployments/{row.number}/rollback/").content.decode()
+    shown = client.get(f"/deployments/{row.number}/rollback/").content.decode()
+    assert between.label in shown
+    assert "that also brought" in shown
     assert batch_of(first) is None

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.test import Client
 
 from apps.accounts.models import User
+from apps.audit.models import AuditEntry
 from apps.core.clock import now
-from apps.deployments.models import Deployment, Environment
+from apps.deployments import services
+from apps.deployments.models import Deployment, Environment, EnvironmentLock
 from apps.deployments.queries.board import ROWS, Asked, board_rows, places_of
 from apps.deployments.queries.ledger import brought_by, live_at
+from apps.deployments.queries.locks import lock_of
 from apps.deployments.services import merge_change
 from apps.presentation.board import BoardRow, board_page
 from apps.presentation.environment_page import environment_page
@@ -145,6 +150,24 @@ def test_what_is_live_is_what_was_deployed_not_what_was_merged_last(tmp_path: Pa
     assert keys(bob, behind=True, environment="staging") == []
 
 
+def test_deploying_again_what_is_live_or_inside_it_is_not_behind(tmp_path: Path) -> None:
+    delivery = Delivery.start(tmp_path, pipeline(production="exit 3"))
+    bob = delivery.people.bob
+    inside, live = delivery.merged("one"), delivery.merged("two")
+    run_until_idle()
+    staging = Environment.objects.get(repository=delivery.repository, name="staging")
+    assert staging.live_deployment is not None
+    assert staging.live_deployment.change == live
+    for number, status in enumerate(["pending", "cancelled", "failed"], start=900):
+        deployed(staging, status, number, live if status != "failed" else inside)
+        assert places_of({staging.pk})[staging.pk].behind == 0, status
+        assert keys(bob, behind=True, environment="staging") == []
+    later = delivery.merged("three")
+    assert Deployment.objects.filter(change=later, environment=staging, status="pending").exists()
+    assert places_of({staging.pk})[staging.pk].behind == 1
+    assert keys(bob, behind=True, environment="staging") == [("infra", "")]
+
+
 def test_a_freeze_is_a_word_of_the_cell_and_a_filter(tmp_path: Path) -> None:
     ends = now().replace(microsecond=0, second=0) + timedelta(days=3)
     freeze = (
@@ -191,3 +214,49 @@ def test_what_was_live_at_a_moment_is_read_from_the_ledger(tmp_path: Path) -> No
     assert live_at(staging, row.ended_at) == row
     assert live_at(staging, row.ended_at - timedelta(seconds=1)) is None
     assert places_of([staging.pk])[staging.pk].live == row
+
+
+def test_a_lock_of_a_person_is_told_in_the_cell_and_is_a_filter(tmp_path: Path) -> None:
+    delivery = Delivery.start(tmp_path, TARGETS)
+    run_until_idle()
+    bob, carol = delivery.people.bob, delivery.people.carol
+    production = Environment.objects.get(repository=delivery.repository, name="production")
+    before = {cell.environment.name: cell.stamp for cell in board_page(bob, Asked()).rows[0].cells if cell}
+    lock = services.lock_environment(carol, environment=production, reason="a migration")
+    cells = {cell.environment.name: cell for cell in board_page(bob, Asked()).rows[0].cells if cell}
+    assert (cells["staging"].place.lock, cells["production"].place.lock) == (None, lock)
+    assert cells["production"].has_notes
+    assert cells["staging"].stamp == before["staging"]
+    assert cells["production"].stamp != before["production"]
+    client = Client()
+    client.force_login(bob)
+    shown = " ".join(client.get("/environments/").content.decode().split())
+    assert re.search(r"Locked</span></a> by Carol until <time", shown)
+    assert '<option value="locked">Locked</option>' in shown
+    answer = client.get("/api/v1/environments/board/").json()["results"][0]["cells"]
+    assert [cell["locked_by"] for cell in answer] == [None, "carol"]
+    assert keys(bob, state="locked") == [("infra", "shop")]
+    EnvironmentLock.objects.filter(pk=lock.pk).update(until=now() - timedelta(seconds=1))
+    assert keys(bob, state="locked") == [], "one that has run out holds nothing"
+    assert places_of({production.pk})[production.pk].lock is None
+
+
+def test_who_holds_a_lock_extends_it_and_others_take_it_over(tmp_path: Path) -> None:
+    delivery = Delivery.start(tmp_path, TARGETS)
+    run_until_idle()
+    delivery.repository.roles.filter(user=delivery.people.kim).update(role="deployer")
+    production = Environment.objects.get(repository=delivery.repository, name="production")
+    held = services.lock_environment(delivery.people.carol, environment=production, reason="a migration")
+    holder, other = Client(), Client()
+    holder.force_login(delivery.people.carol)
+    other.force_login(delivery.people.kim)
+    address = "/environments/infra/production/"
+    assert "Take over" not in holder.get(address).content.decode()
+    assert "Extend your lock…" in holder.get(address).content.decode()
+    assert "Take over the lock…" in other.get(address).content.decode()
+    form = holder.get(f"{address}lock/").content.decode()
+    assert "Extend it" in form
+    assert 'value="a migration"' in form
+    assert holder.post(f"{address}lock/", {"reason": "a migration", "hours": "8"}).status_code == 303
+    assert lock_of(production) != held
+    assert not AuditEntry.objects.filter(action="environment.lock_taken_over").exists()

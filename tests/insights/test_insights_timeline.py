@@ -50,6 +50,23 @@ def found(user: User, **given: str) -> list[str]:
     return [row.what.text for row in timeline_page(user, given).rows]
 
 
+def test_only_what_succeeded_brought_its_change(delivery: Delivery, client: Client) -> None:
+    client.force_login(delivery.people.carol)
+    assert client.get("/timeline/").content.decode().count("</a> brought <a") == 2
+    words = {
+        "failed": "tried to bring",
+        "cancelled": "tried to bring",
+        "unknown": "tried to bring",
+        "running": "brings",
+    }
+    for status, said in words.items():
+        Deployment.objects.filter(environment__name="production").update(status=status)
+        shown = client.get("/timeline/").content.decode()
+        assert (shown.count(f"</a> {said} <a"), shown.count("</a> brought <a")) == (1, 1), status
+    Deployment.objects.filter(environment__name="production").update(status="failed", kind="rollback")
+    assert "</a> tried to roll back by <a" in client.get("/timeline/").content.decode()
+
+
 BOTH = ["CHG-1 to production", "CHG-1 to staging"]
 
 

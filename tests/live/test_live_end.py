@@ -71,8 +71,30 @@ def test_acceptance_12_a_failure_with_its_error_and_runbooks_moves_nothing(
 def test_acceptance_12_a_success_moves_nothing(scene: Scene) -> None:
     page = followed(scene, 1440, 900)
     end(scene, "succeeded")
-    expect(page.locator(".outcome")).to_contain_text("Applied, and stays: apply, verify.", timeout=15_000)
+    expect(page.locator(".outcome")).to_contain_text("It ended without an error.", timeout=15_000)
+    expect(page.locator("#applied-done")).to_have_count(0)
     still(page)
+
+
+def test_after_the_failure_the_page_says_what_a_reload_says(scene: Scene) -> None:
+    page = followed(scene, 1440, 900)
+    verify = page.locator("#step-verify .log-note")
+    expect(verify).to_have_text("Not started yet: the steps before it come first.")
+    fail_step(scene)
+    expect(page.locator(".outcome")).to_contain_text("apply failed; the deployment has not ended yet.", timeout=15_000)
+    expect(page.locator(".outcome")).not_to_contain_text("No error so far.")
+    expect(page.locator(".thing-meta")).to_contain_text("after apply failed")
+    end(scene, "failed", problem=PROBLEM)
+    expect(verify).to_have_text("Never ran: apply failed before it.", timeout=15_000)
+    expect(page.locator(".log-note")).to_have_count(1)
+    page.reload()
+    expect(verify).to_have_text("Never ran: apply failed before it.")
+
+
+def fail_step(scene: Scene) -> None:
+    """The step has failed, and the deployment has not ended yet."""
+    apart(lambda: Step.objects.filter(name="apply").update(status="failed", ended_at=now(), problem=OF_THE_STEP))
+    scene.event("Step apply failed.", kind="step", step="apply", status="failed")
 
 
 def still(page: Page) -> None:

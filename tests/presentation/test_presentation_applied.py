@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def test_page_and_confirmations_say_what_is_applied(failed: tuple[Delivery, Depl
     told = [{**RESOURCE, "name": "web", "health": "healthy"}, {**RESOURCE, "name": "<b>db", "health": "degraded"}]
     Attempt.objects.filter(deployment=row).update(resources=told)
     said = (
-        "<b>Applied, and stays:</b> prepare.",
+        "<b>Ran:</b> prepare.",
         "<b>Begun, perhaps applied in part:</b> apply.",
         "Not run: verify.",
         "2 resources of it are known, 1 healthy",
@@ -69,6 +70,9 @@ def test_page_and_confirmations_say_what_is_applied(failed: tuple[Delivery, Depl
     for address in ("", "rollback/"):
         shown = text_of(delivery, f"/deployments/{row.number}/{address}")
         assert [one for one in said if one not in shown] == [], address
+        assert "stays" not in shown.partition("What happens")[0], (
+            "a plan changes nothing, and a roll-back is there to undo"
+        )
     shown = text_of(delivery, f"/deployments/{row.number}/retry/")
     assert [one for one in (*said, "from apply, not again prepare") if one not in shown] == []
     Deployment.objects.filter(pk=row.pk).update(status="unknown")
@@ -77,6 +81,10 @@ def test_page_and_confirmations_say_what_is_applied(failed: tuple[Delivery, Depl
     Deployment.objects.filter(pk=row.pk).update(status="running")
     shown = text_of(delivery, f"/deployments/{row.number}/cancel/")
     assert [one for one in said if one not in shown] == []
+    Deployment.objects.filter(pk=row.pk).update(status="succeeded", problem="")
+    shown = text_of(delivery, f"/deployments/{row.number}/")
+    assert "It ended without an error." in shown
+    assert "<b>Ran:</b>" not in shown
 
 
 def test_before_the_first_attempt_nothing_is_applied_and_before_another_one_what_was_stays(
@@ -90,8 +98,26 @@ def test_before_the_first_attempt_nothing_is_applied_and_before_another_one_what
     retry(delivery.people.carol, deployment=row)
     shown = text_of(delivery, f"/deployments/{row.number}/cancel/")
     assert "What earlier ones applied stays applied." in shown
-    assert "<b>Applied, and stays:</b> prepare." in shown
+    assert "<b>Ran:</b> prepare." in shown
     assert "Nothing ran yet" not in shown
+
+
+def test_while_a_new_attempt_waits_the_last_one_is_folded_and_its_clock_is_not_shown(
+    failed: tuple[Delivery, Deployment],
+) -> None:
+    delivery, row = failed
+    before = text_of(delivery, f"/deployments/{row.number}/")
+    assert len(re.findall(r'<details class="log"[^>]* open', before)) > 0
+    assert deployment_page(delivery.people.carol, row.number).seconds is not None
+    retry(delivery.people.carol, deployment=row)
+    found = deployment_page(delivery.people.carol, row.number)
+    assert (found.seconds, found.since, found.is_slow) == (None, None, False)
+    shown = text_of(delivery, f"/deployments/{row.number}/")
+    assert 'id="step-apply"' in shown
+    assert re.findall(r'<details class="log"[^>]* open', shown.partition("<template>")[0]) == []
+    run_until_idle()
+    again = text_of(delivery, f"/deployments/{row.number}/").partition("<template>")[0]
+    assert len(re.findall(r'<details class="log"[^>]* open', again)) > 0
 
 
 def test_title_and_icon_say_how_it_stands(failed: tuple[Delivery, Deployment]) -> None:

@@ -39,6 +39,7 @@ PAGES: dict[str, list[str]] = {
         *("/deployments/8/?show=errors", "/deployments/8/search/?q=e"),
         *("/deployments/12/cancel/", "/deployments/12/resolve/", "/deployments/12/start/", "/deployments/8/retry/"),
         *("/environments/", "/environments/harbour/staging/", "/environments/harbour/staging/lock/", "/calendar/"),
+        "/environments/harbour/staging/secrets/remove/?name=PAGES",
         *("/environments/harbour/production/", "/environments/harbour/production/drift/"),
         *("/environments/compare/", "/environments/compare/?from=harbour%2Fproduction&to=harbour%2Fstaging"),
         "/environments/compare/?from=harbour%2Fproduction&at=yesterday&to_at=2026-01-01",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +87,46 @@ def test_the_api_answers_so_too(people: Cast) -> None:
     for answer in answers(people.erin):
         assert (answer["repositories"], answer["options"]) == ([THEIRS, MINE], {"user": "robot-seven"})
         assert answer["secrets"] == ["token"]
+
+
+def test_a_repository_is_chosen_and_where_there_are_very_many_written(
+    people: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = page(people.erin, f"{LIST}corp/")
+    select = re.search(r'<select name="repository".*?</select>', shown, re.DOTALL)
+    assert select is not None
+    assert re.findall(r'<option value="([^"]*)"', select.group()) == ["", "hidden-plans", "mine"]
+    client = Client()
+    client.force_login(people.erin, backend="apps.accounts.backends.PortalBackend")
+    assert client.post(f"{LIST}corp/allow/", {"repository": "mine", "environments": ""}).status_code == 303
+    refused = client.post(f"{LIST}corp/allow/", {"repository": "none-such", "environments": "staging"})
+    assert refused.status_code == 422
+    assert '<select name="repository"' in refused.content.decode()
+    monkeypatch.setattr("apps.presentation.connections.MOST_CHOICES", 1)
+    shown = page(people.erin, f"{LIST}corp/")
+    assert '<input type="text" name="repository"' in shown
+    assert "hidden-plans</option>" not in shown
+
+
+def test_connections_are_among_the_places_that_every_page_offers(people: Cast) -> None:
+    assert '<a href="/connections/">' in page(people.carol, "/queue/").partition('class="menu-list"')[2]
+
+
+def test_a_try_that_failed_is_no_good_news_and_names_what_dns_does_not_know(
+    people: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr("apps.deployments.dispatchers.http.getproxies", dict)
+    monkeypatch.setattr(socket, "create_connection", unknown)
+    row = Connection.objects.get(name="corp")
+    Connection.objects.filter(pk=row.pk).update(url="http://127.0.0.1:9")
+    client = Client()
+    client.force_login(people.erin, backend="apps.accounts.backends.PortalBackend")
+    shown = client.post(f"{LIST}corp/test/", follow=True).content.decode()
+    assert re.search(
+        r"alert-box--bad.*It does not work\..*the name 127\.0\.0\.1 is not known in DNS\.", shown, re.DOTALL
+    )
+    assert "alert-box--ok" not in shown
+    assert "Errno" not in shown

@@ -11,8 +11,8 @@ from django.test import Client
 
 from apps.accounts.models import User
 from apps.core.clock import now
-from apps.deployments.models import Environment, TargetComparison
-from apps.deployments.services import lock_environment, merge_change
+from apps.deployments.models import Environment, EnvironmentSecret, TargetComparison
+from apps.deployments.services import lock_environment, merge_change, set_secret
 from tests.support.delivery import Delivery, pipeline, run_until_idle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -119,3 +119,26 @@ def test_words_about_a_freeze_say_how_long_they_are_true_and_so_do_those_about_a
     )
     state = bob.get("/environments/infra/staging/", headers={"HX-Request": "true"}).content.decode()
     assert [1_700 < one <= 1_802 for one in _lasts(state)] == [True]
+
+
+def test_a_secret_is_removed_only_after_a_question_that_says_what_ends(tmp_path: Path) -> None:
+    found = Delivery.start(tmp_path, pipeline())
+    run_until_idle()
+    staging = Environment.objects.get(name="staging")
+    for used_for in ("deploy", "plan"):
+        set_secret(found.people.carol, environment=staging, name="TOKEN", value="a-long-value", used_for=used_for)
+    carol, address = client_of(found.people.carol), "/environments/infra/staging/"
+    page = carol.get(address).content.decode()
+    for used_for in ("deploy", "plan"):
+        assert f'href="{address}secrets/remove/?name=TOKEN&amp;used_for={used_for}"' in page
+    assert f'action="{address}secrets/remove/"' not in page, "nothing is removed by one press"
+    refused = carol.post(f"{address}secrets/", {"name": "1", "value": "x", "used_for": "deploy"})
+    assert f'action="{address}secrets/"' in refused.content.decode(), "also from the page of a refused form"
+    asked = carol.get(f"{address}secrets/remove/?name=TOKEN&used_for=plan").content.decode()
+    assert "Its value is deleted and cannot be shown or brought back." in asked
+    assert "a-long-value" not in asked
+    assert EnvironmentSecret.objects.count() == 2, "reading removes nothing"
+    assert carol.get(f"{address}secrets/remove/?name=NONE").status_code == 404
+    fields = dict(re.findall(r'<input type="hidden" name="(name|used_for)" value="([^"]+)">', asked))
+    assert carol.post(f"{address}secrets/remove/", fields).status_code == 303
+    assert EnvironmentSecret.objects.get().used_for == "deploy"

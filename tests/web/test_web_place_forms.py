@@ -107,7 +107,7 @@ def test_where_there_are_several_steps_the_page_before_a_retry_asks_at_which_it_
     run_until_idle()
     row = Deployment.objects.get(environment__name="staging")
     page = text_of(client_of(found.people.alice).get(f"/deployments/{row.number}/retry/"))
-    assert re.search(r"Applied, and stays:</b> apply\..*Begun, perhaps applied in part:</b> verify\.", page)
+    assert re.search(r"Ran:</b> apply\..*Begun, perhaps applied in part:</b> verify\.", page)
     assert re.search(r'type="radio" name="from_step" value="0"[^>]* checked', page)
     assert "from verify, not again apply" in page
     assert (

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json
+import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies
 
 import httpx
 from django.conf import settings
@@ -43,6 +45,8 @@ MAX_WORDS = 300
 """Characters of another system's own message that are repeated in ours."""
 UNAUTHENTICATED, FORBIDDEN, TOO_MANY = 401, 403, 429
 NOT_THERE = 404
+UNKNOWN_NAME = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 RENAMED = frozenset({301, 307, 308})
 """How GitHub and GitLab answer for the old name of a repository or project."""
 
@@ -203,8 +207,13 @@ class Client:
             raise Refused("bad_path", message) from problem
 
     def _silent(self, problem: httpx.HTTPError) -> Unavailable:
+        if _is_unknown_name(problem):
+            name = urlsplit(self.outside.url).hostname
+            proxy = " (or that of the proxy)" if getproxies().keys() - {"no"} else ""
+            text = f"{self.outside.name} cannot be reached: the name {name}{proxy} is not known in DNS."
+            return Unavailable("outside_silent", text)
         what = "did not answer in time" if isinstance(problem, httpx.TimeoutException) else "cannot be reached"
-        detail = self._clean(str(problem)) or type(problem).__name__
+        detail = self._clean(_ERRNO.sub("", str(problem))) or type(problem).__name__
         return Unavailable("outside_silent", f"{self._who()} {what} ({detail}).")
 
     def _words(self, answer: Answer) -> str:
@@ -266,6 +275,14 @@ def _when(answer: Answer) -> dict[str, float]:
     elif answer.status == FORBIDDEN and _says_too_often(answer):
         seconds = UNTOLD_WAIT
     return {"retry_after": min(seconds, MOST_WAIT)} if seconds > 0 else {}
+
+
+def _is_unknown_name(problem: BaseException) -> bool:
+    """Whether no address was found for a name; libraries wrap that in errors of their own."""
+    found: BaseException | None = problem
+    while found is not None and not isinstance(found, socket.gaierror):
+        found = found.__cause__ or found.__context__
+    return isinstance(found, socket.gaierror) and found.errno in UNKNOWN_NAME
 
 
 def _whole(response: httpx.Response, most: int) -> Answer:

@@ -18,14 +18,15 @@ from django.db.models.functions import Cast
 
 from apps.accounts.models import User
 from apps.deployments.lifecycle import Status
-from apps.deployments.models import Attempt, Deployment, Environment
+from apps.deployments.models import Attempt, Deployment, Environment, EnvironmentLock
+from apps.deployments.queries.locks import holding_locks, locks_of
 from apps.deployments.querysets import HOLDING
 from apps.repositories.models import Repository
 
 ROWS = 25
 WORDS = re.compile(r"[\w./-]{1,100}")
 NOT_THERE = [str(status) for status in Status if status is not Status.SUCCEEDED]
-STATES = ("deploying", "waiting", "failed", "unknown", "never_deployed", "frozen")
+STATES = ("deploying", "waiting", "failed", "unknown", "never_deployed", "locked", "frozen")
 """Values of the filter ``state``. What is frozen stands in the policies, so the caller says which repositories to look at."""
 
 
@@ -80,9 +81,9 @@ class BoardRows:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What the ledger knows of one environment: what is live, what holds the lock, what waits, and what ended last.
+    """What the ledger knows of one environment: what is live, what holds the lock, what waits, what ended last, and whose lock holds now.
 
-    ``behind``: how many changes were due here after what is live, and are not here. ``was_healthy``: the checks after the run
+    ``behind``: how many changes were due here and are not in what is live. ``was_healthy``: the checks after the run
     of what is live held as long as ``portal.yaml`` asks, and nothing has run there since; nobody has looked since either.
     """
 
@@ -93,6 +94,7 @@ class Place:
     last: Deployment | None
     behind: int
     was_healthy: bool
+    lock: EnvironmentLock | None
 
 
 def environments_of(user: User) -> QuerySet[Environment]:
@@ -145,6 +147,8 @@ def _matching(rows: QuerySet[Environment], asked: Asked, among: Iterable[int] | 
         if asked.state == "failed":
             found = found.annotate(last_status=Subquery(_ended().values("status")[:1]))
         found = found.filter(_CONDITIONS[asked.state])
+    if asked.state == "locked":
+        found = found.filter(Exists(holding_locks().filter(environment=OuterRef("pk"))))
     if asked.behind:
         found = found.filter(Exists(_missing().filter(environment=OuterRef("pk"))))
     return found
@@ -178,10 +182,13 @@ _CONDITIONS = {
 
 
 def _missing() -> QuerySet[Deployment]:
-    """Deployments of merged changes that were due after what is live, and are not there."""
+    """Deployments of changes that were merged after what is live, and are not there.
+
+    What was merged before is inside what is live, also where it is deployed again: one branch is deployed, commit upon commit.
+    """
     rows = Deployment.objects.filter(change__status="merged", status__in=NOT_THERE)
     nothing_live = Q(environment__live_deployment=None)
-    return rows.filter(nothing_live | Q(number__gt=F("environment__live_deployment__number")))
+    return rows.filter(nothing_live | Q(change__merged_at__gt=F("environment__live_deployment__change__merged_at")))
 
 
 def _services(repository: Repository, spots: list[Spot], asked: Asked, keys: set[int] | None) -> Iterator[BoardRow]:
@@ -199,7 +206,7 @@ def _services(repository: Repository, spots: list[Spot], asked: Asked, keys: set
 
 
 def places_of(keys: Collection[int]) -> dict[int, Place]:
-    """What is known of these environments, by key; five queries at most."""
+    """What is known of these environments, by key; six queries at most."""
     found = {
         row.pk: row
         for row in Environment.objects.filter(pk__in=keys).select_related(
@@ -212,6 +219,7 @@ def places_of(keys: Collection[int]) -> dict[int, Place]:
         under_way.setdefault(deployment.environment_id, []).append(deployment)
     last = _last_ended(keys)
     behind = _behind(keys)
+    locks = locks_of(keys)
     healthy = _were_healthy([row.live_deployment for row in found.values() if row.live_deployment])
     return {
         pk: Place(
@@ -224,6 +232,7 @@ def places_of(keys: Collection[int]) -> dict[int, Place]:
             was_healthy=row.live_deployment_id in healthy
             and (pk not in last or last[pk].pk == row.live_deployment_id)
             and not any(one.attempts for one in under_way.get(pk, ())),
+            lock=locks.get(pk),
         )
         for pk, row in found.items()
     }

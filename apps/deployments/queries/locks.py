@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from django.db.models import QuerySet
+
 from apps.audit.models import AuditEntry
 from apps.core.clock import now
 from apps.deployments.models import Deployment, Environment, EnvironmentLock
@@ -10,10 +14,21 @@ ASKS = ("deployment.created", "deployment.requested", "deployment.scheduled", "d
 """What is on record of somebody who wants a deployment to run."""
 
 
+def holding_locks() -> QuerySet[EnvironmentLock]:
+    """Those that hold now: one that has expired holds nothing, also before anybody cleaned it up."""
+    return EnvironmentLock.objects.filter(ended_at=None, until__gt=now())
+
+
 def lock_of(environment: Environment) -> EnvironmentLock | None:
-    """The lock that holds now: one that has expired holds nothing, also before anybody cleaned it up."""
-    rows = EnvironmentLock.objects.filter(environment=environment, ended_at=None, until__gt=now())
+    """The lock that holds now."""
+    rows = holding_locks().filter(environment=environment)
     return rows.select_related("holder", "environment__repository").first()
+
+
+def locks_of(environments: Collection[int]) -> dict[int, EnvironmentLock]:
+    """The same of many, by the key of the environment; one query."""
+    rows = holding_locks().filter(environment__in=environments)
+    return {row.environment_id: row for row in rows.select_related("holder", "environment__repository")}
 
 
 def is_kept_from(lock: EnvironmentLock, deployment: Deployment) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -49,13 +50,21 @@ class ConnectionForm(forms.Form):
 
 
 class AllowConnection(forms.Form):
-    repository = forms.CharField(max_length=80, widget=forms.TextInput(attrs={"list": "repositories", **QUIET}))
+    """``repositories``: those to choose from; without any a name is written."""
+
+    repository = forms.CharField(max_length=80, widget=forms.TextInput(attrs=QUIET))
     environments = forms.CharField(
         required=False,
         max_length=2000,
         help_text="Names, separated by spaces. Empty: all of its environments.",
         widget=forms.TextInput(attrs=QUIET),
     )
+
+    def __init__(self, data: Any = None, *, repositories: Sequence[str] = ()) -> None:
+        super().__init__(data)
+        if repositories:
+            choices = [("", "Choose one"), *((name, name) for name in repositories)]
+            self.fields["repository"].widget = forms.Select(choices=choices)
 
     def names(self) -> list[str]:
         """The environments that were typed."""

@@ -11,7 +11,7 @@ from apps.deployments.access import can_manage_connections, require_manage_conne
 from apps.deployments.dispatchers.kinds import KINDS, Kind
 from apps.deployments.models import Connection
 from apps.deployments.queries.connections import find_connection
-from apps.presentation.connections import connection_page, connection_rows
+from apps.presentation.connections import choosable_repositories, connection_page, connection_rows
 from apps.repositories.models import Repository
 from apps.web.forms.base import attempt
 from apps.web.forms.connections import AllowConnection, ConnectionForm
@@ -56,11 +56,12 @@ def _create(user: User, kind: Kind, form: ConnectionForm) -> Connection:
 
 @reads
 def show(request: HttpRequest, name: str) -> HttpResponse:
-    return _show(request, name, AllowConnection())
+    return _show(request, name)
 
 
-def _show(request: HttpRequest, name: str, form: AllowConnection, status: int = 200) -> HttpResponse:
-    context = {"page": connection_page(signed_in(request), name), "form": form}
+def _show(request: HttpRequest, name: str, form: AllowConnection | None = None, status: int = 200) -> HttpResponse:
+    found = connection_page(signed_in(request), name)
+    context = {"page": found, "form": form or AllowConnection(repositories=found.repositories)}
     return respond(request, "web/connections/show.html", context, status=status)
 
 
@@ -89,7 +90,7 @@ def test(request: HttpRequest, name: str) -> HttpResponse:
     user = signed_in(request)
     row = services.try_connection(user, connection=find_connection(user, name))
     said = "It works." if row.is_working else "It does not work."
-    return see_other(request, f"/connections/{name}/", f"{said} {row.test_text}")
+    return see_other(request, f"/connections/{name}/", f"{said} {row.test_text}", is_good=bool(row.is_working))
 
 
 @page("GET", "HEAD", "POST")
@@ -101,7 +102,7 @@ def allow(request: HttpRequest, name: str) -> HttpResponse:
     user = signed_in(request)
     row = find_connection(user, name)
     require_manage_connections(user)
-    form = AllowConnection(request.POST)
+    form = AllowConnection(request.POST, repositories=choosable_repositories(user))
     done = attempt(
         form,
         lambda: services.allow_connection(

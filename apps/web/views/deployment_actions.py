@@ -42,7 +42,7 @@ def start(request: HttpRequest, number: int) -> HttpResponse:
                    "back_url": _url(number), "button": f"Start in {row.environment.name}"}  # fmt: skip
         return respond(request, "web/deployments/start.html", context)
     row = services.release(user, deployment=row)
-    return see_other(request, _url(number), f"{row.label} starts as soon as nothing else holds it.")
+    return see_other(request, _url(number), f"You asked to start {row.label}.")
 
 
 @page("GET", "HEAD", "POST")
@@ -56,7 +56,7 @@ def cancel(request: HttpRequest, number: int) -> HttpResponse:
                    "button": f"Cancel {found.deployment.label}"}  # fmt: skip
         return respond(request, "web/deployments/cancel.html", context)
     services.cancel(user, deployment=found.deployment)
-    return see_other(request, _url(number), f"{found.deployment.label} is being cancelled.")
+    return see_other(request, _url(number), f"You asked to cancel {found.deployment.label}.")
 
 
 @page("GET", "HEAD", "POST")
@@ -71,7 +71,7 @@ def retry(request: HttpRequest, number: int) -> HttpResponse:
         raise InvalidInput("unknown_step", "Choose one of the steps.", field="from_step")
     only_failed = request.POST.get("only_failed") == "1"
     services.retry(user, deployment=row, from_step=int(text) if text else None, only_failed=only_failed)
-    return see_other(request, _url(number), f"{row.label} gets a new attempt.")
+    return see_other(request, _url(number), f"You asked to retry {row.label}.")
 
 
 def _before_retry(request: HttpRequest, found: DeploymentPage) -> HttpResponse:

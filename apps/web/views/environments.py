@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 
+from apps.core.errors import NotVisible
 from apps.deployments import queries, services
+from apps.deployments.access import require_keep_secrets
 from apps.deployments.queries.board import STATES, Asked
 from apps.presentation.board import board_page
 from apps.presentation.environment_history import history_of
@@ -13,7 +15,7 @@ from apps.web.forms.base import attempt
 from apps.web.forms.environments import PublicPage, SetSecret
 from apps.web.numbers import number_in
 from apps.web.people import signed_in
-from apps.web.responding import page, reads, respond, see_other, writes
+from apps.web.responding import page, reads, respond, see_other
 
 
 @reads
@@ -103,10 +105,21 @@ def set_secret(request: HttpRequest, repository: str, name: str) -> HttpResponse
     )
 
 
-@writes
+@page("GET", "HEAD", "POST")
 def remove_secret(request: HttpRequest, repository: str, name: str) -> HttpResponse:
+    """GET says what ends with it, POST removes it: its value can never be shown again."""
     user = signed_in(request)
     row = queries.find_environment(user, repository, name)
-    secret = request.POST.get("name", "")
-    services.remove_secret(user, environment=row, name=secret, used_for=request.POST.get("used_for", "deploy"))
-    return see_other(request, f"/environments/{repository}/{name}/#secrets", f"The secret {secret} is removed.")
+    url = f"/environments/{repository}/{name}/#secrets"
+    asked = request.POST if request.method == "POST" else request.GET
+    secret, used_for = asked.get("name", ""), asked.get("used_for", "deploy")
+    if request.method == "POST":
+        services.remove_secret(user, environment=row, name=secret, used_for=used_for)
+        return see_other(request, url, f"The secret {secret} is removed.")
+    require_keep_secrets(user, row)
+    found = row.secrets.select_related("updated_by").filter(name=secret, used_for=used_for).first()
+    if found is None:
+        raise NotVisible("no_such_secret", f"{name} has no such secret.")
+    context = {"environment": row, "secret": found, "form_action": request.path, "back_url": url, "danger": True,
+               "button": f"Remove {secret}"}  # fmt: skip
+    return respond(request, "web/environments/remove_secret.html", context)

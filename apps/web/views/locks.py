@@ -36,8 +36,10 @@ def lock(request: HttpRequest, repository: str, name: str) -> HttpResponse:
         if attempt(form, act) is not None:
             return see_other(request, url, f"{name} is locked by you. Roll-backs still start.")
         status = 422
-    context = {"page": environment_page(user, repository, name), "form": form}
-    return respond(request, "web/environments/lock.html", context, status=status)
+    found = environment_page(user, repository, name)
+    if found.lock is not None and found.holds_lock:
+        form.initial["reason"] = found.lock.reason
+    return respond(request, "web/environments/lock.html", {"page": found, "form": form}, status=status)
 
 
 @writes
