@@ -33,7 +33,8 @@ LONGEST_TEXT, LONGEST_LINE = 300, 1_000
 class Reading:
     """``text`` says what was found, without the name of the check; ``lines`` are what a command printed last.
 
-    Not ``is_asked``: something is wrong with this machine, which says nothing about what was deployed.
+    Not ``is_asked``: something is wrong with the portal itself, its machine or its connections, which says nothing about
+    what was deployed.
     """
 
     is_good: bool
@@ -43,20 +44,22 @@ class Reading:
 
 
 def read_check(check: dict[str, Any], outside: Outside | None, progress: Progress) -> Reading:
-    """Ask once. A system that does not answer is not healthy, and the reading says so."""
-    try:
-        if check["kind"] == "http":
-            return _http(check, outside)
-        if check["kind"] == "prometheus":
-            return _prometheus(check, outside)
+    """Ask once. A system that does not answer is not healthy, and the reading says so; one that may not be asked says nothing."""
+    if check["kind"] == "resources":
         return _resources(progress)
+    try:
+        client = Client(outside, bearer(outside))
+    except PortalError as problem:
+        return Reading(is_good=False, text=f"cannot be asked: {problem.message}", is_asked=False)
+    try:
+        with client:
+            return _http(check, client) if check["kind"] == "http" else _prometheus(check, client)
     except PortalError as problem:
         return Reading(is_good=False, text=problem.message)
 
 
-def _http(check: dict[str, Any], outside: Outside | None) -> Reading:
-    with Client(outside, bearer(outside)) as client:
-        answer = client.look(check["target"])
+def _http(check: dict[str, Any], client: Client) -> Reading:
+    answer = client.look(check["target"])
     if answer.status != check["status"]:
         return Reading(is_good=False, text=f"answered {answer.status}, not {check['status']}")
     if check["contains"] and check["contains"].encode() not in answer.body:
@@ -64,9 +67,8 @@ def _http(check: dict[str, Any], outside: Outside | None) -> Reading:
     return Reading(is_good=True, text=f"answered {answer.status}")
 
 
-def _prometheus(check: dict[str, Any], outside: Outside | None) -> Reading:
-    with Client(outside, bearer(outside)) as client:
-        found = client.read("/api/v1/query", params={"query": check["target"]}).json()
+def _prometheus(check: dict[str, Any], client: Client) -> Reading:
+    found = client.read("/api/v1/query", params={"query": check["target"]}).json()
     values = _values(found)
     if not values:
         return Reading(is_good=False, text="the query has no value")

@@ -11,6 +11,7 @@ import pytest
 
 from apps.core import clock
 from tests.support.delivery import Delivery
+from tests.support.health import Site, web_site
 from tests.support.outside import delivery_via
 from tests.support.receiver import SECRET, Receiver, receiver
 
@@ -28,6 +29,14 @@ def there(settings: Any) -> Iterator[Receiver]:
 @pytest.fixture
 def delivery(tmp_path: Path, there: Receiver) -> Delivery:
     return delivery_via(tmp_path, DEPLOY, kind="webhook", url=there.url, values={"secret": SECRET})
+
+
+@pytest.fixture
+def site(settings: Any) -> Iterator[Site]:
+    settings.PORTAL_CONNECTION_PLAIN_HTTP = ["127.0.0.1"]
+    settings.PORTAL_LEASE_SECONDS = 30
+    with web_site() as here:
+        yield here
 
 
 @pytest.fixture

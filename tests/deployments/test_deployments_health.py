@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -22,43 +20,11 @@ from apps.presentation.board import board_page
 from apps.repositories.models import RepositoryRole
 from apps.reviews.models import News
 from tests.support.delivery import Delivery, run_jobs, run_until_idle
-from tests.support.health import look, watched
-from tests.support.serving import serving
+from tests.support.health import Site, look, watched
 
 pytestmark = pytest.mark.django_db
 
 TOKEN = "prom-abcdefghijkl"  # of no real system
-
-
-class Site:
-    """A web server whose answer a test chooses, by path."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.answers: dict[str, tuple[int, str]] = {"/healthz": (200, "all ok")}
-        self.asked: list[tuple[str, str]] = []
-
-
-@pytest.fixture
-def site(settings: Any) -> Iterator[Site]:
-    settings.PORTAL_CONNECTION_PLAIN_HTTP = ["127.0.0.1"]
-    settings.PORTAL_LEASE_SECONDS = 30
-    here = Site()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
-            here.asked.append((self.path, self.headers.get("Authorization", "")))
-            status, body = here.answers.get(path, (404, "nothing"))
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_: Any) -> None:
-            return
-
-    with serving(Handler) as here.url:
-        yield here
 
 
 def yaml(otherwise: str = "report", more: str = "") -> str:

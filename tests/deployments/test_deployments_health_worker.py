@@ -57,7 +57,7 @@ def test_a_fault_of_the_machine_is_told_and_rolls_nothing_back(
     monkeypatch.setattr(checking, "prepare", broken)
     assert passed(row, later).status == "failed"
     assert "whether it is healthy could not be asked: smoke The command could not be run" in row.problem
-    assert row.problem.endswith("for a fault of the portal's machine: somebody decides what to do.")
+    assert row.problem.endswith("for what the portal itself could not ask: somebody decides what to do.")
     assert "not asked: The command could not be run" in log_of(row)[-1]
     run_jobs("deployments.roll_back_unhealthy")
     assert not ChangeRequest.objects.filter(kind="rollback").exists()

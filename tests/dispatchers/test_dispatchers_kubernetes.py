@@ -11,8 +11,9 @@ import pytest
 from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import Applied, InDoubt, NotSent, Refused, Run, RunState, ToApply
 from apps.deployments.dispatchers.kube_api import KubeApi
+from apps.deployments.dispatchers.kube_pruning import brought
 from apps.rendering.redaction import redact_value
-from tests.support.clusters import HIDE, K8S, config, deployment, finished, ledger, succeeded
+from tests.support.clusters import HIDE, K8S, applied, config, deployment, finished, ledger, succeeded
 from tests.support.dispatching import TOKEN, log_of, look, older, run_for, sent
 from tests.support.kube import Kube, kube
 
@@ -35,8 +36,54 @@ def test_all_is_tried_before_the_first_write(there: Kube) -> None:
     assert all("force=false" in path for path in writes)
 
 
+def test_what_is_to_be_written_is_stored_before_it_is(there: Kube) -> None:
+    run, progress = look(K8S, run_at(there, config("one"), deployment()))
+    assert (progress.state, progress.text, there.changes()) == (RunState.NOT_STARTED, "", [])
+    entries = [["v1", "ConfigMap", "web", "one", ""], ["apps/v1", "Deployment", "web", "web", ""]]
+    assert run.external["announced"] == entries
+    assert brought("check", [], entries) == []
+    assert brought("apply", [], entries) == [Applied(*entry) for entry in entries]
+    run = succeeded(run)
+    stored = [run.external[name] for name in ("stage", "ledger", "announced")]
+    assert brought(*stored) == list(ledger(run))
+    assert brought("apply", *stored[1:]) == list(ledger(run))
+
+
+def test_what_comes_with_its_definition_is_stored_before_it_is_written(there: Kube) -> None:
+    spec = {"group": "x.org", "scope": "Namespaced", "names": {"kind": "Thing", "plural": "things"}}
+    metadata = {"name": "things.x.org"}
+    api = "apiextensions.k8s.io/v1"
+    definition = {"apiVersion": api, "kind": "CustomResourceDefinition", "metadata": metadata, "spec": spec}
+    thing = {"apiVersion": "x.org/v1", "kind": "Thing", "metadata": {"name": "one"}, "spec": {"a": 1}}
+    run, _ = look(K8S, run_at(there, thing, definition))
+    assert there.changes() == []
+    run, _ = look(K8S, run)
+    assert len(there.changes()) == 1
+    assert run.external["announced"][-1] == ["x.org/v1", "Thing", "web", "one", ""]
+    run = succeeded(run)
+    assert len(ledger(run)) == 2
+
+
+def test_what_was_never_answered_is_pruned_where_label_and_manager_are_ours(there: Kube) -> None:
+    run = succeeded(run_at(there, config("one"), config("two"), config("three"), config("four")))
+    there.objects["configmaps", "web", "three"]["metadata"]["labels"] = {}
+    there.objects["configmaps", "web", "four"]["metadata"]["managedFields"] = [{"manager": "somebody"}]
+    unknown = [replace(one, uid="", by="d-2, which was cancelled") for one in ledger(run)]
+    others = (Applied("v1", "ConfigMap", "web", "five", ""), Applied("x.org/v1", "Thing", "web", "six", ""))
+    run = succeeded(run_at(there, config("one"), before=(*unknown, *others), prune=True))
+    assert {name for plural, _, name in there.objects if plural == "configmaps"} == {"one", "three", "four"}
+    assert log_of(K8S, run, "prune") == "ConfigMap web/two: deleted; brought by d-2, which was cancelled\n"
+
+
+def test_what_the_run_itself_applied_is_never_pruned_whatever_its_kind_is_called_now(there: Kube) -> None:
+    there.kinds["old/v1"] = {"ConfigMap": ("configmaps", True)}
+    before = (Applied("old/v1", "ConfigMap", "web", "one", ""),)
+    succeeded(run_at(there, config("one"), before=before, prune=True))
+    assert ("configmaps", "web", "one") in there.objects
+
+
 def test_it_waits_until_a_deployment_is_rolled_out(there: Kube) -> None:
-    run, progress = look(K8S, run_at(there, deployment(2)))
+    run, progress = applied(run_at(there, deployment(2)))
     assert (progress.state, progress.text) == (
         RunState.RUNNING,
         "Waiting for Deployment web (its controller has not seen it yet).",
@@ -55,7 +102,7 @@ def test_it_waits_until_a_deployment_is_rolled_out(there: Kube) -> None:
 def test_a_custom_resource_that_is_called_like_a_kind_without_state_is_waited_for(there: Kube) -> None:
     there.kinds["serving.knative.dev/v1"] = {"Service": ("services", True)}
     body = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"a": 1}}
-    run, progress = look(K8S, run_at(there, body, config()))
+    run, progress = applied(run_at(there, body, config()))
     there.status("services", "web", {"conditions": [{"type": "Ready", "status": "Unknown", "message": "no revision"}]})
     run, progress = look(K8S, run)
     assert (progress.state, progress.text) == (RunState.RUNNING, "Waiting for Service web (no revision).")
@@ -64,7 +111,7 @@ def test_a_custom_resource_that_is_called_like_a_kind_without_state_is_waited_fo
 
 
 def test_a_roll_out_that_stalls_fails_and_says_what_is_applied(there: Kube) -> None:
-    run, _ = look(K8S, run_at(there, config(), deployment(2)))
+    run, _ = applied(run_at(there, config(), deployment(2)))
     stalled = {
         "type": "Progressing",
         "status": "False",
@@ -78,14 +125,14 @@ def test_a_roll_out_that_stalls_fails_and_says_what_is_applied(there: Kube) -> N
 
 
 def test_not_healthy_in_time_fails(there: Kube) -> None:
-    run, _ = look(K8S, run_at(there, deployment(2), timeout=300))
+    run, _ = applied(run_at(there, deployment(2), timeout=300))
     _, progress = look(K8S, older(run, 301))
     assert progress.outcome == "failed"
     assert progress.problem.startswith("Not healthy in 5 minutes: Deployment web")
 
 
 def test_an_object_that_was_deleted_or_made_anew_meanwhile_is_not_healthy(there: Kube) -> None:
-    run, _ = look(K8S, run_at(there, deployment(1)))
+    run, _ = applied(run_at(there, deployment(1)))
     there.status(
         "deployments", "web", {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1, "readyReplicas": 1}
     )
@@ -135,7 +182,7 @@ def test_cancelling_in_the_middle_applies_nothing_more(there: Kube) -> None:
 
 
 def test_cancelling_while_it_waits_keeps_what_is_applied(there: Kube) -> None:
-    run, _ = look(K8S, run_at(there, deployment(2)))
+    run, _ = applied(run_at(there, deployment(2)))
     _, progress = look(K8S, replace(run, is_cancelled=True))
     assert progress.outcome == "cancelled"
     assert [step.name for step in progress.steps if step.is_success] == ["check", "apply"]
@@ -166,7 +213,7 @@ def test_one_that_cannot_be_reached_was_sent_nothing() -> None:
 
 
 def test_a_write_at_the_same_moment_is_repeated(there: Kube) -> None:
-    run, _ = look(K8S, run_at(there, config("zero")))
+    run, _ = applied(run_at(there, config("zero")))
     there.answers["PATCH configmaps"] = [409]
     run = sent(run_at(there, config()), stage="apply")
     run, progress = look(K8S, run)

@@ -82,6 +82,15 @@ def finished(run: Run, seconds: float = 20.0) -> tuple[Run, Progress]:
         time.sleep(0.1)
 
 
+def applied(run: Run, seconds: float = 20.0) -> tuple[Run, Progress]:
+    """Looks until nothing more is sent."""
+    end = time.monotonic() + seconds
+    while True:
+        run, progress = look(K8S, run)
+        if progress.state != RunState.NOT_STARTED or time.monotonic() > end:
+            return run, progress
+
+
 def ledger(run: Run) -> tuple[Applied, ...]:
     return tuple(Applied(*entry) for entry in run.external["ledger"])
 

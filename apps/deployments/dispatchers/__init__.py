@@ -73,21 +73,26 @@ class Outside:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """One resource that a deployment applied; ``uid`` tells it from a later one of the same name."""
+    """One resource that a deployment applied; ``uid`` tells it from a later one of the same name.
+
+    Without ``uid`` the answer was lost: it may have been made anew then, or never. ``by``: a deployment that did not succeed
+    brought it, and how that ended (``d-2, which failed``).
+    """
 
     api_version: str
     kind: str
     namespace: str
     name: str
     uid: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ToApply:
     """The resources of the target that is deployed, whole and in clear: nothing of them may be shown before ``hide``.
 
-    ``digest`` is what was approved, empty where the change does not reach the target. ``before``: what the last
-    successful deployment of the environment applied, through the same connection.
+    ``digest`` is what was approved, empty where the change does not reach the target. ``before``: what is
+    in the cluster of the environment by what it was deployed with last and since, through the same connection.
     """
 
     resources: tuple[Mapping[str, Any], ...] = field(repr=False)

@@ -4,6 +4,9 @@ All is tried first (dry run), then namespaces and definitions, then the rest, th
 rendered is deleted. A look does as much as :data:`SECONDS` allow and says how far it came; the next one goes on there. A
 worker that is killed repeats at most one look: server-side apply of the same fields by the same manager changes nothing the
 second time, and what is deleted is named by its uid.
+
+A look that has tried something writes nothing: what is to be written is announced, and stored, before. So whatever becomes of
+the worker, what it may have brought is known to the next run, which deletes it where it is no longer rendered.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from apps.deployments.dispatchers import (
 )
 from apps.deployments.dispatchers.kube_api import Answered, KubeApi, NoSuchKind, Place, metadata, option
 from apps.deployments.dispatchers.kube_health import Health, health
+from apps.deployments.dispatchers.kube_pruning import OVER, prune
 from apps.deployments.dispatchers.kube_resources import (
     LABEL,
     Item,
@@ -39,7 +43,6 @@ from apps.deployments.dispatchers.kube_resources import (
     owner_of,
     secrets_in,
     to_prune,
-    why_not_ours,
 )
 from apps.deployments.dispatchers.remote import as_ended
 from apps.deployments.dispatchers.words import joined, minutes
@@ -49,7 +52,7 @@ DEFAULT_TIMEOUT = 900.0
 SECONDS = 8.0
 """For one look: well below the lease of a deployment."""
 MOST_LOG = 200_000
-STAGES = ("check", "first", "recheck", "apply", "prune", "wait")
+STAGES = ("check", "first", "recheck", "apply", "prune", OVER)
 SHOWN = {"check": "check", "first": "apply", "recheck": "apply", "apply": "apply", "prune": "prune", "wait": "healthy"}
 NAMES = {"check": "check", "apply": "apply", "prune": "prune", "healthy": "wait until healthy"}
 _AT_ONCE = frozenset(
@@ -72,7 +75,10 @@ class Failed(Exception):
 
 @dataclass
 class Work:
-    """How far the run is; goes to and comes from ``external``."""
+    """How far the run is; goes to and comes from ``external``. ``announced``: what was tried, as the ledger will have it.
+
+    There its uid is empty where it was not there yet.
+    """
 
     run: Run
     items: list[Item]
@@ -80,6 +86,7 @@ class Work:
     at: int = 0
     deferred: list[int] = field(default_factory=list)
     ledger: list[list[str]] = field(default_factory=list)
+    announced: list[list[str]] = field(default_factory=list)
     logs: dict[str, str] = field(default_factory=dict)
     problem: str = ""
     moves: int = 0
@@ -94,16 +101,23 @@ class Work:
             int(known.get("at") or 0),
             list(known.get("deferred") or []),
             list(known.get("ledger") or []),
+            list(known.get("announced") or []),
             dict(known.get("logs") or {}),
         )
 
     def facts(self) -> dict[str, Any]:
-        names = ("stage", "at", "deferred", "ledger", "logs", "problem")
+        names = ("stage", "at", "deferred", "ledger", "announced", "logs", "problem")
         return {name: getattr(self, name) for name in names}
 
     @property
     def applied(self) -> list[Applied]:
         return [Applied(*entry) for entry in self.ledger]
+
+    @property
+    def has_to_be_stored(self) -> bool:
+        """Whether the next thing would be written, and not all of it is announced where the next worker finds it."""
+        stored = self.run.external.get("announced") or []
+        return self.stage in {"first", "apply"} and len(self.announced) > len(stored)
 
     @property
     def todo(self) -> list[Any]:
@@ -139,7 +153,7 @@ def dispatch(run: Run) -> Mapping[str, Any]:
     end = time.monotonic() + SECONDS
     try:
         with KubeApi(run.outside) as api:
-            while work.stage != STAGES[-1] and time.monotonic() < end and _step(work, api):
+            while work.stage != OVER and time.monotonic() < end and _step(work, api):
                 pass
     except (Failed, Answered, NoSuchKind) as problem:
         work.problem = mask.apply(str(problem).encode()).decode(errors="replace") + _state_of(work)
@@ -166,6 +180,8 @@ def _step(work: Work, api: KubeApi) -> bool:
     limit = _limit(work.run)
     if work.run.age(now()) > limit:
         raise Failed(f"It was not applied in {minutes(limit)}.")
+    if work.has_to_be_stored:
+        return False
     todo = work.todo
     if work.at >= len(todo):
         work.stage, work.at = STAGES[STAGES.index(work.stage) + 1], 0
@@ -225,7 +241,13 @@ def _check(work: Work, api: KubeApi, item: Item) -> bool:
             return True
         raise Failed(f"{placed}: {_refusal(problem)}") from None
     work.say(*difference(placed, live, dry, work.run))
+    work.announced.append([*_entry(placed), str(metadata(live).get("uid") or "") if live else ""])
     return True
+
+
+def _entry(placed: Item) -> list[str]:
+    """By which the ledger knows it, beside its uid."""
+    return [placed.api_version, placed.kind, placed.namespace, placed.name]
 
 
 def _refusal(problem: Answered) -> str:
@@ -248,40 +270,14 @@ def _apply(work: Work, api: KubeApi, item: Item) -> bool:
             return False  # somebody wrote it at the same moment: again in the next look
         raise Failed(f"{placed}: {_refusal(problem)}") from None
     uid = str(metadata(body).get("uid") or "")
-    entry = [item.api_version, item.kind, placed.namespace, item.name, uid]
-    work.ledger = [one for one in work.ledger if one[:4] != entry[:4]] + [entry]
+    entry = _entry(placed)
+    work.ledger = [one for one in work.ledger if one[:4] != entry] + [[*entry, uid]]
     work.say(f"{placed}: {'created' if is_new else 'applied'}")
     return True
 
 
 def _prune(work: Work, api: KubeApi, old: Applied) -> bool:
-    """Delete what the last successful deployment applied, if it is certain that it still is that."""
-    name = f"{old.kind} {f'{old.namespace}/' if old.namespace else ''}{old.name}"
-    try:
-        path = api.place(old.api_version, old.kind).one(old.namespace, old.name)
-    except NoSuchKind:
-        work.say(f"{name}: kept, the cluster no longer knows its kind")
-        return True
-    live = api.get(path)
-    if live is None:
-        work.say(f"{name}: is gone already")
-        return True
-    reason = why_not_ours(live, old, owner_of(work.run))
-    if reason:
-        work.say(f"{name}: kept, {reason}")
-        return True
-    body = {
-        "kind": "DeleteOptions",
-        "apiVersion": "v1",
-        "propagationPolicy": "Background",
-        "preconditions": {"uid": old.uid},
-    }
-    try:
-        api.change("DELETE", path, json=body)
-    except Answered as problem:
-        if problem.status not in {404, 409}:
-            raise Failed(f"{name} is no longer rendered and could not be deleted: {problem.words}.") from None
-    work.say(f"{name}: deleted")
+    prune(old, work.run, api, work.applied, work.say)
     return True
 
 
@@ -297,7 +293,7 @@ def observe(run: Run) -> Progress:
         return Progress(RunState.ENDED, _steps(run, stage, is_cancelled=True), "cancelled", resources=_states(run, {}))
     if stage != "wait":
         done = len(run.external.get("ledger") or [])
-        return Progress(RunState.NOT_STARTED, _steps(run, stage), text=f"{done} resources are applied.")
+        return Progress(RunState.NOT_STARTED, _steps(run, stage), text=f"{done} resources are applied." if done else "")
     with KubeApi(run.outside) as api:
         found = _states(run, _healths(run, api))
     return _waiting(run, found)

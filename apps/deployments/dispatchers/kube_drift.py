@@ -2,19 +2,22 @@
 
 Each resource of the live deployment is applied as a dry run that takes all of its fields, and the answer is compared with
 the object as it is: what differs is what somebody made otherwise. A field that the deployment never named is nobody's
-drift. A dry run writes nothing.
+drift. A dry run writes nothing. What a deployment that came after it and did not succeed has left there is one too many.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from apps.deployments.dispatchers import Applied, Refused, Run
-from apps.deployments.dispatchers.drift import ANOTHER, MISSING, CannotTell, Finding, Found, digest_of, of_field
+from apps.deployments.dispatchers.drift import ANOTHER, EXTRA, MISSING, CannotTell, Finding, Found, digest_of, of_field
 from apps.deployments.dispatchers.kube_api import Answered, KubeApi, NoSuchKind, metadata, option
 from apps.deployments.dispatchers.kube_apply import bodies_of
 from apps.deployments.dispatchers.kube_health import standing
-from apps.deployments.dispatchers.kube_resources import Item, field_changes, items_of, secrets_in
+from apps.deployments.dispatchers.kube_pruning import Kept, named, still_there
+from apps.deployments.dispatchers.kube_resources import Item, field_changes, items_of, secrets_in, to_prune
+from apps.deployments.dispatchers.remote import plain
 from apps.deployments.dispatchers.standing import Standing, of_parts
 from apps.deployments.masking import SecretMask
 
@@ -35,15 +38,18 @@ def find_drift(run: Run) -> Found:
     ledger = {(one.api_version.rpartition("/")[0], one.kind, one.namespace, one.name): one for one in _applied(run)}
     findings: list[Finding] = []
     problems: list[str] = []
+    left = to_prune(run.to_apply.before if run.to_apply else (), _applied(run))
     with KubeApi(run.outside) as api:
-        for item in items:
+        looks = [(str(item), partial(_of_item, item, run, api, ledger)) for item in items]
+        looks += [(named(old), partial(_of_left, old, run, api)) for old in left]
+        for name, look in looks:
             try:
-                findings += _of_item(item, run, api, ledger)
+                findings += look()
             except (Answered, NoSuchKind) as problem:
                 problems.append(
-                    mask.apply(f"{item} could not be compared: {problem}".encode()).decode(errors="replace")
+                    mask.apply(f"{name} could not be compared: {problem}".encode()).decode(errors="replace")
                 )
-    return Found(tuple(findings), (NOT_LOOKED,), tuple(problems), len(items) - len(problems))
+    return Found(tuple(findings), (NOT_LOOKED,), tuple(problems), len(looks) - len(problems))
 
 
 def find_health(run: Run) -> Standing:
@@ -80,6 +86,19 @@ def _of_item(item: Item, run: Run, api: KubeApi, ledger: dict[Any, Applied]) -> 
     if is_new:  # it went between the two requests
         return [Finding(str(placed), MISSING, wanted="there", found="gone")]
     return [of_field(str(placed), change) for change in field_changes(placed, dry, live, run)]
+
+
+def _of_left(old: Applied, run: Run, api: KubeApi) -> list[Finding]:
+    """What is not rendered, and still there by a deployment that did not succeed; what is no longer ours is not ours to name."""
+    try:
+        uid = metadata(still_there(old, run, api)).get("uid")
+    except Kept:
+        return []
+    if uid in {one.uid for one in _applied(run)}:
+        return []
+    return [
+        Finding(plain(named(old), 200), EXTRA, wanted="gone", found=f"brought by {old.by}", digest=digest_of(str(uid)))
+    ]
 
 
 def _placed(item: Item, run: Run, api: KubeApi) -> tuple[Item, str]:

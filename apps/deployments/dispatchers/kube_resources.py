@@ -178,7 +178,7 @@ def why_not_ours(live: Mapping[str, Any], old: Applied, owner: str) -> str:
     """Why an object that has the name of one that we applied is not to be deleted; empty: it is ours."""
     if old.kind in NEVER_PRUNED:
         return f"a {old.kind} is never pruned, because others may use it"
-    if metadata(live).get("uid") != old.uid:
+    if old.uid and metadata(live).get("uid") != old.uid:
         return "somebody made it anew"
     if mapping(metadata(live).get("labels")).get(LABEL) != owner:
         return "it has no longer the label of this environment"

@@ -18,6 +18,7 @@ from apps.deployments.dispatchers import Run, ToApply
 from apps.deployments.dispatchers.drift import CannotTell, Found
 from apps.deployments.dispatchers.registry import drift_finder_of, health_teller_of
 from apps.deployments.dispatchers.standing import UNKNOWN, Standing
+from apps.deployments.jobs.brought import left_since
 from apps.deployments.jobs.drift_commits import is_as_deployed
 from apps.deployments.jobs.drift_stacks import with_stack
 from apps.deployments.jobs.rendered import placed_body
@@ -120,11 +121,18 @@ def _by_dispatcher(deployment: Deployment, environment: EnvironmentConfig | None
     return finder.find_drift(_run(deployment, environment))
 
 
-def _run_there(deployment: Deployment) -> Run:
-    """The attempt that made the live state, through the connection that may be used now."""
-    attempt = Attempt.objects.filter(deployment=deployment, outcome=Status.SUCCEEDED).order_by("-number").first()
+def _attempt_there(deployment: Deployment) -> Attempt:
+    """That made the live state."""
+    rows = Attempt.objects.filter(deployment=deployment, outcome=Status.SUCCEEDED).select_related("deployment")
+    attempt = rows.order_by("-number").first()
     if attempt is None:
         raise CannotTell("no_run", f"{deployment.label} ran nothing, so nothing is known that should be there.")
+    return attempt
+
+
+def _run_there(deployment: Deployment) -> Run:
+    """The attempt that made the live state, through the connection that may be used now."""
+    attempt = _attempt_there(deployment)
     connection = connection_for(deployment.environment, deployment.plan)
     if connection is None:
         raise CannotTell("no_connection", "There is no connection through which it could be looked at.")
@@ -135,11 +143,12 @@ def _run_there(deployment: Deployment) -> Run:
 
 
 def _run(deployment: Deployment, environment: EnvironmentConfig | None) -> Run:
-    """With what it applied rendered again."""
+    """With what it applied rendered again, and what those left that came after it and did not succeed."""
     run, hide = replace(_run_there(deployment), is_as_deployed=partial(is_as_deployed, deployment)), _hide(deployment)
     if deployment.plan["via"] == "cloudformation":
         return with_stack(run, deployment, hide)
-    redacted = ToApply(_resources(deployment, environment), "", lambda value: redact_value(value, hide))
+    left = left_since(_attempt_there(deployment)) if deployment.plan["via"] == "kubernetes" else ()
+    redacted = ToApply(_resources(deployment, environment), "", lambda value: redact_value(value, hide), left)
     return replace(run, to_apply=redacted)
 
 

@@ -219,6 +219,7 @@ def _begin(deployment: Deployment, attempt: Attempt, fence: int) -> None:
     attempt.sealed_secrets = "" if is_remote else _seal_secrets(deployment)
     with transaction.atomic():
         lock_change(deployment.change)
+        _require_connection(deployment, attempt)
         attempt.external_run = {**attempt.external_run, **external}
         attempt.save(update_fields=["external_run", "sealed_secrets", "sealed_rendering", "connection"])
         move(
@@ -229,6 +230,14 @@ def _begin(deployment: Deployment, attempt: Attempt, fence: int) -> None:
             runner=external.get("runner", ""),
             followed_at=lease_now(),
         )
+
+
+def _require_connection(deployment: Deployment, attempt: Attempt) -> None:
+    """Still the one that it was prepared for: preparing takes minutes, in which somebody may have removed or forbidden it."""
+    found = connection_for(deployment.environment, deployment.plan)
+    if (found and found.pk) != attempt.connection_id:
+        text = f"{deployment.plan['raw'].get('connection')} is another connection since this start was prepared. Retry asks anew."
+        raise Refused("connection_changed", text)
 
 
 def _require_repeatable(deployment: Deployment, attempt: Attempt) -> None:

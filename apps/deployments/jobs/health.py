@@ -47,7 +47,7 @@ UNSEEN = timedelta(seconds=30)
 
 MOST_STORED, FULL_LOG_PAUSE = MIB, timedelta(minutes=1)
 """Bytes of the log of one check; then only what was found is added, and only so often: a command may print something else each time."""
-NOT_ASKED = "Nothing is rolled back by rule for a fault of the portal's machine: somebody decides what to do."
+NOT_ASKED = "Nothing is rolled back by rule for what the portal itself could not ask: somebody decides what to do."
 NOT_BY_RULE = {
     # One would bring back what the other took away, without end.
     Deployment.Kind.ROLLBACK.value: "A roll-back is not rolled back by rule: somebody decides what to do.",
@@ -161,7 +161,7 @@ def _leave_out(attempt: Attempt, plan: dict[str, Any], known: dict[str, Any]) ->
 
 
 def _count_out(known: dict[str, Any], began: datetime) -> None:
-    """Time in which this machine could not ask says nothing: it is added to what there is when all can be asked again."""
+    """Time in which the portal could not ask says nothing: it is added to what there is when all can be asked again."""
     if any(_is_unasked(found) for found in known["checks"].values()):
         known.setdefault("unasked_since", known.get("looked_at") or began.isoformat())
     elif unasked_since := known.pop("unasked_since", ""):
@@ -215,7 +215,7 @@ def _ask(deployment: Deployment, attempt: Attempt, check: dict[str, Any], progre
     try:
         outside = outside_of(granted(deployment.environment, check["connection"], check["kind"]))
     except PortalError as problem:
-        return Reading(is_good=False, text=problem.message)
+        return Reading(is_good=False, text=f"is without its connection: {problem.message}", is_asked=False)
     return read_check(check, outside, progress)
 
 
@@ -326,11 +326,11 @@ def _decide(deployment: Deployment, attempt: Attempt, plan: dict[str, Any], fenc
 
 def _fail(deployment: Deployment, attempt: Attempt, plan: dict[str, Any], fence: int) -> None:
     bad = {name: found for name, found in attempt.health["checks"].items() if not found["is_good"]}
-    why = "; ".join(f"{name} {found['text']}" for name, found in bad.items())
+    why = "; ".join(f"{name} {found['text'].removesuffix('.')}" for name, found in bad.items())
     why = why or "its checks held, but not long enough in one piece"
     by_rule = plan["otherwise"] == "roll-back"
     if bad and all(map(_is_unasked, bad.values())):
-        text = f"It was applied, but whether it is healthy could not be asked: {why.removesuffix('.')}."
+        text = f"It was applied, but whether it is healthy could not be asked: {why}."
         by_rule, text = False, f"{text} {NOT_ASKED}" if by_rule else text
     else:
         text = f"It was applied, but is not healthy: {why}."

@@ -19,8 +19,8 @@ from apps.changes.effects.targets import target_of
 from apps.changes.effects.tools import fingerprint_of
 from apps.core.errors import Conflict
 from apps.core.secrets import decrypt, encrypt
-from apps.deployments.dispatchers import Applied, Refused, ToApply
-from apps.deployments.lifecycle import Status
+from apps.deployments.dispatchers import Refused, ToApply
+from apps.deployments.jobs.brought import brought_before
 from apps.deployments.models import Attempt, Deployment
 from apps.deployments.transitions import LeaseLost
 from apps.policies.queries import policy_at
@@ -97,7 +97,7 @@ def to_apply(deployment: Deployment, attempt: Attempt) -> ToApply | None:
         tuple(decode_value(body) for body in document["resources"]),
         str(document["digest"]),
         _hiding(deployment),
-        _applied_before(deployment, attempt),
+        brought_before(attempt),
     )
 
 
@@ -108,17 +108,3 @@ def _hiding(deployment: Deployment) -> Callable[[Mapping[str, Any]], Any]:
         raise Refused("not_as_approved", f"{deployment.change.label} has no revision that was approved.")
     hide = fingerprint_of(revision)
     return lambda value: redact_value(value, hide)
-
-
-def _applied_before(deployment: Deployment, attempt: Attempt) -> tuple[Applied, ...]:
-    """What the last successful deployment of the environment applied, through the same connection."""
-    last = (
-        Attempt.objects.filter(deployment__environment=deployment.environment_id, outcome=Status.SUCCEEDED)
-        .exclude(deployment=deployment.pk)
-        .filter(external_run__has_key="ledger")
-        .order_by("-ended_at", "-pk")
-        .first()
-    )
-    if last is None or last.connection_id != attempt.connection_id:
-        return ()
-    return tuple(Applied(*map(str, entry)) for entry in last.external_run["ledger"])

@@ -20,12 +20,13 @@ from apps.deployments.dispatchers.kinds import KINDS, Field, Kind
 from apps.deployments.dispatchers.registry import TESTS
 from apps.deployments.lifecycle import HOLDS_LOCK
 from apps.deployments.masking import SHORTEST
-from apps.deployments.models import Attempt, Connection, ConnectionGrant
+from apps.deployments.models import Attempt, Connection, ConnectionGrant, Deployment
 from apps.deployments.queries.connections import outside_of
 from apps.repositories.models import Repository
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 LONGEST_VALUE = 16 * 1024
+HOLDING = [str(one) for one in HOLDS_LOCK]
 
 
 def create_connection(actor: User, *, name: str, kind: str, url: str, values: Mapping[str, str]) -> Connection:
@@ -98,7 +99,7 @@ def update_connection(
 
 @transaction.atomic
 def remove_connection(actor: User, *, connection: Connection) -> None:
-    """Remove it with its credentials; refused (:class:`Conflict` ``in_use``) while a deployment runs through it.
+    """Remove it with its credentials; refused (:class:`Conflict` ``in_use``) while a deployment needs it, for its run or its checks.
 
     One that deployments went through is kept as a name without credentials, because the record points to it.
     """
@@ -131,7 +132,10 @@ def allow_connection(
 
 @transaction.atomic
 def forbid_connection(actor: User, *, connection: Connection, repository: Repository) -> None:
-    """Take the permission away: nothing is started through it there any more; what runs is followed to its end."""
+    """Take the permission away: nothing is started through it there any more; what runs is followed to its end.
+
+    Checks of health are not asked through it any more either: that is no word about what runs, and rolls nothing back.
+    """
     access.require_manage_connections(actor)
     deleted, _ = ConnectionGrant.objects.filter(connection=connection, repository=repository).delete()
     if not deleted:
@@ -159,14 +163,26 @@ def try_connection(actor: User, *, connection: Connection) -> Connection:
 
 
 def _require_unused(row: Connection, why: str) -> None:
-    """No run goes through it now, and none has an outcome that somebody still has to find out."""
-    open_ones = Attempt.objects.filter(connection=row, deployment__status__in=[str(one) for one in HOLDS_LOCK])
+    """No run goes through it now, none has an outcome that somebody still has to find out, and none is asked through it how it does."""
+    open_ones = Attempt.objects.filter(connection=row, deployment__status__in=HOLDING)
     running = open_ones.select_related("deployment").first()
-    if running is not None:
-        text = (
-            f"{running.deployment.label} runs through {row.name}. Wait for its end, or cancel it first. {why}".rstrip()
+    user = running.deployment if running is not None else _asking_through(row)
+    if user is not None:
+        what = (
+            f"runs through {row.name}" if running is not None else f"is asked through {row.name} whether it is healthy"
         )
-        raise Conflict("in_use", text, deployment=running.deployment.number)
+        text = f"{user.label} {what}. Wait for its end, or cancel it first. {why}".rstrip()
+        raise Conflict("in_use", text, deployment=user.number)
+
+
+def _asking_through(row: Connection) -> Deployment | None:
+    """A deployment that is not over and whose checks name the connection, where it may be used: what others name is not this one."""
+    allowed = row.grants.values("repository")
+    for deployment in Deployment.objects.filter(status__in=HOLDING, environment__repository__in=allowed):
+        checks = deployment.plan.get("health", {}).get("checks", [])
+        if any((check.get("connection"), check["kind"]) == (row.name, row.kind) for check in checks):
+            return deployment
+    return None
 
 
 def _kind(name: str) -> Kind:
