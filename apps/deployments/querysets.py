@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import F, Q
 
+from apps.core.clock import now
 from apps.core.leases import LeasedQuerySet, short_lease
 from apps.deployments.lifecycle import HOLDS_LOCK
 from apps.repositories.models import Repository
@@ -70,20 +71,21 @@ class TargetComparisonQuerySet(LeasedQuerySet["TargetComparison"]):
 
 class DriftWatchQuerySet(LeasedQuerySet["DriftWatch"]):
     def due(self, at: datetime) -> DriftWatchQuerySet:
-        """What is to be looked at now: the time has come, something else is live than what was looked at, or something
-        ran there since: what failed or was cancelled may have changed half of it.
+        """What is to be looked at now: its time has come, which the end of a deployment brings about (:meth:`look_soon`).
 
         Only where something is live; never while a deployment holds the environment.
         """
-        holding = Q(environment__deployments__status__in=HOLDING)
-        ran_since = Q(
-            environment__drift_checks__is_latest=True,
-            environment__deployments__started_at__gte=F("environment__drift_checks__checked_at"),
-        )
-        moved = Q(checked=None) | ~Q(checked=F("environment__live_deployment"))
-        moved |= Q(Exists(self.model.objects.filter(ran_since, pk=OuterRef("pk"))))
-        rows = self.filter(environment__defined=True, environment__live_deployment__isnull=False)
-        return rows.filter(Q(next_at__lte=at) | (Q(every_seconds__gt=0) & moved)).exclude(holding)
+        rows = self.filter(next_at__lte=at, environment__defined=True, environment__live_deployment__isnull=False)
+        return rows.exclude(environment__deployments__status__in=HOLDING)
+
+    def look_soon(self, deployment: Deployment) -> int:
+        """Have the environment looked at soon, if portal.yaml says that it is looked at: ``deployment`` has ended, however it did,
+        and may have changed half of it. Not before it began by the clock that said so: an earlier look would count as older.
+        """
+        moment = now()
+        if deployment.started_at is not None:
+            moment = max(moment, deployment.started_at)
+        return self.filter(environment=deployment.environment_id, every_seconds__gt=0).update(next_at=moment)
 
 
 class DriftAdoptionQuerySet(LeasedQuerySet["DriftAdoption"]):

@@ -109,8 +109,7 @@ def _deployments(user: User, asked: Asked, limit: int) -> list[Happening]:
     kinds = [kind for kind in DEPLOYS if asked.wants(kind)]
     if not kinds:
         return []
-    rows: QuerySet[Deployment] = Deployment.objects.visible_to(user).filter(started_at__lt=_end(asked))
-    rows = rows.filter(Q(ended_at=None) | Q(ended_at__gte=asked.since))
+    rows = _seen_by(user)
     if len(kinds) == 1:
         is_rollback = Q(kind=Deployment.Kind.ROLLBACK)
         rows = rows.filter(is_rollback if kinds == ["rollback"] else ~is_rollback)
@@ -128,7 +127,24 @@ def _deployments(user: User, asked: Asked, limit: int) -> list[Happening]:
         rows = rows.filter(number | Q(change__title__icontains=asked.text) | Q(commit__startswith=asked.text.lower()))
     related = ("change", "change__revision", "environment__repository", "requested_by")
     newest = rows.select_related(*related).defer("plan", "waits", "change__description").order_by("-started_at", "-pk")
-    return [_of_deployment(row) for row in newest[: limit + 1]]
+    return [_of_deployment(row) for part in _in_window(newest, asked) for row in part[: limit + 1]]
+
+
+def _seen_by(user: User) -> QuerySet[Deployment]:
+    """Those that ``user`` may see, found by their time: by the column itself SQLite would go through all environments first."""
+    place = Deployment.objects.alias(place=F("environment__repository_id") + 0)
+    return place.filter(place__in=Repository.objects.visible_to(user).values("pk"))
+
+
+def _in_window(rows: QuerySet[Deployment], asked: Asked) -> tuple[QuerySet[Deployment], QuerySet[Deployment]]:
+    """Those that began in the window, and those that began before and reached into it: asked apart, so that each has its index.
+
+    The keys of the latter are read first. They are few: of each environment at most one at a time is under way.
+    """
+    reached = Deployment.objects.filter(Q(ended_at=None) | Q(ended_at__gte=asked.since), started_at__lt=asked.since)
+    keys = list(reached.order_by().values_list("pk", flat=True))
+    rows = rows.filter(started_at__lt=_end(asked))
+    return rows.filter(started_at__gte=asked.since), rows.filter(pk__in=keys)
 
 
 def _any_equal(name: str, *people: str) -> Q:

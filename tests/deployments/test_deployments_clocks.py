@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.core.clock import now
 from apps.deployments import services
+from apps.deployments.dispatchers import Progress, RunState
 from apps.deployments.dispatchers.local import LocalDispatcher
 from apps.deployments.jobs import following, landing, starting, verifying
 from apps.deployments.jobs.runs import run_of
@@ -89,6 +92,23 @@ def test_who_was_seen_since_it_was_found_due_is_not_lost(row: Deployment, monkey
     monkeypatch.setattr(following, "_has_news", seen_meanwhile)
     following.follow(row.pk)
     assert status(row) == "running"
+
+
+def test_a_quiet_run_gives_way_to_others_that_are_due_and_writes_that_seldom(
+    row: Deployment, monkeypatch: Patch
+) -> None:
+    monkeypatch.setattr(LocalDispatcher, "observe", lambda *_: Progress(RunState.RUNNING))
+    monkeypatch.setattr(following.Recorder, "is_behind", lambda *_: False)
+    Deployment.objects.filter(pk=row.pk).update(followed_at=now(), check_at=now() - timedelta(seconds=3))
+    moment = now()
+    following.follow(row.pk)
+    row.refresh_from_db()
+    assert row.check_at is not None
+    assert moment <= row.check_at <= now()
+    assert row.pk in following.runs_due(9), "it is due as before"
+    with CaptureQueriesContext(connection) as seen:
+        following.follow(row.pk)
+    assert not [one for one in seen.captured_queries if one["sql"].startswith("UPDATE")]
 
 
 @pytest.mark.parametrize("problem", [OSError(24, "Too many open files"), OSError(5, "Input/output error")])

@@ -17,7 +17,9 @@ from apps.changes.lifecycle import Status
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.deployments import services
-from apps.deployments.models import DriftAcceptance, Environment
+from apps.deployments.models import DriftAcceptance, DriftWatch, Environment
+from apps.deployments.queries import drift
+from apps.deployments.queries.drift import drift_of
 from apps.repositories.models import RepositoryRole
 from apps.reviews.inbox import inbox
 from tests.support.delivery import run_jobs
@@ -198,3 +200,22 @@ def test_old_news_says_so_and_what_is_not_defined_any_more_calls_nobody(world: D
     assert alerts(carol) == [("drift_stale", words, PAGE)]
     Environment.objects.update(defined=False)
     assert alerts(carol) == []
+
+
+def test_no_more_is_looked_up_than_it_takes_to_find_so_many(world: Drifting, monkeypatch: pytest.MonkeyPatch) -> None:
+    for hours in range(1, 6):
+        row = Environment.objects.create(repository=world.environment.repository, name=f"e{hours}", position=hours)
+        DriftWatch.objects.create(environment=row, found_at=now() - timedelta(hours=hours))
+    asked: list[list[str]] = []
+
+    def noted(rows: list[Environment]) -> dict[int, Any]:
+        asked.append([row.name for row in rows])
+        return drift_of(rows)
+
+    monkeypatch.setattr(drift, "drift_of", noted)
+    monkeypatch.setattr(drift, "SLICE", 2)
+    every = Environment.objects.all()
+    assert [row.name for row, _ in drift.alerts_among(every, 1)] == ["e1"]
+    assert asked == [["e1", "e2"]]
+    assert [row.name for row, _ in drift.alerts_among(every, 9)] == ["e1", "e2", "e3", "e4", "e5"]
+    assert asked[1:] == [["e1", "e2"], ["e3", "e4"], ["e5"]]

@@ -99,6 +99,16 @@ def test_where_nobody_asked_for_looks_it_is_old_and_not_looked_at(world: Driftin
     assert (world.drift.state, run_jobs(CHECK)) == ("stale", 0)
 
 
+def test_it_is_not_looked_at_before_it_began_by_the_clock_that_said_so(world: Drifting) -> None:
+    world.check()
+    row, ahead = begun(world), now() + timedelta(minutes=1)
+    Deployment.objects.filter(pk=row.pk).update(started_at=ahead)
+    row.refresh_from_db()
+    end(row, Event.FAIL)
+    assert DriftWatch.objects.get().next_at == ahead
+    assert job.drift_due(10) == [], "that look would be taken for an older one"
+
+
 def test_what_waits_or_was_cancelled_before_it_ran_changes_nothing(world: Drifting) -> None:
     world.check()
     row = world.delivery.deployment(landed(world.delivery, "second", {"k8s/three.yaml": config("three")}))

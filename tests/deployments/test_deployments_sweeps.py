@@ -11,14 +11,19 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
-from apps.deployments.jobs import automatic, health, tidying
+from apps.deployments.jobs import automatic, drifting, health, tidying
 from apps.deployments.models import Deployment
 from tests.support.delivery import Delivery, pipeline, run_until_idle
 
 pytestmark = [pytest.mark.django_db]
 BOTH = pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 SWEEPS = pytest.mark.parametrize(
-    ("due", "index"), [(health.rollbacks_due, "rollbacks_due"), (tidying.attempts_due, "attempts_with_workspace")]
+    ("due", "index"),
+    [
+        (health.rollbacks_due, "rollbacks_due"),
+        (tidying.attempts_due, "attempts_with_workspace"),
+        (drifting.drift_due, "deployments_driftwatch_next_at"),
+    ],
 )
 
 
@@ -71,3 +76,33 @@ def again(row: Deployment, **columns: Any) -> None:
     for name, value in {"ended_at": now(), **columns}.items():
         setattr(row, name, value)
     row.save(force_insert=True)
+
+
+def test_what_is_looked_at_for_drift_is_found_without_what_ran_and_was_found_there() -> None:
+    with CaptureQueriesContext(connection) as seen:
+        drifting.drift_due(100)
+    (asked,) = (row["sql"] for row in seen.captured_queries)
+    assert '"next_at" <= ' in asked
+    assert "every_seconds" not in asked
+    assert "driftcheck" not in asked
+
+
+def test_roll_backs_that_may_not_merge_yet_keep_no_other_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = Delivery.start(tmp_path, pipeline())
+    one, two = (delivery.proposed(name, {f"app/{name}.yaml": "a: 1\n"}).pk for name in ("one", "two"))
+    assert automatic.merges_due(9) == []
+    automatic.merge_when_allowed(one)
+    assert not ChangeRequest.objects.exclude(merge_check_at=None).exists(), "nobody asked for it"
+    ChangeRequest.objects.update(merge_when_allowed_by=delivery.people.carol)
+    assert automatic.merges_due(1) == [one]
+    automatic.merge_when_allowed(one)
+    assert automatic.merges_due(9) == [two], "another engine does not judge it at once"
+    monkeypatch.setattr(automatic.access, "can_merge", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        automatic.merge_when_allowed(two)
+    assert automatic.merges_due(9) == []
+    ChangeRequest.objects.update(merge_check_at=now())
+    ChangeRequest.objects.filter(pk=two).update(merge_check_at=now() - automatic.LOOK_AGAIN)
+    assert automatic.merges_due(9) == [two, one], "the one that was judged longest ago"

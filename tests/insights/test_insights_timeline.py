@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
 from apps.core.clock import now
@@ -218,3 +220,17 @@ def test_no_time_and_no_character_is_a_mistake_of_the_portal(client: Client, pat
     answers = {asked: client.get(f"{path}?{asked}").status_code for asked in ENDS}
     assert set(answers.values()) <= {200, 422}, answers
     assert answers["to=9999-12-31"] == 422
+
+
+def test_what_a_window_has_is_found_by_its_time_and_not_environment_by_environment(delivery: Delivery) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("how it is found is asked of SQLite")
+    moment = now()
+    with CaptureQueriesContext(connection) as seen:
+        timeline(delivery.people.alice, Asked(moment - timedelta(days=1), moment), limit=50)
+    asked = [one["sql"] for one in seen.captured_queries if 'FROM "deployments_deployment"' in one["sql"]]
+    with connection.cursor() as cursor:
+        steps = [" ".join(map(str, cursor.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall())) for sql in asked]
+    assert "COVERING INDEX deployments_over" in steps[0]
+    assert "USING INDEX deployments_begun (started_at>? AND started_at<?)" in steps[1]
+    assert not [step for step in steps if "SCAN deployments" in step]

@@ -191,6 +191,25 @@ def test_a_look_that_finds_drift_meets_who_discusses_what_is_live(delivery: Deli
         ][-1] == "drift"
 
 
+def test_a_look_that_finds_drift_meets_what_ends_there_and_has_nothing_to_run(tmp_path: Path) -> None:
+    """Both write when the environment is looked at next."""
+    delivery = Delivery.start(tmp_path, ONE_PLACE.replace('{deploy: {steps: [{name: apply, run: "true"}]}}', "{}"))
+    start(delivery.deployment(delivery.merged("one")).pk)
+    row, live = delivery.deployment(delivery.merged("two")), Environment.objects.get().live_deployment
+    watch, _ = DriftWatch.objects.update_or_create(environment=row.environment, defaults={"every_seconds": 1800})
+    fence = DriftWatch.objects.claim(watch.pk, seconds=60)
+    assert fence is not None
+    assert live is not None
+    found = [Told("web", "kubernetes", Found((Finding("ConfigMap one", "missing"),)))]
+    assert meet(partial(write_checks, watch, fence, live, found, began=now()), partial(start, row.pk)) == []
+    row.refresh_from_db()
+    watch.refresh_from_db()
+    assert row.status == "succeeded"
+    assert watch.next_at is not None
+    assert row.started_at is not None
+    assert row.started_at <= watch.next_at <= now(), "it is looked at again"
+
+
 def test_who_aborts_an_adoption_meets_its_landing(delivery: Delivery) -> None:
     delivery.work.run("fetch", "-q", "origin")
     delivery.work.run("checkout", "-q", "-B", "main", "origin/main")

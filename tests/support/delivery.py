@@ -92,6 +92,7 @@ def run_jobs(*names: str) -> int:
         names = (*names, "deployments.verify_landed")  # what landed is looked at by another job at once
     if "deployments.follow" in names:
         names = (*names, "deployments.begin")  # by the same act, in threads of its own
+    ChangeRequest.objects.exclude(merge_check_at=None).update(merge_check_at=None)  # as if a sweep's time had gone by
     for name, job in jobs().items():
         if not names or name in names:
             for pk in list(job.due(100)):

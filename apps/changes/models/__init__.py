@@ -51,6 +51,7 @@ class ChangeRequest(models.Model):
     rolls_back = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="rollbacks")
     rollback_environments = models.JSONField(default=list, blank=True)
     merge_when_allowed_by = models.ForeignKey(USER, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    merge_check_at = models.DateTimeField(null=True, blank=True)  # when that is judged again
     merge_commit = OidField()
     merged_at = models.DateTimeField(null=True, blank=True)
     closed_reason = models.CharField(max_length=500, blank=True)

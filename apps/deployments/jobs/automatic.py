@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef, QuerySet
 
 from apps.audit.actors import SYSTEM
 from apps.changes import transitions as changes
 from apps.changes.lifecycle import Status
 from apps.changes.models import ChangeRequest
 from apps.changes.transitions import lock_change
+from apps.core.clock import now
 from apps.core.errors import Conflict, NotAllowed, NotVisible
+from apps.core.work import has_come
 from apps.deployments import access
 from apps.deployments.models import Deployment
 from apps.deployments.services.merging import begin_merge
 from apps.deployments.services.rollback import widen_rollback
 from apps.deployments.transitions.ending import all_succeeded, without_success
 
+LOOK_AGAIN = timedelta(seconds=4)
+"""Less than from one sweep to the next, so that one engine judges each at every sweep, and several not each of them."""
+
 
 def merges_due(limit: int) -> list[int]:
-    """Changes in review that somebody asked to be merged as soon as their verdict allows."""
-    rows = ChangeRequest.objects.filter(status=Status.IN_REVIEW, merge_when_allowed_by__isnull=False)
-    return list(rows.order_by("pk").values_list("pk", flat=True)[:limit])
+    """Changes in review that somebody asked to be merged as soon as their verdict allows, the one that was judged longest ago first."""
+    rows = _waiting().filter(has_come("merge_check_at", LOOK_AGAIN))
+    return list(rows.order_by(F("merge_check_at").asc(nulls_first=True), "pk").values_list("pk", flat=True)[:limit])
+
+
+def merge_when_allowed(pk: int) -> None:
+    """Merge one of them if its verdict allows now and who asked for it may still merge.
+
+    First it moves behind the others, so that no other engine judges it at once and none is kept waiting by one that fails.
+    """
+    if _waiting().filter(pk=pk).update(merge_check_at=now() + LOOK_AGAIN):
+        _merge_if_allowed(pk)
+
+
+def _waiting() -> QuerySet[ChangeRequest]:
+    return ChangeRequest.objects.filter(status=Status.IN_REVIEW, merge_when_allowed_by__isnull=False)
 
 
 @transaction.atomic
-def merge_when_allowed(pk: int) -> None:
-    """Merge one of them if its verdict allows now and who asked for it may still merge."""
-    waiting = ChangeRequest.objects.filter(pk=pk, merge_when_allowed_by__isnull=False, status=Status.IN_REVIEW).first()
+def _merge_if_allowed(pk: int) -> None:
+    waiting = _waiting().filter(pk=pk).first()
     if waiting is None:
         return
     change = lock_change(waiting)

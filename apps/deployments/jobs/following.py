@@ -57,6 +57,8 @@ log = structlog.get_logger(__name__)
 ACTIVE = [str(Status.DISPATCHING), str(Status.RUNNING)]
 REFRESH_FOLLOWED = timedelta(seconds=30)
 REMOTE_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=20)
+TURN = timedelta(seconds=2)
+"""How long a quiet run may be looked at before others that are due; no write for each look, of which there are four a second."""
 GIVE_UP_ON_RUNNER = timedelta(minutes=10)
 LOG_WITHIN = timedelta(minutes=5)
 """How long the log of a run that is over is waited for: how it ended is known, and the environment is held until that is said."""
@@ -154,7 +156,17 @@ def _has_news(pk: int) -> bool:
         return True  # asking it takes the lease: it is due only every few seconds
     attempt = _attempt_of(deployment)
     progress = dispatcher.observe(run_of(deployment, attempt, with_secrets=False))
-    return progress.state != RunState.RUNNING or Recorder.is_behind(attempt, progress)
+    has_news = progress.state != RunState.RUNNING or Recorder.is_behind(attempt, progress)
+    if not has_news:
+        _give_way(deployment)
+    return has_news
+
+
+def _give_way(deployment: Deployment) -> None:
+    """Behind the others that are due: of more than one sweep takes, all have their turn. Few write that once in a while."""
+    moment, rows = now(), Deployment.objects.filter(pk=deployment.pk, check_at=deployment.check_at)
+    if deployment.check_at is None or moment - deployment.check_at > TURN:
+        rows.update(check_at=moment)
 
 
 def _is_mine(deployment: Deployment) -> bool:

@@ -18,7 +18,7 @@ from apps.deployments import plans
 from apps.deployments.access import can_run
 from apps.deployments.jobs.defects import defect_words
 from apps.deployments.lifecycle import Event, Status
-from apps.deployments.models import Attempt, Deployment, Environment, Step
+from apps.deployments.models import Attempt, Deployment, DriftWatch, Environment, Step
 from apps.deployments.queries import Wait, goes_back, live_successor, look_at
 from apps.deployments.queries.gates import Gate
 from apps.deployments.transitions import attempt_key, end_deployment, move, note_emergency, say, tell_places
@@ -71,11 +71,13 @@ def _judge(pk: int) -> None:
     if found is None:
         return
     # It would start: judged again where nobody can take anything away until that is written.
-    # Locks in the order of everybody else (ADR 26): change, deployment, environment, log.
+    # Locks in the order of everybody else (ADR 26): change, deployment, environment, its watch, log.
     lock_pair(found[0].change)
     Deployment.objects.select_for_update(no_key=True).filter(pk=pk).first()
     if not plans.has_pipeline(found[0].plan):  # it ends here, and may be live then
         Environment.objects.select_for_update(no_key=True).filter(pk=found[0].environment_id).first()
+    # Where there is nothing to run, which is known only then, its end lets the environment be looked at for drift.
+    DriftWatch.objects.select_for_update(no_key=True).filter(environment=found[0].environment_id).first()
     audit.hold_log()
     found = _ready(pk)
     if found is not None:

@@ -71,6 +71,9 @@ class Deployment(Leased):
             models.Index(fields=["environment", "number"], name="deployments_by_number"),
             models.Index(fields=["environment", "status", "number"], name="deployments_by_state"),
             models.Index(fields=["environment", "started_at"], name="deployments_by_start"),
+            # What a window of time has of them, across all environments (insights.timeline).
+            models.Index(fields=["started_at"], name="deployments_begun"),
+            models.Index(fields=["ended_at", "started_at"], name="deployments_over"),
             models.Index(
                 fields=["environment", "number"], name="ended_deployments", condition=Q(ended_at__isnull=False)
             ),

@@ -18,9 +18,9 @@ USER = settings.AUTH_USER_MODEL
 class DriftWatch(Leased):
     """When an environment is looked at again. Its lease is held by the worker that looks, so two never do it at once.
 
-    ``every_seconds``: as portal.yaml says on the default branch; 0: only when somebody asks. ``checked``: the live
-    deployment that was looked at last, so that a new one is looked at soon. ``found_at``: when the log was told of drift that it
-    was not told the end of; looks that tell nothing leave it.
+    ``every_seconds``: as portal.yaml says on the default branch; 0: only when somebody asks. ``next_at``: also the end of a
+    deployment to it, so that it is looked at soon. ``checked``: the live deployment that was looked at last, by which the version
+    before finds that. ``found_at``: when the log was told of drift that it was not told the end of; looks that tell nothing leave it.
     """
 
     environment = models.OneToOneField(Environment, on_delete=models.CASCADE, related_name="drift_watch")

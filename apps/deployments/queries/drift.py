@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -19,6 +20,8 @@ USUAL_SECONDS = 1800
 """How often an environment is taken to be looked at whose portal.yaml does not say."""
 AHEAD = timedelta(minutes=2)
 """How far the clocks of two machines may differ; a check that is later than that is not believed."""
+SLICE = 100
+"""Drifted environments of which it is looked up at once what is known, until enough alerts are found."""
 NEVER, STALE, DRIFTED, UNKNOWN, IN_SYNC, ACCEPTED = "never", "stale", "drifted", "unknown", "in_sync", "accepted"
 Open = list[tuple[DriftCheck, list[dict[str, Any]]]]
 WORST_FIRST = (standing.DOWN, standing.DEGRADED, standing.UNKNOWN, standing.HEALTHY)
@@ -133,7 +136,7 @@ def count_open(environment: Environment, checks: Iterable[DriftCheck]) -> int:
 
 
 def alerts_among(environments: QuerySet[Environment], limit: int) -> list[tuple[Environment, Drift]]:
-    """Those that drifted and are not known to be in sync again, the newest first; at most four queries.
+    """Those that drifted and are not known to be in sync again, the newest first; four queries for each slice that is read.
 
     Not while all that was found is accepted, or a change that adopts it is under way.
     """
@@ -142,10 +145,15 @@ def alerts_among(environments: QuerySet[Environment], limit: int) -> list[tuple[
         environment=OuterRef("pk"), asked_at__gte=since, change__status__in=UNDER_WAY
     )
     rows = environments.filter(defined=True, drift_watch__found_at__isnull=False).exclude(Exists(adopting))
-    places = list(rows.select_related("repository", "live_deployment").order_by("-drift_watch__found_at", "pk"))
-    found = drift_of(places) if places else {}
-    alerts = [(row, found[row.pk]) for row in places]
-    return [(row, drift) for row, drift in alerts if (drift.was or drift.state) != ACCEPTED][:limit]
+    rows = rows.select_related("repository", "live_deployment").order_by("-drift_watch__found_at", "pk")
+    alerts: list[tuple[Environment, Drift]] = []
+    for start in count(0, SLICE):
+        places = list(rows[start : start + SLICE])
+        found = drift_of(places) if places else {}
+        alerts += [(row, found[row.pk]) for row in places if (found[row.pk].was or found[row.pk].state) != ACCEPTED]
+        if len(alerts) >= limit or len(places) < SLICE:
+            break
+    return alerts[:limit]
 
 
 def _holding() -> QuerySet[DriftAcceptance]:

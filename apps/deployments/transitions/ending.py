@@ -12,8 +12,8 @@ from apps.changes import transitions as changes
 from apps.changes.lifecycle import Status as ChangeStatus
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
-from apps.deployments.lifecycle import Event, Status
-from apps.deployments.models import Attempt, Deployment, Environment, Step
+from apps.deployments.lifecycle import HOLDS_LOCK, Event, Status
+from apps.deployments.models import Attempt, Deployment, DriftWatch, Environment, Step
 from apps.deployments.transitions.moving import move
 
 OPEN_STEPS = [Step.Status.WAITING, Step.Status.RUNNING]
@@ -45,7 +45,9 @@ def end_deployment(
     """
     changes.lock_pair(deployment.change)
     if event == Event.SUCCEED and becomes_live:
-        _take_as_live(deployment)  # a row, so before the entry that the move records (ADR 26)
+        _take_as_live(deployment)  # a row, so before the entry that the move records (ADR 26), as is the next
+    if deployment.status in HOLDS_LOCK:
+        DriftWatch.objects.look_soon(deployment)
     running, waiting = REST_OF_STEPS[event]
     attempt = Attempt.objects.filter(deployment=deployment, number=deployment.attempts).first()
     if attempt is not None:
