@@ -11,7 +11,6 @@ from apps.deployments.transitions.creating import (
     create_deployment,
     next_number,
     refresh_environments,
-    require_none_under_way,
 )
 from apps.deployments.transitions.drifting import Told, end_by_time, write_checks
 from apps.deployments.transitions.emergencies import note_emergency
@@ -43,7 +42,6 @@ __all__ = [
     "portal_identity",
     "redraw_alerts",
     "refresh_environments",
-    "require_none_under_way",
     "say",
     "tell_deployers",
     "tell_places",
