@@ -21,6 +21,7 @@ from apps.deployments.models import Deployment, Environment, Step
 from apps.deployments.queries.deploying import deployable, require_none_under_way
 from apps.deployments.queries.repeating import REPEATABLE, why_not_repeated
 from apps.deployments.transitions import (
+    call_to_start,
     create_deployment,
     end_deployment,
     move,
@@ -86,6 +87,7 @@ def release(actor: User, *, deployment: Deployment) -> Deployment:
         )
     Deployment.objects.filter(pk=locked.pk).update(manual_start=False, check_at=now(), waits=[])
     locked.refresh_from_db()
+    call_to_start(locked.change)
     note_act(actor, locked, "deployment.requested", f"{actor.shown_name} pressed Start.")
     request_work("deployments.start", locked.pk)
     return locked

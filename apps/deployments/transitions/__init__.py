@@ -3,6 +3,7 @@
 from apps.core.leases import LeaseLost
 from apps.deployments.transitions.calling import (
     call_about_silence,
+    call_to_start,
     end_call_about_silence,
     redraw_alerts,
     tell_deployers,
@@ -27,6 +28,7 @@ __all__ = [
     "append_event",
     "attempt_key",
     "call_about_silence",
+    "call_to_start",
     "cancel_undone",
     "create_deployment",
     "end_by_time",
