@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import BigIntegerField, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 
 from apps.accounts.models import User
 from apps.audit.actions import ACTIONS
+from apps.audit.models import AuditEntry
 from apps.audit.queries import visible_entries
 from apps.core.clock import now
 from apps.deployments.models import Deployment
@@ -28,6 +32,10 @@ UNUSUAL = (
     "change.closed",
 )
 """Entries that say that something went another way than the rules describe."""
+
+
+STARTED = ("deployment.requested", "deployment.scheduled")
+"""Entries of the person by whose doing a deployment began: who pressed Start, or chose the time. A merge alone is not that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +88,15 @@ def _said(action: str, summary: str) -> str:
 
 
 def _own_deploys(names: list[str]) -> list[AuditLine]:
-    """Deployments to protected environments that the author of the change started."""
-    rows = _to_protected(names).filter(requested_by=F("change__owner"), queued_at__gte=now() - LATELY)
+    """Deployments to protected environments that the author of the change started, or asked for where nobody presses Start."""
+    own = Q(starter=F("change__owner")) | Q(starter=None, requested_by=F("change__owner"))
+    rows = _to_protected(names).filter(own, queued_at__gte=now() - LATELY)
     return [
         AuditLine(
             f"own{row.number}",
             row.status,
-            f"{row.requested_by.username} deployed their own {row.change.label} to {row.environment.name}",
+            f"{row.started_by or row.requested_by.username} {'deployed' if row.started_by else 'asked for'} their own "
+            f"{row.change.label} {'to' if row.started_by else 'in'} {row.environment.name}",
             f"/deployments/{row.number}/",
             row.queued_at,
         )
@@ -99,7 +109,7 @@ def _protected(names: list[str]) -> list[AuditLine]:
         AuditLine(
             f"d{row.number}",
             row.status,
-            f"{row.label} {row.change.label} to {row.environment.name}, started by {row.requested_by.username}",
+            f"{row.label} {row.change.label} to {row.environment.name}, {_by(row)}",
             f"/deployments/{row.number}/",
             row.ended_at or row.queued_at,
         )
@@ -107,6 +117,22 @@ def _protected(names: list[str]) -> list[AuditLine]:
     ]
 
 
-def _to_protected(names: list[str]) -> QuerySet[Deployment]:
-    rows = Deployment.objects.filter(environment__protected=True, environment__repository__name__in=names)
-    return rows.select_related("change", "environment", "requested_by").order_by("-number")
+def _by(row: Any) -> str:
+    return f"started by {row.started_by}" if row.started_by else f"asked for by {row.requested_by.username}"
+
+
+def _to_protected(names: list[str]) -> QuerySet[Any]:
+    """What ran there, each with ``starter``, the account, and ``started_by``, the name of who pressed Start or scheduled it."""
+    rows = Deployment.objects.filter(
+        environment__protected=True, environment__repository__name__in=names, attempts__gt=0
+    )
+    presses = AuditEntry.objects.filter(action__in=STARTED, deployment_number=OuterRef("number")).order_by("-seq")
+    account = Cast(KeyTextTransform("id", "actor"), BigIntegerField())
+    return (
+        rows.annotate(
+            starter=Subquery(presses.annotate(account=account).values("account")[:1]),
+            started_by=Subquery(presses.values("actor_name")[:1]),
+        )
+        .select_related("change", "environment", "requested_by")
+        .order_by("-number")
+    )

@@ -108,7 +108,9 @@ def _facts(user: User, change: ChangeRequest, newest: tuple[Deployment, ...], gi
         open_threads=_to_answer(user, change),
         closed_reason=change.closed_reason,
         rolled_back=_is_rolled_back(change),
-        deployments=tuple(DeploymentFact(row.number, row.environment.name, row.status) for row in newest),
+        deployments=tuple(
+            DeploymentFact(row.number, row.environment.name, row.status, row.only_start) for row in newest
+        ),
     )
 
 

@@ -12,6 +12,9 @@ from apps.deployments.models import Deployment
 from apps.presentation.change_state import ChangeFacts, DeploymentFact, Standing, standing_of
 from apps.reviews.models import Attention, Review, VerdictSnapshot
 
+COLUMNS = ("number", "change_id", "environment__name", "status", "manual_start", "waits")
+"""What a line tells of a deployment."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeRow:
@@ -77,10 +80,10 @@ def _deployments(keys: list[int]) -> dict[int, tuple[DeploymentFact, ...]]:
     """The newest deployment per change and environment."""
     newest: dict[tuple[int, int], DeploymentFact] = {}
     rows = Deployment.objects.filter(change__in=keys).order_by("number")
-    for number, change, environment, name, status in rows.values_list(
-        "number", "change_id", "environment_id", "environment__name", "status"
-    ):
-        newest[(change, environment)] = DeploymentFact(number, name, status)
+    for row in rows.select_related("environment").only(*COLUMNS):
+        newest[(row.change_id, row.environment_id)] = DeploymentFact(
+            row.number, row.environment.name, row.status, row.only_start
+        )
     found: dict[int, tuple[DeploymentFact, ...]] = {}
     for (change, _), fact in newest.items():
         found[change] = (*found.get(change, ()), fact)

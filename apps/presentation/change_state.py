@@ -14,11 +14,12 @@ RUNNING_DEPLOYMENTS = frozenset({"dispatching", "running"})
 
 @dataclass(frozen=True, slots=True)
 class DeploymentFact:
-    """The newest deployment of a change into one environment."""
+    """The newest deployment of a change into one environment; ``only_start``: it waits for nothing but somebody who presses Start."""
 
     number: int
     environment: str
     status: str
+    only_start: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def _in_review(facts: ChangeFacts) -> Standing:
 
 
 def _merged(facts: ChangeFacts) -> Standing:
-    """The most urgent fact wins: failed, unknown, running, waiting, cancelled, all there."""
+    """The most urgent fact wins: failed, unknown, running, waiting for a person, waiting, cancelled, all there."""
     by_status: dict[str, list[DeploymentFact]] = {}
     for row in facts.deployments:
         by_status.setdefault(row.status, []).append(row)
@@ -87,6 +88,7 @@ def _merged(facts: ChangeFacts) -> Standing:
         ("deploy_failed", by_status.get("failed", [])),
         ("unknown", by_status.get("unknown", [])),
         ("deploying", running),
+        ("to_start", [row for row in facts.deployments if row.only_start]),
         ("queued", by_status.get("pending", [])),
         ("cancelled", by_status.get("cancelled", [])),
     ):

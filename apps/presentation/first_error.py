@@ -52,6 +52,13 @@ def first_error(deployment: Deployment, steps: Sequence[Step], attempt: int) -> 
     return FirstError(failed.name, number, text, url, f"{step_anchor(failed.name, attempt)}-L{number}", runbooks)
 
 
+def failed_line(deployment: Deployment) -> str:
+    """The first error in the log of what failed last, else what is known of the problem. Two queries while nothing is remembered."""
+    steps = Step.objects.filter(attempt__deployment=deployment, attempt__number=deployment.attempts)
+    failed = steps.filter(status=Step.Status.FAILED, ended_at__isnull=False).order_by("position").first()
+    return (_line(deployment, failed, deployment.attempts)[1] if failed else "") or deployment.problem
+
+
 def _line(deployment: Deployment, step: Step, attempt: int) -> tuple[int, str]:
     """(number, text) of the line, masked as it is stored; the reading is bounded (log_scan.MOST_CHARACTERS)."""
     key = f"first-error:{step.pk}:{step.lines}"

@@ -25,7 +25,7 @@ class Viewer:
 @dataclass(frozen=True, slots=True)
 class Action:
     """One button. ``where``: ``post`` sends to the sub-path ``to``; ``link`` opens ``to`` (sub-path of the change);
-    ``deployment`` opens the deployment page; ``blocked`` is shown, focusable, and leads to its reason."""
+    ``deployment`` opens the deployment page, or its sub-path ``to``; ``blocked`` is shown, focusable, and leads to its reason."""
 
     label: str
     where: str
@@ -101,6 +101,15 @@ def _to_deployment(label: str, *statuses: str, needs: str = "") -> Callable[[Cha
     return choose
 
 
+def _to_start(facts: ChangeFacts, viewer: Viewer) -> Action | None:
+    rows = [row for row in facts.deployments if row.only_start]
+    if not viewer.deploys:
+        return Action(f"See what {rows[0].environment} waits for", "deployment", number=rows[0].number)
+    if len(rows) > 1:
+        return Action(f"Start in {len(rows)} environments…", "link", "start/")
+    return Action(f"Start in {rows[0].environment}…", "deployment", "start/", number=rows[0].number)
+
+
 def _merged(facts: ChangeFacts, viewer: Viewer) -> Action | None:
     return Action("Deploy…", "link", "deployments/") if viewer.deploys and facts.deploys else None
 
@@ -128,6 +137,7 @@ _STEPS: dict[str, Callable[[ChangeFacts, Viewer], Action | None]] = {
     "merging": _merging,
     "merged": _merged,
     "queued": _to_deployment("See what {0} waits for", "pending"),
+    "to_start": _to_start,
     "deploying": _to_deployment("Watch {0}", "running", "dispatching"),
     "deploy_failed": _failed,
     "unknown": _to_deployment("Decide what happened in {0}", "unknown", needs="deploys"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.utils.safestring import SafeString
@@ -12,16 +11,13 @@ from apps.changes.inverse_words import GoingBack, going_back
 from apps.changes.lifecycle import FOLLOWS_GIT, Status
 from apps.changes.models import ChangeRequest
 from apps.changes.overlaps import Overlapping, overlaps_of
-from apps.deployments.models import Deployment, Environment, MergeSchedule
-from apps.deployments.plans import deploys_from
-from apps.deployments.queries import config_then
+from apps.deployments.models import MergeSchedule
 from apps.presentation.effect_tabs import EffectSummary, effect_summary
 from apps.presentation.markdown import to_html
 from apps.presentation.plain import visible
 from apps.presentation.reached import reached_environments
 from apps.presentation.schedules import schedule_of
 from apps.reviews.queries import policy_of
-from apps.vcs.errors import ObjectMissing
 
 SHOWN_PATHS = 8
 
@@ -66,16 +62,3 @@ def overview(change: ChangeRequest) -> Overview:
         going_back=going_back(change) if change.status != Status.WITHDRAWN else None,
         effect=effect_summary(revision) if revision and names_targets(policy.config) else None,
     )
-
-
-def due_environments(change: ChangeRequest, newest: Iterable[Deployment]) -> list[Environment]:
-    """Environments to which this merged change can be deployed now: its commit has them, and nothing of it is under way there."""
-    if change.status not in {"merged", "done"} or not deploys_from(change.target_branch, change.repository):
-        return []
-    busy = {row.environment_id for row in newest if row.status in {"pending", "dispatching", "running", "unknown"}}
-    rows = Environment.objects.filter(repository=change.repository, defined=True).exclude(pk__in=busy)
-    try:
-        defined = {found.name for found in config_then(change).environments}
-    except ObjectMissing:  # the mirror has lost the commit: nothing of it can be deployed
-        return []
-    return list(rows.filter(name__in=defined).order_by("position", "name"))

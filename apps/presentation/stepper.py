@@ -34,6 +34,7 @@ _PLACES: dict[str, tuple[str, Mark]] = {
     "merged": ("Deploy", "current"),
     "scheduled": ("Deploy", "current"),
     "queued": ("Deploy", "current"),
+    "to_start": ("Deploy", "current"),
     "window": ("Deploy", "current"),
     "deploying": ("Deploy", "running"),
     "verifying": ("Verified", "running"),

@@ -73,6 +73,7 @@ CHANGE_FACTS: dict[str, Word] = {
     "window": _waiting("Waiting for a window"),
     "scheduled": Word("calendar", "Scheduled", "done"),
     "queued": _waiting("Queued"),
+    "to_start": _waiting("Waiting for Start"),
     "deploying": _running("Deploying"),
     "verifying": _running("Verifying"),
     "deployed": _met("Deployed"),

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     HANDED = "handed"
     ANSWERED = "answered"
     FAILED = "failed"
+    START = "start"
     QUIET = "quiet"
 
 
@@ -34,9 +35,12 @@ class Origin(StrEnum):
     HAND_OVER = "hand_over"
     ANSWER = "answer"
     FAILED = "failed"
+    START = "start"
     QUIET = "quiet"
 
 
+BY_DEPLOYMENTS = frozenset({Origin.FAILED, Origin.START})
+"""Calls of deployments: what people do otherwise with the change does not settle them."""
 CALLABLE = frozenset({Status.REQUESTED, Status.IN_REVIEW, Status.MERGED})
 """States in which it can be somebody's turn; in all others everybody is out."""
 
@@ -128,7 +132,7 @@ def is_over(call: OpenCall, facts: TurnFacts) -> bool:
     """Whether a call has lost its sense: by the state, or because somebody else's turn it is again."""
     if facts.status not in CALLABLE or call.user not in facts.able:
         return True
-    if call.origin == Origin.FAILED:
+    if call.origin in BY_DEPLOYMENTS:
         return facts.status != Status.MERGED
     if call.origin == Origin.QUIET:
         return any(turn.kind != Kind.QUIET for turn in decide(facts).values())
@@ -196,11 +200,12 @@ def _owner(facts: TurnFacts) -> Found:
 _HANDED = _called(Origin.HAND_OVER, Kind.HANDED)
 _ANSWERED = _called(Origin.ANSWER, Kind.ANSWERED)
 _FAILED = _called(Origin.FAILED, Kind.FAILED)
+_START = _called(Origin.START, Kind.START)
 _QUIET = _called(Origin.QUIET, Kind.QUIET)
 
 RULES: Mapping[Status, tuple[Callable[[TurnFacts], Found], ...]] = {
     Status.REQUESTED: (_HANDED, _asked_to_write, _to_be_triaged, _QUIET),
     Status.IN_REVIEW: (_HANDED, _lost_their_approval, _ANSWERED, _asked_to_review, _owner, _QUIET),
-    Status.MERGED: (_FAILED,),
+    Status.MERGED: (_FAILED, _START),
 }
 """Which rules hold in which state. A draft, a merge under way, a change that is done or withdrawn: nobody."""

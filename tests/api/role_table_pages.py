@@ -145,6 +145,7 @@ CHANGES = [
     Row("GET change_schedule", who(MERGE), number("review")),
     Row("POST change_schedule", who(MERGE, DONE), number("review"), {"at": TOMORROW}),
     Row("POST change_unschedule", who(MERGE, 409), number("review")),
+    Row("GET change_deploy", who(MERGE), number("merged"), query="?environment=staging"),
     Row("POST change_deploy", who(MERGE, DONE), number("merged"), {"environment": "staging"}),
     Row("GET change_assignments", who(WRITE), number("review")),
     Row("POST change_assignments", who(WRITE, DONE), number("review"), {"user": "kim"}),

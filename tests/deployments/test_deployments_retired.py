@@ -139,8 +139,8 @@ def test_a_change_from_before_an_environment_was_defined_is_not_deployed_there(t
     client.force_login(delivery.people.carol)
     Deployment.objects.update(status="failed")
     offered = [client.get(f"/changes/{row.number}/deployments/").content.decode() for row in (early, late)]
-    assert ['value="old"' in shown for shown in offered] == [False, True]
-    assert all('value="new"' in shown for shown in offered)
+    assert ["deploy/?environment=old" in shown for shown in offered] == [False, True]
+    assert all("deploy/?environment=new" in shown for shown in offered)
 
 
 def test_a_roll_back_is_not_created_where_its_own_commit_defines_nothing(tmp_path: Path) -> None:

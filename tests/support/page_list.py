@@ -18,6 +18,7 @@ PAGES: dict[str, list[str]] = {
         *("/queue/", "/changes/", "/changes/?q=no-such-word", "/changes/?q=state:nonsense", "/changes/new/"),
         *(f"/changes/{number}/{part}" for number in (1, 5, 12) for part in CHANGE),
         *("/changes/14/", "/changes/14/deployments/", "/changes/7/", "/changes/8/attach/", "/changes/11/assignments/"),
+        "/changes/14/deploy/?environment=staging",
         *(
             "/changes/11/override/",
             "/changes/11/schedule/",

@@ -37,8 +37,8 @@ PAGES: dict[str, tuple[int, ...]] = {
     "/deployments/1/search/?q=a&step=apply&from=2": INSIDERS,
     "/deployments/1/events/?after=0": INSIDERS,
     "/deployments/1/log/": INSIDERS,
-    "/deployments/1/cancel/": (302, 200, 403, 200, 403, 403, 404),  # alice owns the change
-    "/deployments/1/rollback/": (302, 200, 403, 200, 403, 403, 404),
+    "/deployments/1/cancel/": (302, 409, 403, 409, 403, 403, 404),  # it has succeeded
+    "/deployments/1/rollback/": (302, 200, 403, 200, 403, 403, 404),  # alice owns the change
     "/deployments/1/resolve/": INSIDERS,
     "/deployments/1/retry/": (302, 409, 403, 409, 403, 403, 404),  # it has succeeded
     "/deployments/999/": (302, 404, 404, 404, 404, 404, 404),

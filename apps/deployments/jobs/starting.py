@@ -18,10 +18,18 @@ from apps.deployments import plans
 from apps.deployments.access import can_run
 from apps.deployments.jobs.defects import defect_words
 from apps.deployments.lifecycle import Event, Status
-from apps.deployments.models import Attempt, Deployment, DriftWatch, Environment, Step
+from apps.deployments.models import Attempt, Deployment, DriftWatch, Environment, Step, waits_for_start_only
 from apps.deployments.queries import Wait, goes_back, live_successor, look_at
 from apps.deployments.queries.gates import Gate
-from apps.deployments.transitions import attempt_key, end_deployment, move, note_emergency, say, tell_places
+from apps.deployments.transitions import (
+    attempt_key,
+    call_to_start,
+    end_deployment,
+    move,
+    note_emergency,
+    say,
+    tell_places,
+)
 
 LOOK_AGAIN = timedelta(seconds=15)
 """What could end a wait wakes the engine; this is for what nobody told us (roles, windows, lost notices)."""
@@ -67,7 +75,7 @@ def _note_not_judged(pk: int, message: str) -> None:
 
 
 def _judge(pk: int) -> None:
-    found = _ready(pk)
+    found = _ready(pk, calls=True)
     if found is None:
         return
     # It would start: judged again where nobody can take anything away until that is written.
@@ -79,19 +87,19 @@ def _judge(pk: int) -> None:
     # Where there is nothing to run, which is known only then, its end lets the environment be looked at for drift.
     DriftWatch.objects.select_for_update(no_key=True).filter(environment=found[0].environment_id).first()
     audit.hold_log()
-    found = _ready(pk)
+    found = _ready(pk, calls=False)
     if found is not None:
         _start(*found)
 
 
-def _ready(pk: int) -> tuple[Deployment, Gate | None] | None:
+def _ready(pk: int, *, calls: bool) -> tuple[Deployment, Gate | None] | None:
     """A pending deployment that nothing holds, with its gate; what holds one is written, and then there is none."""
     deployment = _pending(pk)
     if deployment is None or _is_scheduled_by_nobody(deployment):
         return None
     look = look_at(deployment)
     if look.waits:
-        _hold(deployment, look.waits)
+        _hold(deployment, look.waits, calls=calls)
         return None
     return deployment, look.gate
 
@@ -144,9 +152,13 @@ def _pending(pk: int) -> Deployment | None:
     return rows.filter(pk=pk, status=Status.PENDING).first()
 
 
-def _hold(deployment: Deployment, waits: Sequence[Wait]) -> None:
+def _hold(deployment: Deployment, waits: Sequence[Wait], *, calls: bool = True) -> None:
+    """Write what it waits for. ``calls``: also who is called to press Start; not behind the log, where the next look does it."""
     found = [wait.to_dict() for wait in waits]
-    is_rare = all(wait.code == "manual" for wait in waits)
+    is_rare = waits_for_start_only(found)
+    calls = calls and (is_rare or waits_for_start_only(deployment.waits))
+    if calls:
+        lock_pair(deployment.change)  # before the row of the deployment (ADR 26)
     soon = now() + (LOOK_RARELY if is_rare else LOOK_AGAIN)
     scheduled = deployment.start_at
     columns: dict[str, object] = {"check_at": min(soon, scheduled) if scheduled and scheduled > now() else soon}
@@ -155,6 +167,8 @@ def _hold(deployment: Deployment, waits: Sequence[Wait]) -> None:
         say(deployment, " ".join(wait.text for wait in waits), waits=found)
         tell_places(deployment)
     Deployment.objects.filter(pk=deployment.pk, status=Status.PENDING).update(**columns)
+    if calls:
+        call_to_start(deployment.change)
 
 
 def _claim(deployment: Deployment, gate: Gate | None) -> None:

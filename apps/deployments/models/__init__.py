@@ -9,6 +9,7 @@ from apps.deployments.models.deployments import (
     DeploymentEvent,
     DeploymentNumber,
     Step,
+    waits_for_start_only,
 )
 from apps.deployments.models.drift import DriftAcceptance, DriftAdoption, DriftCheck, DriftWatch
 from apps.deployments.models.environments import DefinedEnvironments, Environment, EnvironmentLock, EnvironmentSecret
@@ -41,4 +42,5 @@ __all__ = [
     "Step",
     "TargetComparison",
     "TargetFreeze",
+    "waits_for_start_only",
 ]

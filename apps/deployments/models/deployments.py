@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -24,6 +26,11 @@ class DeploymentNumber(models.Model):
 
     def __str__(self) -> str:
         return str(self.last)
+
+
+def waits_for_start_only(waits: Iterable[Mapping[str, str]]) -> bool:
+    """Whether these stored waits are a start by hand and nothing else."""
+    return {wait["code"] for wait in waits} == {"manual"}
 
 
 class Deployment(Leased):
@@ -96,6 +103,11 @@ class Deployment(Leased):
     @property
     def label(self) -> str:
         return f"d-{self.number}"
+
+    @property
+    def only_start(self) -> bool:
+        """Whether nothing but somebody who presses Start is waited for, as far as it was looked at."""
+        return self.status == Status.PENDING and self.manual_start and waits_for_start_only(self.waits)
 
 
 class Attempt(models.Model):

@@ -18,18 +18,16 @@ from apps.deployments import access
 from apps.deployments.dispatchers.registry import capabilities_of
 from apps.deployments.lifecycle import HOLDS_LOCK, Event, Status
 from apps.deployments.models import Deployment, Environment, Step
-from apps.deployments.plans import deploys_from
-from apps.deployments.queries import config_then, is_superseded
+from apps.deployments.queries.deploying import deployable, require_none_under_way
 from apps.deployments.queries.repeating import REPEATABLE, why_not_repeated
 from apps.deployments.transitions import (
+    call_to_start,
     create_deployment,
     end_deployment,
     move,
-    require_none_under_way,
     say,
     tell_places,
 )
-from apps.policies.config import EnvironmentConfig
 
 
 def lock_deployment(deployment: Deployment) -> Deployment:
@@ -52,72 +50,17 @@ def start_deployment(actor: User, *, change: ChangeRequest, environment: str) ->
     """
     locked = lock_change(change)
     access.require_deploy(actor, locked)
-    if locked.status not in {ChangeStatus.MERGED, ChangeStatus.DONE}:
-        raise Conflict(
-            "not_merged",
-            f"{locked.label} is {locked.status.replace('_', ' ')}; it can be deployed when it is merged.",
-            status=locked.status,
-        )
-    if not deploys_from(locked.target_branch, locked.repository):
-        raise Conflict(
-            "other_branch",
-            f"{locked.label} was merged into {locked.target_branch}; only {locked.repository.default_branch} is deployed.",
-        )
-    row = _environment(locked, environment)
-    config = _defined_then(locked, environment)
-    require_none_under_way(locked, row)
-    ran_before = Deployment.objects.filter(change=locked, environment=row, status=Status.SUCCEEDED).exists()
-    if ran_before:
-        _require_newest(locked, row)
+    wanted = deployable(locked, environment)
     if locked.status == ChangeStatus.DONE:
         changes.resume(locked, actor=Actor.of(actor))
     return create_deployment(
         actor,
         change=locked,
-        environment=row,
-        config=config,
-        kind=Deployment.Kind.REDEPLOY if ran_before else Deployment.Kind.FORWARD,
+        environment=wanted.environment,
+        config=wanted.config,
+        kind=wanted.kind,
         started_by_hand=True,
     )
-
-
-def _require_newest(change: ChangeRequest, environment: Environment) -> None:
-    """A redeploy repeats what is live; taking an environment back to an older state is a roll-back with its gate."""
-    live = environment.live_deployment
-    if live is not None and is_superseded(environment, change.merge_commit):
-        raise Conflict(
-            "superseded",
-            f"{environment.name} runs {live.commit[:10]} ({live.label}), which is newer than {change.label} and contains "
-            f"it. To go back, roll back {live.change.label}; to repeat what is live, redeploy that one.",
-            deployment=live.number,
-        )
-
-
-def _environment(change: ChangeRequest, name: str) -> Environment:
-    row = Environment.objects.filter(repository=change.repository, name=name, defined=True).first()
-    if row is None:
-        known = ", ".join(
-            Environment.objects.filter(repository=change.repository, defined=True).values_list("name", flat=True)
-        )
-        raise InvalidInput(
-            "unknown_environment",
-            f"{change.repository.name} has no environment {name!r}. It has: {known or 'none yet'}.",
-            field="environment",
-        )
-    return row
-
-
-def _defined_then(change: ChangeRequest, name: str) -> EnvironmentConfig:
-    """What portal.yaml says of the environment at the merged commit, which is what runs."""
-    found = config_then(change).environment(name)
-    if found is None:
-        raise Conflict(
-            "not_defined_then",
-            f"portal.yaml at {change.merge_commit[:10]}, where {change.label} was merged, has no environment {name}, so it says nothing "
-            f"of how to deploy there. Deploy a newer change, which contains {change.label}.",
-            environment=name,
-        )
-    return found
 
 
 def require_defined(environment: Environment) -> None:
@@ -144,6 +87,7 @@ def release(actor: User, *, deployment: Deployment) -> Deployment:
         )
     Deployment.objects.filter(pk=locked.pk).update(manual_start=False, check_at=now(), waits=[])
     locked.refresh_from_db()
+    call_to_start(locked.change)
     note_act(actor, locked, "deployment.requested", f"{actor.shown_name} pressed Start.")
     request_work("deployments.start", locked.pk)
     return locked

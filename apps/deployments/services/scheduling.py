@@ -19,7 +19,7 @@ from apps.deployments import access
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, MergeSchedule
 from apps.deployments.services.running import lock_deployment, note_act, require_defined
-from apps.deployments.transitions import end_schedule
+from apps.deployments.transitions import call_to_start, end_schedule
 
 FARTHEST = timedelta(days=90)
 DEFAULT_PATIENCE = timedelta(hours=1)
@@ -93,6 +93,7 @@ def schedule_deployment(actor: User, *, deployment: Deployment, at: datetime | N
     rows = Deployment.objects.filter(pk=locked.pk)
     rows.update(start_at=at, scheduled_by=actor if at else None, manual_start=at is None, waits=[], check_at=now())
     locked.refresh_from_db()
+    call_to_start(locked.change)
     said = f"scheduled it for {_utc(at)}" if at else "took its schedule back"
     action = "deployment.scheduled" if at else "deployment.unscheduled"
     note_act(actor, locked, action, f"{actor.shown_name} {said}.", {"at": at.isoformat() if at else ""})

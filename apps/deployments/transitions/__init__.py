@@ -3,6 +3,7 @@
 from apps.core.leases import LeaseLost
 from apps.deployments.transitions.calling import (
     call_about_silence,
+    call_to_start,
     end_call_about_silence,
     redraw_alerts,
     tell_deployers,
@@ -11,7 +12,6 @@ from apps.deployments.transitions.creating import (
     create_deployment,
     next_number,
     refresh_environments,
-    require_none_under_way,
 )
 from apps.deployments.transitions.drifting import Told, end_by_time, write_checks
 from apps.deployments.transitions.emergencies import note_emergency
@@ -28,6 +28,7 @@ __all__ = [
     "append_event",
     "attempt_key",
     "call_about_silence",
+    "call_to_start",
     "cancel_undone",
     "create_deployment",
     "end_by_time",
@@ -43,7 +44,6 @@ __all__ = [
     "portal_identity",
     "redraw_alerts",
     "refresh_environments",
-    "require_none_under_way",
     "say",
     "tell_deployers",
     "tell_places",

@@ -10,7 +10,7 @@ from django.db.models import Max, Q
 from apps.changes.models import ChangeRequest
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, Environment
-from apps.repositories.roles import DEPLOY
+from apps.repositories.roles import DEPLOY, WRITE
 from apps.reviews.attention import Origin
 from apps.reviews.models import Call, News
 from apps.reviews.people import people_of
@@ -21,6 +21,7 @@ WAITS_FOR_PEOPLE = {
     Status.FAILED: "{label} to {environment} failed: look at the error, then retry or roll back",
     Status.UNKNOWN: "What became of {label} to {environment} is not known: decide",
 }
+TO_START = "{label} to {environment} waits only for somebody who presses Start"
 SILENT = "The portal cannot look after {label} to {environment}: look there, cancel it if nobody can help"
 SAID_OF_SILENCE = "For a quarter of an hour {label} to {environment} could not be looked after: {problem}"
 TOLD = {
@@ -40,6 +41,25 @@ def call_people(deployment: Deployment, status: Status) -> None:
         _tell(deployment, kind, _said(text, deployment, deployment.problem), wanted)
     if status in WAITS_FOR_PEOPLE or calls.exists():
         set_calls(change, Origin.FAILED, wanted)
+    if Call.objects.filter(change=change, origin=Origin.START, ended_at=None).exists():
+        call_to_start(change)
+
+
+def call_to_start(change: ChangeRequest) -> None:
+    """Bring who is called to press Start in line with what waits for nothing else. The change is locked."""
+    set_calls(change, Origin.START, _starters(change))
+
+
+def _starters(change: ChangeRequest) -> dict[int, str]:
+    """Who may press Start, with the first deployment in promotion order that waits for that alone."""
+    rows = Deployment.objects.filter(change=change, status=Status.PENDING, manual_start=True, environment__defined=True)
+    ordered = rows.select_related("environment").order_by("environment__position", "number")
+    first = next((row for row in ordered if row.only_start), None)
+    if first is None:
+        return {}
+    able = people_of(change.repository).able
+    owners = {change.owner_id or 0, change.requester_id} & able.get(WRITE, frozenset())
+    return dict.fromkeys({*able.get(DEPLOY, frozenset()), *owners}, _said(TO_START, first, ""))
 
 
 def tell_deployers(deployment: Deployment, text: str) -> None:

@@ -12,17 +12,15 @@ from apps.audit import services as audit
 from apps.audit.actors import Actor
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
-from apps.core.errors import Conflict
 from apps.core.work import request_work
 from apps.deployments import plans
-from apps.deployments.lifecycle import HOLDS_LOCK, Status
+from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, DeploymentEvent, DeploymentNumber, DriftWatch, Environment
+from apps.deployments.queries.deploying import require_none_under_way
 from apps.deployments.signals import environment_changed
 from apps.deployments.transitions.events import append_event
 from apps.policies.config import EnvironmentConfig, PortalConfig
 from apps.repositories.models import Repository
-
-LIVE = [str(Status.PENDING), *(str(status) for status in HOLDS_LOCK)]
 
 
 def next_number() -> int:
@@ -139,16 +137,3 @@ def _tell(actor: User, row: Deployment, *, started_by_hand: bool) -> None:
     )
     request_work("deployments.start", row.pk)
     _announce(environment, change_id=change.pk)
-
-
-def require_none_under_way(change: ChangeRequest, environment: Environment) -> None:
-    live = Deployment.objects.filter(change=change, environment=environment, status__in=LIVE).first()
-    if live is not None:
-        raise Conflict(
-            "already_pending",
-            f"{live.label} of {change.label} to {environment.name} is {live.status} already. "
-            "Watch that one, or cancel it first.",
-            number=live.number,
-            deployment=live.number,
-            status=live.status,
-        )

@@ -15,7 +15,7 @@ from apps.changes.models import ChangeRequest, Revision
 from apps.core.clock import now
 from apps.policies.evaluation import MET, NOT_NEEDED, PolicyVerdict
 from apps.reviews.asking import keep_reviewers_right
-from apps.reviews.attention import OpenCall, Origin, Turn, TurnFacts, decide, is_over
+from apps.reviews.attention import BY_DEPLOYMENTS, OpenCall, Turn, TurnFacts, decide, is_over
 from apps.reviews.effects import known_effects, risk_of
 from apps.reviews.jobs.openings import set_openings
 from apps.reviews.models import Assignment, Call, VerdictSnapshot
@@ -111,6 +111,6 @@ def _has_ended(change: ChangeRequest, call: Call, fact: OpenCall, facts: TurnFac
     """By the state, or because the owner answered with a new revision."""
     present = change.revision
     has_pushed = present is not None and present.cause in PUSHED and present.created_at > call.created_at
-    if call.user_id == facts.owner and call.origin != Origin.FAILED and has_pushed:
+    if call.user_id == facts.owner and call.origin not in BY_DEPLOYMENTS and has_pushed:
         return True
     return is_over(fact, facts)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
-from apps.reviews.attention import Kind, Origin, Turn
+from apps.reviews.attention import BY_DEPLOYMENTS, Kind, Origin, Turn
 from apps.reviews.models import Call
 from apps.reviews.transitions.turns import give_turn, mark_stale
 
@@ -15,6 +15,7 @@ KINDS = {
     Origin.HAND_OVER: Kind.HANDED,
     Origin.ANSWER: Kind.ANSWERED,
     Origin.FAILED: Kind.FAILED,
+    Origin.START: Kind.START,
     Origin.QUIET: Kind.QUIET,
 }
 
@@ -37,8 +38,8 @@ def call_for(
     mark_stale(change)
 
 
-def end_calls(change: ChangeRequest, user: User, *, but: frozenset[Origin] = frozenset({Origin.FAILED})) -> None:
-    """``user`` acted on ``change``: what they were called for is settled, except a failure that still stands."""
+def end_calls(change: ChangeRequest, user: User, *, but: frozenset[Origin] = BY_DEPLOYMENTS) -> None:
+    """``user`` acted on ``change``: what they were called for is settled, except what a deployment waits for."""
     Call.objects.filter(change=change, user=user, ended_at=None).exclude(origin__in=but).update(ended_at=now())
 
 

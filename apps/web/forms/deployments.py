@@ -41,10 +41,34 @@ class Retry(forms.Form):
             del self.fields["from_step"]
 
 
-class RollBack(forms.Form):
-    """``confirm_name`` is the protected environment whose name has to be typed; empty: none.
+class Confirmed(forms.Form):
+    """A form before an act in ``confirm_name``, a protected environment whose name has to be typed; empty: none is."""
 
-    ``confirmers``: who confirms an emergency of it; without them, none can be declared with it. ``tip`` is the commit of the branch
+    confirm = forms.CharField(max_length=100, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+
+    def __init__(self, *args: Any, confirm_name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.confirm_name = confirm_name
+        if not confirm_name:
+            del self.fields["confirm"]
+            return
+        field = self.fields["confirm"]
+        field.label = f"Type {confirm_name} to go on"
+        field.help_text = f"{confirm_name} is protected."
+
+    def clean_confirm(self) -> str:
+        typed = str(self.cleaned_data["confirm"]).strip()
+        if typed != self.confirm_name:
+            raise ValidationError(f"This is not the name of the environment. Type {self.confirm_name}.")
+        return typed
+
+
+class Deploy(Confirmed):
+    environment = forms.CharField(widget=forms.HiddenInput)
+
+
+class RollBack(Confirmed):
+    """``confirmers``: who confirms an emergency of it; without them, none can be declared with it. ``tip`` is the commit of the branch
     and ``environments`` what goes back, as the page showed them.
     """
 
@@ -60,9 +84,10 @@ class RollBack(forms.Form):
     incident = forms.CharField(
         required=False, max_length=500, label="Incident", help_text="Its address or id, if there is one."
     )
-    confirm = forms.CharField(max_length=100, required=False, widget=forms.TextInput(attrs={"autocomplete": "off"}))
 
-    def __init__(self, *args: Any, confirm_name: str, confirmers: Iterable[str] = (), **kwargs: Any) -> None:
+    field_order = ("idempotency_key", "tip", "environments", "emergency", "incident", "confirm")
+
+    def __init__(self, *args: Any, confirmers: Iterable[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if names := " or ".join(confirmers):
             self.fields["emergency"].help_text = (
@@ -71,20 +96,6 @@ class RollBack(forms.Form):
             )
         else:
             del self.fields["emergency"], self.fields["incident"]
-        self.confirm_name = confirm_name
-        if not confirm_name:
-            del self.fields["confirm"]
-            return
-        field = self.fields["confirm"]
-        field.required = True
-        field.label = f"Type {confirm_name} to go on"
-        field.help_text = f"{confirm_name} is protected."
 
     def clean_environments(self) -> list[str]:
         return str(self.cleaned_data["environments"]).split()
-
-    def clean_confirm(self) -> str:
-        typed = str(self.cleaned_data["confirm"]).strip()
-        if typed != self.confirm_name:
-            raise ValidationError(f"This is not the name of the environment. Type {self.confirm_name}.")
-        return typed

@@ -5,6 +5,7 @@ from django.urls import path
 from apps.web.views import (
     change_actions,
     change_forms,
+    deploying,
     drafts,
     emergencies,
     rendered,
@@ -38,7 +39,7 @@ urlpatterns = [
     path("changes/<int:number>/merge/abort/", change_actions.abort_merge, name="change_abort_merge"),
     path("changes/<int:number>/schedule/", schedules.merge, name="change_schedule"),
     path("changes/<int:number>/schedule/cancel/", schedules.unschedule_merge, name="change_unschedule"),
-    path("changes/<int:number>/deploy/", change_actions.deploy, name="change_deploy"),
+    path("changes/<int:number>/deploy/", deploying.deploy, name="change_deploy"),
     path("changes/<int:number>/assignments/", change_forms.assignments, name="change_assignments"),
     path("changes/<int:number>/assignments/end/", change_actions.unassign, name="change_unassign"),
     path("changes/<int:number>/reviewers/swap/", reviewer_forms.swap, name="change_swap"),

@@ -7,7 +7,6 @@ from django.http import HttpRequest, HttpResponse
 from apps.accounts.models import User
 from apps.changes import queries as changes
 from apps.changes import services
-from apps.core.errors import InvalidInput
 from apps.deployments import services as deployments
 from apps.reviews import services as reviews
 from apps.web.people import named, signed_in
@@ -60,18 +59,6 @@ def withdraw_override(request: HttpRequest, number: int, override: int) -> HttpR
     user = signed_in(request)
     row = reviews.withdraw_override(user, change=changes.find(user, number), override=override)
     return see_other(request, _url(number, "approvals/"), f"The override of {', '.join(row.windows)} is taken back.")
-
-
-@writes
-def deploy(request: HttpRequest, number: int) -> HttpResponse:
-    user = signed_in(request)
-    environment = request.POST.get("environment", "").strip()
-    if not environment:
-        raise InvalidInput("environment_required", "Name the environment to deploy to.", field="environment")
-    started = deployments.start_deployment(user, change=changes.find(user, number), environment=environment)
-    return see_other(
-        request, f"/deployments/{started.number}/", f"Deployment {started.label} to {environment} is on its way."
-    )
 
 
 @writes

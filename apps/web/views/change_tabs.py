@@ -11,8 +11,8 @@ from apps.core.errors import NotVisible
 from apps.presentation.approvals import approvals_page
 from apps.presentation.change_frame import change_frame
 from apps.presentation.change_history import history_rows
+from apps.presentation.deploy_page import deploy_places
 from apps.presentation.overrides import override_rows
-from apps.presentation.overview import due_environments
 from apps.presentation.policy_change import policy_change
 from apps.presentation.reviewers import EVERYBODY, reviewers_panel
 from apps.web.people import signed_in
@@ -66,10 +66,10 @@ def policy(request: HttpRequest, number: int) -> HttpResponse:
 def deployments(request: HttpRequest, number: int) -> HttpResponse:
     frame = change_frame(signed_in(request), number, tab="deployments")
     rows = frame.change.deployments.select_related("environment", "requested_by").order_by("-number")[:100]
-    due = due_environments(frame.change, frame.deployments) if frame.viewer.deploys else ()
+    places = deploy_places(frame.change, frame.deployments) if frame.viewer.deploys else ()
     rollbacks = ChangeRequest.objects.filter(rolls_back=frame.change).order_by("-number")
     by_hand = sum(row.status == "pending" and row.manual_start for row in rows) if frame.viewer.deploys else 0
-    context = {"frame": frame, "rows": rows, "due": due, "rollbacks": rollbacks, "waiting": by_hand}
+    context = {"frame": frame, "rows": rows, "places": places, "rollbacks": rollbacks, "waiting": by_hand}
     return respond(request, "web/changes/deployments.html", context, fragment="web/changes/_deployment_rows.html")
 
 

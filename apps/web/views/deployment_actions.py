@@ -13,7 +13,7 @@ from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
 from apps.core.errors import Conflict, InvalidInput, PortalError
 from apps.deployments import access, queries, services
-from apps.deployments.queries.coming import coming_with
+from apps.presentation.coming_page import coming_page
 from apps.presentation.deployment_page import DeploymentPage, deployment_page
 from apps.presentation.return_page import ReturnPage, return_page
 from apps.presentation.rollback_page import RollbackPage, rollback_page
@@ -35,14 +35,29 @@ def _url(number: int) -> str:
 def start(request: HttpRequest, number: int) -> HttpResponse:
     """GET lists exactly what would become live; POST starts it."""
     user = signed_in(request)
-    row = queries.find(user, number)
     if request.method != "POST":
-        access.require_run(user, row)
-        context = {"page": deployment_page(user, number), "coming": coming_with(row), "form_action": request.path,
-                   "back_url": _url(number), "button": f"Start in {row.environment.name}"}  # fmt: skip
-        return respond(request, "web/deployments/start.html", context)
-    row = services.release(user, deployment=row)
+        return _before_start(request, deployment_page(user, number))
+    row = services.release(user, deployment=queries.find(user, number))
     return see_other(request, _url(number), f"You asked to start {row.label}.")
+
+
+def _before_start(request: HttpRequest, found: DeploymentPage) -> HttpResponse:
+    row = found.deployment
+    access.require_run(signed_in(request), row)
+    require_offered(found, found.actions.start, "started by hand")
+    held = [wait for wait in row.waits if wait["code"] != "manual"]
+    context = {"page": found, "coming": coming_page(row), "held": held, "form_action": request.path,
+               "back_url": found.url, "button": f"Start in {row.environment.name}"}  # fmt: skip
+    return respond(request, "web/deployments/start.html", context)
+
+
+def require_offered(found: DeploymentPage, is_offered: bool, done: str) -> None:
+    """What a deployment does not offer any more has no page before it, either."""
+    if not is_offered:
+        row = found.deployment
+        state = "being cancelled" if found.actions.cancelling else row.status
+        said = f"{row.label} is {state}; it cannot be {done} now. {TRY_AGAIN}"
+        raise Conflict("wrong_state", said, status=row.status)
 
 
 @page("GET", "HEAD", "POST")
@@ -52,6 +67,7 @@ def cancel(request: HttpRequest, number: int) -> HttpResponse:
     found = deployment_page(user, number)
     if request.method != "POST":
         access.require_run(user, found.deployment)
+        require_offered(found, found.actions.cancel, "cancelled")
         context = {"page": found, "form_action": request.path, "back_url": _url(number), "danger": True,
                    "button": f"Cancel {found.deployment.label}"}  # fmt: skip
         return respond(request, "web/deployments/cancel.html", context)

@@ -14,6 +14,7 @@ from apps.web.forms.schedule import Schedule, ScheduleMerge
 from apps.web.people import signed_in
 from apps.web.responding import page, respond, see_other, writes
 from apps.web.views.change_forms import form_page
+from apps.web.views.deployment_actions import require_offered
 
 
 @page("GET", "HEAD", "POST")
@@ -56,6 +57,8 @@ def deployment(request: HttpRequest, number: int) -> HttpResponse:
     found = deployment_page(user, number)
     row = found.deployment
     access.require_run(user, row)
+    if request.method != "POST":
+        require_offered(found, found.actions.schedule, "scheduled")
     first = row.start_at or first_proposal(row.change, row.environment.name)
     form = Schedule(request.POST if request.method == "POST" else None, zone=zone_of(user), first=first)
     status = 200
