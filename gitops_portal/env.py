@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -115,9 +116,16 @@ def origin(name: str, default: str) -> str:
     try:
         parts = urlsplit(found)
         is_one = bool(parts.hostname) and not (parts.path or parts.query or parts.fragment or parts.username)
-        is_one = is_one and parts.port != 0
+        is_one = (
+            is_one and parts.port != 0 and not parts.netloc.startswith((".", "*"))
+        )  # which Django takes for every host
     except ValueError:
         is_one = False
     if not is_one:
         raise BadEnvironment(f"{name} must be scheme and host, such as https://portal.example.org, not {found!r}.")
     return found
+
+
+def host_of(address: str) -> str:
+    """The host of an origin, as requests name it: an IPv6 address in brackets."""
+    return re.sub(r":\d*$", "", address.partition("://")[2])

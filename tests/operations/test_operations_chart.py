@@ -140,8 +140,9 @@ def test_a_worker_has_time_for_the_steps_that_run_in_it(tmp_path: Path):
     given = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
     assert given["PORTAL_STEPS_WAIT_SECONDS"] == "300"
     assert pod["terminationGracePeriodSeconds"] == 300 + 600 + 60, "Celery ends a plan first, however long that takes"
-    given = {"worker": {"stepsWaitSeconds": 300}, "env": {"PORTAL_PLAN_SECONDS": "1200"}}
-    assert pods(rendered(given, tmp_path))["portal-worker"]["terminationGracePeriodSeconds"] == 300 + 1200 + 60
+    for written, seconds in (("1200", 1200), (1200, 1200), ("1199.5", 1200), ("0600", 600)):
+        given = {"worker": {"stepsWaitSeconds": 300}, "env": {"PORTAL_PLAN_SECONDS": written}}
+        assert pods(rendered(given, tmp_path))["portal-worker"]["terminationGracePeriodSeconds"] == 360 + seconds
 
 
 def test_the_worker_listens_to_the_queues_that_the_portal_fills(tmp_path: Path):

@@ -17,6 +17,7 @@ import pytest
 
 from apps.operations.management.commands import back_up as back_up_command
 from tests.stories.scenes import Scene
+from tests.support.pages import commands_to_restore_postgres
 from tests.support.server import PASSWORD, PortalServer
 
 pytestmark = pytest.mark.slow
@@ -71,41 +72,45 @@ def deployed(scene: Scene, number: int, state: str = "succeeded") -> dict[str, o
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def databases(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
-    """Addresses of two empty databases, the first and the one to restore into; empty ones for SQLite."""
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of an empty database; empty for SQLite."""
     if request.param == "sqlite":
-        yield "", ""
+        yield ""
         return
     server = os.environ.get("DATABASE_URL", "").rpartition("/")[0]
     if not server.startswith("postgres"):
         pytest.skip("NOT RUN: no DATABASE_URL of PostgreSQL")
-    names = [f"portal_backup_{os.getpid()}", f"portal_restored_{os.getpid()}"]
+    name = f"portal_recovery_{os.getpid()}"
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        for name in names:
-            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-            connection.execute(f"CREATE DATABASE {name}")
-        yield f"{server}/{names[0]}", f"{server}/{names[1]}"
-        for name in names:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {name}")
+        yield f"{server}/{name}"
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def back_up(server: PortalServer, database: str, into: Path) -> None:
     """While it runs, with the commands of docs/operations.md: first the database, then the files."""
     if database:
-        with into.with_suffix(".dump").open("wb") as file:
+        with (into.parent / "portal.dump").open("wb") as file:
             subprocess.run(["pg_dump", "--format=custom", database], stdout=file, check=True)
     assert "Keys are not in it" in server.manage("back_up", str(into))
 
 
 def restore(backup: Path, database: str, data: Path, *, files: bool = True) -> None:
-    """With the copied directory in the place of the one that was lost, or, without ``files``, with the database alone."""
+    """With the copied directory in the place of the one that was lost, or, without ``files``, with the database alone.
+
+    In PostgreSQL over what is there: later rows, and what a newer version has added and led to the tables of this one.
+    """
     if files:
         shutil.copytree(backup, data)
     else:
         data.mkdir()
     if database:
-        dump = str(backup.with_suffix(".dump"))
-        subprocess.run(["pg_restore", "--clean", "--if-exists", "--exit-on-error", "-d", database, dump], check=True)
+        with psycopg.connect(database) as connection:
+            connection.execute("CREATE TABLE of_a_newer_version (change bigint REFERENCES changes_changerequest)")
+            connection.execute("INSERT INTO of_a_newer_version SELECT id FROM changes_changerequest")
+        commands, environment = commands_to_restore_postgres(), {**os.environ, "DATABASE_URL": database}
+        subprocess.run(["sh", "-c", commands], cwd=backup.parent, env=environment, check=True)
     elif not files:
         shutil.copyfile(backup / "portal.sqlite3", data / "portal.sqlite3")
 
@@ -148,17 +153,17 @@ def test_a_backup_in_the_middle_of_a_write_can_take_the_place_of_what_it_copied(
             server.manage("back_up", str(place))
 
 
-def test_a_restored_portal_goes_on_and_does_nothing_twice(tmp_path: Path, databases: tuple[str, str]) -> None:
+def test_a_restored_portal_goes_on_and_does_nothing_twice(tmp_path: Path, database: str) -> None:
     repositories, backup = tmp_path / "repositories", tmp_path / "backup"
     repositories.mkdir()
-    first = portal(tmp_path / "first", repositories, **KEYS, **_url(databases[0])).start()
+    first = portal(tmp_path / "first", repositories, **KEYS, **_url(database)).start()
     try:
         scene = opened(first, repositories)
         kept, late = merged(scene, "kept"), merged(scene, "late")
         deployed(scene, kept)
         undone = scene.propose("undone", {"undone.txt": "1\n"})
         scene.approve(undone)
-        back_up(first, databases[0], backup)
+        back_up(first, database, backup)
         deployed(scene, late)
         scene.api("alice").post(f"/changes/{undone}/merge/", status=202)
         scene.api("alice").until(f"/changes/{undone}/", lambda body: body["state"] in {"merged", "deploying"})
@@ -166,8 +171,8 @@ def test_a_restored_portal_goes_on_and_does_nothing_twice(tmp_path: Path, databa
         token = scene.api("alice").client.headers["Authorization"]
     finally:
         first.stop(kill=True)
-    restore(backup, databases[1], tmp_path / "second", files=False)
-    second = portal(tmp_path / "second", repositories, **KEYS, **_url(databases[1]))
+    restore(backup, database, tmp_path / "second", files=False)
+    second = portal(tmp_path / "second", repositories, **KEYS, **_url(database))
     second.manage("migrate", "--verbosity", "0")
     second.manage("recover_audit_log", "--begin-anew", "the data directory is lost")
     assert second.manage("verify_audit_log").startswith("ok: ")
@@ -186,28 +191,26 @@ def test_a_restored_portal_goes_on_and_does_nothing_twice(tmp_path: Path, databa
     assert len(scene.work.run("ls-remote", "origin", "refs/heads/main").split()) == 2
 
 
-def test_a_restored_portal_does_nothing_before_its_log_is_taken_back(
-    tmp_path: Path, databases: tuple[str, str]
-) -> None:
+def test_a_restored_portal_does_nothing_before_its_log_is_taken_back(tmp_path: Path, database: str) -> None:
     """Where the published log was kept, the older database is found before its first act, and what it forgot is read again."""
     repositories, backup = tmp_path / "repositories", tmp_path / "backup"
     repositories.mkdir()
-    first = portal(tmp_path / "first", repositories, **KEYS, **_url(databases[0])).start()
+    first = portal(tmp_path / "first", repositories, **KEYS, **_url(database)).start()
     try:
         scene = opened(first, repositories)
         merged(scene, "kept")
         token = {"Authorization": scene.api("carol").client.headers["Authorization"]}
-        back_up(first, databases[0], backup)
+        back_up(first, database, backup)
         forgotten = merged(scene, "forgotten")
         newest = scene.api("carol").get("/audit/")["results"][0]["seq"]
         scene.api("carol").until("/audit/checkpoint/", lambda body: body["size"] >= newest)
     finally:
         first.stop(kill=True)
-    restore(backup, databases[1], tmp_path / "second")
+    restore(backup, database, tmp_path / "second")
     shutil.rmtree(tmp_path / "second" / "audit.git")  # the newer one stays, as the page says
     shutil.copytree(first.data_dir / "audit.git", tmp_path / "second" / "audit.git")
     shutil.copy(first.data_dir / "audit.key", tmp_path / "second" / "audit.key")
-    second = portal(tmp_path / "second", repositories, **KEYS, **_url(databases[1]))
+    second = portal(tmp_path / "second", repositories, **KEYS, **_url(database))
     second.manage("migrate", "--verbosity", "0")
     with served(second), httpx.Client(base_url=f"{second.url}/api/v1", headers=token, timeout=30) as carol:
         assert carol.get("/changes/").status_code == 200, "it can be read"

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.core.management import call_command
+from django.http.request import validate_host
 
 from apps.worker import connections, embedded
 from apps.worker.embedded import THREADS
@@ -22,12 +23,15 @@ POSTGRES, REDIS = "postgres://portal@db/portal", "redis://redis/0"
 SECRET = {"PORTAL_SECRET_KEY": "k" * 50}
 
 
-def started(tmp_path: Path, **given: str) -> subprocess.CompletedProcess[str]:
+WHAT_IT_DOES = (
+    "from django.conf import settings as s; pool = s.DATABASES['default'].get('OPTIONS', {}).get('pool', {});"
+    "print(s.PORTAL_ENGINE, s.DATABASES['default']['ENGINE'].rpartition('.')[2], pool.get('max_size'), s.PORTAL_URL)"
+)
+WHOM_IT_ANSWERS = "from django.conf import settings as s; print(*s.ALLOWED_HOSTS); print(*s.CSRF_TRUSTED_ORIGINS)"
+
+
+def started(tmp_path: Path, code: str = WHAT_IT_DOES, **given: str) -> subprocess.CompletedProcess[str]:
     """A process that reads the settings of this environment, and prints what it would do with them."""
-    code = (
-        "from django.conf import settings as s; pool = s.DATABASES['default'].get('OPTIONS', {}).get('pool', {});"
-        "print(s.PORTAL_ENGINE, s.DATABASES['default']['ENGINE'].rpartition('.')[2], pool.get('max_size'), s.PORTAL_URL)"
-    )
     environment = {
         "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "gitops_portal.settings",
         "PORTAL_DATA_DIR": str(tmp_path / "data"), **given,
@@ -136,6 +140,8 @@ def test_an_empty_file_stops_the_start_with_its_name(tmp_path: Path) -> None:
         ("PORTAL_URL", "https://portal.example.org/portal", "must be scheme and host"),
         ("PORTAL_URL", "https://portal.example.org:port", "must be scheme and host"),
         ("PORTAL_URL", "https://portal.example.org:0", "must be scheme and host"),
+        ("PORTAL_URL", "https://*", "must be scheme and host"),
+        ("PORTAL_URL", "https://.example.org", "must be scheme and host"),
     ],
 )
 def test_a_value_without_sense_stops_the_start(tmp_path: Path, name: str, value: str, said: str) -> None:
@@ -192,3 +198,35 @@ def test_an_address_is_kept_without_the_slash_behind_it(tmp_path: Path) -> None:
     assert (
         started(tmp_path, PORTAL_URL="https://portal.example.org/").stdout.split()[-1] == "https://portal.example.org"
     )
+
+
+def answered(tmp_path: Path, **given: str) -> tuple[list[str], list[str]]:
+    """The hosts that requests may name, and the origins that forms may come from."""
+    hosts, origins = started(tmp_path, WHOM_IT_ANSWERS, **given).stdout.splitlines()
+    return hosts.split(), origins.split()
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://portal.example.org", "portal.example.org"),
+        ("https://portal.example.org:8443/", "portal.example.org"),
+        ("http://[fd00::7]:8000", "[fd00::7]"),
+    ],
+)
+def test_the_portals_own_name_is_answered_beside_further_ones(tmp_path: Path, url: str, host: str) -> None:
+    hosts, origins = answered(tmp_path, PORTAL_URL=url)
+    assert validate_host(host, hosts)
+    assert origins == [url.removesuffix("/")]
+    further = {"PORTAL_ALLOWED_HOSTS": "portal.internal", "PORTAL_TRUSTED_ORIGINS": "https://portal.internal"}
+    hosts, origins = answered(tmp_path, PORTAL_URL=url, **further)
+    assert validate_host(host, hosts)
+    assert validate_host("portal.internal", hosts)
+    assert origins == [url.removesuffix("/"), "https://portal.internal"]
+    assert not validate_host("elsewhere.example.org", hosts)
+
+
+def test_an_address_to_listen_at_that_is_none_is_left_to_the_server(tmp_path: Path) -> None:
+    hosts, origins = answered(tmp_path, HOST="localhost:8000")
+    assert not validate_host("elsewhere.example.org", hosts)
+    assert len(origins) == 1

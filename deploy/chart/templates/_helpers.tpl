@@ -13,30 +13,65 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ .Values.data.existingClaim | default (printf "%s-data" .Release.Name) }}
 {{- end }}
 
-{{/* Settings; secrets are files, so that they are in no process list and no `kubectl describe`. */}}
+{{/* A number as it was written: of a large one `quote` would make 1e+06. */}}
+{{- define "portal.quoted" -}}
+{{ kindIs "string" . | ternary . (toJson .) | quote }}
+{{- end }}
+
+{{/* Nothing is given twice, where one of the two would be lost without a word. */}}
+{{- define "portal.refuse" -}}
+{{- $instead := dict
+    "PORTAL_URL" "set url instead"
+    "PORTAL_METRICS" "set metrics.enabled instead"
+    "PORTAL_DRAIN_SECONDS" "set web.drainSeconds instead"
+    "PORTAL_STEPS_WAIT_SECONDS" "set worker.stepsWaitSeconds instead"
+    "PORTAL_PROBE_PORT" "its probes go there"
+    "PORTAL_PROBE_HOST" "its probes go there"
+    "PORTAL_DATA_DIR" "its volume is there"
+    "PORTAL_ENGINE" "its workers are the engine"
+}}
+{{- range $place, $given := dict "env" .Values.env "secret.keys" .Values.secret.keys }}
+{{- range $name, $_ := $given }}
+{{- with get $instead (trimSuffix "_FILE" $name) }}
+{{- fail (printf "%s.%s belongs to the chart: %s" $place $name .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $name, $key := .Values.secret.keys }}
+{{- if and $key (or (hasKey $.Values.env $name) (hasKey $.Values.env (printf "%s_FILE" $name))) }}
+{{- fail (printf "%s is given by env and by secret.keys, which would win: leave it out of env, or set secret.keys.%s to \"\"" $name $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Of dict "root" . "own" (settings of this part alone): each name once; secrets are files, so that they are in no process list and no `kubectl describe`. */}}
 {{- define "portal.env" -}}
-- {name: PORTAL_DATA_DIR, value: /data}
-- {name: HOME, value: /tmp}
-- {name: PORTAL_URL, value: {{ required "url is needed" .Values.url | quote }}}
-- {name: PORTAL_ALLOWED_HOSTS, value: {{ (urlParse .Values.url).hostname | quote }}}
-- {name: PORTAL_TRUSTED_ORIGINS, value: {{ .Values.url | trimSuffix "/" | quote }}}
-- {name: PORTAL_ENGINE, value: celery}
-{{- if .Values.metrics.enabled }}
-{{- $_ := required "metrics.enabled needs secret.keys.PORTAL_METRICS_TOKEN" .Values.secret.keys.PORTAL_METRICS_TOKEN }}
-- {name: PORTAL_METRICS, value: "true"}
+{{- include "portal.refuse" .root }}
+{{- $env := .root.Values.env }}
+{{- $keys := .root.Values.secret.keys }}
+{{- $_ := required "secret.keys.DATABASE_URL is needed: pods share one PostgreSQL, and each would have an SQLite of its own" (coalesce $keys.DATABASE_URL $env.DATABASE_URL $env.DATABASE_URL_FILE) }}
+{{- $_ := required "secret.keys.REDIS_URL is needed: without it workers hear of nothing" (coalesce $keys.REDIS_URL $env.REDIS_URL $env.REDIS_URL_FILE) }}
+{{- $ours := dict "PORTAL_DATA_DIR" "/data" "HOME" "/tmp" "PORTAL_ENGINE" "celery" }}
+{{- if .root.Values.metrics.enabled }}
+{{- $_ := required "metrics.enabled needs secret.keys.PORTAL_METRICS_TOKEN" (coalesce $keys.PORTAL_METRICS_TOKEN $env.PORTAL_METRICS_TOKEN $env.PORTAL_METRICS_TOKEN_FILE) }}
+{{- $_ := set $ours "PORTAL_METRICS" "true" }}
 {{- end }}
-{{- $_ := required "secret.keys.DATABASE_URL is needed: pods share one PostgreSQL, and each would have an SQLite of its own" (coalesce .Values.secret.keys.DATABASE_URL .Values.env.DATABASE_URL .Values.env.DATABASE_URL_FILE) }}
-{{- $_ := required "secret.keys.REDIS_URL is needed: without it workers hear of nothing" (coalesce .Values.secret.keys.REDIS_URL .Values.env.REDIS_URL .Values.env.REDIS_URL_FILE) }}
-{{- range $setting, $key := .Values.secret.keys }}
+{{- if .root.Values.ingress.enabled }}
+{{- $_ := set $ours "PORTAL_TRUSTED_PROXIES" "1" }}
+{{- end }}
+{{- range $name, $key := $keys }}
 {{- if $key }}
-- {name: {{ $setting }}_FILE, value: /run/secrets/portal/{{ $key }}}
+{{- $_ := set $ours (printf "%s_FILE" $name) (printf "/run/secrets/portal/%s" $key) }}
 {{- end }}
 {{- end }}
-{{- if and .Values.ingress.enabled (not (hasKey .Values.env "PORTAL_TRUSTED_PROXIES")) }}
-- {name: PORTAL_TRUSTED_PROXIES, value: "1"}
+{{- range $name, $_ := $env }}
+{{- $_ := unset $ours $name }}
+{{- end -}}
+- {name: PORTAL_URL, value: {{ required "url is needed" .root.Values.url | quote }}}
+{{- range list $ours .own $env }}
+{{- range $name, $value := . }}
+- {name: {{ $name | quote }}, value: {{ include "portal.quoted" $value }}}
 {{- end }}
-{{- range $name, $value := .Values.env }}
-- {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}
 {{- end }}
 
