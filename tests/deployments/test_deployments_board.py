@@ -231,7 +231,7 @@ def test_a_lock_of_a_person_is_told_in_the_cell_and_is_a_filter(tmp_path: Path) 
     client = Client()
     client.force_login(bob)
     shown = " ".join(client.get("/environments/").content.decode().split())
-    assert re.search(r"Locked</span></a> by Carol until <time", shown)
+    assert re.search(r"Locked</span></a> <span>by Carol until <time", shown)
     assert '<option value="locked">Locked</option>' in shown
     answer = client.get("/api/v1/environments/board/").json()["results"][0]["cells"]
     assert [cell["locked_by"] for cell in answer] == [None, "carol"]

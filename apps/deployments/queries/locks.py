@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from django.db.models import QuerySet
 
 from apps.audit.models import AuditEntry
@@ -23,12 +21,6 @@ def lock_of(environment: Environment) -> EnvironmentLock | None:
     """The lock that holds now."""
     rows = holding_locks().filter(environment=environment)
     return rows.select_related("holder", "environment__repository").first()
-
-
-def locks_of(environments: Collection[int]) -> dict[int, EnvironmentLock]:
-    """The same of many, by the key of the environment; one query."""
-    rows = holding_locks().filter(environment__in=environments)
-    return {row.environment_id: row for row in rows.select_related("holder", "environment__repository")}
 
 
 def is_kept_from(lock: EnvironmentLock, deployment: Deployment) -> bool:
