@@ -12,7 +12,7 @@ from datetime import UTC
 
 from django.db.models import Q, QuerySet
 
-from apps.changes.models import OutsideChange
+from apps.changes.models import ChangeRequest, OutsideChange
 from apps.changes.outside import is_on, left_behind
 from apps.core.clock import now
 from apps.core.errors import PortalError, Unavailable
@@ -22,10 +22,11 @@ from apps.deployments.models import Deployment, Environment, MergeIntent
 from apps.deployments.plans import has_pipeline
 from apps.deployments.queries.connections import require_connections
 from apps.deployments.queries.freezes import open_freeze, words_of
-from apps.deployments.queries.gates import Gate, config_then, gate_of, present_policy
+from apps.deployments.queries.gates import WINDOW_CODES, Gate, config_then, gate_of, present_policy, words_by_code
 from apps.deployments.queries.locks import is_kept_from, lock_of
 from apps.deployments.queries.promotion import coming_along, promoted_at, replaced_by
 from apps.deployments.queries.renaming import runs_under_old_name
+from apps.deployments.queries.riding import Along, gates_along
 from apps.deployments.queries.rolled_back import rollback_text
 from apps.deployments.queries.soaking import soak_text
 from apps.deployments.queries.standing import live_successor
@@ -39,7 +40,7 @@ from apps.vcs.errors import ObjectMissing
 
 LOCK = "lock"
 NOT_DEFINED = "not_defined"
-WINDOW_CODES = ("freeze", "window")
+MANUAL = "manual"
 ENDS_FOR_SEVERAL = {LOCK, NOT_DEFINED, "schedule", "soak", "locked", "frozen", *WINDOW_CODES}
 """What ends for several deployments of an environment in the same moment."""
 MOST_OVERTAKEN = 5
@@ -56,10 +57,14 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at a pending deployment: what holds it, and its gate as it was judged (``None``: it has none)."""
+    """One look at a pending deployment: what holds it, and its gate as it was judged (``None``: it has none).
+
+    ``urgent``: changes that it brings along, and that an emergency of their own let through.
+    """
 
     waits: tuple[Wait, ...]
     gate: Gate | None
+    urgent: tuple[ChangeRequest, ...] = ()
 
 
 def waits_of(deployment: Deployment) -> tuple[Wait, ...]:
@@ -68,31 +73,48 @@ def waits_of(deployment: Deployment) -> tuple[Wait, ...]:
 
 
 def look_at(deployment: Deployment) -> Look:
-    """The same, with the judgement that it rests on."""
-    found, gate = _reasons(deployment)
-    return Look((*found, *_lock(deployment, is_ready=not found)), gate)
+    """The same, with the judgement that it rests on. What is not yet at its turn is judged then for what it brings along."""
+    found, gate, config = _reasons(deployment)
+    turn = _lock(deployment, is_ready=not found)
+    if turn or config is None:
+        return Look((*found, *turn), gate)
+    along = gates_along(deployment, config, gate)
+    return Look(_joined(found, along), gate, tuple(along.urgent))
 
 
-def _reasons(deployment: Deployment) -> tuple[list[Wait], Gate | None]:
-    """Everything but the lock of the environment and its queue, and the gate as it was judged."""
+def _joined(found: list[Wait], along: Along) -> tuple[Wait, ...]:
+    """With what is held of that which comes along, beside what holds it itself by the same code; a start by hand comes last."""
+    texts: dict[str, list[str]] = {}
+    for code, text in along.held:
+        texts.setdefault(code, []).append(text)
+    rows = [Wait(wait.code, " ".join([wait.text, *texts.pop(wait.code, [])])) for wait in found]
+    rows += [Wait(code, " ".join(said)) for code, said in texts.items()]
+    return tuple(sorted(rows, key=lambda wait: wait.code == MANUAL))
+
+
+def _reasons(deployment: Deployment) -> tuple[list[Wait], Gate | None, PortalConfig | None]:
+    """Everything but the lock of the environment, its queue and what comes along; the gate as it was judged, and by what
+    (``None``: nothing is judged).
+    """
     is_rollback = deployment.kind == Deployment.Kind.ROLLBACK
     is_free = is_rollback and restores_earlier_state(deployment.change)  # that was the review of the inverse change
     policy = present_policy(deployment)
     config = policy.config
     retired = _retired(deployment.environment, policy) or _not_defined_then(deployment)
     if retired:
-        return retired, None
+        return retired, None, None
     gate = None if is_free else gate_of(deployment, config)
     found = _schedule(deployment) + _connection(deployment) + _lock_of_person(deployment)
     if not is_free:
-        found += _order(deployment, config) + _outside(deployment, config) + _gate(gate)
+        found += _order(deployment, config) + _outside(deployment, config)
+        found += [Wait(code, text) for code, text in words_by_code(gate.unmet if gate is not None else ())]
     found += _frozen(deployment) + _verification(deployment)
     if not any(wait.code == "promotion" for wait in found):  # that says the same of what was rolled back before
         found += _rollback(deployment)
     found += _renamed(deployment)
     if deployment.manual_start:
-        found.append(Wait("manual", "Starts by hand: somebody who may deploy presses Start."))
-    return found, gate
+        found.append(Wait(MANUAL, "Starts by hand: somebody who may deploy presses Start."))
+    return found, gate, None if is_free else config
 
 
 def _retired(environment: Environment, policy: Policy) -> list[Wait]:
@@ -292,14 +314,6 @@ def _holds_outside(deployment: Deployment, oldest: OutsideChange, config: Portal
     return before.config.outside_changes == HOLD
 
 
-def _gate(gate: Gate | None) -> list[Wait]:
-    """The rules of the stage in a protected environment, and the windows of every one."""
-    unmet = gate.unmet if gate is not None else []
-    held = [Wait(row.code, row.text) for row in unmet if row.code in WINDOW_CODES]
-    others = " ".join(row.text for row in unmet if row.code not in WINDOW_CODES)
-    return [Wait("gate", others), *held] if others else held
-
-
 def _lock(deployment: Deployment, *, is_ready: bool) -> list[Wait]:
     """Held by the deployment that runs there, or first in first out by the ones that are ready too."""
     others = Deployment.objects.filter(environment=deployment.environment_id).exclude(pk=deployment.pk)
@@ -367,6 +381,7 @@ def _overtaken(deployment: Deployment) -> list[Deployment]:
 
 def _is_free(row: Deployment) -> bool:
     try:
-        return not _reasons(row)[0]
+        found, gate, config = _reasons(row)
+        return not found and (config is None or not gates_along(row, config, gate).held)
     except PortalError:
         return False
