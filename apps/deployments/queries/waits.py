@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC
+from itertools import islice
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from apps.changes.models import ChangeRequest, OutsideChange
 from apps.changes.outside import is_on, left_behind
@@ -24,14 +25,20 @@ from apps.deployments.queries.connections import require_connections
 from apps.deployments.queries.freezes import open_freeze, words_of
 from apps.deployments.queries.gates import WINDOW_CODES, Gate, config_then, gate_of, present_policy, words_by_code
 from apps.deployments.queries.locks import is_kept_from, lock_of
-from apps.deployments.queries.promotion import coming_along, promoted_at, replaced_by
+from apps.deployments.queries.promotion import (
+    coming_along,
+    newer_containing,
+    promoted_at,
+    replaced_by,
+    unpromoted_text,
+)
 from apps.deployments.queries.renaming import runs_under_old_name
 from apps.deployments.queries.riding import Along, gates_along
 from apps.deployments.queries.rolled_back import rollback_text
 from apps.deployments.queries.soaking import soak_text
 from apps.deployments.queries.standing import live_successor
 from apps.deployments.queries.undoing import contains, undone_text
-from apps.deployments.querysets import HOLDING
+from apps.deployments.querysets import HOLDING, DeploymentQuerySet
 from apps.policies.config import HOLD, PortalConfig
 from apps.policies.config.environments import NEWEST
 from apps.policies.queries import BROKEN, Policy, policy_at
@@ -76,6 +83,8 @@ def look_at(deployment: Deployment) -> Look:
     """The same, with the judgement that it rests on. What is not yet at its turn is judged then for what it brings along."""
     found, gate, config = _reasons(deployment)
     turn = _lock(deployment, is_ready=not found)
+    if config is not None and not (found or turn):  # it would start
+        turn = _overtaken_by_newer(deployment, config)
     if turn or config is None:
         return Look((*found, *turn), gate)
     along = gates_along(deployment, config, gate)
@@ -205,9 +214,8 @@ def _lock_of_person(deployment: Deployment) -> list[Wait]:
     return [Wait("locked", text)]
 
 
-def _replaced(deployment: Deployment) -> list[Wait]:
+def _replaced(newer: Deployment | None) -> list[Wait]:
     """With ``queue: newest`` it does not run if a newer one that contains it does."""
-    newer = replaced_by(deployment)
     if newer is None:
         return []
     return [Wait("superseded", f"{newer.label} ({newer.change.label}) contains it and runs instead.")]
@@ -231,7 +239,7 @@ def _order(deployment: Deployment, config: PortalConfig) -> list[Wait]:
     found: list[Wait] = []
     if deployment.commit != deployment.environment.live_commit:  # what is live came through the order already
         found += _promotion(deployment, soak_seconds)
-    return found + (_replaced(deployment) if environment and environment.queue == NEWEST else [])
+    return found + (_replaced(replaced_by(deployment)) if environment and environment.queue == NEWEST else [])
 
 
 def _brought_along(deployment: Deployment, soak_seconds: int) -> list[Wait]:
@@ -259,21 +267,12 @@ def _after(deployment: Deployment, earlier: Environment | None, name: str, soak_
     """Whether this commit or a descendant of it succeeded in ``earlier``, nothing of it was undone there, and long enough ago."""
     since = promoted_at(deployment, earlier) if earlier is not None else None
     if earlier is None or since is None:
-        return Wait("promotion", _promotion_text(deployment, earlier, name))
+        return Wait("promotion", unpromoted_text(deployment, earlier, name))
     undone = undone_text(deployment, earlier, since)
     if undone:
         return Wait("promotion", undone)
     text = soak_text(earlier, since, soak_seconds) if soak_seconds else ""
     return Wait("soak", text) if text else None
-
-
-def _promotion_text(deployment: Deployment, earlier: Environment | None, name: str) -> str:
-    if earlier is None:
-        return f"{name} must come first, but .gitops/portal.yaml defines no such environment."
-    there = Deployment.objects.filter(environment=earlier, change=deployment.change).order_by("-number").first()
-    if there is None:
-        return f"{name} must come first, and {deployment.change.label} was not deployed there. Deploy it to {name}."
-    return f"{name} must come first; {there.label} there is {there.status}."
 
 
 def _outside(deployment: Deployment, config: PortalConfig) -> list[Wait]:
@@ -348,7 +347,7 @@ def waits_for_its_turn(row: Deployment) -> bool:
     return all(wait["code"] == LOCK for wait in row.waits)
 
 
-def _older(deployment: Deployment) -> QuerySet[Deployment]:
+def _older(deployment: Deployment) -> DeploymentQuerySet:
     """Those of which the turn comes first. A roll-back does not wait for what would bring again what it takes out.
 
     That merged between the two, and is held by it for as long as the roll-back is not live; so nobody waits for each other.
@@ -372,11 +371,22 @@ def _overtaken(deployment: Deployment) -> list[Deployment]:
 
     Looked at are the :data:`MOST_OVERTAKEN` oldest; one that cannot be judged now lets the others pass.
     """
-    rows = _older(deployment).select_related(
-        "change__repository", "environment__repository", "environment__live_deployment", "scheduled_by"
-    )
-    held = [row for row in rows if {wait["code"] for wait in row.waits} <= ENDS_FOR_SEVERAL]
+    held = [row for row in _older(deployment).to_judge() if _ended_for_several(row)]
     return next(([row] for row in held[:MOST_OVERTAKEN] if _is_free(row)), [])
+
+
+def _overtaken_by_newer(deployment: Deployment, config: PortalConfig) -> list[Wait]:
+    """The same with ``queue: newest``: what contains this one and was held by the same until now is as ready, and runs instead."""
+    environment = config.environment(deployment.environment.name)
+    if environment is None or environment.queue != NEWEST or deployment.kind == Deployment.Kind.ROLLBACK:
+        return []
+    newer = islice(newer_containing(deployment, _ended_for_several), MOST_OVERTAKEN)
+    return _replaced(next((row for row in newer if _is_free(row)), None))
+
+
+def _ended_for_several(row: Deployment) -> bool:
+    """Whether what it was last seen waiting for ends for others in the same moment, so that it may be free now."""
+    return {wait["code"] for wait in row.waits} <= ENDS_FOR_SEVERAL
 
 
 def _is_free(row: Deployment) -> bool:
