@@ -62,6 +62,7 @@ class GateAheadOut(Out):
 class BroughtOut(Out):
     environment = string()
     changes = serializers.ListField(child=serializers.IntegerField())
+    held = texts("What it would wait for there before it starts, because of gates of what it brings.")
 
 
 class RollbackAheadOut(Out):
@@ -149,7 +150,12 @@ def rollback_json(page: RollbackPage) -> dict[str, Any]:
         "environments": [row.name for row in page.environments],
         "also_brought": [one.number for one in (page.batch.others if page.batch else ())],
         "brings": [
-            {"environment": one.environment.name, "changes": [row.number for row in one.changes]} for one in page.along
+            {
+                "environment": one.environment.name,
+                "changes": [row.number for row in one.changes],
+                "held": list(one.held),
+            }
+            for one in page.along
         ],
         "was_live": page.batch.earlier.number if page.batch else None,
         "files": page.files.total,

@@ -46,6 +46,12 @@ class DeploymentQuerySet(LeasedQuerySet["Deployment"]):
         now_on = Q(attempt_rows__number=F("attempts"), attempt_rows__external_run__stuck=True)
         return self.filter(now_on, status__in=["dispatching", "running"])
 
+    def to_judge(self) -> DeploymentQuerySet:
+        """With everything that is read where it is judged what holds them."""
+        return self.select_related(
+            "change__repository", "environment__repository", "environment__live_deployment", "scheduled_by"
+        )
+
     def visible_to(self, user: Any) -> DeploymentQuerySet:
         """Deployments of the repositories that ``user`` may see."""
         return self.filter(environment__repository__in=Repository.objects.visible_to(user))

@@ -12,6 +12,7 @@ from apps.deployments.access import can_bring_back
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.batches import Batch, batch_of
 from apps.deployments.queries.promotion import coming_along
+from apps.deployments.queries.riding import held_along
 from apps.deployments.queries.rolling_back import RollBack, roll_back_of
 from apps.presentation.applied import Applied, applied_of
 from apps.presentation.files_back import FilesBack, files_back
@@ -21,10 +22,11 @@ from apps.vcs import history, trees
 
 @dataclass(frozen=True, slots=True)
 class Along:
-    """What a roll-back brings to an environment that does not run it yet."""
+    """What a roll-back brings to an environment that does not run it yet, and which gates of that hold it there, in words."""
 
     environment: Environment
     changes: tuple[ChangeRequest, ...]
+    held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +76,30 @@ def rollback_page(user: User, deployment: Deployment) -> RollbackPage:
     found = roll_back_of(deployment)
     change, taken = found.change, found.taken
     git_dir = change.repository.mirror_path
+    gate = _gate(found) if taken.tree else None
     return RollbackPage(
         deployment=deployment,
         found=found,
         before_change=ChangeRequest.objects.filter(repository=change.repository, merge_commit=found.before).first(),
         later=history.count_between(git_dir, change.merge_commit, found.tip),
         files=files_back(trees.diff_trees(git_dir, taken.present, taken.tree) if taken.tree else []),
-        gate=_gate(found) if taken.tree else None,
+        gate=gate,
         patch=patch_of(trees.patch(git_dir, taken.present, taken.tree)) if taken.tree else None,
         read_back=irreversible_parts(change),
         applied=applied_of(deployment, deployment.attempt_rows.order_by("number")),
         batch=batch_of(deployment),
         brings_back=can_bring_back(user, deployment.environment).allowed,
-        along=tuple(_along(change, found.environments)),
+        along=tuple(_along(found, is_free=gate is not None and gate.restores)),
     )
 
 
-def _along(change: ChangeRequest, environments: tuple[Environment, ...]) -> Iterator[Along]:
-    for row in environments:
-        changes = coming_along(change, row)
-        if changes:
-            yield Along(row, tuple(changes))
+def _along(found: RollBack, *, is_free: bool) -> Iterator[Along]:
+    """``is_free``: it goes back to what was approved and live before, which waits for no gate of a deployment."""
+    for row in found.environments:
+        changes = coming_along(found.change, row)
+        held = () if is_free else held_along(found.change, row, found.tip)
+        if changes or held:
+            yield Along(row, tuple(changes), held)
 
 
 def _gate(found: RollBack) -> GateAhead:

@@ -42,6 +42,11 @@ def windows_for(windows: Iterable[WindowConfig], environment: str, stage: str) -
     return tuple(window for window in windows if calendar.concerns(window, environment, stage))
 
 
+def is_held_now(windows: Iterable[WindowConfig], environment: str, stage: str) -> bool:
+    """Whether any window holds this gate of an environment at this moment, for whomever."""
+    return bool(calendar.holds_at(windows_for(windows, environment, stage), now()))
+
+
 def _fact(hold: calendar.Hold, windows: Sequence[WindowConfig], environment: str, moment: datetime) -> HoldFact:
     named = [window for window in windows if window.name in hold.windows]
     ends = hold.until if hold.kind == FREEZE else calendar.next_slot(windows, moment)

@@ -200,6 +200,30 @@ def test_with_newest_only_the_newest_of_a_queue_runs_and_every_change_is_done(tm
     assert second.environment.live_deployment == third
 
 
+def three_behind_a_lock(delivery: Delivery) -> list[Deployment]:
+    first, second = two_behind_a_lock(delivery)
+    third = delivery.deployment(delivery.merged("three", {"app/three.yaml": "a: 1\n"}))
+    assert judged(third) == ["locked"]
+    return [first, second, third]
+
+
+def test_with_newest_only_the_newest_runs_where_one_lock_held_all_of_them(tmp_path: Path) -> None:
+    delivery = newest_queue(tmp_path, "newest")
+    rows = three_behind_a_lock(delivery)
+    EnvironmentLock.objects.all().delete()
+    assert [judged(row) for row in rows] == [["superseded"], ["superseded"], ["dispatching"]]
+    assert rows[2].label in rows[0].waits[0]["text"]
+
+
+def test_what_is_still_held_when_the_lock_ends_replaces_nothing(tmp_path: Path) -> None:
+    delivery = newest_queue(tmp_path, "newest")
+    rows = three_behind_a_lock(delivery)
+    EnvironmentLock.objects.all().delete()
+    Deployment.objects.filter(pk=rows[2].pk).update(manual_start=True)  # nobody has looked since
+    assert judged(rows[0]) == ["superseded"]
+    assert rows[1].label in rows[0].waits[0]["text"], "the newest of those that are free"
+
+
 def test_with_all_each_deployment_of_a_queue_runs_in_its_turn(tmp_path: Path) -> None:
     delivery = newest_queue(tmp_path, "all")
     first, second = two_behind_a_lock(delivery)
@@ -259,7 +283,8 @@ def test_a_roll_back_promotes_nothing_that_contains_what_it_undid(delivery: Deli
     undoing = delivery.merged("undoing", {"app/bad.yaml": "a: 0\n"})
     type(undoing).objects.filter(pk=undoing.pk).update(kind="rollback", rolls_back=bad)
     staging = Environment.objects.get(name="staging")
-    Deployment.objects.filter(environment=staging).update(status="failed", attempts=1, ended_at=now())
+    failed = Deployment.objects.filter(environment=staging).exclude(change=before)
+    failed.update(status="failed", attempts=1, ended_at=now())
     done = Deployment.objects.filter(environment=staging, change=undoing)
     done.update(status="succeeded", kind="rollback", ended_at=now())
     production = {change.pk: delivery.deployment(change, "production") for change in (before, bad, on_top, undoing)}
@@ -268,6 +293,8 @@ def test_a_roll_back_promotes_nothing_that_contains_what_it_undid(delivery: Deli
     assert promoted_at(production[before.pk], staging) is not None
     assert promoted_at(production[undoing.pk], staging) is not None
     done.update(kind="forward")
+    assert promoted_at(production[on_top.pk], staging) is None, "it failed there itself"
+    failed.filter(change=on_top).update(status="pending", attempts=0)
     assert promoted_at(production[on_top.pk], staging) is not None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from apps.changes.models import ChangeRequest
 from apps.changes.services import create_change
 from apps.deployments import services
-from apps.deployments.models import Deployment
+from apps.deployments.models import Deployment, DeploymentEvent
 from apps.repositories.models import Repository
 from apps.reviews.services import submit_review
 from apps.worker.registry import jobs
@@ -83,6 +83,12 @@ class Delivery:
 
     def deployment(self, change: ChangeRequest, environment: str = "staging") -> Deployment:
         return Deployment.objects.filter(change=change, environment__name=environment).latest("number")
+
+
+def not_there(row: Deployment) -> None:
+    """As if the change of ``row`` did not reach its environment."""
+    DeploymentEvent.objects.filter(deployment=row).delete()
+    row.delete()
 
 
 def run_jobs(*names: str) -> int:

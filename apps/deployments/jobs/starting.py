@@ -10,7 +10,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import F
 
 from apps.audit import services as audit
-from apps.changes.transitions import lock_pair
+from apps.changes.transitions import lock_all, lock_pair
 from apps.core.clock import now
 from apps.core.errors import Conflict, PortalError
 from apps.core.work import has_come
@@ -19,7 +19,7 @@ from apps.deployments.access import can_run
 from apps.deployments.jobs.defects import defect_words
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, DriftWatch, Environment, Step, waits_for_start_only
-from apps.deployments.queries import Wait, goes_back, live_successor, look_at
+from apps.deployments.queries import Look, Wait, goes_back, live_successor, look_at
 from apps.deployments.queries.gates import Gate
 from apps.deployments.transitions import (
     attempt_key,
@@ -80,20 +80,22 @@ def _judge(pk: int) -> None:
         return
     # It would start: judged again where nobody can take anything away until that is written.
     # Locks in the order of everybody else (ADR 26): change, deployment, environment, its watch, log.
-    lock_pair(found[0].change)
+    deployment, look = found
+    known = {deployment.change_id, *(change.pk for change in look.urgent)}
+    lock_all([*known, deployment.change.rolls_back_id])
     Deployment.objects.select_for_update(no_key=True).filter(pk=pk).first()
-    if not plans.has_pipeline(found[0].plan):  # it ends here, and may be live then
-        Environment.objects.select_for_update(no_key=True).filter(pk=found[0].environment_id).first()
+    if not plans.has_pipeline(deployment.plan):  # it ends here, and may be live then
+        Environment.objects.select_for_update(no_key=True).filter(pk=deployment.environment_id).first()
     # Where there is nothing to run, which is known only then, its end lets the environment be looked at for drift.
-    DriftWatch.objects.select_for_update(no_key=True).filter(environment=found[0].environment_id).first()
+    DriftWatch.objects.select_for_update(no_key=True).filter(environment=deployment.environment_id).first()
     audit.hold_log()
     found = _ready(pk, calls=False)
-    if found is not None:
+    if found is not None and known.issuperset(change.pk for change in found[1].urgent):  # else it is looked at again
         _start(*found)
 
 
-def _ready(pk: int, *, calls: bool) -> tuple[Deployment, Gate | None] | None:
-    """A pending deployment that nothing holds, with its gate; what holds one is written, and then there is none."""
+def _ready(pk: int, *, calls: bool) -> tuple[Deployment, Look] | None:
+    """A pending deployment that nothing holds, as it was seen; what holds one is written, and then there is none."""
     deployment = _pending(pk)
     if deployment is None or _is_scheduled_by_nobody(deployment):
         return None
@@ -101,15 +103,17 @@ def _ready(pk: int, *, calls: bool) -> tuple[Deployment, Gate | None] | None:
     if look.waits:
         _hold(deployment, look.waits, calls=calls)
         return None
-    return deployment, look.gate
+    return deployment, look
 
 
-def _start(deployment: Deployment, gate: Gate | None) -> None:
+def _start(deployment: Deployment, look: Look) -> None:
     """Nothing holds it, and the log is held: take the environment, or end at once where there is nothing to run."""
     successor = None if goes_back(deployment) else live_successor(deployment)
-    if gate is not None and gate.is_by_emergency:
+    if look.gate is not None and look.gate.is_by_emergency:
         note_emergency(deployment.change, deployment.environment.name)
-    _claim(deployment, gate)
+    for change in look.urgent:
+        note_emergency(change, deployment.environment.name)
+    _claim(deployment, look.gate)
     if successor is not None:
         _end_without_running(
             deployment,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from apps.changes.models import ChangeRequest
@@ -9,10 +10,11 @@ from apps.deployments.models import Deployment, Environment
 from apps.policies.config import DEPLOY, PortalConfig
 from apps.policies.evaluation import Requirement, skipped_by_emergency
 from apps.policies.queries import Policy, policy_at
-from apps.reviews.holds import windows_for
+from apps.reviews.holds import is_held_now, windows_for
 from apps.reviews.queries import Judgement, judge
 from apps.vcs import refs
 
+WINDOW_CODES = ("freeze", "window")
 RULE_CODES = frozenset({"rule", "code_owners", "check", "change_requests", "rollback", "emergency"})
 """What only holds where an environment has rules of its own. Everything else that is not met always holds, also what is new here."""
 
@@ -53,11 +55,32 @@ def config_then(change: ChangeRequest) -> PortalConfig:
 
 def gate_of(deployment: Deployment, config: PortalConfig) -> Gate | None:
     """Judged now, by the present ``config``; ``None`` where nothing is asked: there are neither rules nor windows."""
-    environment = deployment.environment
-    has_rules = _has_rules(environment, config)
-    if not has_rules and not windows_for(config.windows, environment.name, DEPLOY):
+    return gate_for(deployment.change, deployment.environment, config)
+
+
+def gate_for(change: ChangeRequest, environment: Environment, config: PortalConfig) -> Gate | None:
+    """The same for ``change``, whatever brings it to ``environment``."""
+    if not is_asked(environment, config):
         return None
-    return Gate(judge(deployment.change, stage=DEPLOY, environment=environment.name), has_rules)
+    return Gate(judge(change, stage=DEPLOY, environment=environment.name), _has_rules(environment, config))
+
+
+def is_asked(environment: Environment, config: PortalConfig) -> bool:
+    """Whether rules or windows are asked before anything starts in ``environment``."""
+    return _has_rules(environment, config) or bool(windows_for(config.windows, environment.name, DEPLOY))
+
+
+def holds_some(environment: Environment, config: PortalConfig) -> bool:
+    """Whether anything could be held in ``environment`` now: there are rules, or a window holds it at this moment."""
+    return _has_rules(environment, config) or is_held_now(config.windows, environment.name, DEPLOY)
+
+
+def words_by_code(unmet: Iterable[Requirement]) -> list[tuple[str, str]]:
+    """What holds, as code and words: one text of everything but the windows, and then each of those."""
+    rows = list(unmet)
+    windows = [(row.code, row.text) for row in rows if row.code in WINDOW_CODES]
+    others = " ".join(row.text for row in rows if row.code not in WINDOW_CODES)
+    return [("gate", others), *windows] if others else windows
 
 
 def _has_rules(environment: Environment, config: PortalConfig) -> bool:

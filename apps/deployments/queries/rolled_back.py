@@ -32,7 +32,7 @@ def rollback_text(deployment: Deployment) -> str:
     is_within = bool(live) and live != deployment.commit and contains(git_dir, live, deployment.commit)
     if is_within and not goes_back(deployment):
         landed = [row for row in rows if row.merge_commit and contains(git_dir, live, row.merge_commit)]
-        taken_out = _undoing(deployment.change_id, landed) or _returning(deployment, landed)
+        taken_out = taken_out_by(deployment.change, deployment.environment.name, landed)
         return _taken_out_text(deployment, taken_out) if taken_out is not None else ""
     all_landed = [row for row in rows if row.merge_commit]
     for row in rows:
@@ -97,12 +97,16 @@ def _undoing(change: int, landed: Sequence[ChangeRequest]) -> ChangeRequest | No
     return next((row for row in landed if row.rolls_back_id == change and _undoing(row.pk, landed) is None), None)
 
 
-def _returning(deployment: Deployment, landed: Sequence[ChangeRequest]) -> ChangeRequest | None:
-    """The newest earlier state that was brought back to the environment, if that is without the change of ``deployment``."""
-    name = deployment.environment.name
-    states = (row for row in landed if row.rolls_back_id is None and name in row.rollback_environments)
+def taken_out_by(change: ChangeRequest, environment: str, landed: Sequence[ChangeRequest]) -> ChangeRequest | None:
+    """The one of the roll-backs ``landed``, the newest first, that took ``change`` out of ``environment``; ``None``: none did."""
+    return _undoing(change.pk, landed) or _returning(change, environment, landed)
+
+
+def _returning(change: ChangeRequest, environment: str, landed: Sequence[ChangeRequest]) -> ChangeRequest | None:
+    """The newest earlier state that was brought back to the environment, if that is without ``change``."""
+    states = (row for row in landed if row.rolls_back_id is None and environment in row.rollback_environments)
     newest = next((row for row in states if _undoing(row.pk, landed) is None), None)
-    return newest if newest is not None and is_taken_back(newest, deployment.change) else None
+    return newest if newest is not None and is_taken_back(newest, change) else None
 
 
 def _brought(deployment: Deployment, row: ChangeRequest) -> ChangeRequest | None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC
+from itertools import islice
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
-from apps.changes.models import OutsideChange
+from apps.changes.models import ChangeRequest, OutsideChange
 from apps.changes.outside import is_on, left_behind
 from apps.core.clock import now
 from apps.core.errors import PortalError, Unavailable
@@ -22,15 +23,22 @@ from apps.deployments.models import Deployment, Environment, MergeIntent
 from apps.deployments.plans import has_pipeline
 from apps.deployments.queries.connections import require_connections
 from apps.deployments.queries.freezes import open_freeze, words_of
-from apps.deployments.queries.gates import Gate, config_then, gate_of, present_policy
+from apps.deployments.queries.gates import WINDOW_CODES, Gate, config_then, gate_of, present_policy, words_by_code
 from apps.deployments.queries.locks import is_kept_from, lock_of
-from apps.deployments.queries.promotion import coming_along, promoted_at, replaced_by
+from apps.deployments.queries.promotion import (
+    coming_along,
+    newer_containing,
+    promoted_at,
+    replaced_by,
+    unpromoted_text,
+)
 from apps.deployments.queries.renaming import runs_under_old_name
+from apps.deployments.queries.riding import Along, gates_along
 from apps.deployments.queries.rolled_back import rollback_text
 from apps.deployments.queries.soaking import soak_text
 from apps.deployments.queries.standing import live_successor
 from apps.deployments.queries.undoing import contains, undone_text
-from apps.deployments.querysets import HOLDING
+from apps.deployments.querysets import HOLDING, DeploymentQuerySet
 from apps.policies.config import HOLD, PortalConfig
 from apps.policies.config.environments import NEWEST
 from apps.policies.queries import BROKEN, Policy, policy_at
@@ -39,7 +47,7 @@ from apps.vcs.errors import ObjectMissing
 
 LOCK = "lock"
 NOT_DEFINED = "not_defined"
-WINDOW_CODES = ("freeze", "window")
+MANUAL = "manual"
 ENDS_FOR_SEVERAL = {LOCK, NOT_DEFINED, "schedule", "soak", "locked", "frozen", *WINDOW_CODES}
 """What ends for several deployments of an environment in the same moment."""
 MOST_OVERTAKEN = 5
@@ -56,10 +64,14 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at a pending deployment: what holds it, and its gate as it was judged (``None``: it has none)."""
+    """One look at a pending deployment: what holds it, and its gate as it was judged (``None``: it has none).
+
+    ``urgent``: changes that it brings along, and that an emergency of their own let through.
+    """
 
     waits: tuple[Wait, ...]
     gate: Gate | None
+    urgent: tuple[ChangeRequest, ...] = ()
 
 
 def waits_of(deployment: Deployment) -> tuple[Wait, ...]:
@@ -68,31 +80,50 @@ def waits_of(deployment: Deployment) -> tuple[Wait, ...]:
 
 
 def look_at(deployment: Deployment) -> Look:
-    """The same, with the judgement that it rests on."""
-    found, gate = _reasons(deployment)
-    return Look((*found, *_lock(deployment, is_ready=not found)), gate)
+    """The same, with the judgement that it rests on. What is not yet at its turn is judged then for what it brings along."""
+    found, gate, config = _reasons(deployment)
+    turn = _lock(deployment, is_ready=not found)
+    if config is not None and not (found or turn):  # it would start
+        turn = _overtaken_by_newer(deployment, config)
+    if turn or config is None:
+        return Look((*found, *turn), gate)
+    along = gates_along(deployment, config, gate)
+    return Look(_joined(found, along), gate, tuple(along.urgent))
 
 
-def _reasons(deployment: Deployment) -> tuple[list[Wait], Gate | None]:
-    """Everything but the lock of the environment and its queue, and the gate as it was judged."""
+def _joined(found: list[Wait], along: Along) -> tuple[Wait, ...]:
+    """With what is held of that which comes along, beside what holds it itself by the same code; a start by hand comes last."""
+    texts: dict[str, list[str]] = {}
+    for code, text in along.held:
+        texts.setdefault(code, []).append(text)
+    rows = [Wait(wait.code, " ".join([wait.text, *texts.pop(wait.code, [])])) for wait in found]
+    rows += [Wait(code, " ".join(said)) for code, said in texts.items()]
+    return tuple(sorted(rows, key=lambda wait: wait.code == MANUAL))
+
+
+def _reasons(deployment: Deployment) -> tuple[list[Wait], Gate | None, PortalConfig | None]:
+    """Everything but the lock of the environment, its queue and what comes along; the gate as it was judged, and by what
+    (``None``: nothing is judged).
+    """
     is_rollback = deployment.kind == Deployment.Kind.ROLLBACK
     is_free = is_rollback and restores_earlier_state(deployment.change)  # that was the review of the inverse change
     policy = present_policy(deployment)
     config = policy.config
     retired = _retired(deployment.environment, policy) or _not_defined_then(deployment)
     if retired:
-        return retired, None
+        return retired, None, None
     gate = None if is_free else gate_of(deployment, config)
     found = _schedule(deployment) + _connection(deployment) + _lock_of_person(deployment)
     if not is_free:
-        found += _order(deployment, config) + _outside(deployment, config) + _gate(gate)
+        found += _order(deployment, config) + _outside(deployment, config)
+        found += [Wait(code, text) for code, text in words_by_code(gate.unmet if gate is not None else ())]
     found += _frozen(deployment) + _verification(deployment)
     if not any(wait.code == "promotion" for wait in found):  # that says the same of what was rolled back before
         found += _rollback(deployment)
     found += _renamed(deployment)
     if deployment.manual_start:
-        found.append(Wait("manual", "Starts by hand: somebody who may deploy presses Start."))
-    return found, gate
+        found.append(Wait(MANUAL, "Starts by hand: somebody who may deploy presses Start."))
+    return found, gate, None if is_free else config
 
 
 def _retired(environment: Environment, policy: Policy) -> list[Wait]:
@@ -183,9 +214,8 @@ def _lock_of_person(deployment: Deployment) -> list[Wait]:
     return [Wait("locked", text)]
 
 
-def _replaced(deployment: Deployment) -> list[Wait]:
+def _replaced(newer: Deployment | None) -> list[Wait]:
     """With ``queue: newest`` it does not run if a newer one that contains it does."""
-    newer = replaced_by(deployment)
     if newer is None:
         return []
     return [Wait("superseded", f"{newer.label} ({newer.change.label}) contains it and runs instead.")]
@@ -209,7 +239,7 @@ def _order(deployment: Deployment, config: PortalConfig) -> list[Wait]:
     found: list[Wait] = []
     if deployment.commit != deployment.environment.live_commit:  # what is live came through the order already
         found += _promotion(deployment, soak_seconds)
-    return found + (_replaced(deployment) if environment and environment.queue == NEWEST else [])
+    return found + (_replaced(replaced_by(deployment)) if environment and environment.queue == NEWEST else [])
 
 
 def _brought_along(deployment: Deployment, soak_seconds: int) -> list[Wait]:
@@ -237,21 +267,12 @@ def _after(deployment: Deployment, earlier: Environment | None, name: str, soak_
     """Whether this commit or a descendant of it succeeded in ``earlier``, nothing of it was undone there, and long enough ago."""
     since = promoted_at(deployment, earlier) if earlier is not None else None
     if earlier is None or since is None:
-        return Wait("promotion", _promotion_text(deployment, earlier, name))
+        return Wait("promotion", unpromoted_text(deployment, earlier, name))
     undone = undone_text(deployment, earlier, since)
     if undone:
         return Wait("promotion", undone)
     text = soak_text(earlier, since, soak_seconds) if soak_seconds else ""
     return Wait("soak", text) if text else None
-
-
-def _promotion_text(deployment: Deployment, earlier: Environment | None, name: str) -> str:
-    if earlier is None:
-        return f"{name} must come first, but .gitops/portal.yaml defines no such environment."
-    there = Deployment.objects.filter(environment=earlier, change=deployment.change).order_by("-number").first()
-    if there is None:
-        return f"{name} must come first, and {deployment.change.label} was not deployed there. Deploy it to {name}."
-    return f"{name} must come first; {there.label} there is {there.status}."
 
 
 def _outside(deployment: Deployment, config: PortalConfig) -> list[Wait]:
@@ -292,14 +313,6 @@ def _holds_outside(deployment: Deployment, oldest: OutsideChange, config: Portal
     return before.config.outside_changes == HOLD
 
 
-def _gate(gate: Gate | None) -> list[Wait]:
-    """The rules of the stage in a protected environment, and the windows of every one."""
-    unmet = gate.unmet if gate is not None else []
-    held = [Wait(row.code, row.text) for row in unmet if row.code in WINDOW_CODES]
-    others = " ".join(row.text for row in unmet if row.code not in WINDOW_CODES)
-    return [Wait("gate", others), *held] if others else held
-
-
 def _lock(deployment: Deployment, *, is_ready: bool) -> list[Wait]:
     """Held by the deployment that runs there, or first in first out by the ones that are ready too."""
     others = Deployment.objects.filter(environment=deployment.environment_id).exclude(pk=deployment.pk)
@@ -334,7 +347,7 @@ def waits_for_its_turn(row: Deployment) -> bool:
     return all(wait["code"] == LOCK for wait in row.waits)
 
 
-def _older(deployment: Deployment) -> QuerySet[Deployment]:
+def _older(deployment: Deployment) -> DeploymentQuerySet:
     """Those of which the turn comes first. A roll-back does not wait for what would bring again what it takes out.
 
     That merged between the two, and is held by it for as long as the roll-back is not live; so nobody waits for each other.
@@ -358,15 +371,27 @@ def _overtaken(deployment: Deployment) -> list[Deployment]:
 
     Looked at are the :data:`MOST_OVERTAKEN` oldest; one that cannot be judged now lets the others pass.
     """
-    rows = _older(deployment).select_related(
-        "change__repository", "environment__repository", "environment__live_deployment", "scheduled_by"
-    )
-    held = [row for row in rows if {wait["code"] for wait in row.waits} <= ENDS_FOR_SEVERAL]
+    held = [row for row in _older(deployment).to_judge() if _ended_for_several(row)]
     return next(([row] for row in held[:MOST_OVERTAKEN] if _is_free(row)), [])
+
+
+def _overtaken_by_newer(deployment: Deployment, config: PortalConfig) -> list[Wait]:
+    """The same with ``queue: newest``: what contains this one and was held by the same until now is as ready, and runs instead."""
+    environment = config.environment(deployment.environment.name)
+    if environment is None or environment.queue != NEWEST or deployment.kind == Deployment.Kind.ROLLBACK:
+        return []
+    newer = islice(newer_containing(deployment, _ended_for_several), MOST_OVERTAKEN)
+    return _replaced(next((row for row in newer if _is_free(row)), None))
+
+
+def _ended_for_several(row: Deployment) -> bool:
+    """Whether what it was last seen waiting for ends for others in the same moment, so that it may be free now."""
+    return {wait["code"] for wait in row.waits} <= ENDS_FOR_SEVERAL
 
 
 def _is_free(row: Deployment) -> bool:
     try:
-        return not _reasons(row)[0]
+        found, gate, config = _reasons(row)
+        return not found and (config is None or not gates_along(row, config, gate).held)
     except PortalError:
         return False

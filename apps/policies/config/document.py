@@ -8,7 +8,7 @@ from apps.policies.config.environments import check_after, is_plain_path, read_e
 from apps.policies.config.model import HOLD, SHOW, PortalConfig, RegoConfig
 from apps.policies.config.nodes import Mapping, Node, Refused, read_nodes
 from apps.policies.config.reader import MAX_PROBLEMS, Reader
-from apps.policies.config.rules import read_emergency, read_rollback, read_rules, read_threads
+from apps.policies.config.rules import check_protected, read_emergency, read_rollback, read_rules, read_threads
 from apps.policies.config.secrets import read_secrets
 from apps.policies.config.standard import read_standards
 from apps.policies.config.windows import read_windows
@@ -63,9 +63,11 @@ def _document(reader: Reader, root: Node) -> PortalConfig | None:
     check_after(reader, environments, fields.get("environments") or root)
     names = tuple(environment.name for environment in environments)
     windows = read_windows(reader, fields.get("windows"), names)
+    rules = read_rules(reader, fields.get("rules"), names, tuple(window.name for window in windows))
+    check_protected(reader, fields.get("rules"), rules, environments)
     return PortalConfig(
         environments,
-        read_rules(reader, fields.get("rules"), names, tuple(window.name for window in windows)),
+        rules,
         read_rollback(reader, fields.get("rollback")),
         read_emergency(reader, fields.get("emergency")),
         windows,

@@ -11,6 +11,7 @@ from apps.policies.config.model import (
     OPENER,
     WRITERS,
     EmergencyConfig,
+    EnvironmentConfig,
     ResourceClause,
     RollbackConfig,
     Rule,
@@ -19,7 +20,7 @@ from apps.policies.config.model import (
     When,
 )
 from apps.policies.config.needs import read_needs, read_people
-from apps.policies.config.nodes import Mapping, Node, Scalar
+from apps.policies.config.nodes import Mapping, Node, Scalar, Sequence
 from apps.policies.config.reader import Reader
 
 RULE_KEYS = ("name", "stage", "when", "needs")
@@ -57,6 +58,28 @@ def _rule(reader: Reader, mapping: Mapping, path: str, environments: tuple[str, 
         read_needs(reader, fields.get("needs"), f"{path}.needs"),
         mapping.line,
     )
+
+
+def check_protected(
+    reader: Reader, node: Node | None, rules: tuple[Rule, ...], environments: tuple[EnvironmentConfig, ...]
+) -> None:
+    """Tell of rules of the stage deploy that name an environment which is not protected, or have none that is: they hold nothing there.
+
+    Only a notice, or a file that governed until now would be refused.
+    """
+    unprotected = [environment.name for environment in environments if not environment.protected]
+    every = unprotected if len(unprotected) == len(environments) else []
+    for rule in rules:
+        names = [name for name in rule.when.environments if name in unprotected] if rule.when.environments else every
+        if rule.stage != DEPLOY or not names or node is None:
+            continue
+        what = " and ".join(f"`{name}`" for name in names)
+        reader.notice(
+            next((item for item in (node.items if isinstance(node, Sequence) else ()) if item.line == rule.line), node),
+            "rules",
+            f"The rule `{rule.name}` never holds a deployment to {what}: rules of the stage `deploy` hold protected environments only.",
+            f"Write `protected: true` in {' and '.join(f'`environments.{name}`' for name in names)}.",
+        )
 
 
 def _when(
