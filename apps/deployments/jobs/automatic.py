@@ -7,15 +7,17 @@ from django.db.models import Exists, OuterRef
 
 from apps.audit.actors import SYSTEM
 from apps.changes import transitions as changes
-from apps.changes.lifecycle import Status
+from apps.changes.lifecycle import Event, Status
 from apps.changes.models import ChangeRequest
 from apps.changes.transitions import lock_change
 from apps.core.errors import Conflict, NotAllowed, NotVisible
 from apps.deployments import access
 from apps.deployments.models import Deployment
+from apps.deployments.queries.rolled_back import holds_alone
 from apps.deployments.services.merging import begin_merge
 from apps.deployments.services.rollback import widen_rollback
 from apps.deployments.transitions.ending import all_succeeded, without_success
+from apps.vcs import refs
 
 
 def merges_due(limit: int) -> list[int]:
@@ -26,11 +28,17 @@ def merges_due(limit: int) -> list[int]:
 
 @transaction.atomic
 def merge_when_allowed(pk: int) -> None:
-    """Merge one of them if its verdict allows now and who asked for it may still merge."""
+    """Merge one of them if its verdict allows now and who asked for it may still merge.
+
+    A roll-back of which nothing is left to take back can never be merged: it is withdrawn, as soon as it holds nothing any more.
+    """
     waiting = ChangeRequest.objects.filter(pk=pk, merge_when_allowed_by__isnull=False, status=Status.IN_REVIEW).first()
     if waiting is None:
         return
     change = lock_change(waiting)
+    if _is_emptied(change) and not holds_alone(change):
+        _withdraw_emptied(change)
+        return
     asker = change.merge_when_allowed_by
     if asker is None or not access.can_merge(asker, change).allowed:
         return
@@ -40,6 +48,27 @@ def merge_when_allowed(pk: int) -> None:
             begin_merge(asker, change)
     except (Conflict, NotAllowed, NotVisible):
         return  # not yet; the next review, revision or sweep asks again
+
+
+def _is_emptied(change: ChangeRequest) -> bool:
+    """Whether the roll-back ``change`` would change nothing of its branch as it is now."""
+    revision = change.revision
+    if change.kind != ChangeRequest.Kind.ROLLBACK or revision is None or revision.paths or revision.conflicts:
+        return False
+    return bool(revision.target_oid == refs.branch_tip(change.repository.mirror_path, change.target_branch))
+
+
+def _withdraw_emptied(change: ChangeRequest) -> None:
+    reason = f"Nothing of what it takes back is left on {change.target_branch}."
+    said = f"{change.label} is withdrawn by itself. {reason}"
+    changes.apply_event(
+        change,
+        Event.WITHDRAW,
+        actor=SYSTEM,
+        entry=changes.Entry("change.withdrawn", said, {"reason": reason}),
+        closed_reason=reason,
+        merge_when_allowed_by=None,
+    )
 
 
 def changes_due(limit: int) -> list[int]:
