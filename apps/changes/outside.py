@@ -31,36 +31,48 @@ def target_branches(repository: Repository) -> frozenset[str]:
 
 def is_outside(update: RefUpdate) -> bool:
     """Whether ``update`` moved, deleted, or made anew a target branch past the portal."""
-    if update.cause in OUR_DOING or update.branch not in target_branches(update.repository):
+    if update.branch not in target_branches(update.repository):
         return False
-    return bool(update.old_oid) or _deleted(update) is not None
+    if update.old_oid:
+        return update.cause not in OUR_DOING
+    return _deleted(update) is not None  # the portal makes no target branch anew, whoever made the commit
 
 
 def prepare_outside_change(update: RefUpdate) -> Callable[[], None]:
-    """Pin both ends and find what the move took away; the answer writes the rows, in the caller's transaction."""
-    git_dir = update.repository.mirror_path
-    deleted = _deleted(update) if not update.old_oid else None
-    old = deleted.old_oid if deleted is not None else update.old_oid
-    kind = update.kind if deleted is None else RefUpdate.Kind.FORCED  # a branch that is made anew took everything away
-    for oid in filter(None, (old, update.new_oid)):
-        refs.pin(git_dir, f"refs/portal/outside/{oid}", oid)
-    before = list(_open_ones(update))
-    gone = [row for row in before if not is_on(row, update.new_oid)] if kind != RefUpdate.Kind.ADVANCED else []
+    """Pin both ends and find what the move took away; the answer writes the rows, in the caller's transaction.
+
+    What ``update`` replaces of earlier pushes is gone, and what those took away is a part of the new row as long as the branch
+    does not contain it again: nothing that was approved is lost without a row that shows it.
+    """
+    is_anew = not update.old_oid and _deleted(update) is not None
+    kind = RefUpdate.Kind.FORCED if is_anew else update.kind  # a branch that is made anew took everything away
+    over = [row for row in _open_ones(update) if _is_over(row, update)]
+    starts = _starts(update, over)
+    for oid in filter(None, (*starts, update.new_oid)):
+        refs.pin(update.repository.mirror_path, f"refs/portal/outside/{oid}", oid)
 
     def write() -> None:
-        _settle(gone, OutsideChange.Outcome.GONE)
-        if old != update.new_oid and not _undoes(update, gone):
+        _settle(over, OutsideChange.Outcome.GONE)
+        for start in starts:
             OutsideChange.objects.create(
                 repository=update.repository,
                 branch=update.branch,
                 kind=kind,
-                old_oid=old,
+                old_oid=start,
                 new_oid=update.new_oid,
                 pusher=update.pusher,
                 seen_at=update.seen_at,
             )
 
     return write
+
+
+def prepare_return(update: RefUpdate) -> Callable[[], None]:
+    """What only took something away is settled where the branch has that again, also by a commit of the portal's own."""
+    over = (
+        [row for row in _open_ones(update) if _is_over(row, update)] if update.kind == RefUpdate.Kind.ADVANCED else []
+    )
+    return lambda: _settle(over, OutsideChange.Outcome.GONE)
 
 
 def is_on(row: OutsideChange, tip: str) -> bool:
@@ -125,6 +137,13 @@ def rows_of(repository: Repository) -> OutsideChangeQuerySet:
     return OutsideChange.objects.filter(repository=repository).select_related("repository", "pusher", "change")
 
 
+def pushers_before(row: OutsideChange) -> list[User]:
+    """Who pushed what ``row`` replaced and shows as well: they took away what adopting it gives up."""
+    replaced = OutsideChange.objects.filter(repository=row.repository_id, branch=row.branch, old_oid=row.old_oid)
+    replaced = replaced.filter(pk__lt=row.pk, outcome=OutsideChange.Outcome.GONE).exclude(kind=RefUpdate.Kind.ADVANCED)
+    return [one.pusher for one in replaced.select_related("pusher__sponsor") if one.pusher is not None]
+
+
 def find(user: User, repository: str, pk: int) -> OutsideChange:
     """:class:`NotVisible` unless it exists and ``user`` may see the repository."""
     row = rows_of(repositories.find(user, repository)).filter(pk=pk).first()
@@ -159,9 +178,33 @@ def _settle(rows: Iterable[OutsideChange], outcome: str) -> None:
     OutsideChange.objects.open().filter(pk__in=keys).update(outcome=outcome, settled_at=now())
 
 
-def _undoes(update: RefUpdate, gone: list[OutsideChange]) -> bool:
-    """Whether the branch went back by exactly what ``gone`` had brought: then nothing that was approved is lost."""
-    at, by_start = update.new_oid, {row.old_oid: row for row in gone}
-    while at in by_start:
-        at = by_start.pop(at).new_oid
-    return bool(at == update.old_oid and at != update.new_oid)
+def _is_over(row: OutsideChange, update: RefUpdate) -> bool:
+    """Whether nothing of ``row`` is on the branch any more; one that only went back is over where the branch is forward again."""
+    if update.kind != RefUpdate.Kind.ADVANCED:
+        return not is_on(row, update.new_oid) or _is_back(row, update.new_oid)
+    return row.kind != RefUpdate.Kind.ADVANCED and _is_back(row, update.new_oid)
+
+
+def _is_back(row: OutsideChange, tip: str) -> bool:
+    """Whether ``row`` brought nothing, and ``tip`` contains again what it took away."""
+    git_dir = row.repository.mirror_path
+    return is_known_ancestor(git_dir, row.new_oid, row.old_oid) and is_known_ancestor(git_dir, row.old_oid, tip)
+
+
+def _starts(update: RefUpdate, over: Iterable[OutsideChange]) -> list[str]:
+    """From where rows have to lead to the new tip, so that they show all that ``update`` and the rows that are ``over`` took away.
+
+    One push after the other is one way, from where it began. Where the portal merged in between, the way from there does not
+    show what had been taken away before: that is another one. ``over``: the newest first.
+    """
+    git_dir, start, others = update.repository.mirror_path, update.old_oid, []
+    for row in over:
+        if row.new_oid == start:
+            start = row.old_oid
+        else:
+            others.append(row.old_oid)
+    starts = [start]
+    for oid in others:
+        if not any(is_known_ancestor(git_dir, oid, shown) for shown in (update.new_oid, *starts)):
+            starts.append(oid)
+    return [oid for oid in starts if oid != update.new_oid]

@@ -14,10 +14,11 @@ from apps.vcs import trees
 
 @dataclass(frozen=True, slots=True)
 class ReturnPage:
-    """``why_not``: nothing can be brought back, in words; then the rest is empty."""
+    """``why_not``: nothing can be brought back, in words; then the rest is empty, but for the number of a change to deploy ``instead``."""
 
     deployment: Deployment
     why_not: str = ""
+    instead: int | None = None
     found: Return | None = None
     gate: GateAhead | None = None
     files: FilesBack = field(default_factory=FilesBack)
@@ -43,7 +44,7 @@ def return_page(deployment: Deployment) -> ReturnPage:
     try:
         found = return_to(deployment)
     except Conflict as problem:
-        return ReturnPage(deployment, why_not=problem.message)
+        return ReturnPage(deployment, why_not=problem.message, instead=problem.details.get("change"))
     if not found.is_possible:
         return ReturnPage(deployment, found=found)
     repository = deployment.environment.repository

@@ -13,6 +13,7 @@ from apps.changes.lifecycle import FOLLOWS_GIT, Status
 from apps.changes.models import ChangeRequest, Contribution, Revision
 from apps.changes.queries import Contributor
 from apps.core.clock import now
+from apps.core.errors import InvalidInput
 from apps.policies import evaluation
 from apps.policies.queries import Policy, policy_at
 from apps.repositories.roles import REVIEW
@@ -60,6 +61,14 @@ def policy_of(change: ChangeRequest) -> Policy:
         return policy_at(change.repository, branch, change.revision.target_oid)
     tip = change.repository.branch_tips.filter(name=branch).values_list("oid", flat=True).first()
     return policy_at(change.repository, branch, tip or "")
+
+
+def require_environment(policy: Policy, environment: str) -> None:
+    """:class:`InvalidInput` ``unknown_environment``, which names those that ``policy`` defines; empty is none, and fine."""
+    if environment and policy.config.environment(environment) is None:
+        known = ", ".join(one.name for one in policy.config.environments) or "none"
+        text = f"There is no environment {environment}; there are {known}."
+        raise InvalidInput("unknown_environment", text, field="environment")
 
 
 def approval_facts(

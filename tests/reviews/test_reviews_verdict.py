@@ -270,6 +270,8 @@ def test_every_judgement_can_be_replayed_from_its_record(delivery: Delivery) -> 
         ({"verdict": "maybe"}, "bad_verdict"),
         ({"verdict": "approve", "stage": "later"}, "bad_stage"),
         ({"verdict": "approve", "stage": "deploy"}, "bad_environment"),
+        ({"verdict": "approve", "stage": "deploy", "environment": "nonsense"}, "unknown_environment"),
+        ({"verdict": "comment", "stage": "deploy", "environment": "nonsense", "body": "hm"}, "unknown_environment"),
         ({"verdict": "approve", "environment": "staging"}, "bad_environment"),
         ({"verdict": "request_changes"}, "body_required"),
         ({"verdict": "comment", "body": "x" * 20_001}, "body_too_long"),

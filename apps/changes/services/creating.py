@@ -11,9 +11,10 @@ from django.db.models import F
 
 from apps.accounts.models import User
 from apps.audit.actors import SYSTEM, Actor
-from apps.changes import branches
+from apps.changes import branches, contributions
 from apps.changes.lifecycle import Status
 from apps.changes.models import ChangeNumber, ChangeRequest, OutsideChange, Revision
+from apps.changes.outside import pushers_before
 from apps.changes.snapshots import Snapshot, pin, take, take_move
 from apps.changes.transitions import Entry, record, require_free_pair, write_revision
 from apps.core.clock import now
@@ -167,8 +168,8 @@ def create_returning_change(
 def create_adoption(actor: User, *, outside: OutsideChange, title: str) -> ChangeRequest:
     """A change in review of what was pushed past the portal, frozen as it happened; landing it pushes nothing.
 
-    Everybody in its commits, who pushed it and who asks contributed, and cannot approve. To be called in a transaction that
-    holds ``outside``; one entry of the log.
+    Everybody in its commits, who pushed it, also what it replaced, and who asks contributed, and cannot approve. To be called
+    in a transaction that holds ``outside``; one entry of the log.
     """
     repository = outside.repository
     repositories.require(actor, repository, WRITE)
@@ -184,11 +185,14 @@ def create_adoption(actor: User, *, outside: OutsideChange, title: str) -> Chang
         data = {"old": outside.old_oid, "new": outside.new_oid, "kind": outside.kind}
         return Entry("outside_change.adoption_proposed", summary, data)
 
-    return _propose(
+    change = _propose(
         actor, snapshot, Revision.Cause.OUTSIDE, said, pusher=outside.pusher,
         repository=repository, target_branch=outside.branch, title=title, description=description,
         kind=ChangeRequest.Kind.ADOPTION,
     )  # fmt: skip
+    for pusher in pushers_before(outside):
+        contributions.add_account(change, pusher, contributions.How.PUSHED, revision=1)
+    return change
 
 
 def create_restoring_change(

@@ -10,7 +10,7 @@ from django.db import transaction
 from apps.audit.actors import SYSTEM
 from apps.changes import contributions
 from apps.changes.models import ChangeRequest, Contribution, Revision
-from apps.changes.outside import is_outside, prepare_outside_change
+from apps.changes.outside import is_outside, prepare_outside_change, prepare_return
 from apps.changes.services.attaching import prepare_attachment, wanted_by_push, write_attachment
 from apps.changes.snapshots import Person, people_between, pin, take
 from apps.changes.transitions import Entry, LostRace, announce, follow_fact, is_latest, prepare, swap, write_revision
@@ -106,6 +106,8 @@ def _steps(update: RefUpdate) -> Iterator[Step]:
         yield from _attach_step(update, head)
     if is_outside(update):
         yield prepare_outside_change(update)
+    else:
+        yield prepare_return(update)
 
 
 def _guarded(change: ChangeRequest, make: Callable[[], Step | None]) -> Iterator[Step]:

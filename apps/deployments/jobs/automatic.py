@@ -9,7 +9,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 
 from apps.audit.actors import SYSTEM
 from apps.changes import transitions as changes
-from apps.changes.lifecycle import Status
+from apps.changes.lifecycle import Event, Status
 from apps.changes.models import ChangeRequest
 from apps.changes.transitions import lock_change
 from apps.core.clock import now
@@ -17,9 +17,11 @@ from apps.core.errors import Conflict, NotAllowed, NotVisible
 from apps.core.work import has_come
 from apps.deployments import access
 from apps.deployments.models import Deployment
+from apps.deployments.queries.rolled_back import holds_alone
 from apps.deployments.services.merging import begin_merge
 from apps.deployments.services.rollback import widen_rollback
 from apps.deployments.transitions.ending import all_succeeded, without_success
+from apps.vcs import refs
 
 LOOK_AGAIN = timedelta(seconds=4)
 """Less than from one sweep to the next, so that one engine judges each at every sweep, and several not each of them."""
@@ -46,10 +48,14 @@ def _waiting() -> QuerySet[ChangeRequest]:
 
 @transaction.atomic
 def _merge_if_allowed(pk: int) -> None:
+    """A roll-back of which nothing is left to take back can never be merged: it is withdrawn, as soon as it holds nothing any more."""
     waiting = _waiting().filter(pk=pk).first()
     if waiting is None:
         return
     change = lock_change(waiting)
+    if _is_emptied(change) and not holds_alone(change):
+        _withdraw_emptied(change)
+        return
     asker = change.merge_when_allowed_by
     if asker is None or not access.can_merge(asker, change).allowed:
         return
@@ -59,6 +65,27 @@ def _merge_if_allowed(pk: int) -> None:
             begin_merge(asker, change)
     except (Conflict, NotAllowed, NotVisible):
         return  # not yet; the next review, revision or sweep asks again
+
+
+def _is_emptied(change: ChangeRequest) -> bool:
+    """Whether the roll-back ``change`` would change nothing of its branch as it is now."""
+    revision = change.revision
+    if change.kind != ChangeRequest.Kind.ROLLBACK or revision is None or revision.paths or revision.conflicts:
+        return False
+    return bool(revision.target_oid == refs.branch_tip(change.repository.mirror_path, change.target_branch))
+
+
+def _withdraw_emptied(change: ChangeRequest) -> None:
+    reason = f"Nothing of what it takes back is left on {change.target_branch}."
+    said = f"{change.label} is withdrawn by itself. {reason}"
+    changes.apply_event(
+        change,
+        Event.WITHDRAW,
+        actor=SYSTEM,
+        entry=changes.Entry("change.withdrawn", said, {"reason": reason}),
+        closed_reason=reason,
+        merge_when_allowed_by=None,
+    )
 
 
 def changes_due(limit: int) -> list[int]:

@@ -20,6 +20,7 @@ from apps.core.text import first_few
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment
 from apps.deployments.queries.batches import left_by
+from apps.deployments.queries.elsewhere import deploy_it_text, landed_elsewhere
 from apps.deployments.queries.undoing import contains
 from apps.policies.config import EnvironmentConfig, PortalConfig, affected_environments, is_policy, targets_reading
 from apps.policies.queries import policy_at
@@ -107,8 +108,7 @@ def return_to(deployment: Deployment) -> Return:
     every = _entries(git_dir, tip, deployment.commit, config, environment.name)
     entries, left = _apart(every, config, deployment, added)
     if not entries:
-        said = f"Everything that {environment.name} is made of is on {branch} as {deployment.label} had it."
-        raise Conflict("nothing_to_undo", f"{said} What came since ({first_few(added)}) stays." if added else said)
+        raise _nothing_to_undo(deployment, config, added)
     tree = reapplying.with_entries(git_dir, objects.commit_tree_oid(git_dir, tip), entries) or ""
     paths = tuple(sorted(display(path) for path in entries))
     taken, pushed = _taken_back(deployment, paths), _pushed(deployment, tip, paths)
@@ -130,6 +130,21 @@ def return_to(deployment: Deployment) -> Return:
         left=tuple(sorted(map(display, left))),
         outside=tuple(row for row, _ in pushed),
     )
+
+
+def _nothing_to_undo(deployment: Deployment, config: PortalConfig, added: tuple[str, ...]) -> Conflict:
+    """The branch has the state already; where that did not go to the environment yet, what does is named."""
+    environment, branch = deployment.environment, deployment.change.target_branch
+    git_dir = environment.repository.mirror_path
+
+    def has_it(commit: str) -> bool:
+        return not _entries(git_dir, commit, deployment.commit, config, environment.name)
+
+    said = f"Everything that {environment.name} is made of is on {branch} as {deployment.label} had it."
+    said += f" What came since ({first_few(added)}) stays." if added else ""
+    row = landed_elsewhere(environment, branch, has_it)
+    facts = {"change": row.number} if row is not None else {}
+    return Conflict("nothing_to_undo", f"{said}{deploy_it_text(row, environment)}", **facts)
 
 
 def _added_targets(deployment: Deployment, present: PortalConfig) -> tuple[str, ...]:

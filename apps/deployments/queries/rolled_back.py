@@ -19,13 +19,13 @@ from apps.deployments.queries.standing import goes_back
 from apps.deployments.queries.undoing import asked_for, begun_in, contains
 
 
-def rollback_text(deployment: Deployment) -> str:
-    """Which roll-back holds ``deployment``, and what to do about it; empty: none does.
+def rollback_text(deployment: Deployment, *, without: ChangeRequest | None = None) -> str:
+    """Which roll-back, other than ``without``, holds ``deployment``, and what to do about it; empty: none does.
 
     That is one of something in its commit, as long as it is open and when it has landed after the commit. Where a newer state is
     live already nothing would run, so only one is told that took the very change of ``deployment`` out of that state.
     """
-    rows = _beside(deployment)
+    rows = [row for row in _beside(deployment) if row != without]
     if not rows:
         return ""
     git_dir, live = deployment.environment.repository.mirror_path, deployment.environment.live_commit
@@ -44,6 +44,31 @@ def rollback_text(deployment: Deployment) -> str:
         if not row.merge_commit or not contains(git_dir, deployment.commit, row.merge_commit):
             return _held_text(deployment, row, undone)
     return ""
+
+
+def due_text(deployment: Deployment) -> str:
+    """What of the commit of ``deployment`` is not healthy, where portal.yaml says to roll that back and nobody has asked for it yet.
+
+    That is asked for by a job, a moment after the environment became free. Until then it holds like the roll-back that is to come.
+    """
+    change = deployment.change
+    rows = Deployment.objects.filter(
+        rollback_due=True, change__repository=change.repository_id, change__target_branch=change.target_branch
+    ).exclude(pk=deployment.pk)  # who begins that one again has decided otherwise
+    for row in rows.select_related("change").order_by("pk"):
+        if _brings(deployment, row.change, is_open=True):
+            what = row.change.label if row.change_id == change.pk else f"{row.change.label}, which this contains,"
+            said = f"{row.label} is not healthy, and the roll-back that portal.yaml asks for is about to be made"
+            return f"{said}: it takes {what} back, so this does not start here."
+    return ""
+
+
+def holds_alone(row: ChangeRequest) -> bool:
+    """Whether something that waits to be deployed would start and bring again what the open roll-back ``row`` takes out."""
+    waiting = Deployment.objects.filter(
+        status=Status.PENDING, change__repository=row.repository_id, change__target_branch=row.target_branch
+    ).select_related("change__rolls_back", "environment__repository", "environment__live_deployment")
+    return any(rollback_text(one) and not rollback_text(one, without=row) for one in waiting)
 
 
 def covered_by(row: Deployment) -> ChangeRequest | None:

@@ -9,7 +9,8 @@ from apps.changes.models import ChangeRequest
 from apps.core.errors import Conflict
 from apps.deployments.inverses import TakenOut, take_out
 from apps.deployments.models import Deployment, Environment
-from apps.deployments.queries.undoing import begun_in, open_rollback, require_undoable
+from apps.deployments.queries.elsewhere import deploy_it_text, landed_elsewhere
+from apps.deployments.queries.undoing import begun_in, contains, open_rollback, require_undoable
 from apps.vcs import objects, refs
 
 
@@ -18,6 +19,7 @@ class RollBack:
     """``before`` is the commit to which ``change`` came; ``environments`` go back with it, in promotion order.
 
     ``restores``: the branch becomes exactly what it was at ``before``. ``open_one`` was asked for already and does the same.
+    ``instead``: it has landed without ``change``, which ``asked_in`` still runs, because it did not go there.
     """
 
     change: ChangeRequest
@@ -26,6 +28,8 @@ class RollBack:
     taken: TakenOut
     restores: bool
     open_one: ChangeRequest | None
+    asked_in: Environment
+    instead: ChangeRequest | None
 
     @property
     def tip(self) -> str:
@@ -36,9 +40,12 @@ class RollBack:
     def why_not(self) -> str:
         """Why nothing is rolled back now, in words, but for what stands in the way (``taken.conflicts``); empty: nothing else does."""
         label = self.change.label
+        if self.taken.is_nothing:  # an open one could not be merged, either
+            said = f"Nothing of {label} is left on {self.change.target_branch}."
+            return f"{said}{deploy_it_text(self.instead, self.asked_in)}"
         if self.open_one is not None:
             return f"{self.open_one.label} rolls {label} back already. Approve or merge that one."
-        return f"Nothing of {label} is left on {self.change.target_branch}." if self.taken.is_nothing else ""
+        return ""
 
 
 def roll_back_of(deployment: Deployment) -> RollBack:
@@ -64,7 +71,22 @@ def roll_back_of(deployment: Deployment) -> RollBack:
         taken=taken,
         restores=taken.tree == objects.commit_tree_oid(git_dir, before),
         open_one=open_rollback(change),
+        asked_in=deployment.environment,
+        instead=_instead(deployment, before) if taken.is_nothing else None,
     )
+
+
+def _instead(deployment: Deployment, before: str) -> ChangeRequest | None:
+    """The newest that landed without the change of ``deployment``, where its environment runs that still."""
+    change, environment = deployment.change, deployment.environment
+    git_dir = change.repository.mirror_path
+    if not (environment.live_commit and contains(git_dir, environment.live_commit, change.merge_commit)):
+        return None
+
+    def is_without(commit: str) -> bool:
+        return take_out(git_dir, tip=commit, before=before, after=change.merge_commit).is_nothing
+
+    return landed_elsewhere(environment, change.target_branch, is_without)
 
 
 def _before(change: ChangeRequest) -> str:

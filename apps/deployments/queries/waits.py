@@ -34,7 +34,7 @@ from apps.deployments.queries.promotion import (
 )
 from apps.deployments.queries.renaming import runs_under_old_name
 from apps.deployments.queries.riding import Along, gates_along
-from apps.deployments.queries.rolled_back import rollback_text
+from apps.deployments.queries.rolled_back import due_text, rollback_text
 from apps.deployments.queries.soaking import soak_text
 from apps.deployments.queries.standing import live_successor
 from apps.deployments.queries.undoing import contains, undone_text
@@ -165,7 +165,7 @@ def _frozen(deployment: Deployment) -> list[Wait]:
 
 def _rollback(deployment: Deployment) -> list[Wait]:
     """What is undone, or is to be, is not brought again: neither by itself nor inside something newer."""
-    text = rollback_text(deployment)
+    text = rollback_text(deployment) or due_text(deployment)
     return [Wait("rollback", text)] if text else []
 
 

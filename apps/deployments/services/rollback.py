@@ -77,7 +77,7 @@ def widen_rollback(change: ChangeRequest) -> None:
 
 
 def _require_none_open(found: RollBack) -> None:
-    if found.open_one is not None:
+    if found.open_one is not None and not found.taken.is_nothing:
         raise Conflict("rollback_open", found.why_not, change=found.open_one.number)
 
 

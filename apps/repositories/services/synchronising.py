@@ -153,8 +153,9 @@ def _moves(repository: Repository, before: dict[str, str], after: dict[str, str]
     for branch in sorted({*before, *after}):
         old, new = before.get(branch, ""), after.get(branch, "")
         if old != new:
-            ours = is_own_push(repository, new)
             kind = _kind(repository, old, new)
+            # The portal forces no branch: one that went back to what it had merged is no doing of its own.
+            ours = kind != RefUpdate.Kind.FORCED and is_own_push(repository, new)
             found.append(Move(branch, kind, old, new, RefUpdate.Cause.PORTAL if ours else cause))
     return found
 

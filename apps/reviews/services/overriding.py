@@ -9,10 +9,9 @@ from apps.changes.models import ChangeRequest
 from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, NotVisible
-from apps.policies.queries import Policy
 from apps.reviews import access
 from apps.reviews.effects import known_effects, require_known
-from apps.reviews.facts import approval_facts, policy_of
+from apps.reviews.facts import approval_facts, policy_of, require_environment
 from apps.reviews.models import Review, WindowOverride
 from apps.reviews.services.recording import record_act, refusals_on_record
 from apps.reviews.signals import gate_opened
@@ -41,7 +40,7 @@ def _override(actor: User, change: ChangeRequest, reason: str, stage: str, envir
     row = lock_change(change)
     access.can_comment(actor, row).require()
     policy = policy_of(row)
-    _require_known(policy, environment)
+    require_environment(policy, environment)
     facts = approval_facts(row, stage=stage, environment=environment, policy=policy)
     if not facts.holds or row.revision is None:
         raise Conflict(
@@ -89,14 +88,6 @@ def withdraw_override(actor: User, *, change: ChangeRequest, override: int) -> W
     record_act(actor, change, "window.override_withdrawn", what, _data(row))
     mark_stale(change)
     return row
-
-
-def _require_known(policy: Policy, environment: str) -> None:
-    if environment and policy.config.environment(environment) is None:
-        known = ", ".join(one.name for one in policy.config.environments)
-        raise InvalidInput(
-            "unknown_environment", f"There is no environment {environment}; there are {known}.", field="environment"
-        )
 
 
 def _checked(reason: str, stage: str, environment: str) -> str:

@@ -21,7 +21,7 @@ from apps.reviews import access
 from apps.reviews.attestation import Displayed, attest, seen_keys
 from apps.reviews.content import files_of
 from apps.reviews.effects import known_effects, require_known
-from apps.reviews.facts import policy_of
+from apps.reviews.facts import policy_of, require_environment
 from apps.reviews.marks import marks_of
 from apps.reviews.models import Review
 from apps.reviews.preauthorising import require_preauthorisable
@@ -98,6 +98,8 @@ def _submit(
     check_shape(verdict=verdict, stage=gate.stage, environment=gate.environment, body=body, says_more=more)
     locked = lock_change(change)
     access.can_review(actor, locked, verdict=verdict, stage=gate.stage).require_or_conflict()
+    if gate.environment:
+        require_environment(policy_of(locked), gate.environment)
     current = require_current(locked, revision)
     shown = _attested(actor, locked, current, displayed, via)
     _require_new(actor, locked, current, shown, gate, verdict=verdict)
