@@ -13,7 +13,7 @@ from apps.presentation.audit_home import audit_lines
 from tests.support.delivery import Delivery, pipeline
 
 pytestmark = pytest.mark.django_db
-BY_HAND = pipeline("true", "true").replace("after: [staging]", "after: []").replace(
+BY_HAND = pipeline("true", "true").replace("    after: [staging]\n", "").replace(
     "local, steps: [{name: apply, run: 'true'", "local, start: manual, steps: [{name: apply, run: 'true'"
 )  # fmt: skip
 

@@ -8,10 +8,12 @@ import pytest
 from django.test import Client
 
 from apps.changes.models import ChangeRequest
+from apps.deployments import services
 from apps.deployments.models import Deployment
-from tests.support.delivery import Delivery
+from tests.support.delivery import Delivery, run_jobs, run_until_idle
 
 pytestmark = pytest.mark.django_db
+MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: app}\ndata: {a: one}\n"
 YAML = """\
 apiVersion: portal/v1
 environments:
@@ -28,13 +30,19 @@ rules: [{name: a reviewer, needs: {approvals: 1, from: [role/reviewer]}}]
 
 @pytest.fixture
 def delivery(tmp_path: Path) -> Delivery:
-    return Delivery.start(tmp_path, YAML, files={"prod/values.yaml": "a: 1\n"})
+    return Delivery.start(tmp_path, YAML, files={"app/values.yaml": MAP, "prod/values.yaml": MAP})
 
 
 @pytest.fixture
 def change(delivery: Delivery) -> ChangeRequest:
     """It touches staging alone, where it waits."""
-    return delivery.merged("one", {"app/values.yaml": "replicas: 2\n"})
+    found = delivery.proposed("one", {"app/values.yaml": MAP.replace("one", "two")})
+    run_until_idle()  # its effect is rendered, which is part of what is approved
+    delivery.approve(found)
+    services.merge_change(delivery.people.alice, change=found)
+    run_jobs("deployments.carry_out_merges")
+    found.refresh_from_db()
+    return found
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from apps.presentation.coming_page import coming_page
 from tests.support.delivery import Delivery, pipeline, run_until_idle
 
 pytestmark = pytest.mark.django_db
-BY_HAND = pipeline("true", "true").replace("after: [staging]", "after: []").replace(
+BY_HAND = pipeline("true", "true").replace("    after: [staging]\n", "").replace(
     "local, steps: [{name: apply, run: 'true'", "local, start: manual, steps: [{name: apply, run: 'true'"
 )  # fmt: skip
 
