@@ -207,11 +207,11 @@ GUARDS = (
     Guard(stories.a_merge_that_arrived_is_given_back, nothing(landing, "_has_arrived", value=False)),
     Guard(stories.a_worker_that_was_taken_over_from_writes, writes_of_anybody),
     Guard(stories.a_worker_that_was_taken_over_from_pushes, leases_for_ever),
-    Guard(stories.something_starts_in_production_that_nobody_released, nothing(waits, "_gate", []), GATED.replace("    after: [staging]\n", "")),
+    Guard(stories.something_starts_in_production_that_nobody_released, nothing(waits, "words_by_code"), GATED.replace("    after: [staging]\n", "")),
     Guard(stories.something_starts_before_its_turn, nothing(waits, "_promotion", [])),
     Guard(stories.something_starts_before_what_landed_was_compared, nothing(waits, "_verification", [])),
     Guard(stories.something_starts_from_a_frozen_branch, nothing(waits, "_frozen", [])),
-    Guard(stories.something_starts_in_a_freeze, nothing(waits, "_gate", []), VERDICTS + FREEZE.format(stage="deploy")),
+    Guard(stories.something_starts_in_a_freeze, nothing(waits, "words_by_code"), VERDICTS + FREEZE.format(stage="deploy")),
     Guard(stories.a_deployment_starts_twice, rows_without("status")),
     Guard(stories.a_worker_that_lost_its_run_ends_it, rows_without("fence")),
 )  # fmt: skip
