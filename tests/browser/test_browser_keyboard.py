@@ -53,6 +53,9 @@ def test_acceptance_5_no_key_of_the_table_sends_anything_on_any_main_page(arrive
     for address in ("/queue/", "/changes/15/", "/changes/11/diff/", "/deployments/12/"):
         page.goto(address)
         page.evaluate("addEventListener('click', (event) => event.target.closest('a') && event.preventDefault(), true)")
+        page.evaluate(
+            "addEventListener('submit', (event) => event.target.method === 'get' && event.preventDefault(), true)"
+        )
         for one in SHORTCUTS:
             if one.fixed or one.sends or one.id == "up":
                 continue
