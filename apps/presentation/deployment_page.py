@@ -128,7 +128,7 @@ class DeploymentPage:
     @property
     def failed_step(self) -> str:
         """The step that has failed, also while the deployment has not ended yet."""
-        return next((step.name for step in self.steps if step.status == "failed"), "")
+        return _first(self.steps, "failed")
 
     @property
     def is_again(self) -> bool:
@@ -197,7 +197,7 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None, befo
     steps = _steps(row, found, run)
     events, older = _events(row, before)
     began = (
-        row.started_at if row.status != Status.PENDING else None
+        None if row.status == Status.PENDING else row.started_at
     )  # what waits for a new attempt keeps that of the last
     return DeploymentPage(
         deployment=row,
@@ -279,11 +279,15 @@ def _detail(row: Deployment, steps: Sequence[StepRow]) -> str:
     if row.status not in {Status.FAILED, Status.UNKNOWN, Status.RUNNING}:
         return ""
     if row.status == Status.RUNNING:
-        at = next((step.name for step in steps if step.status == "running"), "")
-        failed = next((step.name for step in steps if step.status == "failed"), "")
+        at, failed = _first(steps, "running"), _first(steps, "failed")
         return f"at {at}" if at else f"after {failed} failed" if failed else ""
-    at = next((step.name for step in steps if step.status in {"failed", "cancelled", "unknown", "running"}), "")
+    at = _first(steps, "failed", "cancelled", "unknown", "running")
     return f"at {at}" if at else ""
+
+
+def _first(steps: Sequence[StepRow], *statuses: str) -> str:
+    """The name of the first step in one of these states; empty: none is."""
+    return next((step.name for step in steps if step.status in statuses), "")
 
 
 def actions_of(user: User, row: Deployment) -> Actions:

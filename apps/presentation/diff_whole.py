@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
 from apps.core.errors import PortalError
@@ -17,7 +16,6 @@ from apps.presentation.recent import Recent
 
 FILES_AT_ONCE = 20
 ROWS_AT_ONCE = 10_000
-CHUNK = 64 * 1024
 TABLE_END = TABLE_CLOSE.encode()
 MORE = b'<tbody class="mr"'
 
@@ -82,24 +80,3 @@ def _rows(change: FileChange, patch: bytes, options: Options, facts: FileFacts |
         cut = html.rfind(MORE) if start is not None else -1
         yield html[:cut] if cut >= 0 else html
     yield close
-
-
-async def in_chunks(head: bytes, parts: Iterator[bytes], tail: bytes) -> AsyncIterator[bytes]:
-    """``head``, ``parts``, ``tail`` in pieces of about ``CHUNK`` bytes, each made in a thread while it is wanted.
-
-    Asynchronous, because a plain generator is collected whole under ASGI. A client that leaves ends the work.
-    """
-    loop = asyncio.get_running_loop()
-    yield head
-    while chunk := await loop.run_in_executor(None, _next_chunk, parts):
-        yield chunk
-    yield tail
-
-
-def _next_chunk(parts: Iterator[bytes]) -> bytes:
-    chunk = bytearray()
-    for part in parts:
-        chunk += part
-        if len(chunk) >= CHUNK:
-            break
-    return bytes(chunk)

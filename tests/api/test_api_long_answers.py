@@ -10,7 +10,7 @@ from django.test import Client
 
 from apps.core.clock import now
 from apps.deployments.models import Deployment, DeploymentEvent, Environment
-from apps.presentation.log_file import CHUNK
+from apps.presentation.chunks import CHUNK
 from tests.support.api_world import World
 
 pytestmark = pytest.mark.django_db

@@ -11,9 +11,10 @@ from django.test import Client
 
 from apps.core.errors import PortalError
 from apps.presentation import diff_whole
+from apps.presentation.chunks import CHUNK, in_chunks
 from apps.presentation.diff_pages import options_of
 from apps.presentation.diff_sides import sides_of
-from apps.presentation.diff_whole import in_chunks, whole_difference
+from apps.presentation.diff_whole import whole_difference
 from tests.support.diff_html import FragmentReader
 from tests.web.conftest import World
 
@@ -76,13 +77,13 @@ def test_nothing_is_made_before_it_is_wanted() -> None:
     def parts() -> Iterator[bytes]:
         for number in range(10):
             made.append(number)
-            yield b"x" * diff_whole.CHUNK
+            yield b"x" * CHUNK
 
     async def first_two() -> None:
         stream = in_chunks(b"head", parts(), b"tail")
         assert await anext(stream) == b"head"
         assert made == []
-        assert len(await anext(stream)) == diff_whole.CHUNK
+        assert len(await anext(stream)) == CHUNK
         assert made == [0]
 
     asyncio.run(first_two())

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from apps.changes.lifecycle import Status as ChangeStatus
 from apps.changes.models import ChangeRequest
 from apps.core.errors import Conflict, InvalidInput
-from apps.deployments.lifecycle import HOLDS_LOCK, Status
+from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.plans import deploys_from
 from apps.deployments.queries.gates import config_then
 from apps.deployments.queries.standing import is_superseded
+from apps.deployments.querysets import HOLDING
 from apps.policies.config import EnvironmentConfig
 
-UNDER_WAY = [str(Status.PENDING), *(str(status) for status in HOLDS_LOCK)]
+UNDER_WAY = [str(Status.PENDING), *HOLDING]
 
 
 @dataclass(frozen=True, slots=True)

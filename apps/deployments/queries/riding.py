@@ -61,14 +61,12 @@ def gates_along(deployment: Deployment, config: PortalConfig, own: Gate | None) 
         return Along()
     told = {row.text for row in own.unmet if row.code in WINDOW_CODES} if own is not None else set()
     cargo = Cargo(environment, change.target_branch, deployment.commit, change.merged_at)
-    return judge_along(cargo, config, but={change.pk}, told=told)
+    return _judge_along(cargo, config, but={change.pk}, told=told)
 
 
-def judge_along(cargo: Cargo, config: PortalConfig, *, but: Collection[int], told: Collection[str] = ()) -> Along:
+def _judge_along(cargo: Cargo, config: PortalConfig, *, but: Collection[int], told: Collection[str] = ()) -> Along:
     """The same for any commit: ``but`` are keys of changes that it is for or takes out itself."""
     found, name = Along(), cargo.environment.name
-    if not holds_some(cargo.environment, config):
-        return found
     changes = _due(cargo, but)
     for change in changes[:MOST_JUDGED]:
         gate = gate_for(change, cargo.environment, config)
@@ -89,7 +87,9 @@ def judge_along(cargo: Cargo, config: PortalConfig, *, but: Collection[int], tol
 def held_along(undone: ChangeRequest, environment: Environment, tip: str) -> tuple[str, ...]:
     """What a roll-back of ``undone`` that is made on ``tip`` now would wait for in ``environment``, for what it brings there."""
     config = policy_at(undone.repository, undone.target_branch, tip).config
-    along = judge_along(Cargo(environment, undone.target_branch, tip, now()), config, but={undone.pk})
+    if not holds_some(environment, config):
+        return ()
+    along = _judge_along(Cargo(environment, undone.target_branch, tip, now()), config, but={undone.pk})
     return tuple(text for _, text in along.held)
 
 

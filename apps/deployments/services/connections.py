@@ -18,15 +18,14 @@ from apps.deployments import access
 from apps.deployments.dispatchers.http import require_allowed_url
 from apps.deployments.dispatchers.kinds import KINDS, Field, Kind
 from apps.deployments.dispatchers.registry import TESTS
-from apps.deployments.lifecycle import HOLDS_LOCK
 from apps.deployments.masking import SHORTEST
 from apps.deployments.models import Attempt, Connection, ConnectionGrant, Deployment
 from apps.deployments.queries.connections import outside_of
+from apps.deployments.querysets import HOLDING
 from apps.repositories.models import Repository
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 LONGEST_VALUE = 16 * 1024
-HOLDING = [str(one) for one in HOLDS_LOCK]
 
 
 def create_connection(actor: User, *, name: str, kind: str, url: str, values: Mapping[str, str]) -> Connection:

@@ -13,7 +13,7 @@ from apps.diffs.find import MOST_CHARS, MOST_HITS, needle
 from apps.diffs.pages import stream_whole
 from apps.presentation import diff_find
 from apps.presentation import diff_pages as pages
-from apps.presentation.diff_whole import in_chunks
+from apps.presentation.chunks import in_chunks
 from apps.presentation.history_pages import file_address
 from apps.presentation.undisplayed import NAMED
 from apps.presentation.undisplayed import undisplayed as parts_not_displayed

@@ -22,13 +22,14 @@ from apps.diffs.fragments import Options, window_etag
 from apps.diffs.tiers import SHELLS_PER_PAGE
 from apps.presentation import diff_pages as pages
 from apps.presentation.change_frame import ChangeFrame, change_frame
+from apps.presentation.chunks import in_chunks
 from apps.presentation.diff_context import context_body
 from apps.presentation.diff_find import classes_at_once
 from apps.presentation.diff_moves import keys_standing_twice, moved_blocks, names_taken_for_one
 from apps.presentation.diff_sides import MINE, Sides
 from apps.presentation.diff_threads import diff_threads
 from apps.presentation.diff_view import diff_view
-from apps.presentation.diff_whole import in_chunks, whole_difference
+from apps.presentation.diff_whole import whole_difference
 from apps.presentation.review_form import review_panel
 from apps.presentation.revision_bar import news_for, reviewed_before, revision_bar
 from apps.presentation.thread_bars import bars_html
