@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -152,6 +153,7 @@ def test_a_notice_of_somebody_else_that_is_no_name_ends_no_listener(monkeypatch:
 @pytest.mark.redis
 def test_who_could_not_send_a_notice_says_so_as_soon_as_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
     client = redis_or_skip()
+    monkeypatch.setattr(relay, "CHANNEL", f"gitops-portal.test.{os.getpid()}")  # nobody else's notices
     monkeypatch.setattr(relay, "RETRY_SECONDS", 0.2)
     dead = redis.Redis.from_url("redis://127.0.0.1:1/0", socket_connect_timeout=1)
     monkeypatch.setattr(relay, "_client", lambda: dead)

@@ -32,8 +32,9 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 BOTH = pytest.mark.parametrize("engine", ENGINES)
 WIDTH, LOOK, WIDE = 0.012, 0.12, 0.15
-START = 0.35  # two looks at a deployment
-"""Seconds within which the acts of a round begin; longer where one of them looks at waits or at the remote first."""
+"""Seconds within which the acts of a round begin; longer where one of them looks at the remote first."""
+EDGE, NEARER, AROUND = 0.3, 1.15, (0.8, 1.2)
+"""Where acts take long, the moment that decides is searched for (seconds at first, factor a round), and the rounds are around it."""
 ODD = ("broke", "no_revision")
 """An act may be refused with any code but these: nothing breaks, and nobody hears that a change has no code."""
 FROZEN = "windows:\n  - {name: all, kind: freeze, holds: [merge, deploy], from: 2020-01-01T00:00+00:00, to: 2099-01-01T00:00+00:00}\n"
@@ -57,6 +58,7 @@ class Round:
     change: ChangeRequest
     after: Callable[[], list[str]] = list
     within: tuple[float, ...] = (WIDTH,) * 4  # seconds in which each of the acts begins
+    at_edge: bool = False  # the first act begins as late as decides whether the others come through
 
 
 Says = Callable[[str], None]
@@ -132,7 +134,8 @@ def taken_away_from_start(arena: Arena, chance: random.Random) -> Round:
         [chance.choice(takes), *[("start", {"deployment": row.pk})] * 2],
         known(arena, row.change, 1),
         row.change,
-        within=(START, LOOK / 3, LOOK / 3),
+        within=(0, LOOK / 3, LOOK / 3),
+        at_edge=True,
     )
 
 
@@ -142,7 +145,8 @@ def freeze_before_start(arena: Arena, _: random.Random) -> Round:
     arena.pushed("freeze")
     found = known(arena, row.change, 1)
     found.forbidden = {arena.moves["freeze"][1]}
-    return Round([("look", {}), ("start", {"deployment": row.pk})], found, row.change, within=(WIDTH, LOOK / 2))
+    acts: list[Act] = [("look", {}), ("start", {"deployment": row.pk})]
+    return Round(acts, found, row.change, within=(0, LOOK / 2), at_edge=True)
 
 
 def two_into_one_target(arena: Arena, _: random.Random) -> Round:
@@ -203,12 +207,25 @@ class Score:
     rounds: int = 0
     through: int = 0
     seconds: float = 0.0
+    edge: float = EDGE
     ends: Counter[str] = field(default_factory=Counter)
 
     def told(self, kind: Kind) -> str:
         rate = self.rounds / max(self.seconds, 0.001)
         ends = ", ".join(f"{code} {count}" for code, count in self.ends.most_common())
         return f"{kind.__name__} on {connection.vendor}: {self.rounds} rounds ({rate:.1f}/s), {self.through} went through: {ends}"
+
+    def moment(self, this: Round, index: int, chance: random.Random) -> float:
+        """Seconds after which this act of the round begins."""
+        if this.at_edge and index == 0:
+            return self.edge * chance.uniform(*AROUND)
+        return chance.random() * this.within[index]
+
+    def count(self, through: int) -> None:
+        """What came through shows that the first act was late; what did not, that it was early."""
+        self.rounds += 1
+        self.through += through
+        self.edge = min(max(self.edge / NEARER if through else self.edge * NEARER, LOOK / 10), 20 * EDGE)
 
 
 def run(says: Says, tmp_path: Path, kinds: dict[Kind, int], rounds: int, without: str = "") -> list[str]:
@@ -240,12 +257,10 @@ def one(arena: Arena, kind: Kind, chance: random.Random, running: Racers, score:
     seq = last_seq()
     this = kind(arena, chance)
     order = chance.sample(range(len(this.acts)), len(this.acts))
-    score.ends.update(
-        running.race([this.acts[index] for index in order], [chance.random() * this.within[index] for index in order])
-    )
+    acts = [this.acts[index] for index in order]
+    score.ends.update(running.race(acts, [score.moment(this, index, chance) for index in order]))
     found = judged(this.known, this.change, seq)
-    score.rounds += 1
-    score.through += found.merges + found.starts
+    score.count(found.merges + found.starts)
     return found.wrong + this.after()
 
 

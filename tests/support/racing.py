@@ -159,7 +159,10 @@ class Arena:
 
     def reset(self) -> None:
         """Roles, tips and branches as they were; what earlier rounds left is out of the way."""
-        ChangeRequest.objects.filter(status__in=["draft", "in_review", "merging"]).update(status="withdrawn")
+        earlier = ChangeRequest.objects.exclude(pk=self.deployed[0].pk)  # merged ones would ride along for ever
+        earlier.filter(status__in=["draft", "in_review", "merging", "merged"]).update(
+            status="withdrawn", merge_commit=""
+        )
         MergeIntent.objects.filter(state="pending").update(state="returned")
         Deployment.objects.exclude(status__in=["succeeded", "cancelled"]).update(status="cancelled")
         RefUpdate.objects.filter(taken_at=None).update(taken_at=now())
