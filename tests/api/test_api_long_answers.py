@@ -5,20 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.test import Client
 
 from apps.core.clock import now
 from apps.deployments.models import Deployment, DeploymentEvent, Environment
 from apps.presentation.chunks import CHUNK
 from tests.support.api_world import World
+from tests.support.streaming import pieces_of
 
 pytestmark = pytest.mark.django_db
 LINE = "x" * 1_000
-
-
-async def pieces_of(answer: Any) -> list[bytes]:
-    return [piece async for piece in answer.streaming_content]
 
 
 def long_log(row: Deployment, lines: int) -> None:
@@ -37,7 +33,7 @@ def test_a_long_log_is_never_in_memory_whole(world: World, path: str) -> None:
     client.force_login(world.people["alice"])
     answer = client.get(path.format(row.number))
     assert answer.streaming
-    pieces = async_to_sync(pieces_of)(answer)
+    pieces = pieces_of(answer)
     assert len(pieces) > 5
     assert max(map(len, pieces)) < CHUNK + 2 * len(LINE)
     assert b"".join(pieces).decode() == "".join(f"{number} {LINE}\n" for number in range(1, 401))

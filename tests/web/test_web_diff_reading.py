@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterable, Callable
+from collections.abc import Callable
 from html import unescape
-from typing import cast
 
 import pytest
 from django.core.cache import cache
-from django.http import StreamingHttpResponse
 from django.test import Client
 
 from apps.changes import services as changes
@@ -18,6 +15,7 @@ from apps.diffs import tiers
 from apps.presentation import diff_find, diff_pages
 from apps.reviews.models import Review
 from tests.support.repositories import branch_with, pushed
+from tests.support.streaming import body_of
 from tests.web.conftest import World, settle
 
 AS = Callable[[str], Client]
@@ -34,14 +32,6 @@ def change_of(world: World, name: str, files: dict[str, str]) -> str:
     world.numbers[name] = made.number
     settle()
     return f"/changes/{made.number}/"
-
-
-def streamed_text(response: object) -> str:
-    async def read() -> bytes:
-        content = cast("AsyncIterable[bytes]", cast("StreamingHttpResponse", response).streaming_content)
-        return b"".join([piece async for piece in content])
-
-    return asyncio.run(read()).decode()
 
 
 def links(html: str) -> list[str]:
@@ -204,7 +194,7 @@ def test_all_files_come_as_one_stream_and_closed_ones_stay_closed(world: World, 
     files = {f"app/f{n:02}.yaml": "".join(f"k{row}: {n}\n" for row in range(60)) for n in range(30)}
     url = change_of(world, "all", {**files, "package-lock.json": lock})
     bob = as_("bob")
-    part = streamed_text(bob.get(f"{url}_diff/all/", headers=HTMX))
+    part = body_of(bob.get(f"{url}_diff/all/", headers=HTMX)).decode()
     assert part.startswith("<section")
     assert part.count("</section>") == 31
     assert part.count('<tr class="a"') == 1800

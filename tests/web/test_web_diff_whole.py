@@ -16,6 +16,7 @@ from apps.presentation.diff_pages import options_of
 from apps.presentation.diff_sides import sides_of
 from apps.presentation.diff_whole import whole_difference
 from tests.support.diff_html import FragmentReader
+from tests.support.streaming import body_of
 from tests.web.conftest import World
 
 AS = Callable[[str], Client]
@@ -50,7 +51,7 @@ def test_the_answer_is_streamed_between_the_halves_of_the_page(world: World, as_
     answer = as_("bob").get(world.url("open", "diff/whole/"))
     assert answer.streaming
     assert answer.is_async
-    html = asyncio.run(_all(answer)).decode()
+    html = body_of(answer).decode()
     assert html.index("On one page" if "On one page" in html else "on one page") < html.index('<section class="df"')
     assert html.rstrip().endswith("</html>")
     assert "rows-of-the-whole-difference" not in html
@@ -61,14 +62,10 @@ def test_the_answer_is_streamed_between_the_halves_of_the_page(world: World, as_
 
 def test_asked_by_htmx_it_is_the_rows_alone(world: World, as_: AS) -> None:
     answer = as_("bob").get(world.url("open", "diff/whole/"), headers={"HX-Request": "true"})
-    html = asyncio.run(_all(answer)).decode()
+    html = body_of(answer).decode()
     assert html.startswith('<section class="df"')
     assert "<html" not in html
     assert as_("mallory").get(world.url("open", "diff/whole/"), headers={"HX-Request": "true"}).status_code == 404
-
-
-async def _all(answer: object) -> bytes:
-    return b"".join([chunk async for chunk in answer])  # type: ignore[attr-defined]
 
 
 def test_nothing_is_made_before_it_is_wanted() -> None:

@@ -19,6 +19,7 @@ from apps.repositories.models import Repository
 from tests.support.delivery import Delivery, pipeline, run_jobs, run_until_idle
 from tests.support.git import bare_remote
 from tests.support.people import team
+from tests.support.streaming import body_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -97,7 +98,7 @@ def test_a_failed_deployment_names_its_error_and_is_retried_from_the_page(tmp_pa
         assert f'hx-get="{address}?attempt=1"' in text_of(client.get(f"{address}?attempt=1"))
         assert f'hx-get="{address}"' in text_of(client.get(f"/deployments/{row.number}/"))
     assert 'id="step-apply-2-L1"' in text_of(client.get(f"/deployments/{row.number}/"))
-    assert client.get(f"/deployments/{row.number}/log/?attempt=1").getvalue() == b"before\nError: quota\n"
+    assert body_of(client.get(f"/deployments/{row.number}/log/?attempt=1")) == b"before\nError: quota\n"
 
 
 def test_where_there_are_several_steps_the_page_before_a_retry_asks_at_which_it_begins(tmp_path: Path):
