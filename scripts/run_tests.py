@@ -15,6 +15,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS_FAILED = 1  # pytest's exit statuses
 NO_TESTS = 5
 SECOND_CHANCES = 6
-WORKERS = str(min(max(2, os.cpu_count() or 2), 6))
+WORKERS = str(min(max(2, os.cpu_count() or 2) + 1, 6))  # one more than cores: there is always one that waits
 MOST_IN_MEMORY_GB = 5  # all that the tests write in one pass is less than half of that
 REAL_TIME = (
     "tests/browser/",
@@ -137,6 +138,12 @@ def in_memory() -> Iterator[dict[str, str]]:
             succeeds(["umount", "--lazy", place])
 
 
+def allowance() -> dict[str, str]:
+    """When long tests begin no more, where ``TEST_MINUTES`` says so (see tests/support/allowance.py)."""
+    minutes = os.environ.get("TEST_MINUTES", "")
+    return {"PORTAL_TESTS_UNTIL": str(time.time() + 60 * float(minutes))} if minutes else {}
+
+
 def memory_free_gb() -> float:
     """What Linux says could be used without swapping; 0 elsewhere."""
     with contextlib.suppress(OSError), Path("/proc/meminfo").open(encoding="ascii") as lines:
@@ -222,7 +229,7 @@ def main() -> int:
     parser.add_argument("paths", nargs="*", help="files or folders (default: all)")
     options = parser.parse_args()
     with in_memory() as place, TemporaryDirectory(prefix="portal-test-", dir=place.get("TMPDIR")) as data:
-        env = {"PORTAL_DATA_DIR": data, "DATABASE_URL": "", "REDIS_URL": "", **place}
+        env = {"PORTAL_DATA_DIR": data, "DATABASE_URL": "", "REDIS_URL": "", **place, **allowance()}
         if options.only == "bench":
             return pytest("bench", [*options.paths, "-s"], env, parallel=False)
         kind = SOAK if options.only else ORDINARY

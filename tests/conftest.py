@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import TransactionTestCase
 
-from tests.support import schema
+from tests.support import allowance, schema
 
 SELDOM = (100_000, 50, 1000)
 """How many new objects, and rounds, the collector of garbage lets come before it looks; the tests save a twelfth of their time."""
@@ -40,6 +40,15 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*SELDOM)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=allowance.is_long)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    allowance.skip_when_over(item)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -96,3 +105,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     told = [(report.nodeid, text) for report in reports for key, text in report.user_properties if key == "says"]
     for place, text in told:
         terminalreporter.write_line(f"{place}\n{text}")
+    if text := allowance.told(terminalreporter.getreports("skipped")):
+        terminalreporter.write_line(text)
