@@ -10,6 +10,9 @@ from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment
 from apps.reviews.signals import gate_opened, review_submitted
 
+MOST_WOKEN = 20
+"""Deployments that bring a change along; there may be hundreds, and a sweep comes to all of them."""
+
 
 def connect() -> None:
     """Listen; receivers only wake the engine, they write nothing."""
@@ -18,7 +21,13 @@ def connect() -> None:
 
 
 def wake_change(*, change_id: int, **_: Any) -> None:
-    """Have the gates of one change judged again soon; sent after commit, so the engine sees the new rows."""
+    """Have the gates of one change judged again soon; sent after commit, so the engine sees the new rows.
+
+    What brings it along waits for the same gates: the oldest of those are asked at once, the others by the next sweeps.
+    """
     work_requested.send(sender=None, name="deployments.merge_when_allowed", pk=change_id)
-    for pk in Deployment.objects.filter(change=change_id, status=Status.PENDING).values_list("pk", flat=True):
+    places = Deployment.objects.filter(change=change_id).values("environment")
+    pending = Deployment.objects.filter(environment__in=places, status=Status.PENDING).order_by("number")
+    bringing = pending.exclude(change=change_id).values_list("pk", flat=True)[:MOST_WOKEN]
+    for pk in [*pending.filter(change=change_id).values_list("pk", flat=True), *bringing]:
         work_requested.send(sender=None, name="deployments.start", pk=pk)

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from apps.changes.models import ChangeRequest
+from apps.core.work import work_requested
 from apps.deployments import services
 from apps.deployments.queries import riding
 from apps.reviews.models import Emergency
@@ -81,6 +82,25 @@ def test_a_gate_holds_the_newer_commit_that_would_bring_its_change(tmp_path: Pat
     let_in(delivery, held)
     run_until_idle()
     assert seen(delivery, held) == seen(delivery, newer) == ("succeeded", [])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_opens_the_gate_of_a_change_wakes_what_brings_it(tmp_path: Path) -> None:
+    delivery = Delivery.start(tmp_path, GATED)
+    held, newer = danger(delivery), text(delivery)
+    run_until_idle()
+    woken: list[tuple[str, int]] = []
+
+    def note(name: str, pk: int, **_: object) -> None:
+        woken.append((name, pk))
+
+    work_requested.connect(note)
+    try:
+        let_in(delivery, held)
+    finally:
+        work_requested.disconnect(note)
+    rows = [delivery.deployment(change, "production").pk for change in (held, newer)]
+    assert [pk for name, pk in woken if name == "deployments.start"][:2] == rows
 
 
 def test_the_start_says_which_gate_of_what_it_brings_holds_it(tmp_path: Path, client: Client) -> None:

@@ -81,13 +81,26 @@ def test_a_push_of_the_portal_itself_is_no_outside_change_even_if_the_poll_sees_
     old = tip(repository, "main")
     new = work.commit("merge by the portal", files={"a": "1"})
     GitRepo(repository.mirror_path).run("fetch", "-q", str(work.path), "main")
-    expect_push(repository, oid=new)
+    expect_push(repository, branch="main", oid=new)
     work.push()
     before = AuditEntry.objects.count()
     synchronise(repository.pk)
     note_push(repository, branch="main", old=old, new=new)
     assert facts(repository) == [("main", "advanced", "portal")]
     assert AuditEntry.objects.count() == before
+
+
+def test_what_the_portal_pushed_to_one_branch_is_an_outside_change_when_somebody_pushes_it_to_another(infra):
+    repository, work = infra
+    new = work.commit("a suggestion taken over by the portal", files={"a": "1"})
+    GitRepo(repository.mirror_path).run("fetch", "-q", str(work.path), "main")
+    expect_push(repository, branch="one", oid=new)
+    work.push("HEAD:refs/heads/one")
+    synchronise(repository.pk)
+    work.push("HEAD:refs/heads/main")
+    synchronise(repository.pk)
+    assert facts(repository) == [("one", "created", "portal"), ("main", "advanced", "poll")]
+    assert AuditEntry.objects.order_by("-seq").first().action == "repository.outside_change"
 
 
 def test_noting_a_push_twice_writes_one_fact(infra, people):

@@ -138,7 +138,7 @@ def _push(row: DriftAdoption) -> str:
     """Why the branch is not there; empty: it is. Pushing it a second time changes nothing."""
     repository = row.environment.repository
     repositories.require_write(row.asked_by, repository)
-    expect_push(repository, oid=row.commit)
+    expect_push(repository, branch=row.branch, oid=row.commit)
     try:
         outcome = remotes.push_with_lease(
             mirrors.source_of(repository), repository.mirror_path,

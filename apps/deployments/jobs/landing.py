@@ -122,7 +122,7 @@ def _try(intent: MergeIntent, fence: int) -> None:
         return
     failpoint("K18")
     commit = _written(intent)
-    expect_push(repository, oid=commit)
+    expect_push(repository, branch=revision.target_branch, oid=commit)
     _write(intent, fence, merge_commit=commit)
     intent.merge_commit = commit
     ref = f"refs/heads/{revision.target_branch}"

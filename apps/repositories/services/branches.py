@@ -10,21 +10,25 @@ from apps.repositories.models import BranchTip, RefUpdate, Repository
 from apps.repositories.transitions import Move, TipMoved, record_moves
 from apps.vcs import refs
 
-PUSHED = "refs/portal/pushed/"
+PUSHED_TO = "refs/portal/pushed-to/"
 
 
-def expect_push(repository: Repository, *, oid: str) -> None:
-    """Pin ``oid`` as a commit that the portal is about to push.
+def expect_push(repository: Repository, *, branch: str, oid: str) -> None:
+    """Pin ``oid`` as a commit that the portal is about to push to ``branch``.
 
-    Whoever sees it first on a branch, poll or :func:`note_push`, then records it as ours and not as
+    Whoever sees it first on that branch, poll or :func:`note_push`, then records it as ours and not as
     an outside change, also when the portal is killed between the push and the next statement.
     """
-    refs.pin(repository.mirror_path, f"{PUSHED}{oid}", oid)
+    refs.pin(repository.mirror_path, _announced(branch, oid), oid)
 
 
-def is_own_push(repository: Repository, oid: str) -> bool:
-    """Whether the portal announced ``oid`` by :func:`expect_push`."""
-    return bool(oid) and refs.ref_exists(repository.mirror_path, f"{PUSHED}{oid}")
+def is_own_push(repository: Repository, *, branch: str, oid: str) -> bool:
+    """Whether the portal announced ``oid`` for ``branch`` by :func:`expect_push`; on any other branch it is somebody else's push."""
+    return bool(oid) and refs.ref_exists(repository.mirror_path, _announced(branch, oid))
+
+
+def _announced(branch: str, oid: str) -> str:
+    return f"{PUSHED_TO}{branch}/{oid}"
 
 
 @transaction.atomic

@@ -155,7 +155,7 @@ def _moves(repository: Repository, before: dict[str, str], after: dict[str, str]
         if old != new:
             kind = _kind(repository, old, new)
             # The portal forces no branch: one that went back to what it had merged is no doing of its own.
-            ours = kind != RefUpdate.Kind.FORCED and is_own_push(repository, new)
+            ours = kind != RefUpdate.Kind.FORCED and is_own_push(repository, branch=branch, oid=new)
             found.append(Move(branch, kind, old, new, RefUpdate.Cause.PORTAL if ours else cause))
     return found
 

@@ -153,7 +153,7 @@ def _announce(
     actor: User, change: ChangeRequest, prepared: _Prepared, chosen: Sequence[Comment], number: int
 ) -> SuggestionCommit:
     """The row before the push. Judged again under the lock: of two who apply at once one gets a conflict."""
-    expect_push(change.repository, oid=prepared.commit)
+    expect_push(change.repository, branch=prepared.branch, oid=prepared.commit)
     busy = Conflict("already_applying", f"Suggestions are being applied to {change.label} right now. Reload the page.")
     try:
         with transaction.atomic():
