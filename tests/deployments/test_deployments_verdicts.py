@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.deployments import services
-from apps.deployments.models import Attempt, MergeIntent
+from apps.deployments.models import Attempt, GateAlong, MergeIntent
 from apps.deployments.queries.verdicts import past_verdicts
 from apps.reviews.services import submit_review
 from tests.support.delivery import Delivery, pipeline, run_until_idle
@@ -74,6 +74,28 @@ def test_a_damaged_record_differs_and_stops_nothing(delivery: Delivery) -> None:
     out, err = replayed()
     assert (out, err.count("DIFFERS")) == ("", 1)
     assert "records of version None are not understood" in err
+
+
+def test_the_gate_of_what_came_along_is_on_record_with_the_start_that_brought_it(tmp_path: Path) -> None:
+    only_db = GATE.replace("[production]}", "[production], paths: ['db/**']}")
+    delivery = Delivery.start(tmp_path, pipeline("true", "true", rules=only_db))
+    held, newer = delivery.merged("one", {"db/one.sql": "DROP TABLE x;\n"}), delivery.merged("two", {"app/two": "2\n"})
+    run_until_idle()
+    services.cancel(delivery.people.carol, deployment=delivery.deployment(held, "production"))
+    submit_review(
+        delivery.people.kim, change=held, revision=1, verdict="approve", stage="deploy", environment="production"
+    )
+    run_until_idle()
+    started = delivery.deployment(newer, "production")
+    assert started.status == "succeeded"
+    (found,) = (one for one in past_verdicts(held) if one.what != "merge")
+    assert (found.what, found.environment, found.is_equal) == (f"{started.label}-1", "production", True)
+    assert "kim approved" in str(found.verdict)
+    assert "ok: " in replayed()[0]
+    row = GateAlong.objects.get(change=held)
+    row.verdict["summary"] = "Ready, believe me."
+    row.save()
+    assert f"DIFFERS: {held.label} {started.label}-1 production" in replayed()[1]
 
 
 def test_a_retry_is_judged_and_kept_anew(tmp_path: Path) -> None:

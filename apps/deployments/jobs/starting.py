@@ -18,9 +18,16 @@ from apps.deployments import plans
 from apps.deployments.access import can_run
 from apps.deployments.jobs.defects import defect_words
 from apps.deployments.lifecycle import Event, Status
-from apps.deployments.models import Attempt, Deployment, DriftWatch, Environment, Step, waits_for_start_only
+from apps.deployments.models import (
+    Attempt,
+    Deployment,
+    DriftWatch,
+    Environment,
+    GateAlong,
+    Step,
+    waits_for_start_only,
+)
 from apps.deployments.queries import Look, Wait, goes_back, live_successor, look_at
-from apps.deployments.queries.gates import Gate
 from apps.deployments.transitions import (
     attempt_key,
     call_to_start,
@@ -113,7 +120,7 @@ def _start(deployment: Deployment, look: Look) -> None:
         note_emergency(deployment.change, deployment.environment.name)
     for change in look.urgent:
         note_emergency(change, deployment.environment.name)
-    _claim(deployment, look.gate)
+    _claim(deployment, look)
     if successor is not None:
         _end_without_running(
             deployment,
@@ -175,8 +182,8 @@ def _hold(deployment: Deployment, waits: Sequence[Wait], *, calls: bool = True) 
         call_to_start(deployment.change)
 
 
-def _claim(deployment: Deployment, gate: Gate | None) -> None:
-    """Take the environment's lock and write the attempt with its steps, all in one transaction."""
+def _claim(deployment: Deployment, look: Look) -> None:
+    """Take the environment's lock and write the attempt with its gates and its steps, all in one transaction."""
     number = deployment.attempts + 1
     move(
         deployment,
@@ -197,8 +204,11 @@ def _claim(deployment: Deployment, gate: Gate | None) -> None:
         claim_nonce=secrets.token_hex(16),
         from_step=deployment.retry_from,
         only_failed=deployment.retry_only_failed,
-        verdict=gate.judged.to_stored() if gate is not None else {},
+        verdict=look.gate.judged.to_stored() if look.gate is not None else {},
         started_at=now(),
+    )
+    GateAlong.objects.bulk_create(
+        GateAlong(attempt=attempt, change=change, verdict=gate.judged.to_stored()) for change, gate in look.along
     )
     Step.objects.bulk_create(
         Step(

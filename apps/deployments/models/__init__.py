@@ -8,6 +8,7 @@ from apps.deployments.models.deployments import (
     Deployment,
     DeploymentEvent,
     DeploymentNumber,
+    GateAlong,
     Step,
     waits_for_start_only,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "Environment",
     "EnvironmentLock",
     "EnvironmentSecret",
+    "GateAlong",
     "MergeIntent",
     "MergeSchedule",
     "PortalIdentity",

@@ -153,6 +153,20 @@ class Attempt(models.Model):
         return f"{self.deployment.label}-{self.number}"
 
 
+class GateAlong(models.Model):
+    """The gate of a change that an attempt brought along, as it was judged when that started: with its inputs, like the attempt's own."""
+
+    attempt = models.ForeignKey(Attempt, on_delete=models.PROTECT, related_name="gates_along")
+    change = models.ForeignKey("changes.ChangeRequest", on_delete=models.PROTECT, related_name="gates_along")
+    verdict = models.JSONField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["attempt", "change"], name="a_gate_along_is_judged_once")]
+
+    def __str__(self) -> str:
+        return f"{self.change.label} with {self.attempt.label}"
+
+
 class Step(models.Model):
     """One step of an attempt, as its dispatcher reports it. The intent to run is the attempt's, not the step's."""
 

@@ -33,9 +33,10 @@ MOST_NAMED = 3
 
 @dataclass(slots=True)
 class Along:
-    """``held``: code and words of what holds each; ``urgent``: those of which a confirmed emergency opened the gate."""
+    """``held``: code and words of what holds each; ``opened``: the gates of the others; ``urgent``: those that a confirmed emergency opened."""
 
     held: list[tuple[str, str]] = field(default_factory=list)
+    opened: list[tuple[ChangeRequest, Gate]] = field(default_factory=list)
     urgent: list[ChangeRequest] = field(default_factory=list)
 
 
@@ -70,11 +71,13 @@ def _judge_along(cargo: Cargo, config: PortalConfig, *, but: Collection[int], to
     changes = _due(cargo, but)
     for change in changes[:MOST_JUDGED]:
         gate = gate_for(change, cargo.environment, config)
-        if gate is None or not (gate.unmet or gate.is_by_emergency) or not cargo.holds(change):
+        if gate is None or not cargo.holds(change):
             continue
         if gate.is_by_emergency:
             found.urgent.append(change)
-        if not _was_let_through(change, name):
+        if not gate.unmet or _was_let_through(change, name):
+            found.opened.append((change, gate))
+        else:
             found.held += _words(change, [row for row in gate.unmet if row.text not in told])
         if len(found.held) >= MOST_NAMED:
             return found

@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from apps.changes.models import ChangeRequest
-from apps.deployments.models import Attempt, MergeIntent
+from apps.deployments.models import Attempt, GateAlong, MergeIntent
 from apps.policies.evaluation import CannotEvaluate, replay
 
 
 @dataclass(frozen=True, slots=True)
 class PastVerdict:
-    """A gate that opened. ``what``: ``merge``, or the label of the attempt; ``verdict`` as it was stored, without its inputs.
+    """A gate that opened. ``what``: ``merge``, or the label of the attempt that started or that brought the change along; ``verdict``
+    as it was stored, without its inputs.
 
     ``is_equal``: judging the stored facts by the stored rules again gives exactly this. ``problem``: why that was not possible.
     """
@@ -33,16 +34,24 @@ class PastVerdict:
 
 
 def past_verdicts(change: ChangeRequest | None = None) -> Iterator[PastVerdict]:
-    """Of one change, or of all, the oldest first."""
+    """Of one change, or of all: merges, starts, and starts of what brought a change along; of each the oldest first."""
     merges = MergeIntent.objects.select_related("change").order_by("pk")
     attempts = Attempt.objects.exclude(verdict={}).select_related("deployment__change", "deployment__environment")
+    along = GateAlong.objects.select_related("change", "attempt__deployment__environment").order_by("pk")
     if change is not None:
-        merges, attempts = merges.filter(change=change), attempts.filter(deployment__change=change)
+        merges, attempts, along = (
+            merges.filter(change=change), attempts.filter(deployment__change=change), along.filter(change=change),
+        )  # fmt: skip
     for intent in merges.iterator():
         yield _replayed(intent.change, "merge", "", intent.created_at, intent.verdict)
     for row in attempts.order_by("pk").iterator():
-        deployment = row.deployment
-        yield _replayed(deployment.change, row.label, deployment.environment.name, row.started_at, row.verdict)
+        yield _started(row, row.deployment.change, row.verdict)
+    for one in along.iterator():
+        yield _started(one.attempt, one.change, one.verdict)
+
+
+def _started(attempt: Attempt, change: ChangeRequest, stored: dict[str, Any]) -> PastVerdict:
+    return _replayed(change, attempt.label, attempt.deployment.environment.name, attempt.started_at, stored)
 
 
 def _replayed(change: ChangeRequest, what: str, environment: str, at: datetime, stored: dict[str, Any]) -> PastVerdict:

@@ -66,11 +66,12 @@ class Wait:
 class Look:
     """One look at a pending deployment: what holds it, and its gate as it was judged (``None``: it has none).
 
-    ``urgent``: changes that it brings along, and that an emergency of their own let through.
+    ``along``: what it brings along and the gates of that which are open; ``urgent``: those that an emergency of their own opened.
     """
 
     waits: tuple[Wait, ...]
     gate: Gate | None
+    along: tuple[tuple[ChangeRequest, Gate], ...] = ()
     urgent: tuple[ChangeRequest, ...] = ()
 
 
@@ -88,7 +89,7 @@ def look_at(deployment: Deployment) -> Look:
     if turn or config is None:
         return Look((*found, *turn), gate)
     along = gates_along(deployment, config, gate)
-    return Look(_joined(found, along), gate, tuple(along.urgent))
+    return Look(_joined(found, along), gate, tuple(along.opened), tuple(along.urgent))
 
 
 def _joined(found: list[Wait], along: Along) -> tuple[Wait, ...]:
