@@ -38,6 +38,8 @@ LATE_SOCKETS = """(() => {
   };
 })()"""
 
+SUBSCRIPTIONS = pytest.mark.xdist_group("subscriptions")  # one of these tests ends those of everybody
+
 
 class Clock:
     def __init__(self) -> None:
@@ -114,6 +116,7 @@ def kinds_of(found: Iterator[dict[str, object]]) -> list[str]:
     return kinds
 
 
+@SUBSCRIPTIONS
 @pytest.mark.redis
 def test_after_a_lost_subscription_everything_that_is_watched_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     client = redis_or_skip()
@@ -131,6 +134,7 @@ def test_after_a_lost_subscription_everything_that_is_watched_is_read_again(monk
         listener.join(10)
 
 
+@SUBSCRIPTIONS
 @pytest.mark.redis
 def test_a_notice_of_somebody_else_that_is_no_name_ends_no_listener(monkeypatch: pytest.MonkeyPatch) -> None:
     client = redis_or_skip()
@@ -150,6 +154,7 @@ def test_a_notice_of_somebody_else_that_is_no_name_ends_no_listener(monkeypatch:
         listener.join(10)
 
 
+@SUBSCRIPTIONS
 @pytest.mark.redis
 def test_who_could_not_send_a_notice_says_so_as_soon_as_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
     client = redis_or_skip()
