@@ -38,6 +38,11 @@ class ReturnPage:
     def is_possible(self) -> bool:
         return self.found is not None and self.found.is_possible
 
+    @property
+    def then(self) -> Deployment | None:
+        """What the environment ran with exactly what it becomes: not where something that is new since stays."""
+        return self.deployment if self.found and not (self.found.added or self.found.left) else None
+
 
 def return_page(deployment: Deployment) -> ReturnPage:
     """The preview; what cannot be brought back is told on it."""

@@ -11,6 +11,7 @@ from apps.changes.models import ChangeRequest
 from apps.deployments.access import can_bring_back
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.batches import Batch, batch_of
+from apps.deployments.queries.ledger import once_live
 from apps.deployments.queries.promotion import coming_along
 from apps.deployments.queries.riding import held_along
 from apps.deployments.queries.rolling_back import RollBack, roll_back_of
@@ -33,7 +34,8 @@ class Along:
 class RollbackPage:
     """``later`` counts the commits that came after the change and stay; with none the tree becomes that of ``found.before``,
     which ``before_change`` made. ``batch``: others that the deployment brought to its environment and that would stay there;
-    ``brings_back``: whether who looks may take all of them back.
+    ``brings_back``: whether who looks may take all of them back. ``then``: with which the environment where it is asked for ran
+    exactly what the branch goes back to.
     """
 
     deployment: Deployment
@@ -48,6 +50,7 @@ class RollbackPage:
     batch: Batch | None
     brings_back: bool
     along: tuple[Along, ...] = ()
+    then: Deployment | None = None
 
     @property
     def environments(self) -> tuple[Environment, ...]:
@@ -90,7 +93,13 @@ def rollback_page(user: User, deployment: Deployment) -> RollbackPage:
         batch=batch_of(deployment),
         brings_back=can_bring_back(user, deployment.environment).allowed,
         along=tuple(_along(found, is_free=gate is not None and gate.restores)),
+        then=_run_before(found) if found.restores else None,
     )
+
+
+def _run_before(found: RollBack) -> Deployment | None:
+    """What was live of the commit that the branch goes back to, where the roll-back is asked for."""
+    return once_live(found.asked_in).filter(commit=found.before).select_related("environment__repository").first()
 
 
 def _along(found: RollBack, *, is_free: bool) -> Iterator[Along]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from django.test import Client
 
-from apps.deployments.services import merge_change
-from tests.deployments.test_deployments_returning import begun, three
+from apps.deployments.services import ask_comparison, merge_change
+from apps.presentation.comparison_page import Asked, compared_of
+from tests.deployments.test_deployments_returning import CLAIM, WEB, begun, landed, three
 from tests.support.delivery import Delivery, pipeline, run_until_idle
 
 pytestmark = pytest.mark.django_db
@@ -48,3 +50,40 @@ def test_what_was_rendered_is_told_apart_from_what_is_not_known(tmp_path: Path, 
         assert "Nothing is known that would not come back in staging/raw." in shown, address
         assert "Not known beyond the files" not in shown, address
     assert client.get(f"/api/v1/deployments/{addresses[1]}/").json()["known"] == ["staging/raw"]
+
+
+def test_what_becomes_different_in_the_rendered_resources_is_shown_before_anything_is_undone(
+    tmp_path: Path, client: Client
+) -> None:
+    delivery = begun(tmp_path)
+    first, second, third = three(delivery)
+    client.force_login(delivery.people.carol)
+    for row, act, then, replicas in (
+        (delivery.deployment(third), "rollback", delivery.deployment(second), 3),
+        (delivery.deployment(first), "bring-back", delivery.deployment(first), 2),
+    ):
+        address = f"/deployments/{row.number}/{act}/"
+        shown = client.get(address).content.decode()
+        assert "What differs in the rendered resources" in shown
+        assert "Render and compare" in shown
+        assert f'to what it ran with <a href="/deployments/{then.number}/">{then.label}</a>' in shown
+        assert then.ended_at is not None
+        asked = Asked("infra/staging", "infra/staging", end_at=then.ended_at.isoformat())
+        assert ask_comparison(delivery.people.carol, compared=compared_of(delivery.people.carol, asked)) == 1
+        run_until_idle()
+        shown = client.get(address).content.decode()
+        assert "Render and compare" not in shown
+        cells = re.findall(r'<td class="fv"[^>]*><bdi class="mono">(.*?)</bdi>', shown)
+        assert cells == ["4", str(replicas)]
+
+
+def test_where_later_changes_stay_it_is_said_where_the_rendered_difference_will_be(
+    tmp_path: Path, client: Client
+) -> None:
+    delivery = begun(tmp_path)
+    row = delivery.deployment(landed(delivery, "one", {"staging/web.yaml": WEB % 2}))
+    landed(delivery, "two", {"staging/other.yaml": CLAIM})
+    client.force_login(delivery.people.carol)
+    shown = client.get(f"/deployments/{row.number}/rollback/").content.decode()
+    assert "is shown on the change that is made, before anybody approves it" in shown
+    assert "What differs in the rendered resources" not in shown

@@ -15,6 +15,7 @@ from apps.core.errors import Conflict, InvalidInput, PortalError
 from apps.deployments import access, queries, services
 from apps.presentation.coming_page import coming_page
 from apps.presentation.deployment_page import DeploymentPage, deployment_page
+from apps.presentation.rendered_back import rendered_back
 from apps.presentation.return_page import ReturnPage, return_page
 from apps.presentation.rollback_page import RollbackPage, rollback_page
 from apps.reviews import services as reviews
@@ -193,8 +194,9 @@ def _undo(request: HttpRequest, undoing: _Undoing) -> HttpResponse:
             if url is not None:
                 return see_other(request, url, undoing.done)
             status = 422
-    context = {"preview": preview, "form": form, "form_action": request.path, "back_url": undoing.back_url,
-               "danger": True, "button": undoing.button}  # fmt: skip
+    back = rendered_back(signed_in(request), preview.then) if preview.is_possible else None
+    context = {"preview": preview, "back": back, "form": form, "form_action": request.path,
+               "back_url": undoing.back_url, "danger": True, "button": undoing.button}  # fmt: skip
     return respond(request, undoing.template, context, status=status)
 
 
