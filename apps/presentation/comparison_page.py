@@ -29,6 +29,7 @@ from apps.deployments.reasons import hides_secret, is_secret
 from apps.presentation.compared_drift import Drifts, SideDrift, drifts_of
 from apps.presentation.moments import is_now, no_moment, zoned, zoned_moment
 from apps.presentation.plain import visible
+from apps.presentation.promoting import Promotion, promotions
 from apps.presentation.rendered_rows import FieldRow, field_row, leaves
 from apps.rendering.comparing.codec import decode_difference
 from apps.rendering.model import ResourceChange
@@ -120,6 +121,7 @@ class Comparison:
     can_ask: bool = False
     problems: Mapping[str, str] = field(default_factory=dict)
     drifts: Drifts = field(default_factory=Drifts)
+    promotions: tuple[Promotion, ...] = ()
 
     @property
     def is_waiting(self) -> bool:
@@ -178,7 +180,10 @@ def comparison_page(user: User, asked: Asked) -> Comparison:
     except (ObjectMissing, InvalidInput) as error:
         problem = error.message
     can_ask = all(can_compare(user, one.environment).allowed for one in (compared.start, compared.end))
-    return Comparison(asked, choices, compared, between(compared), targets, problem, can_ask, drifts=drifts)
+    lies = between(compared)
+    return Comparison(
+        asked, choices, compared, lies, targets, problem, can_ask, drifts=drifts, promotions=promotions(user, compared, lies)
+    )  # fmt: skip
 
 
 def _choices(user: User) -> tuple[str, ...]:

@@ -19,8 +19,10 @@ class RenderedBack:
 
 
 def rendered_back(user: User, then: Deployment | None) -> RenderedBack | None:
-    """``None`` where the state was never live there (``then`` is none), or where nothing of it is rendered."""
-    if then is None or then.ended_at is None:
+    """``None`` where the state was never live there (``then`` is none), where it still is, so that what failed over it is all
+    that goes, and where nothing of it is rendered.
+    """
+    if then is None or then.ended_at is None or then.pk == then.environment.live_deployment_id:
         return None
     place = side_of(then.environment)
     found = comparison_page(user, Asked(place, place, end_at=then.ended_at.isoformat()))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from django.http import HttpResponse
 
+from apps.changes.models import ChangeRequest
 from apps.core.errors import InvalidInput
-from apps.deployments.services import merge_change
+from apps.deployments.services import cancel, merge_change, release
 from apps.presentation.comparison_page import Asked, comparison_page
 from tests.support.delivery import Delivery, pipeline, run_until_idle
 from tests.web.test_web_drift import client_of
@@ -73,3 +75,50 @@ def test_moments_that_no_database_reckons_with_are_refused(delivery: Delivery, m
         assert client_of(delivery.people.bob).get(path, query).status_code == 422, path
     with pytest.raises(InvalidInput, match="of the years 1970 to 9998"):
         comparison_page(delivery.people.bob, Asked("infra/staging", "", moment))
+
+
+class TestPromoting:
+    """From what one side lacks to the button that deploys it there."""
+
+    FORM = "/environments/compare/?from=infra/production&to=infra/staging"
+
+    @pytest.fixture
+    def ahead(self, tmp_path: Path) -> Delivery:
+        """Staging runs two changes more than production, which is started by hand."""
+        yaml = pipeline().replace("protected: true\n    deploy: {", "protected: true\n    deploy: {start: manual, ")
+        found = Delivery.start(tmp_path, yaml)
+        first = found.merged("zero", {"zero.txt": "0"})
+        run_until_idle()
+        release(found.people.carol, deployment=found.deployment(first, "production"))
+        for name in ("one", "two"):
+            found.merged(name, {f"{name}.txt": name})
+        run_until_idle()
+        return found
+
+    def links(self, delivery: Delivery, who: str, address: str = FORM) -> list[str]:
+        html = client_of(getattr(delivery.people, who)).get(address).content.decode()
+        return re.findall(r'href="(/(?:deployments/\d+/(?:start/)?|changes/\d+/deploy/[^"]*))"', html)
+
+    def test_the_newest_that_waits_is_started_from_here(self, ahead: Delivery) -> None:
+        newest = ahead.deployment(ChangeRequest.objects.latest("number"), "production")
+        assert self.links(ahead, "carol")[-1] == f"/deployments/{newest.number}/start/"
+        page = client_of(ahead.people.carol).get(f"/deployments/{newest.number}/start/").content.decode()
+        assert page.count('<a href="/changes/') >= 2, "it lists all that becomes live"
+
+    def test_what_waits_no_more_is_asked_for_again(self, ahead: Delivery) -> None:
+        change = ChangeRequest.objects.latest("number")
+        cancel(ahead.people.carol, deployment=ahead.deployment(change, "production"))
+        address = f"/changes/{change.number}/deploy/?environment=production"
+        assert address in self.links(ahead, "carol")
+        assert client_of(ahead.people.carol).get(address).status_code == 200
+
+    def test_who_may_not_deploy_and_what_is_of_another_time_are_offered_nothing(self, ahead: Delivery) -> None:
+        offered = [link for link in self.links(ahead, "carol") if link not in self.links(ahead, "dave")]
+        assert len(offered) == 1
+        then = ahead.repository.created_at.strftime("%Y-%m-%dT%H:%MZ")
+        for address in (
+            f"{self.FORM}&to_at=2020-01-01T00:00Z",
+            f"{self.FORM}&at={then}",
+            self.FORM.replace("staging", "production"),
+        ):
+            assert offered[0] not in self.links(ahead, "carol", address), address
