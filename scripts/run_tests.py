@@ -25,6 +25,7 @@ TESTS_FAILED = 1  # pytest's exit statuses
 NO_TESTS = 5
 SECOND_CHANCES = 6
 WORKERS = str(min(max(2, os.cpu_count() or 2) + 1, 6))  # one more than cores: there is always one that waits
+FOR_LONG_TESTS = 0.75  # of the time allowed: they come last, and end when they end
 MOST_IN_MEMORY_GB = 5  # all that the tests write in one pass is less than half of that
 REAL_TIME = (
     "tests/browser/",
@@ -139,9 +140,15 @@ def in_memory() -> Iterator[dict[str, str]]:
 
 
 def allowance() -> dict[str, str]:
-    """When long tests begin no more, where ``TEST_MINUTES`` says so (see tests/support/allowance.py)."""
-    minutes = os.environ.get("TEST_MINUTES", "")
-    return {"PORTAL_TESTS_UNTIL": str(time.time() + 60 * float(minutes))} if minutes else {}
+    """When long tests, and when all others begin no more, where ``TEST_MINUTES`` says so (see tests/support/allowance.py)."""
+    given = os.environ.get("TEST_MINUTES", "")
+    if not given:
+        return {}
+    seconds = 60 * float(given)
+    return {
+        "PORTAL_LONG_TESTS_UNTIL": str(time.time() + FOR_LONG_TESTS * seconds),
+        "PORTAL_TESTS_UNTIL": str(time.time() + seconds),
+    }
 
 
 def memory_free_gb() -> float:
