@@ -25,7 +25,7 @@ TESTS_FAILED = 1  # pytest's exit statuses
 NO_TESTS = 5
 SECOND_CHANCES = 6
 WORKERS = str(min(max(2, os.cpu_count() or 2) + 1, 6))  # one more than cores: there is always one that waits
-FOR_LONG_TESTS = 0.75  # of the time allowed: they come last, and end when they end
+FOR_LONG_TESTS = 0.9  # of the time allowed: they come last, and end when they end
 MOST_IN_MEMORY_GB = 5  # all that the tests write in one pass is less than half of that
 REAL_TIME = (
     "tests/browser/",

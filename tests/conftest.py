@@ -43,7 +43,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=allowance.is_long)
+    items.sort(key=allowance.place)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,4 +1,4 @@
-"""Tests that take long come last, and what does not begin within the time allowed for a run is left out; that is said, with names.
+"""The order of tests, and what is left out when the time allowed for a run is over; that is said, with names.
 
 ``scripts/run_tests.py`` sets both ends where ``TEST_MINUTES`` is given, as ``.ci/run`` does; without it everything runs. On a machine
 that is slow beyond measure a run that ends and says what is missing is worth more than one that is killed.
@@ -15,16 +15,19 @@ import pytest
 
 END_OF_LONG, END = "PORTAL_LONG_TESTS_UNTIL", "PORTAL_TESTS_UNTIL"
 """In the environment: seconds since the epoch."""
-LONG = ("slow", "browser")
+LAST = 2
 LEFT_OUT = "NOT RUN: the time allowed for tests was over"
 
 
-def is_long(item: pytest.Item) -> bool:
-    return any(item.get_closest_marker(name) for name in LONG)
+def place(item: pytest.Item) -> int:
+    """Those of the browser first: one worker has them all, and they leave much of the machine to the others. Long ones last."""
+    if item.get_closest_marker("browser"):
+        return 0
+    return LAST if item.get_closest_marker("slow") else 1
 
 
 def skip_when_over(item: pytest.Item) -> None:
-    if time.time() > float(os.environ.get(END_OF_LONG if is_long(item) else END, "inf")):
+    if time.time() > float(os.environ.get(END_OF_LONG if place(item) == LAST else END, "inf")):
         pytest.skip(LEFT_OUT)
 
 
