@@ -44,6 +44,8 @@ def past_verdicts(change: ChangeRequest | None = None) -> Iterator[PastVerdict]:
         )  # fmt: skip
     for intent in merges.iterator():
         yield _replayed(intent.change, "merge", "", intent.created_at, intent.verdict)
+    if change is not None and not change.merge_commit:  # nothing of it can have started
+        return
     for row in attempts.order_by("pk").iterator():
         yield _started(row, row.deployment.change, row.verdict)
     for one in along.iterator():
