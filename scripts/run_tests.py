@@ -26,6 +26,7 @@ NO_TESTS = 5
 SECOND_CHANCES = 6
 WORKERS = str(min(max(2, os.cpu_count() or 2) + 1, 6))  # one more than cores: there is always one that waits
 FOR_LONG_TESTS = 0.9  # of the time allowed: they come last, and end when they end
+ENDS = ("PORTAL_LONG_TESTS_UNTIL", "PORTAL_TESTS_UNTIL")
 MOST_IN_MEMORY_GB = 5  # all that the tests write in one pass is less than half of that
 REAL_TIME = (
     "tests/browser/",
@@ -145,10 +146,7 @@ def allowance() -> dict[str, str]:
     if not given:
         return {}
     seconds = 60 * float(given)
-    return {
-        "PORTAL_LONG_TESTS_UNTIL": str(time.time() + FOR_LONG_TESTS * seconds),
-        "PORTAL_TESTS_UNTIL": str(time.time() + seconds),
-    }
+    return {name: str(time.time() + share * seconds) for name, share in zip(ENDS, (FOR_LONG_TESTS, 1), strict=True)}
 
 
 def memory_free_gb() -> float:
@@ -227,7 +225,7 @@ def steady(status: int, marks: str, env: dict[str, str]) -> int:
     if not 0 < len(failed) <= SECOND_CHANCES or not all(name.startswith(REAL_TIME) for name in failed):
         return status
     print("\n*** UNSTEADY: these failed beside others and run once more, alone: ***", *failed, sep="\n  ", flush=True)
-    return pytest(marks, failed, env, parallel=False)
+    return pytest(marks, failed, {**env, **dict.fromkeys(ENDS, "inf")}, parallel=False)  # whatever the time is
 
 
 def main() -> int:

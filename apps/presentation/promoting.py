@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from urllib.parse import urlencode
 
 from apps.accounts.models import User
@@ -13,6 +14,10 @@ from apps.deployments.access import can_deploy
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.comparing import Between, Compared
 from apps.deployments.queries.deploying import deployable
+from apps.deployments.queries.rolled_back import due_text, rollback_text
+
+MOST_TRIED = 5
+"""The newest of what a side lacks may have been rolled back; so many are asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +44,22 @@ def promotions(user: User, compared: Compared, between: Between) -> tuple[Promot
 def _promotions(user: User, compared: Compared, between: Between) -> Iterator[Promotion]:
     both = ((compared.end, compared.start, between.only_start), (compared.start, compared.end, between.only_end))
     for here, there, lacking in both:
-        newest = next((one for one in lacking if one.number in between.due), None)
-        if newest is None or not here.is_running or there.moment is not None:
+        if not here.is_running or there.moment is not None:
             continue
-        if can_deploy(user, newest).allowed and (found := _promotion(newest, here.environment)):
-            yield found
+        due = [one for one in lacking if one.number in between.due and can_deploy(user, one).allowed]
+        tried = (_promotion(one, here.environment) for one in due[:MOST_TRIED])
+        yield from islice(filter(None, tried), 1)
 
 
 def _promotion(change: ChangeRequest, environment: Environment) -> Promotion | None:
-    """``None`` where it cannot be deployed there now."""
+    """``None`` where it cannot be deployed there now, also because it was rolled back or is about to be."""
     try:
-        deployable(change, environment.name)
+        wanted = deployable(change, environment.name)
     except Conflict as problem:
         if problem.code != "already_pending":
             return None
         return Promotion(environment, change, Deployment.objects.get(number=problem.details["deployment"]))
     except PortalError:
         return None
-    return Promotion(environment, change)
+    is_undone = rollback_text(wanted.unsaved) or due_text(wanted.unsaved)
+    return None if is_undone else Promotion(environment, change)

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 
 from apps.changes.models import ChangeRequest
 from apps.core.errors import InvalidInput
-from apps.deployments.services import cancel, merge_change, release
+from apps.deployments.services import cancel, merge_change, release, roll_back
 from apps.presentation.comparison_page import Asked, comparison_page
 from tests.support.delivery import Delivery, pipeline, run_until_idle
 from tests.web.test_web_drift import client_of
@@ -111,6 +111,20 @@ class TestPromoting:
         address = f"/changes/{change.number}/deploy/?environment=production"
         assert address in self.links(ahead, "carol")
         assert client_of(ahead.people.carol).get(address).status_code == 200
+
+    def test_what_was_rolled_back_is_not_offered(self, ahead: Delivery) -> None:
+        change = ChangeRequest.objects.latest("number")
+        inverse = roll_back(ahead.people.carol, deployment=ahead.deployment(change, "staging"))
+        for _ in range(2):
+            run_until_idle()
+            inverse.refresh_from_db()
+            if inverse.status == "in_review":
+                ahead.approve(inverse)
+        assert inverse.status in ("merged", "done"), inverse.status
+        offered = self.links(ahead, "carol")
+        assert f"/changes/{change.number}/deploy/?environment=production" not in offered
+        older = ahead.deployment(ChangeRequest.objects.get(number=change.number - 1), "production")
+        assert offered[-1] == f"/deployments/{older.number}/start/"
 
     def test_who_may_not_deploy_and_what_is_of_another_time_are_offered_nothing(self, ahead: Delivery) -> None:
         offered = [link for link in self.links(ahead, "carol") if link not in self.links(ahead, "dave")]

@@ -122,7 +122,6 @@ def _try(intent: MergeIntent, fence: int) -> None:
         return
     failpoint("K18")
     commit = _written(intent)
-    expect_push(repository, branch=revision.target_branch, oid=commit)
     _write(intent, fence, merge_commit=commit)
     intent.merge_commit = commit
     ref = f"refs/heads/{revision.target_branch}"
@@ -136,6 +135,7 @@ def _try(intent: MergeIntent, fence: int) -> None:
     _claim(intent, fence, source)
     refusal = ""
     if tip == revision.target_oid:
+        expect_push(repository, branch=revision.target_branch, oid=commit)
         refusal = _push(intent, fence, source, ref, commit)
         tip = remotes.remote_tip(source, ref, limits=installation.limits())  # it decides, whatever the push said
     if tip and _is_there(intent, commit, tip):

@@ -75,9 +75,9 @@ def _judge_along(cargo: Cargo, config: PortalConfig, *, but: Collection[int], to
             continue
         if gate.is_by_emergency:
             found.urgent.append(change)
-        if not gate.unmet or _was_let_through(change, name):
+        if not gate.unmet:
             found.opened.append((change, gate))
-        else:
+        elif not _was_let_through(change, name):
             found.held += _words(change, [row for row in gate.unmet if row.text not in told])
         if len(found.held) >= MOST_NAMED:
             return found
