@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -38,7 +39,7 @@ LATE_SOCKETS = """(() => {
   };
 })()"""
 
-SUBSCRIPTIONS = pytest.mark.xdist_group("subscriptions")  # one of these tests ends those of everybody
+APART = "14"  # a database of Redis whose subscriptions are those of one test: the others, of other tests, are not ended
 
 
 class Clock:
@@ -116,10 +117,12 @@ def kinds_of(found: Iterator[dict[str, object]]) -> list[str]:
     return kinds
 
 
-@SUBSCRIPTIONS
 @pytest.mark.redis
-def test_after_a_lost_subscription_everything_that_is_watched_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_lost_subscription_everything_that_is_watched_is_read_again(
+    monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
     client = redis_or_skip()
+    settings.REDIS_URL = f"{settings.REDIS_URL.rpartition('/')[0]}/{APART}"
     rung = threading.Semaphore(0)
     monkeypatch.setattr(relay.hub, "ring_all", rung.release)
     listener = relay.Listener()
@@ -127,14 +130,14 @@ def test_after_a_lost_subscription_everything_that_is_watched_is_read_again(monk
     try:
         assert rung.acquire(timeout=10), "the subscription began"
         for _ in range(3):
-            client.client_kill_filter(_type="pubsub", skipme=True)
+            ours = [one["id"] for one in client.client_list(_type="pubsub") if one["db"] == APART]
+            assert [client.client_kill_filter(_id=one) for one in ours] == [1]
             assert rung.acquire(timeout=10), "it was lost, and mended"
     finally:
         listener.stop()
         listener.join(10)
 
 
-@SUBSCRIPTIONS
 @pytest.mark.redis
 def test_a_notice_of_somebody_else_that_is_no_name_ends_no_listener(monkeypatch: pytest.MonkeyPatch) -> None:
     client = redis_or_skip()
@@ -154,7 +157,6 @@ def test_a_notice_of_somebody_else_that_is_no_name_ends_no_listener(monkeypatch:
         listener.join(10)
 
 
-@SUBSCRIPTIONS
 @pytest.mark.redis
 def test_who_could_not_send_a_notice_says_so_as_soon_as_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
     client = redis_or_skip()

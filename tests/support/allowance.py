@@ -20,7 +20,7 @@ LEFT_OUT = "NOT RUN: the time allowed for tests was over"
 
 
 def place(item: pytest.Item) -> int:
-    """Those of the browser first: one worker has them all, and they leave much of the machine to the others. Long ones last."""
+    """Those of the browser first, so that none of them is left out; what takes long, or many processes, last."""
     if item.get_closest_marker("browser"):
         return 0
     return LAST if item.get_closest_marker("slow") else 1
