@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from urllib.parse import urlencode
 
 from apps.accounts.models import User
 from apps.changes.effects.sides import unpacked
 from apps.core.errors import InvalidInput
 from apps.deployments.access import can_compare
-from apps.deployments.models import Environment, TargetComparison
+from apps.deployments.models import TargetComparison
 from apps.deployments.queries.board import environments_of
 from apps.deployments.queries.comparing import (
     GIT,
@@ -26,6 +27,7 @@ from apps.deployments.queries.comparing import (
     stored,
 )
 from apps.deployments.reasons import hides_secret, is_secret
+from apps.presentation.board import side_of
 from apps.presentation.compared_drift import Drifts, SideDrift, drifts_of
 from apps.presentation.moments import is_now, no_moment, zoned, zoned_moment
 from apps.presentation.plain import visible
@@ -108,20 +110,39 @@ class ComparedTarget:
         return self.name or "The environment"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Comparison:
-    """``compared`` is ``None`` while the address names no two sides. ``problems``: what is wrong with a field of the form."""
+    """``compared`` is ``None`` while the address names no two sides. ``problems``: what is wrong with a field of the form.
 
+    What only the whole page shows is asked when it is shown: not for the part that asks again every few seconds, nor elsewhere.
+    """
+
+    user: User
     asked: Asked
-    choices: tuple[str, ...]
     compared: Compared | None = None
-    between: Between | None = None
     targets: tuple[ComparedTarget, ...] = ()
     problem: str = ""
     can_ask: bool = False
     problems: Mapping[str, str] = field(default_factory=dict)
     drifts: Drifts = field(default_factory=Drifts)
-    promotions: tuple[Promotion, ...] = ()
+
+    @cached_property
+    def choices(self) -> tuple[str, ...]:
+        rows = environments_of(self.user).select_related("repository")
+        return tuple(map(side_of, rows.order_by("repository__name", "position", "name")[:MOST_ENVIRONMENTS]))
+
+    @cached_property
+    def between(self) -> Between | None:
+        return between(self.compared) if self.compared else None
+
+    @property
+    def promotions(self) -> tuple[Promotion, ...]:
+        return promotions(self.user, self.compared, self.between) if self.compared and self.between else ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """How the two sides are told apart above their values."""
+        return (_column(self.compared.start), _column(self.compared.end)) if self.compared else ()
 
     @property
     def is_waiting(self) -> bool:
@@ -163,14 +184,13 @@ def wrong_moments(asked: Asked) -> dict[str, str]:
 
 def refused_page(user: User, asked: Asked, problems: Mapping[str, str]) -> Comparison:
     """The form with everything that was typed, and what is wrong with it."""
-    return Comparison(asked, _choices(user), problems=problems)
+    return Comparison(user, asked, problems=problems)
 
 
 def comparison_page(user: User, asked: Asked) -> Comparison:
     """Everything of the page; nothing is rendered here, only what was rendered is shown."""
-    choices = _choices(user)
     if not asked.start or not (asked.end or not is_now(asked.start_at)):
-        return Comparison(asked, choices)
+        return Comparison(user, asked)
     compared = compared_of(user, asked)
     drifts = drifts_of(compared)
     problem = ""
@@ -180,19 +200,12 @@ def comparison_page(user: User, asked: Asked) -> Comparison:
     except (ObjectMissing, InvalidInput) as error:
         problem = error.message
     can_ask = all(can_compare(user, one.environment).allowed for one in (compared.start, compared.end))
-    lies = between(compared)
-    return Comparison(
-        asked, choices, compared, lies, targets, problem, can_ask, drifts=drifts, promotions=promotions(user, compared, lies)
-    )  # fmt: skip
+    return Comparison(user, asked, compared, targets, problem, can_ask, drifts=drifts)
 
 
-def _choices(user: User) -> tuple[str, ...]:
-    rows: list[Environment] = list(
-        environments_of(user)
-        .select_related("repository")
-        .order_by("repository__name", "position", "name")[:MOST_ENVIRONMENTS]
-    )
-    return tuple(f"{row.repository.name}/{row.name}" for row in rows)
+def _column(one: Side) -> str:
+    name = one.environment.name
+    return f"{name} in Git" if one.is_git else f"{name} then" if one.moment else name
 
 
 def _targets(compared: Compared) -> tuple[ComparedTarget, ...]:
