@@ -60,13 +60,12 @@
   document.addEventListener("htmx:error", ({ target }) => { if (waiting?.contains(target)) waiting = null; });
 
   /* ------------------------------------------------------------------ lines by keyboard: the log is one Tab stop, then j and k */
-  let moving = null; /* the end of a range that is being moved */
   const at = (row) => {
     row.scrollIntoView({ block: "nearest" });
     row.querySelector(".ln").focus({ preventScroll: true });
   };
   const here = () => document.activeElement?.closest?.(".log-view");
-  const current = () => document.activeElement.closest(".ll");
+  const current = () => document.activeElement?.closest(".ll");
   const firstInSight = (view) => {
     const { top, left } = view.getBoundingClientRect(), bars = [...document.querySelectorAll(".top, .thing-head")].map((bar) => bar.getBoundingClientRect().bottom);
     return document.elementFromPoint(left + 24, Math.max(top, ...bars) + 20)?.closest(".ll") || view.querySelector(".ll");
@@ -90,7 +89,7 @@
     const [, prefix, number] = /^(.+-L)(\d+)$/.exec(row.id), place = chosen(), end = Number(number);
     const isEnd = place?.prefix === prefix && [place.first, place.last].includes(end);
     const from = isEnd ? place.first + place.last - end : end, to = Number(/\d+$/.exec(next.id)[0]);
-    moving = next;
+    at(next); /* now: the next press, which may come before the address has changed, begins there */
     location.replace(`#${prefix}${from === to ? from : `${Math.min(from, to)}-L${Math.max(from, to)}`}`);
   };
   key("next-row", () => go(1), here);
@@ -100,8 +99,6 @@
 
   /* -------------------------------------------------------------------------------- links: #step-apply-L12[-L18] */
   const point = () => {
-    const held = moving;
-    moving = null;
     logs.querySelectorAll(".ll.sel").forEach((row) => row.classList.remove("sel"));
     told.remove();
     const place = chosen();
@@ -121,7 +118,9 @@
       last = one || last;
     }
     offer(last, place.last);
-    if (held?.isConnected) at(held);
+    /* Who moves an end of the range, or clicked a line, is there already. */
+    const held = current();
+    if (held && [place.first, place.last].some((line) => held.id === place.prefix + line)) at(held);
     else {
       row.scrollIntoView({ block: "center" });
       row.querySelector(".ln").focus({ preventScroll: true });

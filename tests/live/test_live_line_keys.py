@@ -7,6 +7,9 @@ from playwright.sync_api import expect
 from tests.support.watching import IN_CHROMIUM, Scene
 
 pytestmark = IN_CHROMIUM
+SHIFT_J = (
+    "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: 'J', shiftKey: true, bubbles: true }));"
+)
 
 
 def test_lines_are_walked_over_and_chosen_with_keys(scene: Scene) -> None:
@@ -26,6 +29,13 @@ def test_lines_are_walked_over_and_chosen_with_keys(scene: Scene) -> None:
     page.keyboard.press("Shift+K")
     expect(page.locator(".ll.sel")).to_have_count(2)
     expect(page.locator("#step-apply-L3 .ln")).to_be_focused()
+    # Two presses before the browser has told that the address changed.
+    page.locator("#step-apply-L3").evaluate(f"() => {{ {SHIFT_J} {SHIFT_J} }}")
+    expect(page.locator(".ll.sel")).to_have_count(4)
+    expect(page.locator("#step-apply-L5 .ln")).to_be_focused()
+    for _ in range(2):
+        page.keyboard.press("Shift+K")
+    expect(page.locator(".ll.sel")).to_have_count(2)
     page.keyboard.press("k")
     expect(page.locator("#step-apply-L2 .ln")).to_be_focused()
     page.keyboard.press("Enter")

@@ -14,6 +14,8 @@ from apps.repositories.jobs import repositories_due
 from apps.repositories.models import BranchTip, Repository
 from apps.repositories.queries import tip
 from apps.repositories.services import change_credentials, expect_push, note_push, request_sync, synchronise
+from apps.vcs import gateway
+from apps.vcs.paths import decode, display
 from tests.support.git import GitRepo
 from tests.support.people import cast
 from tests.support.repositories import branch_with, connected
@@ -101,6 +103,30 @@ def test_what_the_portal_pushed_to_one_branch_is_an_outside_change_when_somebody
     synchronise(repository.pk)
     assert facts(repository) == [("one", "created", "portal"), ("main", "advanced", "poll")]
     assert AuditEntry.objects.order_by("-seq").first().action == "repository.outside_change"
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"a" * 200 + b"/" + b"b" * 40, b"main.2/" + b"0" * 40])
+def test_branches_of_any_name_are_followed_and_known_to_be_pushed_by_the_portal(infra, name):
+    repository, work = infra
+    new = work.commit("a suggestion taken over by the portal", files={"a": "1"})
+    GitRepo(repository.mirror_path).run("fetch", "-q", str(work.path), "main")
+    shown = display(decode(name))
+    expect_push(repository, branch=shown, oid=new)
+    work.run(b"push", b"-q", b"origin", b"HEAD:refs/heads/" + name)
+    work.run(b"push", b"-q", b"origin", b"HEAD:refs/heads/other-" + name)
+    assert synchronise(repository.pk)
+    assert facts(repository) == [(shown, "created", "portal"), (f"other-{shown}", "created", "poll")]
+
+
+def test_one_look_at_many_branches_asks_git_a_few_times_only(infra, monkeypatch):
+    repository, work = infra
+    for number in range(30):
+        work.run("push", "-q", "origin", f"HEAD:refs/heads/b{number}")
+    asked = []
+    call = gateway.call
+    monkeypatch.setattr(gateway, "call", lambda *args, **options: asked.append(args[1]) or call(*args, **options))
+    assert synchronise(repository.pk)
+    assert len(facts(repository)) == 30 and len(asked) < 15
 
 
 def test_noting_a_push_twice_writes_one_fact(infra, people):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from hashlib import sha256
+
 from django.db import transaction
 
 from apps.accounts.models import User
@@ -9,6 +12,7 @@ from apps.core.clock import now
 from apps.repositories.models import BranchTip, RefUpdate, Repository
 from apps.repositories.transitions import Move, TipMoved, record_moves
 from apps.vcs import refs
+from apps.vcs.paths import encode
 
 PUSHED_TO = "refs/portal/pushed-to/"
 
@@ -22,13 +26,18 @@ def expect_push(repository: Repository, *, branch: str, oid: str) -> None:
     refs.pin(repository.mirror_path, _announced(branch, oid), oid)
 
 
-def is_own_push(repository: Repository, *, branch: str, oid: str) -> bool:
-    """Whether the portal announced ``oid`` for ``branch`` by :func:`expect_push`; on any other branch it is somebody else's push."""
-    return bool(oid) and refs.ref_exists(repository.mirror_path, _announced(branch, oid))
+def own_pushes(repository: Repository, tips: Mapping[str, str]) -> set[str]:
+    """Those of the branches ``tips`` (name → full oid) of which the portal announced just this by :func:`expect_push`.
+
+    What it announced for one branch is somebody else's push on any other.
+    """
+    announced = refs.list_refs(repository.mirror_path, PUSHED_TO) if tips else {}
+    return {branch for branch, oid in tips.items() if _announced(branch, oid) in announced}
 
 
 def _announced(branch: str, oid: str) -> str:
-    return f"{PUSHED_TO}{branch}/{oid}"
+    """A ref of its own for each branch and commit: a name as it is may be no part of another one, or longer than a file's may be."""
+    return f"{PUSHED_TO}{sha256(encode(branch)).hexdigest()}/{oid}"
 
 
 @transaction.atomic

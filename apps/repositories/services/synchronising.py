@@ -21,7 +21,7 @@ from apps.core.work import pause_after, request_work
 from apps.repositories import access, mirrors
 from apps.repositories.models import BranchTip, RefUpdate, Repository, WebhookDelivery
 from apps.repositories.pushers import split_by_pushes
-from apps.repositories.services.branches import is_own_push
+from apps.repositories.services.branches import own_pushes
 from apps.repositories.transitions import Move, TipMoved, announce, record_moves
 from apps.vcs.history import is_known_ancestor
 
@@ -30,6 +30,7 @@ MAX_BACKOFF_SECONDS = 900
 BUSY = "fetch_running"
 REFUSED = "branches_refused"
 ATTEMPTS = 3
+FORWARD = (RefUpdate.Kind.CREATED, RefUpdate.Kind.ADVANCED)
 
 
 @transaction.atomic
@@ -149,15 +150,15 @@ def _cause(requested: datetime | None, deliveries: list[WebhookDelivery]) -> str
 
 
 def _moves(repository: Repository, before: dict[str, str], after: dict[str, str], cause: str) -> list[Move]:
-    found = []
-    for branch in sorted({*before, *after}):
-        old, new = before.get(branch, ""), after.get(branch, "")
-        if old != new:
-            kind = _kind(repository, old, new)
-            # The portal forces no branch: one that went back to what it had merged is no doing of its own.
-            ours = kind != RefUpdate.Kind.FORCED and is_own_push(repository, branch=branch, oid=new)
-            found.append(Move(branch, kind, old, new, RefUpdate.Cause.PORTAL if ours else cause))
-    return found
+    moved = {name: (before.get(name, ""), after.get(name, "")) for name in sorted({*before, *after})}
+    kinds = {name: _kind(repository, old, new) for name, (old, new) in moved.items() if old != new}
+    # The portal forces and deletes no branch: one that went back to what it had merged is no doing of its own.
+    forward = {name: after[name] for name, kind in kinds.items() if kind in FORWARD}
+    ours = own_pushes(repository, forward)
+    return [
+        Move(name, kind, *moved[name], RefUpdate.Cause.PORTAL if name in ours else cause)
+        for name, kind in kinds.items()
+    ]
 
 
 def _kind(repository: Repository, old: str, new: str) -> str:
