@@ -6,27 +6,24 @@ because what is not measured is not known to be good. Commands: shut in as steps
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from django.conf import settings
-
 from apps.core.errors import Conflict, PortalError
-from apps.core.terminal import without_sequences
-from apps.deployments.dispatchers import Outside, Progress, Run, StepProgress
-from apps.deployments.dispatchers.checking import OUTPUT_LIMIT, Answer, run_command
+from apps.deployments.command_output import hidden, how_it_ended, last_words, printed_lines
+from apps.deployments.dispatchers import Outside, Progress, Run
+from apps.deployments.dispatchers.checking import run_command
 from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.trying import bearer
 from apps.deployments.masking import SecretMask
-from apps.deployments.output import take_lines
 
 MOST_NAMED = 3
 OUR_FAULTS = ("not_started", "cancelled")
 """How a command ends for which this machine is the reason: it could not be begun, or its worker stopped it."""
-LINES_IN_TEXT, LINES_IN_LOG = 3, 20
-LONGEST_TEXT, LONGEST_LINE = 300, 1_000
-"""Characters of what a command printed: in the sentence, and of each line in the log."""
+LINES_IN_LOG, LONGEST_LINE = 20, 1_000
+"""What a command printed, in the log: lines, and characters of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,55 +101,25 @@ def _resources(progress: Progress) -> Reading:
     return Reading(is_good=False, text=f"{len(bad)} of {len(progress.resources)} resources are not healthy: {names}")
 
 
-def read_command(check: dict[str, Any], run: Run, is_wanted: Callable[[], bool]) -> Reading:
-    """Run it once, with the secrets of ``run``, which are in nothing that is told of it.
+def read_command(
+    check: dict[str, Any], run: Run, is_wanted: Callable[[], bool], *, home: Path | None = None
+) -> Reading:
+    """Run it once, with the secrets of ``run``, which are in nothing that is told of it; ``home``: as of :func:`run_command`.
 
     :class:`Conflict` when it was stopped because ``is_wanted`` says no.
     """
     mask = SecretMask(run.secrets.values())
     try:
-        answer = run_command(run, check["target"], float(check["timeout_seconds"]), is_wanted)
+        answer = run_command(run, check["target"], float(check["timeout_seconds"]), is_wanted, home=home)
     except Conflict:
         raise
     except PortalError as problem:
-        return Reading(is_good=False, text=_hidden(problem.message, mask), is_asked=False)
-    lines = [_masked(line, mask) for line in _printed(answer, mask) if without_sequences(line).strip()]
+        return Reading(is_good=False, text=hidden(problem.message, mask), is_asked=False)
+    lines = list(printed_lines(answer, mask))
     kept = tuple(line[:LONGEST_LINE] for line in lines[-LINES_IN_LOG:])
     if answer.ended.is_success:
         return Reading(is_good=True, text="exited with 0", lines=kept)
-    said = " / ".join(" ".join(without_sequences(line).split()) for line in lines[-LINES_IN_TEXT:])
-    said = _hidden(said, mask)  # what was apart before stands together now
-    said = f"\N{HORIZONTAL ELLIPSIS}{said[-LONGEST_TEXT:]}" if len(said) > LONGEST_TEXT else said
-    why = _hidden(_why(answer.ended, check), mask)
+    said = last_words(lines, mask)
+    why = hidden(how_it_ended(answer.ended, check["timeout_seconds"]), mask)
     is_asked = answer.ended.reason not in OUR_FAULTS
     return Reading(is_good=False, text=f"{why}: {said}" if said else why, lines=kept, is_asked=is_asked)
-
-
-def _masked(line: str, mask: SecretMask) -> str:
-    """As it is where its words alone hold no secret either: what a sequence, or something that nobody sees, had kept apart."""
-    words = without_sequences(line)
-    hidden = _hidden(words, mask)
-    return line if hidden == words else hidden
-
-
-def _hidden(text: str, mask: SecretMask) -> str:
-    return mask.apply(text.encode(errors="replace")).decode(errors="replace")
-
-
-def _printed(answer: Answer, mask: SecretMask) -> Iterator[str]:
-    """Its lines as in every log. Where more was printed than is kept, the last line is none that may be shown."""
-    raw, is_whole = answer.output, len(answer.output) < OUTPUT_LIMIT
-    yield from take_lines(raw, mask, final=is_whole).lines
-
-
-def _why(ended: StepProgress, check: dict[str, Any]) -> str:
-    reasons = {
-        "timeout": f"took longer than {check['timeout_seconds']} s",
-        "cancelled": "was stopped",
-        "output_limit": f"printed more than {OUTPUT_LIMIT >> 20} MB",
-        "memory_limit": f"held more than {settings.PORTAL_STEP_MEMORY_MB:g} MB of memory",
-        "process_limit": f"had more than {settings.PORTAL_STEP_PROCESSES:g} processes",
-        "not_started": f"could not be started: {ended.problem}",
-    }
-    killed = f"was killed by signal {ended.signal}" if ended.signal else f"exited with {ended.exit_code}"
-    return reasons.get(ended.reason, killed)

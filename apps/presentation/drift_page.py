@@ -40,6 +40,7 @@ WAYS = {
     "flux": "asked Flux",
     "terraform": "terraform plan -refresh-only",
     "cloudformation": "asked CloudFormation",
+    "command": "asked the command of portal.yaml",
 }
 
 

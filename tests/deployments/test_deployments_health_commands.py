@@ -14,6 +14,7 @@ from apps.changes.models import ChangeRequest
 from apps.core.terminal import without_sequences
 from apps.deployments import queries, services
 from apps.deployments.dispatchers import local as local_module
+from apps.deployments.jobs import asking
 from apps.deployments.jobs import health as health_module
 from apps.deployments.models import Attempt, Deployment
 from tests.support.delivery import Delivery, run_jobs
@@ -284,13 +285,13 @@ def test_a_command_that_takes_long_does_not_count_as_time_in_which_nobody_looked
     tmp_path: Path, later: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = watched(Delivery.start(tmp_path, yaml("true", more=", timeout: 200s")))
-    real = health_module.read_command
+    real = asking.read_command
 
-    def slow(*given: Any) -> Any:
+    def slow(*given: Any, **named: Any) -> Any:
         later(80)
-        return real(*given)
+        return real(*given, **named)
 
-    monkeypatch.setattr(health_module, "read_command", slow)
+    monkeypatch.setattr(asking, "read_command", slow)
     later(11)
     assert look(row).status == "running"
     later(11)

@@ -19,6 +19,7 @@ from apps.core.waiting import while_waiting
 from apps.deployments.dispatchers import Run, checking
 from apps.deployments.dispatchers import local as local_module
 from apps.deployments.health import Reading
+from apps.deployments.jobs import asking
 from apps.deployments.jobs import health as health_module
 from apps.deployments.jobs.runs import run_of_check
 from tests.deployments.test_deployments_health_commands import log_of, passed, yaml
@@ -46,7 +47,7 @@ def test_a_look_removes_what_broken_off_ones_left(tmp_path: Path, later: Any, da
     assert [entry.name for entry in home.iterdir()] == ["tree"]
 
 
-def broken(_run: Run) -> None:
+def broken(_run: Run, _home: Path | None = None) -> None:
     raise OSError(28, "No space left on device")
 
 
@@ -112,11 +113,11 @@ def test_the_log_of_a_check_that_finds_something_else_each_time_has_a_bound(
     monkeypatch.setattr(health_module, "MOST_STORED", 100)
     number = iter(range(100))
 
-    def read(*_given: Any) -> Reading:
+    def read(*_given: Any, **_named: Any) -> Reading:
         text = f"exited with {next(number)}"
         return Reading(is_good=False, text=text, lines=("x" * 60,))
 
-    monkeypatch.setattr(health_module, "read_command", read)
+    monkeypatch.setattr(asking, "read_command", read)
     row = watched(Delivery.start(tmp_path, yaml("true")))
     for _ in range(9):
         later(25)
@@ -125,7 +126,7 @@ def test_the_log_of_a_check_that_finds_something_else_each_time_has_a_bound(
     told = log_of(row)
     assert told[:2] == [f"{'x' * 60}\nnot ok: exited with {n}" for n in range(2)]
     assert told[2:] == ["not ok: exited with 4", "not ok: exited with 7"]
-    monkeypatch.setattr(health_module, "read_command", lambda *_: Reading(is_good=False, text="exited with 9"))
+    monkeypatch.setattr(asking, "read_command", lambda *_: Reading(is_good=False, text="exited with 9"))
     later(25)
     look(row)
     assert log_of(row)[-1] == "not ok: exited with 9"  # what could not be told before

@@ -6,6 +6,7 @@ import pytest
 
 from apps.policies.config import (
     DEFAULT_CONFIG,
+    DriftConfig,
     PortalConfig,
     RollbackConfig,
     affected_environments,
@@ -105,11 +106,27 @@ def test_no_environments_means_one_without_a_pipeline() -> None:
 
 def test_drift_is_looked_for_as_often_as_it_says_and_else_only_when_asked() -> None:
     config = read(HEAD + "environments: {a: {drift: {every: 5m}}, b: {drift: {every: 7d}}, c: {}}")
-    assert [found.drift_seconds for found in config.environments] == [300, 604_800, 0]
+    assert [found.drift.every_seconds for found in config.environments] == [300, 604_800, 0]
+
+
+def test_drift_is_told_by_a_command_within_a_time_and_by_a_status() -> None:
+    config = read(
+        HEAD + "environments: {a: {drift: {command: ./d}}, b: {drift: {command: ./d, timeout: 10m, differs: 1}}}"
+    )
+    assert [found.drift for found in config.environments] == [
+        DriftConfig(0, "./d", 120, 2), DriftConfig(0, "./d", 600, 1)
+    ]  # fmt: skip
 
 
 RULE = HEAD + "rules:\n  - name: a\n    needs: {approvals: 1, from: [code-owners]}\n"
+DRIFT = HEAD + "environments:\n  a:\n    drift: "
 MISTAKES = [
+    (DRIFT + "{}\n", 4, 12, "has neither `every` nor `command`", "Write `drift: {every: 30m}`"),
+    (DRIFT + "{every: 1m}\n", 4, 20, "`environments.a.drift.every` must be from 5m to 7d", "every: 30m"),
+    (DRIFT + "{every: 30m, timeout: 1m}\n", 4, 34, "there is no `environments.a.drift.command`", "or remove it"),
+    (DRIFT + "{command: d, timeout: 11m}\n", 4, 34, "must be from 1s to 10m", "timeout: 2m"),
+    (DRIFT + "{command: d, differs: 0}\n", 4, 34, "must be a whole number from 1 to 255", "differs: 1"),
+    (DRIFT + "{command: ''}\n", 4, 22, "`environments.a.drift.command`", "command: ./scripts/drift"),
     ("rules: 3\n", 1, 1, "lacks the key `apiVersion`", "Add the line"),
     ("apiVersion: portal/v2\n", 1, 13, "`apiVersion` is `portal/v2`", "Did you mean `portal/v1`"),
     (HEAD + "rule: []\n", 2, 1, "The key `rule` is not known", "Did you mean `rules`?"),
@@ -207,7 +224,7 @@ MISTAKES = [
         "must be text, but is a list",
         "Write",
     ),
-    (HEAD + "environments: {a: {drift: {}}}", 2, 27, "lacks the key `every`", "Add"),
+    (HEAD + "environments: {a: {drift: {}}}", 2, 27, "has neither `every` nor `command`", "Write"),
     (HEAD + "environments: {a: {drift: {every: 4m59s}}}", 2, 35, "must be from 5m to 7d", "every: 30m"),
     (HEAD + "environments: {a: {drift: {every: 8d}}}", 2, 35, "must be from 5m to 7d", "every: 30m"),
     (HEAD + "environments: {a: {drift: {every: often}}}", 2, 35, "must be a duration", "30m"),

@@ -23,6 +23,7 @@ CHAPTERS: tuple[Callable[[World], None], ...] = (
     current.waiting_for_release,
     current.ready_to_merge,
     current.full_desks,
+    current.edited_by_hand,
     fleet.finer_metrics,
     fleet.safer_backups,
     plans_of_the_pipeline,

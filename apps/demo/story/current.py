@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from apps.changes import services as changes
 from apps.demo.engine import settle
 from apps.demo.story.world import World
+from apps.deployments import services as deployments
+from apps.deployments.models import Environment
 from apps.reviews import services as reviews
 
 
@@ -142,6 +146,15 @@ def full_desks(world: World) -> None:
         user=world.person("carol"),
         note="Which evening suits the release calendar?",
     )
+    settle()
+
+
+def edited_by_hand(world: World) -> None:
+    """Past the portal, somebody gave the shop on staging more pods: the next look finds it."""
+    values = world.cluster("staging") / "env/staging/web.yaml"
+    values.write_text(re.sub(r"replicas: \d+", "replicas: 5", values.read_text()))
+    staging = Environment.objects.get(repository=world.repository, name="staging")
+    deployments.ask_drift_check(world.person("carol"), environment=staging)
     settle()
 
 

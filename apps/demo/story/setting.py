@@ -39,9 +39,10 @@ def set_the_scene() -> World:
         User.objects.get(username="carol"), name=REPOSITORY, url=str(git_dir), members=members
     )
     settle()
-    _clusters(repository.pk)
+    world = World(git_dir, repository)
+    _clusters(world)
     _connection(repository)
-    return World(git_dir, repository)
+    return world
 
 
 def _people() -> None:
@@ -109,11 +110,11 @@ def _moment(local: datetime) -> str:
     return local.isoformat(timespec="minutes")
 
 
-def _clusters(repository_id: int) -> None:
+def _clusters(world: World) -> None:
     """The demo's clusters are directories; where they are is a variable of each environment, as is the token."""
     erin = User.objects.get(username="erin")
-    for environment in Environment.objects.filter(repository=repository_id):
-        place = Path(settings.PORTAL_DEMO_DIR) / "clusters" / environment.name
+    for environment in Environment.objects.filter(repository=world.repository):
+        place = world.cluster(environment.name)
         place.mkdir(parents=True, exist_ok=True)
         for name, value in (("CLUSTER_DIR", str(place)), ("DEPLOY_TOKEN", f"hl-{secrets.token_hex(12)}")):
             deployments.set_secret(erin, environment=environment, name=name, value=value)

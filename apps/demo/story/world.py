@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from django.conf import settings
+
 from apps.accounts.models import User
 from apps.changes import services as changes
 from apps.changes.models import ChangeRequest
@@ -58,6 +60,10 @@ class World:
         )
         repositories.request_sync(self.person(name), repository=self.repository)
         settle()
+
+    def cluster(self, environment: str) -> Path:
+        """The directory that stands for the cluster of ``environment``."""
+        return Path(settings.PORTAL_DEMO_DIR) / "clusters" / environment
 
     def replace(self, name: str, branch: str, message: str, path: str, old: str, new: str) -> None:
         """Like :meth:`push` for one replacement in one file."""

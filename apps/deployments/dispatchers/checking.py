@@ -55,18 +55,21 @@ class Answer:
     output: bytes
 
 
-def run_command(run: Run, command: str, timeout: float, is_wanted: Callable[[], bool]) -> Answer:
+def run_command(
+    run: Run, command: str, timeout: float, is_wanted: Callable[[], bool], *, home: Path | None = None
+) -> Answer:
     """Run it to its end, at most ``timeout`` seconds and the time that it is given to stop. :func:`beat` is called meanwhile.
 
+    ``home``: the folder with the checkout, where it is not the common one of the attempt; whoever names it removes it.
     :class:`Refused` where it cannot be shut in, :class:`Unavailable` where it could not be run at all, and
     :class:`Conflict` ``check_stopped`` when ``is_wanted``, asked before it is begun and then once a second, says no.
     """
-    home = _home(run)
+    home = home or _home(run)
     place = home / uuid.uuid4().hex
     try:
         _clear(home)
         make_folders(place)
-        prepare(run)
+        prepare(run, home)
         (place / "prepared").touch()
         _wait(place, _specification(run, home, place, command, timeout), timeout, is_wanted)
         ended = step_progress(place / "steps" / "0", "0")
@@ -79,9 +82,9 @@ def run_command(run: Run, command: str, timeout: float, is_wanted: Callable[[], 
         remove(place)
 
 
-def prepare(run: Run) -> None:
+def prepare(run: Run, home: Path | None = None) -> None:
     """Check the deployed commit out for all looks of this attempt, unless that is done. Fails where it cannot be written to disk."""
-    home = _home(run)
+    home = home or _home(run)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (home / "tree").exists():
         check_out(run, home)

@@ -14,6 +14,7 @@ from apps.deployments.dispatchers.words import joined
 
 HEALTHY, DEGRADED, DOWN, UNKNOWN = "healthy", "degraded", "down", "unknown"
 WORDS = (HEALTHY, DEGRADED, DOWN, UNKNOWN)
+WORST_FIRST = (DOWN, DEGRADED, UNKNOWN, HEALTHY)
 Part = tuple[str, str, str]
 """One resource that has a state of its own: its name for people, one of :data:`WORDS`, and what is wrong with it."""
 
@@ -42,8 +43,16 @@ def of_parts(parts: Iterable[Part]) -> Standing:
         return Standing(DOWN if is_down else DEGRADED, named(bad))
     unseen = [part for part in found if part[1] != HEALTHY]
     if unseen:
-        return Standing(UNKNOWN, f"The state of {joined(name for name, _, _ in unseen)} cannot be read.")
+        names = joined(f"{name} ({why})" if why else name for name, _, why in unseen)
+        return Standing(UNKNOWN, f"The state of {names} cannot be read.")
     return Standing(HEALTHY) if found else Standing(UNKNOWN, "Nothing of it has a state that could be read.")
+
+
+def worst(found: Iterable[Standing]) -> Standing:
+    """What is worst of several that say something about the same, with all that is not well."""
+    told = list(found)
+    word = next(word for word in WORST_FIRST if any(one.word == word for one in told))
+    return Standing(word, " ".join(one.why for one in told if one.word == word and one.why))
 
 
 def named(parts: Iterable[Part]) -> str:

@@ -17,8 +17,10 @@ from apps.core.errors import PortalError
 from apps.deployments.dispatchers import Run, ToApply
 from apps.deployments.dispatchers.drift import CannotTell, Found
 from apps.deployments.dispatchers.registry import drift_finder_of, health_teller_of
-from apps.deployments.dispatchers.standing import UNKNOWN, Standing
+from apps.deployments.dispatchers.standing import UNKNOWN, Standing, worst
+from apps.deployments.jobs.asking import checks_of, standing_by_checks
 from apps.deployments.jobs.brought import left_since
+from apps.deployments.jobs.drift_commands import find_by_command, looking_at
 from apps.deployments.jobs.drift_commits import is_as_deployed
 from apps.deployments.jobs.drift_stacks import with_stack
 from apps.deployments.jobs.rendered import placed_body
@@ -33,11 +35,12 @@ from apps.rendering.model import RenderError
 from apps.rendering.redaction import Fingerprint, redact_value
 
 PLANNED = ("terraform", "cloudformation")
+COMMAND = "command"
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One target that is looked at. ``way``: the dispatcher, or the kind of what a runner plans; empty: there is none.
+    """One target that is looked at. ``way``: the dispatcher, the kind of what a runner plans, or a command; empty: there is none.
 
     ``health``: asks how it does; ``None`` where nobody can say.
     """
@@ -58,8 +61,22 @@ def looks_at(deployment: Deployment) -> list[Look]:
         health = (lambda: teller.find_health(_run_there(deployment))) if teller is not None else None
         found.append(Look(_name(deployment), via, lambda: _by_dispatcher(deployment, environment), health))
     targets = environment.targets if environment is not None else ()
-    found += [_of_target(deployment, environment, target) for target in targets if _is_left(deployment, target)]
-    return found or [Look("", "", lambda: _cannot(_no_way(deployment)))]
+    left = [_of_target(deployment, environment, target) for target in targets if _is_left(deployment, target)]
+    if environment is not None and (drift := environment.drift).command:
+        # It answers for all that nothing else can say anything about.
+        left = [look for look in left if look.way]
+        found.append(Look("", COMMAND, lambda: find_by_command(_attempt_there(deployment), drift)))
+    looks = [*found, *left] or [Look("", "", lambda: _cannot(_no_way(deployment)))]
+    if checks_of(deployment):
+        looks[0] = replace(looks[0], health=partial(_by_checks, deployment, looks[0].health))
+    return looks
+
+
+def _by_checks(deployment: Deployment, teller: Callable[[], Standing] | None) -> Standing:
+    """What ``deploy.health`` asks, and what the way of deploying tells where it can."""
+    told = [_asked(teller)] if teller is not None else []
+    with looking_at(deployment) as home:
+        return worst([*told, standing_by_checks(_attempt_there(deployment), home)])
 
 
 def _name(deployment: Deployment) -> str:
@@ -90,7 +107,7 @@ def _of_target(deployment: Deployment, environment: EnvironmentConfig | None, ta
 
 
 def _no_way(deployment: Deployment) -> str:
-    return f"`via: {deployment.plan['via']}` cannot say what is there now."
+    return f"`via: {deployment.plan['via']}` cannot say what is there now; a command can (`drift: {{command: …}}` in portal.yaml)."
 
 
 def _cannot(text: str) -> Found:
@@ -187,10 +204,12 @@ def looked(look: Look) -> tuple[Found | None, str]:
 
 def stands(look: Look) -> Standing | None:
     """How it does; "unknown" with the reason where it could not be asked. An error of the portal itself is for the caller."""
-    if look.health is None:
-        return None
+    return _asked(look.health) if look.health is not None else None
+
+
+def _asked(teller: Callable[[], Standing]) -> Standing:
     try:
-        return look.health()
+        return teller()
     except PortalError as problem:
         return Standing(UNKNOWN, problem.message)
 

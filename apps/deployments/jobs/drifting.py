@@ -12,6 +12,7 @@ from apps.deployments.jobs.defects import defect_words
 from apps.deployments.jobs.drift_looks import Look, looked, looks_at, names, stands
 from apps.deployments.models import Deployment, DriftAcceptance, DriftWatch
 from apps.deployments.transitions import LeaseLost, Told, write_checks
+from apps.policies.config.drift import MOST_COMMAND_SECONDS
 
 log = structlog.get_logger(__name__)
 MARGIN_SECONDS = 300
@@ -54,7 +55,8 @@ def acceptances_over(limit: int) -> list[int]:
 
 
 def _seconds() -> float:
-    return float(max(settings.PORTAL_PLAN_SECONDS, 4 * settings.PORTAL_RENDER_SECONDS) + MARGIN_SECONDS)
+    longest = max(settings.PORTAL_PLAN_SECONDS, 4 * settings.PORTAL_RENDER_SECONDS, MOST_COMMAND_SECONDS)
+    return float(longest + MARGIN_SECONDS)
 
 
 def _tell_all(deployment: Deployment, pk: int, fence: int) -> list[Told]:
@@ -67,14 +69,19 @@ def _tell_all(deployment: Deployment, pk: int, fence: int) -> list[Told]:
     return [_told(look, name, pk, fence) for look, name in names(looks)]
 
 
-def _told(look: Look, name: str, pk: int, fence: int) -> Told:
-    """Never "in sync" where the look failed, whatever failed."""
+def _renew(pk: int, fence: int) -> None:
     if not DriftWatch.objects.renew(pk, fence=fence, seconds=_seconds()):
         raise LeaseLost
+
+
+def _told(look: Look, name: str, pk: int, fence: int) -> Told:
+    """Never "in sync" where the look failed, whatever failed."""
+    _renew(pk, fence)
     try:
         found, why = looked(look)
     except Exception as error:  # noqa: BLE001 - as above
         found, why = None, defect_words("drift_check_failed", pk, error)
+    _renew(pk, fence)
     try:
         health = stands(look)
     except Exception as error:  # noqa: BLE001 - as above

@@ -12,6 +12,7 @@ Commands take minutes, so what is asked by one is looked at by a job of its own:
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -27,14 +28,14 @@ from apps.core.leases import lease_now
 from apps.deployments.dispatchers import Progress
 from apps.deployments.dispatchers.checking import prepare
 from apps.deployments.dispatchers.local import require_fence
-from apps.deployments.health import Reading, read_check, read_command
+from apps.deployments.health import Reading
+from apps.deployments.jobs.asking import ask_check
 from apps.deployments.jobs.keeping import LONGEST_WAIT
 from apps.deployments.jobs.outcomes import end_cancelled
 from apps.deployments.jobs.recording import OF_CHECKS
-from apps.deployments.jobs.runs import run_of, run_of_check
+from apps.deployments.jobs.runs import run_of
 from apps.deployments.lifecycle import Event, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
-from apps.deployments.queries.connections import granted, outside_of
 from apps.deployments.queries.freezes import open_freeze, words_of
 from apps.deployments.queries.rolled_back import covered_by
 from apps.deployments.services import roll_back_by_rule
@@ -96,7 +97,7 @@ def watch(deployment: Deployment, attempt: Attempt, progress: Progress, fence: i
     asked: list[tuple[dict[str, Any], datetime, Reading]] = []
     for check in _due(plan, known):
         at = now()
-        asked.append((check, at, _ask(deployment, attempt, check, progress)))
+        asked.append((check, at, ask_check(deployment, attempt, check, progress, partial(_is_wanted, deployment))))
     with transaction.atomic():
         _require_lease(deployment, fence)
         for check, at, reading in asked:
@@ -204,19 +205,6 @@ def _end_of(plan: dict[str, Any], known: dict[str, Any]) -> datetime | None:
     if not known["good_since"]:
         return None
     return datetime.fromisoformat(known["good_since"]) + timedelta(seconds=plan["for_seconds"])
-
-
-def _ask(deployment: Deployment, attempt: Attempt, check: dict[str, Any], progress: Progress) -> Reading:
-    """Outside of any transaction: it may take as long as the other system, or the command, lets us wait."""
-    if check["kind"] == "command":
-        return read_command(check, run_of_check(deployment, attempt), lambda: _is_wanted(deployment))
-    if check["kind"] == "resources":
-        return read_check(check, None, progress)
-    try:
-        outside = outside_of(granted(deployment.environment, check["connection"], check["kind"]))
-    except PortalError as problem:
-        return Reading(is_good=False, text=f"is without its connection: {problem.message}", is_asked=False)
-    return read_check(check, outside, progress)
 
 
 def _is_wanted(deployment: Deployment) -> bool:

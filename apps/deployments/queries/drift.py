@@ -24,7 +24,6 @@ SLICE = 100
 """Drifted environments of which it is looked up at once what is known, until enough alerts are found."""
 NEVER, STALE, DRIFTED, UNKNOWN, IN_SYNC, ACCEPTED = "never", "stale", "drifted", "unknown", "in_sync", "accepted"
 Open = list[tuple[DriftCheck, list[dict[str, Any]]]]
-WORST_FIRST = (standing.DOWN, standing.DEGRADED, standing.UNKNOWN, standing.HEALTHY)
 STATES = (NEVER, STALE, DRIFTED, UNKNOWN, IN_SYNC, ACCEPTED)
 UNDER_WAY = [str(status) for status in (*OPEN, Status.MERGED)]
 """States of a change that may still bring Git and what runs in line."""
@@ -216,7 +215,7 @@ def _seen_health(row: Environment, checks: list[DriftCheck], *, is_old: bool) ->
     told = [check for check in checks if check.health]
     if not told or any(check.deployment_id != row.live_deployment_id for check in told):
         return None
-    word = next(one for one in WORST_FIRST if any(check.health == one for check in told))
+    word = next(one for one in standing.WORST_FIRST if any(check.health == one for check in told))
     mine = [check for check in told if check.health == word]
     return SeenHealth(
         word,

@@ -62,7 +62,7 @@ def _columns(position: int, found: EnvironmentConfig) -> dict[str, object]:
 def _watch_drift(rows: Mapping[str, Environment], config: PortalConfig) -> None:
     """How often each of them is compared with what was deployed. What is looked at more often from now on is due at once."""
     named = sorted(config.environments, key=lambda found: found.name)
-    wanted = {rows[found.name].pk: found.drift_seconds for found in named}
+    wanted = {rows[found.name].pk: found.drift.every_seconds for found in named}
     known = dict(DriftWatch.objects.filter(environment__in=wanted).values_list("environment", "every_seconds"))
     for pk, seconds in wanted.items():
         if known.get(pk, 0) != seconds:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from apps.policies.config.deploying import check_target, read_deploy
+from apps.policies.config.drift import read_drift
 from apps.policies.config.model import EnvironmentConfig, TargetConfig
 from apps.policies.config.nodes import Node, Scalar
 from apps.policies.config.reader import Reader, plain
@@ -15,9 +16,6 @@ ENVIRONMENT_KEYS = ("targets", "after", "soak", "protected", "queue", "deploy", 
 MAX_ENVIRONMENTS, MAX_TARGETS = 300, 1_000
 """Of a file, and of each environment."""
 ALL, NEWEST = "all", "newest"
-DRIFT_KEYS = ("every",)
-DRIFT_SHORTEST, DRIFT_LONGEST = 300, 7 * 86_400
-"""Seconds: more often than every 5 minutes would be a load on what is asked; rarer than weekly tells nobody in time."""
 # kind: (required inputs, other inputs, options)
 TARGET_KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "helm": (("chart",), ("values",), ("release", "namespace", "kubeVersion")),
@@ -94,7 +92,7 @@ def _environment(reader: Reader, name: str, key: Scalar, node: Node, path: str) 
         key.line,
         _soak(reader, mapping, fields, path),
         reader.named(fields["queue"], f"{path}.queue", (ALL, NEWEST), ALL) if "queue" in fields else ALL,
-        _drift(reader, fields.get("drift"), f"{path}.drift"),
+        read_drift(reader, fields.get("drift"), f"{path}.drift"),
     )
 
 
@@ -106,20 +104,6 @@ def _soak(reader: Reader, node: Node, fields: dict[str, Node], path: str) -> int
         message = f"`{path}.soak` waits after the environments of `after`, but there are none."
         reader.error(node, f"{path}.soak", message, "Add `after: [staging]`, or remove `soak`.")
     return reader.duration(fields["soak"], f"{path}.soak", default=0, example="30m")
-
-
-def _drift(reader: Reader, node: Node | None, path: str) -> int:
-    """Seconds between two checks for drift; 0 without the key."""
-    mapping = reader.mapping(node, path, "{every: 30m}")
-    if mapping is None:
-        return 0
-    fields = reader.fields(mapping, path, DRIFT_KEYS, DRIFT_KEYS)
-    every = reader.duration(fields.get("every"), f"{path}.every", default=0, example="30m")
-    if every and not DRIFT_SHORTEST <= every <= DRIFT_LONGEST:
-        message = f"`{path}.every` must be from 5m to 7d."
-        reader.error(fields["every"], f"{path}.every", message, "Write `every: 30m`.")
-        return 0
-    return every
 
 
 def check_after(reader: Reader, environments: tuple[EnvironmentConfig, ...], node: Node) -> None:

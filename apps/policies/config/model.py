@@ -102,12 +102,25 @@ class DeployConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class DriftConfig:
+    """How it is found out whether what runs still is what was deployed.
+
+    ``every_seconds``: how often; 0: only when somebody asks. ``command``: a line for a shell that tells it, in a checkout of what is
+    live, within ``timeout_seconds``: it ends with 0 where nothing differs, and with ``differs`` where something does; empty: there is none.
+    """
+
+    every_seconds: int = 0
+    command: str = ""
+    timeout_seconds: int = 120
+    differs: int = 2
+
+
+@dataclass(frozen=True, slots=True)
 class EnvironmentConfig:
     """One environment; ``after`` names those in which the same commit must have succeeded, ``soak_seconds`` ago at least.
 
     ``queue``: ``all`` (each deployment runs, first in first out) or ``newest`` (a newer one that contains an older
-    queued one replaces it). ``drift_seconds``: how often what runs is compared with what was deployed; 0: only when
-    somebody asks.
+    queued one replaces it).
     """
 
     name: str
@@ -118,7 +131,7 @@ class EnvironmentConfig:
     line: int = 0
     soak_seconds: int = 0
     queue: str = "all"
-    drift_seconds: int = 0
+    drift: DriftConfig = field(default_factory=DriftConfig)
 
 
 @dataclass(frozen=True, slots=True)

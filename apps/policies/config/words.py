@@ -124,12 +124,20 @@ def environment_words(environment: EnvironmentConfig) -> str:
     after = f" after {', '.join(environment.after)}" if environment.after else ""
     after += f" for {duration_words(environment.soak_seconds)}" if environment.soak_seconds else ""
     newest = ", a newer deployment replaces queued ones" if environment.queue == "newest" else ""
-    drift = (
-        f", checked for drift every {duration_words(environment.drift_seconds)}" if environment.drift_seconds else ""
-    )
     protected = "protected" if environment.protected else "not protected"
     steps = f"{len(environment.deploy.steps)} steps via {environment.deploy.via}"
-    return f"{protected}{after}, {targets}, {steps}{_health_words(environment)}{newest}{drift}"
+    return f"{protected}{after}, {targets}, {steps}{_health_words(environment)}{newest}{_drift_words(environment)}"
+
+
+def _drift_words(environment: EnvironmentConfig) -> str:
+    """How often, and also what is run: another line is another check."""
+    drift = environment.drift
+    every = f" every {duration_words(drift.every_seconds)}" if drift.every_seconds else ""
+    command = ""
+    if drift.command:
+        command = f" by {_shortened(drift.command)}, which may take {duration_words(drift.timeout_seconds)}"
+        command += f" and ends with {drift.differs} where something differs"
+    return f", checked for drift{every}{command}" if every or command else ""
 
 
 def _health_words(environment: EnvironmentConfig) -> str:
@@ -144,9 +152,12 @@ def _health_words(environment: EnvironmentConfig) -> str:
 
 def _check_words(check: HealthCheck) -> str:
     """``smoke: command ./smoke.sh``: also what is run or asked, because another line under the same name is another check."""
-    target = " ".join(check.target.split())
-    target = f"{target[: LONGEST_TARGET - 1]}\N{HORIZONTAL ELLIPSIS}" if len(target) > LONGEST_TARGET else target
-    return f"{check.name}: {check.kind} {target}"
+    return f"{check.name}: {check.kind} {_shortened(check.target)}"
+
+
+def _shortened(line: str) -> str:
+    line = " ".join(line.split())
+    return f"{line[: LONGEST_TARGET - 1]}\N{HORIZONTAL ELLIPSIS}" if len(line) > LONGEST_TARGET else line
 
 
 def duration_words(seconds: int) -> str:
