@@ -10,8 +10,7 @@ import pytest
 
 from apps.core import clock
 from apps.deployments.health import Reading
-from apps.deployments.jobs import following
-from apps.deployments.jobs import health as health_module
+from apps.deployments.jobs import asking, following
 from apps.deployments.models import Attempt, Deployment
 from apps.worker.registry import jobs
 from tests.support.delivery import Delivery, run_jobs
@@ -53,11 +52,11 @@ def handed_over(delivery: Delivery) -> list[Deployment]:
 
 
 def slow(monkeypatch: pytest.MonkeyPatch, later: Any, seconds: float, reading: Reading) -> None:
-    def read(*_given: Any) -> Reading:
+    def read(*_given: Any, **_named: Any) -> Reading:
         later(seconds)
         return reading
 
-    monkeypatch.setattr(health_module, "read_command", read)
+    monkeypatch.setattr(asking, "read_command", read)
 
 
 def play(rows: list[Deployment], later: Any, rounds: int) -> None:
@@ -106,10 +105,10 @@ def test_while_nobody_is_looked_at_nothing_counts_as_good(
 def test_who_follows_runs_asks_no_command(tmp_path: Path, later: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     delivery = Delivery.start(tmp_path, yaml(NUMBER))
 
-    def asked(*_given: Any) -> Reading:
+    def asked(*_given: Any, **_named: Any) -> Reading:
         raise AssertionError("a command was run in a thread that follows runs")
 
-    monkeypatch.setattr(health_module, "read_command", asked)
+    monkeypatch.setattr(asking, "read_command", asked)
     rows = handed_over(delivery)
     other = Deployment.objects.get(environment__name="other")
     mine = [row.pk for row in rows]
@@ -118,7 +117,7 @@ def test_who_follows_runs_asks_no_command(tmp_path: Path, later: Any, monkeypatc
     assert not set(following.runs_due(100)) & set(mine)
     for pk in mine:  # as a wake-up does
         jobs()["deployments.follow"].run(pk)
-    monkeypatch.setattr(health_module, "read_command", lambda *_: Reading(is_good=True, text="exited with 0"))
+    monkeypatch.setattr(asking, "read_command", lambda *_, **_named: Reading(is_good=True, text="exited with 0"))
     assert until(other, "succeeded").status == "succeeded"
     later(40)
     play(rows, later, 2)

@@ -126,7 +126,7 @@ def test_the_log_of_a_check_that_finds_something_else_each_time_has_a_bound(
     told = log_of(row)
     assert told[:2] == [f"{'x' * 60}\nnot ok: exited with {n}" for n in range(2)]
     assert told[2:] == ["not ok: exited with 4", "not ok: exited with 7"]
-    monkeypatch.setattr(asking, "read_command", lambda *_: Reading(is_good=False, text="exited with 9"))
+    monkeypatch.setattr(asking, "read_command", lambda *_, **_named: Reading(is_good=False, text="exited with 9"))
     later(25)
     look(row)
     assert log_of(row)[-1] == "not ok: exited with 9"  # what could not be told before
