@@ -97,6 +97,14 @@ def pin(git_dir: Path, ref: str, oid: str) -> None:
         raise Conflict("ref_taken", message, ref=ref, held=held, wanted=oid)
 
 
+def unpin(git_dir: Path, ref: str, oid: str) -> None:
+    """Forget the pin ``ref`` of ``oid``. Twice the same is fine."""
+    _require_own(ref)
+    done = gateway.call(git_dir, "update-ref", ["--no-deref", "-d", ref, require_oid(oid)])
+    if done.code != 0 and resolve(git_dir, ref) is not None:
+        raise gateway.failed("update-ref", done)
+
+
 def move(git_dir: Path, ref: str, *, new: str, old: str) -> bool:
     """Set a ref of the portal's own to ``new`` if it still is ``old`` (empty: if it is not there); whether it was."""
     _require_own(ref)

@@ -10,7 +10,9 @@ from apps.audit.models import AuditEntry
 from apps.core.errors import Conflict, NotAllowed
 from apps.deployments import queries, services
 from apps.deployments.models import Deployment, Environment, MergeIntent
+from apps.repositories.services import synchronise
 from tests.support.delivery import Delivery, pipeline, run_jobs, run_until_idle
+from tests.support.git import GitRepo
 
 pytestmark = pytest.mark.django_db
 
@@ -102,6 +104,23 @@ def test_a_push_to_the_target_before_the_merge_sends_it_back_to_review(delivery:
     assert delivery.work.rev_parse("origin/main") == other
     assert change.revision is not None
     assert (change.revision.number, change.revision.target_oid) == (2, other)
+
+
+def test_a_merge_that_the_host_refused_is_an_outside_change_when_somebody_pushes_it(delivery: Delivery) -> None:
+    bare = Path(delivery.repository.url)
+    change = delivery.approved()
+    services.merge_change(delivery.people.alice, change=change)
+    hook = bare / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nwhile read -r _ _ ref; do case $ref in refs/heads/*) exit 1;; esac; done\n")
+    hook.chmod(0o755)
+    run_jobs("deployments.carry_out_merges")
+    intent = MergeIntent.objects.get()
+    assert intent.outcome["code"] == "push_refused"
+    hook.unlink()
+    GitRepo(delivery.repository.mirror_path).run("push", "-q", str(bare), f"{intent.merge_commit}:refs/heads/main")
+    assert synchronise(delivery.repository.pk)
+    assert AuditEntry.objects.filter(action="repository.outside_change").count() == 1
 
 
 def test_a_target_branch_that_was_deleted_and_a_host_that_refuses_return_the_merge(delivery: Delivery) -> None:

@@ -31,7 +31,7 @@ from apps.rendering.model import RenderError
 from apps.repositories import access as repositories
 from apps.repositories import mirrors
 from apps.repositories.queries import tip
-from apps.repositories.services import expect_push, note_push
+from apps.repositories.services import expect_no_push, expect_push, note_push
 from apps.vcs import editing, installation, objects, remotes
 from apps.vcs.history import Signature
 
@@ -147,6 +147,7 @@ def _push(row: DriftAdoption) -> str:
     except PortalError as problem:
         return problem.message
     if not outcome.is_accepted:
+        expect_no_push(repository, branch=row.branch, oid=row.commit)
         return outcome.message or "the Git host gave no reason"
     note_push(repository, branch=row.branch, old="", new=row.commit, pusher=row.asked_by)
     return ""

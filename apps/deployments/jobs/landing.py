@@ -40,7 +40,7 @@ from apps.policies.config import affected_environments
 from apps.policies.queries import policy_at
 from apps.repositories import mirrors
 from apps.repositories.models import Repository
-from apps.repositories.services import expect_push, note_push
+from apps.repositories.services import expect_no_push, expect_push, note_push
 from apps.reviews.models import News
 from apps.reviews.transitions import tell
 from apps.vcs import history, installation, merging, objects, remotes
@@ -128,7 +128,7 @@ def _try(intent: MergeIntent, fence: int) -> None:
     source = mirrors.source_of(repository)
     tip = remotes.remote_tip(source, ref, limits=installation.limits())
     if tip != revision.target_oid and not _is_there(intent, commit, tip):
-        _return_moved(intent, fence, tip)
+        _return_moved(intent, fence, tip, commit)
         return
     if tip == revision.target_oid and _is_frozen(intent, fence):
         return
@@ -142,9 +142,10 @@ def _try(intent: MergeIntent, fence: int) -> None:
         _look_again(intent)
         _land(intent, fence, commit, tip=tip)
     elif refusal:
+        expect_no_push(repository, branch=revision.target_branch, oid=commit)
         _return(intent, fence, "push_refused", f"The Git host refused the merge: {refusal}")
     else:
-        _return_moved(intent, fence, tip)
+        _return_moved(intent, fence, tip, commit)
 
 
 def _written(intent: MergeIntent) -> str:
@@ -178,7 +179,9 @@ def _is_frozen(intent: MergeIntent, fence: int) -> bool:
     return freeze is not None
 
 
-def _return_moved(intent: MergeIntent, fence: int, tip: str | None) -> None:
+def _return_moved(intent: MergeIntent, fence: int, tip: str | None, commit: str) -> None:
+    """The lease of the push was the old tip: no push of ours can be accepted any more, also none that is under way."""
+    expect_no_push(intent.change.repository, branch=intent.revision.target_branch, oid=commit)
     what = "moved" if tip else "was deleted"
     _return(intent, fence, MOVED, f"{intent.revision.target_branch} {what} before the merge arrived.")
 

@@ -4,7 +4,7 @@ Every function takes the acting person first, checks the access rule, writes one
 atomic; refusals are the errors of ``apps.core.errors``.
 """
 
-from apps.repositories.services.branches import expect_push, note_push
+from apps.repositories.services.branches import expect_no_push, expect_push, note_push
 from apps.repositories.services.claims import require_claims
 from apps.repositories.services.connecting import connect_repository
 from apps.repositories.services.credentials import change_credentials, rotate_webhook_secret
@@ -16,6 +16,7 @@ __all__ = [
     "accept_delivery",
     "change_credentials",
     "connect_repository",
+    "expect_no_push",
     "expect_push",
     "note_pins_restored",
     "note_push",

@@ -26,6 +26,11 @@ def expect_push(repository: Repository, *, branch: str, oid: str) -> None:
     refs.pin(repository.mirror_path, _announced(branch, oid), oid)
 
 
+def expect_no_push(repository: Repository, *, branch: str, oid: str) -> None:
+    """Take :func:`expect_push` back: the push was refused, or cannot be accepted any more. Who pushes ``oid`` later is somebody else."""
+    refs.unpin(repository.mirror_path, _announced(branch, oid), oid)
+
+
 def own_pushes(repository: Repository, tips: Mapping[str, str]) -> set[str]:
     """Those of the branches ``tips`` (name → full oid) of which the portal announced just this by :func:`expect_push`.
 

@@ -24,7 +24,7 @@ from apps.changes.transitions import lock_change
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, PortalError, Unavailable
 from apps.repositories import mirrors
-from apps.repositories.services import expect_push, note_push
+from apps.repositories.services import expect_no_push, expect_push, note_push
 from apps.reviews import access
 from apps.reviews.models import Comment, SuggestionCommit
 from apps.reviews.suggested_edits import edited_files
@@ -192,6 +192,7 @@ def _push(row: SuggestionCommit) -> Conflict | Unavailable | None:
     )
     if outcome.is_accepted:
         return None
+    expect_no_push(repository, branch=row.branch, oid=row.commit)
     if outcome.status == "moved":
         return Conflict(
             "moved_head",
