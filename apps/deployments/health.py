@@ -15,11 +15,13 @@ from apps.core.errors import Conflict, PortalError
 from apps.deployments.command_output import hidden, how_it_ended, last_words, printed_lines
 from apps.deployments.dispatchers import Outside, Progress, Run
 from apps.deployments.dispatchers.checking import run_command
-from apps.deployments.dispatchers.http import Client
+from apps.deployments.dispatchers.http import FORBIDDEN, UNAUTHENTICATED, Client
 from apps.deployments.dispatchers.trying import bearer
 from apps.deployments.masking import SecretMask
 
 MOST_NAMED = 3
+CREDENTIALS_REFUSED = (UNAUTHENTICATED, FORBIDDEN)
+"""A Prometheus that answers so says something about the portal's connection, and nothing about what was deployed."""
 OUR_FAULTS = ("not_started", "cancelled")
 """How a command ends for which this machine is the reason: it could not be begun, or its worker stopped it."""
 LINES_IN_LOG, LONGEST_LINE = 20, 1_000
@@ -65,7 +67,11 @@ def _http(check: dict[str, Any], client: Client) -> Reading:
 
 
 def _prometheus(check: dict[str, Any], client: Client) -> Reading:
-    found = client.read("/api/v1/query", params={"query": check["target"]}).json()
+    answer = client.read("/api/v1/query", params={"query": check["target"]}, allow=CREDENTIALS_REFUSED)
+    if answer.status in CREDENTIALS_REFUSED:
+        text = f"answered {answer.status}: it does not take the credentials of the connection"
+        return Reading(is_good=False, text=text, is_asked=False)
+    found = answer.json()
     values = _values(found)
     if not values:
         return Reading(is_good=False, text="the query has no value")

@@ -121,7 +121,16 @@ def test_an_address_that_the_portal_does_not_ask_any_more_says_nothing(site: Sit
     assert site.asked == []
 
 
-@pytest.mark.parametrize("answer", [(401, "no"), (500, ""), (200, vector("5"))])
+@pytest.mark.parametrize("status", [401, 403])
+def test_credentials_that_are_not_taken_say_nothing_about_what_was_deployed(site: Site, status: int) -> None:
+    site.answers["/api/v1/query"] = (status, "no")
+    check = {"kind": "prometheus", "target": "errors", "below": 1, "above": None}
+    reading = read_check(check, Outside("shop", "prometheus", site.url), Progress(RunState.ENDED))
+    assert (reading.is_good, reading.is_asked) == (False, False)
+    assert str(status) in reading.text
+
+
+@pytest.mark.parametrize("answer", [(400, "no"), (500, ""), (200, vector("5"))])
 def test_what_the_other_system_answers_is_asked(site: Site, answer: tuple[int, str]) -> None:
     site.answers["/api/v1/query"] = answer
     check = {"kind": "prometheus", "target": "errors", "below": 1, "above": None}
