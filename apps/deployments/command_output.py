@@ -12,6 +12,7 @@ from apps.deployments.dispatchers.checking import OUTPUT_LIMIT, Answer
 from apps.deployments.masking import SecretMask
 from apps.deployments.output import take_lines
 
+TAIL = 16_384
 LINES_IN_TEXT, LONGEST_TEXT = 3, 300
 """How much of what a command printed last stands in a sentence: lines, and characters."""
 
@@ -22,6 +23,16 @@ def printed_lines(answer: Answer, mask: SecretMask) -> Iterator[str]:
     for line in take_lines(raw, mask, final=is_whole).lines:
         if without_sequences(line).strip():
             yield _masked(line, mask)
+
+
+def tail_lines(output: bytes, mask: SecretMask) -> list[str]:
+    """The last lines of what was printed whole, for a sentence. Masked as a whole first: a cut may go through a secret."""
+    masked = mask.apply(output)
+    tail = masked[-TAIL:]
+    if len(tail) < len(masked):
+        tail = tail.partition(b"\n")[2]
+    lines = take_lines(tail, mask, final=True).lines
+    return [_masked(line, mask) for line in lines if without_sequences(line).strip()]
 
 
 def _masked(line: str, mask: SecretMask) -> str:

@@ -33,13 +33,14 @@ class Reading:
     """``text`` says what was found, without the name of the check; ``lines`` are what a command printed last.
 
     Not ``is_asked``: something is wrong with the portal itself, its machine or its connections, which says nothing about
-    what was deployed.
+    what was deployed. Not ``is_told``: the system that measures it said nothing of it.
     """
 
     is_good: bool
     text: str
     lines: tuple[str, ...] = ()
     is_asked: bool = True
+    is_told: bool = True
 
 
 def read_check(check: dict[str, Any], outside: Outside | None, progress: Progress) -> Reading:
@@ -54,7 +55,7 @@ def read_check(check: dict[str, Any], outside: Outside | None, progress: Progres
         with client:
             return _http(check, client) if check["kind"] == "http" else _prometheus(check, client)
     except PortalError as problem:
-        return Reading(is_good=False, text=problem.message)
+        return Reading(is_good=False, text=problem.message, is_told=False)
 
 
 def _http(check: dict[str, Any], client: Client) -> Reading:
@@ -74,7 +75,7 @@ def _prometheus(check: dict[str, Any], client: Client) -> Reading:
     found = answer.json()
     values = _values(found)
     if not values:
-        return Reading(is_good=False, text="the query has no value")
+        return Reading(is_good=False, text="the query has no value", is_told=False)
     bad = [value for value in values if not _is_within(value, check)]
     shown = ", ".join(f"{value:g}" for value in (bad or values)[:MOST_NAMED])
     bounds = " and ".join(f"{word} {check[word]:g}" for word in ("above", "below") if check[word] is not None)

@@ -86,7 +86,11 @@ def _escaped(text: str) -> set[str]:
     in_json = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
     # encoding/json of Go, and with it kubectl, helm and terraform, escapes these three as well.
     go = str.maketrans({"<": r"\u003c", ">": r"\u003e", "&": r"\u0026"})
-    return in_url | lower | in_html | in_json | {spelled.translate(go) for spelled in in_json}
+    in_json |= {spelled.translate(go) for spelled in in_json}
+    # PHP escapes the slash, and .NET writes the digits of an escape in capitals.
+    in_json |= {spelled.replace("/", r"\/") for spelled in in_json}
+    in_json |= {re.sub(r"(?<=\\u)[0-9a-f]{4}", lambda found: found[0].upper(), spelled) for spelled in in_json}
+    return in_url | lower | in_html | in_json
 
 
 def _base64_spellings(secret: bytes) -> set[bytes]:

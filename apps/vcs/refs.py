@@ -114,9 +114,9 @@ def move(git_dir: Path, ref: str, *, new: str, old: str) -> bool:
     return done.code == 0
 
 
-def list_refs(git_dir: Path, prefix: str = PORTAL) -> dict[str, str]:
-    """Full ref → oid for all refs below ``prefix`` (``refs/portal/…/``), sorted."""
-    raw = gateway.run(git_dir, "for-each-ref", ["--format=%(objectname) %(refname)", prefix])
+def list_refs(git_dir: Path, *prefixes: str) -> dict[str, str]:
+    """Full ref → oid for all refs that are one of ``prefixes`` or below it (``refs/portal/…``; all of these without one), sorted."""
+    raw = gateway.run(git_dir, "for-each-ref", ["--format=%(objectname) %(refname)", *(prefixes or (PORTAL,))])
     pairs = (line.split(b" ", 1) for line in raw.splitlines())
     return {decode(ref): oid.decode() for oid, ref in pairs}
 

@@ -60,6 +60,7 @@
   document.addEventListener("htmx:error", ({ target }) => { if (waiting?.contains(target)) waiting = null; });
 
   /* ------------------------------------------------------------------ lines by keyboard: the log is one Tab stop, then j and k */
+  let extended = 0; /* how often the address was changed by keys, which the browser tells a moment later */
   const at = (row) => {
     row.scrollIntoView({ block: "nearest" });
     row.querySelector(".ln").focus({ preventScroll: true });
@@ -89,6 +90,7 @@
     const [, prefix, number] = /^(.+-L)(\d+)$/.exec(row.id), place = chosen(), end = Number(number);
     const isEnd = place?.prefix === prefix && [place.first, place.last].includes(end);
     const from = isEnd ? place.first + place.last - end : end, to = Number(/\d+$/.exec(next.id)[0]);
+    extended += 1;
     at(next); /* now: the next press, which may come before the address has changed, begins there */
     location.replace(`#${prefix}${from === to ? from : `${Math.min(from, to)}-L${Math.max(from, to)}`}`);
   };
@@ -99,6 +101,8 @@
 
   /* -------------------------------------------------------------------------------- links: #step-apply-L12[-L18] */
   const point = () => {
+    const isWalking = extended > 0;
+    if (isWalking) extended -= 1;
     logs.querySelectorAll(".ll.sel").forEach((row) => row.classList.remove("sel"));
     told.remove();
     const place = chosen();
@@ -120,7 +124,7 @@
     offer(last, place.last);
     /* Who moves an end of the range, or clicked a line, is there already. */
     const held = current();
-    if (held && [place.first, place.last].some((line) => held.id === place.prefix + line)) at(held);
+    if (held && (isWalking || [place.first, place.last].some((line) => held.id === place.prefix + line))) at(held);
     else {
       row.scrollIntoView({ block: "center" });
       row.querySelector(".ln").focus({ preventScroll: true });

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.deployments import services
-from apps.deployments.jobs import drift_commands
+from apps.deployments.drift_lines import ALL_OF_IT
 from apps.deployments.models import Deployment
 from tests.support.commanded import SECRET, Commanded, yaml
 from tests.support.delivery import run_jobs
@@ -29,7 +31,7 @@ echo "{\\"resource\\": \\"Deployment web/shop\\", \\"path\\": \\"spec.replicas\\
 exit 2"""
 
 
-def test_it_is_in_sync_until_something_differs_and_then_named_field_by_field(tmp_path: Path) -> None:
+def test_it_is_in_sync_until_something_differs_and_then_named_field_by_field(tmp_path: Path, data_dir: Path) -> None:
     world = Commanded(tmp_path, NAMES)
     assert world.check().state == "in_sync"
     assert world.checks.count() == 1  # of the environment; nothing is said of its target alone
@@ -42,21 +44,14 @@ def test_it_is_in_sync_until_something_differs_and_then_named_field_by_field(tmp
     )  # fmt: skip
     world.there.write_text("replicas: 1\n")
     assert world.check().state == "in_sync"
-    assert not list((world.delivery.repository.mirror_path.parents[1] / "drift").glob("*"))
+    assert not list((data_dir / "checks").glob("*"))
 
 
 def test_what_it_named_is_accepted_and_another_value_counts_again(tmp_path: Path) -> None:
     world = Commanded(tmp_path, NAMES)
     world.there.write_text("replicas: 7\n")
     world.check()
-    [found] = world.latest.findings
-    services.accept_drift(
-        world.delivery.people.carol,
-        environment=world.environment,
-        mark=found["mark"],
-        reason="the sale",
-        until=now() + timedelta(days=1),
-    )
+    accepted(world)
     assert world.check().state == "accepted"
     world.there.write_text("replicas: 8\n")
     assert world.check().state == "drifted"
@@ -88,25 +83,81 @@ def test_what_a_tool_prints_is_one_finding_with_its_lines_and_its_own_status(tmp
     world.there.write_text("replicas: 7\n")
     assert world.check().state == "drifted"
     [found] = world.latest.findings
-    assert found["resource"] == drift_commands.ALL_OF_IT
+    assert found["resource"] == ALL_OF_IT
     assert found["found"].splitlines()[-2:] == ["-replicas: 1", "+replicas: 7"]
     world.there.unlink()
     assert world.check().state == "unknown"  # diff ends with 2: that is its word for trouble
 
 
 def test_one_that_says_nothing_of_what_differs_cannot_be_accepted(tmp_path: Path) -> None:
-    world = Commanded(tmp_path, "exit 2")
+    world = Commanded(tmp_path, "exit 2", ", differs: 2")
     assert world.check().state == "drifted"
     [found] = world.latest.findings
     assert found["is_vague"]
     with pytest.raises(Conflict):
+        accepted(world)
+
+
+def accepted(world: Commanded) -> None:
+    for found in world.latest.findings:
         services.accept_drift(
             world.delivery.people.carol,
             environment=world.environment,
             mark=found["mark"],
-            reason="x",
+            reason="the sale",
             until=now() + timedelta(days=1),
         )
+
+
+@pytest.mark.parametrize(
+    "how", ["set -u; echo $NOT_SET", ": ${NOT_SET:?is not set}", "if", ". ./nowhere.sh", "set -e; cd nowhere"]
+)
+def test_a_shell_that_fails_with_two_is_no_drift(tmp_path: Path, how: str) -> None:
+    world = Commanded(tmp_path, f"sh -c {shlex.quote(how)}; [ $? != 127 ] || exit 1; exit 2")
+    assert world.check().state == "unknown"
+    assert "write `differs: 2`" in world.latest.why
+
+
+def test_a_signal_is_no_status(tmp_path: Path) -> None:
+    assert Commanded(tmp_path, "kill -9 $$", ", differs: 9").check().state == "unknown"
+
+
+def test_whatever_a_line_is_like_what_it_names_is_never_left_out(tmp_path: Path) -> None:
+    world = Commanded(tmp_path, "cat THERE; exit 2")
+    first = '{"resource": "a", "path": "b", "found": 1}'
+    for other in (
+        json.dumps({"resource": "b", "path": "p", "wanted": ["x" * 40] * 200, "found": []}),
+        json.dumps({"resource": "b", "path": "p", "wanted": "w" * 7000, "found": "f" * 7000}),
+        '{"resource": "b", "path": "p", "wanted": 123456789012, "found": 5}',
+        '\x1b[31m{"resource": "b", "path": "p", "found": 5}\x1b[0m',
+    ):
+        world.there.write_text(f"{first}\n{other}\n")
+        world.check()
+        assert [found["resource"] for found in world.latest.findings] == ["a", "b"]
+    for unread in (
+        '{"resource": "b", "found": NaN}',
+        'INFO {"resource": "b"}',
+        '{"resource": "\\u0000"}',
+        '{"resource": "b"',
+    ):
+        world.there.write_text(f"{first}\n{unread}\n")
+        world.check()
+        accepted(world)
+        assert world.check().state != "accepted"
+        assert "Line 2 of what the command printed" in world.latest.why
+        services.end_drift_acceptance(
+            world.delivery.people.carol, environment=world.environment, mark=world.latest.findings[0]["mark"]
+        )
+
+
+def test_another_value_in_the_middle_of_a_long_one_counts_again(tmp_path: Path) -> None:
+    world = Commanded(tmp_path, "cat THERE; exit 2")
+    for middle in ("A", "B"):
+        value = "f" * 6500 + middle * 1000 + "g" * 6500
+        world.there.write_text(json.dumps({"resource": "a", "path": "b", "found": value}))
+        assert world.check().state == "drifted"
+        accepted(world)
+        assert world.check().state == "accepted"
 
 
 @pytest.mark.parametrize("status", [0, 1, 2])
@@ -116,13 +167,16 @@ def test_secrets_of_the_environment_are_in_nothing_that_is_kept(tmp_path: Path, 
         f'{{"resource": "a", "path": "b", "found": "{SECRET}"}}',
         f'{{"resource": "{SECRET}", "path": "{SECRET}"}}',
         f'{{"resource": "a", "path": "b", "wanted": {{"c": ["\\u0074{SECRET[1:]}"]}}}}',
+        f'{{"resource": "a", "path": "{"x" * 285}\\u0074{SECRET[1:]}"}}',
+        f'{{"resource": "a", "path": "b", "found": "{"x" * 1985}\\u0074{SECRET[1:]}"}}',
         f"it is {SECRET}",
     ):
         script = f"[ \"$DEPLOY_TOKEN\" = {SECRET} ] || exit 9; printf '%s\\n' '{line}'; exit {status}"
         world.there.write_text(script)
         world.check()
         assert "exited with 9" not in world.latest.why
-        assert SECRET not in json.dumps([world.latest.findings, world.latest.why, world.latest.marks])
+        assert SECRET not in world.latest.why
+        assert SECRET[1:12] not in json.dumps([world.latest.findings, world.latest.marks])
 
 
 def test_the_command_is_that_of_what_is_live_and_not_of_the_newest_commit(tmp_path: Path) -> None:
@@ -153,3 +207,19 @@ def test_the_page_shows_it_and_a_change_that_adopts_it_tells_a_person(tmp_path: 
     run_jobs("deployments.adopt_drift")
     change = ChangeRequest.objects.latest("pk")
     assert "Deployment web/shop" in change.description and change.status == "requested"
+
+
+def test_what_a_look_left_that_was_broken_off_goes_with_the_next_one_or_by_itself(
+    tmp_path: Path, data_dir: Path
+) -> None:
+    world = Commanded(tmp_path, "exit 0")
+    left = data_dir / "checks" / f"look-{world.environment.pk}-1234"
+    other = data_dir / "checks" / "look-99-1234"
+    for place in (left, other):
+        (place / "home").mkdir(parents=True)
+    world.check()
+    assert not left.exists()
+    assert run_jobs("deployments.tidy_looks") == 0
+    os.utime(other, (0, 0))
+    assert run_jobs("deployments.tidy_looks") == 1
+    assert not other.exists()

@@ -73,6 +73,27 @@ def test_what_one_of_several_says_makes_it_degraded_and_all_of_them_down(world: 
     assert told(world)[0] == DOWN
 
 
+def test_a_prometheus_that_does_not_answer_says_nothing_and_hides_nothing(world: Commanded, site: Site) -> None:
+    erin = world.delivery.people.erin
+    row = services.create_connection(erin, name="metrics", kind="prometheus", url=site.url, values={})
+    services.allow_connection(erin, connection=row, repository=world.delivery.repository, environments=[])
+    errors = {
+        "name": "errors",
+        "kind": "prometheus",
+        "target": "errors",
+        "connection": "metrics",
+        "below": 1,
+        "above": None,
+    }
+    watched(world, errors)
+    assert told(world)[0] == UNKNOWN
+    watched(world, errors, smoke("false"))
+    assert told(world) == (DEGRADED, "smoke (exited with 1)")
+    site.answers["/api/v1/query"] = (200, '{"status": "success", "data": {"resultType": "scalar", "result": [0, "5"]}}')
+    watched(world, errors)
+    assert told(world) == (DEGRADED, "errors (5 is not below 1)")
+
+
 def test_without_a_check_nobody_can_say_and_what_the_dispatcher_answers_is_not_asked(world: Commanded) -> None:
     watched(world, {"name": "r", "kind": "resources", "target": "healthy"})
     assert world.check().health is None

@@ -7,9 +7,8 @@ from playwright.sync_api import expect
 from tests.support.watching import IN_CHROMIUM, Scene
 
 pytestmark = IN_CHROMIUM
-SHIFT_J = (
-    "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: 'J', shiftKey: true, bubbles: true }));"
-)
+PRESS = "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {{ key: '{}', bubbles: true }}));"
+J, SHIFT_J = PRESS.format("j"), PRESS.format("J")
 
 
 def test_lines_are_walked_over_and_chosen_with_keys(scene: Scene) -> None:
@@ -33,7 +32,11 @@ def test_lines_are_walked_over_and_chosen_with_keys(scene: Scene) -> None:
     page.locator("#step-apply-L3").evaluate(f"() => {{ {SHIFT_J} {SHIFT_J} }}")
     expect(page.locator(".ll.sel")).to_have_count(4)
     expect(page.locator("#step-apply-L5 .ln")).to_be_focused()
-    for _ in range(2):
+    page.locator("#step-apply-L3").evaluate(f"() => {{ {SHIFT_J} {J} }}")
+    expect(page.locator(".ll.sel")).to_have_count(5)
+    expect(page.locator("#step-apply-L7 .ln")).to_be_focused()
+    page.keyboard.press("k")
+    for _ in range(3):
         page.keyboard.press("Shift+K")
     expect(page.locator(".ll.sel")).to_have_count(2)
     page.keyboard.press("k")

@@ -114,7 +114,7 @@ def test_drift_is_told_by_a_command_within_a_time_and_by_a_status() -> None:
         HEAD + "environments: {a: {drift: {command: ./d}}, b: {drift: {command: ./d, timeout: 10m, differs: 1}}}"
     )
     assert [found.drift for found in config.environments] == [
-        DriftConfig(0, "./d", 120, 2), DriftConfig(0, "./d", 600, 1)
+        DriftConfig(0, "./d", 120, 0), DriftConfig(0, "./d", 600, 1)
     ]  # fmt: skip
 
 
@@ -125,7 +125,7 @@ MISTAKES = [
     (DRIFT + "{every: 1m}\n", 4, 20, "`environments.a.drift.every` must be from 5m to 7d", "every: 30m"),
     (DRIFT + "{every: 30m, timeout: 1m}\n", 4, 34, "there is no `environments.a.drift.command`", "or remove it"),
     (DRIFT + "{command: d, timeout: 11m}\n", 4, 34, "must be from 1s to 10m", "timeout: 2m"),
-    (DRIFT + "{command: d, differs: 0}\n", 4, 34, "must be a whole number from 1 to 255", "differs: 1"),
+    (DRIFT + "{command: d, differs: 0}\n", 4, 34, "must be a whole number from 1 to 124", "differs: 1"),
     (DRIFT + "{command: ''}\n", 4, 22, "`environments.a.drift.command`", "command: ./scripts/drift"),
     ("rules: 3\n", 1, 1, "lacks the key `apiVersion`", "Add the line"),
     ("apiVersion: portal/v2\n", 1, 13, "`apiVersion` is `portal/v2`", "Did you mean `portal/v1`"),

@@ -1,7 +1,8 @@
 """One command that tells whether something works: shut in as a step is (``fence.py``), and waited for.
 
 ``PORTAL_DATA_DIR/checks/<deployment>-<key>/tree`` is the checkout of the deployed commit, which all looks of an attempt share
-and none can write; beside it every look has a folder of its own, which is removed after it. The supervisor stays a child of
+and none can write; beside it every look has a folder of its own, which is removed after it. What is asked long after the deployment
+has ``checks/look-<environment>-<random>`` for itself, with its own checkout. The supervisor stays a child of
 this worker: a command does not outlive who asked for it.
 
 In the open (``PORTAL_STEPS_UNFENCED=1`` where nothing can be shut in) a command is the portal's user: it can write the common
@@ -15,8 +16,8 @@ import os
 import subprocess
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ from apps.rendering.limits import MIB
 
 OUTPUT_LIMIT = MIB
 """Bytes that a command may print: it is asked again and again, and all of it is read."""
+LOOK = "look"
 LOOK_SECONDS, ASK_SECONDS, STOP_SECONDS = 0.05, 1.0, 5.0
 
 
@@ -80,6 +82,36 @@ def run_command(
         raise Unavailable("command_not_run", f"The command could not be run: {problem}.") from problem
     finally:
         remove(place)
+
+
+@contextmanager
+def looking(environment: int) -> Iterator[Path]:
+    """A folder of its own for what one look at an environment (its key) asks by a command; what broken-off looks left goes first."""
+    forget_looks(environment)
+    home = _folder() / f"{LOOK}-{environment}-{uuid.uuid4().hex}"
+    try:
+        yield home
+    finally:
+        remove(home)
+
+
+def forget_looks(environment: int, older_than: float = 0.0) -> None:
+    """Remove what looks at it left here; ``older_than``: seconds."""
+    for home in _folder().glob(f"{LOOK}-{environment}-*"):
+        if _age(home) >= older_than:
+            remove(home)
+
+
+def old_looks(seconds: float) -> list[int]:
+    """Keys of environments of which looks left something here that long ago."""
+    homes = [home for home in _folder().glob(f"{LOOK}-*-*") if _age(home) >= seconds]
+    return sorted({int(key) for home in homes if (key := home.name.split("-")[1]).isdigit()})
+
+
+def _age(home: Path) -> float:
+    with suppress(FileNotFoundError):
+        return time.time() - home.stat().st_mtime
+    return 0.0
 
 
 def prepare(run: Run, home: Path | None = None) -> None:

@@ -84,6 +84,7 @@ JOBS = (
         slow=True,
     ),
     Job(name="deployments.tidy_checks", due=tidying.checks_due, run=tidying.tidy_checks, every=60.0, slow=True),
+    Job(name="deployments.tidy_looks", due=tidying.looks_due, run=tidying.tidy_looks, every=600.0, slow=True),
     Job(name="deployments.tidy_workspaces", due=tidying.attempts_due, run=tidying.tidy, every=60.0, slow=True),
 )
 

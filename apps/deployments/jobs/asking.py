@@ -8,6 +8,7 @@ from typing import Any
 
 from apps.core.errors import PortalError
 from apps.deployments.dispatchers import Progress, RunState
+from apps.deployments.dispatchers.checking import looking
 from apps.deployments.dispatchers.standing import DEGRADED, DOWN, HEALTHY, UNKNOWN, Part, Standing, of_parts
 from apps.deployments.health import Reading, read_check, read_command
 from apps.deployments.jobs.runs import run_of_check
@@ -45,17 +46,21 @@ def checks_of(deployment: Deployment) -> list[dict[str, Any]]:
     return [check for check in checks if check["kind"] != OF_DISPATCHERS]
 
 
-def standing_by_checks(attempt: Attempt, home: Path) -> Standing:
+def standing_by_checks(attempt: Attempt) -> Standing:
     """How what ``attempt`` made live does, as each of its checks says now."""
-    deployment = attempt.deployment
-    return of_parts(_part(attempt, check, home) for check in checks_of(deployment))
+    with looking(attempt.deployment.environment_id) as home:
+        return of_parts([_part(attempt, check, home) for check in checks_of(attempt.deployment)])
 
 
 def _part(attempt: Attempt, check: dict[str, Any], home: Path) -> Part:
-    """What does not answer as it should is down; a number out of its bounds says that it does badly."""
-    found = ask_check(attempt.deployment, attempt, check, Progress(RunState.ENDED), lambda: True, home=home)
+    """What does not answer as it should is down; a number out of its bounds says that it does badly, a silent Prometheus nothing."""
+    name, is_measured = check["name"], check["kind"] == "prometheus"
+    try:
+        found = ask_check(attempt.deployment, attempt, check, Progress(RunState.ENDED), lambda: True, home=home)
+    except PortalError as problem:
+        return name, UNKNOWN, problem.message
     if found.is_good:
-        return check["name"], HEALTHY, ""
-    if not found.is_asked:
-        return check["name"], UNKNOWN, found.text
-    return check["name"], DEGRADED if check["kind"] == "prometheus" else DOWN, found.text
+        return name, HEALTHY, ""
+    if not found.is_asked or (is_measured and not found.is_told):
+        return name, UNKNOWN, found.text
+    return name, DEGRADED if is_measured else DOWN, found.text

@@ -1,115 +1,55 @@
 """Drift as a command of portal.yaml tells it, where the way of deploying cannot: shut in beside the worker, in a checkout of what is live.
 
 It ends with 0 where nothing differs, and with ``differs`` where something does; anything else is no answer. Each line that is a JSON
-object with a ``resource`` is one difference; without such a line all that it printed is one.
+object with a ``resource`` is one difference; without such a line all that it printed is one, if ``differs`` was written: 2, which counts
+without that, is also how a shell ends that failed.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-
-from django.conf import settings
-
-from apps.core.terminal import without_sequences
-from apps.deployments.command_output import hidden, how_it_ended, last_words, printed_lines
-from apps.deployments.dispatchers.checking import run_command
-from apps.deployments.dispatchers.drift import (
-    FIELD,
-    KINDS,
-    MOST_VALUE,
-    TOLD,
-    CannotTell,
-    Finding,
-    Found,
-    digest_of,
-    value_words,
-)
-from apps.deployments.dispatchers.remote import plain
-from apps.deployments.dispatchers.removing import remove
+from apps.deployments.command_output import hidden, how_it_ended, last_words, tail_lines
+from apps.deployments.dispatchers.checking import Answer, looking, run_command
+from apps.deployments.dispatchers.drift import CannotTell, Found
+from apps.deployments.drift_lines import Named, named_in, whole_of
 from apps.deployments.jobs.runs import run_of_check
 from apps.deployments.masking import SecretMask
-from apps.deployments.models import Attempt, Deployment
+from apps.deployments.models import Attempt
 from apps.policies.config import DriftConfig
-from apps.rendering.model import ABSENT
 
-ALL_OF_IT = "What the command printed"
-LONGEST_NAME, LONGEST_PATH = 300, 300
+BY_NAMES_ALONE = 2
+"""The status that counts where ``differs`` is not written, and then only with a line that names something."""
 
 
 def find_by_command(attempt: Attempt, drift: DriftConfig) -> Found:
     """Ask once about what ``attempt`` brought. :class:`CannotTell` where it ended otherwise, or contradicts itself."""
     run = run_of_check(attempt.deployment, attempt)
     mask = SecretMask(run.secrets.values())
-    with looking_at(attempt.deployment) as home:
+    with looking(attempt.deployment.environment_id) as home:
         answer = run_command(run, drift.command, drift.timeout_seconds, lambda: True, home=home)
-    lines = list(printed_lines(answer, mask))
-    named = [one for one in map(_object_of, lines) if one is not None]
+    named = named_in(answer.output, mask)
     if answer.ended.is_success:
-        if named:
+        if named.findings or named.problems:
             raise CannotTell(
                 "contradiction", "The command ended with 0, and named something that differs all the same."
             )
         return Found()
-    if answer.ended.reason != "exited" or answer.ended.exit_code != drift.differs:
-        why = hidden(how_it_ended(answer.ended, drift.timeout_seconds), mask)
-        said = last_words(lines, mask)
-        raise CannotTell("command_failed", f"The command {why}: {said}" if said else f"The command {why}.")
-    return Found(tuple(_finding(one, mask) for one in named) or (_whole(lines, mask),))
+    if not _says_that_it_differs(answer, drift, named):
+        raise CannotTell("command_failed", _why(answer, drift, mask))
+    return Found(named.findings or (whole_of(answer.output, mask),), problems=named.problems)
 
 
-@contextmanager
-def looking_at(deployment: Deployment) -> Iterator[Path]:
-    """The folder for what is asked at a look by a command; one looks at an environment at a time."""
-    home = Path(settings.PORTAL_DATA_DIR) / "drift" / str(deployment.environment_id)
-    remove(home)  # a worker that was killed left it
-    try:
-        yield home
-    finally:
-        remove(home)
+def _says_that_it_differs(answer: Answer, drift: DriftConfig, named: Named) -> bool:
+    if answer.ended.reason != "exited" or answer.ended.signal is not None:
+        return False
+    if drift.differs:
+        return answer.ended.exit_code == drift.differs
+    return answer.ended.exit_code == BY_NAMES_ALONE and bool(named.findings)
 
 
-def _object_of(line: str) -> dict[str, Any] | None:
-    """The difference that this line names; ``None`` for words."""
-    try:
-        found = json.loads(without_sequences(line))
-    except (ValueError, RecursionError):
-        return None
-    resource = found.get("resource") if isinstance(found, dict) else None
-    return found if isinstance(resource, str) and resource.strip() else None
-
-
-def _finding(one: dict[str, Any], mask: SecretMask) -> Finding:
-    """``kind`` as in :data:`KINDS`; without it a field where there is a ``path``. What has no value on one side is absent there."""
-    path = plain(one.get("path"), LONGEST_PATH)
-    kind = one.get("kind")
-    kind = kind if isinstance(kind, str) and kind in KINDS else FIELD if path else TOLD
-    sides = [one.get(side, ABSENT) for side in ("wanted", "found")]
-    words = ["" if kind != FIELD and side is ABSENT else hidden(_words(side), mask) for side in sides]
-    resource = hidden(plain(one["resource"], LONGEST_NAME), mask)
-    is_vague = kind in (FIELD, TOLD) and words[0] == words[1] and sides[0] == sides[1]
-    return Finding(
-        resource,
-        kind,
-        hidden(path, mask),
-        words[0],
-        words[1],
-        digest=digest_of(resource, kind, path, *sides),
-        is_vague=is_vague,
-    )
-
-
-def _words(value: Any) -> str:
-    """A text as it is, anything else as JSON."""
-    return plain(value, MOST_VALUE) if isinstance(value, str) else value_words(value)
-
-
-def _whole(lines: Iterable[str], mask: SecretMask) -> Finding:
-    """All that it printed; of one that said nothing only that something differs is known."""
-    text = "\n".join(without_sequences(line).rstrip() for line in lines)
-    found = hidden(text, mask)
-    shown = found if len(found) <= MOST_VALUE else f"{found[: MOST_VALUE - 1]}\N{HORIZONTAL ELLIPSIS}"
-    return Finding(ALL_OF_IT, TOLD, found=shown, digest=digest_of(found), is_vague=not found)
+def _why(answer: Answer, drift: DriftConfig, mask: SecretMask) -> str:
+    ended = f"The command {hidden(how_it_ended(answer.ended, drift.timeout_seconds), mask)}"
+    said = last_words(tail_lines(answer.output, mask), mask)
+    hint = ""
+    if not drift.differs and answer.ended.exit_code == BY_NAMES_ALONE:
+        hint = " It named nothing that differs. A failed shell ends so, too: where 2 is its word for a difference, write `differs: 2`."
+    return f"{ended}: {said}{hint}" if said else f"{ended}.{hint}"

@@ -20,7 +20,7 @@ from apps.deployments.dispatchers.registry import drift_finder_of, health_teller
 from apps.deployments.dispatchers.standing import UNKNOWN, Standing, worst
 from apps.deployments.jobs.asking import checks_of, standing_by_checks
 from apps.deployments.jobs.brought import left_since
-from apps.deployments.jobs.drift_commands import find_by_command, looking_at
+from apps.deployments.jobs.drift_commands import find_by_command
 from apps.deployments.jobs.drift_commits import is_as_deployed
 from apps.deployments.jobs.drift_stacks import with_stack
 from apps.deployments.jobs.rendered import placed_body
@@ -75,8 +75,7 @@ def looks_at(deployment: Deployment) -> list[Look]:
 def _by_checks(deployment: Deployment, teller: Callable[[], Standing] | None) -> Standing:
     """What ``deploy.health`` asks, and what the way of deploying tells where it can."""
     told = [_asked(teller)] if teller is not None else []
-    with looking_at(deployment) as home:
-        return worst([*told, standing_by_checks(_attempt_there(deployment), home)])
+    return worst([*told, _asked(lambda: standing_by_checks(_attempt_there(deployment)))])
 
 
 def _name(deployment: Deployment) -> str:

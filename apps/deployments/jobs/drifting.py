@@ -43,7 +43,9 @@ def check_drift(pk: int) -> None:
         return
     deployment = Deployment.objects.select_related(*RELATED).get(pk=live)
     try:
-        write_checks(watch, fence, deployment, _tell_all(deployment, pk, fence), began=began)
+        with DriftWatch.objects.kept(pk, fence=fence, seconds=_seconds()):
+            told = _tell_all(deployment, pk, fence)
+        write_checks(watch, fence, deployment, told, began=began)
     except LeaseLost:
         log.info("drift_lease_lost", watch=pk)
 
@@ -79,11 +81,15 @@ def _told(look: Look, name: str, pk: int, fence: int) -> Told:
     _renew(pk, fence)
     try:
         found, why = looked(look)
+    except LeaseLost:
+        raise
     except Exception as error:  # noqa: BLE001 - as above
         found, why = None, defect_words("drift_check_failed", pk, error)
     _renew(pk, fence)
     try:
         health = stands(look)
+    except LeaseLost:
+        raise
     except Exception as error:  # noqa: BLE001 - as above
         health = Standing(UNKNOWN, defect_words("health_look_failed", pk, error))
     return Told(name, look.way, found, why, health)

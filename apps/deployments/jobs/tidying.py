@@ -8,13 +8,16 @@ from django.conf import settings
 from django.db.models import Q
 
 from apps.core.clock import now
-from apps.deployments.dispatchers.checking import deployments_here, forget
+from apps.deployments.dispatchers.checking import deployments_here, forget, forget_looks, old_looks
 from apps.deployments.dispatchers.local import runner_id
 from apps.deployments.dispatchers.registry import dispatcher_of
 from apps.deployments.jobs.runs import run_of
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Attempt, Deployment
 from apps.deployments.querysets import HOLDING
+
+LONGEST_LOOK = 7200.0
+"""Seconds: what is older was left."""
 
 
 def attempts_due(limit: int) -> list[int]:
@@ -43,6 +46,16 @@ def checks_due(limit: int) -> list[int]:
     found = deployments_here()
     active = Deployment.objects.filter(number__in=found, status__in=HOLDING).values_list("number", flat=True)
     return sorted(set(found) - set(active))[:limit] if found else []
+
+
+def looks_due(limit: int) -> list[int]:
+    """Environments of which looks that were broken off left files here: nobody looks for so long."""
+    return old_looks(LONGEST_LOOK)[:limit]
+
+
+def tidy_looks(environment: int) -> None:
+    """Remove them."""
+    forget_looks(environment, LONGEST_LOOK)
 
 
 def tidy_checks(number: int) -> None:

@@ -13,8 +13,8 @@ SHORTEST, LONGEST = 300, 7 * 86_400
 """Seconds: more often than every 5 minutes would be a load on what is asked; rarer than weekly tells nobody in time."""
 COMMAND_SECONDS, MOST_COMMAND_SECONDS = 120, 600
 """How long a command may take where that is not said, and at most: a look has a worker's thread for so long."""
-DIFFERS = 2
-"""``terraform plan -detailed-exitcode`` ends so; 1 is how a shell ends that found an error."""
+MOST_DIFFERS = 124
+"""The statuses above tell of signals and of what a shell could not begin."""
 
 
 def read_drift(reader: Reader, node: Node | None, path: str) -> DriftConfig:
@@ -33,7 +33,7 @@ def read_drift(reader: Reader, node: Node | None, path: str) -> DriftConfig:
         _within(reader, fields, "every", path, (0, SHORTEST, LONGEST), "30m"),
         reader.text(fields.get("command"), f"{path}.command", "command: ./scripts/drift"),
         _within(reader, fields, "timeout", path, (COMMAND_SECONDS, 1, MOST_COMMAND_SECONDS), "2m"),
-        reader.count(fields.get("differs"), f"{path}.differs", default=DIFFERS, low=1, high=255),
+        reader.count(fields.get("differs"), f"{path}.differs", default=0, low=1, high=MOST_DIFFERS),
     )
 
 

@@ -107,12 +107,13 @@ class DriftConfig:
 
     ``every_seconds``: how often; 0: only when somebody asks. ``command``: a line for a shell that tells it, in a checkout of what is
     live, within ``timeout_seconds``: it ends with 0 where nothing differs, and with ``differs`` where something does; empty: there is none.
+    ``differs`` 0: it was not written; then 2 counts, and only with what the command names.
     """
 
     every_seconds: int = 0
     command: str = ""
     timeout_seconds: int = 120
-    differs: int = 2
+    differs: int = 0
 
 
 @dataclass(frozen=True, slots=True)

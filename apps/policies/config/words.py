@@ -136,7 +136,7 @@ def _drift_words(environment: EnvironmentConfig) -> str:
     command = ""
     if drift.command:
         command = f" by {_shortened(drift.command)}, which may take {duration_words(drift.timeout_seconds)}"
-        command += f" and ends with {drift.differs} where something differs"
+        command += f" and ends with {drift.differs} where something differs" if drift.differs else ""
     return f", checked for drift{every}{command}" if every or command else ""
 
 

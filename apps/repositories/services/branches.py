@@ -15,6 +15,7 @@ from apps.vcs import refs
 from apps.vcs.paths import encode
 
 PUSHED_TO = "refs/portal/pushed-to/"
+ASKED_BY_NAME = 50
 
 
 def expect_push(repository: Repository, *, branch: str, oid: str) -> None:
@@ -36,8 +37,13 @@ def own_pushes(repository: Repository, tips: Mapping[str, str]) -> set[str]:
 
     What it announced for one branch is somebody else's push on any other.
     """
-    announced = refs.list_refs(repository.mirror_path, PUSHED_TO) if tips else {}
-    return {branch for branch, oid in tips.items() if _announced(branch, oid) in announced}
+    wanted = {branch: _announced(branch, oid) for branch, oid in tips.items()}
+    if not wanted:
+        return set()
+    # A few are looked up, which takes no longer when thousands were announced; for many, all of them are read once.
+    asked = wanted.values() if len(wanted) <= ASKED_BY_NAME else [PUSHED_TO]
+    announced = refs.list_refs(repository.mirror_path, *asked)
+    return {branch for branch, ref in wanted.items() if ref in announced}
 
 
 def _announced(branch: str, oid: str) -> str:
