@@ -14,7 +14,8 @@ from apps.deployments import access, queries
 from apps.deployments.dispatchers.registry import capabilities_of
 from apps.deployments.lifecycle import ENDED, Status
 from apps.deployments.models import Attempt, Deployment, DeploymentEvent, Step
-from apps.deployments.queries.repeating import can_repeat_failed, steps_to_begin_at
+from apps.deployments.queries.repeating import REPEATABLE, can_repeat_failed, steps_to_begin_at
+from apps.deployments.queries.rolled_back import taken_back_text
 from apps.deployments.queries.undoing import is_undoable, open_rollback
 from apps.deployments.queries.usual import Usual, usual_duration
 from apps.presentation import spans
@@ -60,10 +61,15 @@ class StepRow:
     link: str = ""
     offers: tuple[str, ...] = ()
 
+    @property
+    def milliseconds(self) -> int:
+        """How long it took, or has taken so far."""
+        return round(1000 * (self.seconds or 0))
+
 
 @dataclass(frozen=True, slots=True)
 class Actions:
-    """What this person can do now; ``why_not`` says why nothing of it is theirs."""
+    """What this person can do now; ``why_not`` says why nothing of it is theirs, ``taken_back`` why it is not retried."""
 
     start: bool = False
     schedule: bool = False
@@ -72,6 +78,7 @@ class Actions:
     retry: bool = False
     retry_steps: tuple[tuple[int, str], ...] = ()
     retry_only_failed: bool = False
+    taken_back: str = ""
     roll_back: bool = False
     resolve: bool = False
     on_steps: bool = False
@@ -164,8 +171,8 @@ class DeploymentPage:
 
     @property
     def longest(self) -> int:
-        """Seconds of the longest step, which the bars of the others are measured by."""
-        return max((int(step.seconds or 0) for step in self.steps), default=0)
+        """Milliseconds of the longest step, which the bars of all are measured by; at least 1."""
+        return max((step.milliseconds for step in self.steps), default=0) or 1
 
     @property
     def no_log(self) -> str:
@@ -297,7 +304,9 @@ def actions_of(user: User, row: Deployment) -> Actions:
     if not runs.allowed:
         return Actions(resolve=resolves, why_not="" if resolves else runs.text)
     is_defined = row.environment.defined
-    retries = row.status in {Status.FAILED, Status.CANCELLED} and is_defined
+    repeats = row.status in REPEATABLE and is_defined
+    taken_back = taken_back_text(row) if repeats else ""
+    retries = repeats and not taken_back
     return Actions(
         start=row.status == Status.PENDING and row.manual_start and is_defined,
         schedule=row.status == Status.PENDING and is_defined,
@@ -308,6 +317,7 @@ def actions_of(user: User, row: Deployment) -> Actions:
         retry=retries,
         retry_steps=_retry_steps(row) if retries else (),
         retry_only_failed=retries and can_repeat_failed(row),
+        taken_back=taken_back,
         roll_back=_is_undoable(row),
         resolve=resolves,
         on_steps=row.status == Status.RUNNING,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from apps.accounts.models import User
+from apps.changes.models import ChangeRequest
 from apps.deployments import queries
 from apps.deployments.access import can_check_drift, can_deploy, can_settle_drift
 from apps.deployments.dispatchers.standing import UNKNOWN
@@ -16,6 +17,7 @@ from apps.deployments.queries.drift import (
     STALE,
     Drift,
     acceptances_of,
+    adopted_in,
     adoption_of,
     drift_of,
     findings_of,
@@ -93,6 +95,9 @@ class TargetRows:
 
     @property
     def state_key(self) -> str:
+        found = [row for resource in self.resources for row in resource.rows]
+        if found and not self.check.more and all(row.accepted for row in found):
+            return "drift_accepted"
         return f"drift_{self.check.state}"
 
     @property
@@ -107,7 +112,8 @@ class TargetRows:
 
 @dataclass(frozen=True, slots=True)
 class DriftPage:
-    """``has_open``: whether something is left that can be put right; ``adoption``: the last that was asked for.
+    """``has_open``: whether something is left that can be put right; ``adoption``: the last that was asked for; ``adopted_in``: the
+    open change that was made of all that is there now.
 
     ``holder``: the deployment that holds the environment: nobody looks before it is over. Nobody looks at all, and nothing
     starts, where portal.yaml has no such environment any more.
@@ -121,6 +127,7 @@ class DriftPage:
     can_settle: bool
     can_deploy: bool
     adoption: DriftAdoption | None
+    adopted_in: ChangeRequest | None
     holder: Deployment | None
 
     @property
@@ -164,7 +171,7 @@ class DriftPage:
 
 
 def drift_page(user: User, repository: str, name: str) -> DriftPage:
-    """The page; :class:`NotVisible` when ``user`` may not know of it. Nine queries beside those of the access rules."""
+    """The page; :class:`NotVisible` when ``user`` may not know of it. At most a dozen queries beside those of the access rules."""
     row = queries.find_environment(user, repository, name)
     found = drift_of([row])[row.pk]
     accepted = acceptances_of(row)
@@ -178,6 +185,7 @@ def drift_page(user: User, repository: str, name: str) -> DriftPage:
         can_settle=can_settle_drift(user, row).allowed,
         can_deploy=live is not None and row.defined and can_deploy(user, live.change).allowed,
         adoption=adoption_of(row),
+        adopted_in=adopted_in(row),
         holder=holder_of(row),
     )
 

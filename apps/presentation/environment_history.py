@@ -18,8 +18,8 @@ HISTORY_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One deployment that has ended. ``brought`` is ``None`` where it did not become live; ``may_bring_back``: it was, and is not
-    now, or has something over it that did not succeed.
+    """One deployment that has ended. ``brought`` is ``None`` where it did not become live; ``may_bring_back``: it was, and its commit
+    is not now, or has something over it that did not succeed.
     """
 
     deployment: Deployment
@@ -45,12 +45,17 @@ def history_of(user: User, environment: Environment, *, after: int | None = None
     brought = brought_by(environment, found.items)
     brings_back = can_bring_back(user, environment).allowed and environment.defined
     # What is live is offered, too, where something over it did not succeed.
-    kept = environment.live_deployment_id if brings_back and left_by(environment) is None else None
+    kept = environment.live_deployment if brings_back and left_by(environment) is None else None
     url = f"/environments/{environment.repository.name}/{environment.name}/_history/"
     return HistoryPage(
         environment,
         tuple(
-            _row(environment, one, brought.get(one.pk), may=brings_back and one.became_live and one.pk != kept)
+            _row(
+                environment,
+                one,
+                brought.get(one.pk),
+                may=brings_back and one.became_live and (kept is None or one.commit != kept.commit),
+            )
             for one in found.items
         ),
         found.next_after,

@@ -14,6 +14,7 @@ from django.db import OperationalError
 from apps.accounts.models import User
 from apps.audit.models import AuditEntry
 from apps.changes.models import ChangeRequest
+from apps.changes.services import withdraw
 from apps.core.clock import now
 from apps.core.errors import Conflict, NotAllowed, NotVisible
 from apps.deployments import services
@@ -222,6 +223,23 @@ def test_nobody_asks_twice_at_once(world: Drifting) -> None:
     with pytest.raises(Conflict, match="being written already"):
         services.adopt_drift(alice, environment=world.environment)
     assert DriftAdoption.objects.count() == 1
+
+
+def test_one_change_is_made_of_what_was_found_until_something_else_is_or_it_is_withdrawn(world: Drifting) -> None:
+    alice = world.delivery.people.alice
+    world.change()
+    world.check()
+    change = adopted(world)
+    world.check()
+    with pytest.raises(Conflict, match=f"{change.label} was made of all that was found") as refusal:
+        services.adopt_drift(alice, environment=world.environment)
+    assert refusal.value.details["change"] == change.number
+    world.change(value="11")
+    world.check()
+    other = adopted(world)
+    assert other != change
+    withdraw(alice, change=other)
+    assert adopted(world) != other
 
 
 def test_killed_after_the_push_it_goes_on_with_the_same_commit(

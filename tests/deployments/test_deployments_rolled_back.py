@@ -6,11 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.test import Client
 
 from apps.audit.models import AuditEntry
 from apps.changes.models import ChangeRequest
 from apps.changes.services import withdraw
 from apps.core.clock import now
+from apps.core.errors import Conflict
 from apps.deployments import queries, services
 from apps.deployments.jobs import starting
 from apps.deployments.models import Deployment, Environment
@@ -204,8 +206,9 @@ def test_what_was_rolled_back_and_is_asked_for_again_is_not_said_to_be_there(del
     inverse = finished(delivery, asked(delivery, bad))
     undoing = delivery.deployment(inverse, "eu")
     assert undoing.status == "succeeded"
-    services.retry(delivery.people.carol, deployment=failed)
-    assert f"{bad.label} was rolled back here by {undoing.label} ({inverse.label})" in held(looked_at(failed))
+    with pytest.raises(Conflict) as refusal:
+        services.retry(delivery.people.carol, deployment=failed)
+    assert f"{bad.label} was rolled back here by {undoing.label} ({inverse.label})" in refusal.value.message
 
 
 def test_what_was_rolled_back_twice_is_there_again(delivery: Delivery) -> None:
@@ -231,8 +234,9 @@ def test_an_earlier_state_that_is_brought_back_cancels_what_waits_of_what_it_tak
     assert row.status == "cancelled"
     assert f"rolled {waiting.label} back" in row.events.order_by("-seq")[0].text
     assert delivery.deployment(waiting, "us").status == "pending", "it is for one environment"
-    services.retry(delivery.people.carol, deployment=row)
-    assert f"{waiting.label} was rolled back here by {delivery.deployment(back, 'eu').label}" in held(looked_at(row))
+    with pytest.raises(Conflict) as refusal:
+        services.retry(delivery.people.carol, deployment=row)
+    assert f"{waiting.label} was rolled back here by {delivery.deployment(back, 'eu').label}" in refusal.value.message
     assert delivery.deployment(bad, "us").status == "pending"
 
 
@@ -274,3 +278,28 @@ def test_a_roll_back_does_not_wait_for_what_would_bring_the_same_again(delivery:
     undoing.refresh_from_db()
     assert undoing.status == "succeeded"
     assert Deployment.objects.get(pk=queued[1].pk).became_live is False
+
+
+def test_what_was_undone_is_not_retried_and_nothing_of_its_change_moves(delivery: Delivery, client: Client) -> None:
+    (bad,) = landed(delivery, "bad")
+    inverse = finished(delivery, asked(delivery, bad))
+    row = delivery.deployment(bad, "us")
+    assert row.status == "cancelled"
+    client.force_login(delivery.people.carol)
+    url = f"/deployments/{row.number}/"
+    assert f"{inverse.label} rolled {bad.label} back" in client.get(url).content.decode()
+    assert f"{url}retry/" not in client.get(url).content.decode()
+    before = ChangeRequest.objects.get(pk=bad.pk).status
+    with pytest.raises(Conflict) as refusal:
+        services.retry(delivery.people.carol, deployment=row)
+    assert (refusal.value.code, "cancel this" in refusal.value.message) == ("rolled_back", False)
+    assert client.post(f"{url}retry/").status_code == 409
+    assert (delivery.deployment(bad, "us").status, ChangeRequest.objects.get(pk=bad.pk).status) == ("cancelled", before)
+
+
+def test_what_is_only_to_be_undone_may_be_retried_and_waits(delivery: Delivery) -> None:
+    (bad,) = landed(delivery, "bad")
+    row = delivery.deployment(bad, "us")
+    services.cancel(delivery.people.carol, deployment=row)
+    asked(delivery, bad)
+    assert services.retry(delivery.people.carol, deployment=row).status == "pending"

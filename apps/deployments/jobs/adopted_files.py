@@ -134,8 +134,10 @@ def _values(finding: Finding) -> tuple[Json, Json]:
     """What was deployed and what was found, where both are single values that nobody has to hide."""
     if finding["resource"].startswith("Secret ") or MARK in finding["wanted"] + finding["found"]:
         raise CannotWrite("secrets are never written")
-    if finding["kind"] != FIELD or not finding.get("is_exact"):
-        raise CannotWrite("what was found is no value of a field, or is not known whole")
+    if finding["kind"] != FIELD:
+        raise CannotWrite("what was found is no value of a field")
+    if not finding.get("is_exact"):
+        raise CannotWrite("the value is not known whole, so no rendering can prove its place")
     wanted, found = (json.loads(finding[side]) for side in ("wanted", "found"))
     if not all(isinstance(value, str | int | float) for value in (wanted, found)):
         raise CannotWrite("it is no single value")

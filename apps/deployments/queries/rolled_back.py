@@ -19,13 +19,22 @@ from apps.deployments.queries.standing import goes_back
 from apps.deployments.queries.undoing import asked_for, begun_in, contains
 
 
+def taken_back_text(deployment: Deployment) -> str:
+    """Which roll-back that has landed holds ``deployment`` for good, so that a new attempt would never start; empty: none does."""
+    return _held_by(deployment, [row for row in _beside(deployment) if row.merge_commit])
+
+
 def rollback_text(deployment: Deployment, *, without: ChangeRequest | None = None) -> str:
     """Which roll-back, other than ``without``, holds ``deployment``, and what to do about it; empty: none does.
 
     That is one of something in its commit, as long as it is open and when it has landed after the commit. Where a newer state is
     live already nothing would run, so only one is told that took the very change of ``deployment`` out of that state.
     """
-    rows = [row for row in _beside(deployment) if row != without]
+    return _held_by(deployment, [row for row in _beside(deployment) if row != without])
+
+
+def _held_by(deployment: Deployment, rows: Sequence[ChangeRequest]) -> str:
+    """As :func:`rollback_text` tells it of these roll-backs."""
     if not rows:
         return ""
     git_dir, live = deployment.environment.repository.mirror_path, deployment.environment.live_commit
@@ -192,7 +201,7 @@ def _held_text(deployment: Deployment, row: ChangeRequest, undone: ChangeRequest
         if is_own
         else f"Deploy {row.label} or a newer change, which come without it"
     )
-    return f"{row.label} rolled {what} back, so it does not start here. {instead}, and cancel this."
+    return f"{row.label} rolled {what} back, so it does not start here. {instead}{_or_cancel(deployment)}."
 
 
 def _taken_out_text(deployment: Deployment, row: ChangeRequest) -> str:
@@ -201,4 +210,8 @@ def _taken_out_text(deployment: Deployment, row: ChangeRequest) -> str:
     said = (
         f"{deployment.change.label} was rolled back here by {who}, which is in what {deployment.environment.name} runs."
     )
-    return f"{said} Propose it again, if it is wanted, and cancel this."
+    return f"{said} Propose it again, if it is wanted{_or_cancel(deployment)}."
+
+
+def _or_cancel(deployment: Deployment) -> str:
+    return ", and cancel this" if deployment.status == Status.PENDING else ""

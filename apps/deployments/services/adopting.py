@@ -12,7 +12,7 @@ from apps.core.errors import Conflict
 from apps.core.work import request_work
 from apps.deployments import access
 from apps.deployments.models import DriftAdoption, Environment
-from apps.deployments.queries.drift import to_adopt
+from apps.deployments.queries.drift import adopted_in, to_adopt
 from apps.deployments.services.drifting import require_current
 from apps.deployments.services.running import require_defined
 from apps.deployments.signals import environment_changed
@@ -25,7 +25,7 @@ def adopt_drift(actor: User, *, environment: Environment) -> DriftAdoption:
     """Ask for a change that brings Git in line with what was found and not accepted.
 
     What a rendering proves is written into the files, if ``actor`` may write changes; the rest stands in the change's
-    description. :class:`Conflict` ``nothing_drifted`` where nothing is left to adopt, ``adopting`` where it is at work, ``stale``
+    description. :class:`Conflict` ``nothing_drifted`` where nothing is left to adopt, ``adopting`` where it is at work, ``adopted`` where an open change was made of all of it, ``stale``
     where what was found may be otherwise by now, ``not_defined`` where portal.yaml has no such environment any more.
     """
     access.require_check_drift(actor, environment)
@@ -40,6 +40,12 @@ def adopt_drift(actor: User, *, environment: Environment) -> DriftAdoption:
         raise Conflict("nothing_drifted", f"The last check of {environment.name} left nothing to adopt.")
     if DriftAdoption.objects.open().filter(environment=environment).exists():
         raise Conflict("adopting", f"A change that adopts the drift of {environment.name} is being written already.")
+    if (change := adopted_in(environment)) is not None:
+        raise Conflict(
+            "adopted",
+            f"{change.label} was made of all that was found. Go on there, or withdraw it.",
+            change=change.number,
+        )
     row = DriftAdoption.objects.create(environment=environment, asked_by=actor, asked_at=now())
     audit.record(
         Actor.of(actor),

@@ -95,7 +95,8 @@ def _told_if_new(found: RollBack) -> str:
     """Which gate will be asked, in words for the people at it."""
     if found.restores:
         return ""
-    return " Later changes stay, so this makes a state that was not live before: the ordinary rules apply."
+    names = first_few([row.name for row in found.environments])
+    return f" This state of the branch was not live in {names} before: the ordinary rules apply."
 
 
 def _written(actor: User, found: RollBack) -> str:

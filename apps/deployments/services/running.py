@@ -20,6 +20,7 @@ from apps.deployments.lifecycle import HOLDS_LOCK, Event, Status
 from apps.deployments.models import Deployment, Environment, Step
 from apps.deployments.queries.deploying import deployable, require_none_under_way
 from apps.deployments.queries.repeating import REPEATABLE, why_not_repeated
+from apps.deployments.queries.rolled_back import taken_back_text
 from apps.deployments.transitions import (
     call_to_start,
     create_deployment,
@@ -128,11 +129,14 @@ def retry(
 
     ``only_failed``: in the run of the attempt before, what failed there is done again, and what succeeded is not; every
     other attempt starts in a fresh checkout. :class:`Conflict` ``nothing_to_repeat`` where what would be left out never
-    ran, or something else ran in the environment since; ``not_defined`` where portal.yaml has no such environment any more. What holds a deployment is judged again first.
+    ran, or something else ran in the environment since; ``not_defined`` where portal.yaml has no such environment any more;
+    ``rolled_back`` where a roll-back has landed that keeps it from starting. What holds a deployment is judged again first.
     """
     locked = lock_deployment(deployment)
     access.require_run(actor, locked)
     require_defined(locked.environment)
+    if locked.status in REPEATABLE and (text := taken_back_text(locked)):
+        raise Conflict("rolled_back", text)
     count = len(locked.plan["steps"])
     if from_step is not None and not 0 <= from_step < max(1, count):
         raise InvalidInput(

@@ -99,6 +99,12 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def took(seconds: float | None) -> str:
+    """How long something took that is over: 0.4 → 0.4 s, and from ten seconds on as a clock."""
+    return f"{seconds:.1f} s" if seconds is not None and 0 <= seconds < 10 else duration(seconds)
+
+
+@register.filter
 def until(began: datetime, ended: datetime) -> float:
     """The seconds between them."""
     return (ended - began).total_seconds()

@@ -68,4 +68,8 @@ def reapply(request: HttpRequest, repository: str, name: str) -> HttpResponse:
 def adopt(request: HttpRequest, repository: str, name: str) -> HttpResponse:
     user = signed_in(request)
     services.adopt_drift(user, environment=queries.find_environment(user, repository, name))
-    return see_other(request, _url(repository, name), "A change that adopts the drift is being written.")
+    return see_other(
+        request,
+        _url(repository, name),
+        "You asked for a change that adopts the drift. It stands here as soon as it is made.",
+    )
