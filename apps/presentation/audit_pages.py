@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from apps.accounts.models import User
 from apps.audit import queries as audit
 from apps.audit.models import AuditEntry
 from apps.core.errors import InvalidInput, NotAllowed
 from apps.core.paging import Page
+from apps.core.text import first_few
 from apps.presentation.moments import moment_of
 from apps.repositories.queries import auditable
 
+MOST_LISTED = 20
 FILTERS = ("actor", "action", "change", "repository", "environment", "from", "to", "q")
 """The names of the query parameters, the same on page and API."""
 
@@ -40,6 +43,22 @@ def entry_filter(user: User, parameters: Mapping[str, str]) -> audit.EntryFilter
         before=moment_of(parameters, "to"),
         text=parameters.get("q", "").strip(),
     )
+
+
+def facts_of(data: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What an entry holds beside its sentence, as names and words; what has parts of its own stands in the whole document alone."""
+    found = ((name, _said(value)) for name, value in data.items())
+    return tuple((name.replace("_", " ").capitalize(), said) for name, said in found if said)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str | int | float):
+        return str(value)
+    if isinstance(value, list) and all(isinstance(one, str | int) for one in value):
+        return first_few([str(one) for one in value], MOST_LISTED)
+    return ""
 
 
 def _change(raw: str) -> int | None:

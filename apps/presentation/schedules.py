@@ -11,10 +11,11 @@ from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
 from apps.changes.overlaps import overlapping_pairs
 from apps.core.clock import now
+from apps.core.text import first_few
 from apps.deployments.models import Deployment, MergeSchedule
-from apps.deployments.services.scheduling import DEFAULT_PATIENCE, open_schedule
+from apps.deployments.services.scheduling import DEFAULT_PATIENCE, FARTHEST, open_schedule
 from apps.policies import calendar
-from apps.policies.config import DEPLOY, MERGE, PortalConfig
+from apps.policies.config import DEPLOY, FREEZE, MERGE, PortalConfig, WindowConfig
 from apps.presentation.reached import reached_environments
 from apps.repositories.models import Repository
 from apps.reviews.queries import policy_of
@@ -46,9 +47,9 @@ class Planned:
         return f"/deployments/{self.deployment.number}/" if self.deployment else f"/changes/{self.change.number}/"
 
 
-def zone_of(user: User) -> ZoneInfo:
+def zone_of(user: User | None) -> ZoneInfo:
     """In whose clock times are typed and read."""
-    return ZoneInfo(user.time_zone or "UTC")
+    return ZoneInfo((user.time_zone if user is not None else "") or "UTC")
 
 
 def schedule_of(change: ChangeRequest) -> MergeSchedule | None:
@@ -59,11 +60,26 @@ def schedule_of(change: ChangeRequest) -> MergeSchedule | None:
 def first_proposal(change: ChangeRequest, environment: str = "") -> datetime:
     """The next full hour at which no window of the policy holds the change, or the deployment to ``environment``."""
     hour = now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    return calendar.next_slot(_windows(change, environment), hour) or hour
+
+
+def held_then(change: ChangeRequest, at: datetime, zone: ZoneInfo, environment: str = "") -> str:
+    """What of the policy, as it is now, will hold the change, or the deployment to ``environment``, at that time; empty: nothing."""
+    if not now() < at <= now() + FARTHEST:
+        return ""
+    said = []
+    for hold in calendar.holds_at(_windows(change, environment), at):
+        names = first_few(hold.windows)
+        end = f", until {calendar.words(hold.until, zone.key)}" if hold.until else ""
+        said.append(f"{names} freezes it then{end}." if hold.kind == FREEZE else f"It is outside of {names} then{end}.")
+    return " ".join(said)
+
+
+def _windows(change: ChangeRequest, environment: str) -> list[WindowConfig]:
     config = _config(change)
     stage = DEPLOY if environment else MERGE
     names = (environment,) if environment else _reached(change, config)
-    windows = [one for one in config.windows if any(calendar.concerns(one, name, stage) for name in (*names, ""))]
-    return calendar.next_slot(windows, hour) or hour
+    return [one for one in config.windows if any(calendar.concerns(one, name, stage) for name in (*names, ""))]
 
 
 def planned_between(user: User, start: datetime, end: datetime) -> tuple[Planned, ...]:
@@ -79,16 +95,20 @@ def planned_between(user: User, start: datetime, end: datetime) -> tuple[Planned
     found += [_deployment(row) for row in deployments.select_related(*related).order_by("start_at")[:MOST]]
     found.sort(key=lambda one: (one.at, one.label))
     pairs = overlapping_pairs({one.change.revision_id for one in found if one.change.revision_id})
-    return tuple(replace(one, clashes=tuple(_clashes(one, found, pairs))) for one in found)
+    return tuple(replace(one, clashes=(*one.clashes, *_clashes(one, found, pairs))) for one in found)
 
 
 def _merge(row: MergeSchedule) -> Planned:
-    return Planned(row.change, None, row.at, row.until, row.scheduled_by, _reached(row.change, _config(row.change)))
+    held = held_then(row.change, row.at, zone_of(row.scheduled_by))
+    reached = _reached(row.change, _config(row.change))
+    return Planned(row.change, None, row.at, row.until, row.scheduled_by, reached, (held,) if held else ())
 
 
 def _deployment(row: Deployment) -> Planned:
     at = row.start_at or now()
-    return Planned(row.change, row, at, at + DEFAULT_PATIENCE, row.scheduled_by, (row.environment.name,))
+    held = held_then(row.change, at, zone_of(row.scheduled_by), row.environment.name)
+    clashes = (held,) if held else ()
+    return Planned(row.change, row, at, at + DEFAULT_PATIENCE, row.scheduled_by, (row.environment.name,), clashes)
 
 
 def _config(change: ChangeRequest) -> PortalConfig:

@@ -77,6 +77,26 @@ def test_the_form_proposes_a_time_after_the_freeze(tmp_path: Path) -> None:
     assert f"{end:%Y-%m-%dT%H:%M}" in page
 
 
+def test_a_time_inside_a_freeze_has_to_be_meant_and_the_calendar_says_it(tmp_path: Path) -> None:
+    start = (datetime.now(UTC) + timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
+    end = start + timedelta(days=1)
+    window = f"{{name: fair, kind: freeze, from: {start.isoformat()}, to: {end.isoformat()}, environments: [staging]}}"
+    delivery = Delivery.start(tmp_path, pipeline("true", "true") + f"windows: [{window}]\n")
+    row, page = delivery.deployment(delivery.merged()), client_of("alice")
+    url, typed = f"/deployments/{row.number}/schedule/", {"at": f"{start:%Y-%m-%d}T10:00"}
+    assert "all the same" not in page.get(url).content.decode()
+    answer = page.post(url, typed)
+    assert answer.status_code == 422
+    shown = answer.content.decode()
+    assert "fair freezes it then, until" in shown and "Schedule it all the same" in shown
+    assert Deployment.objects.get(pk=row.pk).start_at is None
+    assert page.post(url, {**typed, "anyway": "on"}).status_code == 303
+    assert Deployment.objects.get(pk=row.pk).start_at is not None
+    week = page.get(f"/calendar/?week={start:%G-W%V}").content.decode()
+    assert "fair freezes it then" in week
+    assert page.post(url, {"at": f"{end:%Y-%m-%d}T10:00"}).status_code == 303
+
+
 def test_a_deployment_is_scheduled_on_its_page(delivery: Delivery) -> None:
     row = delivery.deployment(delivery.merged())
     page = client_of("alice")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.utils import timezone
 
+ANYWAY = "anyway"
 TYPED = "%Y-%m-%dT%H:%M"
 
 
@@ -29,16 +31,34 @@ class WallTime(forms.DateTimeField):
 
 
 class Schedule(forms.Form):
-    """``first`` is what stands in the field at first."""
+    """``first`` is what stands in the field at first; ``held``: what will hold it at a time, in words, which has to be said to be meant."""
 
-    def __init__(self, *args: Any, zone: ZoneInfo, first: datetime | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, zone: ZoneInfo, held: Callable[[datetime], str], first: datetime | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.held = held
         self.fields["at"] = WallTime(
             zone=zone,
             label="When",
             initial=first,
             help_text=f"In the time of {zone.key}. It is judged when the time has come.",
         )
+        if ANYWAY in self.data:
+            self._offer_anyway()
+
+    def _offer_anyway(self) -> None:
+        label = "Schedule it all the same: it goes on when nothing holds it any more"
+        self.fields[ANYWAY] = forms.BooleanField(required=False, label=label)
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        is_meant = given.pop(ANYWAY, False)
+        at = given.get("at")
+        if at is not None and not is_meant and (text := self.held(at)):
+            self._offer_anyway()
+            self.add_error("at", text)
+        return given
 
 
 class ScheduleMerge(Schedule):

@@ -13,7 +13,7 @@ from apps.audit.actions import ACTIONS
 from apps.audit.queries import PAGE_SIZE, visible_entries
 from apps.core.errors import InvalidInput, NotVisible
 from apps.presentation.audit_chain import chain, check_chain
-from apps.presentation.audit_pages import FILTERS, entry_filter, find_entries
+from apps.presentation.audit_pages import FILTERS, entry_filter, facts_of, find_entries
 from apps.repositories.queries import auditable
 from apps.web.numbers import number_in
 from apps.web.people import signed_in
@@ -55,7 +55,8 @@ def entry(request: HttpRequest, seq: int) -> HttpResponse:
     if row is None:
         raise NotVisible("unknown_entry", f"There is no entry {seq} that you may read.")
     raw = json.dumps(row.document(), indent=2, sort_keys=True, ensure_ascii=False)
-    context = {"row": row, "meaning": ACTIONS.get(row.action, row.action), "raw": raw, "chain": chain()}
+    context = {"row": row, "meaning": ACTIONS.get(row.action, row.action), "raw": raw, "chain": chain(),
+               "facts": facts_of(row.data)}  # fmt: skip
     return respond(request, "web/audit/entry.html", context)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.http import HttpRequest, HttpResponse
 
 from apps.changes import queries as changes
 from apps.changes.models import ChangeRequest
 from apps.deployments import access, queries, services
 from apps.presentation.deployment_page import deployment_page
-from apps.presentation.schedules import first_proposal, schedule_of, zone_of
+from apps.presentation.schedules import first_proposal, held_then, schedule_of, zone_of
 from apps.web.forms.base import attempt
 from apps.web.forms.schedule import Schedule, ScheduleMerge
 from apps.web.people import signed_in
@@ -25,7 +27,8 @@ def merge(request: HttpRequest, number: int) -> HttpResponse:
     def make(change: ChangeRequest) -> ScheduleMerge:
         before = schedule_of(change)
         first = before.at if before else first_proposal(change)
-        return ScheduleMerge(request.POST if request.method == "POST" else None, zone=zone, first=first)
+        held = partial(held_then, change, zone=zone)
+        return ScheduleMerge(request.POST if request.method == "POST" else None, zone=zone, held=held, first=first)
 
     return form_page(
         request,
@@ -60,7 +63,9 @@ def deployment(request: HttpRequest, number: int) -> HttpResponse:
     if request.method != "POST":
         require_offered(found, found.actions.schedule, "scheduled")
     first = row.start_at or first_proposal(row.change, row.environment.name)
-    form = Schedule(request.POST if request.method == "POST" else None, zone=zone_of(user), first=first)
+    zone = zone_of(user)
+    held = partial(held_then, row.change, zone=zone, environment=row.environment.name)
+    form = Schedule(request.POST if request.method == "POST" else None, zone=zone, held=held, first=first)
     status = 200
     if request.method == "POST":
         done = attempt(form, lambda: services.schedule_deployment(user, deployment=row, at=form.cleaned_data["at"]))
