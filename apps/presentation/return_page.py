@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from apps.core.errors import Conflict
 from apps.deployments.models import Deployment
 from apps.deployments.queries.returning import Return, return_to
+from apps.deployments.services.returning import require_none_open
 from apps.presentation.files_back import FilesBack, files_back
 from apps.presentation.gate_ahead import GateAhead, Patch, gate_ahead, patch_of
 from apps.vcs import trees
@@ -14,11 +15,14 @@ from apps.vcs import trees
 
 @dataclass(frozen=True, slots=True)
 class ReturnPage:
-    """``why_not``: nothing can be brought back, in words; then the rest is empty, but for the number of a change to deploy ``instead``."""
+    """``why_not``: nothing can be brought back, in words; then the rest is empty, but for the number of a change to deploy ``instead``,
+    or of the ``open_one`` that brings something back already.
+    """
 
     deployment: Deployment
     why_not: str = ""
     instead: int | None = None
+    open_one: int | None = None
     found: Return | None = None
     gate: GateAhead | None = None
     files: FilesBack = field(default_factory=FilesBack)
@@ -50,6 +54,10 @@ def return_page(deployment: Deployment) -> ReturnPage:
         found = return_to(deployment)
     except Conflict as problem:
         return ReturnPage(deployment, why_not=problem.message, instead=problem.details.get("change"))
+    try:
+        require_none_open(deployment.environment)
+    except Conflict as problem:
+        return ReturnPage(deployment, why_not=problem.message, open_one=problem.details["change"])
     if not found.is_possible:
         return ReturnPage(deployment, found=found)
     repository = deployment.environment.repository

@@ -21,7 +21,7 @@ from apps.web.typed import way_back, what_was_typed
 ANSWERS: tuple[tuple[type[PortalError], int, str], ...] = (
     (NotVisible, 404, "Not found"),
     (NotAllowed, 403, "Not allowed"),
-    (Conflict, 409, "Something moved meanwhile"),
+    (Conflict, 409, "Not possible as things are now"),
     (TooLarge, 422, "Too large to be shown"),
     (InvalidInput, 422, "This cannot be understood"),
     (Unavailable, 503, "Not reachable right now"),

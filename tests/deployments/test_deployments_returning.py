@@ -229,3 +229,18 @@ def test_a_state_from_before_portal_yaml_named_other_paths_is_not_brought_back(t
     delivery.approve(back)
     assert finished(back).status == "done"
     assert content(delivery, "apps/staging/web.yaml") == WEB % 4
+
+
+def test_while_one_is_open_the_page_leads_to_it_and_asks_for_no_other(tmp_path: Path, client: Client) -> None:
+    delivery = begun(tmp_path)
+    row = delivery.deployment(three(delivery)[0])
+    client.force_login(delivery.people.carol)
+    url = f"/deployments/{row.number}/bring-back/"
+    assert "What is taken back" in client.get(url).content.decode()
+    back = deployments.bring_back(delivery.people.carol, deployment=row)
+    assert ChangeRequest.objects.get(pk=back.pk).status == "in_review"
+    page = client.get(url).content.decode()
+    assert f"/changes/{back.number}/" in page and "What is taken back" not in page
+    with pytest.raises(Conflict) as refusal:
+        deployments.bring_back(delivery.people.carol, deployment=row)
+    assert refusal.value.code == "rollback_open"

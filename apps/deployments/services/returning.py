@@ -43,7 +43,7 @@ def bring_back(
         access.require_run(actor, instead_of)
     require_defined(environment)
     row = Deployment.objects.select_related("change", "environment", "environment__repository").get(pk=deployment.pk)
-    _require_none_open(environment)
+    require_none_open(environment)
     found = return_to(row)
     if tip and tip != found.tip:
         raise Conflict("target_moved", f"{row.change.target_branch} moved since you looked. Look at what it does now.")
@@ -103,8 +103,11 @@ def _open_ones(environment: Environment) -> QuerySet[ChangeRequest]:
     return rows.order_by("number")
 
 
-def _require_none_open(environment: Environment) -> None:
-    """One at a time in an environment: a second one would be judged on a state that the first one changes."""
+def require_none_open(environment: Environment) -> None:
+    """One at a time in an environment: a second one would be judged on a state that the first one changes.
+
+    :class:`Conflict` ``rollback_open`` with the number of its ``change``.
+    """
     for row in _open_ones(environment):
         if environment.name in row.rollback_environments:
             said = f"{row.label} brings an earlier state back to {environment.name} already. Approve, merge or withdraw that one."

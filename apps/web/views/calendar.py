@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 
+from apps.core.errors import InvalidInput
 from apps.presentation.calendar_page import calendar_page
 from apps.presentation.freezes import freeze_notices
 from apps.web.people import signed_in
@@ -13,8 +14,16 @@ from apps.web.responding import reads, respond
 
 @reads
 def week(request: HttpRequest) -> HttpResponse:
-    found = calendar_page(signed_in(request), week=request.GET.get("week", ""), zone=request.GET.get("tz", ""))
-    return respond(request, "web/calendar/week.html", {"page": found})
+    user, week, zone = signed_in(request), request.GET.get("week", ""), request.GET.get("tz", "")
+    try:
+        return respond(request, "web/calendar/week.html", {"page": calendar_page(user, week=week, zone=zone)})
+    except InvalidInput as problem:
+        context = {
+            "page": calendar_page(user, week="", zone=""),
+            "problem": problem,
+            "typed": {"week": week, "tz": zone},
+        }
+        return respond(request, "web/calendar/week.html", context, status=422)
 
 
 @reads
