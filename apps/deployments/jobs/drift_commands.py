@@ -28,10 +28,11 @@ def find_by_command(attempt: Attempt, drift: DriftConfig) -> Found:
         answer = run_command(run, drift.command, drift.timeout_seconds, lambda: True, home=home)
     named = named_in(answer.output, mask)
     if answer.ended.is_success:
-        if named.findings or named.problems:
-            raise CannotTell(
-                "contradiction", "The command ended with 0, and named something that differs all the same."
-            )
+        if named.findings:
+            text = "The command ended with 0, and named something that differs all the same."
+            raise CannotTell("contradiction", text)
+        if named.problems:
+            raise CannotTell("not_read", " ".join(named.problems))
         return Found()
     if not _says_that_it_differs(answer, drift, named):
         raise CannotTell("command_failed", _why(answer, drift, mask))
