@@ -46,15 +46,18 @@ def named_in(output: bytes, mask: SecretMask) -> Named:
             continue
         try:
             one = _finding_of(line, mask)
-        except (ValueError, TypeError, RecursionError):
-            problems.append(
-                f"Line {number} of what the command printed names a resource, and is no JSON that could be read."
+        except (ValueError, TypeError, RecursionError) as problem:
+            why = (
+                "names it by something that is no text"
+                if isinstance(problem, TypeError)
+                else "is no JSON object that could be read"
             )
+            problems.append(f"Line {number} of what the command printed speaks of a resource, and {why}.")
         else:
             if one is not None:
                 findings.setdefault(one.mark(""), one)
     more = len(problems) - MOST_PROBLEMS
-    told = [*problems[:MOST_PROBLEMS], *([f"And {more} lines more."] if more > 0 else [])]
+    told = [*problems[:MOST_PROBLEMS], *([f"And {more} more of them."] if more > 0 else [])]
     return Named(tuple(findings.values()), tuple(told))
 
 
@@ -68,7 +71,11 @@ def _finding_of(line: str, mask: SecretMask) -> Finding | None:
         if is_named:
             raise
         return None
-    return _finding(found, mask) if isinstance(found, dict) and "resource" in found else None
+    if isinstance(found, dict):
+        return _finding(found, mask) if found.get("resource") is not None else None
+    if is_named:
+        raise ValueError("a list or a text")
+    return None
 
 
 def _refused(constant: str) -> NoReturn:
@@ -80,7 +87,8 @@ def _finding(one: dict[str, Any], mask: SecretMask) -> Finding:
 
     A value with a secret in it is vague: another secret would read the same. :class:`ValueError` where it names nothing.
     """
-    resource, path = _name(one["resource"], mask), _name(one.get("path", ""), mask)
+    names = [_name(one["resource"]), "" if one.get("path") is None else _name(one["path"])]
+    resource, path = (hidden(name, mask) for name in names)
     if not plain(resource):
         raise ValueError("the resource has no name")
     kind = one.get("kind")
@@ -96,15 +104,15 @@ def _finding(one: dict[str, Any], mask: SecretMask) -> Finding:
         words[0],
         words[1],
         digest=digest_of(resource, kind, path, *shown),
-        is_vague=is_untold or not all(map(_same, sides, shown)),
+        is_vague=is_untold or not all(map(_same, [*sides, *names], [*shown, resource, path])),
     )
 
 
-def _name(given: Any, mask: SecretMask) -> str:
+def _name(given: Any) -> str:
     """A text or a number (:class:`TypeError`), as the name of a resource or the path in it."""
     if not isinstance(given, str | int) or isinstance(given, bool):
         raise TypeError("it is named by something else than a text")
-    return hidden(str(given), mask)
+    return str(given)
 
 
 def _same(one: Any, other: Any) -> bool:

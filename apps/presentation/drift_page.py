@@ -17,12 +17,12 @@ from apps.deployments.queries.drift import (
     STALE,
     Drift,
     acceptances_of,
-    adopted_in,
     adoption_of,
     drift_of,
     findings_of,
     holder_of,
 )
+from apps.deployments.services.adopting import adopted_for
 from apps.policies.config.words import duration_words
 from apps.presentation.board import environment_url
 from apps.presentation.drift_words import DriftWord, drift_word
@@ -96,7 +96,7 @@ class TargetRows:
     @property
     def state_key(self) -> str:
         found = [row for resource in self.resources for row in resource.rows]
-        if found and not self.check.more and all(row.accepted for row in found):
+        if found and not self.check.more and not self.check.why and all(row.accepted for row in found):
             return "drift_accepted"
         return f"drift_{self.check.state}"
 
@@ -113,7 +113,7 @@ class TargetRows:
 @dataclass(frozen=True, slots=True)
 class DriftPage:
     """``has_open``: whether something is left that can be put right; ``adoption``: the last that was asked for; ``adopted_in``: the
-    open change that was made of all that is there now.
+    open change that leaves nothing to adopt for who looks.
 
     ``holder``: the deployment that holds the environment: nobody looks before it is over. Nobody looks at all, and nothing
     starts, where portal.yaml has no such environment any more.
@@ -185,7 +185,7 @@ def drift_page(user: User, repository: str, name: str) -> DriftPage:
         can_settle=can_settle_drift(user, row).allowed,
         can_deploy=live is not None and row.defined and can_deploy(user, live.change).allowed,
         adoption=adoption_of(row),
-        adopted_in=adopted_in(row),
+        adopted_in=adopted_for(user, row),
         holder=holder_of(row),
     )
 

@@ -16,10 +16,13 @@ from apps.deployments.models import Deployment, MergeSchedule
 from apps.deployments.services.scheduling import DEFAULT_PATIENCE, FARTHEST, open_schedule
 from apps.policies import calendar
 from apps.policies.config import DEPLOY, FREEZE, MERGE, PortalConfig, WindowConfig
+from apps.policies.evaluation import HoldFact
+from apps.policies.queries import Policy
 from apps.presentation.reached import reached_environments
 from apps.repositories.models import Repository
+from apps.reviews.holds import hold_facts
 from apps.reviews.queries import policy_of
-from apps.vcs.errors import ObjectMissing
+from apps.vcs.errors import GitFailed, ObjectMissing
 
 NEAR = timedelta(hours=1)
 """What begins so soon after another ends, or at the same time, is named beside it."""
@@ -63,16 +66,28 @@ def first_proposal(change: ChangeRequest, environment: str = "") -> datetime:
     return calendar.next_slot(_windows(change, environment), hour) or hour
 
 
-def held_then(change: ChangeRequest, at: datetime, zone: ZoneInfo, environment: str = "") -> str:
-    """What of the policy, as it is now, will hold the change, or the deployment to ``environment``, at that time; empty: nothing."""
-    if not now() < at <= now() + FARTHEST:
+def held_then(change: ChangeRequest, at: datetime, environment: str = "") -> str:
+    """What of the policy, as it is now, will hold the change, or the deployment to ``environment``, at that time; empty: nothing,
+    or it cannot be known. A roll-back may pass what holds others, so nothing is said of one.
+    """
+    if change.kind == ChangeRequest.Kind.ROLLBACK or not now() < at <= now() + FARTHEST:
         return ""
-    said = []
-    for hold in calendar.holds_at(_windows(change, environment), at):
-        names = first_few(hold.windows)
-        end = f", until {calendar.words(hold.until, zone.key)}" if hold.until else ""
-        said.append(f"{names} freezes it then{end}." if hold.kind == FREEZE else f"It is outside of {names} then{end}.")
-    return " ".join(said)
+    return _held(_policy(change), change, at, environment)
+
+
+def _held(policy: Policy | None, change: ChangeRequest, at: datetime, environment: str) -> str:
+    if policy is None:
+        return ""
+    names = (environment,) if environment else (*_reached(change, policy.config), "")
+    facts = hold_facts(policy, DEPLOY if environment else MERGE, names, at)
+    return " ".join(_said(fact) for fact in facts)
+
+
+def _said(fact: HoldFact) -> str:
+    names, until = first_few(fact.windows), f", until {fact.until}" if fact.until else ""
+    unless = f", unless {first_few(fact.principals)} lets it through" if fact.principals else ""
+    what = f"{names} freezes it then" if fact.kind == FREEZE else f"It is outside of {names} then"
+    return f"{what}{until}{unless}."
 
 
 def _windows(change: ChangeRequest, environment: str) -> list[WindowConfig]:
@@ -92,31 +107,50 @@ def planned_between(user: User, start: datetime, end: datetime) -> tuple[Planned
     deployments = Deployment.objects.visible_to(user).filter(status="pending", start_at__gte=start, start_at__lt=end)
     found = [_merge(row) for row in merges.order_by("at")[:MOST]]
     related = ("change__repository", "change__revision", "environment", "scheduled_by")
-    found += [_deployment(row) for row in deployments.select_related(*related).order_by("start_at")[:MOST]]
+    policies = _Policies()
+    found += [_deployment(row, policies) for row in deployments.select_related(*related).order_by("start_at")[:MOST]]
     found.sort(key=lambda one: (one.at, one.label))
     pairs = overlapping_pairs({one.change.revision_id for one in found if one.change.revision_id})
     return tuple(replace(one, clashes=(*one.clashes, *_clashes(one, found, pairs))) for one in found)
 
 
+class _Policies:
+    """The policies of what is planned, each read once: many deployments come from one branch."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str], Policy | None] = {}
+
+    def of(self, row: Deployment) -> Policy | None:
+        key = (row.change.repository_id, row.change.target_branch)
+        if key not in self._known:
+            self._known[key] = _policy(row.change)
+        return self._known[key]
+
+
 def _merge(row: MergeSchedule) -> Planned:
-    held = held_then(row.change, row.at, zone_of(row.scheduled_by))
-    reached = _reached(row.change, _config(row.change))
+    policy = _policy(row.change)
+    reached = _reached(row.change, policy.config) if policy else ()
+    held = _held(policy, row.change, row.at, "") if row.change.kind != ChangeRequest.Kind.ROLLBACK else ""
     return Planned(row.change, None, row.at, row.until, row.scheduled_by, reached, (held,) if held else ())
 
 
-def _deployment(row: Deployment) -> Planned:
-    at = row.start_at or now()
-    held = held_then(row.change, at, zone_of(row.scheduled_by), row.environment.name)
-    clashes = (held,) if held else ()
-    return Planned(row.change, row, at, at + DEFAULT_PATIENCE, row.scheduled_by, (row.environment.name,), clashes)
+def _deployment(row: Deployment, policies: _Policies) -> Planned:
+    at, name = row.start_at or now(), row.environment.name
+    held = _held(policies.of(row), row.change, at, name) if row.change.kind != ChangeRequest.Kind.ROLLBACK else ""
+    return Planned(row.change, row, at, at + DEFAULT_PATIENCE, row.scheduled_by, (name,), (held,) if held else ())
+
+
+def _policy(change: ChangeRequest) -> Policy | None:
+    """What governs ``change``; nothing is asked of it while the mirror lacks the commit, or cannot be read."""
+    try:
+        return policy_of(change)
+    except (ObjectMissing, GitFailed):
+        return None
 
 
 def _config(change: ChangeRequest) -> PortalConfig:
-    """What governs ``change``; nothing is asked of it while the mirror lacks the commit."""
-    try:
-        return policy_of(change).config
-    except ObjectMissing:
-        return PortalConfig(environments=())
+    policy = _policy(change)
+    return policy.config if policy is not None else PortalConfig(environments=())
 
 
 def _reached(change: ChangeRequest, config: PortalConfig) -> tuple[str, ...]:

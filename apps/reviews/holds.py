@@ -20,14 +20,16 @@ OVERRIDE_LASTS = timedelta(hours=24)
 """An override is for now, not for good."""
 
 
-def hold_facts(policy: Policy, stage: str, environments: Sequence[str]) -> tuple[HoldFact, ...]:
-    """What holds a change that reaches ``environments`` (at the stage deploy: the one in question) at this moment.
+def hold_facts(
+    policy: Policy, stage: str, environments: Sequence[str], at: datetime | None = None
+) -> tuple[HoldFact, ...]:
+    """What holds a change that reaches ``environments`` (at the stage deploy: the one in question) at the moment ``at``, or now.
 
     At the merge a window is one hold, whichever of its environments are reached.
     """
     if not policy.config.windows:
         return ()
-    moment = now()
+    moment = at or now()
     found: dict[tuple[str, tuple[str, ...], str], HoldFact] = {}
     for environment in environments:
         windows = windows_for(policy.config.windows, environment, stage)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -20,8 +21,10 @@ from apps.core.errors import Conflict, NotAllowed, NotVisible
 from apps.deployments import services
 from apps.deployments.jobs import adopting
 from apps.deployments.models import DriftAdoption, DriftCheck
+from apps.deployments.transitions import drifting as writing
 from apps.rendering.model import Failure, RenderError
 from apps.repositories.models import RepositoryRole
+from apps.repositories.services import set_member
 from apps.vcs import remotes
 from apps.vcs.remotes import PushOutcome
 from tests.support.delivery import run_jobs
@@ -240,6 +243,37 @@ def test_one_change_is_made_of_what_was_found_until_something_else_is_or_it_is_w
     assert other != change
     withdraw(alice, change=other)
     assert adopted(world) != other
+
+
+def test_what_was_accepted_then_and_counts_again_is_adopted_anew(
+    world: Drifting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, carol = world.delivery.people.alice, world.delivery.people.carol
+    world.change("one")
+    world.change("two")
+    world.check()
+    mark = next(one["mark"] for one in world.latest.findings if "two" in one["resource"])
+    services.accept_drift(carol, environment=world.environment, mark=mark, reason="x", until=now() + timedelta(days=1))
+    change = adopted(world)
+    monkeypatch.setattr(writing, "KEPT", 1)
+    for _ in range(3):
+        world.check()
+    with pytest.raises(Conflict, match=change.label):
+        services.adopt_drift(alice, environment=world.environment)
+    services.end_drift_acceptance(carol, environment=world.environment, mark=mark)
+    assert adopted(world) != change
+
+
+def test_a_change_for_which_nothing_was_written_does_not_keep_others_from_writing_it(world: Drifting) -> None:
+    dave, alice = world.delivery.people.dave, world.delivery.people.alice
+    set_member(world.delivery.people.carol, repository=world.delivery.repository, member="dave", role="viewer")
+    world.change()
+    world.check()
+    asked = adopted(world, dave)
+    assert asked.status == "requested"
+    with pytest.raises(Conflict, match=asked.label):
+        services.adopt_drift(dave, environment=world.environment)
+    assert adopted(world, alice).source_branch
 
 
 def test_killed_after_the_push_it_goes_on_with_the_same_commit(

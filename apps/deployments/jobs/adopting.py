@@ -83,7 +83,8 @@ def _write_down(row: DriftAdoption, fence: int) -> None:
     row.title = title_of(row.environment, edits)
     row.text = text_of(row.environment, [check for check, _ in found], edits)
     row.commit = _commit(row, head, edits) if edits.files else ""
-    columns = {"target_branch": row.target_branch, "title": row.title, "text": row.text, "commit": row.commit}
+    row.marks = sorted(one["mark"] for _, findings in found for one in findings)
+    columns = {name: getattr(row, name) for name in ("target_branch", "title", "text", "commit", "marks")}
     if not DriftAdoption.objects.filter(pk=row.pk, fence=fence, ended_at=None).update(**columns):
         raise LeaseLost
 

@@ -112,8 +112,8 @@ class DriftAcceptance(models.Model):
 class DriftAdoption(Leased):
     """Somebody asked for what was found to be written into Git. Its lease is held by the worker that does it.
 
-    ``commit``: what the portal wrote, empty for nothing, set before it is pushed; ``title`` and ``text``: of the change. It
-    ends with a change, or with ``problem``.
+    ``commit``: what the portal wrote, empty for nothing, set before it is pushed; ``title`` and ``text``: of the change, and ``marks``
+    of the findings that it was made of. It ends with a change, or with ``problem``.
     """
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="drift_adoptions")
@@ -123,6 +123,7 @@ class DriftAdoption(Leased):
     commit = OidField()
     title = models.CharField(max_length=200, blank=True)
     text = models.TextField(blank=True)
+    marks = models.JSONField(default=list, blank=True, db_default=[])
     change = models.ForeignKey(
         "changes.ChangeRequest", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )

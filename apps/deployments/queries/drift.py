@@ -11,7 +11,6 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.changes.lifecycle import OPEN, Status
-from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.deployments.dispatchers import standing
 from apps.deployments.models import Deployment, DriftAcceptance, DriftAdoption, DriftCheck, DriftWatch, Environment
@@ -121,18 +120,13 @@ def adoption_of(environment: Environment) -> DriftAdoption | None:
     return rows.order_by("-pk").first()
 
 
-def adopted_in(environment: Environment) -> ChangeRequest | None:
-    """The change under way that was made of all that :func:`to_adopt` gives; ``None`` where something was found since it was asked for."""
+def adopted_in(environment: Environment) -> DriftAdoption | None:
+    """The one whose change is open and was made of all that :func:`to_adopt` gives; ``None`` where something else was found since."""
     row = adoption_of(environment)
-    if row is None or row.change is None or row.change.status not in UNDER_WAY:
+    if row is None or row.change is None or row.change.status not in OPEN:
         return None
-    known: dict[str, set[str]] = {}
-    checks = DriftCheck.objects.filter(environment=environment, checked_at__lte=row.asked_at).order_by("-pk")
-    for target, marks in checks.values_list("target", "marks"):
-        known.setdefault(target, {mark for mark, _ in marks})
-    found = to_adopt(environment)
-    is_known = all(one["mark"] in known.get(check.target, set()) for check, findings in found for one in findings)
-    return row.change if found and is_known else None
+    marks = {one["mark"] for _, findings in to_adopt(environment) for one in findings}
+    return row if marks and marks <= set(row.marks) else None
 
 
 def drifted_among(environments: QuerySet[Environment]) -> list[int]:

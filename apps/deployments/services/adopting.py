@@ -7,6 +7,7 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.audit import services as audit
 from apps.audit.actors import Actor
+from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.core.work import request_work
@@ -16,8 +17,18 @@ from apps.deployments.queries.drift import adopted_in, to_adopt
 from apps.deployments.services.drifting import require_current
 from apps.deployments.services.running import require_defined
 from apps.deployments.signals import environment_changed
+from apps.repositories.access import can_write
 
 ADOPT_DRIFT = "deployments.adopt_drift"
+
+
+def adopted_for(actor: User, environment: Environment) -> ChangeRequest | None:
+    """The open change that leaves nothing to adopt for ``actor``: one for which nothing was written is no end for who could write it."""
+    row = adopted_in(environment)
+    if row is None or row.change is None:
+        return None
+    could_not = row.asked_by_id != actor.pk and not row.commit
+    return None if could_not and can_write(actor, environment.repository).allowed else row.change
 
 
 @transaction.atomic
@@ -40,12 +51,9 @@ def adopt_drift(actor: User, *, environment: Environment) -> DriftAdoption:
         raise Conflict("nothing_drifted", f"The last check of {environment.name} left nothing to adopt.")
     if DriftAdoption.objects.open().filter(environment=environment).exists():
         raise Conflict("adopting", f"A change that adopts the drift of {environment.name} is being written already.")
-    if (change := adopted_in(environment)) is not None:
-        raise Conflict(
-            "adopted",
-            f"{change.label} was made of all that was found. Go on there, or withdraw it.",
-            change=change.number,
-        )
+    if (change := adopted_for(actor, environment)) is not None:
+        text = f"{change.label} was made of all that was found. Go on there, or have it withdrawn."
+        raise Conflict("adopted", text, change=change.number)
     row = DriftAdoption.objects.create(environment=environment, asked_by=actor, asked_at=now())
     audit.record(
         Actor.of(actor),

@@ -132,11 +132,12 @@ def retry(
     ran, or something else ran in the environment since; ``not_defined`` where portal.yaml has no such environment any more;
     ``rolled_back`` where a roll-back has landed that keeps it from starting. What holds a deployment is judged again first.
     """
+    taken_back = taken_back_text(deployment)  # before the lock: it asks Git
     locked = lock_deployment(deployment)
     access.require_run(actor, locked)
     require_defined(locked.environment)
-    if locked.status in REPEATABLE and (text := taken_back_text(locked)):
-        raise Conflict("rolled_back", text)
+    if locked.status in REPEATABLE and taken_back:
+        raise Conflict("rolled_back", taken_back)
     count = len(locked.plan["steps"])
     if from_step is not None and not 0 <= from_step < max(1, count):
         raise InvalidInput(

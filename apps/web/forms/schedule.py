@@ -33,6 +33,8 @@ class WallTime(forms.DateTimeField):
 class Schedule(forms.Form):
     """``first`` is what stands in the field at first; ``held``: what will hold it at a time, in words, which has to be said to be meant."""
 
+    all_the_same = "Schedule it all the same: it goes on when nothing holds it any more"
+
     def __init__(
         self, *args: Any, zone: ZoneInfo, held: Callable[[datetime], str], first: datetime | None = None, **kwargs: Any
     ) -> None:
@@ -48,8 +50,7 @@ class Schedule(forms.Form):
             self._offer_anyway()
 
     def _offer_anyway(self) -> None:
-        label = "Schedule it all the same: it goes on when nothing holds it any more"
-        self.fields[ANYWAY] = forms.BooleanField(required=False, label=label)
+        self.fields[ANYWAY] = forms.BooleanField(required=False, label=self.all_the_same)
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
@@ -62,6 +63,8 @@ class Schedule(forms.Form):
 
 
 class ScheduleMerge(Schedule):
+    all_the_same = "Schedule it all the same: it merges if that ends before it is given up"
+
     def __init__(self, *args: Any, zone: ZoneInfo, **kwargs: Any) -> None:
         super().__init__(*args, zone=zone, **kwargs)
         self.fields["until"] = WallTime(

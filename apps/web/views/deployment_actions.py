@@ -94,6 +94,8 @@ def retry(request: HttpRequest, number: int) -> HttpResponse:
 def _before_retry(request: HttpRequest, found: DeploymentPage) -> HttpResponse:
     row, only_failed = found.deployment, request.GET.get("only_failed") == "1"
     access.require_run(signed_in(request), row)
+    if found.actions.taken_back:
+        raise Conflict("rolled_back", found.actions.taken_back)
     if not (found.actions.retry_only_failed if only_failed else found.actions.retry):
         raise Conflict("nothing_to_retry", f"{row.label} cannot be retried like this any more. {TRY_AGAIN}")
     form = Retry(

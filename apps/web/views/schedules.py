@@ -27,7 +27,7 @@ def merge(request: HttpRequest, number: int) -> HttpResponse:
     def make(change: ChangeRequest) -> ScheduleMerge:
         before = schedule_of(change)
         first = before.at if before else first_proposal(change)
-        held = partial(held_then, change, zone=zone)
+        held = partial(held_then, change)
         return ScheduleMerge(request.POST if request.method == "POST" else None, zone=zone, held=held, first=first)
 
     return form_page(
@@ -63,9 +63,8 @@ def deployment(request: HttpRequest, number: int) -> HttpResponse:
     if request.method != "POST":
         require_offered(found, found.actions.schedule, "scheduled")
     first = row.start_at or first_proposal(row.change, row.environment.name)
-    zone = zone_of(user)
-    held = partial(held_then, row.change, zone=zone, environment=row.environment.name)
-    form = Schedule(request.POST if request.method == "POST" else None, zone=zone, held=held, first=first)
+    held = partial(held_then, row.change, environment=row.environment.name)
+    form = Schedule(request.POST if request.method == "POST" else None, zone=zone_of(user), held=held, first=first)
     status = 200
     if request.method == "POST":
         done = attempt(form, lambda: services.schedule_deployment(user, deployment=row, at=form.cleaned_data["at"]))
