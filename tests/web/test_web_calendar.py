@@ -88,4 +88,7 @@ def test_the_page_has_it_in_words(delivery: Delivery, client: Client) -> None:
     assert answer.status_code == 200
     for word in ("<b>Freeze</b> from 18:00", "year end", "<b>Europe/Berlin</b>", 'href="/environments/'):
         assert word in text
-    assert client.get("/calendar/?week=soon").status_code in (400, 422)
+    answer = client.get("/calendar/?week=soon&tz=%3Cb%3EBerlin")
+    assert answer.status_code == 422
+    shown = answer.content.decode()
+    assert 'value="soon"' in shown and 'value="&lt;b&gt;Berlin"' in shown and "<b>Berlin" not in shown

@@ -111,6 +111,29 @@ def test_a_deployment_is_scheduled_on_its_page(delivery: Delivery) -> None:
     assert Deployment.objects.get(pk=row.pk).start_at is None
 
 
+def test_a_mirror_that_cannot_be_read_does_not_take_the_calendar_away(delivery: Delivery) -> None:
+    row, page = delivery.deployment(delivery.merged()), client_of("alice")
+    day = (datetime.now(UTC) + timedelta(days=2)).date()
+    assert page.post(f"/deployments/{row.number}/schedule/", {"at": f"{day}T10:00"}).status_code == 303
+    delivery.repository.mirror_path.rename(delivery.repository.mirror_path.with_name("gone"))
+    answer = page.get(f"/calendar/?week={day:%G-W%V}")
+    assert answer.status_code == 200
+    assert row.label in answer.content.decode()
+
+
+def test_each_environment_that_a_merge_reaches_is_asked_for_itself(tmp_path: Path) -> None:
+    start = (datetime.now(UTC) + timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
+    windows = "windows:\n" + "".join(
+        f"  - {{name: for {name}, kind: allow, holds: [merge], environments: [{name}], cron: '0 0 * * {day.isoweekday() % 7}', duration: 24h}}\n"
+        for name, day in (("staging", start), ("production", start + timedelta(days=3)))
+    )
+    delivery = Delivery.start(tmp_path, pipeline("true", "true") + windows)
+    change, page = delivery.approved(), client_of("alice")
+    answer = page.post(f"/changes/{change.number}/schedule/", {"at": f"{start:%Y-%m-%d}T10:00"})
+    assert answer.status_code == 422
+    assert "It is outside of for production then" in answer.content.decode()
+
+
 def planned(delivery: Delivery, name: str, content: dict[str, str | bytes], at: datetime) -> ChangeRequest:
     change = delivery.proposed(name, content)
     run_jobs("changes.plan_renderings", "changes.find_overlaps")
