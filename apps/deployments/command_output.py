@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from django.conf import settings
 
@@ -17,12 +17,10 @@ LINES_IN_TEXT, LONGEST_TEXT = 3, 300
 """How much of what a command printed last stands in a sentence: lines, and characters."""
 
 
-def printed_lines(answer: Answer, mask: SecretMask) -> Iterator[str]:
+def printed_lines(answer: Answer, mask: SecretMask) -> list[str]:
     """Its lines that are not empty, as in every log. Where more was printed than is kept, the last line is none that may be shown."""
     raw, is_whole = answer.output, len(answer.output) < OUTPUT_LIMIT
-    for line in take_lines(raw, mask, final=is_whole).lines:
-        if without_sequences(line).strip():
-            yield _masked(line, mask)
+    return _worded(take_lines(raw, mask, final=is_whole).lines, mask)
 
 
 def tail_lines(output: bytes, mask: SecretMask) -> list[str]:
@@ -31,7 +29,10 @@ def tail_lines(output: bytes, mask: SecretMask) -> list[str]:
     tail = masked[-TAIL:]
     if len(tail) < len(masked):
         tail = tail.partition(b"\n")[2]
-    lines = take_lines(tail, mask, final=True).lines
+    return _worded(take_lines(tail, mask, final=True).lines, mask)
+
+
+def _worded(lines: Iterable[str], mask: SecretMask) -> list[str]:
     return [_masked(line, mask) for line in lines if without_sequences(line).strip()]
 
 

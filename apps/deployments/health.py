@@ -122,7 +122,7 @@ def read_command(
         raise
     except PortalError as problem:
         return Reading(is_good=False, text=hidden(problem.message, mask), is_asked=False)
-    lines = list(printed_lines(answer, mask))
+    lines = printed_lines(answer, mask)
     kept = tuple(line[:LONGEST_LINE] for line in lines[-LINES_IN_LOG:])
     if answer.ended.is_success:
         return Reading(is_good=True, text="exited with 0", lines=kept)

@@ -17,12 +17,12 @@ from apps.deployments.queries.drift import (
     STALE,
     Drift,
     acceptances_of,
+    adopted_for,
     adoption_of,
     drift_of,
     findings_of,
     holder_of,
 )
-from apps.deployments.services.adopting import adopted_for
 from apps.policies.config.words import duration_words
 from apps.presentation.board import environment_url
 from apps.presentation.drift_words import DriftWord, drift_word

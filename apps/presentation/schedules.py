@@ -50,9 +50,9 @@ class Planned:
         return f"/deployments/{self.deployment.number}/" if self.deployment else f"/changes/{self.change.number}/"
 
 
-def zone_of(user: User | None) -> ZoneInfo:
+def zone_of(user: User) -> ZoneInfo:
     """In whose clock times are typed and read."""
-    return ZoneInfo((user.time_zone if user is not None else "") or "UTC")
+    return ZoneInfo(user.time_zone or "UTC")
 
 
 def schedule_of(change: ChangeRequest) -> MergeSchedule | None:
@@ -68,15 +68,14 @@ def first_proposal(change: ChangeRequest, environment: str = "") -> datetime:
 
 def held_then(change: ChangeRequest, at: datetime, environment: str = "") -> str:
     """What of the policy, as it is now, will hold the change, or the deployment to ``environment``, at that time; empty: nothing,
-    or it cannot be known. A roll-back may pass what holds others, so nothing is said of one.
+    or it cannot be known.
     """
-    if change.kind == ChangeRequest.Kind.ROLLBACK or not now() < at <= now() + FARTHEST:
-        return ""
-    return _held(_policy(change), change, at, environment)
+    return _held(_policy(change), change, at, environment) if now() < at <= now() + FARTHEST else ""
 
 
 def _held(policy: Policy | None, change: ChangeRequest, at: datetime, environment: str) -> str:
-    if policy is None:
+    """A roll-back may pass what holds others, so nothing is said of one."""
+    if policy is None or change.kind == ChangeRequest.Kind.ROLLBACK:
         return ""
     names = (environment,) if environment else (*_reached(change, policy.config), "")
     facts = hold_facts(policy, DEPLOY if environment else MERGE, names, at)
@@ -130,13 +129,13 @@ class _Policies:
 def _merge(row: MergeSchedule) -> Planned:
     policy = _policy(row.change)
     reached = _reached(row.change, policy.config) if policy else ()
-    held = _held(policy, row.change, row.at, "") if row.change.kind != ChangeRequest.Kind.ROLLBACK else ""
+    held = _held(policy, row.change, row.at, "")
     return Planned(row.change, None, row.at, row.until, row.scheduled_by, reached, (held,) if held else ())
 
 
 def _deployment(row: Deployment, policies: _Policies) -> Planned:
     at, name = row.start_at or now(), row.environment.name
-    held = _held(policies.of(row), row.change, at, name) if row.change.kind != ChangeRequest.Kind.ROLLBACK else ""
+    held = _held(policies.of(row), row.change, at, name)
     return Planned(row.change, row, at, at + DEFAULT_PATIENCE, row.scheduled_by, (name,), (held,) if held else ())
 
 

@@ -10,11 +10,14 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from apps.accounts.models import User
 from apps.changes.lifecycle import OPEN, Status
+from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.deployments.dispatchers import standing
 from apps.deployments.models import Deployment, DriftAcceptance, DriftAdoption, DriftCheck, DriftWatch, Environment
 from apps.deployments.querysets import HOLDING
+from apps.repositories.access import can_write
 
 USUAL_SECONDS = 1800
 """How often an environment is taken to be looked at whose portal.yaml does not say."""
@@ -120,13 +123,18 @@ def adoption_of(environment: Environment) -> DriftAdoption | None:
     return rows.order_by("-pk").first()
 
 
-def adopted_in(environment: Environment) -> DriftAdoption | None:
-    """The one whose change is open and was made of all that :func:`to_adopt` gives; ``None`` where something else was found since."""
+def adopted_for(user: User, environment: Environment) -> ChangeRequest | None:
+    """The open change that leaves nothing to adopt for ``user``; ``None`` where something was found that it was not made of.
+
+    One for which nothing was written is no end for somebody else who could write it.
+    """
     row = adoption_of(environment)
     if row is None or row.change is None or row.change.status not in OPEN:
         return None
+    if not row.commit and row.asked_by_id != user.pk and can_write(user, environment.repository).allowed:
+        return None
     marks = {one["mark"] for _, findings in to_adopt(environment) for one in findings}
-    return row if marks and marks <= set(row.marks) else None
+    return row.change if marks and marks <= set(row.marks) else None
 
 
 def drifted_among(environments: QuerySet[Environment]) -> list[int]:

@@ -7,28 +7,17 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.audit import services as audit
 from apps.audit.actors import Actor
-from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.core.work import request_work
 from apps.deployments import access
 from apps.deployments.models import DriftAdoption, Environment
-from apps.deployments.queries.drift import adopted_in, to_adopt
+from apps.deployments.queries.drift import adopted_for, to_adopt
 from apps.deployments.services.drifting import require_current
 from apps.deployments.services.running import require_defined
 from apps.deployments.signals import environment_changed
-from apps.repositories.access import can_write
 
 ADOPT_DRIFT = "deployments.adopt_drift"
-
-
-def adopted_for(actor: User, environment: Environment) -> ChangeRequest | None:
-    """The open change that leaves nothing to adopt for ``actor``: one for which nothing was written is no end for who could write it."""
-    row = adopted_in(environment)
-    if row is None or row.change is None:
-        return None
-    could_not = row.asked_by_id != actor.pk and not row.commit
-    return None if could_not and can_write(actor, environment.repository).allowed else row.change
 
 
 @transaction.atomic
