@@ -13,7 +13,7 @@ from apps.policies.config import DEFAULT_CONFIG, MAX_BYTES, Parsed, PortalConfig
 from apps.policies.config.effects import MODULE_SUFFIX
 from apps.policies.rego.modules import MOST_BYTES, MOST_MODULES, Modules, modules_of
 from apps.vcs.errors import BlobTooLarge
-from apps.vcs.objects import TreeEntry, entry_at, list_tree, read_blob
+from apps.vcs.objects import TreeEntry, entries_at, entry_at, list_tree, read_blob
 
 PORTAL_PATH = ".gitops/portal.yaml"
 NO_OWNERS = CodeOwners()
@@ -65,9 +65,10 @@ def files_at(git_dir: Path, commit_oid: str) -> PolicyFiles:
 @lru_cache(maxsize=512)
 def _read_at(git_dir: Path, commit_oid: str) -> tuple[PolicyFiles, TreeEntry | None]:
     """The files, and what stands where the modules should be."""
-    portal = entry_at(git_dir, commit_oid, PORTAL_PATH)
-    candidates = ((path, entry_at(git_dir, commit_oid, path)) for path in LOCATIONS)
-    owners_path, owners = next(((path, entry) for path, entry in candidates if entry is not None), ("", None))
+    entries = entries_at(git_dir, commit_oid, (PORTAL_PATH, *LOCATIONS))
+    portal = entries.get(PORTAL_PATH)
+    owners_path = next((path for path in LOCATIONS if path in entries), "")
+    owners = entries.get(owners_path)
     odd = [_odd(entry) for entry in (portal, owners) if entry is not None and not _is_file(entry)]
     found = _files(
         git_dir,

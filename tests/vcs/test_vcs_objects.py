@@ -161,6 +161,24 @@ def test_damaged_object_is_an_error_and_never_an_empty_answer(tmp_path):
         trees.diff_trees(one.git_dir, a, "e" * 40)
 
 
+def test_several_entries_are_read_by_one_process(tmp_path, monkeypatch):
+    one = GitRepo.create(tmp_path / "r")
+    head = one.commit("a", files={"d/f": "one\n", "d/g": "two\n", "[x]": "three\n", "d/*": "four\n"})
+    asked, calls = ["d/f", "d", "no", "[x]", "../d/f", "d/*", "d/f/x"], []
+    run = objects.gateway.run
+    monkeypatch.setattr(objects.gateway, "run", lambda *args, **options: calls.append(args[1]) or run(*args, **options))
+    found = objects.entries_at(one.git_dir, head, asked)
+    assert calls == ["ls-tree"]
+    assert {path: entry.type for path, entry in found.items()} == {
+        "d": "tree",
+        "d/f": "blob",
+        "[x]": "blob",
+        "d/*": "blob",
+    }
+    assert all(found.get(path) == objects.entry_at(one.git_dir, head, path) for path in asked)
+    assert objects.entries_at(one.git_dir, head, ["../x"]) == {}
+
+
 @pytest.mark.parametrize("damage", ["missing", "truncated"])
 def test_a_listing_with_a_damaged_file_says_so(tmp_path, damage):
     one = GitRepo.create(tmp_path / "r")
