@@ -52,6 +52,7 @@ DATABASE_URL = env.url("DATABASE_URL", ("postgresql", "postgres", "sqlite"))
 REDIS_URL = env.url("REDIS_URL", ("redis", "rediss", "unix"))
 SECRET_KEY = load_secret_key(PORTAL_DATA_DIR, scaled_out=bool(DATABASE_URL and REDIS_URL) and not TESTING)
 PORTAL_ENCRYPTION_KEY = env.text("PORTAL_ENCRYPTION_KEY") or SECRET_KEY
+PORTAL_OLD_ENCRYPTION_KEYS = env.words("PORTAL_OLD_ENCRYPTION_KEYS", separator="\n")
 
 # --- the published audit log ---------------------------------------------------------------
 # Tests throw their databases away, and a log of a database that is gone would hold up the next one.

@@ -10,6 +10,8 @@ ACTIONS: dict[str, str] = {
     # the log itself
     "audit.recovered": "Forgotten entries taken back from the published log",
     "audit.begun_anew": "A new published log begun",
+    # the portal itself
+    "secrets.encrypted_again": "Stored secrets encrypted again with the present key",
     # accounts
     "session.started": "Signed in",
     "session.refused": "Sign-in refused",

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from apps.core.fields import OidField
+from apps.core.fields import OidField, SealedField
 from apps.core.leases import Leased
 from apps.repositories.querysets import DeliveryQuerySet, RefUpdateQuerySet, RepositoryQuerySet
 from apps.repositories.roles import Role
@@ -23,9 +23,9 @@ class Repository(Leased):
     default_branch = models.CharField(max_length=250)
     directory = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     credential_username = models.CharField(max_length=200, blank=True)
-    credential_secret = models.TextField(blank=True)  # encrypted (core.secrets)
-    ssh_key = models.TextField(blank=True)  # encrypted
-    webhook_secret = models.TextField()  # encrypted
+    credential_secret = SealedField(blank=True)
+    ssh_key = SealedField(blank=True)
+    webhook_secret = SealedField()
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     sync_requested_at = models.DateTimeField(null=True, blank=True)

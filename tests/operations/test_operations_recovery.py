@@ -292,3 +292,27 @@ def test_keys_are_rotated_as_the_table_says(tmp_path: Path) -> None:
         scene.api("carol").put("/environments/infra/staging/secrets/TOKEN/", {"value": SECRET})
         scene.api("carol").post(f"/deployments/{failed['number']}/retry/", status=202)
         scene.deployed(two, "staging", "succeeded")
+
+
+def test_the_encryption_key_is_rotated_while_all_is_kept(tmp_path: Path) -> None:
+    """The three steps of the table, with a server of the key before still running in the first."""
+    repositories, data = tmp_path / "repositories", tmp_path / "data"
+    repositories.mkdir()
+    old, new = KEYS["PORTAL_SECRET_KEY"], "another-key-" + "b" * 40
+    first = portal(data, repositories, **KEYS, PORTAL_OLD_ENCRYPTION_KEYS=new)
+    first.data_dir.mkdir()
+    first.manage("migrate", "--verbosity", "0")
+    with served(first):
+        scene = opened(first, repositories)
+        one = merged(scene, "one")
+        rotated = portal(data, repositories, **KEYS, PORTAL_ENCRYPTION_KEY=new, PORTAL_OLD_ENCRYPTION_KEYS=old)
+        assert "environmentsecret.value: 0 under the present key, 1 under one before" in rotated.manage(
+            "encrypt_again", "--look"
+        )
+        assert "were encrypted again" in rotated.manage("encrypt_again")
+        deployed(scene, one)  # a process of the key before reads what is under the new one
+        two = merged(scene, "two")
+    assert "can be left out" in rotated.manage("encrypt_again")
+    alone = portal(data, repositories, **KEYS, PORTAL_ENCRYPTION_KEY=new)
+    with served(alone):
+        deployed(Scene(alone, "infra", scene.bare, scene.work), two)

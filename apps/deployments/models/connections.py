@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from apps.core.fields import SealedField
+
 USER = settings.AUTH_USER_MODEL
 
 
@@ -15,7 +17,7 @@ class Connection(models.Model):
     kind = models.CharField(max_length=20)  # one of dispatchers.kinds.KINDS
     url = models.CharField(max_length=500)
     options = models.JSONField(default=dict, blank=True)  # what is no secret: {"user", "region", "ca", …}
-    sealed_credentials = models.TextField(blank=True)  # encrypted JSON {field: value}
+    sealed_credentials = SealedField(blank=True)  # JSON {field: value}
     created_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from apps.core.fields import OidField
+from apps.core.fields import OidField, SealedField
 from apps.core.leases import Leased
 from apps.deployments.lifecycle import Status
 from apps.deployments.models.connections import Connection
@@ -134,8 +134,8 @@ class Attempt(models.Model):
     outcome = models.CharField(max_length=11, blank=True)
     health = models.JSONField(default=dict, blank=True)  # of the checks after the run (jobs.health)
     has_workspace = models.BooleanField(default=False)
-    sealed_secrets = models.TextField(blank=True)  # encrypted; what the steps got, until the workspace is removed
-    sealed_rendering = models.TextField(blank=True)  # encrypted; what is applied to a cluster, until the run is over
+    sealed_secrets = SealedField(blank=True)  # what the steps got, until the workspace is removed
+    sealed_rendering = SealedField(blank=True)  # what is applied to a cluster, until the run is over
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
-from apps.core.fields import OidField
+from apps.core.fields import OidField, SealedField
 
 USER = settings.AUTH_USER_MODEL
 
@@ -57,7 +57,7 @@ class EnvironmentSecret(models.Model):
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="secrets")
     name = models.CharField(max_length=60)
     used_for = models.CharField(max_length=6, choices=Use.choices, default=Use.DEPLOY)
-    value = models.TextField()  # encrypted (core.secrets)
+    value = SealedField()
     updated_at = models.DateTimeField()
     updated_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
 
