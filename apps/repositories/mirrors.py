@@ -11,9 +11,10 @@ from apps.core.clock import now
 from apps.core.errors import PortalError
 from apps.core.secrets import decrypt
 from apps.repositories.models import Repository
-from apps.vcs import gateway, remotes
+from apps.vcs import remotes
 from apps.vcs.errors import GitFailed
 from apps.vcs.installation import limits, source
+from apps.vcs.objects import is_connected
 from apps.vcs.paths import display
 from apps.vcs.pool import DEFAULT_POOL
 from apps.vcs.refs import list_branches
@@ -79,23 +80,21 @@ def is_damaged(git_dir: Path) -> bool:
         return True
     try:
         list_branches(git_dir)
-        gateway.run(git_dir, "fsck", ["--connectivity-only", "--no-dangling", "--no-progress"])
+        return not is_connected(git_dir)
     except GitFailed as error:
         return error.code != "git_timeout"
-    return False
 
 
 def _rebuild(remote: remotes.Source, git_dir: Path) -> dict[str, str]:
-    DEFAULT_POOL.forget(git_dir)
-    aside = git_dir.with_name(f".{git_dir.name}.damaged-{now():%Y%m%dT%H%M%S%f}")
+    """The new mirror takes its place when it is complete: until then what is left of the old one answers."""
+    fresh, aside = (
+        git_dir.with_name(f".{git_dir.name}.{what}-{now():%Y%m%dT%H%M%S%f}") for what in ("fresh", "damaged")
+    )
+    branches = remotes.mirror_into(remote, fresh, limits=limits()).branches
     if git_dir.exists():
         git_dir.rename(aside)
-    try:
-        branches = remotes.mirror_into(remote, git_dir, limits=limits()).branches
-    except BaseException:
-        if aside.exists() and not git_dir.exists():
-            aside.rename(git_dir)
-        raise
+    fresh.rename(git_dir)
+    DEFAULT_POOL.forget(git_dir)
     logger.warning("mirror_rebuilt", extra={"mirror": git_dir.name})
     return branches
 

@@ -71,7 +71,7 @@ COMMANDS: dict[str, Command] = {
         "--no-progress --quiet --no-show-forced-updates --no-write-commit-graph",
     ),
     "for-each-ref": _command(REF_PATTERNS, values=r"--format=[ -~]*|--count=\d+"),
-    "fsck": _command(NOTHING, "--connectivity-only --no-dangling --no-progress", end_of_options=False),
+    "fsck": _command(NOTHING, "--no-dangling --no-progress", end_of_options=False),
     "hash-object": _command(NOTHING, "-w --stdin", values="-t(?:commit|blob|tree)"),
     "init": _command(NOTHING, "--bare --quiet --template=", values=r"--object-format=sha1"),
     "log": _command(
@@ -91,7 +91,7 @@ COMMANDS: dict[str, Command] = {
         values=LEASE,
     ),
     "repack": _command(NOTHING, "-d -l -q --geometric=2 --write-midx", end_of_options=False),
-    "rev-list": _command(REVISIONS, "--count", values=r"--max-count=\d+"),
+    "rev-list": _command(REVISIONS, "--count --objects --all --quiet", values=r"--max-count=\d+"),
     "show-ref": _command(HEAD_AND_REF, "--verify --hash"),
     "symbolic-ref": _command(HEAD_AND_REF, "--quiet", end_of_options=False),
     "unpack-objects": _command(NOTHING, "-q", end_of_options=False),

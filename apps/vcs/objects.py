@@ -87,6 +87,16 @@ def is_sound(git_dir: Path) -> bool:
     return True
 
 
+def is_connected(git_dir: Path) -> bool:
+    """Whether all that refs lead to is there, also while others write. :class:`GitFailed` where Git cannot be run.
+
+    ``git fsck --connectivity-only`` lists the objects before the refs, so a ref that is made meanwhile leads to what it takes
+    for missing; ``rev-list`` takes the refs first and looks for each object when it comes to it.
+    """
+    done = gateway.call(git_dir, "rev-list", ["--objects", "--all", "--quiet"])
+    return done.code == 0 and b"ignoring broken ref" not in done.stderr
+
+
 def has_commit(git_dir: Path, oid: str) -> bool:
     """True when the mirror has this commit."""
     return object_type(git_dir, oid) == "commit"

@@ -103,7 +103,7 @@ class Pool:
             conversation.close()
 
     def forget(self, git_dir: Path) -> None:
-        """End the idle processes of one repository, before it is moved or deleted."""
+        """End the idle processes of one repository: it is deleted, or another one took its place."""
         path = str(git_dir.absolute())
         with self._lock:
             keys = [key for key in self._idle if key[0] == path]
