@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from apps.changes.snapshots import Snapshot
+from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, Unavailable
 from apps.repositories.models import Repository
 from apps.repositories.queries import is_usable_name, nearest_branches, tip
@@ -15,8 +16,9 @@ from apps.vcs.paths import display
 from apps.vcs.refs import check_branch_name
 
 MAX_NAME = 250
-LONGEST_WAIT, BETWEEN = 3.0, 0.05
-"""Seconds that a request waits for whoever looks at the remote now, and between two looks at that."""
+LONGEST_WAIT, LONGEST_FOR_UNKNOWN, BETWEEN = 3.0, 7.0, 0.05
+"""Seconds that a request waits for whoever looks at the remote now, that it goes on to wait for a branch it knows nothing of,
+and between two tries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +37,27 @@ def look(repository: Repository) -> bool:
     A remote that does not answer is no obstacle: then the last recorded state counts. ``False``: it was not seen,
     so nobody knows of a branch that is not recorded whether it exists.
     """
-    _await_others(repository)
     repository.refresh_from_db()
-    if repository.sync_problem.get("code", REFUSED) != REFUSED:
-        return False
-    return _ask_host(repository)  # also where some branches are refused: all others are followed
+    return not _has_problem(repository) and _looked(repository, LONGEST_WAIT)
 
 
-def _ask_host(repository: Repository) -> bool:
-    looked = synchronise(repository.pk)
-    repository.refresh_from_db()
-    return looked
-
-
-def _await_others(repository: Repository) -> None:
-    """Who looks just now may have asked the remote before the push, and nobody else may look meanwhile."""
-    until = time.monotonic() + LONGEST_WAIT
-    while not Repository.objects.unleased().filter(pk=repository.pk).exists() and time.monotonic() < until:
+def _looked(repository: Repository, seconds: float) -> bool:
+    """Look at the remote, or wait for a look that began after this; who looks already may have asked it before the push."""
+    asked, until = now(), time.monotonic() + seconds
+    while not synchronise(repository.pk):
+        repository.refresh_from_db()
+        if repository.synced_at and repository.synced_at > asked:
+            return True
+        if _has_problem(repository) or time.monotonic() >= until:
+            return False
         time.sleep(BETWEEN)
+    repository.refresh_from_db()
+    return True
+
+
+def _has_problem(repository: Repository) -> bool:
+    """Whether the last look failed; where some branches are refused all others are followed."""
+    return bool(repository.sync_problem.get("code", REFUSED) != REFUSED)
 
 
 def check_name(name: str, field: str) -> str:
@@ -79,13 +84,13 @@ def check_name(name: str, field: str) -> str:
 def seen(repository: Repository, name: str, field: str, *, looked: bool) -> str:
     """The recorded tip of branch ``name``, or the empty string where the host has none. ``looked`` as :func:`look` says.
 
-    Where it is not so, a branch that is not recorded is worth a look whatever came of the last one; ``Unavailable
+    Where it is not so, a branch that is not recorded is worth another look whatever came of the last one; ``Unavailable
     not_looked`` when that fails too.
     """
     oid = tip(repository, name)
     if oid or looked:
         return oid
-    looked = _ask_host(repository)
+    looked = _looked(repository, LONGEST_FOR_UNKNOWN)
     oid = tip(repository, name)
     if not oid and not looked:
         raise _not_looked(repository, name, field)
@@ -110,7 +115,7 @@ def existing(repository: Repository, name: str, field: str, *, looked: bool = Tr
 
 def _not_looked(repository: Repository, name: str, field: str) -> Unavailable:
     problem = repository.sync_problem
-    why = problem["message"] if problem.get("code", REFUSED) != REFUSED else "Another look at it takes long."
+    why = problem["message"] if _has_problem(repository) else "Another look at it takes long."
     message = (
         f"The portal has not seen a branch '{name}' in {repository.name}, and could not look at its Git host just now. "
         f"{why} When that is over, try again."

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +13,7 @@ from apps.changes import branches
 from apps.changes.services import create_change, reopen, withdraw
 from apps.core.errors import Conflict, InvalidInput, Unavailable
 from apps.repositories.models import Repository
+from apps.repositories.services import synchronise
 from tests.support.people import cast
 from tests.support.repositories import branch_with, connected
 
@@ -36,15 +39,48 @@ def test_who_looks_just_now_is_waited_for_and_then_it_is_looked_again(looked_at,
         if len(waited) == 2:
             Repository.objects.release(repository.pk, fence=fence)
 
-    monkeypatch.setattr(branches.time, "sleep", wait)
+    monkeypatch.setattr(branches, "time", SimpleNamespace(sleep=wait, monotonic=time.monotonic))
     change = create_change(alice, repository=repository, title="Pushed just now", source_branch="just-now")
     assert change.status == "in_review"
     assert waited[:2] == [branches.BETWEEN, branches.BETWEEN]
 
 
+def test_others_who_are_always_quicker_see_it_for_whoever_waits(looked_at, monkeypatch):
+    alice, repository, fence = looked_at
+    held = [fence]
+
+    def wait(_seconds):
+        """Who looks is done, looks once more, and begins the next look before anybody else can."""
+        Repository.objects.release(repository.pk, fence=held[-1])
+        if len(held) > 1:
+            assert synchronise(repository.pk)
+        held.append(Repository.objects.claim(repository.pk, seconds=60))
+
+    monkeypatch.setattr(branches, "time", SimpleNamespace(sleep=wait, monotonic=time.monotonic))
+    assert create_change(alice, repository=repository, title="Just now", source_branch="just-now").status == "in_review"
+    assert len(held) == 3, "the look that was under way tells nothing, the next one does"
+
+
+def test_a_branch_that_nobody_knows_is_waited_for_longer_than_one_that_is_known(looked_at, monkeypatch):
+    alice, repository, fence = looked_at
+    monkeypatch.setattr(branches, "LONGEST_WAIT", 0.0)
+    waited = []
+
+    def wait(seconds):
+        waited.append(seconds)
+        Repository.objects.release(repository.pk, fence=fence)
+
+    monkeypatch.setattr(branches, "time", SimpleNamespace(sleep=wait, monotonic=time.monotonic))
+    assert create_change(alice, repository=repository, title="Known", target_branch="main").status == "requested"
+    assert waited == []
+    assert create_change(alice, repository=repository, title="Just now", source_branch="just-now").status == "in_review"
+    assert waited == [branches.BETWEEN]
+
+
 def test_nobody_waits_for_ever_and_the_answer_says_what_to_do(looked_at, monkeypatch):
     alice, repository, _ = looked_at
     monkeypatch.setattr(branches, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(branches, "LONGEST_FOR_UNKNOWN", 0.1)
     with pytest.raises(Unavailable, match=r"takes long.*try again") as refused:
         create_change(alice, repository=repository, title="Pushed just now", source_branch="just-now")
     assert refused.value.code == "not_looked"
@@ -67,8 +103,9 @@ def test_a_branch_is_not_called_unknown_while_its_host_does_not_answer(looked_at
     assert unknown.value.code == "unknown_branch"
 
 
-def test_a_request_without_code_finds_its_target_too_and_asks_only_for_what_is_not_known(looked_at):
+def test_a_request_without_code_finds_its_target_too_and_asks_only_for_what_is_not_known(looked_at, monkeypatch):
     alice, repository, fence = looked_at
+    monkeypatch.setattr(branches, "LONGEST_FOR_UNKNOWN", 0.1)
     for target in ("main", ""):
         assert create_change(alice, repository=repository, title="Known", target_branch=target).target_branch == "main"
     with pytest.raises(Unavailable, match="has not seen a branch 'just-now'") as refused:
