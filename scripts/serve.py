@@ -121,6 +121,7 @@ def main() -> None:
         log_level=os.environ.get("UVICORN_LOG_LEVEL", "warning"),
         lifespan="auto",
         timeout_graceful_shutdown=5,
+        timeout_keep_alive=75,  # longer than clients and proxies keep a connection: they close it, and never meet one that is closing
         server_header=False,
     )
     if serving is not None:
