@@ -13,6 +13,7 @@ from django.test import Client
 
 from apps.accounts.services import deactivate_user
 from apps.changes.models import ChangeRequest
+from apps.changes.services import take_update
 from apps.core.clock import now
 from apps.deployments import services
 from apps.deployments.dispatchers.drift import Finding, Found
@@ -31,11 +32,13 @@ from apps.deployments.transitions import (
     write_checks,
 )
 from apps.policies.config import parse_portal_yaml
+from apps.repositories.models import RefUpdate
 from apps.repositories.services import synchronise
 from apps.reviews.models import News, Thread
 from apps.reviews.services import open_thread, reply, resolve_thread
 from tests.support.delivery import Delivery, run_jobs
 from tests.support.meeting import meet
+from tests.support.repositories import pushed
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 ONE_PLACE = """\
@@ -226,6 +229,25 @@ def test_who_aborts_an_adoption_meets_its_landing(delivery: Delivery) -> None:
     intent.refresh_from_db()
     change.refresh_from_db()
     assert (intent.state, intent.outcome["code"], change.status) == ("returned", "aborted", "in_review")
+
+
+@pytest.mark.parametrize("which", ["one", "two"])
+def test_who_discusses_an_open_change_meets_the_move_of_the_branch_that_several_go_to(
+    delivery: Delivery, which: str
+) -> None:
+    changes = {name: delivery.approved(name) for name in ("one", "two")}
+    run_jobs("changes.take_ref_updates")
+    delivery.work.checkout("main")
+    delivery.work.commit("past the portal", files={"past.txt": "1\n"})
+    pushed(delivery.repository, delivery.work, "main:refs/heads/main")
+    update = RefUpdate.objects.untaken().get(branch="main")
+    talk = partial(open_thread, delivery.people.kim, change=changes[which], body="And this?")
+    assert meet(talk, partial(take_update, update.pk)) == []
+    assert not RefUpdate.objects.untaken().exists()
+    for change in changes.values():
+        change.refresh_from_db()
+        assert change.revision is not None
+        assert (change.revision.number, change.revision.cause) == (2, "target_moved")
 
 
 def test_who_lifts_a_freeze_meets_who_freezes_the_same_branch(delivery: Delivery) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from django.db import transaction
 
@@ -13,7 +14,17 @@ from apps.changes.models import ChangeRequest, Contribution, Revision
 from apps.changes.outside import is_outside, prepare_outside_change, prepare_return
 from apps.changes.services.attaching import prepare_attachment, wanted_by_push, write_attachment
 from apps.changes.snapshots import Person, people_between, pin, take
-from apps.changes.transitions import Entry, LostRace, announce, follow_fact, is_latest, prepare, swap, write_revision
+from apps.changes.transitions import (
+    Entry,
+    LostRace,
+    announce,
+    follow_fact,
+    is_latest,
+    lock_all,
+    prepare,
+    swap,
+    write_revision,
+)
 from apps.core.clock import now
 from apps.core.errors import Conflict, PortalError
 from apps.policies.services import note_policy
@@ -25,13 +36,21 @@ from apps.vcs.history import is_known_ancestor
 logger = logging.getLogger(__name__)
 ATTEMPTS = 4
 Cause = Revision.Cause
-Step = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What has to be written because Git moved, with everything from Git already computed; ``change``: the one that it writes."""
+
+    write: Callable[[], object]
+    change: ChangeRequest | None = None
 
 
 def take_update(update_id: int) -> bool:
     """Take one ``RefUpdate``: all that follows from it and its mark are written in one transaction.
 
-    Git is asked before the transaction; if a change moved meanwhile, everything is looked at again.
+    Git is asked before the transaction; if a change moved meanwhile, everything is looked at again. All its changes are locked
+    before the first of them is recorded (ADR 26): who waits for the log may hold any other.
     ``False`` when somebody else took it, or it has to be tried later.
     """
     for _ in range(ATTEMPTS):
@@ -42,10 +61,11 @@ def take_update(update_id: int) -> bool:
         steps = list(_steps(update))
         try:
             with transaction.atomic():
+                lock_all(step.change.pk for step in steps if step.change is not None)
                 if not RefUpdate.objects.untaken().filter(pk=update_id).update(taken_at=now()):
                     return False
                 for step in steps:
-                    step()
+                    step.write()
         except Conflict:  # a change moved, or its branch pair was taken: look again
             continue
         return True
@@ -61,7 +81,7 @@ def follow_branches(change_id: int) -> None:
     if step is not None:
         try:
             with transaction.atomic():
-                step()
+                step.write()
         except LostRace:
             logger.info("follow_lost_race", extra={"change": change.number})
 
@@ -93,8 +113,9 @@ def _note_policy(update: RefUpdate) -> None:
 
 
 def _steps(update: RefUpdate) -> Iterator[Step]:
-    """What has to be written because of ``update``, with everything from Git already computed."""
+    """What has to be written because of ``update``; what is no change's comes first, because a change ends with its entry of the log."""
     repository = update.repository
+    yield Step(prepare_outside_change(update) if is_outside(update) else prepare_return(update))
     following = ChangeRequest.objects.following().filter(repository=repository)
     for change in following.filter(source_branch=update.branch).select_related("repository", "revision"):
         yield from _guarded(change, lambda change=change: _source_step(change, update))  # type: ignore[misc]
@@ -104,10 +125,6 @@ def _steps(update: RefUpdate) -> Iterator[Step]:
     head = tip(repository, update.branch)
     if update.new_oid and head:
         yield from _attach_step(update, head)
-    if is_outside(update):
-        yield prepare_outside_change(update)
-    else:
-        yield prepare_return(update)
 
 
 def _guarded(change: ChangeRequest, make: Callable[[], Step | None]) -> Iterator[Step]:
@@ -126,7 +143,7 @@ def _source_step(change: ChangeRequest, update: RefUpdate | None) -> Step | None
         return None
     head = tip(change.repository, change.source_branch)
     if not head:
-        return None if change.source_deleted_at else lambda: _mark_deleted(change)
+        return None if change.source_deleted_at else Step(lambda: _mark_deleted(change), change)
     target = tip(change.repository, change.target_branch) or _latest(change).target_oid
     recreated = change.source_deleted_at is not None
     if not recreated and is_latest(change, head=head, target=target):
@@ -136,9 +153,8 @@ def _source_step(change: ChangeRequest, update: RefUpdate | None) -> Step | None
     snapshot = prepare(change, head=head, target=target)
     cause = _cause(change, head, recreated=recreated)
     pusher = update.pusher if update and update.new_oid == head else None
-    return lambda: write_revision(
-        change, snapshot, cause=cause, actor=SYSTEM, pusher=pusher, source_deleted_at=None, merge_when_allowed_by=None
-    )
+    columns = {"source_deleted_at": None, "merge_when_allowed_by": None}
+    return Step(lambda: write_revision(change, snapshot, cause=cause, actor=SYSTEM, pusher=pusher, **columns), change)
 
 
 def _target_step(change: ChangeRequest) -> Step | None:
@@ -150,7 +166,7 @@ def _target_step(change: ChangeRequest) -> Step | None:
     if source and source != latest.head_oid:
         return None  # the source moved as well: its own update makes the revision, with this target
     snapshot = prepare(change, head=latest.head_oid, target=target)
-    return lambda: write_revision(change, snapshot, cause=Cause.TARGET_MOVED, actor=SYSTEM)
+    return Step(lambda: write_revision(change, snapshot, cause=Cause.TARGET_MOVED, actor=SYSTEM), change)
 
 
 def _mark_deleted(change: ChangeRequest) -> None:
@@ -169,7 +185,7 @@ def _people_step(change: ChangeRequest, update: RefUpdate) -> Iterator[Step]:
         people = people_between(change.repository.mirror_path, target, update.new_oid)
     except PortalError:
         people = ()
-    yield lambda: _add_contributors(change, people, update)
+    yield Step(lambda: _add_contributors(change, people, update), change)
 
 
 def _add_contributors(change: ChangeRequest, people: tuple[Person, ...], update: RefUpdate) -> None:
@@ -193,7 +209,7 @@ def _attach_step(update: RefUpdate, head: str) -> Iterator[Step]:
         logger.warning("branch_not_attached", extra={"branch": update.branch, "code": error.code})
         return
     if snapshot is not None:
-        yield lambda: write_attachment(change, snapshot, update=update, how=how)
+        yield Step(lambda: write_attachment(change, snapshot, update=update, how=how), change)
 
 
 def _cause(change: ChangeRequest, head: str, *, recreated: bool) -> str:
