@@ -138,14 +138,7 @@ def retry(
     require_defined(locked.environment)
     if locked.status in REPEATABLE and taken_back:
         raise Conflict("rolled_back", taken_back)
-    count = len(locked.plan["steps"])
-    if from_step is not None and not 0 <= from_step < max(1, count):
-        raise InvalidInput(
-            "unknown_step", f"There is no step {from_step}; steps go from 0 to {count - 1}.", field="from_step"
-        )
-    if only_failed and from_step is not None:
-        message = "A new attempt begins at a step, or does again only what failed: choose one of the two."
-        raise InvalidInput("bad_retry", message, field="only_failed")
+    _require_sense(locked, from_step, only_failed=only_failed)
     start = from_step or 0
     if locked.status in REPEATABLE:
         require_none_under_way(locked.change, locked.environment)
@@ -170,6 +163,18 @@ def retry(
         check_at=now(),
     )
     return locked
+
+
+def _require_sense(deployment: Deployment, from_step: int | None, *, only_failed: bool) -> None:
+    """``InvalidInput`` ``unknown_step`` and ``bad_retry``."""
+    count = len(deployment.plan["steps"])
+    if from_step is not None and not 0 <= from_step < max(1, count):
+        raise InvalidInput(
+            "unknown_step", f"There is no step {from_step}; steps go from 0 to {count - 1}.", field="from_step"
+        )
+    if only_failed and from_step is not None:
+        message = "A new attempt begins at a step, or does again only what failed: choose one of the two."
+        raise InvalidInput("bad_retry", message, field="only_failed")
 
 
 def _require_repeatable(deployment: Deployment, start: int, *, only_failed: bool) -> None:
