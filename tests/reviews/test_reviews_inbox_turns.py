@@ -55,7 +55,7 @@ def test_a_turn_that_passed_on_is_over_and_the_page_and_the_api_say_so(delivery:
     run_jobs(REFRESH)
     assert told(asked) == [("turn", True)]
     after = page.get("/inbox/").content.decode()
-    assert "Turn ended</span>" in after and "turn ended ·" in after and "My turn</span>" not in after
+    assert "Turn ended</span>" in after and "· turn ended<" in after and "My turn</span>" not in after
     assert page.get("/api/v1/inbox/").json()["results"][0]["lines"][0]["over"] is True
     assert News.objects.get(user=asked).read_at is None
 
