@@ -99,6 +99,7 @@ class NewsLineOut(Out):
     )
     url = string(help_text="The page that shows it.")
     at = moment()
+    over = serializers.BooleanField(help_text="It told a turn of yours that has ended since.")
 
 
 class NewsOut(Out):
@@ -155,8 +156,9 @@ def _line_json(line: Line) -> dict[str, Any]:
     }
 
 
-def news_json(news: News) -> dict[str, Any]:
-    row = row_of(news)
+def news_json(news: News, turn: Attention | None) -> dict[str, Any]:
+    """``turn``: the one that the reader has on the change now."""
+    row = row_of(news, turn)
     shown = [*row.lines, *row.older]
     return {
         "id": news.pk,
@@ -167,7 +169,14 @@ def news_json(news: News) -> dict[str, Any]:
         "last_at": time(news.last_at),
         "read_at": time(news.read_at),
         "lines": [
-            {"kind": line["kind"], "text": line["text"], "place": line["place"], "url": drawn.url, "at": line["at"]}
+            {
+                "kind": line["kind"],
+                "text": line["text"],
+                "place": line["place"],
+                "url": drawn.url,
+                "at": line["at"],
+                "over": drawn.is_over,
+            }
             for line, drawn in zip(reversed(news.lines), shown, strict=True)
         ],
     }

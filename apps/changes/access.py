@@ -104,4 +104,6 @@ def _own_or(user: User, change: ChangeRequest, capability: str, doing: str) -> V
         "not_owner",
         f"{doing.capitalize()} {change.label} is up to who asked for it ({change.requester.username}), its owner, "
         f"or somebody with the role {role} in {change.repository.name}.",
+        repository=change.repository.name,
+        role=role,
     )

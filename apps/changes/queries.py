@@ -47,12 +47,15 @@ HOW: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Contributor:
-    """Somebody who contributed. ``user`` is ``None`` for an address that belongs to nobody here."""
+    """Somebody who contributed. ``user`` is ``None`` for an address that belongs to nobody here; ``first``: the number of the
+    first revision that they contributed to, 0 for the request itself.
+    """
 
     user: User | None
     name: str
     email: str
     how: tuple[str, ...]
+    first: int = 0
 
     @property
     def words(self) -> str:
@@ -174,7 +177,8 @@ def contributors(change: ChangeRequest) -> tuple[Contributor, ...]:
         before = found.get(key)
         how = tuple(dict.fromkeys([*(before.how if before else ()), row.how]))
         name = user.shown_name if user else row.name or row.email
-        found[key] = Contributor(user, name, user.email if user else row.email, how)
+        first = min(before.first, row.revision_number) if before else row.revision_number
+        found[key] = Contributor(user, name, user.email if user else row.email, how, first)
     return tuple(sorted(found.values(), key=lambda person: person.user is None))
 
 

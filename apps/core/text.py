@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -30,6 +31,18 @@ def visible(text: str) -> str:
 def first_few(names: Sequence[str], most: int = 5) -> str:
     """The first of ``names`` for a sentence; an ellipsis says that there are more."""
     return ", ".join(names[:most]) + (" …" if len(names) > most else "")
+
+
+def shortened(name: str, most: int) -> str:
+    """``name``, in at most ``most`` characters (50 or more): of a longer one beginning and end, and between them eight signs of all
+    of it, so that two names that are not the same never read the same.
+    """
+    if len(name) <= most:
+        return name
+    sign = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    kept = most - len(sign) - 2
+    tail = kept // 3
+    return f"{name[: kept - tail]}…{sign}…{name[-tail:]}"
 
 
 def require_storable(value: Any, *, field: str = "") -> None:

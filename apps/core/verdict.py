@@ -13,10 +13,15 @@ OF_THE_STATE = {WRONG_STATE, "too_late"}
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why something is not possible: ``code`` for programs, ``text`` for people."""
+    """Why something is not possible: ``code`` for programs, ``text`` for people.
+
+    ``role`` in ``repository``: what the person lacks, where a role would do.
+    """
 
     code: str
     text: str
+    repository: str = ""
+    role: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,9 @@ class Verdict:
         return " ".join(reason.text for reason in self.reasons)
 
     def require(self) -> None:
-        """Raise :class:`NotAllowed` with the first reason's code unless allowed."""
+        """Raise :class:`NotAllowed` with the first reason's code, and the role that is missing, unless allowed."""
         if not self.allowed:
-            raise NotAllowed(self.code or "not_allowed", self.text or "You may not do this.")
+            raise NotAllowed(self.code or "not_allowed", self.text or "You may not do this.", **self._lacking())
 
     def require_or_conflict(self) -> None:
         """Like :meth:`require`, but a refusal because of the object's state is a :class:`Conflict`."""
@@ -45,10 +50,14 @@ class Verdict:
             raise Conflict(self.code, self.text)
         self.require()
 
+    def _lacking(self) -> dict[str, str]:
+        found = next((reason for reason in self.reasons if reason.role), None)
+        return {"repository": found.repository, "role": found.role} if found else {}
+
 
 ALLOWED = Verdict(allowed=True)
 
 
-def refused(code: str, text: str) -> Verdict:
-    """A refusal with one reason."""
-    return Verdict(allowed=False, reasons=(Reason(code, text),))
+def refused(code: str, text: str, *, repository: str = "", role: str = "") -> Verdict:
+    """A refusal with one reason; ``role`` in ``repository`` is what the person lacks."""
+    return Verdict(allowed=False, reasons=(Reason(code, text, repository, role),))

@@ -8,6 +8,7 @@ from apps.core.verdict import ALLOWED, Verdict, refused
 from apps.deployments.models import Connection, Deployment, Environment, EnvironmentLock
 from apps.repositories import access as repositories
 from apps.repositories.models import Repository
+from apps.repositories.roles import DEPLOY
 
 
 def _is_owner(user: User, change: ChangeRequest) -> bool:
@@ -40,6 +41,8 @@ def _owner_or_deployer(user: User, change: ChangeRequest, doing: str) -> Verdict
         "not_deployer",
         f"{change.label} belongs to somebody else, and {doing} needs the role deployer in "
         f"{change.repository.name}. Its owner, a deployer or a maintainer can do it.",
+        repository=change.repository.name,
+        role=repositories.NEEDED[DEPLOY],
     )
 
 

@@ -18,12 +18,11 @@ from apps.deployments.dispatchers.drift import (
     digest_of,
     value_words,
 )
-from apps.deployments.dispatchers.remote import plain
+from apps.deployments.dispatchers.remote import plain, plain_name
 from apps.deployments.masking import SecretMask
 from apps.rendering.model import ABSENT
 
 ALL_OF_IT = "What the command printed"
-LONGEST_NAME, LONGEST_PATH = 300, 300
 MOST_PROBLEMS = 5
 NEED_VALUES = (FIELD, ANOTHER, TOLD)
 """Kinds of which only *that* something differs is known where neither side is told."""
@@ -98,9 +97,9 @@ def _finding(one: dict[str, Any], mask: SecretMask) -> Finding:
     words = ["" if kind != FIELD and side is ABSENT else _words(side) for side in shown]
     is_untold = kind in NEED_VALUES and _same(*shown)
     return Finding(
-        plain(resource, LONGEST_NAME),
+        plain_name(resource),
         kind,
-        plain(path, LONGEST_PATH),
+        plain_name(path),
         words[0],
         words[1],
         digest=digest_of(resource, kind, path, *shown),

@@ -91,6 +91,31 @@ def next_slot(windows: Iterable[WindowConfig], moment: datetime) -> datetime | N
     return None
 
 
+def next_common_slot(places: Iterable[Iterable[WindowConfig]], moment: datetime, last: datetime) -> datetime | None:
+    """The first full minute from ``moment`` to ``last`` at which nothing holds at any of ``places``, each given by the windows that concern it; ``None``: there is none.
+
+    Windows of several places do not add up: each place has to be open by its own.
+    """
+    asked = [tuple(windows) for windows in places]
+    at = _full_minute(moment.astimezone(UTC))
+    for _ in range(_MOST_JUMPS):
+        slots = [next_slot(windows, at) for windows in asked]
+        found = [slot for slot in slots if slot is not None]
+        then = _full_minute(max(found, default=at))
+        if len(found) < len(slots) or then > last:
+            return None
+        if then == at:
+            return at
+        at = then
+    return None
+
+
+def _full_minute(moment: datetime) -> datetime:
+    """``moment``, or the next full minute: what can be typed."""
+    floor = moment.replace(second=0, microsecond=0)
+    return floor if floor == moment else floor + timedelta(minutes=1)
+
+
 def next_edge(windows: Iterable[WindowConfig], moment: datetime) -> datetime | None:
     """The first moment after ``moment`` at which one of them begins or ends; until then the same holds. ``None``: none within :data:`HORIZON`."""
     moment = moment.astimezone(UTC)

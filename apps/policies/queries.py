@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from apps.core.reading import once_per_read
 from apps.policies.codeowners import CodeOwners
 from apps.policies.config import DEFAULT_CONFIG, PortalConfig, affected_environments
 from apps.policies.evaluation import EnvironmentFact, PathOwners, PolicyFact
@@ -89,6 +90,7 @@ def _policy(files: PolicyFiles, governs: str, oid: str, problems: tuple[Located,
     )
 
 
+@once_per_read
 def _last_valid(repository: Repository, branch: str, commit_oid: str) -> PolicyFiles | None:
     """The newest valid version that ``commit_oid`` comes after: what was pushed later does not govern what is judged by it."""
     rows = PolicyVersion.objects.filter(repository=repository, branch=branch, valid=True).order_by("-noted_at", "-id")

@@ -13,6 +13,7 @@ from apps.deployments.queries.verdicts import PastVerdict, past_verdicts
 from apps.policies.evaluation import PolicyVerdict, ReviewStanding, Standing, evaluate
 from apps.presentation.markdown import to_html
 from apps.reviews.access import can_withdraw_review
+from apps.reviews.given import reviews_of
 from apps.reviews.models import Review
 from apps.reviews.prospects import Outlook, outlooks
 from apps.reviews.queries import gate_of
@@ -68,8 +69,7 @@ def approvals_page(user: User, change: ChangeRequest) -> ApprovalsPage:
     """All reviews, newest first, with what the verdict says of each; and what the verdict would be after one more."""
     rules, facts = gate_of(change)
     verdict = evaluate(rules, facts)
-    reviews = Review.objects.filter(change=change).select_related("reviewer", "revision").order_by("-pk")
-    rows = tuple(_row(user, change, row, verdict) for row in reviews)
+    rows = tuple(_row(user, change, row, verdict) for row in reversed(reviews_of(change)))
     waiting = change.status == "in_review"
     names = {person.id: person.username for person in facts.people}
     return ApprovalsPage(

@@ -24,6 +24,20 @@ def find_entries(user: User, parameters: Mapping[str, str], *, after: int | None
     return audit.entries(entry_filter(user, parameters), after_seq=after, limit=limit)
 
 
+def left_out(user: User, found: Page[AuditEntry], *, after: int | None, last: int) -> int:
+    """How many entries of a page without filters ``user`` may not read. ``last``: the number of the newest of all.
+
+    Numbers have no gap and everybody who audits sees them, so this tells nothing new, and no hidden entry is looked at. With
+    filters no number may be told: it would say what hidden entries hold.
+    """
+    if user.is_superuser:
+        return 0
+    newest = max([last, *(row.seq for row in found.items[:1])])
+    top = min(after - 1, newest) if after else newest
+    bottom = found.next_after or 1
+    return max(0, top - bottom + 1 - len(found.items))
+
+
 def entry_filter(user: User, parameters: Mapping[str, str]) -> audit.EntryFilter:
     """The filter that the parameters of :data:`FILTERS` describe; mistakes are named by parameter."""
     names = None if user.is_superuser else frozenset(auditable(user).values_list("name", flat=True))

@@ -8,6 +8,7 @@ from apps.accounts.models import User
 from apps.changes import queries as changes
 from apps.changes.models import ChangeRequest
 from apps.changes.queries import present_checks
+from apps.core.reading import once_per_read
 from apps.deployments import access as deployments
 from apps.deployments.models import Deployment
 from apps.presentation.change_menu import MenuEntry, menu_of
@@ -20,6 +21,7 @@ from apps.presentation.policy_change import touches_policy
 from apps.repositories.access import capabilities
 from apps.repositories.roles import MAINTAIN, REVIEW, WRITE
 from apps.reviews import queries as reviews
+from apps.reviews.given import reviews_of
 from apps.reviews.models import Attention, Review, Thread, VerdictSnapshot
 
 
@@ -81,17 +83,22 @@ def change_frame(user: User, number: int, *, tab: str = "overview") -> ChangeFra
     )
 
 
+@once_per_read
+def deployments_of(change: ChangeRequest) -> tuple[Deployment, ...]:
+    """All deployments of ``change``, the first one first; one query."""
+    return tuple(change.deployments.select_related("environment", "requested_by").order_by("number"))
+
+
 def newest_deployments(change: ChangeRequest) -> tuple[Deployment, ...]:
-    """The newest deployment per environment, in the order of the environments; one query."""
-    rows = Deployment.objects.filter(change=change).select_related("environment", "requested_by").order_by("number")
-    newest = {row.environment_id: row for row in rows}
+    """The newest deployment per environment, in the order of the environments."""
+    newest = {row.environment_id: row for row in deployments_of(change)}
     return tuple(sorted(newest.values(), key=lambda row: (row.environment.position, row.environment.name)))
 
 
 def latest_verdicts(change: ChangeRequest) -> dict[int, Review]:
     """The approval or request for changes of each reviewer that stands, at the merge stage, by user id; one query."""
-    rows = Review.objects.filter(change=change, stage=Review.Stage.MERGE).exclude(verdict=Review.Verdict.COMMENT)
-    last = {row.reviewer_id: row for row in rows.select_related("revision").order_by("pk")}
+    rows = (row for row in reviews_of(change) if row.stage == Review.Stage.MERGE)
+    last = {row.reviewer_id: row for row in rows if row.verdict != Review.Verdict.COMMENT}
     return {person: row for person, row in last.items() if row.withdrawn_at is None}
 
 

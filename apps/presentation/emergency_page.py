@@ -9,7 +9,7 @@ from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
 from apps.policies.evaluation import NORMAL, SKIPPED_CODES, Requirement, evaluate
 from apps.reviews import access
-from apps.reviews.emergencies import emergency_in_force, open_debt
+from apps.reviews.emergencies import emergencies_of, emergency_in_force, open_debt
 from apps.reviews.models import Emergency
 from apps.reviews.queries import approval_facts, owed_of, policy_of
 
@@ -55,7 +55,7 @@ def emergency_page(user: User, change: ChangeRequest) -> EmergencyPage:
         may_end=present is not None and access.can_end_emergency(user, change, present).allowed,
         debt=debt,
         owed=tuple(owed_of(change, debt)) if debt else (),
-        past=tuple(change.emergencies.select_related("declared_by", "revision").order_by("-pk")),
+        past=emergencies_of(change)[::-1],
     )
 
 
@@ -69,8 +69,7 @@ class EmergencyBanner:
 
 
 def emergency_banner(change: ChangeRequest) -> EmergencyBanner | None:
-    """One query for a change without any."""
-    rows = list(change.emergencies.select_related("declared_by").order_by("-pk")[:5])
+    rows = emergencies_of(change)[::-1]
     if not rows:
         return None
     owed = next((row for row in rows if row.review_by and not row.paid_at), None)

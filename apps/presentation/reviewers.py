@@ -17,6 +17,7 @@ from apps.core.clock import now
 from apps.presentation.plain import one_line
 from apps.repositories.access import can_maintain
 from apps.reviews import access
+from apps.reviews.given import reviews_of
 from apps.reviews.models import Assignment, Review
 from apps.reviews.queries import choice_of
 from apps.reviews.services.nudging import EVERY
@@ -144,12 +145,11 @@ def reviewers_panel(viewer: User, change: ChangeRequest, *, shown: int = SHOWN) 
 
 def _rows(viewer: User, change: ChangeRequest) -> _Rows:
     requests = Assignment.objects.filter(change=change, ended_at=None).select_related("user").order_by("duty", "pk")
-    reviews = Review.objects.filter(change=change, stage=Review.Stage.MERGE).select_related("revision").order_by("pk")
     return _Rows(
         change=change,
         viewer=viewer,
         requests={row.user.username: row for row in requests},
-        given={row.reviewer_id: row for row in reviews},
+        given={row.reviewer_id: row for row in reviews_of(change) if row.stage == Review.Stage.MERGE},
         away=accounts.absences_at(now()),
         at=now(),
     )

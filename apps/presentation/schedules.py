@@ -20,11 +20,12 @@ from apps.policies.evaluation import HoldFact
 from apps.policies.queries import Policy
 from apps.presentation.reached import reached_environments
 from apps.repositories.models import Repository
-from apps.reviews.holds import hold_facts
+from apps.reviews.holds import hold_facts, windows_for
 from apps.reviews.queries import policy_of
 from apps.vcs.errors import GitFailed, ObjectMissing
 
-NEAR = timedelta(hours=1)
+AN_HOUR = timedelta(hours=1)
+NEAR = AN_HOUR
 """What begins so soon after another ends, or at the same time, is named beside it."""
 MOST = 200
 
@@ -60,10 +61,25 @@ def schedule_of(change: ChangeRequest) -> MergeSchedule | None:
     return open_schedule(change) if change.status == "in_review" else None
 
 
-def first_proposal(change: ChangeRequest, environment: str = "") -> datetime:
-    """The next full hour at which no window of the policy holds the change, or the deployment to ``environment``."""
-    hour = now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    return calendar.next_slot(_windows(change, environment), hour) or hour
+def first_proposal(change: ChangeRequest, zone: ZoneInfo, environment: str = "") -> datetime | None:
+    """The next full hour, or the first minute after it, at which no window of the policy holds the change in any environment
+    that it reaches, or the deployment to ``environment``, and which the clocks of ``zone`` show once; ``None``: there is none
+    within the time that can be chosen.
+    """
+    moment = now()
+    policy = None if _passes(change) else _policy(change)
+    places = _places(policy, change, environment) if policy is not None else ()
+    at: datetime | None = moment.replace(minute=0, second=0, microsecond=0) + AN_HOUR
+    while at is not None:
+        at = calendar.next_common_slot(places, at, moment + FARTHEST)
+        if at is None or _is_shown_once(at.astimezone(zone)):
+            return at
+        at += AN_HOUR
+    return None
+
+
+def _is_shown_once(wall: datetime) -> bool:
+    return wall.replace(fold=0).utcoffset() == wall.replace(fold=1).utcoffset()
 
 
 def held_then(change: ChangeRequest, at: datetime, environment: str = "") -> str:
@@ -74,12 +90,21 @@ def held_then(change: ChangeRequest, at: datetime, environment: str = "") -> str
 
 
 def _held(policy: Policy | None, change: ChangeRequest, at: datetime, environment: str) -> str:
-    """A roll-back may pass what holds others, so nothing is said of one."""
-    if policy is None or change.kind == ChangeRequest.Kind.ROLLBACK:
+    if policy is None or _passes(change):
         return ""
-    names = (environment,) if environment else (*_reached(change, policy.config), "")
+    names = _names(policy, change, environment)
     facts = hold_facts(policy, DEPLOY if environment else MERGE, names, at)
     return " ".join(_said(fact) for fact in facts)
+
+
+def _passes(change: ChangeRequest) -> bool:
+    """A roll-back may pass what holds others, so nothing is said of one."""
+    return change.kind == ChangeRequest.Kind.ROLLBACK
+
+
+def _names(policy: Policy, change: ChangeRequest, environment: str) -> tuple[str, ...]:
+    """The environments that are asked, each for itself; the empty one is for windows that speak of all."""
+    return (environment,) if environment else (*_reached(change, policy.config), "")
 
 
 def _said(fact: HoldFact) -> str:
@@ -89,11 +114,11 @@ def _said(fact: HoldFact) -> str:
     return f"{what}{until}{unless}."
 
 
-def _windows(change: ChangeRequest, environment: str) -> list[WindowConfig]:
-    config = _config(change)
+def _places(policy: Policy, change: ChangeRequest, environment: str) -> tuple[tuple[WindowConfig, ...], ...]:
+    """The windows that concern each environment in question."""
     stage = DEPLOY if environment else MERGE
-    names = (environment,) if environment else _reached(change, config)
-    return [one for one in config.windows if any(calendar.concerns(one, name, stage) for name in (*names, ""))]
+    names = _names(policy, change, environment)
+    return tuple(windows_for(policy.config.windows, name, stage) for name in names)
 
 
 def planned_between(user: User, start: datetime, end: datetime) -> tuple[Planned, ...]:
@@ -145,11 +170,6 @@ def _policy(change: ChangeRequest) -> Policy | None:
         return policy_of(change)
     except (ObjectMissing, GitFailed):
         return None
-
-
-def _config(change: ChangeRequest) -> PortalConfig:
-    policy = _policy(change)
-    return policy.config if policy is not None else PortalConfig(environments=())
 
 
 def _reached(change: ChangeRequest, config: PortalConfig) -> tuple[str, ...]:

@@ -64,6 +64,7 @@ CHANGE: dict[str, Word] = {
 
 CHANGE_FACTS: dict[str, Word] = {
     "needs_you": _attention("Needs you"),
+    "turn_over": _neutral("Turn ended"),
     "checks_running": _running("Checks running"),
     "checks_failed": _failed("Checks failed"),
     "changes_requested": _attention("Changes requested"),

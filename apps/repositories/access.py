@@ -68,6 +68,8 @@ def can(user: User, repository: Repository, capability: str) -> Verdict:
         f"not_{role}",
         f"{DOING[capability].capitalize()} in {repository.name} needs the role {role}. "
         "A maintainer of the repository can give it to you.",
+        repository=repository.name,
+        role=role,
     )
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
-from apps.accounts.models import Team, User
+from apps.accounts.models import Team, TeamMembership, User
 from apps.core.errors import NotVisible
 from apps.core.secrets import decrypt
-from apps.repositories.access import capabilities
+from apps.repositories.access import NEEDED, capabilities
 from apps.repositories.models import BranchTip, RefUpdate, Repository, RepositoryRole, WebhookDelivery
 from apps.repositories.querysets import RepositoryQuerySet
 from apps.repositories.roles import AUDIT, CAPABILITIES, DEPLOY
@@ -103,6 +103,25 @@ def _member(row: RepositoryRole) -> Member:
         return Member(f"team/{row.team.name}", row.team.title or row.team.name, row.role, is_team=True)
     user: Any = row.user
     return Member(user.username, user.shown_name, row.role, is_team=False)
+
+
+def who_can(repository: Repository, role: str) -> tuple[str, ...]:
+    """Who can do what ``role`` is needed for: ``alice``, and ``the team SRE`` for a team with somebody in it. Exactly that role first,
+    then the others that can do it, too; people before teams. Accounts that are disabled, and those of services, are not named.
+    """
+    wanted = next((can for can, needed in NEEDED.items() if needed == role), AUDIT)
+    able = [one for one, held in CAPABILITIES.items() if wanted in held]
+    rows = RepositoryRole.objects.filter(repository=repository, role__in=able)
+    somebody = TeamMembership.objects.filter(team=OuterRef("team"), user__is_active=True)
+    rows = rows.filter(Q(user__is_active=True) | Exists(somebody)).select_related("user", "team")
+    found = [row for row in rows if row.user is None or row.user.is_human]
+    found.sort(key=lambda row: (row.role != role, row.team is not None, _member(row).principal))
+    return tuple(dict.fromkeys(_named(row) for row in found))
+
+
+def _named(row: RepositoryRole) -> str:
+    member = _member(row)
+    return f"the team {member.title}" if member.is_team else member.principal
 
 
 def principal(repository: Repository, name: str) -> User | Team:

@@ -12,6 +12,7 @@ from apps.policies.evaluation import Facts, Ledger, may_confirm, may_override
 from apps.policies.queries import Policy
 from apps.repositories import access as repositories
 from apps.repositories.models import Repository
+from apps.repositories.roles import MAINTAIN, REVIEW
 from apps.reviews.attention import CALLABLE
 from apps.reviews.emergencies import open_debt, restores_earlier_state
 from apps.reviews.facts import policy_of
@@ -43,7 +44,9 @@ def can_review(user: User, change: ChangeRequest, *, verdict: str, stage: str = 
         if not own.allowed:
             return own
     if not repositories.can_review(user, change.repository).allowed:
-        return refused("not_reviewer", NOT_A_REVIEWER.format(label=change.label, repository=change.repository.name))
+        name = change.repository.name
+        text = NOT_A_REVIEWER.format(label=change.label, repository=name)
+        return refused("not_reviewer", text, repository=name, role=repositories.NEEDED[REVIEW])
     return _reviewable(change, stage)
 
 
@@ -218,7 +221,7 @@ def _reminds(user: User, change: ChangeRequest, what: str) -> Verdict:
         able = repositories.can_maintain(user, repository)
     if not able.allowed:
         text = f"Only {(change.owner or change.requester).username} and maintainers of {repository.name} can {what}."
-        return refused("not_owner", text)
+        return refused("not_owner", text, repository=repository.name, role=repositories.NEEDED[MAINTAIN])
     return _while_in_review(change)
 
 

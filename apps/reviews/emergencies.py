@@ -8,6 +8,7 @@ from datetime import timedelta
 from apps.changes.earlier_states import is_earlier_state, is_state_of
 from apps.changes.models import ChangeRequest
 from apps.core.clock import now
+from apps.core.reading import once_per_read
 from apps.policies import calendar
 from apps.policies.config import EmergencyConfig
 from apps.policies.evaluation import EmergencyFact
@@ -19,6 +20,12 @@ from apps.reviews.models import Emergency
 LASTS = timedelta(hours=1)
 
 
+@once_per_read
+def emergencies_of(change: ChangeRequest) -> tuple[Emergency, ...]:
+    """All that were declared of ``change``, the oldest first, with who declared them and of which revision; one query."""
+    return tuple(change.emergencies.select_related("declared_by", "revision").order_by("pk"))
+
+
 def emergency_in_force(change: ChangeRequest) -> Emergency | None:
     """The newest one that was neither ended nor expired, and that is for the content of the present revision."""
     row = emergency_that_opened(change)
@@ -27,7 +34,7 @@ def emergency_in_force(change: ChangeRequest) -> Emergency | None:
 
 def emergency_that_opened(change: ChangeRequest) -> Emergency | None:
     """The same, for a gate that was just judged to be open by it: its hour may have ended between the verdict and its note."""
-    row = change.emergencies.filter(ended_at=None).select_related("declared_by", "revision").last()
+    row = next((row for row in reversed(emergencies_of(change)) if row.ended_at is None), None)
     return row if row is not None and is_same(row.subject, row.revision, change.revision) else None
 
 
@@ -74,4 +81,4 @@ def restores_state(
 
 def open_debt(change: ChangeRequest) -> Emergency | None:
     """An emergency of ``change`` that was used, and whose rules are not met yet."""
-    return change.emergencies.owed().first()
+    return next((row for row in emergencies_of(change) if row.review_by and not row.paid_at), None)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-
-from django.db.models import Min
 
 from apps.changes import queries as changes
 from apps.changes.effects.reading import Effects
@@ -23,6 +21,7 @@ from apps.reviews.circumstances import author_kinds, lasting, reported_checks
 from apps.reviews.content import parts_of
 from apps.reviews.effects import known_effects, lost_to_effect, rendering_facts
 from apps.reviews.emergencies import emergency_fact, emergency_in_force, restores_earlier_state
+from apps.reviews.given import reviews_of
 from apps.reviews.holds import hold_facts, override_facts, override_principals
 from apps.reviews.models import Review, Thread
 from apps.reviews.people import People, people_of, principals
@@ -77,7 +76,7 @@ def approval_facts(
     """The facts of one gate of ``change`` as they are now (DESIGN §5: judged at use, nothing cached)."""
     policy = policy or policy_of(change)
     revision = change.revision
-    reviews = list(change.reviews.select_related("reviewer", "revision"))
+    reviews = reviews_of(change)
     beforehand = preauthorisations(change, policy)
     contributors = [row for row in changes.contributors(change) if row.user is not None]
     owners = policy.path_owners(revision.paths) if revision else ()
@@ -99,7 +98,7 @@ def approval_facts(
             *preauthorised_reviews(beforehand, change, policy, effects, _facts_of),
             *_reviews(reviews, revision, effects),
         ),
-        contributors=_contributors(change, contributors),
+        contributors=_contributors(contributors),
         change_requests=_change_requests(reviews, stage, environment, people, _ids(contributors)),
         open_threads=_open_threads(change),
         policy=policy.fact(),
@@ -184,10 +183,9 @@ def _with_revision(facts: evaluation.Facts, change: ChangeRequest, revision: Rev
     )
 
 
-def _contributors(change: ChangeRequest, rows: Iterable[Contributor]) -> tuple[evaluation.Contributor, ...]:
-    since = dict(change.contributions.values_list("user").annotate(first=Min("revision_number")))
+def _contributors(rows: Iterable[Contributor]) -> tuple[evaluation.Contributor, ...]:
     return tuple(
-        evaluation.Contributor(row.user.pk, HOW[Contribution.How(row.how[0])], since.get(row.user.pk) or 0)
+        evaluation.Contributor(row.user.pk, HOW[Contribution.How(row.how[0])], row.first)
         for row in rows
         if row.user is not None
     )
@@ -236,7 +234,7 @@ def _people(people: People) -> tuple[evaluation.Person, ...]:
     )
 
 
-def _reviews(rows: list[Review], revision: Revision | None, effects: Effects | None) -> list[evaluation.Review]:
+def _reviews(rows: Sequence[Review], revision: Revision | None, effects: Effects | None) -> list[evaluation.Review]:
     """All that say more than a comment, in the order in which they were given."""
     reopened = last_reopening([row.revision for row in rows], revision)
     return [_review(row, revision, effects, reopened) for row in rows if row.verdict != Review.Verdict.COMMENT]
@@ -279,7 +277,7 @@ def _is_carried(row: Review, revision: Revision | None) -> bool:
 
 
 def _change_requests(
-    reviews: list[Review], stage: str, environment: str, people: People, contributors: Collection[int]
+    reviews: Sequence[Review], stage: str, environment: str, people: People, contributors: Collection[int]
 ) -> tuple[evaluation.ChangeRequest, ...]:
     """Who asks for changes, judged at use like an approval: an objection lasts while its giver may still give it.
 

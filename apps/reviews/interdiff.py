@@ -20,7 +20,7 @@ from apps.accounts.models import User
 from apps.changes.models import ChangeRequest, Revision
 from apps.policies.config import targets_reading
 from apps.policies.queries import policy_at
-from apps.reviews.models import Review
+from apps.reviews.given import reviews_of
 from apps.vcs import objects
 from apps.vcs.errors import ObjectMissing
 from apps.vcs.paths import display
@@ -124,6 +124,4 @@ def targets_with_changed_inputs(found: Interdiff, edits: Edits) -> tuple[str, ..
 
 def last_reviewed(user: User, change: ChangeRequest) -> Revision | None:
     """The revision of ``user``'s last review of ``change``, whatever its verdict."""
-    rows = Review.objects.filter(change=change, reviewer=user).select_related("revision").defer("revision__paths")
-    row = rows.order_by("-pk").first()
-    return row.revision if row else None
+    return next((row.revision for row in reversed(reviews_of(change)) if row.reviewer_id == user.pk), None)

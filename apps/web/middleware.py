@@ -14,6 +14,7 @@ from apps.accounts.models import User
 from apps.audit.published import Held
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotVisible, PortalError, TooLarge, Unavailable
 from apps.core.text import is_storable, require_storable
+from apps.presentation.people import who_could
 from apps.web.errors import AWAY, no_database
 from apps.web.responding import refuse
 from apps.web.typed import way_back, what_was_typed
@@ -47,6 +48,8 @@ def refusal_page(request: HttpRequest, error: PortalError) -> HttpResponse:
         "links": error.details.get("links", ()),
         **what_was_typed(request),
     }
+    if isinstance(error, NotAllowed) and isinstance(request.user, User):
+        context["who_could"] = who_could(request.user, error)
     if isinstance(error, NotVisible):
         context |= {"error": None, "back": "/queue/"}
     return refuse(request, context, status=status)

@@ -21,6 +21,7 @@ from apps.changes.transitions import append_revision, begin_merge, return_to_rev
 from apps.core.errors import Conflict, InvalidInput
 from apps.repositories.queries import tip
 from apps.repositories.services import synchronise
+from apps.reviews.facts import approval_facts
 from tests.support.git import GitRepo
 from tests.support.people import cast
 from tests.support.repositories import branch_with, connected
@@ -175,6 +176,9 @@ def test_an_address_that_is_verified_later_counts_from_the_start(infra, change, 
     assert people.bob.pk not in queries.contributor_ids(change)
     EmailAddress.objects.create(user=people.bob, email="B@private.test", verified=True)
     assert people.bob.pk in queries.contributor_ids(change)
+    change.refresh_from_db()
+    bob = next(one for one in approval_facts(change).contributors if one.person == people.bob.pk)
+    assert bob.revision == 2
 
 
 def test_a_second_branch_merged_into_the_source_is_a_new_revision(infra, change):

@@ -16,7 +16,7 @@ from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.deployments import services
 from apps.deployments.drift_lines import ALL_OF_IT
-from apps.deployments.models import Deployment
+from apps.deployments.models import Deployment, DriftAcceptance
 from tests.support.commanded import SECRET, Commanded, yaml
 from tests.support.delivery import run_jobs
 from tests.support.drifting import config
@@ -221,3 +221,18 @@ def test_what_a_look_left_that_was_broken_off_goes_with_the_next_one_or_by_itsel
     os.utime(other, (0, 0))
     assert run_jobs("deployments.tidy_looks") == 1
     assert not other.exists()
+
+
+def test_two_resources_whose_long_names_end_differently_are_two_on_the_page(tmp_path: Path, client: Client) -> None:
+    long = "module.shop." * 40
+    world = Commanded(tmp_path, "cat THERE; exit 2")
+    lines = (json.dumps({"resource": long + end, "kind": "missing"}) for end in ("one", "two"))
+    world.there.write_text("\n".join(lines))
+    assert world.check().state == "drifted"
+    client.force_login(world.delivery.people.carol)
+    page = client.get("/environments/infra/staging/drift/").content.decode()
+    assert page.count('<article class="res"') == 2
+    assert page.count("module.shop.one</bdi>") == page.count("module.shop.two</bdi>") == 1
+    accepted(world)
+    kept = {row.resource for row in DriftAcceptance.objects.all()}
+    assert kept == {found["resource"] for found in world.latest.findings} and len(kept) == 2

@@ -39,6 +39,22 @@ def test_a_line_names_one_difference(line: str, kind: str, path: str, is_vague: 
     assert (found.kind, found.path, found.is_vague) == (kind, path, is_vague)
 
 
+@pytest.mark.parametrize("what", ["resource", "path"])
+def test_names_that_are_too_long_stay_apart_wherever_they_differ(what: str) -> None:
+    long = "module.shop." * 40
+    names = [f"{long}one", f"{long}two", f"{'x' * 250}one{long}same", f"{'x' * 250}two{long}same"]
+    shown = [getattr(found, what) for found in read(*lines_of(what, names)).findings]
+    assert len(set(shown)) == len(names)
+    assert all(len(name) <= 300 for name in shown)
+    assert shown[0].startswith("module.shop.module.shop.") and shown[0].endswith("module.shop.one")
+    exact = "y" * 300
+    assert getattr(read(*lines_of(what, [exact])).findings[0], what) == exact
+
+
+def lines_of(what: str, names: list[str]) -> list[str]:
+    return [json.dumps({"resource": "a", "path": "b", "found": 1, what: name}) for name in names]
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +24,13 @@ def client_of(name: str) -> Client:
     client = Client()
     assert client.login(username=name, password=PASSWORD)
     return client
+
+
+def meant(shown: str) -> str:
+    """What the tick of the page stands for."""
+    found = re.search(r'name="anyway"[^>]* value="([^"]+)"', shown)
+    assert found, shown
+    return html.unescape(found.group(1))
 
 
 @pytest.fixture
@@ -90,7 +99,8 @@ def test_a_time_inside_a_freeze_has_to_be_meant_and_the_calendar_says_it(tmp_pat
     shown = answer.content.decode()
     assert "fair freezes it then, until" in shown and "Schedule it all the same" in shown
     assert Deployment.objects.get(pk=row.pk).start_at is None
-    assert page.post(url, {**typed, "anyway": "on"}).status_code == 303
+    assert page.post(url, {**typed, "anyway": "on"}).status_code == 422
+    assert page.post(url, {**typed, "anyway": meant(shown)}).status_code == 303
     assert Deployment.objects.get(pk=row.pk).start_at is not None
     week = page.get(f"/calendar/?week={start:%G-W%V}").content.decode()
     assert "fair freezes it then" in week

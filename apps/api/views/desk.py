@@ -14,7 +14,7 @@ from apps.api.shapes import EmptyIn
 from apps.presentation.queue_page import queue_page
 from apps.presentation.queue_views import VIEWS
 from apps.reviews import services as reviews
-from apps.reviews.inbox import inbox
+from apps.reviews.inbox import inbox, turns_in
 from apps.reviews.models import Desk, News
 from apps.reviews.queue import desk_of
 
@@ -46,14 +46,16 @@ def arrange_desk(request: Request) -> Response:
 @endpoint("GET", response=page_of(shapes.NewsOut), summary="My inbox", parameters=[UNREAD, KIND, AFTER, LIMIT])
 def list_inbox(request: Request) -> Response:
     """What happened that concerns you, newest first; what happened on one change within five minutes is one row."""
+    user = caller(request)
     found = inbox(
-        caller(request),
+        user,
         unread=word_parameter(request, "unread", ("1",)) == "1",
         kind=word_parameter(request, "kind", News.Kind.values),
         after=number_parameter(request, "after"),
         limit=page_size(request, default=30, most=100),
     )
-    return page(request, found.items, shapes.news_json, found.next_after)
+    turns = turns_in(user, found.items)
+    return page(request, found.items, lambda news: shapes.news_json(news, turns.get(news.change_id)), found.next_after)
 
 
 @endpoint(

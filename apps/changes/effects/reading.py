@@ -10,6 +10,7 @@ from django.core.cache import cache
 
 from apps.changes.effects.sides import unpacked
 from apps.changes.models import Rendering, RenderingPlan, Revision
+from apps.core.reading import once_per_read
 from apps.rendering.checks import Checked
 from apps.rendering.comparing.codec import decode_difference
 from apps.rendering.model import Difference
@@ -50,6 +51,7 @@ def digest_of(row: Rendering) -> str:
     return "" if row.state == State.QUEUED else NOT_EVALUATED
 
 
+@once_per_read
 def effects_of(revision: Revision) -> Effects:
     """The renderings in the order of the policy, without their documents, which are large."""
     plan = RenderingPlan.objects.filter(revision=revision).first()

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import Run
-from apps.deployments.dispatchers.remote import plain
+from apps.deployments.dispatchers.remote import plain, plain_name
 from apps.rendering.comparing import words
 from apps.rendering.model import ABSENT, UNKNOWN, FieldChange, Step
 
@@ -129,4 +129,4 @@ def digest_of(*parts: Any) -> str:
 
 
 def path_words(path: Iterable[Step]) -> str:
-    return plain(words(path), 300)
+    return plain_name(words(path))

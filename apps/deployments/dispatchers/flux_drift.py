@@ -15,7 +15,7 @@ from apps.deployments.dispatchers import ResourceState, Run
 from apps.deployments.dispatchers.drift import TOLD, CannotTell, Finding, Found, at_other_commit, digest_of
 from apps.deployments.dispatchers.kube_api import condition, metadata
 from apps.deployments.dispatchers.kube_apply import has_no_state
-from apps.deployments.dispatchers.remote import listed, mapping, plain
+from apps.deployments.dispatchers.remote import listed, mapping, plain_name
 from apps.deployments.dispatchers.standing import DEGRADED, DOWN, Standing, of_parts
 from apps.deployments.dispatchers.words import said
 
@@ -30,7 +30,7 @@ def judge(run: Run, title: str, body: Mapping[str, Any], applied: str) -> Found:
     status = mapping(body.get("status"))
     if applied and applied != run.commit and not run.is_as_deployed(applied):
         there, digest = said(run.outside, applied, 12), digest_of(run.commit, applied)
-        finding = Finding(plain(title, 200), TOLD, "revision", run.commit[:12], there, digest=digest)
+        finding = Finding(plain_name(title), TOLD, "revision", run.commit[:12], there, digest=digest)
         return Found((finding,), (NOT_LOOKED,), (), 0)
     ready = condition(body, "Ready")
     message = said(run.outside, ready.get("message"))

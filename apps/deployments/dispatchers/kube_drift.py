@@ -17,7 +17,7 @@ from apps.deployments.dispatchers.kube_apply import bodies_of
 from apps.deployments.dispatchers.kube_health import standing
 from apps.deployments.dispatchers.kube_pruning import Kept, named, still_there
 from apps.deployments.dispatchers.kube_resources import Item, field_changes, items_of, secrets_in, to_prune
-from apps.deployments.dispatchers.remote import plain
+from apps.deployments.dispatchers.remote import plain_name
 from apps.deployments.dispatchers.standing import Standing, of_parts
 from apps.deployments.masking import SecretMask
 
@@ -97,7 +97,7 @@ def _of_left(old: Applied, run: Run, api: KubeApi) -> list[Finding]:
     if uid in {one.uid for one in _applied(run)}:
         return []
     return [
-        Finding(plain(named(old), 200), EXTRA, wanted="gone", found=f"brought by {old.by}", digest=digest_of(str(uid)))
+        Finding(plain_name(named(old)), EXTRA, wanted="gone", found=f"brought by {old.by}", digest=digest_of(str(uid)))
     ]
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from apps.core.clock import now
 from apps.core.errors import Unavailable
+from apps.core.text import shortened
 from apps.deployments.dispatchers import LOOK_FOR, NotSent, Progress, Refused, Run, RunState, StepState
 from apps.vcs.history import is_known_ancestor
 
@@ -38,6 +39,12 @@ def plain(value: Any, most: int = 300) -> str:
     """One line without control characters, at most ``most`` characters: what others call things is not ours."""
     text = "".join(sign if sign.isprintable() else " " for sign in str(value or "")[: most * 4])
     return " ".join(text.split())[:most]
+
+
+def plain_name(value: Any, most: int = 300) -> str:
+    """Like :func:`plain`; names that are too long are cut in the middle, and stay apart."""
+    text = str(value or "")
+    return shortened(plain(text, len(text)), most)
 
 
 def web_link(value: Any) -> str:

@@ -12,6 +12,7 @@ from apps.audit import services as audit
 from apps.audit.actors import Actor
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput
+from apps.core.text import shortened
 from apps.core.work import request_work
 from apps.deployments import access
 from apps.deployments.models import Deployment, DriftAcceptance, DriftWatch, Environment
@@ -23,6 +24,7 @@ from apps.deployments.transitions import redraw_alerts
 CHECK_DRIFT = "deployments.check_drift"
 LONGEST = timedelta(days=90)
 LONGEST_REASON = 300
+LONGEST_NAME = 300
 NOT_KNOWN = (
     "only that it differs is known, not how, so this would also cover whatever differs later. Deploy what is live again, or put "
     "it right where it is."
@@ -66,8 +68,8 @@ def accept_drift(actor: User, *, environment: Environment, mark: str, reason: st
         raise Conflict("not_known", f"{finding['resource']} cannot be accepted: {NOT_KNOWN}")
     DriftAcceptance.objects.filter(environment=environment, mark=mark, ended_at=None).update(ended_at=moment)
     row = DriftAcceptance.objects.create(
-        environment=environment, target=target, mark=mark, resource=finding["resource"][:300],
-        path=finding["path"][:300], reason=reason.strip(), accepted_by=actor, accepted_at=moment, until=until,
+        environment=environment, target=target, mark=mark, resource=shortened(finding["resource"], LONGEST_NAME),
+        path=shortened(finding["path"], LONGEST_NAME), reason=reason.strip(), accepted_by=actor, accepted_at=moment, until=until,
     )  # fmt: skip
     data = {"resource": row.resource, "path": row.path, "mark": mark, "until": until.isoformat(), "reason": row.reason}
     redraw_alerts(environment)

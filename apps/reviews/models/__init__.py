@@ -4,7 +4,7 @@ from apps.reviews.models.assignments import Assignment, Choice
 from apps.reviews.models.attention import Attention, Call, Opening
 from apps.reviews.models.emergencies import Emergency, EmergencyConfirmation
 from apps.reviews.models.expertise import Expertise, FolderHistory, HistoryReading, LearntChange
-from apps.reviews.models.inbox import Desk, News
+from apps.reviews.models.inbox import Desk, News, told_as
 from apps.reviews.models.overrides import WindowOverride
 from apps.reviews.models.seen import SeenMark
 from apps.reviews.models.threads import Comment, DraftComment, SuggestionCommit, Thread
@@ -32,4 +32,5 @@ __all__ = [
     "Thread",
     "VerdictSnapshot",
     "WindowOverride",
+    "told_as",
 ]

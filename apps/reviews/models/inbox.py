@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from apps.reviews.attention import Kind
+
 USER = settings.AUTH_USER_MODEL
 
 
@@ -40,6 +42,16 @@ class News(models.Model):
             models.Index(fields=["user", "-id"], name="news_of_a_person"),
             models.Index(fields=["user"], condition=Q(read_at__isnull=True), name="news_that_is_unread"),
         ]
+
+
+_TOLD_AS = {Kind.LOST: News.Kind.LOST, Kind.HANDED: News.Kind.HANDED}
+_TOLD_BY_THEIR_CAUSE = frozenset({Kind.ANSWERED, Kind.FAILED})
+"""Turns whose cause has a line in the inbox of its own, with a link to the very place."""
+
+
+def told_as(kind: Kind) -> News.Kind | None:
+    """The kind of the line that tells a turn; ``None``: its cause has a line."""
+    return None if kind in _TOLD_BY_THEIR_CAUSE else _TOLD_AS.get(kind, News.Kind.TURN)
 
 
 class Desk(models.Model):

@@ -11,14 +11,11 @@ from apps.changes.models import ChangeRequest
 from apps.core.clock import now
 from apps.core.work import request_work
 from apps.reviews.attention import Kind, Turn
-from apps.reviews.models import Attention, News, VerdictSnapshot
+from apps.reviews.models import Attention, VerdictSnapshot, told_as
 from apps.reviews.signals import attention_changed, verdict_changed
 from apps.reviews.transitions.news import tell
 
 REFRESH = "reviews.refresh_reviewers"
-NEWS = {Kind.LOST: News.Kind.LOST, Kind.HANDED: News.Kind.HANDED}
-TOLD_BY_THEIR_CAUSE = frozenset({Kind.ANSWERED, Kind.FAILED})
-"""Turns whose cause has a line in the inbox of its own, with a link to the very place."""
 
 
 def mark_stale(change: ChangeRequest) -> None:
@@ -98,9 +95,9 @@ def _go_on(row: Attention, turn: Turn) -> bool:
 
 
 def _tell(change: ChangeRequest, user_id: int, turn: Turn) -> None:
-    kind = Kind(turn.kind)
-    if kind not in TOLD_BY_THEIR_CAUSE:
-        tell(change, [user_id], kind=NEWS.get(kind, News.Kind.TURN), text=turn.reason)
+    kind = told_as(Kind(turn.kind))
+    if kind is not None:
+        tell(change, [user_id], kind=kind, text=turn.reason)
 
 
 def _announce(user_ids: list[int]) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
 from django.utils import timezone
 
+from apps.policies.calendar import words
+
 ANYWAY = "anyway"
+NO_PROPOSAL = " No time is proposed: something holds it at every time that can be chosen, the next 90 days."
 TYPED = "%Y-%m-%dT%H:%M"
 
 
@@ -31,39 +34,45 @@ class WallTime(forms.DateTimeField):
 
 
 class Schedule(forms.Form):
-    """``first`` is what stands in the field at first; ``held``: what will hold it at a time, in words, which has to be said to be meant."""
+    """``first`` is what stands in the field at first, ``None``: no time can be proposed; ``held``: what will hold it at a time, in words, which
+    has to be said to be meant. Saying so counts for that time and those words alone.
+    """
 
-    all_the_same = "Schedule it all the same: it goes on when nothing holds it any more"
+    all_the_same = "it goes on when nothing holds it any more"
 
     def __init__(
-        self, *args: Any, zone: ZoneInfo, held: Callable[[datetime], str], first: datetime | None = None, **kwargs: Any
+        self, *args: Any, zone: ZoneInfo, held: Callable[[datetime], str], first: datetime | None, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
         self.held = held
+        self.zone = zone
         self.fields["at"] = WallTime(
             zone=zone,
             label="When",
             initial=first,
-            help_text=f"In the time of {zone.key}. It is judged when the time has come.",
+            help_text=f"In the time of {zone.key}. It is judged when the time has come.{'' if first else NO_PROPOSAL}",
         )
-        if ANYWAY in self.data:
-            self._offer_anyway()
 
-    def _offer_anyway(self) -> None:
-        self.fields[ANYWAY] = forms.BooleanField(required=False, label=self.all_the_same)
+    def _offer_anyway(self, at: datetime, meant: str, *, is_said: bool) -> None:
+        """The tick carries what it is for, so that it cannot be taken for another time."""
+        widget = forms.CheckboxInput(attrs={"value": meant}, check_test=lambda _: is_said)
+        label = f"Schedule it all the same for {words(at, self.zone.key)}: {self.all_the_same}"
+        self.fields[ANYWAY] = forms.BooleanField(required=False, label=label, widget=widget)
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
-        is_meant = given.pop(ANYWAY, False)
         at = given.get("at")
-        if at is not None and not is_meant and (text := self.held(at)):
-            self._offer_anyway()
-            self.add_error("at", text)
+        if at is not None and (text := self.held(at)):
+            meant = f"{at.astimezone(UTC).isoformat()} {text}"
+            is_said = self.data.get(ANYWAY) == meant
+            self._offer_anyway(at, meant, is_said=is_said)
+            if not is_said:
+                self.add_error("at", text)
         return given
 
 
 class ScheduleMerge(Schedule):
-    all_the_same = "Schedule it all the same: it merges if that ends before it is given up"
+    all_the_same = "it merges if that ends before it is given up"
 
     def __init__(self, *args: Any, zone: ZoneInfo, **kwargs: Any) -> None:
         super().__init__(*args, zone=zone, **kwargs)

@@ -13,7 +13,7 @@ from apps.audit.actions import ACTIONS
 from apps.audit.queries import PAGE_SIZE, visible_entries
 from apps.core.errors import InvalidInput, NotVisible
 from apps.presentation.audit_chain import chain, check_chain
-from apps.presentation.audit_pages import FILTERS, entry_filter, facts_of, find_entries
+from apps.presentation.audit_pages import FILTERS, entry_filter, facts_of, find_entries, left_out
 from apps.repositories.queries import auditable
 from apps.web.numbers import number_in
 from apps.web.people import signed_in
@@ -26,8 +26,9 @@ def entries(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     given = {name: value for name in FILTERS if (value := request.GET.get(name, "").strip())}
     context: dict[str, Any] = {"given": given, "actions": _actions(), "chain": chain(), "problem": None, "rows": ()}
+    after = number_in(request, "after")
     try:
-        found = find_entries(user, given, after=number_in(request, "after"), limit=PAGE_SIZE)
+        found = find_entries(user, given, after=after, limit=PAGE_SIZE)
     except InvalidInput as problem:
         context["problem"] = problem
         return respond(request, "web/audit/list.html", context, fragment="web/audit/_rows.html", status=422)
@@ -35,6 +36,8 @@ def entries(request: HttpRequest) -> HttpResponse:
     context |= {
         "rows": found.items,
         "next_url": f"?{following}" if following else "",
+        "left_out": 0 if given else left_out(user, found, after=after, last=context["chain"].seq),
+        "is_partial": not user.is_superuser,
         "repositories": auditable(user).order_by("name").values_list("name", flat=True),
     }
     return respond(request, "web/audit/list.html", context, fragment="web/audit/_rows.html")

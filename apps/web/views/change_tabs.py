@@ -9,7 +9,7 @@ from apps.changes.models import ChangeRequest
 from apps.changes.queries import present_checks
 from apps.core.errors import NotVisible
 from apps.presentation.approvals import approvals_page
-from apps.presentation.change_frame import change_frame
+from apps.presentation.change_frame import change_frame, deployments_of
 from apps.presentation.change_history import history_rows
 from apps.presentation.deploy_page import deploy_places
 from apps.presentation.overrides import override_rows
@@ -17,6 +17,9 @@ from apps.presentation.policy_change import policy_change
 from apps.presentation.reviewers import EVERYBODY, reviewers_panel
 from apps.web.people import signed_in
 from apps.web.responding import reads, respond
+
+MOST_DEPLOYMENTS = 100
+"""Of one change, the newest, on its page."""
 
 
 @reads
@@ -65,7 +68,7 @@ def policy(request: HttpRequest, number: int) -> HttpResponse:
 @reads
 def deployments(request: HttpRequest, number: int) -> HttpResponse:
     frame = change_frame(signed_in(request), number, tab="deployments")
-    rows = frame.change.deployments.select_related("environment", "requested_by").order_by("-number")[:100]
+    rows = deployments_of(frame.change)[-MOST_DEPLOYMENTS:][::-1]
     places = deploy_places(frame.change, frame.deployments) if frame.viewer.deploys else ()
     rollbacks = ChangeRequest.objects.filter(rolls_back=frame.change).order_by("-number")
     by_hand = sum(row.status == "pending" and row.manual_start for row in rows) if frame.viewer.deploys else 0

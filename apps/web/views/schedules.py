@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 
 from apps.changes import queries as changes
 from apps.changes.models import ChangeRequest
+from apps.core.clock import now
 from apps.deployments import access, queries, services
 from apps.presentation.deployment_page import deployment_page
 from apps.presentation.schedules import first_proposal, held_then, schedule_of, zone_of
@@ -19,6 +22,11 @@ from apps.web.views.change_forms import form_page
 from apps.web.views.deployment_actions import require_offered
 
 
+def _first(before: datetime | None, change: ChangeRequest, zone: ZoneInfo, environment: str = "") -> datetime | None:
+    """What is scheduled already stands in the field, while that time is still to come."""
+    return before if before and before > now() else first_proposal(change, zone, environment)
+
+
 @page("GET", "HEAD", "POST")
 def merge(request: HttpRequest, number: int) -> HttpResponse:
     """A time for the merge; GET proposes the next hour at which no window holds it."""
@@ -26,7 +34,7 @@ def merge(request: HttpRequest, number: int) -> HttpResponse:
 
     def make(change: ChangeRequest) -> ScheduleMerge:
         before = schedule_of(change)
-        first = before.at if before else first_proposal(change)
+        first = _first(before.at if before else None, change, zone)
         held = partial(held_then, change)
         return ScheduleMerge(request.POST if request.method == "POST" else None, zone=zone, held=held, first=first)
 
@@ -62,9 +70,10 @@ def deployment(request: HttpRequest, number: int) -> HttpResponse:
     access.require_run(user, row)
     if request.method != "POST":
         require_offered(found, found.actions.schedule, "scheduled")
-    first = row.start_at or first_proposal(row.change, row.environment.name)
+    zone = zone_of(user)
+    first = _first(row.start_at, row.change, zone, row.environment.name)
     held = partial(held_then, row.change, environment=row.environment.name)
-    form = Schedule(request.POST if request.method == "POST" else None, zone=zone_of(user), held=held, first=first)
+    form = Schedule(request.POST if request.method == "POST" else None, zone=zone, held=held, first=first)
     status = 200
     if request.method == "POST":
         done = attempt(form, lambda: services.schedule_deployment(user, deployment=row, at=form.cleaned_data["at"]))
