@@ -16,6 +16,7 @@ from django.db import connections
 from django.test import TransactionTestCase
 
 from tests.support import allowance, schema
+from tests.support.lock_order import LOCK_ORDER
 
 SELDOM = (100_000, 50, 1000)
 """How many new objects, and rounds, the collector of garbage lets come before it looks; the tests save a twelfth of their time."""
@@ -52,6 +53,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    LOCK_ORDER.start()
     if cache := getattr(config, "cache", None):  # `-p no:cacheprovider` leaves it out
         schema.remember_in(cache.mkdir("schema"))
 
@@ -73,6 +75,14 @@ def data_dir(tmp_path: Path, settings: Any) -> Iterator[Path]:
     settings.PORTAL_STEP_WRITABLE, settings.PORTAL_STEPS_UNFENCED = [tempfile.gettempdir()], True
     settings.PORTAL_STEP_FOLDERS = [sys.prefix, sys.base_prefix]  # steps that are Python programs
     return settings.PORTAL_DATA_DIR
+
+
+@pytest.fixture(autouse=True)
+def one_order_of_locks() -> Iterator[None]:
+    """No act of this test locks what others may hold after the head of the log (ADR 26)."""
+    LOCK_ORDER.found.clear()
+    yield
+    assert not LOCK_ORDER.found, "\n".join(LOCK_ORDER.found)
 
 
 @pytest.fixture(autouse=True)
