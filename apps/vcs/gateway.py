@@ -37,6 +37,7 @@ CONFIGURATION: tuple[str, ...] = (
     "core.fsmonitor=false",
     "core.symlinks=false",
     "core.fsync=all",
+    "core.filesRefLockTimeout=3000",  # ms; who holds it waits for a disk, and that takes longer than Git's 100
     "core.deltaBaseCacheLimit=16m",
     "credential.helper=",
     "http.followRedirects=false",

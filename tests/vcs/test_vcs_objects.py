@@ -227,6 +227,24 @@ def test_branches_named_as_traps_resolve_to_themselves(repo, tmp_path):
     assert not list(tmp_path.rglob("pwn"))
 
 
+def test_who_pins_waits_for_whoever_writes_the_same_pin_on_a_slow_disk(tmp_path):
+    one = GitRepo.create(tmp_path / "r")
+    head = one.commit("a", files={"a": "1\n"})
+    lock = one.git_dir / "refs" / "portal" / "test" / "one.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+
+    def finish():
+        lock.write_text(f"{head}\n")
+        lock.rename(lock.with_suffix(""))
+
+    slow = threading.Timer(0.6, finish)
+    slow.start()
+    refs.pin(one.git_dir, "refs/portal/test/one", head)
+    slow.join()
+    assert refs.resolve(one.git_dir, "refs/portal/test/one") == head
+
+
 def test_pin_never_moves(repo):
     bare, work = repo
     first = work.rev_parse("HEAD")
