@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 T = TypeVar("T", bound=Model)
 
@@ -38,3 +39,52 @@ def keyset_page(rows: QuerySet[T], *, key: str, after: int | None, limit: int) -
     more = len(found) > limit
     found = found[:limit]
     return Page(found, getattr(found[-1], key) if more and found else None)
+
+
+FORMAT = "%Y%m%dT%H%M%S.%fZ"
+NUMBER_DIGITS = 9
+"""More of them fit no column that we look up."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastSeen:
+    """A line of a list that goes by moments: ``number`` tells those of one moment apart. In an address: ``20261130T222605.123456Z-17``."""
+
+    moment: datetime
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.moment.astimezone(UTC).strftime(FORMAT)}-{self.number}"
+
+    @classmethod
+    def read(cls, text: str) -> LastSeen | None:
+        """From what :meth:`__str__` wrote; ``None`` for anything else."""
+        moment, _, number = text.partition("-")
+        if not (number.isascii() and number.isdigit() and len(number) <= NUMBER_DIGITS):
+            return None
+        try:
+            return cls(datetime.strptime(moment, FORMAT).replace(tzinfo=UTC), int(number))
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class MomentPage(Generic[T]):
+    """``items`` and the place behind which the next page starts (``None``: this was the last)."""
+
+    items: list[T]
+    next_after: LastSeen | None
+
+
+def moment_page(rows: QuerySet[T], *, moment: str, after: LastSeen | None, limit: int) -> MomentPage[T]:
+    """The latest by the column ``moment`` first, among those of one moment the highest ``number``; ``after``: the last line seen.
+
+    An index over both columns is read from where the page begins.
+    """
+    if after is not None:
+        before = Q(**{f"{moment}__lt": after.moment}) | Q(number__lt=after.number)
+        rows = rows.filter(before, **{f"{moment}__lte": after.moment})
+    found: list[Any] = first_rows(rows, f"-{moment}", "-number", limit=limit + 1)
+    more = len(found) > limit
+    found = found[:limit]
+    return MomentPage(found, LastSeen(getattr(found[-1], moment), found[-1].number) if more and found else None)

@@ -1,4 +1,4 @@
-"""The list of deployments: filters by address, newest first."""
+"""The list of deployments: filters by address; what was asked for or began last comes first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from apps.accounts.models import User
-from apps.core.paging import keyset_page
+from apps.core.paging import LastSeen, moment_page
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.querysets import DeploymentQuerySet
@@ -29,7 +29,7 @@ class Wanted:
     repository: str = ""
     environment: str = ""
     change: str = ""
-    after: int | None = None
+    after: LastSeen | None = None
 
     def url(self, **other: object) -> str:
         pairs = {"state": self.state, "repository": self.repository, "environment": self.environment,
@@ -61,7 +61,7 @@ def deployment_list(user: User, wanted: Wanted) -> DeploymentList:
     rows = Deployment.objects.visible_to(user).select_related(
         "change", "environment", "environment__repository", "requested_by"
     )
-    found = keyset_page(_narrowed(rows, wanted), key="number", after=wanted.after, limit=PAGE_SIZE)
+    found = moment_page(_narrowed(rows, wanted), moment="latest_at", after=wanted.after, limit=PAGE_SIZE)
     return DeploymentList(
         rows=tuple(found.items),
         change=wanted.change,

@@ -1,4 +1,4 @@
-"""What has ended in one environment, newest first, and what each deployment brought."""
+"""What has ended in one environment, what ran last first, and what each deployment brought."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from apps.accounts.models import User
-from apps.core.paging import keyset_page
+from apps.core.paging import LastSeen, moment_page
 from apps.deployments.access import can_bring_back
 from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.batches import left_by
@@ -34,14 +34,14 @@ class HistoryPage:
 
     environment: Environment
     rows: tuple[HistoryRow, ...]
-    next_after: int | None
+    next_after: LastSeen | None
     url: str
 
 
-def history_of(user: User, environment: Environment, *, after: int | None = None) -> HistoryPage:
-    """The newest :data:`HISTORY_SHOWN` that have ended, or those before the number ``after``, as ``user`` may act on them."""
-    ended = environment.deployments.exclude(ended_at=None).select_related("change", "requested_by")
-    found = keyset_page(ended, key="number", after=after, limit=HISTORY_SHOWN)
+def history_of(user: User, environment: Environment, *, after: LastSeen | None = None) -> HistoryPage:
+    """The latest :data:`HISTORY_SHOWN` that have ended, or those behind the place ``after``, as ``user`` may act on them."""
+    ended = environment.deployments.filter(ended_at__isnull=False).select_related("change", "requested_by")
+    found = moment_page(ended, moment="latest_at", after=after, limit=HISTORY_SHOWN)
     brought = brought_by(environment, found.items)
     brings_back = can_bring_back(user, environment).allowed and environment.defined
     # What is live is offered, too, where something over it did not succeed.

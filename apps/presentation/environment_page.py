@@ -8,6 +8,7 @@ from itertools import count
 
 from apps.accounts.models import User
 from apps.core.clock import now
+from apps.core.paging import LastSeen
 from apps.deployments import queries
 from apps.deployments.access import can_keep_secrets, can_lock, can_unlock
 from apps.deployments.models import Deployment, Environment, EnvironmentLock, EnvironmentSecret, StatusPage
@@ -76,7 +77,7 @@ class EnvironmentPage:
         return side_of(self.environment)
 
 
-def environment_page(user: User, repository: str, name: str, *, after: int | None = None) -> EnvironmentPage:
+def environment_page(user: User, repository: str, name: str, *, after: LastSeen | None = None) -> EnvironmentPage:
     """The page; :class:`NotVisible` when ``user`` may not know of it. One that is no longer defined keeps its history."""
     row = queries.find_environment(user, repository, name)
     policy = policies_of([row.repository]).get(row.repository_id)

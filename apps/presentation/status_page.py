@@ -25,6 +25,7 @@ class PublicDeployment:
     change: str
     person: str
     at: datetime | None
+    is_live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def public_status(page: StatusPage) -> PublicStatus:
     )
     live = cell.place.live
     ended = Deployment.objects.filter(environment=environment, ended_at__isnull=False)
-    rows = ended.select_related("change", "requested_by").order_by("-number")[:SHOWN]
+    rows = ended.select_related("change", "requested_by").order_by("-latest_at", "-number")[:SHOWN]
     return PublicStatus(
         name=environment.name,
         state=_state(cell.health, is_live=live is not None),
@@ -78,4 +79,5 @@ def _state(health: str, *, is_live: bool) -> str:
 def _public(page: StatusPage, row: Deployment, at: datetime | None) -> PublicDeployment:
     change = f"{row.change.label} {visible(row.change.title)}" if page.shows_titles else ""
     person = row.requested_by.shown_name if page.shows_people else ""
-    return PublicDeployment(row.status, row.commit[:10], change, person, at)
+    is_live = row.pk == page.environment.live_deployment_id
+    return PublicDeployment(row.status, row.commit[:10], change, person, at, is_live)

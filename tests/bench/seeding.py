@@ -120,6 +120,7 @@ def _deployed(rows: list[Any], people: list[Any]) -> None:
             number=2 * row.number + place, change=row, environment=environment, status="succeeded", commit=OID % row.number,
             plan={"via": "local", "steps": [{"name": "apply", "run": "true", "timeout": 60}]},
             became_live=True, requested_by=people[0], queued_at=row.updated_at, started_at=row.updated_at, ended_at=row.updated_at,
+            latest_at=row.updated_at,
         )
         for row in rows
         for place, environment in enumerate(environments)

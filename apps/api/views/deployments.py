@@ -46,7 +46,7 @@ from apps.repositories.models import Repository
     ],
 )
 def list_deployments(request: Request) -> Response:
-    """Newest first."""
+    """By number, the highest first. A new attempt keeps its number: `started_at` says what began last."""
     wanted = {
         "change__number": number_parameter(request, "change"),
         "environment__name": request.query_params.get("environment"),

@@ -184,16 +184,17 @@ def _hold(deployment: Deployment, waits: Sequence[Wait], *, calls: bool = True) 
 
 def _claim(deployment: Deployment, look: Look) -> None:
     """Take the environment's lock and write the attempt with its gates and its steps, all in one transaction."""
-    number = deployment.attempts + 1
+    number, moment = deployment.attempts + 1, now()
     move(
         deployment,
         Event.CLAIM,
         text=f"Attempt {number} starts; {deployment.environment.name} is locked for it.",
         waits=[],
         attempts=number,
-        started_at=now(),
+        started_at=moment,
+        latest_at=moment,
         runner="",
-        check_at=now(),
+        check_at=moment,
         lease_until=None,
         data={"attempt": number},
     )
@@ -205,7 +206,7 @@ def _claim(deployment: Deployment, look: Look) -> None:
         from_step=deployment.retry_from,
         only_failed=deployment.retry_only_failed,
         verdict=look.gate.judged.to_stored() if look.gate is not None else {},
-        started_at=now(),
+        started_at=moment,
     )
     GateAlong.objects.bulk_create(
         GateAlong(attempt=attempt, change=change, verdict=gate.judged.to_stored()) for change, gate in look.along

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
+from apps.core.clock import now
 from apps.core.fields import OidField, SealedField
 from apps.core.leases import Leased
 from apps.deployments.lifecycle import Status
@@ -68,6 +70,9 @@ class Deployment(Leased):
     scheduled_by = models.ForeignKey(USER, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    # When it last began, or was asked for since: lists go by it. A new attempt keeps the number, which does not say what ran last.
+    # One environment runs one after another, so what began last there is also what ended last.
+    latest_at = models.DateTimeField(default=now, db_default=Now())
 
     objects = DeploymentQuerySet.as_manager()
 
@@ -81,9 +86,8 @@ class Deployment(Leased):
             # What a window of time has of them, across all environments (insights.timeline).
             models.Index(fields=["started_at"], name="deployments_begun"),
             models.Index(fields=["ended_at", "started_at"], name="deployments_over"),
-            models.Index(
-                fields=["environment", "number"], name="ended_deployments", condition=Q(ended_at__isnull=False)
-            ),
+            models.Index(fields=["latest_at", "number"], name="deployments_latest"),
+            models.Index(fields=["environment", "latest_at", "number"], name="deployments_latest_here"),
             models.Index(fields=["id"], name="rollbacks_due", condition=Q(rollback_due=True)),
             models.Index(
                 fields=["environment", "ended_at"], name="once_live_deployments", condition=Q(became_live=True)

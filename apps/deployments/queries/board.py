@@ -168,9 +168,10 @@ def _deployments(*statuses: str) -> Exists:
 
 
 def _ended() -> QuerySet[Deployment]:
-    """The newest first; without those that were cancelled before anything ran, which change nothing there."""
+    """What ran last first; without what changes nothing there: cancelled before anything ran, or inside what was live already."""
     rows = Deployment.objects.filter(environment=OuterRef("pk"), ended_at__isnull=False)
-    return rows.exclude(status=str(Status.CANCELLED), attempts=0).order_by("-number")
+    rows = rows.exclude(status=str(Status.SUCCEEDED), became_live=False)
+    return rows.exclude(status=str(Status.CANCELLED), attempts=0).order_by("-latest_at", "-number")
 
 
 _CONDITIONS = {

@@ -145,6 +145,7 @@ def retry(
         _require_repeatable(locked, start, only_failed=only_failed)
     if locked.change.status == ChangeStatus.DONE:
         changes.resume(locked.change, actor=Actor.of(actor))
+    moment = now()
     move(
         locked,
         Event.RETRY,
@@ -159,8 +160,9 @@ def retry(
         retry_from=start,
         retry_only_failed=only_failed,
         ended_at=None,
-        queued_at=now(),
-        check_at=now(),
+        queued_at=moment,
+        latest_at=moment,
+        check_at=moment,
     )
     return locked
 

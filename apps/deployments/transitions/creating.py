@@ -97,6 +97,7 @@ def create_deployment(
     """A pending deployment of the merged change; :class:`Conflict` ``already_pending`` names the one there is."""
     require_none_under_way(change, environment)
     audit.hold_log()  # before the number, as a landing does: in the other order the two would wait for each other
+    moment = now()
     try:
         with transaction.atomic():
             row = Deployment.objects.create(
@@ -108,8 +109,9 @@ def create_deployment(
                 plan=plans.freeze(config),
                 manual_start=config.deploy.start == "manual" and not started_by_hand,
                 requested_by=actor,
-                queued_at=now(),
-                check_at=now(),
+                queued_at=moment,
+                latest_at=moment,
+                check_at=moment,
             )
     except IntegrityError:  # another request was faster by less than our look
         require_none_under_way(change, environment)

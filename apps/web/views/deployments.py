@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpRe
 
 from apps.core.clock import now
 from apps.core.errors import NotVisible
+from apps.core.paging import LastSeen
 from apps.deployments import queries
 from apps.presentation.deployment_events import events_body
 from apps.presentation.deployment_list import Wanted, deployment_list
@@ -32,7 +33,7 @@ def deployment_rows(request: HttpRequest) -> HttpResponse:
         repository=request.GET.get("repository", ""),
         environment=request.GET.get("environment", ""),
         change=request.GET.get("change", "")[:20],
-        after=number_in(request, "after"),
+        after=LastSeen.read(request.GET.get("after", "")),
     )
     context = {"page": deployment_list(signed_in(request), wanted)}
     return respond(request, "web/deployments/list.html", context, fragment="web/deployments/_list.html")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse, QueryDict
 
 from apps.core.errors import NotVisible
+from apps.core.paging import LastSeen
 from apps.deployments import queries, services
 from apps.deployments.access import require_keep_secrets
 from apps.deployments.queries.board import STATES, Asked
@@ -50,9 +51,14 @@ def show(request: HttpRequest, repository: str, name: str) -> HttpResponse:
 def history(request: HttpRequest, repository: str, name: str) -> HttpResponse:
     """What has ended there, as the part of the page that is fetched again."""
     user = signed_in(request)
-    found = history_of(user, queries.find_environment(user, repository, name), after=number_in(request, "after"))
+    found = history_of(user, queries.find_environment(user, repository, name), after=_after(request))
     context = {"history": found, "region": "web/environments/_history.html"}
     return respond(request, "web/environments/region.html", context, fragment="web/environments/_history.html")
+
+
+def _after(request: HttpRequest) -> LastSeen | None:
+    """The last line of the history that was seen; what is no place is as if it were not there."""
+    return LastSeen.read(request.GET.get("after", ""))
 
 
 @reads
@@ -77,7 +83,7 @@ def _show(
     public: PublicPage | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    found = environment_page(signed_in(request), repository, name, after=number_in(request, "after"))
+    found = environment_page(signed_in(request), repository, name, after=_after(request))
     row = found.status_page
     present = {field: getattr(row, field) for field in ("is_on", "shows_titles", "shows_people")} if row else {}
     context = {"page": found, "form": form, "public": public or PublicPage(initial=present)}
