@@ -25,6 +25,7 @@ from apps.presentation.first_error import FirstError, first_error
 from apps.presentation.log_html import step_anchor
 from apps.presentation.log_notes import no_output, not_started
 from apps.presentation.log_pages import WHOLE, Look, StepLog, step_logs
+from apps.presentation.started import Started, started
 from apps.presentation.wait_rows import WaitRows, wait_rows
 
 EVENTS_SHOWN = 40
@@ -114,6 +115,7 @@ class DeploymentPage:
     waits: WaitRows
     applied: Applied
     approved: Approved
+    started: Started
     is_fixed: bool = False
     resources: tuple[dict[str, str], ...] = ()
     resources_at: datetime | None = None
@@ -226,6 +228,7 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None, befo
         resources=tuple(sorted(run.resources if run else [], key=_worst_first)),
         resources_at=resources_at(row, run),
         approved=approved(row, run),
+        started=started(row, shown),
         is_fixed=attempt in numbers,
         waits=wait_rows(row, shown),
         applied=applied_of(row, rows),
