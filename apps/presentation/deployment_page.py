@@ -25,6 +25,7 @@ from apps.presentation.first_error import FirstError, first_error
 from apps.presentation.log_html import step_anchor
 from apps.presentation.log_notes import no_output, not_started
 from apps.presentation.log_pages import WHOLE, Look, StepLog, step_logs
+from apps.presentation.started import Started, started
 from apps.presentation.wait_rows import WaitRows, wait_rows
 
 EVENTS_SHOWN = 40
@@ -91,7 +92,8 @@ class Actions:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPage:
-    """Everything around the log. ``attempt``: the one that is shown, ``run`` its row, ``newest``: whether it is the last;
+    """Everything around the log. ``attempt``: the one that is shown, ``run`` its row; ``is_fixed``: it was asked for, and stays
+    the one when another begins;
     ``events``: those before number ``before`` (0: the newest), of which ``older`` are left out; ``resources_at``: the moment
     that ``resources`` are of; ``silence``: why it cannot be looked at now; ``refusal``: why it was not stopped, though that was asked for.
     """
@@ -113,6 +115,8 @@ class DeploymentPage:
     waits: WaitRows
     applied: Applied
     approved: Approved
+    started: Started
+    is_fixed: bool = False
     resources: tuple[dict[str, str], ...] = ()
     resources_at: datetime | None = None
     usual: Usual | None = None
@@ -201,7 +205,7 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None, befo
     shown = attempt if attempt in numbers else row.attempts
     found = queries.steps_of(row, attempt=shown)
     run = next((one for one in rows if one.number == shown), None)
-    steps = _steps(row, found, run)
+    steps = _steps(row, found, run, shown)
     events, older = _events(row, before)
     began = (
         None if row.status == Status.PENDING else row.started_at
@@ -224,6 +228,8 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None, befo
         resources=tuple(sorted(run.resources if run else [], key=_worst_first)),
         resources_at=resources_at(row, run),
         approved=approved(row, run),
+        started=started(row, shown),
+        is_fixed=attempt in numbers,
         waits=wait_rows(row, shown),
         applied=applied_of(row, rows),
         usual=usual_duration(row.environment) if row.status in MOVING else None,
@@ -253,14 +259,16 @@ def _between(start: datetime | None, end: datetime | None) -> float | None:
     return None if start is None else max(0.0, ((end or now()) - start).total_seconds())
 
 
-def _steps(row: Deployment, found: Sequence[Step], run: Attempt | None) -> tuple[StepRow, ...]:
+def _steps(row: Deployment, found: Sequence[Step], run: Attempt | None, shown: int) -> tuple[StepRow, ...]:
     """The steps of the attempt; before the first one, those of the plan, waiting."""
     if found and run is not None:
         notes = [no_output(row, step, found, run.from_step) if not step.lines else "" for step in found]
         return tuple(_step(step, run.number, note) for step, note in zip(found, notes, strict=True))
     note = not_started(row)
     names = [str(step["name"]) for step in row.plan.get("steps", [])]
-    return tuple(StepRow(name, i, "waiting", step_anchor(name, 1), note=note) for i, name in enumerate(names))
+    return tuple(
+        StepRow(name, i, "waiting", step_anchor(name, max(shown, 1)), note=note) for i, name in enumerate(names)
+    )
 
 
 def _step(step: Step, attempt: int, note: str) -> StepRow:

@@ -26,6 +26,6 @@ def filters_of(page: DeploymentPage, look: Look) -> list[Filter]:
 
 
 def _url(page: DeploymentPage, show: str) -> str:
-    wanted: dict[str, object] = {} if page.is_newest else {"attempt": page.attempt}
+    wanted: dict[str, object] = {"attempt": page.attempt} if page.is_fixed else {}
     query = urlencode(wanted | ({"show": show} if show else {}))
     return f"{page.url}?{query}" if query else page.url

@@ -5,7 +5,7 @@
  */
 (() => {
   "use strict";
-  const icon = document.getElementById("favicon"), button = document.querySelector("[data-notify]"), KEY = "notify:deployments";
+  const icon = document.getElementById("favicon"), KEY = "notify:deployments";
   const SIGNS = { pending: "◔", dispatching: "◐", running: "◐", succeeded: "✓", failed: "✕", unknown: "?", cancelled: "–" };
   const ENDS = { succeeded: "has succeeded", failed: "has failed", cancelled: "was cancelled", unknown: "needs a decision: nobody knows how it ended" };
   const DECIDED = { manual: "needs a decision: somebody presses Start", gate: "needs a decision: approval is missing" };
@@ -20,7 +20,12 @@
   /* ------------------------------------------------------------------------------------------------- notifications */
   const can = "Notification" in window;
   const isOn = () => can && Notification.permission === "granted" && localStorage.getItem(KEY) === "on";
-  const paint = () => button?.setAttribute("aria-pressed", String(isOn()));
+  const paint = () => {
+    const button = can && document.querySelector("[data-notify]");
+    if (!button) return;
+    button.hidden = false;
+    button.setAttribute("aria-pressed", String(isOn()));
+  };
   const toggle = async () => {
     if (isOn()) localStorage.removeItem(KEY);
     else if ((await Notification.requestPermission()) === "granted") localStorage.setItem(KEY, "on");
@@ -51,11 +56,8 @@
       else said = "";
     }
   });
-  const look = () => show(document.querySelector("header.thing-head")?.dataset.status);
+  const look = () => { show(document.querySelector("header.thing-head")?.dataset.status); paint(); };
   document.addEventListener("htmx:after:swap", look);
+  document.addEventListener("click", ({ target }) => { if (target.closest?.("[data-notify]")) toggle(); });
   look();
-  if (!button || !can) return;
-  button.hidden = false;
-  button.addEventListener("click", toggle);
-  paint();
 })();

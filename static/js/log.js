@@ -1,9 +1,10 @@
 /* Live logs: lines come in order, none twice, none left out, and what is being read never moves.
  *
  * live.js hands over events that are newer than the page (portal:events). Rows are HTML of the server's one writer.
- * Markup: .logs[data-attempt][data-only] > details.log[data-step][data-attempt] > .log-view > .log-block; a template for a new one.
+ * Markup: .logs[data-attempt][data-seq][data-only][data-past] > details.log[data-step][data-attempt] > .log-view > .log-block; a template for a new one.
  * .step-nav a[data-note]: why the log that it leads to is empty.
- * data-only: an older attempt is shown, and lines of others belong to another page. [data-log-raw], .log-search [name=attempt]: of which attempt.
+ * data-only: the attempt was asked for, and lines of others belong to another page; data-past: it is not the newest.
+ * Else the whole of it is fetched anew (hx-trigger="portal:attempt") when a newer attempt begins; [data-log-newer] asks for that at once.
  * data-at of a .log: the id of the line at which a step that failed opens; the others open at their end.
  */
 (() => {
@@ -28,29 +29,14 @@
   /* Where we have put it, or below: what is drawn late may have grown since, which nobody has scrolled. */
   const isLeft = (view) => atEnd(view) || view.scrollTop >= of(view).end - 2;
 
-  /* A newer attempt has begun on this page: what is searched, fetched whole or spoken of is its log from now on. */
-  const renew = (attempt) => {
-    const field = logs.querySelector(".log-search [name=attempt]");
-    if (attempt <= Number(field.value)) return;
-    field.value = attempt;
-    for (const one of logs.querySelectorAll("[data-of-attempt]")) one.hidden = true; /* it was said of the one before */
-    for (const link of logs.querySelectorAll("[data-log-raw], [data-log-comment]")) {
-      const url = new URL(link.href);
-      if (url.searchParams.has("line")) continue; /* of a line that somebody has chosen */
-      url.searchParams.set("attempt", attempt);
-      link.href = url;
-    }
-  };
   const section = ({ step, attempt, html }) => {
     const found = among(logs, "log").find((one) => one.dataset.step === step && Number(one.dataset.attempt) === attempt);
-    if (found || attempt < Number(logs.dataset.attempt)) return found;
-    if ("only" in logs.dataset && attempt > Number(logs.dataset.attempt)) return null;
-    renew(attempt);
+    if (found || attempt !== Number(logs.dataset.attempt)) return found;
     const made = logs.querySelector("template").content.firstElementChild.cloneNode(true);
     made.id = /id="([^"]+)-L\d+"/.exec(html)?.[1] || ""; /* links to its lines look for it */
     made.dataset.step = step;
     made.dataset.attempt = attempt;
-    made.querySelector("h3").textContent = attempt > 1 ? `${step}, attempt ${attempt}` : step;
+    made.querySelector("h3").textContent = step;
     made.querySelector(".log-view").setAttribute("aria-label", `Log of step ${step}`);
     among(logs, "panel").forEach((empty) => empty.remove()); /* it said that there is no log */
     logs.append(made);
@@ -196,9 +182,43 @@
       if (note) note.textContent = dataset.note;
     }
   });
+
+  /* A newer attempt has begun: the page goes over to it and shows what a reload would, but takes nothing away from who reads in the log of the one before.
+   * What comes on the way there and is not yet in the answer is drawn behind it. */
+  let newer = 0, later = [], again = 0;
+  const isNewer = ({ attempt }) => !("only" in logs.dataset) && attempt > Number(logs.dataset.attempt);
+  const isRead = () => document.activeElement?.closest?.(".log-view") || logs.querySelector(".ll.sel")
+    || (!getSelection().isCollapsed && views().some((view) => view.contains(getSelection().anchorNode)));
+  const goOver = () => {
+    clearTimeout(again);
+    if (!isNewer({ attempt: newer })) return;
+    if (!isRead()) return logs.dispatchEvent(new CustomEvent("portal:attempt"));
+    again = setTimeout(goOver, 1000);
+    const show = button("newer"), text = `Attempt ${newer} has begun – Show`;
+    if (show.textContent === text) return;
+    show.textContent = text;
+    show.hidden = false;
+    window.portal?.announce(`Attempt ${newer} has begun. The log of attempt ${logs.dataset.attempt} stays while you read it.`);
+  };
+  const leave = () => {
+    document.activeElement?.blur();
+    getSelection().empty();
+    logs.querySelectorAll(".ll.sel").forEach((row) => row.classList.remove("sel"));
+    if (/-L\d+$/.test(location.hash)) history.replaceState(history.state, "", location.pathname + location.search); /* of a line that is gone then */
+    goOver();
+  };
+  document.addEventListener("htmx:before:request", ({ target }) => { if (target === logs) later = []; });
+  document.addEventListener("htmx:after:swap", ({ detail }) => {
+    if (detail?.ctx.target !== logs) return;
+    queue.push(...later.filter((event) => event.seq > Number(logs.dataset.seq)));
+    later = [];
+    begin();
+    if (queue.length && !timer) timer = setTimeout(draw, EVERY);
+  });
   document.addEventListener("portal:events", ({ detail }) => {
     for (const event of detail) {
-      if (event.kind === "log") queue.push(event);
+      if (isNewer(event) && event.attempt > newer) { newer = event.attempt; goOver(); }
+      if (event.kind === "log") (isNewer(event) ? later : queue).push(event);
       else if (event.kind === "step") window.portal?.announce(new DOMParser().parseFromString(event.text, "text/html").body.textContent);
     }
     if (queue.length && !timer) timer = setTimeout(draw, EVERY);
@@ -241,20 +261,23 @@
     button("wrap").setAttribute("aria-pressed", String(on));
     views().forEach((view) => view.toggleAttribute("data-nowrap", !on));
   };
-  for (const [name, act] of [["follow", toggle], ["wrap", wrap], ["error", nextError]]) {
-    if (!button(name)) continue;
-    button(name).hidden = false;
-    button(name).addEventListener("click", act);
-  }
-  views().forEach(watch);
-  for (const view of views()) {
-    const row = document.getElementById(view.parentElement.dataset.at || "");
-    if (row) {
-      view.scrollTop += row.getBoundingClientRect().top - view.getBoundingClientRect().top - view.clientHeight / 3;
-      following = false;
-      show();
-    } else if (!("only" in logs.dataset)) toEnd(view);
-  }
+  for (const [name, act] of [["follow", toggle], ["wrap", wrap], ["error", nextError], ["newer", leave]]) button(name)?.addEventListener("click", act);
+  const begin = () => {
+    for (const name of ["follow", "wrap", "error"]) button(name).hidden = false;
+    const isWrapped = button("wrap").getAttribute("aria-pressed") === "true";
+    following = true;
+    for (const view of views()) {
+      view.toggleAttribute("data-nowrap", !isWrapped);
+      watch(view);
+      const row = document.getElementById(view.parentElement.dataset.at || "");
+      if (row) {
+        view.scrollTop += row.getBoundingClientRect().top - view.getBoundingClientRect().top - view.clientHeight / 3;
+        following = false;
+      } else if (!("past" in logs.dataset)) toEnd(view);
+    }
+    show();
+  };
+  begin();
   const { key } = window.portal;
   key("follow", toggle);
   key("next-error", nextError);

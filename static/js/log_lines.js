@@ -27,7 +27,7 @@
   told.id = "log-missing"; /* so that nothing that is found is written into it */
   told.className = "log-found-head";
   /* Whether lines are still to come: those of the newest attempt, while it runs. */
-  const isLive = (attempt) => !("only" in logs.dataset) && attempt === Number(logs.querySelector(".log-search [name=attempt]").value)
+  const isLive = (attempt) => !("past" in logs.dataset) && attempt === Number(logs.dataset.attempt)
     && ["pending", "dispatching", "running"].includes(document.querySelector(".thing-head").dataset.status);
   const missing = (line, attempt) => {
     told.textContent = isLive(attempt) ? `Line ${line} has not arrived on this page yet.` : `Line ${line} is not in this log${attempt > 1 ? ` of attempt ${attempt}` : ""}.`;
@@ -205,7 +205,8 @@
   });
 
   /* ---------------------------------------------------------------------------------- times: UTC, local, elapsed, off */
-  const select = document.getElementById("log-times"), KEY = "log-times";
+  const KEY = "log-times";
+  let select = null;
   const two = (number) => String(number).padStart(2, "0");
   const clock = (seconds) => `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
   /* In the zone of the account; of one that tells none, in that of this browser. */
@@ -227,18 +228,20 @@
       one.textContent = words[way](Number(one.dataset.t), began);
     }
   };
-  const zone = logs.querySelector("[data-zone]"); /* of the times of lines; the server writes UTC, for everybody */
-  const all = () => { zone.hidden = !["utc", "local"].includes(select.value); zone.textContent = `Times of lines in ${select.value === "local" ? place : "UTC"}`; logs.querySelectorAll(".log-view").forEach(times); };
-  if (select) {
+  const zoneOf = () => logs.querySelector("[data-zone]"); /* of the times of lines; the server writes UTC, for everybody */
+  const all = () => { const zone = zoneOf(); zone.hidden = !["utc", "local"].includes(select.value); zone.textContent = `Times of lines in ${select.value === "local" ? place : "UTC"}`; logs.querySelectorAll(".log-view").forEach(times); };
+  const choose = () => { /* also in a log that was fetched anew */
+    select = document.getElementById("log-times");
     select.parentElement.hidden = false;
     select.querySelector("[value=local]").textContent = `Times in ${place}`;
     const kept = localStorage.getItem(KEY) || (isTold ? "local" : "utc");
     if (kept === "off" || kept in words) select.value = kept;
-    select.addEventListener("change", () => { localStorage.setItem(KEY, select.value); all(); });
-    document.addEventListener("portal:rows", ({ detail }) => { if (select.value !== "utc") times(detail); });
-    document.addEventListener("htmx:after:swap", () => { if (select.value !== "utc") all(); });
     if (select.value !== "utc") all();
-  }
+  };
+  logs.addEventListener("change", ({ target }) => { if (target === select) { localStorage.setItem(KEY, select.value); all(); } });
+  document.addEventListener("portal:rows", ({ detail }) => { if (select.value !== "utc") times(detail); });
+  document.addEventListener("htmx:after:swap", choose);
+  choose();
   advise();
   point();
 })();

@@ -9,6 +9,7 @@ urlpatterns = [
     path("deployments/<int:number>/", deployments.show, name="deployment"),
     path("deployments/<int:number>/_header/", deployments.header, name="deployment_header"),
     path("deployments/<int:number>/_steps/", deployments.steps, name="deployment_steps"),
+    path("deployments/<int:number>/_logs/", deployments.log_list, name="deployment_log_list"),
     path("deployments/<int:number>/_events/", deployments.event_list, name="deployment_event_list"),
     path("deployments/<int:number>/_log/", deployments.log_piece, name="deployment_log_piece"),
     path("deployments/<int:number>/events/", deployments.events, name="deployment_events"),

@@ -48,19 +48,22 @@ def _page(request: HttpRequest, number: int) -> DeploymentPage:
 def show(request: HttpRequest, number: int) -> HttpResponse:
     """One deployment. The log is a picture at ``last_event``; the socket goes on behind it."""
     page = _page(request, number)
+    context = _log_context(request, page) | {"resolve_form": Resolve(), "threads": log_threads(page.deployment)}
+    return respond(request, "web/deployments/show.html", context)
+
+
+def _log_context(request: HttpRequest, page: DeploymentPage) -> dict[str, Any]:
+    """What the log takes, with its tools."""
     asked = _look(request)
     look = page.first_look if asked == WHOLE else asked
-    context = {
+    return {
         "page": page,
         "logs": logs_of(page, look),
         "filters": filters_of(page, look),
         "search_steps": [step.name for step in page.steps],
         "look": look,
-        "resolve_form": Resolve(),
-        "threads": log_threads(page.deployment),
         "may_comment": can_comment(signed_in(request), page.deployment.change).allowed,
     }
-    return respond(request, "web/deployments/show.html", context)
 
 
 def _look(request: HttpRequest) -> Look:
@@ -95,6 +98,14 @@ def header(request: HttpRequest, number: int) -> HttpResponse:
 @reads
 def steps(request: HttpRequest, number: int) -> HttpResponse:
     return _region(request, number, "web/deployments/_steps.html")
+
+
+@reads
+def log_list(request: HttpRequest, number: int) -> HttpResponse:
+    """The log of the newest attempt: a page that is open asks for it when another attempt begins."""
+    partial = "web/deployments/_log.html"
+    context = _log_context(request, _page(request, number)) | {"region": partial}
+    return respond(request, "web/deployments/region.html", context, fragment=partial)
 
 
 @reads
