@@ -14,6 +14,8 @@ from apps.api.shapes import Shape
 from apps.deployments.queries.comparing import Side
 from apps.deployments.queries.drift import ACCEPTED, DRIFTED, IN_SYNC, STALE, UNKNOWN
 from apps.deployments.queries.drift import STATES as DRIFT_STATES
+from apps.presentation.between_words import REASONS as LACKING
+from apps.presentation.between_words import OneSided
 from apps.presentation.board import Board, Cell
 from apps.presentation.compared_drift import SideDrift
 from apps.presentation.comparison_page import ComparedField, ComparedResource, ComparedTarget, Comparison
@@ -52,10 +54,20 @@ class ComparedSideOut(Out):
     drift_checked_at = maybe_moment()
 
 
+class LackingOut(Out):
+    """``change``: the roll-back, or the earlier state brought back, that took it out; ``deployment``: what was tried last, and failed."""
+
+    reason = word(LACKING)
+    text = string()
+    change = maybe_number()
+    deployment = maybe_number()
+
+
 class ChangeBetweenOut(Out):
     number = whole()
     title = string()
     due = serializers.BooleanField(help_text="Whether it was to be deployed to the side that lacks it.")
+    reasons = LackingOut(many=True, help_text="Why that side lacks it, where that is known.")
     merged_at = maybe_moment()
 
 
@@ -169,25 +181,29 @@ def comparison_json(page: Comparison) -> dict[str, Any]:
     assert compared is not None  # noqa: S101 - the endpoint asks for two sides
     assert between is not None  # noqa: S101
 
-    def changes(rows: Any) -> list[dict[str, Any]]:
-        return [
-            {
-                "number": one.number,
-                "title": one.title,
-                "due": one.number in between.due,
-                "merged_at": time(one.merged_at),
-            }
-            for one in rows
-        ]
-
     return {
         "from": _side(compared.start, page.drifts.start),
         "to": _side(compared.end, page.drifts.end),
-        "only_in_to": changes(between.only_end),
-        "only_in_from": changes(between.only_start),
+        "only_in_to": [_change(one) for one in page.only_end],
+        "only_in_from": [_change(one) for one in page.only_start],
         "files": list(between.paths),
         "problem": between.problem or page.problem or None,
         "targets": [_target(one) for one in page.targets],
+    }
+
+
+def _change(one: OneSided) -> dict[str, Any]:
+    reasons = [
+        {"reason": why.key, "text": why.text, "change": why.change, "deployment": why.deployment}
+        for why in one.reasons
+    ]  # fmt: skip
+    change = one.change
+    return {
+        "number": change.number,
+        "title": change.title,
+        "due": one.due,
+        "reasons": reasons,
+        "merged_at": time(change.merged_at),
     }
 
 

@@ -8,9 +8,10 @@ has, "not checked". "Frozen" and "Locked" stand beside it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
+from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
 
@@ -95,22 +96,28 @@ class Cell:
         return f"by {count} change{'s' if count != 1 else ''}" if count else ""
 
     @property
+    def has_facts(self) -> bool:
+        """Whether anything is told of the environment whichever service is looked at."""
+        return bool(self.drift) or self.has_notes
+
+    @property
     def stamp(self) -> str:
         """Another one when this says anything else; moments of looks that found the same are left out."""
+        return _stamp(self.own_facts, self.shared_facts)
+
+    @property
+    def own_facts(self) -> tuple[object, ...]:
+        """What its words say."""
+        live = self.place.live
+        words = (self.sync, self.place.behind, self.health, self.health_detail, self.health_since)
+        return (self.anchor, self.environment.live_since, live and live.pk, *words)
+
+    @property
+    def shared_facts(self) -> tuple[object, ...]:
+        """What is told of the environment, whichever service is looked at."""
         drift = self.drift.key + self.drift.text if self.drift else ""
-        place = self.place
-        lock = place.lock and place.lock.pk  # a lock that is extended is another one
-        said = (
-            self.sync,
-            place.behind,
-            self.health,
-            self.health_detail,
-            self.health_since,
-            self.frozen_until,
-            lock,
-            drift,
-        )
-        return _stamp(self.anchor, self.environment.live_since, place.live and place.live.pk, len(place.pending), *said)
+        lock = self.place.lock and self.place.lock.pk  # a lock that is extended is another one
+        return (self.environment.pk, self.frozen_until, lock, drift, len(self.place.pending))
 
     @property
     def anchor(self) -> str:
@@ -120,12 +127,18 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class BoardRow:
-    """``cells`` follow the board's columns, ``None`` where the service is not. ``outside``: pushes past the portal not yet settled."""
+    """``cells`` follow the board's columns, ``None`` where the service is not. ``outside``: pushes past the portal not yet settled.
+
+    ``in_group``: it is one of several rows of its repository on the page, so what they share is not told by it but above the first
+    of them, whose ``head`` has the environments of all.
+    """
 
     repository: str
     service: str
     outside: int
     cells: tuple[Cell | None, ...]
+    in_group: bool = False
+    head: tuple[Cell | None, ...] = ()
 
     @property
     def anchor(self) -> str:
@@ -134,7 +147,14 @@ class BoardRow:
     @property
     def stamp(self) -> str:
         """No other row has it, and this one has another when it says anything else."""
+        if self.in_group:
+            return _stamp(self.anchor, *(cell.own_facts if cell else None for cell in self.cells))
         return _stamp(self.anchor, self.outside, *(cell.stamp if cell else "" for cell in self.cells))
+
+    @property
+    def head_stamp(self) -> str:
+        """The same of the line above it."""
+        return _stamp(self.repository, self.outside, *(cell.shared_facts if cell else None for cell in self.head))
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,14 +241,27 @@ def _rows(found: Sequence[Found], shown: Sequence[str]) -> tuple[BoardRow, ...]:
     freezes = {pk: freeze_of(policies.get(place.environment.repository_id), place.environment.name)
                for pk, place in places.items()}  # fmt: skip
     outside = open_counts({one.repository for one in found})
-    rows = []
+    rows: list[BoardRow] = []
     for one in found:
         here = [spot.pk for spot in one.spots if spot.pk in places]
         known = [cell_of(places[pk], freezes[pk], one.service, drift=drifts[pk]) for pk in here]
         cells = {cell.environment.name: cell for cell in known}
         in_order = tuple(cells.get(name) for name in shown)
         rows.append(BoardRow(one.repository.name, one.service, outside.get(one.repository.pk, 0), in_order))
-    return tuple(rows)
+    return _with_heads(rows)
+
+
+def _with_heads(rows: Sequence[BoardRow]) -> tuple[BoardRow, ...]:
+    """Several rows of one repository become a group, whose first row gets what all of them share."""
+    found: list[BoardRow] = []
+    for _, same in groupby(rows, key=lambda row: row.repository):
+        group = list(same)
+        if len(group) > 1:
+            across = zip(*(row.cells for row in group), strict=True)
+            head = tuple(next((cell for cell in column if cell is not None), None) for column in across)
+            group = [replace(row, in_group=True, head=head if row is group[0] else ()) for row in group]
+        found += group
+    return tuple(found)
 
 
 def _columns(rows: Iterable[Spot]) -> tuple[str, ...]:

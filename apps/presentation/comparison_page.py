@@ -27,6 +27,7 @@ from apps.deployments.queries.comparing import (
     stored,
 )
 from apps.deployments.reasons import hides_secret, is_secret
+from apps.presentation.between_words import OneSided, only_end, only_start
 from apps.presentation.board import side_of
 from apps.presentation.compared_drift import Drifts, SideDrift, drifts_of
 from apps.presentation.moments import is_now, no_moment, zoned, zoned_moment
@@ -134,6 +135,14 @@ class Comparison:
     @cached_property
     def between(self) -> Between | None:
         return between(self.compared) if self.compared else None
+
+    @property
+    def only_end(self) -> tuple[OneSided, ...]:
+        return only_end(self.between, self.compared.start) if self.compared and self.between else ()
+
+    @property
+    def only_start(self) -> tuple[OneSided, ...]:
+        return only_start(self.between, self.compared.end) if self.compared and self.between else ()
 
     @property
     def promotions(self) -> tuple[Promotion, ...]:

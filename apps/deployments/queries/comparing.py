@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -18,6 +18,7 @@ from apps.changes.effects.tools import fingerprint
 from apps.changes.models import ChangeRequest
 from apps.core.errors import InvalidInput
 from apps.deployments.models import Deployment, Environment, TargetComparison
+from apps.deployments.queries.lacking import Lacking, lacking
 from apps.deployments.queries.ledger import live_at
 from apps.deployments.queries.reading import find_environment
 from apps.policies.config import PortalConfig
@@ -77,16 +78,22 @@ class Compared:
 class Between:
     """What lies between two commits of one repository: changes that only one side has, newest first, and paths that differ.
 
-    ``due``: numbers of changes that were to be deployed to the side that lacks them. ``more``: commits were left out.
+    ``start_lacks``: why ``only_end`` is not there, and ``end_lacks`` the other way round. ``more``: commits were left out.
     ``problem``: why it cannot be told.
     """
 
     only_end: tuple[ChangeRequest, ...] = ()
     only_start: tuple[ChangeRequest, ...] = ()
-    due: frozenset[int] = frozenset()
+    start_lacks: Lacking = field(default_factory=Lacking)
+    end_lacks: Lacking = field(default_factory=Lacking)
     paths: tuple[str, ...] = ()
     more: bool = False
     problem: str = ""
+
+    @property
+    def due(self) -> frozenset[int]:
+        """Numbers of changes that were to be deployed to the side that lacks them."""
+        return self.start_lacks.due | self.end_lacks.due
 
 
 def side(user: User, named: str, moment: datetime | None) -> Side:
@@ -111,7 +118,7 @@ def in_git(environment: Environment) -> Side:
 
 
 def between(compared: Compared) -> Between:
-    """Three questions to Git and two to the database at most."""
+    """Three questions to Git, and of the database one for each list of changes and what :func:`lacking` asks of it."""
     start, end = compared.start, compared.end
     if compared.relation == "other_repository":
         return Between(problem="They belong to different repositories, so no changes lie between them.")
@@ -129,11 +136,11 @@ def between(compared: Compared) -> Between:
     paths = sorted({path for row in changed for path in (row.old_path, row.new_path) if path})
     only_end = _changes(start.environment, [commit.oid for commit in ahead])
     only_start = _changes(start.environment, [commit.oid for commit in behind])
-    lacking = [(start.environment, only_end), (end.environment, only_start)]
     return Between(
         only_end=only_end,
         only_start=only_start,
-        due=frozenset(number for environment, changes in lacking for number in _due(environment, changes)),
+        start_lacks=_lacks(start, only_end, end),
+        end_lacks=_lacks(end, only_start, start),
         paths=tuple(paths),
         more=MOST_COMMITS in (len(ahead), len(behind)),
     )
@@ -146,11 +153,10 @@ def _changes(environment: Environment, commits: Sequence[str]) -> tuple[ChangeRe
     return tuple(rows.select_related("owner", "requester").order_by("-merged_at", "-number"))
 
 
-def _due(environment: Environment, changes: Sequence[ChangeRequest]) -> set[int]:
-    if not changes:
-        return set()
-    rows = Deployment.objects.filter(environment=environment, change__in=changes)
-    return set(rows.values_list("change__number", flat=True))
+def _lacks(here: Side, changes: Sequence[ChangeRequest], there: Side) -> Lacking:
+    """In Git nothing is tried."""
+    found = lacking(here.environment, changes, until=here.moment, others=(there.environment,))
+    return replace(found, failed={}) if here.is_git else found
 
 
 def config_of(side_: Side) -> PortalConfig:

@@ -6,7 +6,8 @@ that its change is in force there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 
@@ -45,7 +46,7 @@ def _held_by(deployment: Deployment, rows: Sequence[ChangeRequest]) -> str:
         return _taken_out_text(deployment, taken_out) if taken_out is not None else ""
     all_landed = [row for row in rows if row.merge_commit]
     for row in rows:
-        if _undoing(row.pk, all_landed) is not None:  # what it took out is wanted again
+        if undoing(row.pk, all_landed) is not None:  # what it took out is wanted again
             continue
         undone = _brought(deployment, row)
         if undone is None or not _stands(row, deployment):
@@ -101,12 +102,13 @@ def undone_by_landing(change: ChangeRequest) -> list[Deployment]:
     return [row for row in waiting if is_taken_back(change, row.change)]
 
 
-def is_taken_back(bringing: ChangeRequest, change: ChangeRequest) -> bool:
+def is_taken_back(bringing: ChangeRequest, change: ChangeRequest, known: Mapping[str, Any] | None = None) -> bool:
     """Whether bringing an earlier state back with ``bringing`` takes ``change`` out, as its entry of the log says.
 
     That names the newest :data:`MOST_NAMED`. Of the others, it is whatever its commit was made on top of and the earlier state lacked.
+    ``known``: that entry, where it was read already.
     """
-    facts = asked_for(bringing)
+    facts = asked_for(bringing) if known is None else known
     named = facts.get("takes_back", [])
     if change.number in named or len(named) < MOST_NAMED:
         return change.number in named
@@ -126,21 +128,26 @@ def _beside(deployment: Deployment) -> list[ChangeRequest]:
     return list(rows.select_related("repository", "revision", "rolls_back").order_by("-number"))
 
 
-def _undoing(change: int, landed: Sequence[ChangeRequest]) -> ChangeRequest | None:
+def undoing(change: int, landed: Sequence[ChangeRequest]) -> ChangeRequest | None:
     """The one of ``landed`` that took the change with this key out, and was not taken out again itself."""
-    return next((row for row in landed if row.rolls_back_id == change and _undoing(row.pk, landed) is None), None)
+    return next((row for row in landed if row.rolls_back_id == change and undoing(row.pk, landed) is None), None)
 
 
 def taken_out_by(change: ChangeRequest, environment: str, landed: Sequence[ChangeRequest]) -> ChangeRequest | None:
     """The one of the roll-backs ``landed``, the newest first, that took ``change`` out of ``environment``; ``None``: none did."""
-    return _undoing(change.pk, landed) or _returning(change, environment, landed)
+    return undoing(change.pk, landed) or _returning(change, environment, landed)
 
 
 def _returning(change: ChangeRequest, environment: str, landed: Sequence[ChangeRequest]) -> ChangeRequest | None:
     """The newest earlier state that was brought back to the environment, if that is without ``change``."""
-    states = (row for row in landed if row.rolls_back_id is None and environment in row.rollback_environments)
-    newest = next((row for row in states if _undoing(row.pk, landed) is None), None)
+    newest = returned_to(environment, landed)
     return newest if newest is not None and is_taken_back(newest, change) else None
+
+
+def returned_to(environment: str, landed: Sequence[ChangeRequest]) -> ChangeRequest | None:
+    """The one of ``landed``, the newest first, that brought an earlier state back to the environment last; ``None``: none did."""
+    states = (row for row in landed if row.rolls_back_id is None and environment in row.rollback_environments)
+    return next((row for row in states if undoing(row.pk, landed) is None), None)
 
 
 def _brought(deployment: Deployment, row: ChangeRequest) -> ChangeRequest | None:
