@@ -1,7 +1,7 @@
 /* What pages do beyond plain HTML. Everything here is an addition: without it every page still works.
  *
  * One delegated listener per kind of event, so that swapped-in HTML needs no wiring.
- * Markup it reads: form[data-once], textarea[data-draft], body[data-owner]: who is signed in, body[data-time-zone], time[data-relative], [data-dismiss], [data-focus], #live.
+ * Markup it reads: form[data-once], textarea[data-draft], body[data-owner]: who is signed in, body[data-time-zone], time[data-relative], [data-dismiss], .toasts, [data-focus], #live.
  * The keyboard is keys.js, which comes before.
  */
 (() => {
@@ -123,6 +123,25 @@
     const form = target.closest?.("form");
     if (form) release(form);
   });
+
+  /* --------------------------------------------------------------------------- messages: confirmations leave by themselves */
+  const LASTS = 10000;
+  const dismiss = (box) => {
+    const held = box.contains(document.activeElement);
+    box.remove();
+    if (held) ($(".toasts [data-dismiss]") || $("#main"))?.focus({ preventScroll: true });
+  };
+  /* Its time begins when it can be seen, and anew when pointer and focus have left it. */
+  const leave = (box) => setTimeout(() => {
+    if (document.hidden || box.matches(":hover, :focus-within")) leave(box);
+    else box.remove();
+  }, LASTS);
+  const confirm = (box) => {
+    leave(box);
+    announce($(".alert-text", box).textContent.trim());
+    box.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); dismiss(box); } });
+  };
+
   const refresh = (from) => {
     shortenTimes(from);
     restoreDrafts(from);
@@ -133,7 +152,7 @@
   };
   document.addEventListener("htmx:after:swap", () => refresh(document));
   document.addEventListener("click", ({ target }) => {
-    target.closest?.("[data-dismiss]")?.closest(".alert-box")?.remove();
+    if (target.closest?.("[data-dismiss]")) dismiss(target.closest(".alert-box"));
     for (const menu of $$("details.menu[open]")) if (!menu.contains(target)) menu.open = false;
   });
 
@@ -142,6 +161,7 @@
   /* ------------------------------------------------------------------------------------------------------------ start */
   settleSent();
   refresh(document);
+  $$(".toasts > .alert-box").forEach(confirm);
   setInterval(() => shortenTimes(), 30000);
   window.portal = Object.freeze({ key, announce, refresh, timeZone });
 })();
