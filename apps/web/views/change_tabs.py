@@ -82,6 +82,5 @@ def history(request: HttpRequest, number: int) -> HttpResponse:
     frame = change_frame(signed_in(request), number, tab="history")
     after = request.GET.get("after", "")
     found = entries(EntryFilter(change=number), after_seq=int(after) if after.isdigit() else None)
-    here = request.get_full_path()
-    context = {"frame": frame, "rows": history_rows(found.items), "next_after": found.next_after, "here": here}
+    context = {"frame": frame, "rows": history_rows(found.items), "next_after": found.next_after}
     return respond(request, "web/changes/history.html", context, fragment="web/changes/_history.html")

@@ -61,7 +61,7 @@ def _log_context(request: HttpRequest, page: DeploymentPage) -> dict[str, Any]:
         "logs": logs_of(page, look),
         "filters": filters_of(page, look),
         "search_steps": [step.name for step in page.steps],
-        "look": look,
+        "filtered": look,
         "may_comment": can_comment(signed_in(request), page.deployment.change).allowed,
     }
 
