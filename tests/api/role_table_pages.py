@@ -217,6 +217,7 @@ DEPLOYMENTS = [
     Row("GET environments", anybody()),
     Row("GET environments_compare", who(MEMBERS), query="?from={repository}/staging&to={repository}/production"),
     Row("GET environments_compare_targets", who(MEMBERS), query="?from={repository}/staging&to=git"),
+    Row("GET environments_compare_files", who(MEMBERS), query="?from={repository}/staging&to=git"),
     Row("GET environments_compare_source", who(MEMBERS), query="?from={repository}/staging&to=git"),
     Row("GET environments_compare_render", anybody(DONE)),
     Row("POST environments_compare_render", who(ASK, DONE), body={"from": "{repository}/staging", "to": "git"}),

@@ -43,6 +43,7 @@ PAGES: dict[str, list[str]] = {
         "/environments/harbour/staging/secrets/remove/?name=PAGES",
         *("/environments/harbour/production/", "/environments/harbour/production/drift/"),
         *("/environments/compare/", "/environments/compare/?from=harbour%2Fproduction&to=harbour%2Fstaging"),
+        "/environments/compare/files/?from=harbour%2Fproduction&to=harbour%2Fstaging",
         "/environments/compare/?from=harbour%2Fproduction&at=yesterday&to_at=2026-01-01",
         *("/repositories/", "/repositories/connect/", "/repositories/harbour/", "/repositories/harbour/policy/"),
         "/repositories/harbour/outside/",

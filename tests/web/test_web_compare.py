@@ -71,7 +71,12 @@ def test_only_the_field_that_is_wrong_says_so(delivery: Delivery) -> None:
 def test_moments_that_no_database_reckons_with_are_refused(delivery: Delivery, moment: str) -> None:
     assert asked(delivery, at=moment).status_code == 422
     query = {"from": "infra/staging", "at": moment}
-    for path in ("/environments/compare/_targets/", "/environments/compare/source/", "/api/v1/environments/compare/"):
+    for path in (
+        "/environments/compare/_targets/",
+        "/environments/compare/files/",
+        "/environments/compare/source/",
+        "/api/v1/environments/compare/",
+    ):
         assert client_of(delivery.people.bob).get(path, query).status_code == 422, path
     with pytest.raises(InvalidInput, match="of the years 1970 to 9998"):
         comparison_page(delivery.people.bob, Asked("infra/staging", "", moment))

@@ -21,6 +21,8 @@ from apps.deployments.models import Deployment, Environment, TargetComparison
 from apps.deployments.queries.lacking import Lacking, lacking
 from apps.deployments.queries.ledger import live_at
 from apps.deployments.queries.reading import find_environment
+from apps.diffs.files import FileChange
+from apps.diffs.parse import read
 from apps.policies.config import PortalConfig
 from apps.policies.queries import BROKEN, policy_at
 from apps.rendering.own_patterns import OwnPatterns
@@ -227,3 +229,13 @@ def source_patch(compared: Compared) -> bytes:
         raise InvalidInput("no_source_difference", found.problem)
     start, end = compared.start, compared.end
     return trees.patch(start.environment.repository.mirror_path, start.commit, end.commit)
+
+
+def source_files(compared: Compared) -> list[tuple[FileChange, bytes]]:
+    """The files that differ, each with its patch, of sides between which :func:`between` has no problem.
+
+    ``GitOutputTooLarge`` where all of it is more than Git may answer.
+    """
+    start, end = compared.start, compared.end
+    changes, patches = read(trees.difference(start.environment.repository.mirror_path, start.commit, end.commit))
+    return list(zip(changes, patches, strict=True))

@@ -10,6 +10,7 @@ urlpatterns = [
     path("environments/", environments.board, name="environments"),
     path("environments/compare/", comparing.compare, name="environments_compare"),
     path("environments/compare/_targets/", comparing.targets, name="environments_compare_targets"),
+    path("environments/compare/files/", comparing.files, name="environments_compare_files"),
     path("environments/compare/source/", comparing.source, name="environments_compare_source"),
     path("environments/compare/render/", comparing.render_targets, name="environments_compare_render"),
     path("environments/<str:repository>/<str:name>/", environments.show, name="environment"),

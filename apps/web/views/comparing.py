@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from apps.core.errors import InvalidInput
 from apps.deployments import services
 from apps.deployments.queries.comparing import source_patch
+from apps.presentation.compared_files import compared_files
 from apps.presentation.comparison_page import Asked, compared_of, comparison_page, refused_page, wrong_moments
 from apps.web.people import signed_in
 from apps.web.responding import page, reads, respond, see_other
@@ -32,6 +33,13 @@ def targets(request: HttpRequest) -> HttpResponse:
     """The rendered part, fetched again while it is being rendered."""
     context = {"page": comparison_page(signed_in(request), _asked(request.GET))}
     return respond(request, "web/environments/compare.html", context, fragment=REGION)
+
+
+@reads
+def files(request: HttpRequest) -> HttpResponse:
+    """The files that differ, line by line."""
+    page_ = compared_files(signed_in(request), _asked(request.GET))
+    return respond(request, "web/environments/compare_files.html", {"page": page_})
 
 
 @reads

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib import messages
@@ -101,7 +101,8 @@ def _before_retry(request: HttpRequest, found: DeploymentPage) -> HttpResponse:
     form = Retry(
         steps=() if only_failed else found.actions.retry_steps, initial={"only_failed": "1" if only_failed else ""}
     )
-    context = {"page": found, "form": form, "only_failed": only_failed, "form_action": request.path,
+    coming = replace(coming_page(row), again=None)  # of the failure the page speaks itself
+    context = {"page": found, "form": form, "only_failed": only_failed, "coming": coming, "form_action": request.path,
                "back_url": found.url, "button": f"Retry {row.label}"}  # fmt: skip
     return respond(request, "web/deployments/retry.html", context)
 
