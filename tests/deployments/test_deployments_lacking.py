@@ -58,7 +58,9 @@ def test_what_was_tried_and_failed_is_named_with_its_deployment(tmp_path: Path) 
     tried = delivery.deployment(two, "production")
     assert (tried.status, delivery.deployment(one, "production").status) == ("failed", "succeeded")
     asked = Asked("infra/production", "infra/staging")
-    assert why(delivery, asked) == {"Change two": [(f"failed in production: {tried.label}", f"/deployments/{tried.number}/")]}
+    assert why(delivery, asked) == {
+        "Change two": [(f"failed in production: {tried.label}", f"/deployments/{tried.number}/")]
+    }
     query = "from=infra/production&to=infra/staging"
     bob = client_of(delivery.people.bob)
     html = bob.get(f"/environments/compare/?{query}").content.decode()
