@@ -11,7 +11,7 @@ from apps.api.fields import Moment, Text, maybe_moment, maybe_number, maybe_text
 from apps.api.outputs import Out
 from apps.api.shapes import Shape
 from apps.deployments.dispatchers.drift import KINDS
-from apps.deployments.models import DriftAcceptance, DriftAdoption, DriftCheck
+from apps.deployments.models import DriftAcceptance, DriftCheck
 from apps.deployments.queries.drift import DRIFTED, IN_SYNC, STATES, UNKNOWN
 from apps.presentation.drift_page import DriftPage, FindingRow, TargetRows
 
@@ -67,6 +67,10 @@ class DriftAdoptionOut(Out):
     ended_at = maybe_moment()
     change = maybe_number("Its number; null: there is none (yet).")
     problem = maybe_text("Why there is none.")
+    gone_since = Moment(
+        allow_null=True,
+        help_text="From when on no look found what its open change was made of; null: it is there, or not known.",
+    )
 
 
 class DriftOut(Out):
@@ -100,18 +104,21 @@ def drift_json(page: DriftPage) -> dict[str, Any]:
         "every_seconds": found.every_seconds,
         "asked": found.is_asked,
         "held_by": page.holder.number if page.holder else None,
-        "adoption": _adoption(page.adoption) if page.adoption else None,
+        "adoption": _adoption(page) if page.adoption else None,
         "targets": [_target(one) for one in page.targets],
     }
 
 
-def _adoption(row: DriftAdoption) -> dict[str, Any]:
+def _adoption(page: DriftPage) -> dict[str, Any]:
+    row = page.adoption
+    assert row is not None  # noqa: S101 - the caller asks for one
     return {
         "asked_by": row.asked_by.username,
         "asked_at": time(row.asked_at),
         "ended_at": time(row.ended_at),
         "change": row.change.number if row.change else None,
         "problem": row.problem or None,
+        "gone_since": time(page.gone.since) if page.gone else None,
     }
 
 

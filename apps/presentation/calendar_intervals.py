@@ -11,10 +11,10 @@ from apps.core.errors import InvalidInput
 from apps.deployments.models import Deployment
 from apps.policies import calendar
 from apps.policies.config import WindowConfig
+from apps.presentation.calendar_marks import kind_of
 from apps.presentation.calendar_page import (
     EARLIEST,
     LATEST,
-    kind_of,
     shown_repositories,
     state_of,
     waiting_for_windows,

@@ -13,9 +13,9 @@ from apps.core.clock import now
 from apps.core.errors import InvalidInput
 from apps.deployments.models import Deployment
 from apps.policies import calendar
-from apps.policies.calendar import Span
-from apps.policies.config import FREEZE, MERGE, WindowConfig
+from apps.policies.config import ALLOW, FREEZE, MERGE, WindowConfig
 from apps.policies.queries import policy_at
+from apps.presentation.calendar_marks import Mark, marks_of
 from apps.presentation.schedules import Planned, planned_between
 from apps.repositories.models import Repository
 from apps.vcs.errors import GitFailed
@@ -30,19 +30,10 @@ _WEEK = re.compile(r"(\d{4})-W(\d{2})")
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """A part of one day: ``freeze`` or ``window``, whose it is, and from when to when."""
-
-    kind: str
-    name: str
-    hours: str
-
-
-@dataclass(frozen=True, slots=True)
 class Lane:
     """One environment in that week. ``state``: ``frozen``, ``waiting`` (no window is open) or ``open``, as of now.
 
-    ``until`` says until when, and ``waits`` which deployments wait for it.
+    ``until`` says until when, and ``waits`` which deployments wait for it. ``allows``: outside its windows nothing may start.
     """
 
     repository: str
@@ -52,6 +43,7 @@ class Lane:
     days: tuple[tuple[date, tuple[Mark, ...]], ...]
     waits: tuple[Deployment, ...]
     merges: bool
+    allows: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +88,10 @@ def calendar_page(user: User, *, week: str, zone: str) -> CalendarPage:
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(0), zone).astimezone(UTC)
+
+
+def _bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    return _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -183,9 +179,10 @@ def _lane(
         environment,
         state,
         until,
-        tuple((day, _marks(windows, day, zone)) for day in days),
+        tuple((day, marks_of(windows, *_bounds(day, zone), zone)) for day in days),
         tuple(row for row in waiting if row.environment.name == environment),
         merges=any(MERGE in window.holds for window in windows),
+        allows=any(window.kind == ALLOW for window in windows),
     )
 
 
@@ -194,28 +191,3 @@ def waiting_for_windows(repository: Repository) -> list[Deployment]:
     rows = Deployment.objects.filter(environment__repository=repository, status="pending")
     found = rows.select_related("change", "environment").order_by("number")[:100]
     return [row for row in found if any(wait["code"] in ("freeze", "window") for wait in row.waits)]
-
-
-def _marks(windows: Sequence[WindowConfig], day: date, zone: ZoneInfo) -> tuple[Mark, ...]:
-    start, end = _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
-    found = [
-        (span.start, Mark(kind_of(window), window.name, _hours(span, start, end, zone)))
-        for window in windows
-        for span in calendar.spans_between(window, start, end)
-    ]
-    return tuple(mark for _, mark in sorted(found, key=lambda pair: (pair[1].kind, pair[0])))
-
-
-def kind_of(window: WindowConfig) -> str:
-    """``freeze``, or ``window`` for one that allows."""
-    return "freeze" if window.kind == FREEZE else "window"
-
-
-def _hours(span: Span, start: datetime, end: datetime, zone: ZoneInfo) -> str:
-    if span.start <= start and span.end >= end:
-        return "all day"
-    begins = "" if span.start <= start else f"{span.start.astimezone(zone):%H:%M}"
-    ends = "" if span.end >= end else f"{span.end.astimezone(zone):%H:%M}"
-    if not begins:
-        return f"until {ends}"
-    return f"{begins}–{ends}" if ends else f"from {begins}"

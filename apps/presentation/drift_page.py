@@ -12,6 +12,7 @@ from apps.deployments.access import can_check_drift, can_deploy, can_settle_drif
 from apps.deployments.dispatchers.standing import UNKNOWN
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, DriftAcceptance, DriftAdoption, DriftCheck, Environment
+from apps.deployments.queries.adopted import Gone, gone_of
 from apps.deployments.queries.drift import (
     NEVER,
     STALE,
@@ -113,7 +114,7 @@ class TargetRows:
 @dataclass(frozen=True, slots=True)
 class DriftPage:
     """``has_open``: whether something is left that can be put right; ``adoption``: the last that was asked for; ``adopted_in``: the
-    open change that leaves nothing to adopt for who looks.
+    open change that leaves nothing to adopt for who looks; ``gone``: what the open change of ``adoption`` was made of is not found any more.
 
     ``holder``: the deployment that holds the environment: nobody looks before it is over. Nobody looks at all, and nothing
     starts, where portal.yaml has no such environment any more.
@@ -129,6 +130,7 @@ class DriftPage:
     adoption: DriftAdoption | None
     adopted_in: ChangeRequest | None
     holder: Deployment | None
+    gone: Gone | None = None
 
     @property
     def url(self) -> str:
@@ -166,6 +168,11 @@ class DriftPage:
         return self.adoption is not None and self.adoption.ended_at is None
 
     @property
+    def moves(self) -> bool:
+        """Whether something that was asked for is under way, so that a page without scripts asks again."""
+        return self.drift.is_asked or self.is_adopting
+
+    @property
     def is_never(self) -> bool:
         return self.drift.state == NEVER
 
@@ -176,6 +183,7 @@ def drift_page(user: User, repository: str, name: str) -> DriftPage:
     found = drift_of([row])[row.pk]
     accepted = acceptances_of(row)
     live = row.live_deployment
+    adoption = adoption_of(row)
     return DriftPage(
         environment=row,
         drift=found,
@@ -184,9 +192,10 @@ def drift_page(user: User, repository: str, name: str) -> DriftPage:
         can_check=live is not None and row.defined and can_check_drift(user, row).allowed,
         can_settle=can_settle_drift(user, row).allowed,
         can_deploy=live is not None and row.defined and can_deploy(user, live.change).allowed,
-        adoption=adoption_of(row),
+        adoption=adoption,
         adopted_in=adopted_for(user, row),
         holder=holder_of(row),
+        gone=gone_of(adoption, found),
     )
 
 

@@ -12,6 +12,7 @@ from apps.changes.lifecycle import FOLLOWS_GIT, Status
 from apps.changes.models import ChangeRequest
 from apps.changes.overlaps import Overlapping, overlaps_of
 from apps.deployments.models import MergeSchedule
+from apps.deployments.queries.adopted import Gone, adopted_gone
 from apps.presentation.effect_tabs import EffectSummary, effect_summary
 from apps.presentation.markdown import to_html
 from apps.presentation.plain import visible
@@ -44,6 +45,7 @@ class Overview:
     overlaps: tuple[Overlapping, ...] = ()
     schedule: MergeSchedule | None = None
     going_back: GoingBack | None = None
+    gone: Gone | None = None
 
 
 def overview(change: ChangeRequest) -> Overview:
@@ -60,5 +62,6 @@ def overview(change: ChangeRequest) -> Overview:
         overlaps=tuple(overlaps_of(change)) if change.status in FOLLOWS_GIT else (),
         schedule=schedule_of(change),
         going_back=going_back(change) if change.status != Status.WITHDRAWN else None,
+        gone=adopted_gone(change),
         effect=effect_summary(revision) if revision and names_targets(policy.config) else None,
     )

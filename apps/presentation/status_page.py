@@ -12,6 +12,7 @@ from apps.deployments.queries.drift import drift_of
 from apps.presentation.board import cell_of, policies_of
 from apps.presentation.freezes import freeze_of
 from apps.presentation.plain import visible
+from apps.presentation.words import word_of
 
 SHOWN = 10
 
@@ -43,6 +44,12 @@ class PublicStatus:
     last: tuple[PublicDeployment, ...]
     frozen_until: str
     as_of: datetime
+
+    @property
+    def state_word(self) -> str:
+        """What is said of the state where there is no icon: also that a freeze holds."""
+        word = word_of(self.state).text
+        return f"{word}, {word_of('frozen').text.lower()}" if self.frozen_until else word
 
 
 def public_status(page: StatusPage) -> PublicStatus:

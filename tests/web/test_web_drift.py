@@ -98,6 +98,23 @@ def test_drift_is_counted_on_the_board_found_by_its_filter_and_shown_field_by_fi
     assert f"/environments/infra/staging/drift/{''}" in html(bob, "/environments/infra/staging/")
 
 
+def test_without_scripts_the_page_asks_again_while_a_check_is_under_way(world: Drifting) -> None:
+    carol, again = world.delivery.people.carol, '<noscript><meta http-equiv="refresh" content="10"></noscript>'
+    world.check()
+    assert again not in html(carol, PAGE)
+    assert client_of(carol).post(f"{PAGE}check/").status_code == 303
+    assert again in html(carol, PAGE)
+    run_jobs("deployments.check_drift")
+    assert again not in html(carol, PAGE)
+    world.change()
+    world.check()
+    assert client_of(carol).post(f"{PAGE}adopt/").status_code == 303
+    assert again in html(carol, PAGE), "also while the change that adopts it is being written"
+    refused = client_of(carol).post(f"{PAGE}accept/", {"mark": world.latest.findings[0]["mark"]})
+    assert refused.status_code == 422
+    assert again not in refused.content.decode(), "what was typed stays"
+
+
 def test_strangers_learn_nothing(world: Drifting) -> None:
     world.change()
     world.check()

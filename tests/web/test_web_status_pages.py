@@ -64,6 +64,25 @@ def test_a_stranger_reads_what_is_live_and_nothing_else(delivery: Delivery) -> N
     assert staging(delivery).live_commit not in html
 
 
+def test_its_title_and_heading_tell_a_stranger_what_it_is(delivery: Delivery) -> None:
+    page = switched(delivery)
+    html = Client().get(page.path).content.decode()
+    assert "<title>GitOps Portal · staging – Live</title>" in html
+    assert "<h1>Environment staging</h1>" in html
+    assert "What is deployed there, and how the last deployments ended." in html
+    assert "infra" not in html, "which repository it is of, is nobody's business"
+
+
+def test_its_title_says_also_that_a_freeze_holds(tmp_path: Path) -> None:
+    cache.clear()
+    freeze = "windows:\n  - {name: audit week, kind: freeze, from: 2020-01-01T00:00Z, to: 2099-01-01T00:00Z}\n"
+    delivery = Delivery.start(tmp_path, pipeline() + freeze)
+    run_until_idle()
+    html = Client().get(switched(delivery).path).content.decode()
+    assert "<title>GitOps Portal · staging – Never deployed, frozen</title>" in html
+    assert "audit week" not in html
+
+
 def test_titles_and_people_are_shown_only_where_they_were_chosen(delivery: Delivery) -> None:
     titles = Client().get(switched(delivery, shows_titles=True).path).content.decode()
     assert "Change one" in titles

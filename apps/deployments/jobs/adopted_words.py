@@ -7,6 +7,7 @@ from typing import Any
 
 from apps.deployments.jobs.adopted_files import Edits
 from apps.deployments.models import DriftCheck, Environment
+from apps.deployments.models.drift import ADOPTING_TITLE
 
 MOST_NAMED = 40
 """Findings of all targets together that stand in the text."""
@@ -17,7 +18,7 @@ MOST_TITLE = 200
 
 def title_of(environment: Environment, edits: Edits) -> str:
     counted = len(edits.written) + len(edits.left)
-    return f"Adopt drift of {environment.name}: {counted} finding{'s' if counted != 1 else ''}"[:MOST_TITLE]
+    return f"{ADOPTING_TITLE}{environment.name}: {counted} finding{'s' if counted != 1 else ''}"[:MOST_TITLE]
 
 
 def text_of(environment: Environment, checks: Sequence[DriftCheck], edits: Edits) -> str:

@@ -13,6 +13,8 @@ from apps.deployments.models.environments import Environment
 from apps.deployments.querysets import DriftAdoptionQuerySet, DriftWatchQuerySet
 
 USER = settings.AUTH_USER_MODEL
+ADOPTING_BRANCH, ADOPTING_TITLE = "adopt-drift/", "Adopt drift of "
+"""How the branch and the title of a change begin that adopts drift."""
 
 
 class DriftWatch(Leased):
@@ -146,4 +148,4 @@ class DriftAdoption(Leased):
     @property
     def branch(self) -> str:
         """Where the commit is pushed to; no other adoption has it."""
-        return f"adopt-drift/{self.environment.name}-{self.pk}"
+        return f"{ADOPTING_BRANCH}{self.environment.name}-{self.pk}"

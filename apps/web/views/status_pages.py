@@ -31,7 +31,7 @@ REFRESH = 60
 def status(request: HttpRequest, slug: str) -> HttpResponse:
     """The same for everybody, signed in or not: no session is read, times are in UTC, and what is written depends on the row alone."""
     row = public_page(slug)
-    key = f"status-page:1:{row.pk}:{row.updated_at.timestamp()}"
+    key = f"status-page:2:{row.pk}:{row.updated_at.timestamp()}"
     html: str | None = cache.get(key)
     if html is None:
         with timezone.override(UTC):
