@@ -173,6 +173,7 @@ class BoardOut(Out):
     results = BoardRowOut(many=True)
     next = maybe_text("The address of the following page; null on the last one.")
     more_environments = maybe_text("The address of the same rows with the following environments.")
+    unread = texts("Repositories whose mirror or policy cannot be read: whether a freeze holds there is not known.")
 
 
 def comparison_json(page: Comparison) -> dict[str, Any]:
@@ -285,6 +286,7 @@ def board_json(board: Board) -> dict[str, Any]:
         ],
         "next": _api(board.next_url),
         "more_environments": _api(board.later_url),
+        "unread": list(board.unread),
     }
 
 

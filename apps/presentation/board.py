@@ -7,7 +7,7 @@ has, "not checked". "Frozen" and "Locked" stand beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -24,14 +24,14 @@ from apps.deployments.models import Deployment, Environment
 from apps.deployments.queries.board import STATES, Asked, Place, Spot, board_rows, environments_of, places_of
 from apps.deployments.queries.board import BoardRow as Found
 from apps.deployments.queries.drift import Drift, SeenHealth, drift_of, drifted_among
-from apps.policies.queries import Policy, policy_at
+from apps.policies.queries import Policy
 from apps.presentation.change_list import Chip, Select, select_of
 from apps.presentation.drift_words import DriftWord, drift_word
 from apps.presentation.freezes import Freeze, freeze_of
 from apps.presentation.moments import seconds_until
+from apps.presentation.read_policies import policies_of, unread_among, unread_words
 from apps.presentation.words import word_of
-from apps.repositories.models import BranchTip, Repository
-from apps.vcs.errors import GitFailed
+from apps.repositories.models import Repository
 
 COLUMNS = 10
 """Environments that stand beside each other; more are one link away."""
@@ -159,7 +159,7 @@ class BoardRow:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """``left_out``: how many repositories were not looked at for a freeze. ``earlier_url`` and ``later_url``: other columns."""
+    """``left_out``: how many repositories were not looked at for a freeze; ``unread``: of which nobody knows what holds. ``earlier_url`` and ``later_url``: other columns."""
 
     columns: tuple[str, ...]
     rows: tuple[BoardRow, ...]
@@ -172,8 +172,13 @@ class Board:
     later_url: str
     all_columns: int
     left_out: int
+    unread: tuple[str, ...]
     as_of: datetime
     url: str
+
+    @property
+    def unread_words(self) -> str:
+        return unread_words(self.unread)
 
     @property
     def is_filtered(self) -> bool:
@@ -195,7 +200,7 @@ def side_of(row: Environment) -> str:
 
 def board_page(user: User, asked: Asked, *, column: int = 0) -> Board:
     """One page; the number of queries does not depend on how much there is."""
-    among, left_out = _frozen(user, asked) if asked.state == FROZEN else (None, 0)
+    among, left_out, unread = _frozen(user, asked) if asked.state == FROZEN else (None, 0, set())
     if asked.drift:
         drifted = drifted_among(environments_of(user))
         among = drifted if among is None else sorted(set(drifted) & set(among))
@@ -204,9 +209,11 @@ def board_page(user: User, asked: Asked, *, column: int = 0) -> Board:
     start = min(column, max(len(names) - 1, 0)) // COLUMNS * COLUMNS
     shown = names[start : start + COLUMNS]
     here = _Address(asked, start)
+    repositories = {one.repository.pk: one.repository for one in found.rows}.values()
+    policies = policies_of(repositories)
     return Board(
         columns=shown,
-        rows=_rows(found.rows, shown),
+        rows=_rows(found.rows, shown, policies),
         q=asked.q,
         selects=_selects(user, asked),
         chips=_chips(asked),
@@ -216,6 +223,7 @@ def board_page(user: User, asked: Asked, *, column: int = 0) -> Board:
         later_url=here.at(start + COLUMNS) if start + COLUMNS < len(names) else "",
         all_columns=len(names),
         left_out=left_out,
+        unread=tuple(sorted(unread | unread_among(repositories, policies))),
         as_of=now(),
         url=here.at(start),
     )
@@ -233,10 +241,9 @@ class _Address:
         return _url(self.asked, after=after, column=column)
 
 
-def _rows(found: Sequence[Found], shown: Sequence[str]) -> tuple[BoardRow, ...]:
+def _rows(found: Sequence[Found], shown: Sequence[str], policies: Mapping[int, Policy]) -> tuple[BoardRow, ...]:
     """With their cells under the columns ``shown``."""
     places = places_of({spot.pk for one in found for spot in one.spots if spot.name in shown})
-    policies = policies_of({one.repository.pk: one.repository for one in found}.values())
     drifts = drift_of(place.environment for place in places.values())
     freezes = {pk: freeze_of(policies.get(place.environment.repository_id), place.environment.name)
                for pk, place in places.items()}  # fmt: skip
@@ -272,26 +279,8 @@ def _columns(rows: Iterable[Spot]) -> tuple[str, ...]:
     return tuple(sorted(last, key=lambda name: (last[name], name)))
 
 
-def policies_of(repositories: Iterable[Repository]) -> dict[int, Policy]:
-    """The policy at the tip of each default branch, by the key of the repository; without those whose mirror cannot be read, or lacks the tip.
-
-    One query; the files are read from Git once and then kept by commit.
-    """
-    rows = {row.pk: row for row in repositories}
-    tips = BranchTip.objects.filter(repository__in=rows).values_list("repository", "name", "oid")
-    found = {}
-    for pk, name, oid in tips:
-        if name != rows[pk].default_branch or not oid:
-            continue
-        try:
-            found[pk] = policy_at(rows[pk], name, oid)
-        except GitFailed:  # of one repository; the board is of all
-            continue
-    return found
-
-
-def _frozen(user: User, asked: Asked) -> tuple[list[int], int]:
-    """Keys of the environments that are frozen now, and how many repositories were not looked at."""
+def _frozen(user: User, asked: Asked) -> tuple[list[int], int, set[str]]:
+    """Keys of the environments that are frozen now, how many repositories were not looked at, and which could not be read."""
     rows = environments_of(user)
     if asked.repository:
         rows = rows.filter(repository__name=asked.repository)
@@ -305,7 +294,7 @@ def _frozen(user: User, asked: Asked) -> tuple[list[int], int]:
         if freeze_of(policies[repository], name).until
     ]
     left_out = every.count() - len(repositories) if len(repositories) == MOST_REPOSITORIES else 0
-    return found, left_out
+    return found, left_out, unread_among(repositories, policies)
 
 
 def cell_of(place: Place, freeze: Freeze, service: str = "", *, drift: Drift | None = None) -> Cell:

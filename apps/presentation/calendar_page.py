@@ -16,6 +16,7 @@ from apps.policies import calendar
 from apps.policies.config import ALLOW, FREEZE, MERGE, WindowConfig
 from apps.policies.queries import policy_at
 from apps.presentation.calendar_marks import Mark, marks_of
+from apps.presentation.read_policies import is_unread
 from apps.presentation.schedules import Planned, planned_between
 from apps.repositories.models import Repository
 from apps.vcs.errors import GitFailed
@@ -131,16 +132,23 @@ def windows_of_all(repositories: Iterable[Repository]) -> tuple[list[tuple[Repos
     found, unread = [], []
     for repository in repositories:
         try:
-            found.append((repository, _windows_of(repository)))
+            windows = _windows_of(repository)
         except GitFailed:
+            windows = None
+        if windows is None:
             unread.append(repository.name)
+        else:
+            found.append((repository, windows))
     return found, tuple(unread)
 
 
-def _windows_of(repository: Repository) -> Windows:
-    """The windows of every environment that has any, by the policy on the tip of the default branch."""
+def _windows_of(repository: Repository) -> Windows | None:
+    """The windows of every environment that has any, by the policy on the tip of the default branch; ``None``: nobody knows it."""
     tip = repository.branch_tips.filter(name=repository.default_branch).values_list("oid", flat=True).first()
-    config = policy_at(repository, repository.default_branch, tip or "").config
+    policy = policy_at(repository, repository.default_branch, tip or "")
+    if is_unread(policy):
+        return None
+    config = policy.config
     found = {
         environment.name: tuple(
             one for one in config.windows if not one.environments or environment.name in one.environments

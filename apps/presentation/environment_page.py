@@ -19,10 +19,11 @@ from apps.deployments.queries.waits import waits_for_its_turn
 from apps.policies import calendar
 from apps.policies.config import DEPLOY, FREEZE, EnvironmentConfig, WindowConfig
 from apps.policies.queries import Policy
-from apps.presentation.board import Cell, cell_of, environment_url, policies_of, side_of
+from apps.presentation.board import Cell, cell_of, environment_url, side_of
 from apps.presentation.environment_history import HistoryPage, history_of
 from apps.presentation.freezes import freeze_of
 from apps.presentation.moments import seconds_until
+from apps.presentation.read_policies import is_unread, policies_of
 from apps.reviews.holds import windows_for
 
 
@@ -111,7 +112,7 @@ def windows_page(user: User, repository: str, name: str) -> Windows:
 
 def _windows(policy: Policy | None, row: Environment) -> Windows:
     url = f"{environment_url(row)}_windows/"
-    if policy is None:
+    if policy is None or is_unread(policy):
         return Windows(url, state="unknown")
     windows = windows_for(policy.config.windows, row.name, DEPLOY)
     if not windows:

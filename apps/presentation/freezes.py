@@ -14,6 +14,7 @@ from apps.policies import calendar
 from apps.policies.config import DEPLOY, FREEZE, WindowConfig
 from apps.policies.queries import DEFAULT, FILE, Policy, policy_at
 from apps.presentation.moments import seconds_until
+from apps.presentation.read_policies import is_unread, unread_words
 from apps.presentation.recent import Recent
 from apps.repositories.models import BranchTip, Repository
 from apps.reviews.holds import windows_for
@@ -72,21 +73,32 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Notices:
-    """What is said at the top of every page: those that hold first. ``lasts`` as in :class:`Freeze`."""
+    """What is said at the top of every page: those that hold first. ``lasts`` as in :class:`Freeze`.
+
+    ``unread``: names of repositories of which nobody knows what holds there.
+    """
 
     rows: tuple[Notice, ...] = ()
     lasts: int | None = None
+    unread: tuple[str, ...] = ()
+
+    @property
+    def unread_words(self) -> str:
+        return unread_words(self.unread)
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What one commit has told of its freezes at ``since``, and says until ``until``. ``looked_at``: what that took, in freezes."""
+    """What one commit has told of its freezes at ``since``, and says until ``until``. ``looked_at``: what that took, in freezes;
+    ``unread``: the policy could not be read.
+    """
 
     rows: tuple[Notice, ...]
     since: datetime
     until: datetime
     edge: datetime | None
     looked_at: int
+    unread: bool = False
 
 
 _TOLD: Recent[_Told] = Recent(2_048)
@@ -101,6 +113,7 @@ def freeze_notices(user: User) -> Notices:
     moment, looked_at = now(), 0
     rows: list[Notice] = []
     edges: list[datetime] = []
+    unread: list[str] = []
     for tip in _tips(user):
         key = f"{tip.repository.mirror_path}:{tip.oid}:{tip.repository.name}:{tip.name}"
         told = _TOLD.get(key)
@@ -111,9 +124,10 @@ def freeze_notices(user: User) -> Notices:
             told = _TOLD.put(key, _told(tip, moment))
             looked_at += told.looked_at
         rows += told.rows
+        unread += [tip.repository.name] if told.unread else []
         edges += [told.edge] if told.edge is not None else []
     rows.sort(key=lambda row: not row.is_on)
-    return Notices(tuple(rows), seconds_until(min(edges, default=None)))
+    return Notices(tuple(rows), seconds_until(min(edges, default=None)), tuple(unread))
 
 
 def _tips(user: User) -> Iterable[BranchTip]:
@@ -127,7 +141,9 @@ def _told(tip: BranchTip, moment: datetime) -> _Told:
     try:
         policy = policy_at(tip.repository, tip.name, tip.oid)
     except GitFailed:  # every page shows this: one mirror that cannot be read must not end them all
-        return _Told((), moment, moment + DOUBTFUL, None, 1)
+        policy = None
+    if policy is None or is_unread(policy):
+        return _Told((), moment, moment + DOUBTFUL, moment + DOUBTFUL, 1, unread=True)
     freezes = [one for one in policy.config.windows if one.kind == FREEZE and DEPLOY in one.holds][:MOST_FREEZES]
     found = [_notice(tip.repository.name, window, moment) for window in freezes]
     edge = min((edge for _, edge in found if edge is not None), default=None)

@@ -9,9 +9,10 @@ from apps.core.clock import now
 from apps.deployments.models import Deployment, StatusPage
 from apps.deployments.queries.board import places_of
 from apps.deployments.queries.drift import drift_of
-from apps.presentation.board import cell_of, policies_of
+from apps.presentation.board import cell_of
 from apps.presentation.freezes import freeze_of
 from apps.presentation.plain import visible
+from apps.presentation.read_policies import policies_of
 from apps.presentation.words import word_of
 
 SHOWN = 10

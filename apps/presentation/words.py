@@ -125,6 +125,7 @@ ENVIRONMENT: dict[str, Word] = {
     "drift_never": _unknown("Drift: never checked"),
     "outside_change": _attention("Outside change"),
     "frozen": Word("snowflake", "Frozen", "done"),
+    "freezes_unknown": _unknown("Freezes not known"),
     "locked": Word("lock", "Locked", "info"),
     "behind": _attention("Behind"),
     "live": Word("rocket", "Live", "neu"),
