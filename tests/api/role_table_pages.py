@@ -188,6 +188,7 @@ DEPLOYMENTS = [
             "deployment_header",
             "deployment_steps",
             "deployment_event_list",
+            "deployment_log_list",
             "deployment_events",
             "deployment_log",
         )

@@ -30,6 +30,7 @@ PAGES: dict[str, tuple[int, ...]] = {
     "/deployments/1/_header/": INSIDERS,
     "/deployments/1/_steps/": INSIDERS,
     "/deployments/1/_events/": INSIDERS,
+    "/deployments/1/_logs/": INSIDERS,
     "/deployments/1/_events/?before=3": INSIDERS,
     "/deployments/1/_log/?step=apply&attempt=1&from=1&to=1": INSIDERS,
     "/deployments/1/?show=errors&step=apply&line=1": INSIDERS,
