@@ -112,7 +112,7 @@
   }, true);
   addEventListener("pageshow", () => $$("form[data-sending]").forEach(release));
 
-  /* ------------------------------------------------------------------- htmx: forms, swaps; what fails is told by swaps.js */
+  /* ------------------------------------------------------------------- htmx: forms, swaps; failures: swaps.js */
   document.addEventListener("htmx:after:request", (event) => {
     const form = event.target.closest?.("form");
     if (!form) return;
@@ -124,23 +124,12 @@
     if (form) release(form);
   });
 
-  /* --------------------------------------------------------------------------- messages: confirmations leave by themselves */
-  const LASTS = 10000;
+  /* ------------------------------------------------------------------------------------------ confirmations leave */
   const dismiss = (box) => {
-    const held = box.contains(document.activeElement);
+    if (box.contains(document.activeElement)) $("#main").focus({ preventScroll: true });
     box.remove();
-    if (held) ($(".toasts [data-dismiss]") || $("#main"))?.focus({ preventScroll: true });
   };
-  /* Its time begins when it can be seen, and anew when pointer and focus have left it. */
-  const leave = (box) => setTimeout(() => {
-    if (document.hidden || box.matches(":hover, :focus-within")) leave(box);
-    else box.remove();
-  }, LASTS);
-  const confirm = (box) => {
-    leave(box);
-    announce($(".alert-text", box).textContent.trim());
-    box.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); dismiss(box); } });
-  };
+  const leave = (box) => setTimeout(() => (document.hidden || box.matches(":hover, :focus-within") ? leave : dismiss)(box), 10000);
 
   const refresh = (from) => {
     shortenTimes(from);
@@ -161,7 +150,7 @@
   /* ------------------------------------------------------------------------------------------------------------ start */
   settleSent();
   refresh(document);
-  $$(".toasts > .alert-box").forEach(confirm);
+  for (const text of $$(".toasts .alert-text")) { announce(text.textContent.trim()); leave(text.parentNode); }
   setInterval(() => shortenTimes(), 30000);
   window.portal = Object.freeze({ key, announce, refresh, timeZone });
 })();

@@ -71,6 +71,7 @@ def test_the_tools_have_one_height_and_stand_in_rows_beside_each_other(scene: Sc
     for one in found:
         rows.setdefault(one[2], []).append(one)
     tops = sorted(rows)
+    assert len(rows) <= {1280: 2, 1024: 4, 768: 2, 360: 6}[width]
     assert all(after - top >= 32 for top, after in pairwise(tops)), "rows, none of which lies over another"
     for row in rows.values():
         in_order = sorted(row)

@@ -58,7 +58,7 @@ def test_it_is_closed_by_keyboard_and_the_focus_is_not_lost(scene: Scene) -> Non
         page.keyboard.press("Tab")
         if toast.evaluate("(box) => box.contains(document.activeElement)"):
             break
-    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
     expect(toast).to_have_count(0)
     assert page.evaluate("document.activeElement.id") == "main"
 
