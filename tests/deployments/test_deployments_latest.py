@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -140,3 +142,14 @@ def test_each_list_reads_an_index_in_its_order(delivery: Delivery) -> None:
             asked()
         sql = next(one["sql"] for one in seen.captured_queries if '"latest_at" DESC' in one["sql"])
         assert "INDEX deployments_latest_here (environment_id=? AND latest_at<?)" in plan_of(sql)
+
+
+def test_the_upgrade_fills_in_when_what_is_there_last_began_or_was_asked_for(delivery: Delivery) -> None:
+    older, newer = ended()
+    moment = now()
+    began, again = moment - timedelta(days=2), moment - timedelta(days=1)
+    Deployment.objects.update(started_at=None, queued_at=again, latest_at=moment)
+    Deployment.objects.filter(pk=older.pk).update(queued_at=began, started_at=again)
+    Deployment.objects.filter(pk=newer.pk).update(queued_at=again, started_at=began, status="pending")
+    import_module("apps.deployments.migrations.0036_latest_at").fill(apps, None)
+    assert set(Deployment.objects.values_list("latest_at", flat=True)) == {again}
