@@ -35,10 +35,15 @@ def keyset_page(rows: QuerySet[T], *, key: str, after: int | None, limit: int) -
     """Newest first by the unique integer column ``key``; ``after`` is the last key seen."""
     if after is not None:
         rows = rows.filter(**{f"{key}__lt": after})
-    found: list[Any] = first_rows(rows, f"-{key}", limit=limit + 1)
-    more = len(found) > limit
-    found = found[:limit]
-    return Page(found, getattr(found[-1], key) if more and found else None)
+    found, last = _first_page(rows, f"-{key}", limit=limit)
+    return Page(found, getattr(last, key) if last is not None else None)
+
+
+def _first_page(rows: QuerySet[T], *order: str, limit: int) -> tuple[list[T], Any]:
+    """The first ``limit`` of ``rows``, and the last of these where more follow."""
+    found = first_rows(rows, *order, limit=limit + 1)
+    shown = found[:limit]
+    return shown, shown[-1] if shown and len(found) > limit else None
 
 
 FORMAT = "%Y%m%dT%H%M%S.%fZ"
@@ -84,7 +89,5 @@ def moment_page(rows: QuerySet[T], *, moment: str, after: LastSeen | None, limit
     if after is not None:
         before = Q(**{f"{moment}__lt": after.moment}) | Q(number__lt=after.number)
         rows = rows.filter(before, **{f"{moment}__lte": after.moment})
-    found: list[Any] = first_rows(rows, f"-{moment}", "-number", limit=limit + 1)
-    more = len(found) > limit
-    found = found[:limit]
-    return MomentPage(found, LastSeen(getattr(found[-1], moment), found[-1].number) if more and found else None)
+    found, last = _first_page(rows, f"-{moment}", "-number", limit=limit)
+    return MomentPage(found, LastSeen(getattr(last, moment), last.number) if last is not None else None)
