@@ -34,9 +34,8 @@ class Sealed:
 def look() -> Sealed:
     """What is stored under which key; nothing is changed."""
     found = Sealed()
-    for column in columns():
-        for row, stored in _stored(column):
-            _take(found, column, row, stored)
+    for _ in _of_keys_before(found):
+        pass
     return found
 
 
@@ -46,10 +45,8 @@ def encrypt_again() -> Sealed:
     What somebody writes meanwhile stays as they wrote it. One entry of the record says how many there were, where there were some.
     """
     found = Sealed()
-    for column in columns():
-        for row, stored in _stored(column):
-            if _take(found, column, row, stored):
-                _swap(column, row, stored)
+    for column, row, stored, clear in _of_keys_before(found):
+        _swap(column, row, stored, clear)
     if found.old:
         with transaction.atomic():
             audit.record(
@@ -81,22 +78,24 @@ def _stored(column: SealedField) -> Iterator[tuple[int, str]]:
         last = page[-1][0]
 
 
-def _take(found: Sealed, column: SealedField, row: int, stored: str) -> bool:
-    """Count it; whether it waits for the present key."""
-    name = name_of(column)
-    if is_of_present_key(stored):
-        found.present[name] = found.present.get(name, 0) + 1
-        return False
-    try:
-        decrypt(stored)
-    except Unavailable:
-        found.unreadable.setdefault(name, []).append(row)
-        return False
-    found.old[name] = found.old.get(name, 0) + 1
-    return True
+def _of_keys_before(found: Sealed) -> Iterator[tuple[SealedField, int, str, str]]:
+    """Column, row, stored and clear text of what waits for the present key; everything is counted in ``found``."""
+    for column in columns():
+        name = name_of(column)
+        for row, stored in _stored(column):
+            if is_of_present_key(stored):
+                found.present[name] = found.present.get(name, 0) + 1
+                continue
+            try:
+                clear = decrypt(stored)
+            except Unavailable:
+                found.unreadable.setdefault(name, []).append(row)
+                continue
+            found.old[name] = found.old.get(name, 0) + 1
+            yield column, row, stored, clear
 
 
-def _swap(column: SealedField, row: int, stored: str) -> None:
+def _swap(column: SealedField, row: int, stored: str, clear: str) -> None:
     """Unless it is another one by now."""
     at = {"pk": row, column.name: stored}
-    column.model._default_manager.filter(**at).update(**{column.name: encrypt(decrypt(stored))})
+    column.model._default_manager.filter(**at).update(**{column.name: encrypt(clear)})

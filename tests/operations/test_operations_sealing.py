@@ -110,10 +110,10 @@ def test_more_rows_than_are_read_at_once_and_what_is_written_meanwhile(
     newer = secrets.encrypt('{"token": "typed meanwhile"}')
     swap = sealing._swap
 
-    def late(column: Any, row: int, stored: str) -> None:
+    def late(column: Any, row: int, *texts: str) -> None:
         if column.name == "sealed_credentials":
             Connection.objects.filter(pk=row, name="c7").update(sealed_credentials=newer)
-        swap(column, row, stored)
+        swap(column, row, *texts)
 
     monkeypatch.setattr(sealing, "_swap", late)
     assert sealing.encrypt_again().old["deployments.connection.sealed_credentials"] == many
