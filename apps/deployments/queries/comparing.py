@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Literal
 
 from apps.accounts.models import User
@@ -76,21 +77,29 @@ class Compared:
         return "same_repository" if same else "other_repository"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Between:
     """What lies between two commits of one repository: changes that only one side has, newest first, and paths that differ.
 
-    ``start_lacks``: why ``only_end`` is not there, and ``end_lacks`` the other way round. ``more``: commits were left out.
-    ``problem``: why it cannot be told.
+    ``sides``: what was compared. ``more``: commits were left out. ``problem``: why it cannot be told.
     """
 
     only_end: tuple[ChangeRequest, ...] = ()
     only_start: tuple[ChangeRequest, ...] = ()
-    start_lacks: Lacking = field(default_factory=Lacking)
-    end_lacks: Lacking = field(default_factory=Lacking)
+    sides: Compared | None = None
     paths: tuple[str, ...] = ()
     more: bool = False
     problem: str = ""
+
+    @cached_property
+    def start_lacks(self) -> Lacking:
+        """Why ``only_end`` is not at the start; asked where it is shown."""
+        return _lacks(self.sides.start, self.only_end, self.sides.end) if self.sides else Lacking()
+
+    @cached_property
+    def end_lacks(self) -> Lacking:
+        """The other way round."""
+        return _lacks(self.sides.end, self.only_start, self.sides.start) if self.sides else Lacking()
 
     @property
     def due(self) -> frozenset[int]:
@@ -120,7 +129,7 @@ def in_git(environment: Environment) -> Side:
 
 
 def between(compared: Compared) -> Between:
-    """Three questions to Git, and of the database one for each list of changes and what :func:`lacking` asks of it."""
+    """Three questions to Git, and one to the database for each list of changes."""
     start, end = compared.start, compared.end
     if compared.relation == "other_repository":
         return Between(problem="They belong to different repositories, so no changes lie between them.")
@@ -136,13 +145,10 @@ def between(compared: Compared) -> Between:
     except ObjectMissing:
         return Between(problem="The mirror does not have one of the commits at the moment.")
     paths = sorted({path for row in changed for path in (row.old_path, row.new_path) if path})
-    only_end = _changes(start.environment, [commit.oid for commit in ahead])
-    only_start = _changes(start.environment, [commit.oid for commit in behind])
     return Between(
-        only_end=only_end,
-        only_start=only_start,
-        start_lacks=_lacks(start, only_end, end),
-        end_lacks=_lacks(end, only_start, start),
+        only_end=_changes(start.environment, [commit.oid for commit in ahead]),
+        only_start=_changes(start.environment, [commit.oid for commit in behind]),
+        sides=compared,
         paths=tuple(paths),
         more=MOST_COMMITS in (len(ahead), len(behind)),
     )
