@@ -14,12 +14,10 @@ from apps.core.errors import InvalidInput
 from apps.deployments.models import Deployment
 from apps.policies import calendar
 from apps.policies.config import ALLOW, FREEZE, MERGE, WindowConfig
-from apps.policies.queries import policy_at
 from apps.presentation.calendar_marks import Mark, marks_of
-from apps.presentation.read_policies import is_unread
+from apps.presentation.read_policies import known_policy
 from apps.presentation.schedules import Planned, planned_between
 from apps.repositories.models import Repository
-from apps.vcs.errors import GitFailed
 
 DAYS = 7
 EARLIEST, LATEST = 2000, 2100
@@ -131,10 +129,7 @@ def windows_of_all(repositories: Iterable[Repository]) -> tuple[list[tuple[Repos
     """Each with its windows, and the names of those whose policy cannot be read: that ends nothing for the others."""
     found, unread = [], []
     for repository in repositories:
-        try:
-            windows = _windows_of(repository)
-        except GitFailed:
-            windows = None
+        windows = _windows_of(repository)
         if windows is None:
             unread.append(repository.name)
         else:
@@ -145,8 +140,8 @@ def windows_of_all(repositories: Iterable[Repository]) -> tuple[list[tuple[Repos
 def _windows_of(repository: Repository) -> Windows | None:
     """The windows of every environment that has any, by the policy on the tip of the default branch; ``None``: nobody knows it."""
     tip = repository.branch_tips.filter(name=repository.default_branch).values_list("oid", flat=True).first()
-    policy = policy_at(repository, repository.default_branch, tip or "")
-    if is_unread(policy):
+    policy = known_policy(repository, repository.default_branch, tip or "")
+    if policy is None:
         return None
     config = policy.config
     found = {

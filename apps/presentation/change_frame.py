@@ -96,7 +96,7 @@ def newest_deployments(change: ChangeRequest) -> tuple[Deployment, ...]:
 
 
 def latest_verdicts(change: ChangeRequest) -> dict[int, Review]:
-    """The approval or request for changes of each reviewer that stands, at the merge stage, by user id; one query."""
+    """The approval or request for changes of each reviewer that stands, at the merge stage, by user id."""
     rows = (row for row in reviews_of(change) if row.stage == Review.Stage.MERGE)
     last = {row.reviewer_id: row for row in rows if row.verdict != Review.Verdict.COMMENT}
     return {person: row for person, row in last.items() if row.withdrawn_at is None}

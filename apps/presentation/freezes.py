@@ -12,13 +12,12 @@ from apps.accounts.models import User
 from apps.core.clock import now
 from apps.policies import calendar
 from apps.policies.config import DEPLOY, FREEZE, WindowConfig
-from apps.policies.queries import DEFAULT, FILE, Policy, policy_at
+from apps.policies.queries import DEFAULT, FILE, Policy
 from apps.presentation.moments import seconds_until
-from apps.presentation.read_policies import is_unread, unread_words
+from apps.presentation.read_policies import known_policy, unread_words
 from apps.presentation.recent import Recent
 from apps.repositories.models import BranchTip, Repository
 from apps.reviews.holds import windows_for
-from apps.vcs.errors import GitFailed
 
 SOON = timedelta(hours=24)
 """How long before it begins a freeze is told on every page."""
@@ -138,11 +137,8 @@ def _tips(user: User) -> Iterable[BranchTip]:
 
 
 def _told(tip: BranchTip, moment: datetime) -> _Told:
-    try:
-        policy = policy_at(tip.repository, tip.name, tip.oid)
-    except GitFailed:  # every page shows this: one mirror that cannot be read must not end them all
-        policy = None
-    if policy is None or is_unread(policy):
+    policy = known_policy(tip.repository, tip.name, tip.oid)
+    if policy is None:  # every page shows this: one mirror that cannot be read must not end them all
         return _Told((), moment, moment + DOUBTFUL, moment + DOUBTFUL, 1, unread=True)
     freezes = [one for one in policy.config.windows if one.kind == FREEZE and DEPLOY in one.holds][:MOST_FREEZES]
     found = [_notice(tip.repository.name, window, moment) for window in freezes]

@@ -35,6 +35,15 @@ def is_unread(policy: Policy | None) -> bool:
     return policy is None or policy.governs == BROKEN
 
 
+def known_policy(repository: Repository, branch: str, oid: str) -> Policy | None:
+    """The policy at a commit; ``None`` where nobody knows it, as :func:`is_unread` says."""
+    try:
+        policy = policy_at(repository, branch, oid)
+    except GitFailed:
+        return None
+    return None if is_unread(policy) else policy
+
+
 def unread_among(repositories: Iterable[Repository], policies: Mapping[int, Policy]) -> set[str]:
     """Names of those of which nobody knows what holds there."""
     return {row.name for row in repositories if is_unread(policies.get(row.pk))}

@@ -15,7 +15,7 @@ from django.test import Client
 from apps.accounts.models import User
 from apps.core.clock import now
 from apps.policies import calendar, reading
-from apps.presentation import freezes
+from apps.presentation import freezes, read_policies
 from apps.presentation.freezes import freeze_notices
 from apps.vcs.objects import commit_tree_oid, entry_at
 from tests.support.delivery import Delivery, pipeline, run_until_idle
@@ -137,8 +137,8 @@ def test_the_second_page_asks_the_database_once_and_nothing_else(
     for name in ("span_at", "span_after"):
         real = getattr(calendar, name)
         monkeypatch.setattr(calendar, name, lambda *given, real=real, name=name: (asked.append(name), real(*given))[1])
-    real_policy = freezes.policy_at
-    monkeypatch.setattr(freezes, "policy_at", lambda *given: (asked.append("policy"), real_policy(*given))[1])
+    real_policy = read_policies.policy_at
+    monkeypatch.setattr(read_policies, "policy_at", lambda *given: (asked.append("policy"), real_policy(*given))[1])
     first = freeze_notices(bob)
     assert {"policy", "span_at"} <= set(asked)
     asked.clear()
