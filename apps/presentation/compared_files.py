@@ -9,8 +9,7 @@ from apps.core.errors import InvalidInput
 from apps.deployments.queries.comparing import Compared, between, source_files
 from apps.diffs.files import FileChange
 from apps.presentation.comparison_page import Asked, compared_of
-from apps.presentation.plain import visible
-from apps.presentation.rendered_rows import Line
+from apps.presentation.lines import Line, patch_lines
 from apps.vcs.errors import GitOutputTooLarge
 
 LINES_OF_ONE = 400
@@ -67,27 +66,7 @@ def compared_files(user: User, asked: Asked) -> ComparedFiles:
 
 
 def _file(change: FileChange, patch: bytes, *, most: int) -> FileDifference:
-    lines = lines_of(patch)
+    lines = list(patch_lines(patch))
     before = change.display_old_path if change.is_moved else ""
     what = WORDS.get(change.status, "changed")
     return FileDifference(change.display_path, what, before, tuple(lines[:most]), max(0, len(lines) - most))
-
-
-def lines_of(patch: bytes) -> list[Line]:
-    """The lines of one file by their sign, from its first hunk on; what stands before that (paths, object ids) is left out,
-    except that it is binary or has another mode.
-    """
-    found: list[Line] = []
-    in_hunk = False
-    for text in patch.decode("utf-8", "replace").split("\n"):
-        if text.startswith("@@ "):
-            in_hunk = True
-            found.append(Line("@", visible(text)))
-        elif text.startswith("diff --git "):
-            in_hunk = False
-        elif in_hunk and text:
-            sign = text[0] if text[0] in "+-" else " "
-            found.append(Line(sign, visible(text[1:] if text[0] in "+- " else text)))
-        elif text.startswith(("Binary files ", "old mode ", "new mode ")):
-            found.append(Line("@", visible(text)))
-    return found

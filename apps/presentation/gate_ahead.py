@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from apps.changes.models import ChangeRequest
 from apps.policies.config import MERGE
 from apps.policies.queries import policy_at
-from apps.presentation.plain import visible
-from apps.presentation.rendered_rows import Line
+from apps.presentation.lines import Line, patch_lines
 from apps.repositories.models import Repository
 from apps.reviews.emergencies import restores_state
 
@@ -69,11 +68,5 @@ class Patch:
 
 def patch_of(raw: bytes) -> Patch:
     """``raw`` as Git prints it, by the sign of each line."""
-    lines = raw.decode("utf-8", "replace").splitlines()
-    return Patch(tuple(map(_line, lines[:LINES_SHOWN])), max(0, len(lines) - LINES_SHOWN))
-
-
-def _line(text: str) -> Line:
-    if text.startswith(("+++", "---", "diff ", "index ", "@@", "new file", "deleted file")):
-        return Line("@", visible(text))
-    return Line(text[:1] if text[:1] in {"+", "-"} else " ", visible(text[1:]))
+    lines = list(patch_lines(raw, with_heads=True))
+    return Patch(tuple(lines[:LINES_SHOWN]), max(0, len(lines) - LINES_SHOWN))

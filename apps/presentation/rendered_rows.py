@@ -5,30 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import unified_diff
 
 import yaml
 
 from apps.diffs.characters import plain
+from apps.presentation.lines import Line, difference
 from apps.rendering.comparing import RULES, words
 from apps.rendering.model import ABSENT, FieldChange, Json, ResourceChange, Risk, Unknown
 
 LONGEST = 400
 """Characters of one value before it is cut, which is said."""
-MOST_LINES = 400
-"""Lines of the difference of one text, or of one resource as YAML."""
 MOST_WHOLE = 20_000
 """Lines of one resource that is shown whole."""
-AROUND = 3
 AFTER_IT_WAS_DONE = "(known after apply)"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a difference: ``sign`` is ``+``, ``-``, ``@`` or a space."""
-
-    sign: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,23 +117,10 @@ def _as_text(value: Json) -> str:
     return value if isinstance(value, str) else _json(value)
 
 
-def difference(before: str, after: str, *, around: int = AROUND) -> tuple[Line, ...]:
-    """The lines that differ, with ``around`` lines before and after each; a cut says how many are left out."""
-    most = MOST_LINES if around == AROUND else MOST_WHOLE
-    is_one_sided = not before or not after  # one piece, about which a line number says nothing
-    found = [
-        Line(text[:1] if text[:1] in "+-@" else " ", plain(text[1:] if text[:1] != "@" else text))
-        for text in unified_diff(before.splitlines(), after.splitlines(), n=around, lineterm="")
-        if not text.startswith(("--- ", "+++ ")) and not (is_one_sided and text.startswith("@@ "))
-    ]
-    if len(found) <= most:
-        return tuple(found)
-    return (*found[:most], Line("@", f"{len(found) - most:,} more lines are not shown"))
-
-
 def raw_lines(change: ResourceChange, *, whole: bool = False) -> tuple[Line, ...]:
     """Both bodies as YAML, compared line by line; ``whole``: with every line that stays."""
-    return difference(as_yaml(change.before), as_yaml(change.after), around=MOST_WHOLE if whole else AROUND)
+    sides = as_yaml(change.before), as_yaml(change.after)
+    return difference(*sides, around=MOST_WHOLE, most=MOST_WHOLE) if whole else difference(*sides)
 
 
 def as_yaml(body: Mapping[str, Json] | None) -> str:

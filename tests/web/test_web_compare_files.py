@@ -9,7 +9,6 @@ import pytest
 
 from apps.deployments.services import merge_change
 from apps.presentation import compared_files as module
-from apps.presentation.compared_files import lines_of
 from tests.support.delivery import Delivery, pipeline, run_until_idle
 from tests.web.test_web_drift import client_of
 
@@ -78,20 +77,3 @@ def test_the_same_commit_says_so_and_who_may_not_see_it_does_not(delivery: Deliv
     at = "2000-01-01T00:00Z"
     answer = client_of(delivery.people.bob).get(f"/environments/compare/files/?from=infra/staging&at={at}&to=git")
     assert answer.status_code == 422
-
-
-def test_lines_that_look_like_the_head_of_a_patch_are_lines_and_the_head_is_none() -> None:
-    patch = b"diff --git a/x b/x\nindex 1..2 100644\n--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n--- old\n+++ new\n same\n\\ No newline at end of file\n"
-    assert [(line.sign, line.text) for line in lines_of(patch)] == [
-        ("@", "@@ -1,2 +1,2 @@"),
-        ("-", "-- old"),
-        ("+", "++ new"),
-        (" ", "same"),
-        (" ", "\\ No newline at end of file"),
-    ]
-    binary = b"diff --git a/x b/x\nold mode 100644\nnew mode 100755\nindex 1..2\nBinary files a/x and b/x differ\n"
-    assert [line.text for line in lines_of(binary)] == [
-        "old mode 100644",
-        "new mode 100755",
-        "Binary files a/x and b/x differ",
-    ]
