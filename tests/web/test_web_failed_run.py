@@ -156,6 +156,19 @@ def test_older_events_are_counted_and_one_link_away(row: Deployment, alice: Clie
     assert f'<a href="{address}_events/">The newest</a>' in html
 
 
+def test_events_of_a_new_state_say_which_and_those_of_a_step_do_not_look_like_them(row: Deployment, alice: Client):
+    told = (("step", "failed"), ("state", "failed"), ("state", "pending"), ("state", ""))
+    for kind, status in told:
+        with transaction.atomic():
+            append_event(
+                row, kind=kind, text="Step apply exited with 1.", data={"status": status} if status else {}, attempt=1
+            )
+    html = read(alice, f"/deployments/{row.number}/_events/")
+    rows = re.findall(r'<li id="event-place-\d+".*?</li>', html, re.DOTALL)[: len(told)]
+    assert [re.findall(r'class="st st--(\w+)"', one) for one in reversed(rows)] == [[], ["bad"], [], []]
+    assert "Failed</span>" in rows[-2]
+
+
 def test_the_log_names_the_zone_of_its_times_and_the_day_once(row: Deployment, alice: Client):
     html = read(alice, f"/deployments/{row.number}/")
     assert "Times of lines in UTC" in html
