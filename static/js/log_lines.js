@@ -149,6 +149,7 @@
       for (const [name, value] of Object.entries({ step, attempt, line })) url.searchParams.set(name, value);
       comment.href = url;
       comment.textContent = "Comment on this line";
+      comment.classList.add("btn-sm");
       comment.setAttribute("aria-label", `Comment on line ${line} of ${step}`);
       tools.append(comment);
     }

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from apps.core.clock import now
 from apps.core.fields import OidField, SealedField
 from apps.core.leases import Leased
-from apps.deployments.lifecycle import Status
+from apps.deployments.lifecycle import ENDED, Status
 from apps.deployments.models.connections import Connection
 from apps.deployments.models.environments import Environment
 from apps.deployments.querysets import DeploymentQuerySet
@@ -231,3 +231,9 @@ class DeploymentEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq}: {self.kind}"
+
+    @property
+    def end(self) -> str:
+        """How the deployment ended here, ``unknown`` included; empty where it went on."""
+        status = str(self.data.get("status", "")) if self.kind == self.Kind.STATE else ""
+        return status if status in {*ENDED, Status.UNKNOWN} else ""

@@ -28,7 +28,9 @@ class HandOver(forms.Form):
 class Snooze(forms.Form):
     idempotency_key = OnceField()
     zone = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
-    until = forms.ChoiceField(choices=(), widget=forms.RadioSelect, label="Until when", initial=HOUR)
+    until = forms.ChoiceField(
+        choices=(), widget=forms.RadioSelect(attrs={"class": "form-check-input"}), label="Until when", initial=HOUR
+    )
 
     def __init__(self, *args: object, zone: str, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]

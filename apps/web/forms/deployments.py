@@ -32,7 +32,9 @@ class Retry(forms.Form):
     """``steps``: number and words of each step at which a new attempt may begin; fewer than two: nothing to choose."""
 
     only_failed = forms.CharField(required=False, widget=forms.HiddenInput)
-    from_step = forms.ChoiceField(label="What runs again", initial=0, widget=forms.RadioSelect)
+    from_step = forms.ChoiceField(
+        label="What runs again", initial=0, widget=forms.RadioSelect(attrs={"class": "form-check-input"})
+    )
 
     def __init__(self, *args: Any, steps: Sequence[tuple[int, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
