@@ -33,6 +33,8 @@ REVISED = (
     )),
 )  # fmt: skip
 ME = "me"
+BEHIND = "behind"
+"""Of :class:`GitFacts`: the portal makes the next revision by itself."""
 HOW: dict[str, str] = {
     Contribution.How.OPENED: "opened it",
     Contribution.How.AUTHORED: "wrote commits",
@@ -262,7 +264,7 @@ def _reasons(change: ChangeRequest, facts: GitFacts) -> Iterable[Reason]:
             "conflict", f"It conflicts with {target} in {files}. Merge or rebase {target} into {source} and push."
         )
     if not facts.is_current and not facts.source_gone and not facts.target_gone:
-        yield Reason("behind", "A branch moved a moment ago; the new revision is being made.")
+        yield Reason(BEHIND, "A branch moved a moment ago; the new revision is being made.")
 
 
 def _handles(names: frozenset[str], user: User) -> set[str]:

@@ -58,6 +58,30 @@ def test_an_approval_of_a_reviewer_opens_the_gate(delivery: Delivery) -> None:
     assert allowed(change)
 
 
+def test_while_the_next_revision_is_being_made_nobody_is_asked_to_push_one(delivery: Delivery) -> None:
+    """What was pushed is known before it is a revision; then it is the portal's turn, for a moment, and nobody's else."""
+    from tests.support.delivery import run_jobs
+
+    change = delivery.approved()
+    delivery.work.run("checkout", "-q", "one")
+    delivery.work.commit("more", files={"app/values.yaml": "replicas: 3\n"})
+    pushed(delivery.repository, delivery.work, "HEAD:refs/heads/one")
+    verdict = queries.verdict_of(ChangeRequest.objects.get(pk=change.pk))
+    assert not verdict.allowed
+    assert "Shortest way: the next revision is there." in verdict.summary
+    assert verdict.can_unblock == ()
+    assert "The portal makes the next revision" in next(
+        row.text for row in verdict.requirements if row.code == "revision"
+    )
+    run_jobs()
+    assert "bob, carol or kim approves" in queries.verdict_of(ChangeRequest.objects.get(pk=change.pk)).summary
+    delivery.work.run("push", "-q", "origin", ":refs/heads/one")
+    pushed(delivery.repository, delivery.work, "main:refs/heads/other")
+    verdict = queries.verdict_of(ChangeRequest.objects.get(pk=change.pk))
+    assert "was deleted" in next(row.text for row in verdict.requirements if row.code == "revision")
+    assert "alice pushes a revision" in verdict.summary
+
+
 def test_author_cannot_approve_own_change(delivery: Delivery) -> None:
     change = delivery.proposed()
     for role in ("author", "reviewer", "maintainer"):

@@ -258,7 +258,7 @@ class Facts:
 
     ``stage``: ``merge``, or ``deploy`` to ``environment``. ``principals`` maps ``team/x``, ``user/x``,
     ``role/x`` and the names of CODEOWNERS to ids of people; a name that is missing is unknown here.
-    ``revision`` 0: there is none yet. ``changed_paths`` holds old and new path of a rename. ``parts`` is ``None`` while
+    ``revision`` 0: there is none yet. ``is_coming``: a branch moved, and the portal makes the next one by itself. ``changed_paths`` holds old and new path of a rename. ``parts`` is ``None`` while
     nobody has looked for them: then a rule that asks for what was seen cannot be evaluated. ``renderings`` is ``None``
     where the policy names no targets; ``()``: it does, and the change reaches none. ``holds``: the windows that hold this gate
     at the moment of judging. ``moment``: that moment in seconds since 1970 (0: not known). ``files`` and ``lines``: how much
@@ -275,7 +275,9 @@ class Facts:
     requester: int | None = None
     revision: int = 0
     is_current: bool = True
+    is_coming: bool = False
     has_source: bool = True
+    has_target: bool = True
     is_empty: bool = False
     conflicts: tuple[str, ...] = ()
     changed_paths: tuple[str, ...] = ()

@@ -51,19 +51,24 @@ def status_gate(ledger: Ledger) -> Judged:
 
 def revision_gate(ledger: Ledger) -> Judged:
     """There is a revision, it is the current one, and it changes something."""
-    facts = ledger.facts
+    facts, name = ledger.facts, "Current revision"
     action = "pushes a revision"
     if facts.revision < 1:
         text = "There is no revision yet: a branch has to be attached."
-    elif facts.is_current is not True:
-        text = f"r{facts.revision} is not the current revision any more; the newest one is judged on its own."
     elif facts.has_source is not True:
         text = "The source branch was deleted. Push it again, or withdraw the change."
+    elif facts.has_target is not True:
+        text, action = "The target branch does not exist any more. Choose another one.", "retargets the change"
+    elif facts.is_coming is not False:
+        text = f"A branch moved after r{facts.revision}. The portal makes the next revision, which is judged on its own; nothing is to be done."
+        return Judged(Requirement("revision", name, WAITING, text), opens="the next revision is there")
+    elif facts.is_current is not True:
+        text = f"r{facts.revision} is not the current revision any more; the newest one is judged on its own."
     elif facts.is_empty is not False:
         text = f"r{facts.revision} changes nothing on the target branch, so there is nothing to merge."
     else:
-        return Judged(Requirement("revision", "Current revision", MET, f"r{facts.revision} is current."))
-    return _waiting(ledger, Requirement("revision", "Current revision", WAITING, text, action=action), _workers(facts))
+        return Judged(Requirement("revision", name, MET, f"r{facts.revision} is current."))
+    return _waiting(ledger, Requirement("revision", name, WAITING, text, action=action), _workers(facts))
 
 
 def conflict_gate(ledger: Ledger) -> Judged:
