@@ -12,7 +12,7 @@ from apps.rendering.comparing import compare
 from apps.rendering.model import Action, Difference, Kind, Resource, ResourceId
 from apps.rendering.planners import PLANNERS
 from apps.rendering.protocol import Target, Tree
-from apps.rendering.redaction import Fingerprint, redact
+from apps.rendering.redaction import Fingerprint, redact_raw
 from apps.rendering.views import WithFiles
 
 
@@ -59,7 +59,7 @@ class Effects:
 
     def _rendered(self, files: Mapping[str, bytes]) -> tuple[Resource, ...]:
         rendered = renderer_of(self.target.kind).render(WithFiles(self.tree, files), self.target, toolbox())
-        return tuple(redact(one, self.hide) for one in rendered.resources)
+        return tuple(redact_raw(one, self.hide) for one in rendered.resources)
 
     def _is_named(self, found: ResourceId, name: str) -> bool:
         """By the name that the look gave it. Where nothing rendered names a namespace the deployment did, for all alike."""
