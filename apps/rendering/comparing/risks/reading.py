@@ -13,6 +13,15 @@ _PODS = (
     ("template", "spec"),
     ("spec",),
 )
+_OWN = {
+    **dict.fromkeys((("apps", kind) for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")), _PODS[:1]),
+    ("batch", "Job"): _PODS[:1],
+    ("batch", "CronJob"): _PODS[1:2],
+    ("", "ReplicationController"): _PODS[:1],
+    ("", "PodTemplate"): _PODS[2:3],
+    ("", "Pod"): _PODS[3:],
+}
+"""The only place that the kinds of Kubernetes have: containers that stand elsewhere are thrown away by the server."""
 
 
 def at(body: Json, *keys: str) -> Json:
@@ -52,19 +61,22 @@ def shown(value: Json) -> str:
 
 def pod_spec(body: Mapping[str, Json]) -> Mapping[str, Json]:
     """What the pods of a workload are made from, in custom resources too that have it at a usual place; else empty."""
-    for way in _PODS:
-        found = mapping_at(body, *way)
-        if isinstance(found.get("containers"), list):
-            return found
-    return {}
+    way = _way(body)
+    return mapping_at(body, *way) if way else {}
 
 
 def pod_annotations(body: Mapping[str, Json]) -> Mapping[str, Json]:
     """The annotations of the pods of a workload, which stand beside what they are made from."""
-    for way in _PODS:
-        if isinstance(mapping_at(body, *way).get("containers"), list):
-            return mapping_at(body, *way[:-1], "metadata", "annotations")
-    return {}
+    way = _way(body)
+    return mapping_at(body, *way[:-1], "metadata", "annotations") if way else {}
+
+
+def _way(body: Mapping[str, Json]) -> tuple[str, ...]:
+    """Where containers are, empty for nowhere; of a kind that is not known, the first place that has any."""
+    ways = _OWN.get((text_at(body, "apiVersion").rpartition("/")[0], text_at(body, "kind")), _PODS)
+    lists = [way for way in ways if isinstance(at(body, *way, "containers"), list)]
+    filled = [way for way in lists if at(body, *way, "containers")]
+    return next(iter((*filled, *lists)), ())
 
 
 def containers(spec: Mapping[str, Json]) -> list[tuple[str, Mapping[str, Json]]]:
