@@ -316,3 +316,10 @@ def test_containers_where_the_kind_has_none_hide_no_risk(api, kind, way, where):
     body = {"apiVersion": api, "kind": kind, "metadata": {"name": "a"}, "spec": {**decoy, **spec}}
     (change,) = compare([], [Resource(ResourceId("", kind, "", "a"), body)]).changes
     assert {risk.text for risk in change.risks} >= {"Container a is privileged."}
+
+
+def test_a_long_name_stands_for_no_other_one_that_begins_alike():
+    """Risks are known by their words, and those of the old body are none."""
+    places = [{"name": "a", "hostPath": {"path": "/." * 100 + end}} for end in ("/cache", "/etc")]
+    before = changed(DEPLOYMENT, *POD, "volumes", to=places[:1])
+    assert [risk.code for risk in risks(before, changed(DEPLOYMENT, *POD, "volumes", to=places[1:]))] == ["privilege"]

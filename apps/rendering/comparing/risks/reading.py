@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 from apps.rendering.model import Json
 
-_SHOWN = 120
+_SHOWN, _LED = 120, 20
 _PODS = (
     ("spec", "template", "spec"),
     ("spec", "jobTemplate", "spec", "template", "spec"),
@@ -54,9 +55,26 @@ def text_at(body: Json, *keys: str) -> str:
 
 
 def shown(value: Json) -> str:
-    """A name in a sentence, cut where it is too long for one."""
+    """A name in a sentence, cut where it is too long for one; others read otherwise, also where they begin alike.
+
+    A risk is known by its words: one of a name that was there before must not stand for that of another name.
+    """
     text = str(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    if len(text) <= _SHOWN:
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{text[:_SHOWN]}… ({len(text):,} characters, SHA-256 {digest[:12]})"
+
+
+def shown_apart(before: str, after: str) -> tuple[str, str]:
+    """Two long texts without what they begin with alike, but for a few characters before the place where they differ."""
+    if max(len(before), len(after)) <= _SHOWN:
+        return before, after
+    pairs = enumerate(zip(before, after, strict=False))
+    at = next((at for at, (old, new) in pairs if old != new), min(len(before), len(after)))
+    start = max(0, at - _LED)
+    lead = "…" if start else ""
+    return f"{lead}{shown(before[start:])}", f"{lead}{shown(after[start:])}"
 
 
 def pod_spec(body: Mapping[str, Json]) -> Mapping[str, Json]:
