@@ -7,7 +7,7 @@ from typing import Any
 
 from apps.changes.effects.registry import renderer_of
 from apps.changes.effects.tools import toolbox
-from apps.deployments.dispatchers.drift import path_words, value_words
+from apps.deployments.dispatchers.drift import both_words, path_words
 from apps.rendering.comparing import compare
 from apps.rendering.model import Action, Difference, Kind, Resource, ResourceId
 from apps.rendering.planners import PLANNERS
@@ -41,7 +41,7 @@ class Effects:
         fields = [one for one in change.fields if not one.rule]
         if len(fields) != 1 or not self._is_named(change.id, finding["resource"]):
             return False
-        values = value_words(fields[0].before), value_words(fields[0].after)
+        values = both_words(fields[0].before, fields[0].after)
         is_there = self._is_stack or path_words(fields[0].path) == finding["path"]  # in a stack the place has the path
         return is_there and values == (finding["wanted"], finding["found"])
 
