@@ -53,7 +53,8 @@ class Alike:
     @property
     def quiet(self) -> tuple[FieldRow, ...]:
         """The differences without effect of every target."""
-        rows = {target: _quiet_rows(self._on(target)) for target in self.targets}
+        usual = _quiet_rows(self.change)
+        rows = {target: _quiet_rows(self.others[target]) if target in self.others else usual for target in self.targets}
         return tuple(replace(row, path=f"{row.path}{where}") for row, where in self._told(rows))
 
     def _on(self, target: str) -> ResourceChange:
