@@ -20,6 +20,7 @@ from apps.presentation.board import Board, Cell
 from apps.presentation.compared_drift import SideDrift
 from apps.presentation.comparison_page import ComparedField, ComparedResource, ComparedTarget, Comparison
 from apps.presentation.drift_words import DriftWord
+from apps.presentation.rendered_rows import FieldRow
 
 REASONS = ("not_promoted", "not_deployed", "deployed", "overlay", "both", "unknown")
 TARGET_STATES = ("not_asked", "plan", "only_drift", "queued", "rendered", "failed")
@@ -77,7 +78,8 @@ class ComparedFieldOut(Out):
     secret = serializers.BooleanField(help_text="Only fingerprints of it are known.")
 
     def get_fields(self) -> Any:
-        return super().get_fields() | {"from": maybe_text(), "to": maybe_text()}
+        words = "Of a value of many lines those that differ, with three around each; a line that begins with @@ says where they stand."
+        return super().get_fields() | {"from": maybe_text(words), "to": maybe_text(words)}
 
 
 class ComparedResourceOut(Out):
@@ -263,12 +265,18 @@ def _resource(one: ComparedResource) -> dict[str, Any]:
 
 
 def _field(field: ComparedField) -> dict[str, Any]:
-    lines = field.row.lines
-    before = "\n".join(line.text for line in lines if line.sign in "- ") if lines else field.row.before
-    after = "\n".join(line.text for line in lines if line.sign in "+ ") if lines else field.row.after
+    before, after = _side_of(field.row, "-"), _side_of(field.row, "+")
     return {
         "path": field.row.path, "from": before, "to": after, "reason": field.reason, "secret": field.is_secret
     }  # fmt: skip
+
+
+def _side_of(row: FieldRow, sign: str) -> str | None:
+    """A value, or of a long one the lines that differ and those around them; what is left out between and after says so."""
+    value = row.before if sign == "-" else row.after
+    if value is None or not row.lines:
+        return value
+    return "\n".join(line.text for line in row.lines if line.sign in (sign, " ", "@"))
 
 
 def board_json(board: Board) -> dict[str, Any]:

@@ -30,6 +30,8 @@ _NAME_LINE = re.compile(r"^metadata:.*?^[ \t]+name[ \t]*:[ \t]*(\S[^\n]*)", re.M
 _DOCUMENT_END = re.compile(r"^---", re.MULTILINE)
 _ACTION = b"{{"
 _MERGE = "<<"
+_BINARY = "tag:yaml.org,2002:binary"
+"""Text in base64, which the reader of Kubernetes decodes."""
 _IAM = "AWS::IAM::"
 
 
@@ -38,7 +40,7 @@ class Pairs(list[tuple[Any, Any]]):
 
 
 class Unknown:
-    """Stands for an alias: what is there depends on another place."""
+    """Stands for an alias, whose text depends on another place, and for text in another form."""
 
 
 UNKNOWN = Unknown()
@@ -87,10 +89,10 @@ def _collect(documents: Iterable[Any]) -> Declared:
         if not isinstance(document, Pairs):
             continue
         if _depends(document):
-            unsure = "its documents depend on anchors"
+            unsure = "its documents depend on anchors or on encoded text"
         kinds = _texts(document, "kind")
-        if any(kind.endswith("List") for kind in kinds):
-            waiting += [item for items in _values(document, "items") if isinstance(items, list) for item in items]
+        # Whatever has items is a list for those who apply it; the pairs of a mapping are none.
+        waiting += [item for items in _values(document, "items") if isinstance(items, list) for item in items]
         for identity, gives_rights in (*_kubernetes(document, kinds), *_cloudformation(document)):
             resources[identity] += 1
             if gives_rights:
@@ -154,7 +156,11 @@ def _documents(data: bytes) -> Iterator[Any]:
             pairs = isinstance(start, yaml.MappingStartEvent)
             stack[-1].append(Pairs(zip(items[::2], items[1::2], strict=True)) if pairs else items)
         elif isinstance(event, yaml.NodeEvent):
-            stack[-1].append(event.value if isinstance(event, yaml.ScalarEvent) else UNKNOWN)
+            stack[-1].append(_text(event))
+
+
+def _text(event: yaml.NodeEvent) -> Any:
+    return event.value if isinstance(event, yaml.ScalarEvent) and event.tag != _BINARY else UNKNOWN
 
 
 def _by_lines(data: bytes) -> Declared:

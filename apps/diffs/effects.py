@@ -16,7 +16,7 @@ from apps.diffs import documents, terraform
 from apps.diffs.documents import RBAC_KINDS, Declared
 from apps.diffs.files import ABSENT, FileChange
 
-EFFECTS_VERSION = 1
+EFFECTS_VERSION = 2
 """Part of cache keys: raise it whenever the same content would give another answer."""
 MAX_BYTES = 1_000_000
 """Bytes of one side that are examined."""

@@ -36,7 +36,8 @@ def stream_sections(
 
     Files planned ``inline`` get rows until ``budget`` rows are out; the one in which the budget ends is followed by a
     "next rows" link, those after it are shells that load by themselves. ``patches`` come in the same order (as from
-    ``parse.read_stream``) and are not read further than needed, so Git need not have finished. Tier 3 has a budget
+    ``parse.read_stream``), perhaps without those of closed files, and are not read further than needed, so Git need not
+    have finished. Tier 3 has a budget
     too: its first files are opened as long as rows are left, for the first response always shows rows.
     """
     known = facts or {}
@@ -49,7 +50,7 @@ def stream_sections(
             folder = folder_of(change)
             yield folder_heading(folder, plan.folders[folder])
         found = known.get(change.id)
-        patch = _next_for(source, change) if left > 0 else None
+        patch = _next_for(source, change) if left > 0 and not item.reason else None
         if patch is not None and found is None:
             found = describe(change, patch)
         reason = item.reason or closed_reason(change, found)

@@ -1,7 +1,8 @@
 """What a Terraform file declares: its resources, modules and data sources, by their addresses. Pure.
 
 A small reader of HCL's tokens (comments, strings, here-documents, braces; grammar of the HCL 2 native syntax specification),
-enough to see the headings of blocks at the top level. Where braces do not match, nothing can be told.
+enough to see the headings of blocks at the top level. Where braces do not match, or something stands where Terraform could
+read it otherwise, nothing can be told: a block that is taken for the inside of a text would be hidden.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ GIVES_RIGHTS = re.compile(
 )
 """Types of resources that give or take rights: ``aws_iam_role``, ``google_project_iam_member``, ``azurerm_role_assignment`` …"""
 _TOKEN = re.compile(
-    r"""(?P<skip>\#[^\n]*|//[^\n]*|/\*.*?\*/|<<-?(?P<mark>\w+)\n.*?^[ \t]*(?P=mark)[ \t]*$)
+    r"""(?P<skip>\#[^\n]*|//[^\n]*|/\*.*?\*/)|<<-?(?P<here>[^\W\d][\w-]*)\r?\n|(?P<odd><<|/\*)
       |(?P<quote>")|(?P<name>[A-Za-z_][\w-]*)|(?P<open>\{)|(?P<close>\})|(?P<line>\n)|(?P<other>[^\s])""",
     re.VERBOSE | re.DOTALL | re.MULTILINE,
 )
-_INSIDE = re.compile(r"""\\.|[$%]{2}\{|(?P<open>[$%]?\{)|(?P<close>\})|(?P<quote>")""", re.DOTALL)
+_INSIDE = re.compile(
+    r"""\\.|(?P<odd>[$%]{3,}\{|\n|\#|//|/\*|<<)|[$%]{2}\{|(?P<open>[$%]?\{)|(?P<close>\})|(?P<quote>")""", re.DOTALL
+)
 _LABELS = {"resource": 2, "data": 2, "module": 1}
 
 
@@ -70,15 +73,38 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
         if token.lastgroup == "quote":
             at = _end_of_string(text, at)
             yield "quote", text[token.end() : at - 1]
-        elif token.lastgroup not in ("mark", "skip"):
+        elif token.lastgroup == "here":
+            at = _end_of_here_document(text, at, token["here"])
+        elif token.lastgroup == "odd":
+            raise ValueError("a comment or a here-document does not end")
+        elif token.lastgroup != "skip":
             yield str(token.lastgroup), token.group()
 
 
-def _end_of_string(text: str, at: int) -> int:
-    """Where the string that began before ``at`` ends; ``${…}`` and ``%{…}`` in it may hold strings and braces."""
-    inside = ['"']
+def _end_of_here_document(text: str, at: int, mark: str) -> int:
+    """Where the document that began before ``at`` ends: at its mark alone on a line, which is none inside of ``${…}``."""
+    stop = re.compile(
+        rf"(?P<odd>[$%]{{3,}}\{{)|[$%]{{2}}\{{|(?P<open>[$%]\{{)|^(?P<end>[^\S\n]*{re.escape(mark)}[^\S\n]*)$",
+        re.MULTILINE,
+    )
+    while token := stop.search(text, at):
+        at = token.end()
+        if token.lastgroup == "open":
+            at = _end_of_string(text, at, "{")
+        elif token.lastgroup == "end" and token.group().strip(" \t\r") == mark:
+            return at
+        elif token.lastgroup is not None:  # another kind of space, of which Terraform knows some
+            break
+    raise ValueError("a here-document does not end where all would see it")
+
+
+def _end_of_string(text: str, at: int, opened: str = '"') -> int:
+    """Where what was opened before ``at`` ends; ``${…}`` and ``%{…}`` in a string may hold strings and braces."""
+    inside = [opened]
     for token in _INSIDE.finditer(text, at):
         kind, in_string = token.lastgroup, inside[-1] == '"'
+        if kind == "odd" and _is_odd(token.group(), in_string=in_string):
+            raise ValueError("a string goes over lines, or there is a comment or a here-document in it")
         if kind == "quote":
             if in_string:
                 inside.pop()
@@ -91,6 +117,11 @@ def _end_of_string(text: str, at: int) -> int:
         if not inside:
             return token.end()
     raise ValueError("a string does not end")
+
+
+def _is_odd(found: str, *, in_string: bool) -> bool:
+    """Text may hold ``#``; what stands between braces may go over lines."""
+    return found.endswith("{") or (found == "\n") == in_string
 
 
 def _json_blocks(text: str) -> list[tuple[str, ...]]:

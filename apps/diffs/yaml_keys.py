@@ -26,6 +26,8 @@ MAX_EVENTS = 200_000
 MAX_FOUND = 20
 MAX_DEPTH = 200
 _MAX_SHOWN = 80
+_TEXT = frozenset({None, "!", "tag:yaml.org,2002:str"})
+"""Tags that say no more than quotation marks do."""
 
 
 class Twice(NamedTuple):
@@ -80,7 +82,7 @@ def _walk(events: Iterator[Event]) -> Iterator[Twice]:
 def _check(frame: _Frame, event: ScalarEvent) -> Iterator[Twice]:
     line = event.start_mark.line + 1 if event.start_mark else 0
     # "<<" may stand twice on purpose: each merges another anchor; parsers agree on that.
-    key = f"{event.tag or ''} {event.value}"
+    key = f"{'' if event.tag in _TEXT else event.tag} {event.value}"
     if key in frame.seen and event.value != "<<":
         shown = event.value if len(event.value) <= _MAX_SHOWN else f"{event.value[:_MAX_SHOWN]}…"
         yield Twice(plain(shown), frame.seen[key], line)

@@ -127,7 +127,8 @@ def _count(sides: Sides, files: tuple[FileChange, ...]) -> dict[str, FileFacts]:
     try:
         patches = _split_whole(sides, files)
     except GitOutputTooLarge:
-        return _count_lines(sides, files)
+        counted = _count_lines(sides, files)
+        return counted | _described_alone(sides, files, counted) if len(files) <= WHOLE_FILES else counted
     return {change.id: describe(change, patch) for change, patch in zip(files, patches, strict=True)}
 
 
@@ -138,6 +139,23 @@ def _count_lines(sides: Sides, files: tuple[FileChange, ...]) -> dict[str, FileF
         change.id: FileFacts("binary" if stat.is_binary else "text", stat.added or 0, stat.deleted or 0, 0)
         for change, stat in zip(files, stats, strict=True)
     }
+
+
+def _described_alone(
+    sides: Sides, files: tuple[FileChange, ...], counted: Mapping[str, FileFacts]
+) -> dict[str, FileFacts]:
+    """Of a few files each by itself, so that one that cannot be held takes away nothing of what is said of the others."""
+    found = {}
+    for change in files:
+        try:
+            data = trees.patch(sides.git_dir, sides.old, sides.new, path=sorted({change.old_path, change.new_path}))
+            found[change.id] = describe(change, _split(sides, [change], data)[0])
+        except GitOutputTooLarge:
+            size = sum(filter(None, _sizes(sides, change)))
+            found[change.id] = replace(counted[change.id], patch_bytes=size)
+        except MalformedDiff:
+            continue  # by itself Git pairs it differently
+    return found
 
 
 def patches_of(sides: Sides, wanted: list[FileChange], context: int | None = None) -> list[tuple[FileChange, bytes]]:
@@ -207,14 +225,21 @@ def first_sections(sides: Sides, found: Listing, options: Options) -> bytes:
     if cached is None:
         plan = plan_of(sides, found).page()
         wanted = [item.change for item in plan.files if not item.reason]
-        if found.counted and _is_small(sides, found.files):
-            whole = dict(zip([one.id for one in found.files], _split_whole(sides, found.files), strict=True))
-            patches = [(item.change, whole[item.change.id]) for item in plan.files]
-        else:
-            patches = patches_of(sides, wanted[:FIRST_FILES]) if wanted else []
+        patches = _first_patches(sides, found, plan, wanted)
         cached = b"".join(stream_sections(plan, patches, options=options, facts=found.facts, tools=viewed_button))
         cache.set(key, cached, KEEP)
     return cached
+
+
+def _first_patches(
+    sides: Sides, found: Listing, plan: tiers.Plan, wanted: list[FileChange]
+) -> list[tuple[FileChange, bytes]]:
+    """Those of a small difference are read at once, of any other one the first of those that are ``wanted``."""
+    if found.counted and _is_small(sides, found.files):
+        with suppress(GitOutputTooLarge):
+            whole = dict(zip([one.id for one in found.files], _split_whole(sides, found.files), strict=True))
+            return [(item.change, whole[item.change.id]) for item in plan.files]
+    return patches_of(sides, wanted[:FIRST_FILES]) if wanted else []
 
 
 def shells(sides: Sides, found: Listing, options: Options, start: int) -> bytes:

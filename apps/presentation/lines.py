@@ -16,8 +16,12 @@ HEADS_OF_DIFFLIB = 2
 """Lines with the names of both sides, which ``unified_diff`` writes first; what a text says may look like them."""
 NO_LINE_END = "\\ No newline at end of file"
 """As Git says it."""
-OF_A_FILE = ("Binary files ", "old mode ", "new mode ")
-"""What a patch says about a file beside its paths, its object ids and its lines."""
+OF_A_FILE = (
+    "Binary files ", "old mode ", "new mode ",
+    *(f"{side} file mode {mode}" for side in ("new", "deleted") for mode in ("100755", "120000", "160000")),
+)  # fmt: skip
+"""What a patch says about a file beside its paths, its object ids and its lines: of a new or deleted one, that it is a program, a
+link or another repository, and no ordinary file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,16 @@ from urllib.parse import urlencode
 from apps.accounts.models import User
 from apps.changes.effects.reading import differences_of
 from apps.changes.models import ChangeRequest, Rendering, Revision
-from apps.presentation.rendered_rows import ResourceRow, field_rows, leaves, raw_lines
+from apps.presentation.rendered_alike import Alike, Keyed, alike, alone, keyed
+from apps.presentation.rendered_rows import ResourceRow, field_rows, raw_lines, staying
 from apps.presentation.rendered_targets import ACTIONS, Targets, rows_of, targets_of
-from apps.rendering.comparing import Against, Deviation, TargetClass, classify, words
-from apps.rendering.model import Action, Difference, ResourceChange
-from apps.reviews.resources import change_key, seen_resources
+from apps.rendering.comparing import Against, Deviation, classify, words
+from apps.rendering.model import Difference, ResourceChange
+from apps.reviews.resources import seen_resources
 
 PER_PAGE = 100
 SAID = 8
 """Deviations of a group that are said; the others are counted."""
-HEAVY = frozenset({Action.DELETE, Action.REPLACE})
 ORDER = {action: place for place, action in enumerate(ACTIONS)}
 
 
@@ -111,34 +111,16 @@ class RenderedPage(Targets):
         return self.wanted.query(raw="")
 
 
-@dataclass(frozen=True, slots=True)
-class _Alike:
-    """What happens alike to one resource, and on which targets; ``key`` names it."""
-
-    key: str
-    change: ResourceChange
-    targets: tuple[str, ...]
-
-    @property
-    def is_heavy(self) -> bool:
-        return self.change.action in HEAVY
-
-
 def rendered_page(
     user: User, change: ChangeRequest, revision: Revision, wanted: Filter, *, is_plan: bool, can_act: bool
 ) -> RenderedPage:
     """Everything of one page. Differences are read once and then kept by their digests; only what is listed is written."""
     state = targets_of(revision, is_plan=is_plan, can_act=can_act)
     differences = differences_of(row for row in rows_of(state.effects, is_plan=is_plan) if wanted.takes_target(row))
-    classes = [
-        (found, [(change_key(one), one) for one in found.difference.changes])
-        for found in classify({label: _filtered(found, wanted) for label, found in differences.items()})
-    ]
+    filtered = {label: _filtered(found, wanted) for label, found in differences.items()}
+    classes = list(map(keyed, classify(filtered)))
     seen = seen_resources(user, change)
-    every = sorted(
-        (one for one in _alike((keyed, found.targets) for found, keyed in classes) if wanted.whole in ("", one.key)),
-        key=_weight,
-    )
+    every = sorted((one for one in alike(classes, filtered) if wanted.whole in ("", one.key)), key=_weight)
     listed = [_row(one, change, wanted, seen) for one in every[wanted.start : wanted.start + PER_PAGE]]
     silent = [(label, one) for label, found in differences.items() for one in found.silent if wanted.takes(one)]
     return RenderedPage(
@@ -149,7 +131,7 @@ def rendered_page(
         counts=_counts(every),
         heavy=tuple(row for row in listed if row.heavy),
         heavy_total=sum(one.is_heavy for one in every),
-        heavy_seen=sum(one.is_heavy and one.key in seen for one in every),
+        heavy_seen=sum(one.is_heavy and seen.issuperset(one.keys) for one in every),
         groups=tuple(_groups(classes, [row for row in listed if not row.heavy])),
         total=len(every),
         shown=len(listed),
@@ -165,26 +147,17 @@ def _filtered(difference: Difference, wanted: Filter) -> Difference:
     return replace(difference, changes=tuple(change for change in difference.changes if wanted.takes(change)))
 
 
-def _alike(found: Iterable[tuple[Iterable[tuple[str, ResourceChange]], Iterable[str]]]) -> list[_Alike]:
-    """One for what happens alike to one resource, however many classes or targets it is part of."""
-    changes: dict[str, ResourceChange] = {}
-    targets: dict[str, set[str]] = {}
-    for keyed, labels in found:
-        for key, one in keyed:
-            changes.setdefault(key, one)
-            targets.setdefault(key, set()).update(labels)
-    return [_Alike(key, one, tuple(sorted(targets[key]))) for key, one in changes.items()]
-
-
-def _weight(one: _Alike) -> tuple[int, bool, str, str, str]:
+def _weight(one: Alike) -> tuple[int, bool, str, str, str]:
     """What is destroyed or replaced comes before everything else."""
     change = one.change
-    return ORDER[change.action.value], not change.risks, change.id.kind, change.id.namespace, change.id.name
+    return ORDER[change.action.value], not one.has_risks, change.id.kind, change.id.namespace, change.id.name
 
 
-def _row(alike: _Alike, change: ChangeRequest, wanted: Filter, seen: frozenset[str] = frozenset()) -> ResourceRow:
+def _row(alike: Alike, change: ChangeRequest, wanted: Filter, seen: frozenset[str] = frozenset()) -> ResourceRow:
     one, key = alike.change, alike.key
-    fields, quiet = field_rows(one)
+    fields, _ = field_rows(one)
+    quiet, risks = alike.quiet, alike.risks
+    keys = alike.keys if alike.is_heavy or risks else (key,)  # only these are marked
     repository, path = change.repository.name, one.source.path if one.source else ""
     line = one.source.line if one.source else 0
     head = change.revision.head_oid if change.revision else ""
@@ -198,24 +171,25 @@ def _row(alike: _Alike, change: ChangeRequest, wanted: Filter, seen: frozenset[s
         targets=alike.targets,
         fields=fields,
         quiet=quiet,
-        unchanged=max(0, leaves(one.after or one.before or {}) - len(one.fields)) if fields else 0,
-        risks=one.risks,
+        unchanged=staying(one) if fields else 0,
+        risks=risks,
         source=one.source.place if one.source else "",
         source_url=f"/repositories/{repository}/blame/?{urlencode({'ref': head, 'path': path, 'at': line})}#L{line}" if path else "",
         history_url=f"/repositories/{repository}/history/?{urlencode({'ref': head, 'path': path})}" if path else "",
         raw=raw_lines(one, whole=wanted.whole == key) if wanted.raw or wanted.whole or not (fields or quiet) else (),
-        seen=key in seen,
+        raw_of=alike.target if alike.others else "",
+        seen=seen.issuperset(keys),
+        also=keys[1:],
     )  # fmt: skip
 
 
 def _quiet(silent: list[tuple[str, ResourceChange]], change: ChangeRequest, wanted: Filter) -> Iterable[ResourceRow]:
     """Resources that differ without an effect, those first that bring a risk; at most a page of them."""
-    found = _alike(([(change_key(one), one)], (label,)) for label, one in silent)
-    for one in sorted(found, key=lambda one: (not one.change.risks, str(one.change.id)))[:PER_PAGE]:
+    for one in sorted(alone(silent), key=lambda one: (not one.has_risks, str(one.change.id)))[:PER_PAGE]:
         yield _row(one, change, wanted)
 
 
-def _counts(every: Iterable[_Alike]) -> tuple[tuple[str, int], ...]:
+def _counts(every: Iterable[Alike]) -> tuple[tuple[str, int], ...]:
     """How much happens, over all targets, the heaviest first."""
     found = dict.fromkeys(ACTIONS, 0)
     for one in every:
@@ -223,15 +197,13 @@ def _counts(every: Iterable[_Alike]) -> tuple[tuple[str, int], ...]:
     return tuple((action, count) for action, count in found.items() if count)
 
 
-def _groups(
-    classes: list[tuple[TargetClass, list[tuple[str, ResourceChange]]]], rows: Iterable[ResourceRow]
-) -> Iterable[Group]:
+def _groups(classes: list[Keyed], rows: Iterable[ResourceRow]) -> Iterable[Group]:
     """The rows of each class; a row that several classes have in common stands in the first of them."""
     left = {row.key: row for row in rows}
     first = classes[0][0].targets if classes else ("",)
     most = "class A" if len(first) > 1 else first[0]
-    for place, (found, keyed) in enumerate(classes):
-        mine = tuple(left.pop(key) for key, _ in keyed if key in left)
+    for place, (found, pairs) in enumerate(classes):
+        mine = tuple(left.pop(key) for key, _ in pairs if key in left)
         if mine or found.deviations:
             more = max(0, len(found.deviations) - SAID)
             said = tuple(_said(found.deviations[:SAID], most))

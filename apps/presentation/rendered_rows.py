@@ -11,10 +11,13 @@ import yaml
 from apps.diffs.characters import plain
 from apps.presentation.lines import Line, difference
 from apps.rendering.comparing import RULES, words
-from apps.rendering.model import ABSENT, FieldChange, Json, ResourceChange, Risk, Unknown
+from apps.rendering.comparing.codec import encode_value
+from apps.rendering.model import ABSENT, FieldChange, Json, Order, ResourceChange, Risk, Step, Unknown
 
 LONGEST = 400
 """Characters of one value before it is cut, which is said."""
+LED = 40
+"""Characters that stay before the first one that differs, of a text that is cut there."""
 MOST_WHOLE = 20_000
 """Lines of one resource that is shown whole."""
 AFTER_IT_WAS_DONE = "(known after apply)"
@@ -44,7 +47,11 @@ class FieldRow:
 
 @dataclass(frozen=True, slots=True)
 class ResourceRow:
-    """One resource on one or many targets to which the same happens. ``key`` names what happens, for marks and anchors."""
+    """One resource on one or many targets to which the same happens. ``key`` names what happens, for marks and anchors.
+
+    ``also``: its names on targets where fields that stay are other ones. ``raw_of``: the target of ``raw``, if it is not
+    the same on all of them.
+    """
 
     key: str
     action: str
@@ -61,7 +68,9 @@ class ResourceRow:
     source_url: str = ""
     history_url: str = ""
     raw: tuple[Line, ...] = ()
+    raw_of: str = ""
     seen: bool = False
+    also: tuple[str, ...] = ()
 
     @property
     def heavy(self) -> bool:
@@ -83,32 +92,77 @@ def field_rows(change: ResourceChange) -> tuple[tuple[FieldRow, ...], tuple[Fiel
 def field_row(field: FieldChange, change: ResourceChange) -> FieldRow:
     """One field of a resource, as it is shown."""
     path, rule = plain(words(field.path)), RULES.get(field.rule, field.rule)
-    forces = any(field.path[: len(path)] == path for path in change.replace_paths)
-    if _is_long(field.before) or _is_long(field.after):
-        return FieldRow(path, "", "", _text_lines(field.before, field.after), rule, forces)
-    return FieldRow(path, shown(field.before), shown(field.after), rule=rule, forces=forces)
+    forces = any(_is_around(field.path, place) for place in change.replace_paths)
+    lines = _lines_of(field.before, field.after)
+    if lines:
+        before, after = (None if value is ABSENT else "" for value in (field.before, field.after))
+    else:
+        before, after = shown(field.before, field.after)
+    return FieldRow(path, before, after, lines, rule, forces)
 
 
-def shown(value: Json) -> str | None:
-    """A value on one line: text as it is, everything else as JSON; hidden characters as tokens."""
+def _is_around(one: tuple[Step, ...], other: tuple[Step, ...]) -> bool:
+    """Whether one of the places is inside the other one, or the same."""
+    return all(step == there for step, there in zip(one, other, strict=False))
+
+
+def shown(before: Json, after: Json) -> tuple[str | None, str | None]:
+    """Two values that differ, each on one line, ``None`` for nothing: never the same words for both."""
+    found = _cut(_on_one_line(before), _on_one_line(after))
+    return found if found[0] != found[1] else _cut(_exactly(before), _exactly(after))
+
+
+def _on_one_line(value: Json) -> str | None:
+    """Text as it is, unless it would be read as something else; everything else as JSON."""
     if value is ABSENT:
         return None
     if isinstance(value, Unknown):
         return AFTER_IT_WAS_DONE
-    text = value if isinstance(value, str) and value.strip() == value != "" else _json(value)
-    return plain(text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text):,} characters)")
+    return value if isinstance(value, str) and _is_clear(value) else _json(value)
+
+
+def _is_clear(text: str) -> bool:
+    """Whether a text without quotation marks is taken for a text: no number, no truth value, nothing between quotes."""
+    if text.strip() != text or text in {"", AFTER_IT_WAS_DONE}:
+        return False
+    try:
+        return isinstance(json.loads(text), list | dict)
+    except (ValueError, RecursionError):
+        return True
+
+
+def _exactly(value: Json) -> str:
+    """Another text for each other value: all of it as JSON, what is hidden or looks like something else escaped."""
+    return json.dumps(encode_value(value), sort_keys=True)
+
+
+def _cut(before: str | None, after: str | None) -> tuple[str | None, str | None]:
+    """Both no longer than they may be; what they begin with alike goes first, so that the place where they differ stays."""
+    if before is None or after is None:
+        return _part(before, 0), _part(after, 0)
+    same = (at for at, (one, other) in enumerate(zip(before, after, strict=False)) if one != other)
+    start = max(0, next(same, min(len(before), len(after))) - LED)
+    return _part(before, start), _part(after, start)
+
+
+def _part(text: str | None, start: int) -> str | None:
+    if text is None or len(text) <= LONGEST:
+        return None if text is None else plain(text)
+    end = start + LONGEST
+    return plain(f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''} ({len(text):,} characters)")
 
 
 def _json(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False, default=lambda _: AFTER_IT_WAS_DONE)
 
 
-def _is_long(value: Json) -> bool:
-    return isinstance(value, str) and "\n" in value
-
-
-def _text_lines(before: Json, after: Json) -> tuple[Line, ...]:
-    return difference(_as_text(before), _as_text(after))
+def _lines_of(before: Json, after: Json) -> tuple[Line, ...]:
+    """Texts of many lines, and what is too long for one line, line by line; nothing where both fit on one."""
+    if any(isinstance(value, str) and "\n" in value for value in (before, after)):
+        return difference(_as_text(before), _as_text(after))
+    if any(isinstance(value, Mapping | list) and len(_json(value)) > LONGEST for value in (before, after)):
+        return difference(_yaml_of(before), _yaml_of(after))
+    return ()
 
 
 def _as_text(value: Json) -> str:
@@ -125,10 +179,14 @@ def raw_lines(change: ResourceChange, *, whole: bool = False) -> tuple[Line, ...
 
 def as_yaml(body: Mapping[str, Json] | None) -> str:
     """A body as YAML; empty for none."""
-    if body is None:
+    return "" if body is None else _yaml_of(dict(body))
+
+
+def _yaml_of(value: Json) -> str:
+    """A value as YAML; empty for nothing."""
+    if value is ABSENT:
         return ""
-    clean = json.loads(_json(dict(body)))
-    return yaml.dump(clean, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
+    return yaml.dump(json.loads(_json(value)), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -145,8 +203,16 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
+def staying(change: ResourceChange) -> int:
+    """How many values of a changed body stay as they are."""
+    changed = (
+        field.after for field in change.fields if field.after is not ABSENT and not isinstance(field.path[-1], Order)
+    )
+    return leaves(change.after or {}) - sum(map(leaves, changed))
+
+
 def leaves(value: Json) -> int:
-    """How many values a body has, for "12 unchanged fields"."""
+    """How many values a body has."""
     if isinstance(value, Mapping):
         return sum(leaves(item) for item in value.values())
     if isinstance(value, list):

@@ -126,6 +126,10 @@ def _target(row: Rendering, can_act: bool) -> TargetRow:
     name, version, sha256 = (*facts.get("tool", ()), "", "", "")[:3]
     failed = [f"{part}: {failure}" for part, failure in facts.get("parts", ()) if failure]
     unstable = [f"{one} differs from one run to the next" for one in facts.get("unstable", ())]
+    waived = [
+        f"{one} differs from one run to the next, as portal.yaml allows: what changes there is not shown"
+        for one in facts.get("waived", ())
+    ]
     queued = row.state == State.QUEUED
     handed_in_by = str(facts.get("handed_in_by", ""))
     if queued and handed_in_by:  # that plan was dropped, and another one is waited for
@@ -143,7 +147,7 @@ def _target(row: Rendering, can_act: bool) -> TargetRow:
         tool=f"{name} {version}".strip() + (f" ({sha256[:12]})" if sha256 else ""),
         handed_in_by=handed_in_by,
         digest=row.digest[:12],
-        notes=tuple(facts.get("warnings", ())),
+        notes=(*facts.get("warnings", ()), *waived),
         open_words=_open_words(facts.get("isolation", ())),
         problems=(*failed, *unstable),
         seconds=facts.get("milliseconds", 0) / 1000,

@@ -17,7 +17,9 @@ HELM_GROUP = "helm.toolkit.fluxcd.io"
 SOURCE_GROUP = "source.toolkit.fluxcd.io"
 GENERATOR_GROUP = "source.extensions.fluxcd.io"
 OWN_NAME = "flux-system"
-"""The name that ``flux bootstrap`` gives to the repository of a cluster."""
+"""The name that ``flux bootstrap`` gives to the repository of a cluster, and to its namespace."""
+_WHAT = ("url", "ref", "include")
+"""What of a ``GitRepository`` says which files it has."""
 
 
 def mapping(value: Json) -> Mapping[str, Json]:
@@ -70,17 +72,17 @@ class Sources:
         return self.ignoring.view(text(mapping(named.body.get("spec")).get("ignore")) if named else "")
 
     def _is_this(self, namespace: str, name: str) -> bool:
-        if name == OWN_NAME:
-            return True
+        """Whether its files are those of this commit: another branch of this repository is another place."""
         other, own = self.found.get(("GitRepository", namespace, name)), self._own()
-        if other is None or own is None:
-            return False
-        addresses = [mapping(each.body.get("spec")).get("url") for each in (other, own)]
-        return bool(addresses[0]) and addresses[0] == addresses[1]
+        if other is None or own is None or other is own:
+            return name == OWN_NAME and (other is None or other is own)
+        asked, here = (mapping(each.body.get("spec")) for each in (other, own))
+        return bool(asked.get("url")) and all((asked.get(key) or None) == (here.get(key) or None) for key in _WHAT)
 
     def _own(self) -> Resource | None:
-        found = (each for (kind, _, name), each in self.found.items() if (kind, name) == ("GitRepository", OWN_NAME))
-        return next(found, None)
+        """Of several with its name, which anybody may give, the one in the namespace of Flux."""
+        found = [each for (kind, _, name), each in self.found.items() if (kind, name) == ("GitRepository", OWN_NAME)]
+        return next((each for each in found if each.id.namespace == OWN_NAME), found[0] if found else None)
 
     def _rules(self, namespace: str, name: str) -> tuple[tuple[str, str], ...]:
         """What the generator of an artifact copies from this repository; empty: it copies something else, too."""

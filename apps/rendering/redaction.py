@@ -13,7 +13,7 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -99,6 +99,24 @@ class Fingerprint:
 def keyed(key: bytes) -> Fingerprint:
     """Fingerprints with this key, for repositories without patterns of their own."""
     return Fingerprint(key)
+
+
+def redact_raw(resource: Resource, fingerprint: Fingerprint) -> Resource:
+    """As :func:`redact`, for a resource that no fingerprint was put into: what looks like one there is none."""
+    return redact(replace(resource, body=unmarked(resource.body, fingerprint)), fingerprint)
+
+
+def unmarked(value: Json, fingerprint: Fingerprint) -> Json:
+    """The value with brackets around the fingerprint of the mark, wherever the mark stands; other values stay others.
+
+    Fingerprints are shown to everybody who may read a change. Who writes one into a file as it is, as the new value of the
+    very secret, would otherwise change it and be shown as having changed nothing.
+    """
+    if isinstance(value, str):
+        return value.replace(MARK, f"[{fingerprint(MARK.encode())}]") if MARK in value else value
+    if isinstance(value, Mapping):
+        return {unmarked(key, fingerprint): unmarked(item, fingerprint) for key, item in value.items()}
+    return [unmarked(item, fingerprint) for item in value] if isinstance(value, list) else value
 
 
 def redact(resource: Resource, fingerprint: Fingerprint) -> Resource:
@@ -211,20 +229,21 @@ def _key(key: Any, fingerprint: Fingerprint) -> Any:
 def _secret(body: dict[str, Any], fingerprint: Fingerprint) -> dict[str, Any]:
     """Equal values have equal fingerprints, whether they stand in ``data`` (base64) or in ``stringData``."""
     if isinstance(body.get("data"), Mapping):
-        body["data"] = {key: _hidden(_decoded(value), fingerprint) for key, value in body["data"].items()}
+        body["data"] = {key: _hidden(value, _decoded, fingerprint) for key, value in body["data"].items()}
     if isinstance(body.get("stringData"), Mapping):
-        body["stringData"] = {key: _hidden(_encoded(value), fingerprint) for key, value in body["stringData"].items()}
+        body["stringData"] = {key: _hidden(value, _encoded, fingerprint) for key, value in body["stringData"].items()}
     metadata = body.get("metadata")
     if isinstance(metadata, Mapping) and isinstance(metadata.get("annotations"), Mapping):
         annotations = dict(metadata["annotations"])
         if _LAST_APPLIED in annotations:
-            annotations[_LAST_APPLIED] = _hidden(_encoded(annotations[_LAST_APPLIED]), fingerprint)
+            annotations[_LAST_APPLIED] = _hidden(annotations[_LAST_APPLIED], _encoded, fingerprint)
         body["metadata"] = {**metadata, "annotations": annotations}
     return body
 
 
-def _hidden(value: bytes, fingerprint: Fingerprint) -> str:
-    return value.decode() if value.startswith(MARK.encode()) else fingerprint(value)
+def _hidden(value: Json, read: Callable[[Json], bytes], fingerprint: Fingerprint) -> str:
+    """What is a fingerprint already stays; what becomes one only when it is decoded is a value like any other."""
+    return value if isinstance(value, str) and value.startswith(MARK) else fingerprint(read(value))
 
 
 def _encoded(value: Json) -> bytes:

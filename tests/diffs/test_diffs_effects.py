@@ -65,6 +65,10 @@ HIDDEN_ROLES = [
     b"{{- if .Values.rbac }}\napiVersion: v1\nkind: ClusterRole\nmetadata:\n  name: x\n{{- end }}\n",
     b"{{- range .Values.all }}\n---\n{{ toYaml . }}\n{{- end }}\n",
     b"apiVersion: v1\nkind: ClusterRoleList\nitems: []\n",
+    b"apiVersion: v1\nkind: ConfigMap\nitems:\n- {apiVersion: v1, kind: ServiceAccount, metadata: {name: x}}\n",
+    b"apiVersion: rbac.authorization.k8s.io/v1\nkind: !!binary Q2x1c3RlclJvbGU=\nmetadata: {name: x}\n",
+    b"apiVersion: rbac.authorization.k8s.io/v1\n!!binary a2luZA==: ClusterRole\nmetadata: {name: x}\n",
+    b"%TAG !k! tag:yaml.org,2002:\n---\napiVersion: v1\nkind: !k!binary Q2x1c3RlclJvbGU=\n",
     b"\tkind: [broken",
     b"\xff\xfe\x00broken",
     b"Resources:\n  R:\n    Type: AWS::IAM::Role\n    Properties: {Name: !Sub 'x'}\n",
@@ -119,6 +123,52 @@ def test_terraform_rights_are_found(kind: str) -> None:
     assert kinds("a.tf", b"", f'resource "{kind}" "x" {{\n}}\n'.encode()) == {"rbac"}
     assert kinds("a.tf.json", b"{}", f'{{"resource": {{"{kind}": {{"x": {{}}}}}}}}'.encode()) == {"rbac"}
     assert kinds("a.tf", b"", b'resource "aws_instance" "role" {\n}\n') == set()
+
+
+ROLE_BLOCK = 'resource "aws_iam_role" "hidden" {\n}\n'
+AROUND = [
+    ('a = <<EOF\n"\nEOF\n', 'a = <<EOF\n"\nEOF\n'),
+    ('a = <<E-F\n"\nE-F\n', 'a = <<E-F\n"\nE-F\n'),
+    ('a = <<É\n"\nÉ\n', 'a = <<É\n"\nÉ\n'),
+    ("a = <<EOF\nx\n\u00a0EOF\n", "a = <<EOF\nx\nEOF\n"),
+    ("a = <<EOF\nx\n\x0bEOF\n", "a = <<EOF\nx\nEOF\n"),
+    ('a = <<EOF\n${[for EOF in ["a"] :\nEOF\n][0]}\n /*\nEOF\n', "a = <<EOF\n */\nEOF\n"),
+    ('a = "${ /* " */ 1 }"\n', 'a = "${ /* " */ 1 }"\n'),
+    ('a = "${ 1 # "\n }"\n', 'a = "${ 1 # "\n }"\n'),
+    ('a = "$$${"\n', 'b = "}"\n'),
+    ("a = <<EOF\n$$${\nEOF\n", "b = <<EOF\n}\nEOF\n"),
+]
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize(("first", "then"), AROUND)
+def test_terraform_rights_cannot_be_hidden_between_texts(first: str, then: str, line_end: str) -> None:
+    """What is the inside of a text here, and a block for Terraform."""
+    text = f"locals {{\n{first}}}\n{ROLE_BLOCK}locals {{\n{then}}}\n"
+    assert "rbac" in kinds("a.tf", b"", text.replace("\n", line_end).encode())
+
+
+def test_ordinary_terraform_is_read() -> None:
+    code = (
+        """locals {
+  a = "https://example.org/#top $${x} %%{y} ${join("/*", ["<<", "}"])} // no comment \\"q\\""
+  b = "${merge(var.a, {
+    x = 1
+  })["x"]}"
+  c = <<-EOF
+    echo "$${HOME}" "${var.a["b"]}" it's { # not a comment
+      EOF and more
+    %{ for x in var.all ~}
+    ${x}
+    %{ endfor ~}
+  EOF
+  d = 10 / 2
+}
+"""
+        + ROLE_BLOCK
+    )
+    for text in (code, code.replace("\n", "\r\n")):
+        assert dict(terraform.declared(text.encode()).resources) == {"aws_iam_role.hidden": 1}
 
 
 @settings(max_examples=150, deadline=None)

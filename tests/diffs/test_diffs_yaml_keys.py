@@ -13,6 +13,8 @@ CASES = [
     ("x:\n  a: 1\n  a: 2\ny:\n  a: 3\n", [("a", 2, 3)]),
     ("- {a: 1, a: 2}\n- a: 1\n", [("a", 1, 1)]),
     ("a: 1\n'a': 2\n", [("a", 1, 2)]),
+    ("a: 1\n!!str a: 2\n! a: 3\n", [("a", 1, 2), ("a", 1, 3)]),
+    ("1: a\n!!str 1: b\n", [("1", 1, 2)]),  # keys are texts to those who apply it
     ("a: 1\n---\na: 2\n", []),  # two documents
     ("b: &x {k: 1}\nc: {<<: *x, <<: *x, k: 2}\n", []),  # merge keys
     ("? [1, 2]\n: a\n? [1, 2]\n: b\n", []),

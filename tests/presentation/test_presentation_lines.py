@@ -95,6 +95,12 @@ def test_what_git_says_of_a_file_without_lines() -> None:
     words = ["old mode 100644", "new mode 100755", "Binary files a/x and b/x differ"]
     assert [line.text for line in patch_lines(binary)] == words
     assert len(list(patch_lines(binary, with_heads=True))) == len(words) + 2
+    link = (
+        b"diff --git a/x b/x\nnew file mode 120000\nindex 0..2\n--- /dev/null\n+++ b/x\n@@ -0,0 +1 @@\n+/etc/passwd\n"
+    )
+    assert [line.text for line in patch_lines(link)] == ["new file mode 120000", "@@ -0,0 +1 @@", "/etc/passwd"]
+    plain = link.replace(b"120000", b"100644")
+    assert [line.text for line in patch_lines(plain)] == ["@@ -0,0 +1 @@", "/etc/passwd"]
     without_end = b"--- a/x\n+++ b/x\n@@ -1 +1 @@\n--- old\n\\ No newline at end of file\n+++ new\n"
     assert pairs(patch_lines(without_end)) == [
         ("@", "@@ -1 +1 @@"),

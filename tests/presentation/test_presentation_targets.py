@@ -22,3 +22,11 @@ def test_a_target_of_which_a_part_could_not_be_evaluated_is_not_called_rendered(
     row = _target(Rendering(environment="live", target="fleet", state="rendered", facts=facts), can_act=True)
     word = word_of(row.state)
     assert (word.text, word.tone) == said
+
+
+def test_what_the_policy_allows_to_differ_is_said_not_to_be_shown():
+    facts = {"warnings": ["A chart asks."], "waived": ["Secret shop/token data.token"]}
+    row = _target(Rendering(environment="live", target="fleet", state="rendered", facts=facts), can_act=True)
+    assert (row.state, row.problems) == ("rendered", ())
+    assert [note.partition(" differs")[0] for note in row.notes] == ["A chart asks.", "Secret shop/token data.token"]
+    assert "what changes there is not shown" in row.notes[1]

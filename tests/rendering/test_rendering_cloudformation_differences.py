@@ -340,6 +340,9 @@ def test_what_becomes_of_outputs_is_a_note():
         "The output V goes away; it was one.",
         "The output W is new: one.",
     )
+    long = plain.replace("one", "a" * 200 + "/open")
+    (changed,) = noted(long, long.replace("open", "shut"))
+    assert changed == "The output V changes from …aaaaaaaaaaaaaaaaaaa/open to …aaaaaaaaaaaaaaaaaaa/shut."
     assert plan(plain, plain.replace("one", "two")).difference.changes == ()
     assert noted(plain, plain.replace("one", "!GetAtt A.Id")) == ("The output V changes from one to ${A.Id}.",)
     many = "Outputs: {" + ", ".join(f"O{count}: {{Value: x}}" for count in range(120)) + "}\n"

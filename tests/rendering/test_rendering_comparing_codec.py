@@ -7,10 +7,10 @@ import hashlib
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from apps.rendering.comparing import RULES, compare, difference_digest
+from apps.rendering.comparing import RULES, compare, difference_digest, digests
 from apps.rendering.comparing.codec import (
     decode_difference,
     decode_rendered,
@@ -151,6 +151,18 @@ def test_the_format_of_the_digest_is_the_documented_one():
         '{"action":"create","after":{"a":1,"b":1.0},"before":null,"id":["","ConfigMap","shop","\\u00e9"]}\n'
     )
     assert difference_digest(difference, TOOL) == hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+@PROFILE
+@given(st.one_of(MARKED, DOCUMENTS))
+@example(1e300)
+@example([-0.0])
+@example({"$": 1})
+@example(["a\0", "\ud800"])
+@example([float("inf"), float("nan"), UNKNOWN])
+def test_what_is_written_at_once_is_what_is_written_with_marks(value):
+    text = json.dumps(encode_value({"a": value}), sort_keys=True, separators=(",", ":"))
+    assert digests._line({"a": value}) == text.encode("ascii") + b"\n"
 
 
 @PROFILE

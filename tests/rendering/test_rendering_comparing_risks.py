@@ -48,6 +48,12 @@ kind: ServiceAccount
 metadata: {name: web, namespace: shop, annotations: {}}
 automountServiceAccountToken: false
 """
+VOLUME = """
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: web}
+spec: {nfs: {server: files.example.org, path: /}}
+"""
 BUDGET = """
 apiVersion: policy/v1
 kind: PodDisruptionBudget
@@ -79,6 +85,8 @@ BROUGHT = [
     (DEPLOYMENT, (*POD, "volumes", 0), {"name": "cache", "hostPath": {"path": "/var/run"}}, "privilege", HIGH, "/var/run"),
     (DEPLOYMENT, (*NGINX, "ports", 0, "hostPort"), 8080, "exposure", MEDIUM, "port 8080 of its node"),
     (DEPLOYMENT, (*POD, "serviceAccountName"), "admin", "rbac", MEDIUM, "service account admin"),
+    (STATEFUL, (*POD, "serviceAccount"), "admin", "rbac", MEDIUM, "service account admin"),
+    (VOLUME, ("spec",), {"hostPath": {"path": "/"}}, "privilege", HIGH, "see / of their node"),
     (DEPLOYMENT, (*POD, "automountServiceAccountToken"), True, "rbac", MEDIUM, "token"),
     (DEPLOYMENT, (*NGINX, "image"), "nginx", "image", MEDIUM, "neither tag nor digest"),
     (DEPLOYMENT, (*NGINX, "image"), "nginx:latest", "image", MEDIUM, "tag latest"),
@@ -288,3 +296,30 @@ def test_a_policy_says_in_words_whom_it_lets_in() -> None:
     texts = [risk.text for risk in change.risks]
     assert "The network policy lets in traffic of all pods in namespaces with team=pay on TCP 8080, UDP 53-55." in texts
     assert any("the addresses 10.0.0.0/8 except 10.1.0.0/16 on TCP 8080" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("api", "kind", "way"),
+    [("v1", "Pod", ()), ("batch/v1", "CronJob", ("jobTemplate", "spec", "template", "spec")), ("x.org/v1", "Job", ())],
+)
+@pytest.mark.parametrize("where", [("template", "spec"), ("jobTemplate", "spec", "template", "spec")])
+def test_containers_where_the_kind_has_none_hide_no_risk(api, kind, way, where):
+    """The server throws them away, and starts those that it knows."""
+    spec = {"hostPID": True, "containers": [{"name": "a", "securityContext": {"privileged": True}}]}
+    decoy = {"containers": []}
+    if where == way:
+        return
+    for step in reversed(way):
+        spec = {step: spec}
+    for step in reversed(where):
+        decoy = {step: decoy}
+    body = {"apiVersion": api, "kind": kind, "metadata": {"name": "a"}, "spec": {**decoy, **spec}}
+    (change,) = compare([], [Resource(ResourceId("", kind, "", "a"), body)]).changes
+    assert {risk.text for risk in change.risks} >= {"Container a is privileged."}
+
+
+def test_a_long_name_stands_for_no_other_one_that_begins_alike():
+    """Risks are known by their words, and those of the old body are none."""
+    places = [{"name": "a", "hostPath": {"path": "/." * 100 + end}} for end in ("/cache", "/etc")]
+    before = changed(DEPLOYMENT, *POD, "volumes", to=places[:1])
+    assert [risk.code for risk in risks(before, changed(DEPLOYMENT, *POD, "volumes", to=places[1:]))] == ["privilege"]

@@ -157,6 +157,24 @@ def test_another_source_of_this_repository_ignores_for_itself():
     assert {"in-inner", "shop"} <= names
 
 
+@pytest.mark.parametrize(
+    ("place", "spec"),
+    [
+        ("name: same, namespace: flux-system", "url: 'ssh://git@example.org/a', ref: {branch: theirs}"),
+        ("name: same, namespace: flux-system", "url: 'ssh://git@example.org/a', include: [{repository: {name: x}}]"),
+        ("name: flux-system, namespace: aaa", "url: 'https://example.org/theirs'"),
+    ],
+)
+def test_files_of_another_place_are_not_taken_for_those_that_are_reviewed(place: str, spec: str):
+    """Another branch of this repository, or another repository by the name of the cluster's own, is applied unseen."""
+    other = f"apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {{{place}}}\nspec: {{{spec}}}\n"
+    apps = kustomization("apps", "./apps", source=f"sourceRef: {{kind: GitRepository, {place}}}")
+    found = render({**CLUSTER, "clusters/prod/a.yaml": other, "clusters/prod/apps.yaml": apps})
+    assert "is not this repository" in failure_of(found, "/apps")
+    assert "app" not in {each.id.name for each in found.resources}
+    assert failure_of(found, "/base") == "", "what the cluster's own source gives stays"
+
+
 def test_what_is_missing_because_it_is_left_out_is_said_so():
     files = {**CLUSTER, ".sourceignore": "/apps/inner/x.txt\n"}
     failure = failure_of(render(files), "/apps")

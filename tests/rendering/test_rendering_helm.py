@@ -32,7 +32,7 @@ CHART = {
         metadata: {name: {{ include "web.name" . }}, namespace: {{ .Release.Namespace }}}
     """,
     "charts/web/templates/notes.yaml": """
-        # Source: web/templates/elsewhere.yaml
+        # Source: web/templates/deploy.yaml
         apiVersion: v1
         kind: ConfigMap
         metadata: {name: notes}
@@ -116,7 +116,7 @@ def test_every_resource_names_its_template_and_lands_in_the_namespace():
     assert sources == {
         "Deployment": Source("charts/web/templates/deploy.yaml"),
         "Service": Source("charts/web/templates/deploy.yaml"),
-        "ConfigMap": None,
+        "ConfigMap": Source("charts/web/templates/notes.yaml"),  # and not what a comment in it says
         "Job": Source("charts/web/templates/hook.yaml"),
         "CustomResourceDefinition": Source("charts/web/crds/thing.yaml"),
         "StatefulSet": Source("charts/web/charts/db/templates/set.yaml"),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.rendering.model import Resource, ResourceId
-from apps.rendering.redaction import MARK, keyed, redact, redact_text, redact_value
+from apps.rendering.redaction import MARK, keyed, redact, redact_raw, redact_text, redact_value, unmarked
 
 CANARY = "canary-7f3e9a5b1d"
 FINGERPRINT = keyed(b"key of a test")
@@ -175,6 +175,29 @@ def test_ordinary_text_stays_as_it_is() -> None:
 def test_redacting_twice_changes_nothing() -> None:
     once = redact(resource("Secret", data={"a": encoded(CANARY)}, token="x"), FINGERPRINT)
     assert redact(once, FINGERPRINT) == once
+
+
+@pytest.mark.parametrize("field", ["data", "stringData"])
+def test_a_secret_that_is_set_to_its_own_fingerprint_is_another_one(field: str) -> None:
+    """It is shown to everybody who may read a change, and would be a password that they know."""
+    write = encoded if field == "data" else str
+    old = redact_raw(resource("Secret", **{field: {"a": write(CANARY)}}), FINGERPRINT)
+    known = old.body[field]["a"]
+    for value in (write(known), known):
+        new = redact_raw(resource("Secret", **{field: {"a": value}}), FINGERPRINT)
+        assert new.body[field]["a"] != known
+        assert known not in str(new.body)
+    config = redact_raw(resource("ConfigMap", data={"password": CANARY}), FINGERPRINT)
+    known = config.body["data"]["password"]
+    assert redact_raw(resource("ConfigMap", data={"password": known}), FINGERPRINT).body != config.body
+
+
+@given(st.lists(st.text(st.sampled_from(f"{MARK[0]}[]a1"), max_size=12), min_size=2, max_size=2, unique=True))
+def test_texts_with_the_mark_that_differ_stay_different(texts: list[str]) -> None:
+    one, other = (unmarked({"x": [text], text: 1}, FINGERPRINT) for text in texts)
+    assert one != other
+    assert not any(text.startswith(MARK) for text in one)
+    assert unmarked("plain", FINGERPRINT) == "plain"
 
 
 JSON = st.recursive(

@@ -318,3 +318,13 @@ def test_no_document_makes_anything_but_a_plan_or_a_clear_error(value):
             read_plan(json.dumps(made).encode(), FINGERPRINT)
         except RenderError as error:
             assert error.message  # noqa: PT017 - either is right
+
+
+def test_a_value_that_is_set_to_its_own_fingerprint_is_told() -> None:
+    def told(value):
+        (change,) = read(entry(["update"], {"password": CANARY}, {"password": value})).difference.changes
+        return change.fields[0]
+
+    known = told("x").before
+    assert known.startswith(MARK)
+    assert told(known).after not in {known, CANARY}

@@ -18,6 +18,11 @@ CLOSED_RULE = {**OPEN_RULE, "cidr_blocks": ["10.0.0.0/8"]}
 INBOUND = {"direction": "Inbound", "access": "Allow", "protocol": "Tcp", "destination_port_range": "22"}
 EVERYTHING = json.dumps({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
 LITTLE = json.dumps({"Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}})
+NEARLY = json.dumps({"Statement": [{"Effect": "Allow", "NotAction": "iam:GetUser", "Resource": "*"}]})
+ELSEWHERE = json.dumps({"Statement": [{"Effect": "Allow", "Action": ["*:*"], "NotResource": "arn:aws:s3:::a"}]})
+BUT_ONE = json.dumps(
+    {"Statement": [{"Effect": "Allow", "NotPrincipal": {"AWS": "a"}, "Action": "s3:GetObject", "Resource": "a"}]}
+)
 PUBLIC = json.dumps({"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "a"}]})
 
 
@@ -122,6 +127,8 @@ def test_a_shield_that_is_taken_away_is_heavy():
         ({"deletion_protection": True}, {}),
         ({"skip_final_snapshot": False}, {"skip_final_snapshot": True}),
         ({"force_destroy": False}, {"force_destroy": True}),
+        ({"force_destroy": None}, {"force_destroy": True}),
+        ({}, {"skip_final_snapshot": True}),
         ({"settings": [{"deletion_protection_enabled": True}]}, {"settings": [{"deletion_protection_enabled": False}]}),
         ({"backup_retention_period": 7}, {"backup_retention_period": 0}),
     ],
@@ -146,7 +153,10 @@ def test_every_change_of_rights_is_told(kind):
     ("kind", "little", "much"),
     [
         ("aws_iam_policy", {"policy": LITTLE}, {"policy": EVERYTHING}),
+        ("aws_iam_policy", {"policy": LITTLE}, {"policy": NEARLY}),
+        ("aws_iam_policy", {"policy": LITTLE}, {"policy": ELSEWHERE}),
         ("aws_s3_bucket_policy", {"policy": LITTLE}, {"policy": PUBLIC}),
+        ("aws_s3_bucket_policy", {"policy": LITTLE}, {"policy": BUT_ONE}),
         ("aws_iam_role_policy_attachment", {"policy_arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
          {"policy_arn": "arn:aws:iam::aws:policy/AdministratorAccess"}),
         ("google_project_iam_member", {"role": "roles/viewer"}, {"role": "roles/owner"}),

@@ -12,7 +12,7 @@ from apps.rendering.comparing import words
 from apps.rendering.model import Kind, Rendered
 from apps.rendering.protocol import Renderer, Target
 from apps.rendering.quoted import quotes_of
-from apps.rendering.redaction import Fingerprint, redact, redact_text
+from apps.rendering.redaction import Fingerprint, redact_raw, redact_text
 from apps.rendering.stability import asks_for_time, render_twice, settled
 
 CHARTS = frozenset({Kind.HELM, Kind.FLUX})
@@ -74,7 +74,7 @@ def redacted_side(rendered: Rendered, tree: GitTree, hide: Fingerprint) -> Rende
 
     return replace(
         rendered,
-        resources=tuple(redact(resource, hide) for resource in rendered.resources),
+        resources=tuple(redact_raw(resource, hide) for resource in rendered.resources),
         warnings=tuple(map(said, rendered.warnings)),
         parts=tuple(replace(part, failure=said(part.failure)) for part in rendered.parts),
     )

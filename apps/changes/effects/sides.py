@@ -29,7 +29,7 @@ from apps.rendering.parallel import in_parallel
 from apps.rendering.protocol import Renderer, Target
 from apps.rendering.redaction import Fingerprint
 
-VERSION = 4
+VERSION = 5
 """Grows when what a side holds changes its meaning; older ones are then rendered anew."""
 
 

@@ -25,6 +25,7 @@ FIELD, MISSING, ANOTHER, EXTRA, TOLD = "field", "missing", "another", "extra", "
 KINDS = (FIELD, MISSING, ANOTHER, EXTRA, TOLD)
 """A field differs; the resource is gone; another one has its name; one too many; or only the other system says that it differs."""
 NOTHING = "nothing"
+_LED = 40
 
 
 class CannotTell(Unavailable):
@@ -88,13 +89,28 @@ def at_other_commit(run: Run, who: str, commit: str) -> tuple[str, ...]:
     )
 
 
-def value_words(value: Any) -> str:
+def value_words(value: Any, most: int = MOST_VALUE) -> str:
     """A value for people: JSON, bounded. A mapping or a list stands on one line."""
     if value is ABSENT:
         return NOTHING
     if value is UNKNOWN:
         return "not known"
-    return plain(_json(value), MOST_VALUE)
+    return plain(_json(value), most)
+
+
+def both_words(one: Any, other: Any, most: int = MOST_VALUE) -> tuple[str, str]:
+    """Two values that differ. What would read alike, because it is cut or by characters that are not seen, is told as JSON in
+    which these are escaped, from shortly before the place where it differs.
+    """
+    sides = value_words(one, most), value_words(other, most)
+    if sides[0] != sides[1]:
+        return sides
+    left, right = (json.dumps(value, default=str, sort_keys=True) for value in (one, other))
+    pairs = enumerate(zip(left, right, strict=False))
+    at = next((at for at, (here, there) in pairs if here != there), min(len(left), len(right)))
+    start = max(0, at - _LED)
+    lead = "…" if start else ""
+    return f"{lead}{left[start:]}"[:most], f"{lead}{right[start:]}"[:most]
 
 
 def _json(value: Any) -> str:
@@ -113,8 +129,7 @@ def of_values(resource: str, path: Iterable[Step], wanted: Any, found: Any) -> F
         resource,
         FIELD,
         path_words(steps),
-        value_words(wanted),
-        value_words(found),
+        *both_words(wanted, found),
         is_exact=all(value_words(value) == _json(value) for value in sides),
         digest=digest_of(resource, steps, *sides),
         is_vague=any(value is UNKNOWN for value in sides),

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.deployments.dispatchers import Applied, Refused, Run
+from apps.deployments.dispatchers.drift import both_words
 from apps.deployments.dispatchers.kube_api import MANAGER, metadata
 from apps.deployments.dispatchers.remote import mapping, plain
 from apps.rendering.comparing import compare, words
-from apps.rendering.model import ABSENT, Action, FieldChange, Resource, ResourceId
+from apps.rendering.model import Action, FieldChange, Resource, ResourceId
 
 LABEL = f"{MANAGER}/environment"
 NEVER_PRUNED = frozenset({"Namespace", "CustomResourceDefinition"})
@@ -47,8 +48,8 @@ _ORDER = (
 )
 _LAST = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "APIService")
 _SERVER_SET = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
-MOST_LINES = 20
-"""Fields of one resource that the log of the check names."""
+MOST_LINES, MOST_OF_VALUE = 20, 120
+"""Fields of one resource that the log of the check names, and characters of their values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,8 @@ def difference(item: Item, live: Mapping[str, Any] | None, dry: Mapping[str, Any
     if not fields:
         return [f"{item}: unchanged"]
     lines = [
-        f"  {plain(words(one.path), 200)}: {_value(one.before)} → {_value(one.after)}" for one in fields[:MOST_LINES]
+        f"  {plain(words(one.path), 200)}: {' → '.join(both_words(one.before, one.after, MOST_OF_VALUE))}"
+        for one in fields[:MOST_LINES]
     ]
     more = [f"  and {len(fields) - MOST_LINES} more"] if len(fields) > MOST_LINES else []
     return [f"{item}: would change", *lines, *more]
@@ -213,10 +215,6 @@ def field_changes(item: Item, before: Mapping[str, Any], after: Mapping[str, Any
 def _plain_body(body: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in metadata(body).items() if key not in _SERVER_SET}
     return {**{key: value for key, value in body.items() if key != "status"}, "metadata": kept}
-
-
-def _value(value: Any) -> str:
-    return "nothing" if value is ABSENT else plain(json.dumps(value, default=str, ensure_ascii=False), 120)
 
 
 def secrets_in(items: Iterable[Item]) -> list[str]:

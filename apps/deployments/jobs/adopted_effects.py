@@ -7,12 +7,12 @@ from typing import Any
 
 from apps.changes.effects.registry import renderer_of
 from apps.changes.effects.tools import toolbox
-from apps.deployments.dispatchers.drift import path_words, value_words
+from apps.deployments.dispatchers.drift import both_words, path_words
 from apps.rendering.comparing import compare
 from apps.rendering.model import Action, Difference, Kind, Resource, ResourceId
 from apps.rendering.planners import PLANNERS
 from apps.rendering.protocol import Target, Tree
-from apps.rendering.redaction import Fingerprint, redact
+from apps.rendering.redaction import Fingerprint, redact_raw
 from apps.rendering.views import WithFiles
 
 
@@ -41,7 +41,7 @@ class Effects:
         fields = [one for one in change.fields if not one.rule]
         if len(fields) != 1 or not self._is_named(change.id, finding["resource"]):
             return False
-        values = value_words(fields[0].before), value_words(fields[0].after)
+        values = both_words(fields[0].before, fields[0].after)
         is_there = self._is_stack or path_words(fields[0].path) == finding["path"]  # in a stack the place has the path
         return is_there and values == (finding["wanted"], finding["found"])
 
@@ -59,7 +59,7 @@ class Effects:
 
     def _rendered(self, files: Mapping[str, bytes]) -> tuple[Resource, ...]:
         rendered = renderer_of(self.target.kind).render(WithFiles(self.tree, files), self.target, toolbox())
-        return tuple(redact(one, self.hide) for one in rendered.resources)
+        return tuple(redact_raw(one, self.hide) for one in rendered.resources)
 
     def _is_named(self, found: ResourceId, name: str) -> bool:
         """By the name that the look gave it. Where nothing rendered names a namespace the deployment did, for all alike."""

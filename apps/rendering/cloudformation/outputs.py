@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from apps.rendering.cloudformation.markers import inner
-from apps.rendering.cloudformation.problems import placed, shown
+from apps.rendering.cloudformation.problems import placed
 from apps.rendering.cloudformation.scopes import Scope
 from apps.rendering.cloudformation.secrets import hidden
+from apps.rendering.comparing.risks.reading import shown, shown_apart
 from apps.rendering.model import (
     Action,
     FieldChange,
@@ -86,7 +87,8 @@ def _notes(old: Outputs, new: Outputs) -> Iterator[str]:
         elif name not in after:
             yield f"The output {shown(name)} goes away; it was {shown(before[name])}."
         elif before[name] != after[name]:
-            yield f"The output {shown(name)} changes from {shown(before[name])} to {shown(after[name])}."
+            was, now = shown_apart(before[name], after[name])
+            yield f"The output {shown(name)} changes from {was} to {now}."
 
 
 def export_changes(old: Outputs, new: Outputs, namespace: str) -> tuple[ResourceChange, ...]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 
 from apps.rendering.comparing.codec import encode_value
 from apps.rendering.model import Difference, Json, ResourceChange, ToolIdentity
 
 FORMAT = "rendered-difference/1"
+_PERHAPS_MARKED = re.compile(r'"\$"|\\u(?:0000|d[89a-f])|\d[eE]|NaN|Infinity|-0\.0')
+"""Where values may be such that :func:`~apps.rendering.comparing.codec.encode_value` writes them otherwise; texts may hold it as well."""
 
 
 def difference_digest(difference: Difference, tool: ToolIdentity) -> str:
@@ -37,5 +40,15 @@ def _content(change: ResourceChange) -> dict[str, Json]:
 
 
 def _line(content: dict[str, Json]) -> bytes:
-    text = json.dumps(encode_value(content), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    """What needs no mark, which is nearly everything, is written at once: a page has thousands of these."""
+    try:
+        text = _canonical(content)
+    except TypeError:
+        text = ""
+    if not text or _PERHAPS_MARKED.search(text):
+        text = _canonical(encode_value(content))
     return text.encode("ascii") + b"\n"
+
+
+def _canonical(content: Json) -> str:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

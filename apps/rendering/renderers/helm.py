@@ -165,12 +165,15 @@ def _failure(said: str, release: Release, code: int) -> RenderError:
 
 
 def placed(output: bytes, tree: Tree, chart: charts.Chart) -> Iterator[kubernetes.Placed]:
-    """The documents with the template that the comment before each names."""
-    lines, names = [], []
+    """The documents with the template that the comment before each names: the first one, for a template may write others."""
+    lines: list[int] = []
+    names: list[bytes | None] = []
     counted = line = 0
     for match in _SOURCE.finditer(output):
         line += output.count(b"\n", counted, match.start())
         counted = match.start()
+        if match.group(1) is not None and names and names[-1] is not None:
+            continue
         lines.append(line + 1)
         names.append(match.group(1))
     known = {name: _source(name.decode("utf-8", "replace"), tree, chart) for name in set(filter(None, names))}

@@ -106,6 +106,9 @@ PROTECTIONS: Mapping[str, bool] = MappingProxyType({
 })  # fmt: skip
 """Attributes that keep data from being deleted, with the value that protects."""
 
+PROTECTS_UNSET = frozenset({"force_destroy", "force_delete", "skip_final_snapshot"})
+"""Those of them that protect where nothing is said."""
+
 SHIELDING: Mapping[str, bool] = MappingProxyType({
     "block_public_acls": True,
     "block_public_policy": True,

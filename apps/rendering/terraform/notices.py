@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from apps.rendering.comparing.risks.reading import at, mapping_at, mappings_at, shown
+from apps.rendering.comparing.risks.reading import at, mapping_at, mappings_at, shown, shown_apart
 from apps.rendering.model import UNKNOWN, Json
 from apps.rendering.sandbox.messages import clean_message
 from apps.rendering.terraform.hiding import Cleaner
@@ -56,11 +56,12 @@ def _outputs(plan: Mapping[str, Json], clean: Cleaner) -> Iterator[str]:
         new = _value(name, after, marks, clean)
         label = _clean(name, clean)
         if actions == ["create"]:
-            yield f"The output {label} is new: {new}."
+            yield f"The output {label} is new: {shown(new)}."
         elif actions == ["delete"]:
-            yield f"The output {label} goes away; it was {old}."
+            yield f"The output {label} goes away; it was {shown(old)}."
         else:
-            yield f"The output {label} changes from {old} to {new}."
+            was, now = shown_apart(old, new)
+            yield f"The output {label} changes from {was} to {now}."
 
 
 def _value(name: str, value: Json, marks: Json, clean: Cleaner) -> str:
@@ -68,8 +69,8 @@ def _value(name: str, value: Json, marks: Json, clean: Cleaner) -> str:
     if safe is UNKNOWN:
         return "known after it is applied"
     if isinstance(safe, str):
-        return shown(clean_message(safe)) or "empty"
-    return shown(canonical(safe).decode("ascii"))
+        return clean_message(safe) or "empty"
+    return canonical(safe).decode("ascii")
 
 
 def _checks(plan: Mapping[str, Json], clean: Cleaner) -> Iterator[str]:

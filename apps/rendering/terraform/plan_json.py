@@ -26,7 +26,7 @@ from apps.rendering.model import (
     ToolIdentity,
 )
 from apps.rendering.planning import Planned
-from apps.rendering.redaction import Fingerprint
+from apps.rendering.redaction import Fingerprint, unmarked
 from apps.rendering.sandbox.messages import clean_message
 from apps.rendering.terraform.documents import load
 from apps.rendering.terraform.hiding import Cleaner, secrets_in
@@ -77,10 +77,10 @@ def planned(document: Json, fingerprint: Fingerprint, secrets: Iterable[str] = (
     """``secrets``: texts to be hidden beside those that the plan itself says. Raises ``UNSUPPORTED`` for another format, ``REFUSED`` for what is no plan, or one that ended with an error."""
     if not isinstance(document, Mapping):
         raise RenderError(Failure.REFUSED, _NO_PLAN)
-    plan: Mapping[str, Json] = document
-    _check_format(plan)
+    _check_format(document)
     try:
-        clean = Cleaner(secrets_in(plan).union(secrets), fingerprint)
+        plan: Mapping[str, Json] = unmarked(document, fingerprint)
+        clean = Cleaner(secrets_in(plan).union(unmarked(list(secrets), fingerprint)), fingerprint)
         found = entries(plan, clean)
         changes = tuple(sorted(map(change_of, found), key=lambda change: (_ORDER[change.action], change.id)))
         difference = Difference(changes, len(_values(plan)) - len(changes))

@@ -14,6 +14,7 @@ _ADMINISTRATORS = frozenset({
     "Owner", "Contributor", "User Access Administrator", "Role Based Access Control Administrator",
 })  # fmt: skip
 _MANAGED = ("AdministratorAccess", "PowerUserAccess", "IAMFullAccess")
+_EVERY_ACTION = frozenset({"*", "*:*"})
 _POLICIES = ("policy", "assume_role_policy", "inline_policy", "policy_data", "access_policy")
 
 
@@ -51,12 +52,19 @@ def _policy(text: Json) -> Iterator[Risk]:
 def _statement(statement: Mapping[str, Json]) -> Iterator[Risk]:
     if statement.get("Effect") == "Deny":
         return
-    if "*" in _texts(statement.get("Action")) and "*" in _texts(statement.get("Resource", "*")):
-        yield Risk("iam", "A policy allows every action.", Weight.HIGH)
+    if "NotResource" in statement or "*" in _texts(statement.get("Resource", "*")):
+        if _EVERY_ACTION & set(_texts(statement.get("Action"))):
+            yield Risk("iam", "A policy allows every action.", Weight.HIGH)
+        elif "NotAction" in statement:
+            yield Risk("iam", "A policy allows every action but those that it names (NotAction).", Weight.HIGH)
     principal = statement.get("Principal")
     everybody = principal.get("AWS") if isinstance(principal, Mapping) else principal
-    if "*" in _texts(everybody) and not statement.get("Condition"):
+    if statement.get("Condition"):
+        return
+    if "*" in _texts(everybody):
         yield Risk("exposure", "A policy lets everybody in (Principal: *).", Weight.HIGH)
+    elif "NotPrincipal" in statement:
+        yield Risk("exposure", "A policy lets everybody in but those that it names (NotPrincipal).", Weight.HIGH)
 
 
 def _texts(value: Json) -> list[str]:

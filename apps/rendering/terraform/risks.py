@@ -12,7 +12,16 @@ from apps.rendering.comparing.risks.hidden import hidden_risks
 from apps.rendering.comparing.risks.reading import shown
 from apps.rendering.model import ABSENT, Action, ResourceChange, ResourceId, Risk, Weight
 from apps.rendering.terraform.exposure import exposure_facts
-from apps.rendering.terraform.kinds import ENCRYPTING, GIVES_RIGHTS, LOSSES, PLACES, PROTECTIONS, SHIELDING, SHIELDS
+from apps.rendering.terraform.kinds import (
+    ENCRYPTING,
+    GIVES_RIGHTS,
+    LOSSES,
+    PLACES,
+    PROTECTIONS,
+    PROTECTS_UNSET,
+    SHIELDING,
+    SHIELDS,
+)
 from apps.rendering.terraform.rights import rights_facts
 
 _NO_RIGHTS = frozenset(
@@ -70,10 +79,12 @@ def _guards(change: ResourceChange) -> Iterator[Risk]:
     """What protected, or shielded, before and does no more, at any depth."""
     for field in change.fields:
         name = field.path[-1]
-        if not isinstance(name, str) or field.before is ABSENT or field.before is None:
+        was_set = field.before is not ABSENT and field.before is not None
+        if not isinstance(name, str) or not (was_set or name in PROTECTS_UNSET):
             continue
         where = shown(words(field.path))
-        if name in PROTECTIONS and field.before is PROTECTIONS[name] and field.after is not PROTECTIONS[name]:
+        before = field.before if was_set else PROTECTIONS[name]
+        if name in PROTECTIONS and before is PROTECTIONS[name] and field.after is not PROTECTIONS[name]:
             yield Risk("destroy", f"The protection against deletion is switched off ({where}).", Weight.HIGH)
         if name in SHIELDING and field.before is SHIELDING[name] and field.after is not SHIELDING[name]:
             yield Risk("exposure", f"It is no longer shielded from outside ({where}).", Weight.HIGH)

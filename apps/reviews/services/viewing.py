@@ -53,38 +53,46 @@ def mark_viewed(
 
 
 @transaction.atomic
-def mark_resource_seen(actor: User, *, change: ChangeRequest, resource: str, seen: bool = True) -> bool:
+def mark_resource_seen(
+    actor: User, *, change: ChangeRequest, resource: str, also: Sequence[str] = (), seen: bool = True
+) -> bool:
     """Mark what happens to one rendered resource (its key) as seen by ``actor``, or take the mark back.
 
     Returns whether anything changed. The mark speaks for exactly this: another effect on the same resource has another
-    key. :class:`NotVisible` for a key that the present revision does not have.
+    key. ``also``: the keys of the same on other targets, where it is shown once for all of them. :class:`NotVisible` for a
+    key that the present revision does not have.
     """
     access.can_mark_viewed(actor, change).require()
-    if change.revision is None or resource not in resource_keys(change.revision):
-        raise NotVisible("unknown_resource", f"{change.label} does nothing of this kind now.", resource=resource[:64])
-    if (resource in seen_resources(actor, change)) == seen:
+    keys = tuple(dict.fromkeys((resource, *also)))
+    known = resource_keys(change.revision) if change.revision else frozenset()
+    for unknown in (key for key in keys if key not in known):
+        raise NotVisible("unknown_resource", f"{change.label} does nothing of this kind now.", resource=unknown[:64])
+    marked = seen_resources(actor, change)
+    moved = [key for key in keys if (key in marked) != seen]
+    if not moved or change.revision is None:
         return False
-    if seen:
-        mark = SeenMark(
-            change=change,
-            user=actor,
-            file=f"{PREFIX}{resource}",
-            digest=resource,
-            revision_number=change.revision.number,
-            marked_at=now(),
-        )
-        SeenMark.objects.bulk_create([mark], ignore_conflicts=True)  # two clicks at once are one mark
-    else:
-        SeenMark.objects.filter(user=actor, change=change, file=f"{PREFIX}{resource}").delete()
+    _mark_resources(actor, change, change.revision, moved, seen=seen)
     audit.record(
         Actor.of(actor),
         "resource.seen" if seen else "resource.unseen",
         repository=change.repository.name,
         target=f"{change.label} {change.revision.label}",
         summary=f"{actor.username} marked a resource of {change.label} {change.revision.label} as {'' if seen else 'not '}seen",
-        data={"revision": change.revision.number, "resource": resource},
+        data={"revision": change.revision.number, "resource": resource, **({"also": [*also]} if also else {})},
     )
     return True
+
+
+def _mark_resources(actor: User, change: ChangeRequest, revision: Revision, keys: list[str], *, seen: bool) -> None:
+    if not seen:
+        SeenMark.objects.filter(user=actor, change=change, file__in=[f"{PREFIX}{key}" for key in keys]).delete()
+        return
+    number, at = revision.number, now()
+    marks = [
+        SeenMark(change=change, user=actor, file=f"{PREFIX}{key}", digest=key, revision_number=number, marked_at=at)
+        for key in keys
+    ]
+    SeenMark.objects.bulk_create(marks, ignore_conflicts=True)  # two clicks at once are one mark
 
 
 def _chosen(

@@ -87,9 +87,9 @@ def cancel(request: HttpRequest, number: int) -> HttpResponse:
 def seen(request: HttpRequest, number: int) -> HttpResponse:
     """Mark what happens to one resource as seen, or take the mark back."""
     user = signed_in(request)
-    key = request.POST.get("resource", "")
+    key, *also = request.POST.getlist("resource") or [""]
     state = request.POST.get("seen", "1") == "1"
-    reviews.mark_resource_seen(user, change=changes.find(user, number), resource=key, seen=state)
+    reviews.mark_resource_seen(user, change=changes.find(user, number), resource=key, also=also, seen=state)
     url = f"{_back(request, number)}#x-{key}"
     if wants_fragment(request):
         return HttpResponse(status=204, headers={"HX-Redirect": url})

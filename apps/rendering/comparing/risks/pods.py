@@ -51,6 +51,8 @@ _SETTINGS: tuple[tuple[tuple[str, ...], Json, str, Weight], ...] = (
 
 def pod_facts(body: _Body) -> Iterator[Risk]:
     spec = pod_spec(body)
+    if body.get("kind") == "PersistentVolume" and (path := at(body, "spec", "hostPath", "path")) is not None:
+        yield Risk("privilege", f"Pods that claim the volume see {shown(path)} of their node (hostPath).", Weight.HIGH)
     for field, text in _HOST.items():
         if spec.get(field) is True:
             yield Risk("privilege", text, Weight.HIGH)
@@ -90,7 +92,7 @@ def _shared_facts(spec: _Body) -> Iterator[Risk]:
 def _identity_facts(spec: _Body) -> Iterator[Risk]:
     if spec.get("automountServiceAccountToken") is True:
         yield Risk("rbac", "The pods get the token of their service account (automountServiceAccountToken).")
-    account = text_at(spec, "serviceAccountName")
+    account = text_at(spec, "serviceAccountName") or text_at(spec, "serviceAccount")  # its older name, which counts
     if account not in {"", "default"}:
         yield Risk("rbac", f"The pods act as service account {shown(account)}.")
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 from apps.rendering.model import Json
 
-_SHOWN = 120
+_SHOWN, _LED = 120, 20
 _PODS = (
     ("spec", "template", "spec"),
     ("spec", "jobTemplate", "spec", "template", "spec"),
     ("template", "spec"),
     ("spec",),
 )
+_OWN = {
+    **dict.fromkeys((("apps", kind) for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")), _PODS[:1]),
+    ("batch", "Job"): _PODS[:1],
+    ("batch", "CronJob"): _PODS[1:2],
+    ("", "ReplicationController"): _PODS[:1],
+    ("", "PodTemplate"): _PODS[2:3],
+    ("", "Pod"): _PODS[3:],
+}
+"""The only place that the kinds of Kubernetes have: containers that stand elsewhere are thrown away by the server."""
 
 
 def at(body: Json, *keys: str) -> Json:
@@ -45,26 +55,46 @@ def text_at(body: Json, *keys: str) -> str:
 
 
 def shown(value: Json) -> str:
-    """A name in a sentence, cut where it is too long for one."""
+    """A name in a sentence, cut where it is too long for one; others read otherwise, also where they begin alike.
+
+    A risk is known by its words: one of a name that was there before must not stand for that of another name.
+    """
     text = str(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    if len(text) <= _SHOWN:
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{text[:_SHOWN]}… ({len(text):,} characters, SHA-256 {digest[:12]})"
+
+
+def shown_apart(before: str, after: str) -> tuple[str, str]:
+    """Two long texts without what they begin with alike, but for a few characters before the place where they differ."""
+    if max(len(before), len(after)) <= _SHOWN:
+        return before, after
+    pairs = enumerate(zip(before, after, strict=False))
+    at = next((at for at, (old, new) in pairs if old != new), min(len(before), len(after)))
+    start = max(0, at - _LED)
+    lead = "…" if start else ""
+    return f"{lead}{shown(before[start:])}", f"{lead}{shown(after[start:])}"
 
 
 def pod_spec(body: Mapping[str, Json]) -> Mapping[str, Json]:
     """What the pods of a workload are made from, in custom resources too that have it at a usual place; else empty."""
-    for way in _PODS:
-        found = mapping_at(body, *way)
-        if isinstance(found.get("containers"), list):
-            return found
-    return {}
+    way = _way(body)
+    return mapping_at(body, *way) if way else {}
 
 
 def pod_annotations(body: Mapping[str, Json]) -> Mapping[str, Json]:
     """The annotations of the pods of a workload, which stand beside what they are made from."""
-    for way in _PODS:
-        if isinstance(mapping_at(body, *way).get("containers"), list):
-            return mapping_at(body, *way[:-1], "metadata", "annotations")
-    return {}
+    way = _way(body)
+    return mapping_at(body, *way[:-1], "metadata", "annotations") if way else {}
+
+
+def _way(body: Mapping[str, Json]) -> tuple[str, ...]:
+    """Where containers are, empty for nowhere; of a kind that is not known, the first place that has any."""
+    ways = _OWN.get((text_at(body, "apiVersion").rpartition("/")[0], text_at(body, "kind")), _PODS)
+    lists = [way for way in ways if isinstance(at(body, *way, "containers"), list)]
+    filled = [way for way in lists if at(body, *way, "containers")]
+    return next(iter((*filled, *lists)), ())
 
 
 def containers(spec: Mapping[str, Json]) -> list[tuple[str, Mapping[str, Json]]]:
