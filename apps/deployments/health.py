@@ -14,8 +14,9 @@ from typing import Any
 from apps.core.errors import Conflict, PortalError
 from apps.deployments.command_output import hidden, how_it_ended, last_words, printed_lines
 from apps.deployments.dispatchers import Outside, Progress, Run
+from apps.deployments.dispatchers.answers import FORBIDDEN, UNAUTHENTICATED
 from apps.deployments.dispatchers.checking import run_command
-from apps.deployments.dispatchers.http import FORBIDDEN, UNAUTHENTICATED, Client
+from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.trying import bearer
 from apps.deployments.masking import SecretMask
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from apps.core.errors import Unavailable
 from apps.core.waiting import about_to_act, beat
 from apps.deployments.dispatchers import InDoubt, NotSent, Outside, Refused, Run
-from apps.deployments.dispatchers.http import require_allowed_url
+from apps.deployments.dispatchers.addresses import require_allowed_url
 from apps.deployments.dispatchers.words import said
 
 SESSION_NAME = "gitops-portal"

@@ -28,9 +28,11 @@ from apps.deployments.dispatchers import (
     StepProgress,
     StepState,
 )
+from apps.deployments.dispatchers.answers import FORBIDDEN, NOT_THERE, Answer
+from apps.deployments.dispatchers.busy import spared
 from apps.deployments.dispatchers.github_environments import create_deployment, find_deployment, note, note_end
 from apps.deployments.dispatchers.github_repeats import REPEATABLE, repeat, require_repeatable, tries_of
-from apps.deployments.dispatchers.http import FORBIDDEN, NOT_THERE, Answer, Client
+from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.remote import (
     LOG_MOST,
     NAME_MOST,
@@ -132,7 +134,7 @@ class GitHubDispatcher:
                 is_over = _stop(client, run, told)
                 other = of_another_commit(run, str(told.get("head_sha")), what, is_over=is_over, external=known)
                 return limited(run, other, what)
-            return limited(run, _progress(client, run, told, known), what)
+            return spared(limited(run, _progress(client, run, told, known), what), client.allowance, "GitHub")
 
     def read_log(self, run: Run, key: str, offset: int, limit: int) -> bytes:
         job = number_of(key, "job")
@@ -199,7 +201,7 @@ def _headers(outside: Outside | None) -> dict[str, str]:
 
 
 def _client(run: Run) -> Client:
-    return Client(run.outside, _headers(run.outside))
+    return Client(run.outside, _headers(run.outside), is_counted=True)
 
 
 def _repository(run: Run) -> str:

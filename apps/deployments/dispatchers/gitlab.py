@@ -25,6 +25,8 @@ from apps.deployments.dispatchers import (
     StepProgress,
     gitlab_lost,
 )
+from apps.deployments.dispatchers.answers import NOT_THERE
+from apps.deployments.dispatchers.busy import spared
 from apps.deployments.dispatchers.gitlab_jobs import (
     AT_REST,
     has_failed,
@@ -44,7 +46,7 @@ from apps.deployments.dispatchers.gitlab_repeats import (
     require_repeatable,
     tries_of,
 )
-from apps.deployments.dispatchers.http import NOT_THERE, Client
+from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.remote import (
     LOG_MOST,
     SeveralRuns,
@@ -129,7 +131,7 @@ class GitLabDispatcher:
                 is_over = _stop(client, run, told)
                 other = of_another_commit(run, str(told.get("sha")), what, is_over=is_over, external=known)
                 return limited(run, other, what)
-            return limited(run, _progress(client, run, told, known), what)
+            return spared(limited(run, _progress(client, run, told, known), what), client.allowance, "GitLab")
 
     def read_log(self, run: Run, key: str, offset: int, limit: int) -> bytes:
         job = number_of(key, "job")
@@ -181,7 +183,7 @@ def _headers(outside: Outside | None) -> dict[str, str]:
 
 
 def _client(run: Run) -> Client:
-    return Client(run.outside, _headers(run.outside))
+    return Client(run.outside, _headers(run.outside), is_counted=True)
 
 
 def _project(run: Run) -> str:

@@ -30,7 +30,8 @@ from apps.deployments.dispatchers import (
     StepState,
 )
 from apps.deployments.dispatchers import jenkins_inputs as inputs
-from apps.deployments.dispatchers.http import FORBIDDEN, NOT_THERE, Answer, Client
+from apps.deployments.dispatchers.answers import FORBIDDEN, NOT_THERE, Answer
+from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.remote import (
     LOG_MOST,
     NAME_MOST,

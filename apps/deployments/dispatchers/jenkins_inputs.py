@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from apps.deployments.dispatchers import Refused, Run, StepProgress, StepState
-from apps.deployments.dispatchers.http import NOT_THERE, Client
+from apps.deployments.dispatchers.answers import NOT_THERE
+from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.remote import NAME_MOST, as_ended, listed, plain
 
 ANSWERS = {"play": "proceedEmpty", "stop": "abort"}
