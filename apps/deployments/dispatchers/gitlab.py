@@ -23,12 +23,14 @@ from apps.deployments.dispatchers import (
     Run,
     RunState,
     StepProgress,
+    gitlab_downstream,
     gitlab_lost,
 )
 from apps.deployments.dispatchers.answers import NOT_THERE
 from apps.deployments.dispatchers.busy import spared
 from apps.deployments.dispatchers.gitlab_jobs import (
     AT_REST,
+    NAME_THEM,
     has_failed,
     rows_of,
     seen_manual,
@@ -86,7 +88,6 @@ GOING_ON = {
 }
 UNPLAYED_FOR = 3600.0
 """Seconds for which a manual job of a pipeline that is over otherwise is waited for, where portal.yaml says neither for how long nor which."""
-NAME_THEM = "`jobs` under `deploy` in portal.yaml names the jobs that deploy; others are not waited for."
 
 
 class GitLabDispatcher:
@@ -151,8 +152,9 @@ class GitLabDispatcher:
         with _client(run) as client, asked_again(), contextlib.suppress(SeveralRuns):  # observe tells
             known, _ = _known(client, run)
             told = _pipeline(client, run, known) if known else None
-            if told is not None:
-                _stop(client, run, told)
+            if told is not None and _stop(client, run, told):
+                rows = rows_of(client, f"{_project(run)}/pipelines/{told['id']}", told["id"])
+                gitlab_downstream.stop(client, gitlab_downstream.behind(run, rows))
         return True
 
     def act(self, run: Run, key: str, action: str) -> None:
@@ -301,8 +303,8 @@ def _progress(client: Client, run: Run, told: Mapping[str, Any], known: Mapping[
     outcome, problem = OUTCOMES[status], ""
     if status in {"success", "skipped"}:
         why = why_not_deployed(run, rows)
-        if not why and (names := unplayed(run, rows)):
-            return _unplayed(run, told, rows, names, kept)
+        if not why and (unfinished := _unfinished(run, told, rows, kept)):
+            return unfinished
         if why and outcome == "succeeded":
             outcome, problem = "failed", f"GitLab calls pipeline {number} a success, but {why}."
     steps = _steps(rows, is_over=True)
@@ -313,6 +315,17 @@ def _progress(client: Client, run: Run, told: Mapping[str, Any], known: Mapping[
 
 def _steps(rows: list[dict[str, Any]], *, is_over: bool = False) -> tuple[StepProgress, ...]:
     return tuple(step_of(row, is_over=is_over) for row in rows)
+
+
+def _unfinished(
+    run: Run, told: Mapping[str, Any], rows: list[dict[str, Any]], kept: Mapping[str, Any]
+) -> Progress | None:
+    """How the run is where GitLab waits for nothing any more, and what may deploy is not done; ``None``: it is."""
+    if names := unplayed(run, rows):
+        return _unplayed(run, told, rows, names, kept)
+    if found := gitlab_downstream.behind(run, rows):
+        return gitlab_downstream.progress(run, found, _steps(rows, is_over=True), kept)
+    return None
 
 
 def _unplayed(
