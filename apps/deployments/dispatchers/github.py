@@ -119,6 +119,7 @@ class GitHubDispatcher:
             told = _run(client, run, known)
             what = f"GitHub run {known['run']}"
             if told is None:
+                client.require_shown(_repository(run), "the repository")
                 problem = f"GitHub does not know run {known['run']}, or hides it from the connection."
                 return not_shown(run, problem, kept=known)
             if not has_begun(run, tries_of(told)):

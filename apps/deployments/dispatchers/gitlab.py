@@ -125,6 +125,7 @@ class GitLabDispatcher:
                 return still_looking(run, "GitLab", hint)
             told = _pipeline(client, run, known)
             if told is None:
+                client.require_shown(_project(run), "the project")
                 problem = f"GitLab does not know pipeline {known['pipeline']}, or hides it from the connection."
                 return not_shown(run, problem, kept=known)
             what = f"GitLab pipeline {known['pipeline']}"

@@ -147,6 +147,18 @@ class Client:
             return found
         raise Unavailable("outside_refused", f"Where {self._who()} keeps this, {where.host} answered {found.status}.")
 
+    def require_shown(self, path: str, what: str, **options: Any) -> None:
+        """Where a run is not shown: :class:`Unavailable` when ``what`` it is in is not shown either.
+
+        Then the account of the connection sees nothing there any more, which says nothing about the run.
+        """
+        if self.read(path, allow=(NOT_THERE,), **options).status == NOT_THERE:
+            text = (
+                f"{self._who()} shows the connection {what} no more, and with it no run. "
+                "An administrator gives its account the rights again."
+            )
+            raise Unavailable("outside_refused", text)
+
     def look(self, path: str, **options: Any) -> Answer:
         """GET whatever the status is; :class:`Unavailable` only when there is no answer."""
         try:

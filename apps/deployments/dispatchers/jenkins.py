@@ -127,6 +127,7 @@ class JenkinsDispatcher:
                 return limited(run, _waiting(found), "The wait in the queue of Jenkins")
             told = _build(client, run, found.build)
             if told is None:
+                client.require_shown(f"{_job(run)}/api/json", "the job", params={"tree": "name"})
                 problem = f"Jenkins does not know build {found.build}, or hides it from the connection."
                 if not run.external.get("build"):  # it has just left the queue, and is not shown yet
                     return Progress(RunState.RUNNING, text=problem, external=found.kept)
@@ -294,9 +295,8 @@ def _item(client: Client, told: Mapping[str, Any]) -> Found:
 def _waiting(found: Found) -> Progress:
     if found.is_cancelled:
         return Progress(RunState.ENDED, outcome="cancelled", text="It was taken out of the queue.", external=found.kept)
-    return Progress(
-        RunState.RUNNING, text=f"It waits in the queue of Jenkins. {found.why}".strip(), external=found.kept
-    )
+    text = f"It waits in the queue of Jenkins. {found.why}".strip()
+    return Progress(RunState.RUNNING, text=text, external=found.kept)
 
 
 def _build(client: Client, run: Run, number: int) -> dict[str, Any] | None:
