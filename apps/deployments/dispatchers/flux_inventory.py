@@ -28,13 +28,18 @@ def resources(
     entries = listed(mapping(status.get("inventory")).get("entries"))
     by_state = sorted(range(len(entries)), key=lambda number: _has_no_state(entries[number]))
     read = set(by_state[:MOST_READ])
-    found = []
+    found, why = [], NOT_READ
     for number, entry in enumerate(entries):
         namespace, name, group, kind = _parts(entry)
         if number in read and not (is_brief and _has_no_state(entry)):
-            word, message = _health(api, entry, judge)
+            try:
+                word, message = _health(api, entry, judge)
+            except Unavailable as problem:
+                word, message = "unknown", ""
+                if problem.code == "outside_silent":  # nobody waits for the same silence two hundred times
+                    read, why = set(), "the cluster is silent"
         else:
-            word, message = HEALTHY if _has_no_state(entry) else ("unknown", NOT_READ)
+            word, message = HEALTHY if _has_no_state(entry) and why == NOT_READ else ("unknown", why)
         found.append(ResourceState(plain(kind), plain(name), plain(namespace), plain(group), "synced", word, message))
     return tuple(found)
 
@@ -57,5 +62,5 @@ def _health(api: KubeApi, entry: Mapping[str, Any], judge: Judge) -> Health:
     try:
         place = api.place(f"{group}/{version}" if group else version, kind)
         return judge(api.get(place.one(namespace, name)))
-    except (NoSuchKind, Answered, Unavailable):
+    except (NoSuchKind, Answered):
         return ("unknown", "")
