@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from apps.core.clock import now
+from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import Run, RunState
 from apps.deployments.dispatchers.github import GitHubDispatcher
 from tests.support.remote_runs import dispatched, look, run_of
@@ -83,3 +86,15 @@ def test_a_log_that_github_keeps_no_more_is_not_shown_as_empty(there: GitHub, mo
     monkeypatch.setattr(there, "_log", lambda *_: Answered(410, {"message": "Gone"}))
     github.observe(run)
     assert b"GitHub does not keep this log any more" in github.read_log(run, "job-6", 0, 1000)
+
+
+def test_a_log_is_waited_for_by_the_clock_of_github(there: GitHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where ours is ahead, a log that is not stored yet was taken for one that never comes."""
+    run = over(there)
+    there.jobs[0]["completed_at"] = now().isoformat()
+    for module in ("github", "busy"):
+        path = f"apps.deployments.dispatchers.{module}.now"
+        monkeypatch.setattr(path, lambda: datetime.now(UTC) + timedelta(hours=1))
+    github.observe(run)
+    with pytest.raises(Unavailable, match="not stored the log"):
+        github.read_log(run, "job-6", 0, 1000)

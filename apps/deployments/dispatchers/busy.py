@@ -56,7 +56,7 @@ def allowance_in(answer: Answer) -> Allowance | None:
     for family in FAMILIES:
         limit, left, reset = (_number(answer.headers, family + name) for name in ("limit", "remaining", "reset"))
         if left is not None and reset is not None:
-            there = _clock_of(answer)
+            there = clock_of(answer)
             seconds = min(reset - there.timestamp() if reset >= _SINCE_1970 else float(reset), LONGEST_WINDOW)
             return Allowance(limit or 0, left, there + timedelta(seconds=seconds), seconds) if seconds > 0 else None
     return None
@@ -159,10 +159,10 @@ def _retry_after(answer: Answer) -> float | None:
     if number is not None or not text:
         return None if number is None else float(number)
     moment = _date(text)
-    return (moment - _clock_of(answer)).total_seconds() if moment else None
+    return (moment - clock_of(answer)).total_seconds() if moment else None
 
 
-def _clock_of(answer: Answer) -> datetime:
+def clock_of(answer: Answer) -> datetime:
     """The moment at which it answered, by its own clock: ours may be another one."""
     return _date(answer.headers.get("date", "")) or now()
 

@@ -27,7 +27,7 @@ from apps.deployments.dispatchers import (
     RunState,
 )
 from apps.deployments.dispatchers.answers import FORBIDDEN, NOT_THERE, Answer
-from apps.deployments.dispatchers.busy import spared
+from apps.deployments.dispatchers.busy import clock_of, spared
 from apps.deployments.dispatchers.github_environments import create_deployment, find_deployment, note, note_end
 from apps.deployments.dispatchers.github_jobs import WHY, beside, is_over, jobs_of, steps_of, why_not_deployed
 from apps.deployments.dispatchers.github_repeats import REPEATABLE, repeat, require_repeatable, tries_of
@@ -146,7 +146,7 @@ class GitHubDispatcher:
             if answer.status < NOT_THERE:
                 return answer.body
             ended = run.memory["ended"][key]
-            if answer.status == NOT_THERE and ended and now() - ended < LOG_COMES_WITHIN:
+            if answer.status == NOT_THERE and ended and clock_of(answer) - ended < LOG_COMES_WITHIN:
                 raise Unavailable("log_not_ready", "GitHub has not stored the log of a job yet.")
             return b""
 
