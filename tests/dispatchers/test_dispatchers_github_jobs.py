@@ -98,3 +98,22 @@ def test_a_log_is_waited_for_by_the_clock_of_github(there: GitHub, monkeypatch: 
     github.observe(run)
     with pytest.raises(Unavailable, match="not stored the log"):
         github.read_log(run, "job-6", 0, 1000)
+
+
+@pytest.mark.parametrize("what", ["runs", "jobs"])
+def test_what_github_calls_over_without_saying_how_it_ended_is_asked_again(there: GitHub, what: str) -> None:
+    run = over(there, ("deploy", "success"), jobs=["deploy"])
+    there.runs[0]["updated_at"] = now().isoformat()
+    row = getattr(there, what)[-1]
+    row["conclusion"] = None
+    run, progress = look(github, run)
+    assert progress.state == RunState.RUNNING
+    assert "does not tell yet how all of it ended" in progress.text
+    row["conclusion"] = "success"
+    assert look(github, run)[1].outcome == "succeeded"
+
+
+def test_one_that_never_says_it_is_not_followed_for_ever(there: GitHub) -> None:
+    run = over(there)
+    there.runs[0] |= {"conclusion": None, "updated_at": (now() - timedelta(minutes=6)).isoformat()}
+    assert look(github, run)[1].state == RunState.LOST

@@ -29,7 +29,7 @@ from apps.deployments.dispatchers import (
 from apps.deployments.dispatchers.answers import FORBIDDEN, NOT_THERE, Answer
 from apps.deployments.dispatchers.busy import clock_of, spared
 from apps.deployments.dispatchers.github_environments import create_deployment, find_deployment, note, note_end
-from apps.deployments.dispatchers.github_jobs import WHY, beside, is_over, jobs_of, steps_of, why_not_deployed
+from apps.deployments.dispatchers.github_jobs import WHY, beside, is_over, is_told, jobs_of, steps_of, why_not_deployed
 from apps.deployments.dispatchers.github_repeats import REPEATABLE, repeat, require_repeatable, tries_of
 from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.remote import (
@@ -343,6 +343,9 @@ def _progress(client: Client, run: Run, told: Mapping[str, Any], known: Mapping[
     if status != "completed":
         words = GOING_ON.get(status, f"is in the state {status!r}, which this portal does not know")
         return Progress(RunState.RUNNING, steps, text=f"GitHub run {number} {words}.", external=dict(known))
+    if not is_told(told, jobs):
+        text = f"GitHub run {number} is over, and GitHub does not tell yet how all of it ended."
+        return Progress(RunState.RUNNING, steps, text=text, external=dict(known))
     if ended not in OUTCOMES:
         problem = (
             f"GitHub says that run {number} ended as {ended!r}, which is neither success nor failure to this portal."

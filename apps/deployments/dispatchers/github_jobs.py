@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
+from apps.core.clock import now
 from apps.deployments.dispatchers import Run, StepProgress, StepState
 from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.remote import (
@@ -32,6 +34,7 @@ WHY = {
     "skipped": "none of its jobs ran, so nothing was deployed.",
 }
 SKIPPED = "skipped"
+TOLD_WITHIN = timedelta(minutes=5)
 _PART = re.compile(r"( \(.*\))?( / .*)?")
 """What GitHub appends to the name of a job that a matrix makes several of, or that calls another workflow."""
 
@@ -70,7 +73,7 @@ def steps_of(job: Mapping[str, Any], *, is_fine: bool) -> list[StepProgress]:
 def _step(row: Mapping[str, Any], key: str, name: str, link: str, why: str, *, is_optional: bool) -> StepProgress:
     ended = str(row.get("conclusion"))
     fields: dict[str, Any] = {"state": StepState.WAITING}  # also what was skipped
-    if row.get("status") == "in_progress":
+    if row.get("status") == "in_progress" or (row.get("status") == "completed" and not is_over(row)):
         fields = {"state": StepState.RUNNING}
     elif is_over(row) and ended != "skipped":
         problem = "" if ended == "success" else why or f"GitHub says {plain(ended, 40)}."
@@ -80,7 +83,15 @@ def _step(row: Mapping[str, Any], key: str, name: str, link: str, why: str, *, i
 
 
 def is_over(row: Mapping[str, Any]) -> bool:
-    return row.get("status") == "completed"
+    return row.get("status") == "completed" and bool(row.get("conclusion"))
+
+
+def is_told(run: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a run that is over tells how it and each of its jobs ended: for a moment GitHub may not, and is not waited for longer."""
+    if run.get("conclusion") and all(map(is_over, jobs)):
+        return True
+    updated = moment(run.get("updated_at"))
+    return updated is None or now() - updated > TOLD_WITHIN
 
 
 def beside(jobs: list[dict[str, Any]]) -> str:
