@@ -157,7 +157,7 @@ class Recorder:
         found = [asdict(resource) for resource in progress.resources[:MOST_RESOURCES]]
         if not found or found == self.attempt.resources:
             return
-        healthy = sum(1 for resource in found if resource["health"] == "healthy")
+        healthy = sum(1 for resource in progress.resources if resource.health == "healthy")
         unread = sum(1 for resource in progress.resources if resource.health == "unknown")
         with transaction.atomic():
             append_event(
