@@ -91,3 +91,24 @@ def test_one_that_waits_for_a_person_holds_no_cancel_up(there: GitLab) -> None:
     assert gitlab.cancel(run)
     assert look(gitlab, run)[1].outcome == "cancelled"
     assert there.count("POST /cancel") == 0
+
+
+@pytest.mark.parametrize(("status", "outcome"), [("failed", "failed"), ("canceled", "cancelled")])
+def test_a_pipeline_that_failed_is_not_over_while_what_it_started_still_deploys(
+    there: GitLab, status: str, outcome: str
+) -> None:
+    """The environment is held until then: the next deployment would run beside it."""
+    run = over(there, "running")
+    there.pipelines[0]["status"] = status
+    run, progress = look(gitlab, run)
+    assert progress.state == RunState.RUNNING
+    assert f"GitLab calls pipeline 61 {status}, and pipeline 80 of its trigger roll out is running." == progress.text
+    there.bridges[0]["downstream_pipeline"]["status"] = "success"
+    assert look(gitlab, run)[1].outcome == outcome
+
+
+def test_so_is_one_whose_named_job_was_skipped(there: GitLab) -> None:
+    run = over(there, "running", jobs=["roll out", "verify"])
+    assert look(gitlab, run)[1].state == RunState.RUNNING
+    there.bridges[0]["downstream_pipeline"]["status"] = "failed"
+    assert "it has no job verify" in look(gitlab, run)[1].problem

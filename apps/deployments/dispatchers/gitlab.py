@@ -302,12 +302,11 @@ def _progress(client: Client, run: Run, told: Mapping[str, Any], known: Mapping[
     if is_end_before(run, told, rows):
         return Progress(RunState.RUNNING, text=f"GitLab pipeline {number} begins its next try.", external=kept)
     outcome, problem = OUTCOMES[status], ""
-    if status in {"success", "skipped"}:
-        why = why_not_deployed(run, rows)
-        if not why and (unfinished := _unfinished(run, told, rows, kept)):
-            return unfinished
-        if why and outcome == "succeeded":
-            outcome, problem = "failed", f"GitLab calls pipeline {number} a success, but {why}."
+    why = why_not_deployed(run, rows) if status in {"success", "skipped"} else status
+    if unfinished := _unfinished(run, told, rows, kept, is_good=not why):
+        return unfinished
+    if why and outcome == "succeeded":
+        outcome, problem = "failed", f"GitLab calls pipeline {number} a success, but {why}."
     steps = _steps(rows, is_over=True)
     problem = problem or ("" if any(has_failed(step) for step in steps) else _problem(client, told, status, number))
     kept |= {"tries": 0} if outcome == "succeeded" else kept_of(told, rows)
@@ -319,13 +318,17 @@ def _steps(rows: list[dict[str, Any]], *, is_over: bool = False) -> tuple[StepPr
 
 
 def _unfinished(
-    run: Run, told: Mapping[str, Any], rows: list[dict[str, Any]], kept: Mapping[str, Any]
+    run: Run, told: Mapping[str, Any], rows: list[dict[str, Any]], kept: Mapping[str, Any], *, is_good: bool
 ) -> Progress | None:
-    """How the run is where GitLab waits for nothing any more, and what may deploy is not done; ``None``: it is."""
-    if names := unplayed(run, rows):
+    """How the run is where GitLab waits for nothing any more, and what may deploy is not done; ``None``: it is.
+
+    Not ``is_good``: it has failed already, and only what still works is waited for.
+    """
+    if is_good and (names := unplayed(run, rows)):
         return _unplayed(run, told, rows, names, kept)
-    if found := gitlab_downstream.behind(run, rows):
-        return gitlab_downstream.progress(run, found, _steps(rows, is_over=True), kept)
+    found = gitlab_downstream.behind(run, rows)
+    if found and (is_good or any(one.goes_on for one in found)):
+        return gitlab_downstream.progress(run, plain(told.get("status"), 40), found, _steps(rows, is_over=True), kept)
     return None
 
 

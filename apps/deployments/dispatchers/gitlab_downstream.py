@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.deployments.dispatchers import Progress, Run, RunState, StepProgress
-from apps.deployments.dispatchers.gitlab_jobs import NAME_THEM, is_named, that_count
+from apps.deployments.dispatchers.gitlab_jobs import NAME_THEM, is_named, name_of, that_count
 from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.remote import NAME_MOST, asked_again, mapping, plain
 
@@ -30,8 +30,15 @@ class Behind:
     status: str
 
     @property
+    def goes_on(self) -> bool:
+        """Whether something of it may still run by itself."""
+        return self.status not in OVER and self.status != WAITS
+
+    @property
     def text(self) -> str:
-        return f"pipeline {self.number} of its trigger {self.trigger} is {self.status.replace('_', ' ')}"
+        return (
+            f"pipeline {self.number} of its trigger {plain(self.trigger, NAME_MOST)} is {self.status.replace('_', ' ')}"
+        )
 
 
 def behind(run: Run, rows: Iterable[Mapping[str, Any]]) -> list[Behind]:
@@ -49,15 +56,19 @@ def behind(run: Run, rows: Iterable[Mapping[str, Any]]) -> list[Behind]:
 def _told(row: Mapping[str, Any]) -> tuple[Behind, bool]:
     told = mapping(row.get("downstream_pipeline"))
     number, project = (value if isinstance(value, int) else 0 for value in (told.get("id"), told.get("project_id")))
-    name = plain(row.get("name"), NAME_MOST)
-    return Behind(name, number, project, plain(told.get("status"), 40)), row.get("allow_failure") is True
+    return Behind(name_of(row), number, project, plain(told.get("status"), 40)), row.get("allow_failure") is True
 
 
-def progress(run: Run, found: list[Behind], steps: tuple[StepProgress, ...], kept: Mapping[str, Any]) -> Progress:
-    """How the run is: ours is over by GitLab's word, and ``found`` is not, or did not go well."""
-    going = [one for one in found if one.status not in OVER]
-    what = f"GitLab calls pipeline {kept['pipeline']} a success, but {(going or found)[0].text}."
-    if going and not (run.is_cancelled and all(one.status == WAITS for one in going)):
+def progress(
+    run: Run, status: str, found: list[Behind], steps: tuple[StepProgress, ...], kept: Mapping[str, Any]
+) -> Progress:
+    """How the run is: ours is over with that status by GitLab's word, and ``found`` is not, or did not go well."""
+    first = next((one for one in found if one.goes_on), None) or next(
+        (one for one in found if one.status == WAITS), found[0]
+    )
+    says = "a success, but" if status == "success" else f"{status}, and"
+    what = f"GitLab calls pipeline {kept['pipeline']} {says} {first.text}."
+    if first.goes_on or (first.status == WAITS and not run.is_cancelled):
         return Progress(RunState.RUNNING, steps, text=what, external=kept)
     kept = {**kept, "tries": 0}
     if run.is_cancelled:
@@ -71,6 +82,6 @@ def progress(run: Run, found: list[Behind], steps: tuple[StepProgress, ...], kep
 def stop(client: Client, found: Iterable[Behind]) -> None:
     """Cancel those that go on; repeating it is harmless."""
     for one in found:
-        if one.number and one.project and one.status not in OVER | {"canceling", WAITS}:
+        if one.number and one.project and one.goes_on and one.status != "canceling":
             with asked_again():
                 client.change("POST", f"/api/v4/projects/{one.project}/pipelines/{one.number}/cancel")
