@@ -14,8 +14,9 @@ from typing import Any
 from apps.core.errors import Conflict, PortalError
 from apps.deployments.command_output import hidden, how_it_ended, last_words, printed_lines
 from apps.deployments.dispatchers import Outside, Progress, Run
+from apps.deployments.dispatchers.answers import FORBIDDEN, UNAUTHENTICATED
 from apps.deployments.dispatchers.checking import run_command
-from apps.deployments.dispatchers.http import FORBIDDEN, UNAUTHENTICATED, Client
+from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.trying import bearer
 from apps.deployments.masking import SecretMask
 
@@ -104,8 +105,12 @@ def _resources(progress: Progress) -> Reading:
     bad = [one for one in progress.resources if one.health != "healthy"]
     if not bad:
         return Reading(is_good=True, text=f"all {len(progress.resources)} resources are healthy")
-    names = ", ".join(f"{one.kind} {one.name} is {one.health}" for one in bad[:MOST_NAMED])
-    return Reading(is_good=False, text=f"{len(bad)} of {len(progress.resources)} resources are not healthy: {names}")
+    known = [one for one in bad if one.health != "unknown"]
+    names = ", ".join(f"{one.kind} {one.name} is {one.health}" for one in (known or bad)[:MOST_NAMED])
+    if not known:
+        text = f"of {len(bad)} of {len(progress.resources)} resources nobody can say how they do: {names}"
+        return Reading(is_good=False, text=text, is_asked=False)
+    return Reading(is_good=False, text=f"{len(known)} of {len(progress.resources)} resources are not healthy: {names}")
 
 
 def read_command(

@@ -310,6 +310,7 @@ def test_a_refused_query_names_the_reason_and_no_secret(site: Site) -> None:
         ([], False, "tells of no resources"),
         (["healthy", "healthy"], True, "all 2 resources are healthy"),
         (["healthy", "degraded"], False, "Deployment r1 is degraded"),
+        (["unknown", "degraded"], False, "1 of 2 resources are not healthy: Deployment r1 is degraded"),
     ],
 )
 def test_resources_are_good_when_all_are_healthy(states: list[str], text: str, *, good: bool) -> None:
@@ -317,3 +318,12 @@ def test_resources_are_good_when_all_are_healthy(states: list[str], text: str, *
     reading = read_check({"kind": "resources"}, None, Progress(RunState.ENDED, resources=resources))
     assert reading.is_good is good
     assert text in reading.text
+
+
+def test_resources_of_which_nobody_knows_say_nothing_about_what_was_deployed() -> None:
+    """A connection that may not read them, or a list that is too long, is no reason to roll back."""
+    resources = (ResourceState("ConfigMap", "c", health="healthy"), ResourceState("Deployment", "web"))
+    reading = read_check({"kind": "resources"}, None, Progress(RunState.ENDED, resources=resources))
+    assert not reading.is_good
+    assert not reading.is_asked
+    assert "of 1 of 2 resources nobody can say how they do: Deployment web is unknown" in reading.text

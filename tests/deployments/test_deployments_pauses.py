@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -84,3 +85,14 @@ def test_a_system_that_says_when_to_come_again_is_not_asked_before(
     monkeypatch.setattr(WebhookDispatcher, "observe", refuse)
     step_engine()
     assert least <= pause(row) <= least + 4
+
+
+def test_a_system_that_allows_little_more_is_looked_at_seldom_whatever_happens(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = running(delivery)
+    observe = WebhookDispatcher.observe
+    monkeypatch.setattr(WebhookDispatcher, "observe", lambda self, run: replace(observe(self, run), pause=60.0))
+    step_engine()
+    assert pause(row) == pytest.approx(60, abs=0.1)
+    assert quiet_for(row, 3600) == pytest.approx(60, abs=0.1)

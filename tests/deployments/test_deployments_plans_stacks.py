@@ -92,7 +92,8 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def account(server: str) -> Account:
+def account(server: str, settings: Any) -> Account:
+    settings.PORTAL_CONNECTION_PLAIN_HTTP = ["127.0.0.1"]
     reset(server)
     return Account(server)
 
@@ -192,6 +193,22 @@ def test_an_api_that_is_not_there_is_a_state_without_the_credentials(tmp_path: P
     row = planned(tmp_path, account, AFTER, AWS_ENDPOINT_URL="http://127.0.0.1:9")
     assert (row.state, row.failure) == ("failed", "missing_input")
     assert "could not be asked (EndpointConnectionError)" in row.message
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("https://169.254.169.254/latest", "is a link-local address"),
+        ("http://cloud.example.org", "in clear"),
+        ("https://user:pass@cloud.example.org", "No user or password"),
+        ("file:///etc/passwd", "begins with https"),
+    ],
+)
+def test_an_address_that_no_connection_may_have_is_not_asked_for_a_plan_either(url: str, words: str) -> None:
+    """Who maintains a repository writes it, and what answers there stands in the message of the plan."""
+    known = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": KEY, "AWS_REGION": "eu-west-1"}
+    with pytest.raises(stacks.RenderError, match="AWS_ENDPOINT_URL cannot be asked: .*" + words):
+        stacks._client(Target("shop", "production", Kind.CLOUDFORMATION, {}), {**known, "AWS_ENDPOINT_URL": url})
 
 
 class Recorded:

@@ -11,7 +11,10 @@ import pytest
 from django.test import Client
 
 from apps.core.clock import now
+from apps.core.errors import Unavailable
 from apps.deployments import services
+from apps.deployments.dispatchers import Progress
+from apps.deployments.dispatchers.github import GitHubDispatcher
 from apps.deployments.jobs import silence
 from apps.deployments.models import Attempt, Deployment
 from apps.reviews.models import Call, News
@@ -72,6 +75,36 @@ def test_past_its_timeout_a_silent_run_is_unknown_and_a_person_decides(tmp_path:
     services.resolve(delivery.people.carol, deployment=row, outcome="failed", reason="The host burnt down.")
     row.refresh_from_db()
     assert row.status == "failed"
+
+
+def test_a_system_that_allows_no_more_for_now_is_waited_for_past_the_timeout(
+    tmp_path: Path, there: GitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run may have ended well in time: that it could not be looked at for an hour says nothing about it."""
+    _, row = running(tmp_path, there, LIMITED)
+
+    def busy(*_: Any) -> Progress:
+        raise Unavailable("outside_refused", "corp is asked too often.", retry_after=300.0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GitHubDispatcher, "observe", busy)
+        row = gone(there, row, sent=70, silent=59)
+        assert row.status == "running"
+    there.faults = {}
+    there.end("success")
+    assert until(row, "succeeded").status == "succeeded"
+
+
+def test_one_that_never_allows_more_is_no_longer_waited_for(
+    tmp_path: Path, there: GitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, row = running(tmp_path, there, LIMITED)
+
+    def busy(*_: Any) -> Progress:
+        raise Unavailable("outside_refused", "corp is asked too often.", retry_after=300.0)
+
+    monkeypatch.setattr(GitHubDispatcher, "observe", busy)
+    assert gone(there, row, sent=200, silent=121).status == "unknown"
 
 
 def test_what_was_to_be_cancelled_and_is_silent_is_put_to_a_person(tmp_path: Path, there: GitHub) -> None:

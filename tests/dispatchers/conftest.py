@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from apps.deployments.dispatchers import http
+from apps.deployments.dispatchers.busy import Shut
+from apps.deployments.dispatchers.unchanged import Kept
 from tests.support.clusters import Cluster
 from tests.support.kube import kube
 
@@ -17,6 +20,13 @@ from tests.support.kube import kube
 def _plain_http(settings: Any) -> None:
     settings.PORTAL_CONNECTION_PLAIN_HTTP = ["127.0.0.1"]
     settings.PORTAL_LEASE_SECONDS = 1
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an earlier test learned of an address is nothing that this one knows."""
+    monkeypatch.setattr(http, "SHUT", Shut())
+    monkeypatch.setattr(http, "KEPT", Kept())
 
 
 @pytest.fixture(params=["stub", "real"])

@@ -11,7 +11,7 @@ import pytest
 
 from apps.core.errors import Unavailable
 from apps.deployments import queries, services
-from apps.deployments.dispatchers import InDoubt, NotSent, Refused, Run, RunState
+from apps.deployments.dispatchers import InDoubt, NotSent, Refused, Run, RunState, flux_inventory
 from apps.deployments.dispatchers.flux import FluxDispatcher, commit_in, token_of
 from tests.support.dispatching import COMMIT, KEY, TOKEN, look, older, run_for, sent
 from tests.support.git import GitRepo
@@ -139,6 +139,34 @@ def test_what_flux_made_is_shown_with_its_health(there: Flux) -> None:
         ("ClusterRole", "system:x", "missing"),
         ("odd", "", "unknown"),
     ]
+
+
+def test_of_a_long_list_what_has_a_state_is_looked_at_and_of_the_rest_it_is_said(
+    there: Flux, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flux_inventory, "MOST_READ", 2)
+    run = begun(there)
+    there.fetch(COMMIT)
+    names = ("web", "api", "ui")
+    for name in names[:2]:
+        there.cluster.objects["deployments", "web", name] = {
+            "metadata": {"name": name, "generation": 1, "uid": name}, "spec": {"replicas": 0},
+            "apiVersion": "apps/v1", "kind": "Deployment", "status": {"observedGeneration": 1},
+        }  # fmt: skip
+    ids = ["web_a__ConfigMap", "web_b__Secret", *(f"web_{name}_apps_Deployment" for name in names)]
+    there.reconcile(COMMIT, inventory={"entries": [{"id": one, "v": "v1"} for one in ids]})
+    _, progress = look(FLUX, run)
+    assert [(one.name, one.health) for one in progress.resources] == [
+        ("a", "healthy"),
+        ("b", "healthy"),
+        ("web", "healthy"),
+        ("api", "healthy"),
+        ("ui", "unknown"),
+    ]
+    assert "are looked at" in progress.resources[-1].message
+    told = FLUX.find_health(run)
+    assert told.word == "unknown"
+    assert "Deployment web/ui (only" in told.why
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,11 @@ import pytest
 from apps.core.errors import Unavailable
 from apps.core.waiting import while_waiting
 from apps.deployments.dispatchers import Outside, argo_drift, cloudformation_values, gitlab, patience
+from apps.deployments.dispatchers.answers import Answer
 from apps.deployments.dispatchers.argo_application import Application
 from apps.deployments.dispatchers.argocd import _hook_steps
 from apps.deployments.dispatchers.aws_api import Account
-from apps.deployments.dispatchers.http import Answer, Client
+from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.kube_api import KubeApi
 from apps.deployments.dispatchers.kube_job import _step
 from apps.deployments.dispatchers.remote import whole_number

@@ -87,6 +87,24 @@ def test_a_build_with_another_key_is_not_answered(there: Jenkins, run: Run) -> N
     assert there.answers == []
 
 
+@pytest.mark.parametrize("fault", [500, "text"])
+@pytest.mark.parametrize("path", ["describe", "pendingInputActions"])
+def test_a_plugin_that_fails_hides_no_build_and_answers_no_question(
+    there: Jenkins, run: Run, fault: int | str, path: str
+) -> None:
+    there.faults[f"GET /wfapi/{path}"] = fault
+    run, progress = look(jenkins, run)
+    assert progress.state == RunState.RUNNING
+    assert progress.text == "Jenkins build 5 runs; its stages, and what it may ask, cannot be read."
+    assert [step.key for step in progress.steps] == ["console"]
+    there.faults.clear()
+    run, progress = look(jenkins, run)
+    assert progress.steps[-1].offers, "the question was never answered"
+    there.faults[f"GET /wfapi/{path}"] = fault
+    there.end("SUCCESS")
+    assert look(jenkins, run)[1].outcome == "succeeded"
+
+
 def test_a_build_that_is_over_offers_nothing(there: Jenkins, run: Run) -> None:
     there.end("ABORTED")
     progress = look(jenkins, run)[1]

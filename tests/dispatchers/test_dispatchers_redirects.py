@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from apps.core.errors import Unavailable
-from apps.deployments.dispatchers import Outside, Refused, http
-from apps.deployments.dispatchers.http import Answer, Client
+from apps.deployments.dispatchers import NotSent, Outside, Refused, addresses
+from apps.deployments.dispatchers.answers import Answer
+from apps.deployments.dispatchers.http import Client
+from tests.support.stub_server import Answered, Asked, Stub, serving
 
 NAMES = {
     "git.example.org": ["140.82.121.4"],
@@ -38,7 +43,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         yield httpx.Response(200, content=b"line", request=httpx.Request("GET", where))
 
     monkeypatch.setattr(httpx.Client, "stream", stream)
-    monkeypatch.setattr(http, "_addresses", lambda host: map(ipaddress.ip_address, NAMES.get(host, ())))
+    monkeypatch.setattr(addresses, "addresses_of", lambda host: map(ipaddress.ip_address, NAMES.get(host, ())))
     return found
 
 
@@ -106,3 +111,44 @@ def answered(status: int, location: str) -> str:
     with Client(Outside("git", "gitlab", "https://git.example.org")) as client, pytest.raises(Refused) as refused:
         client.judge(Answer(status, b"", {"location": location} if location else {}))
     return refused.value.message
+
+
+@dataclass
+class Store(Stub):
+    """Where a log is kept."""
+
+    def answer(self, asked: Asked) -> Answered:
+        return Answered(200, b"line")
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Store]:
+    """Every name stands for a public address when it is looked at, and for this machine when it is connected to."""
+    settings.PORTAL_CONNECTION_PLAIN_HTTP = ["127.0.0.1", "git.example.org", "xn--bcher-kva.example.org"]
+    real = socket.getaddrinfo
+    monkeypatch.setattr(addresses, "addresses_of", lambda _: [ipaddress.ip_address("20.60.1.1")])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _, *rest, **more: real("127.0.0.1", *rest, **more))
+    with serving(Store()) as found:
+        yield found
+
+
+@pytest.mark.parametrize("name", ["git.example.org", "b\u00fccher.example.org"])
+def test_a_name_that_became_an_internal_address_since_it_was_looked_at_gets_nothing(store: Store, name: str) -> None:
+    port = urlsplit(store.url).port
+    with pytest.raises(Unavailable, match=r"is 127\.0\.0\.1 now, which this connection may not lead to"):
+        follow("hub.example.org", f"http://{name}:{port}/log")
+    assert store.asked == []
+
+
+def test_so_does_the_host_of_a_connection(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Client(Outside("corp", "github", store.url)) as client:
+        monkeypatch.setattr(addresses, "is_forbidden", lambda address: address.is_loopback)
+        with pytest.raises(NotSent, match=r"is 127\.0\.0\.1 now"):
+            client.change("POST", "/start", json={})
+    assert store.asked == []
+
+
+def test_a_proxy_may_be_at_an_internal_address(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", store.url)
+    assert follow("hub.example.org", "http://git.example.org/log") == b"line"
+    assert store.count("GET /log") == 1

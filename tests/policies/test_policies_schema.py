@@ -63,6 +63,8 @@ SAME = [
     HEAD + "environments: {a: {deploy: {via: gitlab, connection: c, project: p, ref: main, tag: false}}}",
     HEAD + "environments: {a: {deploy: {via: gitlab, connection: c, project: p, jobs: [deploy, 'check: [eu]']}}}",
     HEAD
+    + "environments: {a: {deploy: {via: github, connection: c, repository: o/r, workflow: w, jobs: [deploy, 'a / b']}}}",
+    HEAD
     + "environments: {a: {deploy: {via: kubernetes, connection: c, job: {image: i, command: [a, b], env: {A: 1, B: x, C: true}, serviceAccount: s, backoffLimit: 3}}}}",
     # refused by both
     *(
@@ -87,7 +89,8 @@ SAME = [
     HEAD + "environments: {a: {deploy: {via: github, connection: c, repository: o/r, workflow: w, ref: r, tag: true}}}",
     HEAD + "environments: {a: {deploy: {via: gitlab, connection: c, project: p, tag: v1}}}",
     *(
-        HEAD + f"environments: {{a: {{deploy: {{via: gitlab, connection: c, project: p, jobs: {jobs}}}}}}}"
+        HEAD + f"environments: {{a: {{deploy: {{via: {via}, connection: c, jobs: {jobs}}}}}}}"
+        for via in ("gitlab, project: p", "github, repository: o/r, workflow: w")
         for jobs in ("deploy", "[]", "['']", "[a, a]", "[{a: b}]", "[3]", str([f"j{n}" for n in range(21)]))
     ),
     HEAD + "environments: {a: {deploy: {via: jenkins, connection: c, job: j, jobs: [deploy]}}}",

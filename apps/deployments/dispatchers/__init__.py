@@ -255,7 +255,8 @@ class Progress:
 
     ``outcome`` (succeeded | failed | cancelled, once ended) is what the other system says of the whole;
     without it the steps tell. ``text`` says how far it is, ``problem`` why it failed, as a sentence.
-    ``external`` is kept for the next look. ``resources``: what it made there, with their health.
+    ``external`` is kept for the next look. ``resources``: what it made there, with their health. ``pause``: seconds before
+    which it is not looked at again, because the other system may be asked only so often.
     """
 
     state: RunState
@@ -265,6 +266,7 @@ class Progress:
     problem: str = ""
     external: Mapping[str, Any] = field(default_factory=dict)
     resources: tuple[ResourceState, ...] = ()
+    pause: float = 0.0
 
 
 class Dispatcher(Protocol):

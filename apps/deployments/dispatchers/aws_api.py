@@ -7,15 +7,15 @@ credentials are asked for first. boto3 is imported where it is used, because it 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from apps.core.errors import Unavailable
 from apps.core.waiting import about_to_act, beat
 from apps.deployments.dispatchers import InDoubt, NotSent, Outside, Refused, Run
-from apps.deployments.dispatchers.http import require_allowed_url
+from apps.deployments.dispatchers.addresses import require_allowed_url
 from apps.deployments.dispatchers.words import said
 
 SESSION_NAME = "gitops-portal"
@@ -32,6 +32,18 @@ MOST_PAGES = 1_000
 READING = ("describe_", "get_", "list_")
 NOTHING = ("The submitted information didn't contain changes", "No updates are to be performed")
 """How the account's own sentences begin. Hooks, constraints and templates bring words of others, in which anything may stand."""
+
+
+class Patience(NamedTuple):
+    """Seconds for a connection and for an answer, and how often one request is sent at most."""
+
+    connect: float
+    read: float
+    attempts: int
+
+
+AT_ONCE = Patience(5, 15, 1)
+"""What is followed is asked again with the next look."""
 
 
 class Answered(Exception):
@@ -143,17 +155,25 @@ def _sts_url(outside: Outside) -> str:
 
 
 def _client(outside: Outside, service: str, keys: dict[str, str], url: str) -> Any:
+    return client_of(service, keys, region=outside.options["region"], url=url)
+
+
+def client_of(
+    service: str, keys: Mapping[str, str | None], *, region: str, url: str = "", patience: Patience = AT_ONCE
+) -> Any:
+    """A client that has these keys alone. Without ``url`` Amazon's own address; another is held to what connections are held to."""
     import boto3
     import botocore.session
     from botocore.config import Config
 
-    require_allowed_url(url)
+    if url:
+        require_allowed_url(url)
     session = boto3.session.Session(botocore_session=botocore.session.Session(session_vars=_SETTINGS), **keys)
     config = Config(
-        connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 1},
-        ignore_configured_endpoint_urls=True,
+        connect_timeout=patience.connect, read_timeout=patience.read,
+        retries={"mode": "standard", "total_max_attempts": patience.attempts}, ignore_configured_endpoint_urls=True,
     )  # fmt: skip
-    return session.client(service, region_name=outside.options["region"], endpoint_url=url, config=config)
+    return session.client(service, region_name=region, endpoint_url=url or None, config=config)
 
 
 @contextmanager

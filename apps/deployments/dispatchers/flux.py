@@ -195,7 +195,7 @@ class FluxDispatcher:
         with KubeApi(run.outside) as api:
             seen = _seen_by_look(run, api)
             return flux_drift.standing(
-                run, _title(run), seen.body, flux_inventory.resources(seen.status, api, standing)
+                run, _title(run), seen.body, flux_inventory.resources(seen.status, api, standing, is_brief=True)
             )
 
 

@@ -25,17 +25,16 @@ from apps.deployments.dispatchers import (
     Refused,
     Run,
     RunState,
-    StepProgress,
-    StepState,
 )
+from apps.deployments.dispatchers.answers import FORBIDDEN, NOT_THERE, Answer
+from apps.deployments.dispatchers.busy import clock_of, spared
 from apps.deployments.dispatchers.github_environments import create_deployment, find_deployment, note, note_end
+from apps.deployments.dispatchers.github_jobs import WHY, beside, is_over, is_told, jobs_of, steps_of, why_not_deployed
 from apps.deployments.dispatchers.github_repeats import REPEATABLE, repeat, require_repeatable, tries_of
-from apps.deployments.dispatchers.http import FORBIDDEN, NOT_THERE, Answer, Client
+from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.remote import (
     LOG_MOST,
-    NAME_MOST,
     SeveralRuns,
-    as_ended,
     asked_again,
     belongs,
     limited,
@@ -67,11 +66,6 @@ OUTCOMES = {
     "skipped": "failed",
     "cancelled": "cancelled",
 }
-WHY = {
-    "timed_out": "it took longer than GitHub allows.",
-    "startup_failure": "its workflow file cannot be used.",
-    "skipped": "none of its jobs ran, so nothing was deployed.",
-}
 GOING_ON = {
     "queued": "waits for a runner",
     "requested": "was requested",
@@ -80,10 +74,11 @@ GOING_ON = {
     "in_progress": "runs",
 }
 NO_CONTENT, FOUND, CONFLICT, GONE = 204, 302, 409, 410
-PAGE, MOST_PAGES, MOST_SUSPECTS = 100, 5, 50
+MOST_SUSPECTS = 50
 SKEW = timedelta(minutes=2)
 TELL_ID = "return_run_details"
 BOM = b"\xef\xbb\xbf"
+LOG_GONE = b"[GitHub does not keep this log any more, or somebody deleted it.]\n"
 LOG_COMES_WITHIN = timedelta(seconds=60)
 """After the end of a job, "no such log" may mean that GitHub has not stored it yet."""
 _NAME = re.compile(r"(?!\.{1,2}/)[A-Za-z0-9_.-]+/(?!\.{1,2}$)[A-Za-z0-9_.-]+")
@@ -124,6 +119,7 @@ class GitHubDispatcher:
             told = _run(client, run, known)
             what = f"GitHub run {known['run']}"
             if told is None:
+                client.require_shown(_repository(run), "the repository")
                 problem = f"GitHub does not know run {known['run']}, or hides it from the connection."
                 return not_shown(run, problem, kept=known)
             if not has_begun(run, tries_of(told)):
@@ -132,7 +128,7 @@ class GitHubDispatcher:
                 is_over = _stop(client, run, told)
                 other = of_another_commit(run, str(told.get("head_sha")), what, is_over=is_over, external=known)
                 return limited(run, other, what)
-            return limited(run, _progress(client, run, told, known), what)
+            return spared(limited(run, _progress(client, run, told, known), what), client.allowance, "GitHub")
 
     def read_log(self, run: Run, key: str, offset: int, limit: int) -> bytes:
         job = number_of(key, "job")
@@ -145,10 +141,12 @@ class GitHubDispatcher:
                 answer = client.read(path, allow=(FOUND, NOT_THERE, GONE), most=LOG_MOST)
                 if answer.status == FOUND:
                     answer = client.follow(answer, most=LOG_MOST)
+            if answer.status == GONE:
+                return LOG_GONE
             if answer.status < NOT_THERE:
                 return answer.body
             ended = run.memory["ended"][key]
-            if answer.status == NOT_THERE and ended and now() - ended < LOG_COMES_WITHIN:
+            if answer.status == NOT_THERE and ended and clock_of(answer) - ended < LOG_COMES_WITHIN:
                 raise Unavailable("log_not_ready", "GitHub has not stored the log of a job yet.")
             return b""
 
@@ -177,6 +175,8 @@ class GitHubDispatcher:
             told = (_run(client, run, known) if known else None) or {}
             is_ours = told.get("head_sha") == run.commit
             outcome = OUTCOMES.get(str(told.get("conclusion")), "") if is_ours else "failed"
+            if outcome == "succeeded" and _why_not(client, run, told):
+                outcome = "failed"
             link = str(known.get("link", "")) if known else ""
             note_end(client, f"{_repository(run)}/deployments/{deployment}" if deployment else "", outcome, link)
 
@@ -199,7 +199,7 @@ def _headers(outside: Outside | None) -> dict[str, str]:
 
 
 def _client(run: Run) -> Client:
-    return Client(run.outside, _headers(run.outside))
+    return Client(run.outside, _headers(run.outside), is_counted=True)
 
 
 def _repository(run: Run) -> str:
@@ -327,66 +327,33 @@ def _stop(client: Client, run: Run, told: Mapping[str, Any]) -> bool:
     return False
 
 
+def _why_not(client: Client, run: Run, told: Mapping[str, Any]) -> str:
+    """Why what GitHub calls a success is none here; empty: it is."""
+    jobs = (
+        jobs_of(client, f"{_repository(run)}/actions/runs/{told['id']}", told["id"]) if run.options.get("jobs") else []
+    )
+    return why_not_deployed(run, jobs)
+
+
 def _progress(client: Client, run: Run, told: Mapping[str, Any], known: Mapping[str, Any]) -> Progress:
     status, ended, number = plain(told.get("status"), 40), plain(told.get("conclusion"), 40), known["run"]
-    jobs = _jobs(client, run, number)
-    run.memory["ended"] = {f"job-{job['id']}": moment(job.get("completed_at")) for job in jobs if _is_over(job)}
-    steps = tuple(step for job in jobs for step in _steps(job, is_fine=ended == "success"))
+    jobs = jobs_of(client, f"{_repository(run)}/actions/runs/{number}", number)
+    run.memory["ended"] = {f"job-{job['id']}": moment(job.get("completed_at")) for job in jobs if is_over(job)}
+    steps = tuple(step for job in jobs for step in steps_of(job, is_fine=ended == "success"))
     if status != "completed":
         words = GOING_ON.get(status, f"is in the state {status!r}, which this portal does not know")
         return Progress(RunState.RUNNING, steps, text=f"GitHub run {number} {words}.", external=dict(known))
+    if not is_told(told, jobs):
+        text = f"GitHub run {number} is over, and GitHub does not tell yet how all of it ended."
+        return Progress(RunState.RUNNING, steps, text=text, external=dict(known))
     if ended not in OUTCOMES:
         problem = (
             f"GitHub says that run {number} ended as {ended!r}, which is neither success nor failure to this portal."
         )
         return Progress(RunState.LOST, steps, problem=problem, external=dict(known))
-    problem = f"GitHub run {number} failed: {WHY[ended]}" if ended in WHY else ""
+    outcome, problem = OUTCOMES[ended], f"GitHub run {number} failed: {WHY[ended]}" if ended in WHY else ""
+    if outcome == "succeeded" and (why := why_not_deployed(run, jobs)):
+        outcome, problem = "failed", f"GitHub calls run {number} a success, but {why}."
     kept = {**known, "tries": tries_of(told) if ended in REPEATABLE else 0}
-    return Progress(RunState.ENDED, steps, OUTCOMES[ended], f"GitHub: {ended}.", problem=problem, external=kept)
-
-
-def _jobs(client: Client, run: Run, number: int) -> list[dict[str, Any]]:
-    """The jobs of the newest try of the run, each checked to be of it."""
-    rows: list[dict[str, Any]] = []
-    for page in range(1, MOST_PAGES + 1):
-        params = {"filter": "latest", "per_page": str(PAGE), "page": str(page)}
-        told = mapping(client.read(f"{_repository(run)}/actions/runs/{number}/jobs", params=params).json())
-        found = listed(told.get("jobs"))
-        for row in found:
-            whole_number(row.get("id"))
-            belongs(row, run_id=number)
-        rows += found
-        if len(found) < PAGE:
-            break
-    return rows
-
-
-def _steps(job: Mapping[str, Any], *, is_fine: bool) -> list[StepProgress]:
-    """A job, and its steps behind it. What failed in something that went well was optional."""
-    inner = listed(job.get("steps"))
-    failed = next((plain(one.get("name"), 60) for one in inner if one.get("conclusion") == "failure"), "")
-    name, link = plain(job.get("name"), NAME_MOST), web_link(job.get("html_url"))
-    why = f"its step {failed!r} failed." if failed else WHY.get(str(job.get("conclusion")), "GitHub says no more.")
-    key = f"job-{job['id']}"
-    found = [_step(job, key, name, link, why, is_optional=is_fine)]
-    is_good = job.get("conclusion") == "success"
-    for one in inner:
-        place = f"{name[:40]} › {plain(one.get('name'), 36)}"
-        found.append(_step(one, f"{key}/{plain(one.get('number'), 10)}", place, link, "", is_optional=is_good))
-    return found
-
-
-def _step(row: Mapping[str, Any], key: str, name: str, link: str, why: str, *, is_optional: bool) -> StepProgress:
-    ended = str(row.get("conclusion"))
-    fields: dict[str, Any] = {"state": StepState.WAITING}  # also what was skipped
-    if row.get("status") == "in_progress":
-        fields = {"state": StepState.RUNNING}
-    elif _is_over(row) and ended != "skipped":
-        problem = "" if ended == "success" else why or f"GitHub says {plain(ended, 40)}."
-        fields = as_ended(problem, is_cancelled=ended == "cancelled")
-    began, over = moment(row.get("started_at")), moment(row.get("completed_at"))
-    return StepProgress(key=key, name=name, link=link, is_optional=is_optional, began=began, ended=over, **fields)
-
-
-def _is_over(row: Mapping[str, Any]) -> bool:
-    return row.get("status") == "completed"
+    text = f"GitHub: {ended}.{beside(jobs)}"
+    return Progress(RunState.ENDED, steps, outcome, text, problem=problem, external=kept)

@@ -23,10 +23,14 @@ from apps.deployments.dispatchers import (
     Run,
     RunState,
     StepProgress,
+    gitlab_downstream,
     gitlab_lost,
 )
+from apps.deployments.dispatchers.answers import NOT_THERE
+from apps.deployments.dispatchers.busy import spared
 from apps.deployments.dispatchers.gitlab_jobs import (
     AT_REST,
+    NAME_THEM,
     has_failed,
     rows_of,
     seen_manual,
@@ -44,7 +48,7 @@ from apps.deployments.dispatchers.gitlab_repeats import (
     require_repeatable,
     tries_of,
 )
-from apps.deployments.dispatchers.http import NOT_THERE, Client
+from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.remote import (
     LOG_MOST,
     SeveralRuns,
@@ -84,7 +88,6 @@ GOING_ON = {
 }
 UNPLAYED_FOR = 3600.0
 """Seconds for which a manual job of a pipeline that is over otherwise is waited for, where portal.yaml says neither for how long nor which."""
-NAME_THEM = "`jobs` under `deploy` in portal.yaml names the jobs that deploy; others are not waited for."
 
 
 class GitLabDispatcher:
@@ -122,6 +125,7 @@ class GitLabDispatcher:
                 return still_looking(run, "GitLab", hint)
             told = _pipeline(client, run, known)
             if told is None:
+                client.require_shown(_project(run), "the project")
                 problem = f"GitLab does not know pipeline {known['pipeline']}, or hides it from the connection."
                 return not_shown(run, problem, kept=known)
             what = f"GitLab pipeline {known['pipeline']}"
@@ -129,7 +133,7 @@ class GitLabDispatcher:
                 is_over = _stop(client, run, told)
                 other = of_another_commit(run, str(told.get("sha")), what, is_over=is_over, external=known)
                 return limited(run, other, what)
-            return limited(run, _progress(client, run, told, known), what)
+            return spared(limited(run, _progress(client, run, told, known), what), client.allowance, "GitLab")
 
     def read_log(self, run: Run, key: str, offset: int, limit: int) -> bytes:
         job = number_of(key, "job")
@@ -149,8 +153,9 @@ class GitLabDispatcher:
         with _client(run) as client, asked_again(), contextlib.suppress(SeveralRuns):  # observe tells
             known, _ = _known(client, run)
             told = _pipeline(client, run, known) if known else None
-            if told is not None:
-                _stop(client, run, told)
+            if told is not None and _stop(client, run, told):
+                rows = rows_of(client, f"{_project(run)}/pipelines/{told['id']}", told["id"])
+                gitlab_downstream.stop(client, gitlab_downstream.behind(run, rows))
         return True
 
     def act(self, run: Run, key: str, action: str) -> None:
@@ -181,7 +186,7 @@ def _headers(outside: Outside | None) -> dict[str, str]:
 
 
 def _client(run: Run) -> Client:
-    return Client(run.outside, _headers(run.outside))
+    return Client(run.outside, _headers(run.outside), is_counted=True)
 
 
 def _project(run: Run) -> str:
@@ -297,12 +302,11 @@ def _progress(client: Client, run: Run, told: Mapping[str, Any], known: Mapping[
     if is_end_before(run, told, rows):
         return Progress(RunState.RUNNING, text=f"GitLab pipeline {number} begins its next try.", external=kept)
     outcome, problem = OUTCOMES[status], ""
-    if status in {"success", "skipped"}:
-        why = why_not_deployed(run, rows)
-        if not why and (names := unplayed(run, rows)):
-            return _unplayed(run, told, rows, names, kept)
-        if why and outcome == "succeeded":
-            outcome, problem = "failed", f"GitLab calls pipeline {number} a success, but {why}."
+    why = why_not_deployed(run, rows) if status in {"success", "skipped"} else status
+    if unfinished := _unfinished(run, told, rows, kept, is_good=not why):
+        return unfinished
+    if why and outcome == "succeeded":
+        outcome, problem = "failed", f"GitLab calls pipeline {number} a success, but {why}."
     steps = _steps(rows, is_over=True)
     problem = problem or ("" if any(has_failed(step) for step in steps) else _problem(client, told, status, number))
     kept |= {"tries": 0} if outcome == "succeeded" else kept_of(told, rows)
@@ -311,6 +315,21 @@ def _progress(client: Client, run: Run, told: Mapping[str, Any], known: Mapping[
 
 def _steps(rows: list[dict[str, Any]], *, is_over: bool = False) -> tuple[StepProgress, ...]:
     return tuple(step_of(row, is_over=is_over) for row in rows)
+
+
+def _unfinished(
+    run: Run, told: Mapping[str, Any], rows: list[dict[str, Any]], kept: Mapping[str, Any], *, is_good: bool
+) -> Progress | None:
+    """How the run is where GitLab waits for nothing any more, and what may deploy is not done; ``None``: it is.
+
+    Not ``is_good``: it has failed already, and only what still works is waited for.
+    """
+    if is_good and (names := unplayed(run, rows)):
+        return _unplayed(run, told, rows, names, kept)
+    found = gitlab_downstream.behind(run, rows)
+    if found and (is_good or any(one.goes_on for one in found)):
+        return gitlab_downstream.progress(run, plain(told.get("status"), 40), found, _steps(rows, is_over=True), kept)
+    return None
 
 
 def _unplayed(

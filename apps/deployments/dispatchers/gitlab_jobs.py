@@ -28,6 +28,7 @@ from apps.deployments.dispatchers.remote import (
 
 PAGE, MOST_PAGES = 100, 20
 MOST_MANUAL = 50
+NAME_THEM = "`jobs` under `deploy` in portal.yaml names the jobs that deploy; others are not waited for."
 AT_REST = frozenset({"success", "failed", "canceled", "skipped", "manual"})
 """Of a job: nothing of it runs, and without a person nothing will."""
 FAILURES = {
@@ -88,7 +89,7 @@ def deploying(run: Run, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, 
     """What must have succeeded before a pipeline that GitLab calls a success is one: see the module."""
     rows = that_count(rows)
     if run.options.get("jobs"):
-        return [row for row in rows if any(_is_named(row, name) for name in run.options["jobs"])]
+        return [row for row in rows if any(is_named(name_of(row), name) for name in run.options["jobs"])]
     manual = seen_manual(run, rows)
     return [row for row in rows if name_of(row) in manual]
 
@@ -96,7 +97,7 @@ def deploying(run: Run, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, 
 def why_not_deployed(run: Run, rows: list[dict[str, Any]]) -> str:
     """What of :func:`deploying` is missing, or is over and did not succeed; empty: all of it did, or can still be played."""
     named = [str(name) for name in run.options.get("jobs") or ()]
-    absent = [name for name in named if not any(_is_named(row, name) for row in that_count(rows))]
+    absent = [name for name in named if not any(is_named(name_of(row), name) for row in that_count(rows))]
     if absent:
         return f"it has no job {absent[0]}, which `jobs` in portal.yaml names"
     good = {"success", "manual", "skipped"} if unplayed(run, rows) else {"success"}
@@ -114,8 +115,8 @@ def unplayed(run: Run, rows: list[dict[str, Any]]) -> list[str]:
     return [plain(row.get("name"), NAME_MOST) for row in deploying(run, rows) if row.get("status") == "manual"]
 
 
-def _is_named(row: Mapping[str, Any], name: str) -> bool:
-    found = name_of(row)
+def is_named(found: str, name: str) -> bool:
+    """Whether a job that is called ``found`` is the one of that name, or a part of it."""
     return found.startswith(name) and (found == name or bool(_PART.fullmatch(found[len(name) :])))
 
 

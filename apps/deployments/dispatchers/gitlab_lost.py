@@ -13,7 +13,8 @@ from typing import Any
 
 from apps.core.clock import now
 from apps.deployments.dispatchers import Run
-from apps.deployments.dispatchers.http import FORBIDDEN, NOT_THERE, Client
+from apps.deployments.dispatchers.answers import FORBIDDEN, NOT_THERE
+from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.remote import (
     belongs,
     listed,

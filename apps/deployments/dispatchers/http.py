@@ -10,13 +10,11 @@ time, 5xx: RFC 9110 §9.2.2 does not let us repeat it). Where the answer says wh
 from __future__ import annotations
 
 import contextlib
-import ipaddress
-import json
+import hashlib
 import re
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
@@ -24,58 +22,49 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 
 import httpx
-from django.conf import settings
 
-from apps.core.clock import now
 from apps.core.errors import InvalidInput, Unavailable
 from apps.core.waiting import about_to_act
 from apps.deployments.dispatchers import InDoubt, NotSent, Outside, Refused
+from apps.deployments.dispatchers.addresses import Door, door_from, require_allowed_url
+from apps.deployments.dispatchers.answers import FORBIDDEN, NOT_THERE, TOO_MANY, UNAUTHENTICATED, Answer, message_in
+from apps.deployments.dispatchers.busy import SHUT, Allowance, allowance_in, is_busy, not_before, when
 from apps.deployments.dispatchers.patience import Patience
-from apps.deployments.dispatchers.remote import read_json
+from apps.deployments.dispatchers.unchanged import KEPT, tag_of
 
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 MAX_BYTES = 64 * 1024 * 1024
 MOST_DECODINGS = 4
-METADATA = ipaddress.ip_address("fd00:ec2::254")
-MOST_WAIT = 300.0
-"""Seconds for which an answer can keep us from asking again: it may be wrong, and somebody waits."""
-UNTOLD_WAIT = 60.0
-"""The same where it is only said in words that it is asked too often: what GitHub's documentation asks for."""
 MAX_WORDS = 300
 """Characters of another system's own message that are repeated in ours."""
-UNAUTHENTICATED, FORBIDDEN, TOO_MANY = 401, 403, 429
-NOT_THERE = 404
 UNKNOWN_NAME = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 RENAMED = frozenset({301, 307, 308})
 """How GitHub and GitLab answer for the old name of a repository or project."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer. ``headers`` have lower-case names."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str]
-
-    def json(self) -> Any:
-        """The body as JSON; :class:`Unavailable` when it is something else."""
-        try:
-            return read_json(self.body)
-        except ValueError as problem:
-            raise Unavailable("bad_answer", "The other system answered with something that is not JSON.") from problem
-
-
 class Client:
-    """Requests to one connection; use as a context manager. Paths are appended to its URL. No redirect is followed but by :meth:`follow`."""
+    """Requests to one connection; use as a context manager. Paths are appended to its URL. No redirect is followed but by :meth:`follow`.
 
-    def __init__(self, outside: Outside | None, headers: Mapping[str, str] | None = None, *, auth: Any = None) -> None:
+    ``is_counted``: the other system counts what is asked, so nothing is asked of it in vain (``unchanged``, ``busy``). Then
+    ``allowance`` is what it told last of how much is left.
+    """
+
+    def __init__(
+        self,
+        outside: Outside | None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        auth: Any = None,
+        is_counted: bool = False,
+    ) -> None:
         if outside is None:
             raise Unavailable("no_connection", "This run has no connection.")
         require_allowed_url(outside.url)
         self.outside = outside
-        self._patience = Patience()
+        self.allowance: Allowance | None = None
+        self._account = _account_of(outside) if is_counted else ""
+        self._patience = Patience(Door(), _sent_to(outside.url))
         try:
             self._client = httpx.Client(
                 headers={"User-Agent": "gitops-portal", **(headers or {})},
@@ -102,12 +91,12 @@ class Client:
         With ``most`` only that many bytes of the body are read, and a longer one is cut there.
         """
         try:
-            answer = self._exchange("GET", path, options, most)
+            answer = self._exchange("GET", path, options, most) if most else self._asked_anew(path, options)
         except httpx.HTTPError as problem:
             raise self._silent(problem) from problem
-        if answer.status < 300 or answer.status in allow:
+        if answer.status < 300 or (answer.status in allow and not is_busy(answer)):
             return answer
-        raise Unavailable("outside_refused", self._words(answer), **_when(answer))
+        raise Unavailable("outside_refused", self._words(answer), **when(answer))
 
     def ask_first(self, path: str, *, nothing_at: int = 0, **options: Any) -> Any:
         """GET before anything was asked for; the JSON that answers, ``None`` for the status ``nothing_at``.
@@ -126,8 +115,8 @@ class Client:
             raise
         except Unavailable as problem:
             raise NotSent(problem.code, problem.message, **problem.details) from problem
-        kind = Refused if answer.status < 500 and not _is_busy(answer) else NotSent
-        raise kind("outside_refused", self._words(answer), **_when(answer))
+        kind = Refused if answer.status < 500 and not is_busy(answer) else NotSent
+        raise kind("outside_refused", self._words(answer), **when(answer))
 
     def follow(self, answer: Answer, *, most: int) -> Answer:
         """What a redirect leads to, asked without our headers and credentials; at most ``most`` bytes of it.
@@ -138,11 +127,12 @@ class Client:
         try:
             where = httpx.URL(self.outside.url).join(answer.headers.get("location", ""))
             require_allowed_url(str(where.copy_with(query=None, fragment=None)))
-            self._require_not_inwards(where.host)
-            self._patience.begin()
+            door = door_from(urlsplit(self.outside.url).hostname or "", where.host)
+            patience = Patience(door, _sent_to(str(where)))
+            patience.begin()
             with (
                 httpx.Client(timeout=TIMEOUT, verify=_trust(self.outside)) as client,
-                client.stream("GET", where, extensions=self._patience.extensions) as response,
+                client.stream("GET", where, extensions=patience.extensions) as response,
             ):
                 found = _whole(response, most)
         except InvalidInput as problem:
@@ -157,13 +147,17 @@ class Client:
             return found
         raise Unavailable("outside_refused", f"Where {self._who()} keeps this, {where.host} answered {found.status}.")
 
-    def _require_not_inwards(self, host: str) -> None:
-        """:class:`InvalidInput` where a system of the internet names a host that is none."""
-        own = urlsplit(self.outside.url).hostname or ""
-        if host == own or all(map(_is_public, _addresses(host))) or not all(map(_is_public, _addresses(own))):
-            return
-        text = f"{host} is an internal address, to which only a connection with an internal address may lead."
-        raise InvalidInput("url_refused", text)
+    def require_shown(self, path: str, what: str, **options: Any) -> None:
+        """Where a run is not shown: :class:`Unavailable` when ``what`` it is in is not shown either.
+
+        Then the account of the connection sees nothing there any more, which says nothing about the run.
+        """
+        if self.read(path, allow=(NOT_THERE,), **options).status == NOT_THERE:
+            text = (
+                f"{self._who()} shows the connection {what} no more, and with it no run. "
+                "An administrator gives its account the rights again."
+            )
+            raise Unavailable("outside_refused", text)
 
     def look(self, path: str, **options: Any) -> Answer:
         """GET whatever the status is; :class:`Unavailable` only when there is no answer."""
@@ -187,24 +181,40 @@ class Client:
         """What an answer to a change means: itself when it is a yes, else the problem that it stands for."""
         if answer.status < 300 or answer.status in allow:
             return answer
-        if _is_busy(answer):
-            raise NotSent("outside_busy", self._words(answer), **_when(answer))
+        if is_busy(answer):
+            raise NotSent("outside_busy", self._words(answer), **when(answer))
         if answer.status < 500:
             raise Refused("outside_refused", self._words(answer))
-        raise InDoubt("outside_failed", self._words(answer), **_when(answer))
+        raise InDoubt("outside_failed", self._words(answer), **when(answer))
 
     def _exchange(self, method: str, path: str, options: dict[str, Any], most: int = 0) -> Answer:
         """The answer; :class:`Refused` for a path that leads out of the address of the connection, or is none."""
         if not stays_below(path):
             raise Refused("bad_path", f"A path of portal.yaml leads out of the address of {self.outside.name}.")
+        refusal = SHUT.answer_for(self._account) if self._account else None
+        if refusal is not None:
+            return refusal
         try:
             self._patience.begin()
             where, watched = self.outside.url + path, self._patience.extensions
             with self._client.stream(method, where, extensions=watched, **options) as response:
-                return _whole(response, most)
+                answer = _whole(response, most)
         except (httpx.InvalidURL, UnicodeError) as problem:
             message = f"A name or a path in portal.yaml cannot be part of an address at {self.outside.name}."
             raise Refused("bad_path", message) from problem
+        if self._account:
+            self.allowance = allowance_in(answer)
+            SHUT.note(self._account, answer)
+        return answer
+
+    def _asked_anew(self, path: str, options: dict[str, Any]) -> Answer:
+        """GET; where requests are counted, an answer that we have is sent and counted again only if it is another one now."""
+        if not self._account:
+            return self._exchange("GET", path, options)
+        key = f"{self._account} {path} {sorted((options.get('params') or {}).items())}"
+        before = KEPT.get(key)
+        headers = {"If-None-Match": tag_of(before)} if before else {}
+        return KEPT.settle(key, before, self._exchange("GET", path, {**options, "headers": headers}))
 
     def _silent(self, problem: httpx.HTTPError) -> Unavailable:
         if _is_unknown_name(problem):
@@ -220,14 +230,14 @@ class Client:
         """What the other system said, in a sentence that names who can do something about it."""
         if 300 <= answer.status < 400:
             return self._words_elsewhere(answer)
-        said = self._clean(_message_in(answer.body))
+        said = self._clean(message_in(answer.body))
         words = {
             UNAUTHENTICATED: "does not accept the credentials of the connection. An administrator enters new ones",
             FORBIDDEN: "does not allow this to the account of the connection. An administrator can widen its rights",
             NOT_THERE: "knows nothing of that name, or hides it from the account of the connection",
             TOO_MANY: "is asked too often",
-        }.get(TOO_MANY if _is_busy(answer) else answer.status, f"answered {answer.status}")
-        return f"{self._who()} {words}." + (f" It says: {said}" if said else "")
+        }.get(TOO_MANY if is_busy(answer) else answer.status, f"answered {answer.status}")
+        return f"{self._who()} {words}." + (f" It says: {said}" if said else "") + not_before(answer)
 
     def _words_elsewhere(self, answer: Answer) -> str:
         """Hosts of Git lead on from the old name of a project or repository; else it is the address that is another one."""
@@ -253,28 +263,17 @@ class Client:
         return " ".join(text.split())[:MAX_WORDS]
 
 
-def _is_busy(answer: Answer) -> bool:
-    """Too many requests; GitHub says so with 403 too, by a header or in words alone."""
-    is_told = "retry-after" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
-    return answer.status == TOO_MANY or (answer.status == FORBIDDEN and (is_told or _says_too_often(answer)))
+def _sent_to(url: str) -> str:
+    """The host of an address as it is connected to; empty for what is no address, where nothing is."""
+    try:
+        return httpx.URL(url).raw_host.decode()
+    except (httpx.InvalidURL, UnicodeError):
+        return ""
 
 
-def _says_too_often(answer: Answer) -> bool:
-    said = _message_in(answer.body).lower()
-    return any(words in said for words in ("rate limit", "abuse detection"))
-
-
-def _when(answer: Answer) -> dict[str, float]:
-    """``retry_after``: in how many seconds it may be asked again, where it says so (``Retry-After``, or a window that is used up)."""
-    after, reset = answer.headers.get("retry-after", ""), answer.headers.get("x-ratelimit-reset", "")
-    seconds = 0.0
-    if after.isdecimal():
-        seconds = float(after)
-    elif answer.headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
-        seconds = float(reset) - now().timestamp()
-    elif answer.status == FORBIDDEN and _says_too_often(answer):
-        seconds = UNTOLD_WAIT
-    return {"retry_after": min(seconds, MOST_WAIT)} if seconds > 0 else {}
+def _account_of(outside: Outside) -> str:
+    """Who is counted: an address with its credentials, as a digest."""
+    return hashlib.sha256(repr((outside.url, sorted(outside.credentials.items()))).encode()).hexdigest()
 
 
 def _is_unknown_name(problem: BaseException) -> bool:
@@ -295,18 +294,6 @@ def _whole(response: httpx.Response, most: int) -> Answer:
         if len(body) > MAX_BYTES:
             raise httpx.DecodingError(f"more than {MAX_BYTES // 1024 // 1024} MB", request=response.request)
     return Answer(response.status_code, bytes(body), dict(response.headers))
-
-
-def _message_in(body: bytes) -> str:
-    """The message of a JSON error, as the common systems spell it; else nothing (HTML pages help nobody)."""
-    with contextlib.suppress(ValueError):
-        found = read_json(body)
-        if isinstance(found, dict):
-            for key in ("message", "error_description", "error", "errors", "detail", "base"):
-                if found.get(key):
-                    value = found[key]
-                    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return ""
 
 
 def _trust(outside: Outside) -> ssl.SSLContext:
@@ -336,52 +323,3 @@ def stays_below(path: str) -> bool:
             return True
         text = decoded
     return False
-
-
-def require_allowed_url(url: str) -> None:
-    """``https`` with a host and without credentials; :class:`InvalidInput` says what is wrong.
-
-    Plain ``http`` needs the host in ``PORTAL_CONNECTION_PLAIN_HTTP``. Link-local addresses are refused always:
-    there the machines of clouds hand out their own credentials.
-    """
-    problem = _problem_of(url)
-    if problem:
-        raise InvalidInput("url_refused", problem, field="url")
-    host = urlsplit(url).hostname or ""
-    if any(_is_forbidden(address) for address in _addresses(host)):
-        raise InvalidInput("url_refused", f"{host} is a link-local address, which no connection may use.", field="url")
-
-
-def _problem_of(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-        _ = parts.port
-    except ValueError:
-        return "This is not an address. It looks like https://host.example.org/path."
-    if parts.scheme not in {"https", "http"} or not host:
-        return "The address begins with https:// and names a host."
-    if parts.username or parts.password:
-        return "No user or password in the address: they have fields of their own and are stored encrypted."
-    if parts.query or parts.fragment:
-        return "The address ends before ? and #."
-    if parts.scheme == "http" and host not in settings.PORTAL_CONNECTION_PLAIN_HTTP:
-        return f"Credentials would go to {host} in clear. Use https, or an administrator lists the host in PORTAL_CONNECTION_PLAIN_HTTP."
-    return ""
-
-
-def _is_forbidden(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Link-local, also behind an IPv6 spelling of IPv4; and where a cloud answers over IPv6."""
-    mapped = getattr(address, "ipv4_mapped", None)
-    return address.is_link_local or address == METADATA or (mapped is not None and mapped.is_link_local)
-
-
-def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    return (getattr(address, "ipv4_mapped", None) or address).is_global
-
-
-def _addresses(host: str) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    """What the name stands for now; a name that cannot be resolved is for the request to report."""
-    with contextlib.suppress(OSError, ValueError):
-        for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM):
-            yield ipaddress.ip_address(str(entry[4][0]).partition("%")[0])

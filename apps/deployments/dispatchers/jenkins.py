@@ -11,7 +11,6 @@ import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -28,12 +27,14 @@ from apps.deployments.dispatchers import (
     RunState,
     StepProgress,
     StepState,
+    jenkins_stages,
 )
 from apps.deployments.dispatchers import jenkins_inputs as inputs
-from apps.deployments.dispatchers.http import FORBIDDEN, NOT_THERE, Answer, Client
+from apps.deployments.dispatchers.answers import FORBIDDEN, NOT_THERE, Answer
+from apps.deployments.dispatchers.http import Client
+from apps.deployments.dispatchers.jenkins_stages import at
 from apps.deployments.dispatchers.remote import (
     LOG_MOST,
-    NAME_MOST,
     SeveralRuns,
     as_ended,
     asked_again,
@@ -68,12 +69,9 @@ WHY = {
 }
 NEEDED = ("PORTAL_KEY", "PORTAL_COMMIT")
 MOST_SUSPECTS = 50
-PAUSED = "PAUSED_PENDING_INPUT"
 CONSOLE = "console"
 REDIRECTS = (302, 303)
 """Jenkins answers a stop with the way to the page of what was stopped."""
-LAST_MOMENT = 32503680000000
-"""Milliseconds up to the year 3000: more is no moment of a build."""
 BUILD = "number,url,building,result,timestamp,duration,actions[parameters[name,value],lastBuiltRevision[SHA1]]"
 _DEFINED = "buildable,property[parameterDefinitions[name]]"
 _QUEUED = "id,why,cancelled,executable[number],actions[parameters[name,value],causes[userId]]"
@@ -126,6 +124,7 @@ class JenkinsDispatcher:
                 return limited(run, _waiting(found), "The wait in the queue of Jenkins")
             told = _build(client, run, found.build)
             if told is None:
+                client.require_shown(f"{_job(run)}/api/json", "the job", params={"tree": "name"})
                 problem = f"Jenkins does not know build {found.build}, or hides it from the connection."
                 if not run.external.get("build"):  # it has just left the queue, and is not shown yet
                     return Progress(RunState.RUNNING, text=problem, external=found.kept)
@@ -293,9 +292,8 @@ def _item(client: Client, told: Mapping[str, Any]) -> Found:
 def _waiting(found: Found) -> Progress:
     if found.is_cancelled:
         return Progress(RunState.ENDED, outcome="cancelled", text="It was taken out of the queue.", external=found.kept)
-    return Progress(
-        RunState.RUNNING, text=f"It waits in the queue of Jenkins. {found.why}".strip(), external=found.kept
-    )
+    text = f"It waits in the queue of Jenkins. {found.why}".strip()
+    return Progress(RunState.RUNNING, text=text, external=found.kept)
 
 
 def _build(client: Client, run: Run, number: int) -> dict[str, Any] | None:
@@ -334,16 +332,15 @@ def _progress(client: Client, run: Run, told: Mapping[str, Any], found: Found) -
     result, link = plain(told.get("result"), 40), web_link(told.get("url"))
     is_over = told.get("building") is False and bool(result)
     outcome = OUTCOMES.get(result, "") if is_over else ""
-    rows = _stages(client, run, found.build)
-    stages = [_stage(row, link, is_fine=outcome == "succeeded") for row in rows]
-    paused = next((plain(row.get("name"), 60) for row in rows if row.get("status") == PAUSED), "")
-    waiting = inputs.pending(client, f"{_job(run)}/{found.build}") if paused and not is_over else {}
-    asked = inputs.asked(run, waiting)
+    seen = jenkins_stages.seen(client, f"{_job(run)}/{found.build}", is_over=is_over)
+    stages = [jenkins_stages.step_of(row, link, is_fine=outcome == "succeeded") for row in seen.rows]
+    asked = inputs.asked(run, seen.waiting)
+    questions = inputs.steps(asked, seen.waiting, link) if seen.is_told or is_over else ()
     kept = {**found.kept, **({"inputs": asked} if asked else {})}
-    steps = (_console(told, link, outcome, is_over=is_over), *stages, *inputs.steps(asked, waiting, link))
+    steps = (_console(told, link, outcome, is_over=is_over), *stages, *questions)
     if not is_over:
-        words = f"waits in {paused} until somebody answers" if paused else "runs"
-        return Progress(RunState.RUNNING, steps, text=f"Jenkins build {found.build} {words}.", external=kept)
+        text = f"Jenkins build {found.build} {seen.words}."
+        return Progress(RunState.RUNNING, steps, text=text, external=kept)
     if not outcome:
         problem = f"Jenkins says that build {found.build} ended as {result!r}, which this portal does not know."
         return Progress(RunState.LOST, steps, problem=problem, external=kept)
@@ -358,42 +355,6 @@ def _console(told: Mapping[str, Any], link: str, outcome: str, *, is_over: bool)
     if is_over:
         problem = "" if outcome in {"succeeded", "cancelled"} else "its log says why."
         fields = as_ended(problem, is_cancelled=outcome == "cancelled")
-    began = _at(told.get("timestamp"))
-    ended = _at(told.get("timestamp"), told.get("duration")) if is_over else None
+    began = at(told.get("timestamp"))
+    ended = at(told.get("timestamp"), told.get("duration")) if is_over else None
     return StepProgress(key=CONSOLE, name=CONSOLE, link=link, is_optional=True, began=began, ended=ended, **fields)
-
-
-def _stages(client: Client, run: Run, number: int) -> list[dict[str, Any]]:
-    """The stages of a pipeline; none where the plugin that tells them, or the pipeline, is missing."""
-    answer = client.read(f"{_job(run)}/{number}/wfapi/describe", allow=(NOT_THERE,))
-    return listed(mapping(answer.json()).get("stages")) if answer.status < NOT_THERE else []
-
-
-def _stage(row: Mapping[str, Any], link: str, *, is_fine: bool) -> StepProgress:
-    status = str(row.get("status"))
-    fields: dict[str, Any] = {"state": StepState.WAITING}
-    if status in {"IN_PROGRESS", PAUSED}:
-        fields = {"state": StepState.RUNNING}
-    elif status == "SUCCESS":
-        fields = as_ended()
-    elif status in {"FAILED", "UNSTABLE"}:
-        fields = as_ended("Jenkins calls it unstable." if status == "UNSTABLE" else "the log of the build says why.")
-    elif status == "ABORTED":
-        fields = as_ended(is_cancelled=True)
-    is_over = fields["state"] == StepState.ENDED
-    return StepProgress(
-        key=f"stage-{plain(row.get('id'), 40)}",
-        name=plain(row.get("name"), NAME_MOST),
-        link=link,
-        is_optional=is_fine,
-        began=_at(row.get("startTimeMillis")),
-        ended=_at(row.get("startTimeMillis"), row.get("durationMillis")) if is_over else None,
-        **fields,
-    )
-
-
-def _at(milliseconds: Any, more: Any = 0) -> datetime | None:
-    """The moment that Jenkins counts in milliseconds since 1970, and so many later."""
-    if not isinstance(milliseconds, int) or not isinstance(more, int) or not 0 < milliseconds < LAST_MOMENT:
-        return None
-    return datetime.fromtimestamp((milliseconds + min(max(more, 0), LAST_MOMENT)) / 1000, UTC)

@@ -11,21 +11,31 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import Refused, Run, StepProgress, StepState
-from apps.deployments.dispatchers.http import NOT_THERE, Client
+from apps.deployments.dispatchers.answers import NOT_THERE
+from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.remote import NAME_MOST, as_ended, listed, plain
 
 ANSWERS = {"play": "proceedEmpty", "stop": "abort"}
 """What a person can do here, and what Jenkins calls it."""
 MOST = 50
+BROKEN = 500
 KIND = "input-"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
+def told_by_plugin(client: Client, path: str) -> Any:
+    """What the plugin answers; nothing where it is missing, :class:`Unavailable` ``bad_answer`` where it fails."""
+    answer = client.read(path, allow=(NOT_THERE, BROKEN))
+    if answer.status == BROKEN:
+        raise Unavailable("bad_answer", "The plugin of Jenkins that tells stages and questions fails for this build.")
+    return answer.json() if answer.status < NOT_THERE else None
+
+
 def pending(client: Client, build: str) -> dict[str, Mapping[str, Any]]:
     """Questions of the build at the path ``build`` that wait for an answer, by id; none of another build."""
-    answer = client.read(f"{build}/wfapi/pendingInputActions", allow=(NOT_THERE,))
-    rows = listed(answer.json()) if answer.status < NOT_THERE else []
+    rows = listed(told_by_plugin(client, f"{build}/wfapi/pendingInputActions"))
     return {str(row["id"]): row for row in rows if _is_of(row, build)}
 
 

@@ -15,7 +15,8 @@ from urllib.parse import quote
 
 from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import InDoubt, Outside, Run
-from apps.deployments.dispatchers.http import NOT_THERE, Answer, Client
+from apps.deployments.dispatchers.answers import NOT_THERE, Answer
+from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.remote import listed, mapping
 from apps.deployments.dispatchers.words import joined, said
 

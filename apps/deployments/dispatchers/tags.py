@@ -13,7 +13,8 @@ from typing import Any
 
 from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import NotSent, Refused, Run
-from apps.deployments.dispatchers.http import NOT_THERE, Client
+from apps.deployments.dispatchers.answers import NOT_THERE
+from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.remote import NOT_APPROVED, mapping, plain, segment
 from apps.deployments.keys import public_name
 

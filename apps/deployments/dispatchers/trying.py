@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from apps.core.errors import Unavailable
 from apps.deployments.dispatchers import Outside
-from apps.deployments.dispatchers.http import FORBIDDEN, UNAUTHENTICATED, Client
+from apps.deployments.dispatchers.answers import FORBIDDEN, UNAUTHENTICATED
+from apps.deployments.dispatchers.http import Client
 from apps.deployments.dispatchers.remote import mapping
 
 

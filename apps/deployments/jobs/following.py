@@ -370,7 +370,7 @@ def _look_again(deployment: Deployment, dispatcher: Dispatcher, progress: Progre
     """When the next look is due, unless that was decided since this one began: somebody acted, or it is being asked slowly."""
     moment = now()
     is_at_once = more or not dispatcher.capabilities.remote
-    pause = timedelta(0) if is_at_once else _pause(deployment, progress, moment)
+    pause = timedelta(0) if is_at_once else max(_pause(deployment, progress, moment), timedelta(0, progress.pause))
     rows = Deployment.objects.filter(pk=deployment.pk, fence=fence)
     rows.filter(check_at=deployment.check_at).update(check_at=moment + pause)
     rows.update(followed_at=lease_now())

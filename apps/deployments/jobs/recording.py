@@ -157,13 +157,15 @@ class Recorder:
         found = [asdict(resource) for resource in progress.resources[:MOST_RESOURCES]]
         if not found or found == self.attempt.resources:
             return
-        healthy = sum(1 for resource in found if resource["health"] == "healthy")
+        healthy = sum(1 for resource in progress.resources if resource.health == "healthy")
+        unread = sum(1 for resource in progress.resources if resource.health == "unknown")
         with transaction.atomic():
             append_event(
                 self.deployment,
                 kind=DeploymentEvent.Kind.RESOURCES,
                 attempt=self.attempt.number,
-                text=f"{healthy} of {len(progress.resources)} resources are healthy.",
+                text=f"{healthy} of {len(progress.resources)} resources are healthy."
+                + (f" Of {unread} it is not known." if unread else ""),
                 data={"healthy": healthy, "count": len(progress.resources)},
                 fence=self.fence,
             )

@@ -25,6 +25,8 @@ from apps.deployments.models import Attempt, Deployment
 from apps.deployments.transitions import LeaseLost, call_about_silence, end_call_about_silence, say
 
 STUCK_AFTER = timedelta(minutes=15)
+PUT_OFF_FOR = timedelta(hours=2)
+"""How long who says when to come again is waited for, whatever time is over meanwhile: what allows no more for now counts by the hour."""
 
 
 def note_silence(
@@ -35,7 +37,8 @@ def note_silence(
     Who acted since this look began is not kept waiting by it. With ``may_end`` it may become *unknown*.
     """
     since = datetime.fromisoformat(str(attempt.external_run.get("silent_since") or now().isoformat()))
-    why = _why_given_up(deployment, attempt, now() - since) if may_end else ""
+    is_put_off = "retry_after" in problem.details and now() - since < PUT_OFF_FOR
+    why = _why_given_up(deployment, attempt, now() - since, is_put_off=is_put_off) if may_end else ""
     if why:
         lose(deployment, fence, f"{why} {problem.message}")
         return
@@ -71,12 +74,14 @@ def _words(problem: Unavailable, *, is_first: bool, is_stuck: bool) -> str:
     return f"For a quarter of an hour now: {problem.message} Somebody has to look." if is_stuck else ""
 
 
-def _why_given_up(deployment: Deployment, attempt: Attempt, silent: timedelta) -> str:
+def _why_given_up(deployment: Deployment, attempt: Attempt, silent: timedelta, *, is_put_off: bool) -> str:
     """Why it is not asked again; empty while it is. One request that failed is no silence."""
     if deployment.status != Status.RUNNING or silent.total_seconds() < LOOK_FOR:
         return ""
     if deployment.cancel_requested_by_id is not None and silent > STUCK_AFTER:
         return "It was to be cancelled, and for a quarter of an hour nobody could look at it."
+    if is_put_off:  # it may have ended well in time, and soon it can be asked
+        return ""
     if attempt.health:
         within = float(deployment.plan["health"]["within_seconds"])
         is_over = silent.total_seconds() > within  # before that somebody may have been away, which counts for nothing

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import boto3
-import botocore.session
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
-from apps.deployments.dispatchers.aws_api import says_nothing
+from apps.core.errors import InvalidInput
+from apps.deployments.dispatchers.aws_api import Patience, client_of, says_nothing
 from apps.deployments.masking import SHORTEST, SecretMask
 from apps.rendering import options
 from apps.rendering.cloudformation.changesets import change_set_difference
@@ -32,14 +29,11 @@ NEEDED = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
 """Only a plan is made; what it does with rights is shown to who approves it."""
 NAME = "gitops-portal-plan-"
+PATIENCE = Patience(10, 60, 4)
+"""A plan is asked for once, and somebody waits for it."""
 _REVIEW = "REVIEW_IN_PROGRESS"
 _PAUSE_SECONDS = 1.0
 _FIRST_PAUSE_SECONDS = 0.05
-_SETTINGS = {
-    "profile": (None, None, None, None),
-    "config_file": (None, None, os.devnull, None),
-    "credentials_file": (None, None, os.devnull, None),
-}
 
 
 def plan_stack(after: Tree, target: Target, hide: Fingerprint, variables: Mapping[str, str]) -> Planned:
@@ -71,19 +65,16 @@ def _client(target: Target, variables: Mapping[str, str]) -> Any:
     if missing:
         text = f"The secrets for plans of {target.environment} lack {', '.join(missing)}. A maintainer sets them on its page."
         raise RenderError(Failure.MISSING_INPUT, text)
-    session = boto3.session.Session(
-        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-        aws_session_token=variables.get("AWS_SESSION_TOKEN") or None,
-        botocore_session=botocore.session.Session(session_vars=_SETTINGS),
-    )
-    config = Config(
-        connect_timeout=10, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 4},
-        ignore_configured_endpoint_urls=True,
-    )  # fmt: skip
-    url = variables.get("AWS_ENDPOINT_URL") or None
+    keys = {
+        "aws_access_key_id": variables["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": variables["AWS_SECRET_ACCESS_KEY"],
+        "aws_session_token": variables.get("AWS_SESSION_TOKEN") or None,
+    }
+    url = variables.get("AWS_ENDPOINT_URL") or ""
     try:
-        return session.client("cloudformation", region_name=region, endpoint_url=url, config=config)
+        return client_of("cloudformation", keys, region=str(region), url=url, patience=PATIENCE)
+    except InvalidInput as problem:
+        raise RenderError(Failure.MISSING_INPUT, f"AWS_ENDPOINT_URL cannot be asked: {problem.message}") from None
     except (BotoCoreError, ValueError):
         text = "The AWS API cannot be reached like this: AWS_REGION or AWS_ENDPOINT_URL is not well formed."
         raise RenderError(Failure.MISSING_INPUT, text) from None

@@ -15,7 +15,7 @@ from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, PortalError
 from apps.core.secrets import decrypt, encrypt
 from apps.deployments import access
-from apps.deployments.dispatchers.http import require_allowed_url
+from apps.deployments.dispatchers.addresses import require_allowed_url
 from apps.deployments.dispatchers.kinds import KINDS, Field, Kind
 from apps.deployments.dispatchers.registry import TESTS
 from apps.deployments.masking import SHORTEST

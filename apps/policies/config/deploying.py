@@ -50,6 +50,7 @@ _TOLD: dict[str, dict[str, Shape]] = {
         "ref": T,
         "tag": F,
         "inputs": W,
+        "jobs": N,
         "environment": T,
         "timeout": D,
     },
