@@ -285,6 +285,7 @@ def deployment_json(row: Deployment) -> dict[str, Any]:
         "requested_by": row.requested_by.username,
         "last_event": row.last_event,
         "queued_at": time(row.queued_at),
+        "latest_at": time(row.latest_at),
         "start_at": time(row.start_at),
         "started_at": time(row.started_at),
         "ended_at": time(row.ended_at),

@@ -18,8 +18,8 @@ from rest_framework.views import APIView
 from apps.api.bodies import AlwaysAnswers, AnswerRenderer, StrictJSONParser, read, require_length
 from apps.api.idempotency import MAX_KEY, answer_once
 from apps.api.shapes import EmptyIn, ProblemShape
-from apps.core.errors import NotVisible
-from apps.core.text import is_storable, require_storable
+from apps.core.errors import InvalidInput, NotVisible
+from apps.core.text import MAX_SHOWN, is_storable, require_storable
 
 Handler = Callable[..., Response]
 PROBLEM = "application/problem+json"
@@ -43,6 +43,8 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="Any text of yours, new for each intended effect; repeating the call with it has no second effect.",
 )
+ANY_FORM = "format"
+"""As ``Accept``: whatever it says, the answer comes."""
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of an earlier answer: 304 if it still holds."
 )
@@ -77,6 +79,7 @@ def endpoint(
     def declare(handler: Handler) -> Handler:
         handler.http_method = method  # type: ignore[attr-defined]
         handler.scope = scope  # type: ignore[attr-defined]
+        handler.asked = frozenset(one.name for one in parameters)  # type: ignore[attr-defined]
         handler.takes_nothing = request in (None, EmptyIn)  # type: ignore[attr-defined]
         handler.withheld = tuple(withheld)  # type: ignore[attr-defined]
         handler.whole = whole  # type: ignore[attr-defined]
@@ -149,6 +152,8 @@ def route(*handlers: Handler) -> Any:
 
 def _served(handler: Handler) -> Any:
     def serve(self: Endpoint, request: Request, **kwargs: Any) -> Response:
+        _require_known(request, handler.asked)  # type: ignore[attr-defined]
+
         def act() -> Response:
             if handler.takes_nothing and request.method not in {"GET", "HEAD"}:  # type: ignore[attr-defined]
                 read(EmptyIn, request)
@@ -160,6 +165,21 @@ def _served(handler: Handler) -> Any:
 
     serve.__doc__ = handler.__doc__
     return handler.schema(serve)  # type: ignore[attr-defined]
+
+
+def _require_known(request: Request, known: frozenset[str]) -> None:
+    """A filter that is misspelt, or given twice, would silently be another one: the answer would tell of more than was asked for."""
+    for name, values in request.query_params.lists():
+        shown = name[:MAX_SHOWN]
+        if name not in {*known, ANY_FORM}:
+            has = ", ".join(sorted(known)) or "none"
+            raise InvalidInput(
+                "unknown_parameter", f"There is no parameter {shown} here. Known parameters: {has}.", field=shown
+            )
+        if len(values) > 1:
+            raise InvalidInput(
+                "repeated_parameter", f"{shown} is given {len(values)} times; give it once.", field=shown
+            )
 
 
 __all__ = ["Endpoint", "endpoint", "query", "read", "route"]

@@ -245,6 +245,7 @@ class DeploymentOut(Out):
     requested_by = string()
     last_event = whole()
     queued_at = maybe_moment()
+    latest_at = serializers.DateTimeField(help_text="When it last began, or was asked for since: lists go by it.")
     start_at = maybe_moment()
     started_at = maybe_moment()
     ended_at = maybe_moment()

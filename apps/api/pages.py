@@ -11,12 +11,15 @@ from rest_framework.response import Response
 
 from apps.api.endpoints import query
 from apps.core.errors import InvalidInput
+from apps.core.paging import LastSeen
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)
 AFTER = query("after", "Where the page before ended; taken from its `next`.", int)
+AFTER_MOMENT = query("after", "Where the page before ended: moment and number; taken from its `next`.")
 AFTER_NAME = query("after", "The last name of the page before; taken from its `next`.")
 LIMIT = query("limit", "Rows in one page.", {"type": "integer", "minimum": 1})
+BAD_AFTER = "after is taken from the `next` of the page before."
 MAX_DIGITS = 15
 NAMES = 200
 """Rows of a page of names (people, teams, repositories)."""
@@ -56,6 +59,15 @@ def number_parameter(request: Request, name: str) -> int | None:
     if not (raw.isascii() and raw.isdecimal()) or len(raw) > MAX_DIGITS:
         raise InvalidInput(f"bad_{name}", f"{name} is a whole number of at most {MAX_DIGITS} digits.", field=name)
     return int(raw)
+
+
+def last_seen(request: Request) -> LastSeen | None:
+    """The last line of the page before, of a list that goes by moments; ``None`` without it."""
+    raw = request.query_params.get("after", "")
+    found = LastSeen.read(raw)
+    if raw and found is None:
+        raise InvalidInput("bad_after", BAD_AFTER, field="after")
+    return found
 
 
 def word_parameter(request: Request, name: str, known: Iterable[str]) -> str:

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from django.db.models import Count
 
 from apps.accounts.models import User
+from apps.audit import services as audit
+from apps.audit.actors import SYSTEM, Actor
 from apps.changes.lifecycle import OPEN
 from apps.changes.models import ChangeRequest, OutsideChange
 from apps.changes.querysets import OutsideChangeQuerySet
@@ -63,8 +65,23 @@ def prepare_outside_change(update: RefUpdate) -> Callable[[], None]:
                 pusher=update.pusher,
                 seen_at=update.seen_at,
             )
+        if update.branch != update.repository.default_branch:  # whose moves the look at Git told of already
+            _record(update, kind)
 
     return write
+
+
+def _record(update: RefUpdate, kind: str) -> None:
+    """The look recorded that a branch moved; that changes had been merged into this one is known here."""
+    repository = update.repository
+    audit.record(
+        Actor.of(update.pusher) if update.pusher else SYSTEM,
+        "repository.outside_change",
+        target=update.branch,
+        repository=repository.name,
+        summary=f"{update.branch} of {repository.name} was moved outside the portal ({kind})",
+        data={"kind": str(kind), "old": update.old_oid, "new": update.new_oid, "cause": str(update.cause)},
+    )
 
 
 def prepare_return(update: RefUpdate) -> Callable[[], None]:

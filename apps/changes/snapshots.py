@@ -19,7 +19,7 @@ ABSENT = "000000"
 UNLIKE_FILES = {"120000", "160000"}
 """Modes of symbolic links and of submodules."""
 NOBODY = "(nobody is named)"
-PERSON = re.compile(r"(?P<name>[^<]*?)\s*<(?P<email>[^<>]*)>.*|(?P<bare>[^\s<>]+@[^\s<>]+)", re.DOTALL)
+CLAIMED = re.compile(r"(?P<bare>[^\s<>,;]+@[^\s<>,;]+)|(?P<name>[^<>]*)<(?P<email>[^<>]*)>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +110,15 @@ def people_between(git_dir: Path, target: str, head: str) -> tuple[Person, ...]:
     for named in history.people_between(git_dir, target, head):
         found[_person(*named.author, How.AUTHORED)] = None
         found[_person(*named.committer, How.COMMITTED)] = None
-        for value in named.co_authors:
-            if match := PERSON.fullmatch(value.strip()):
-                found[_person(match["name"] or "", match["email"] or match["bare"] or "", How.CO_AUTHORED)] = None
+        for name, address in (person for value in named.co_authors for person in _claimed(value)):
+            found[_person(name, address, How.CO_AUTHORED)] = None
     return tuple(found)
+
+
+def _claimed(value: str) -> list[tuple[str, str]]:
+    """Name and address of everybody whom one line names: several stand there, too; without an address it is a name alone."""
+    people = [(match["name"] or "", match["email"] or match["bare"] or "") for match in CLAIMED.finditer(value)]
+    return [(name.strip(" ,;"), address) for name, address in people] or [(value, "")]
 
 
 def pin(git_dir: Path, number: int, revision: int, snapshot: Snapshot) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 import structlog
 from channels.db import database_sync_to_async
 from django.db import Error
-from django.db.models import Max, Q
+from django.db.models import Max
 
 from apps.accounts.models import User
 from apps.changes.models import ChangeRequest
@@ -28,6 +28,7 @@ from apps.live.topics import (
     environment_topic,
     queue_topic,
 )
+from apps.repositories.access import who_see
 
 BEAT_SECONDS = 5.0
 FORBIDDEN = Frame(close=4403)
@@ -127,15 +128,6 @@ Finder = Callable[..., Feed | None]
 """Takes the person and what the address names; ``None``: they may not see it, or there is none."""
 
 
-def _who_see_repository(repository_id: int) -> Callable[[set[int]], set[int]]:
-    def allowed(user_ids: set[int]) -> set[int]:
-        sees = Q(is_superuser=True) | Q(repository_roles__repository=repository_id)
-        sees |= Q(memberships__team__repository_roles__repository=repository_id)
-        return set(User.objects.filter(sees, pk__in=user_ids, is_active=True).values_list("pk", flat=True))
-
-    return allowed
-
-
 def _who_are_active(user_ids: set[int]) -> set[int]:
     return set(User.objects.filter(pk__in=user_ids, is_active=True).values_list("pk", flat=True))
 
@@ -147,7 +139,7 @@ def deployment_feed(user: User, number: int) -> Feed | None:
     events = DeploymentEvent.objects.filter(deployment=row)
     return Feed(
         topic=deployment_topic(row.pk),
-        allowed=_who_see_repository(row.environment.repository_id),
+        allowed=partial(who_see, row.environment.repository_id),
         read=lambda after: events_frame(row.pk, after),
         position=lambda: events.aggregate(last=Max("seq"))["last"] or 0,
     )
@@ -157,7 +149,7 @@ def change_feed(user: User, number: int) -> Feed | None:
     row = ChangeRequest.objects.visible_to(user).filter(number=number).first()
     if row is None:
         return None
-    return Feed(topic=change_topic(row.pk), allowed=_who_see_repository(row.repository_id), kind="change")
+    return Feed(topic=change_topic(row.pk), allowed=partial(who_see, row.repository_id), kind="change")
 
 
 def environment_feed(user: User, repository: str, name: str) -> Feed | None:
@@ -165,7 +157,7 @@ def environment_feed(user: User, repository: str, name: str) -> Feed | None:
         row = find_environment(user, repository, name)
     except NotVisible:
         return None
-    return Feed(topic=environment_topic(row.pk), allowed=_who_see_repository(row.repository_id), kind="board")
+    return Feed(topic=environment_topic(row.pk), allowed=partial(who_see, row.repository_id), kind="board")
 
 
 def queue_feed(_user: User) -> Feed | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db.models import Q
 
 from apps.accounts.models import User
@@ -75,6 +77,13 @@ def can(user: User, repository: Repository, capability: str) -> Verdict:
 
 def can_see(user: User, repository: Repository) -> Verdict:
     return can(user, repository, SEE)
+
+
+def who_see(repository: int, people: Collection[int]) -> set[int]:
+    """Those of ``people`` (keys) of whom :func:`can_see` holds for the repository of this key; one query for all of them."""
+    held = Q(repository_roles__repository=repository) | Q(memberships__team__repository_roles__repository=repository)
+    rows = User.objects.filter(Q(is_superuser=True) | held, pk__in=people, is_active=True)
+    return set(rows.values_list("pk", flat=True))
 
 
 def can_ask(user: User, repository: Repository) -> Verdict:
@@ -173,4 +182,5 @@ __all__ = [
     "require_see",
     "require_write",
     "role_of",
+    "who_see",
 ]

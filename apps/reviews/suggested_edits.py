@@ -20,15 +20,17 @@ def edited_files(git_dir: Path, head: str, comments: Sequence[Comment]) -> dict[
 
     :class:`Conflict` naming the suggestion when its lines are not in ``head`` as they were, or two when they overlap.
     """
-    found: dict[str, tuple[str, bytes, list[Edit]]] = {}
+    raw_paths: dict[str, str] = {}
+    found: dict[str, tuple[bytes, list[Edit]]] = {}
     for comment in comments:
         path = comment.thread.path
-        if path not in found:
-            raw = _raw_path(git_dir, head, comment)
-            found[path] = (raw, objects.read_file(git_dir, head, raw) or b"", [])
-        _, content, edits = found[path]
+        raw = raw_paths[path] = raw_paths.get(path) or _raw_path(git_dir, head, comment)
+        # By the name that the file has now: one that was renamed meanwhile is written once, with the suggestions under both names.
+        if raw not in found:
+            found[raw] = (objects.read_file(git_dir, head, raw) or b"", [])
+        content, edits = found[raw]
         edits.append(_edit(git_dir, comment, content))
-    return {raw: apply_edits(content, check_disjoint(path, edits)) for path, (raw, content, edits) in found.items()}
+    return {raw: apply_edits(content, check_disjoint(display(raw), edits)) for raw, (content, edits) in found.items()}
 
 
 def _name(comment: Comment) -> str:

@@ -2,7 +2,7 @@
 
 Error codes (``PortalError.code``): ``url_refused``, ``host_unreachable``, ``authentication_failed``,
 ``not_a_repository``, ``repository_empty``, ``repository_too_large``, ``repository_broken``,
-``git_timeout``. Whatever fails, a mirror is either whole or not there.
+``repository_shallow``, ``sha256_repository``, ``git_timeout``. Whatever fails, a mirror is either whole or not there.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from apps.vcs.pool import DEFAULT_POOL
 from apps.vcs.refs import HEADS, PORTAL, is_branch_name, list_branches
 from apps.vcs.sources import Reach, Source, SourceKind, check_url
 from apps.vcs.stale_locks import remove_stale_locks
-from apps.vcs.transport import plain, reason, talk
+from apps.vcs.transport import SHALLOW, plain, reason, talk
 
 __all__ = [
     "Fetched", "Probe", "PushOutcome", "Reach", "Source", "SourceKind",
@@ -231,7 +231,7 @@ def _transfer(source: Source, git_dir: Path, limits: Limits, refspecs: Sequence[
     try:
         done = talk(source, git_dir, "fetch", FETCH_FLAGS, refspecs,
                     seconds=limits.fetch_seconds, limits=limits, watch=watch)  # fmt: skip
-        if done.code != 0:
+        if done.code != 0 or SHALLOW.search(done.stderr):
             raise reason(done)
         watch()
     finally:

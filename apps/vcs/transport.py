@@ -36,15 +36,23 @@ MESSAGES = {
     "The administrator can change its owner to the user that runs the portal.",
     "ssh_missing": "The portal's machine has no 'ssh' program, so ssh addresses cannot be used. An administrator can "
     "install OpenSSH's client, or use the https address.",
+    "sha256_repository": "This repository names its objects by SHA-256, which the portal does not read; nothing was taken. "
+    "Connect one that names them by SHA-1, as 'git init' makes it unless it is asked for the other.",
+    "repository_shallow": "The repository at this address is itself a shallow clone: it lacks the history behind some of its "
+    "branches, so these were not taken. Run 'git fetch --unshallow' there, or connect the one that it was cloned from.",
     "git_failed": "Git and the host could not agree, for a reason that the portal does not know. Try again; "
     "an administrator finds what the host said in the log (git_remote_failed).",
     "repository_broken": "The repository sent objects that are missing, damaged or malformed, so "
     "nothing of it was taken. Run 'git fsck --full' on the original and repair it there.",
 }
+SHALLOW = re.compile(rb"shallow roots are not allowed to be updated", re.IGNORECASE)
+"""What Git says of each branch that it leaves out, and then it ends well."""
 # First match wins; the left side is what Git 2.38 to 2.51 and OpenSSH print with LC_ALL=C.
 SIGNS: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
     (code, re.compile(pattern, re.IGNORECASE))
     for code, pattern in (
+        ("sha256_repository", rb"mismatched algorithms|unsupported hash algorithm|unknown object format"),
+        ("repository_shallow", SHALLOW.pattern),
         ("ssh_missing", rb"cannot run ssh|ssh: (command )?not found"),
         ("owned_by_another", rb"dubious ownership|unsafe repository"),
         ("url_refused", rb"redirect|error: 30[1278]\b"),

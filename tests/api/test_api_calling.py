@@ -228,7 +228,7 @@ def test_page_stays_where_it_is_while_changes_are_added(world: World, api: Any) 
     assert api("alice").get(following).json() == before
 
 
-@pytest.mark.parametrize(("path", "key"), [("users/", "username"), ("audit/", "seq"), ("deployments/", "number")])
+@pytest.mark.parametrize(("path", "key"), [("users/", "username"), ("audit/", "seq"), ("deployments/", "latest_at")])
 def test_every_long_list_has_pages(path: str, key: str, world: World, api: Any) -> None:
     seen, address = [], f"/api/v1/{path}?limit=3"
     while address and len(seen) < 30:

@@ -331,10 +331,25 @@ def test_an_orphan_pin_of_a_lost_race_does_not_stand_in_the_way(infra, change, p
     assert change.revisions.last().head_oid == tip(repository, "x") == work.rev_parse("HEAD")
 
 
-@pytest.mark.parametrize("said", ["bob@example.org", "Bob <bob@example.org> (paired)", "<BOB@example.org>"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "bob@example.org", "Bob <bob@example.org> (paired)", "<BOB@example.org>", "Bob bob@example.org",
+        "Kim <kim@example.org>, Bob <bob@example.org>", "kim@example.org, bob@example.org",
+        "Kim <kim@example.org>; bob@example.org",
+    ],
+)  # fmt: skip
 def test_a_co_author_counts_however_the_address_is_written(infra, change, people, said):
     repository, work = infra
     work.commit(f"second\n\nCo-authored-by: {said}\n", files={"a": "2\n"})
     work.push()
     follow(repository)
     assert people.bob.pk in queries.contributor_ids(change)
+
+
+def test_a_co_author_without_an_address_is_somebody_whom_nobody_knows(infra, change, people):
+    repository, work = infra
+    work.commit("second\n\nCo-authored-by: Somebody Else\n", files={"a": "2\n"})
+    work.push()
+    follow(repository)
+    assert [person.name for person in queries.unknown_contributors(change)] == ["Somebody Else"]

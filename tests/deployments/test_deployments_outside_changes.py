@@ -53,6 +53,29 @@ def test_a_push_past_the_portal_is_seen_once_and_audited(tmp_path: Path) -> None
     assert AuditEntry.objects.filter(action="repository.outside_change").count() == 1
 
 
+def test_a_push_past_the_portal_to_another_branch_into_which_was_merged_is_told_of_as_well(tmp_path: Path) -> None:
+    delivery = begun(tmp_path)
+    delivery.work.push("origin/main:refs/heads/release")
+    look(delivery)
+    change = delivery.proposed()
+    retarget(delivery.people.alice, change=change, target_branch="release")
+    delivery.approve(change)
+    services.merge_change(delivery.people.alice, change=change)
+    run_jobs("deployments.carry_out_merges")
+    delivery.work.run("fetch", "-q", "origin")
+    delivery.work.run("checkout", "-q", "-B", "release", "origin/release")
+    old, new = (
+        delivery.work.rev_parse("HEAD"),
+        delivery.work.commit("Straight to it", files={"app/values.yaml": "replicas: 9\n"}),
+    )
+    delivery.work.push()
+    look(delivery)
+    assert (only().branch, only().old_oid, only().new_oid) == ("release", old, new)
+    entry = AuditEntry.objects.get(action="repository.outside_change")
+    assert (entry.target, entry.repository) == ("release", delivery.repository.name)
+    assert (entry.data["kind"], entry.data["old"], entry.data["new"]) == ("advanced", old, new)
+
+
 def test_what_the_portal_merged_and_other_branches_are_no_outside_changes(tmp_path: Path) -> None:
     delivery = begun(tmp_path)
     delivery.merged()

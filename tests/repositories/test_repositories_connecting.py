@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from apps.accounts.models import User
 from apps.audit.models import AuditEntry
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotVisible, PortalError
 from apps.repositories import access, queries
 from apps.repositories.models import BranchTip, RefUpdate, Repository
 from apps.repositories.services import connect_repository, connecting, remove_member, set_member
 from tests.support.git import GitRepo, bare_remote
-from tests.support.people import cast, team
+from tests.support.people import cast, person, team
 from tests.support.repositories import connected
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +52,25 @@ def test_connecting_makes_mirror_row_tips_facts_roles_and_one_audit_entry(tmp_pa
     assert list(AuditEntry.objects.order_by("seq").values_list("action", flat=True))[before:] == [
         "repository.connected"
     ]
+    told = AuditEntry.objects.get(action="repository.connected").data
+    assert (told["url"], told["commit"]) == (str(bare.path), work.rev_parse("main"))
+
+
+def test_who_sees_a_repository_has_one_answer_whichever_way_it_is_asked(tmp_path, people):
+    """Lists ask which repositories somebody sees, a page whether somebody sees this one, and a socket who of many does."""
+    gone = person("gone")
+    team("sre", people.kim, gone)
+    roles = {"alice": "viewer", "dave": "auditor", "bob": "reviewer", "team/sre": "author"}
+    repository, _ = connected(tmp_path, people.carol, members=roles)
+    other, _ = connected(tmp_path, people.carol, name="other")
+    User.objects.filter(pk=gone.pk).update(is_active=False)
+    for one in (repository, other):
+        everybody = list(User.objects.all())
+        by_role = {user.pk for user in everybody if access.can_see(user, one).allowed}
+        by_list = {user.pk for user in everybody if Repository.objects.visible_to(user).filter(pk=one.pk).exists()}
+        assert by_role == by_list == access.who_see(one.pk, {user.pk for user in everybody})
+    assert by_role == {people.carol.pk, people.erin.pk}
+    assert access.who_see(repository.pk, {people.bob.pk, people.mallory.pk}) == {people.bob.pk}
 
 
 def test_people_without_the_permission_cannot_connect(tmp_path, people):

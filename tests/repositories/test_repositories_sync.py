@@ -78,6 +78,20 @@ def test_a_push_to_the_default_branch_past_the_portal_is_an_outside_change_in_th
     assert entry.data["moves"][0]["branch"] == "main"
 
 
+def test_many_branches_with_long_names_hide_no_push_to_the_default_branch_in_the_log(infra):
+    repository, work = infra
+    old = tip(repository, "main")
+    new = work.commit("past the portal", files={"a": "1"})
+    names = [f"a{number:02d}" + "/" + "ü" * 115 for number in range(60)]
+    work.push("HEAD:refs/heads/main", *(f"HEAD:refs/heads/{name}" for name in names))
+    synchronise(repository.pk)
+    entry = AuditEntry.objects.order_by("-seq").first()
+    assert entry.action == "repository.outside_change"
+    main, *others = entry.data["moves"]
+    assert (main["branch"], main["old"], main["new"]) == ("main", old, new)
+    assert len(others) + entry.data["not_listed"] == len(names)
+
+
 def test_a_push_of_the_portal_itself_is_no_outside_change_even_if_the_poll_sees_it_first(infra):
     repository, work = infra
     old = tip(repository, "main")

@@ -10,6 +10,7 @@ from django.utils import timezone
 from apps.audit.models import AuditEntry
 from apps.changes.models import ChangeRequest
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, PortalError
+from apps.repositories.services import synchronise
 from apps.reviews import services
 from apps.reviews.models import Comment, SuggestionCommit
 from apps.reviews.services import threads_suggestions
@@ -95,6 +96,31 @@ def test_a_batch_is_one_commit(delivery: Delivery, change: ChangeRequest) -> Non
     change.refresh_from_db()
     assert change.revision is not None
     assert (change.revision.number, change.revision.commit_count) == (2, 2)
+
+
+def renamed(delivery: Delivery, change: ChangeRequest, tmp_path: Path) -> None:
+    work = GitRepo.clone(delivery.repository.url, tmp_path / "renaming")
+    work.checkout("one")
+    work.rename("app/values.yaml", "app/web.yaml")
+    work.commit("rename")
+    work.push()
+    synchronise(delivery.repository.pk)
+    run_jobs()
+    change.refresh_from_db()
+
+
+def test_suggestions_under_the_old_and_the_new_name_of_a_file_are_all_taken(
+    delivery: Delivery, change: ChangeRequest, tmp_path: Path
+) -> None:
+    before = suggest(delivery, change, "key3: 33\n")
+    renamed(delivery, change, tmp_path)
+    after = suggest(delivery, change, "key8: 88\n", "kim", line=8, path="app/web.yaml")
+    again = suggest(delivery, change, "key3: three\n", "kim", path="app/web.yaml")
+    with pytest.raises(Conflict) as refusal:
+        take(delivery, change, before, again, revision=2)
+    assert refusal.value.code == "suggestions_conflict"
+    take(delivery, change, before, after, revision=2)
+    assert content(delivery, "app/web.yaml") == LINES.replace(" 3\n", " 33\n").replace(" 8\n", " 88\n").encode()
 
 
 def test_two_suggestions_for_the_same_lines_are_refused_by_name(delivery: Delivery, change: ChangeRequest) -> None:

@@ -125,6 +125,30 @@ def test_broken_repository_is_refused_whole(repo, tmp_path, damage):
     assert list(dest.parent.iterdir()) == []
 
 
+def test_a_remote_that_is_a_shallow_clone_is_told_and_never_taken_for_one_without_news(repo, tmp_path):
+    bare, work = repo
+    source, mirror = local(tmp_path, bare.path), tmp_path / "m.git"
+    remotes.mirror_into(source, mirror)
+    for text in "123":
+        work.commit(text, files={"n": text})
+    work.run("clone", "-q", "--bare", "--depth", "1", f"file://{work.path}", str(tmp_path / "shallow.git"))
+    shutil.rmtree(bare.path)
+    (tmp_path / "shallow.git").rename(bare.path)
+    assert code_of(remotes.fetch, source, mirror) == "repository_shallow"
+    assert code_of(remotes.mirror_into, source, tmp_path / "new.git") == "repository_shallow"
+    GitRepo(bare.path).run("fetch", "-q", "--unshallow")
+    assert remotes.fetch(source, mirror).after == {"main": work.rev_parse("HEAD")}
+
+
+def test_a_remote_with_other_object_names_is_refused_by_name(tmp_path):
+    other = GitRepo(tmp_path / "sha256")
+    other.path.mkdir()
+    other.run("init", "-q", "--object-format=sha256", "-b", "main", ".")
+    other.commit("first", files={"a": "1"})
+    assert code_of(remotes.mirror_into, local(tmp_path, other.path), tmp_path / "m.git") == "sha256_repository"
+    assert not (tmp_path / "m.git").exists()
+
+
 def test_fetch_from_a_remote_that_is_gone_changes_nothing(repo, tmp_path):
     bare, work = repo
     source, mirror = local(tmp_path, bare.path), tmp_path / "m.git"

@@ -10,7 +10,7 @@ from apps.api.answers import time
 from apps.api.connection_outputs import ConnectionIn, ConnectionOut, ConnectionPatchIn, GrantIn
 from apps.api.endpoints import endpoint, read
 from apps.api.lookups import caller, repository_of
-from apps.api.pages import AFTER, LIMIT, page, page_size
+from apps.api.pages import AFTER_NAME, LIMIT, page, page_size
 from apps.api.shapes import EmptyIn
 from apps.deployments import services as deployments
 from apps.deployments.access import can_manage_connections
@@ -22,11 +22,12 @@ from apps.deployments.queries.connections import find_connection, secret_names, 
     "GET",
     response=outputs.page_of(ConnectionOut),
     summary="Connections",
-    parameters=[AFTER, LIMIT],
+    parameters=[AFTER_NAME, LIMIT],
 )
 def list_connections(request: Request) -> Response:
     """By name: all for administrators; for others those of the repositories that they maintain."""
-    rows = visible_connections(caller(request))
+    # Sorted here, where they are compared as well: a database may put dashes elsewhere.
+    rows = sorted(visible_connections(caller(request)), key=lambda row: row.name)
     after, limit = request.query_params.get("after", ""), page_size(request)
     found = [row for row in rows if row.name > after][: limit + 1]
     return page(

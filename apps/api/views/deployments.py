@@ -22,9 +22,20 @@ from apps.api.deployment_outputs import DeploymentDetailOut
 from apps.api.endpoints import endpoint, query, read
 from apps.api.environment_outputs import SecretOut
 from apps.api.lookups import caller, change_of, deployment_of, environment_of
-from apps.api.pages import AFTER, LIMIT, NAMES, number_parameter, page, page_size, word_parameter
+from apps.api.pages import (
+    AFTER,
+    AFTER_MOMENT,
+    BAD_AFTER,
+    LIMIT,
+    NAMES,
+    last_seen,
+    number_parameter,
+    page,
+    page_size,
+    word_parameter,
+)
 from apps.core.errors import InvalidInput
-from apps.core.paging import keyset_page
+from apps.core.paging import moment_page
 from apps.deployments import services as deployments
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment, Environment
@@ -41,12 +52,12 @@ from apps.repositories.models import Repository
         query("change", "By number.", int),
         query("repository", "By name."),
         query("state", f"One of {', '.join(Status)}."),
-        AFTER,
+        AFTER_MOMENT,
         LIMIT,
     ],
 )
 def list_deployments(request: Request) -> Response:
-    """By number, the highest first. A new attempt keeps its number: `started_at` says what began last."""
+    """What began, or was asked for, last comes first, as `latest_at` says: a new attempt keeps its number and comes to the top."""
     wanted = {
         "change__number": number_parameter(request, "change"),
         "environment__name": request.query_params.get("environment"),
@@ -55,7 +66,7 @@ def list_deployments(request: Request) -> Response:
     }
     rows = Deployment.objects.visible_to(caller(request)).select_related(*DEPLOYMENT_RELATED)
     rows = rows.filter(**{column: value for column, value in wanted.items() if value not in {None, ""}})
-    found = keyset_page(rows, key="number", after=number_parameter(request, "after"), limit=page_size(request))
+    found = moment_page(rows, moment="latest_at", after=last_seen(request), limit=page_size(request))
     return page(request, found.items, deployment_json, found.next_after)
 
 
@@ -171,7 +182,7 @@ def _behind(rows: QuerySet[Environment], after: int | None) -> QuerySet[Environm
         return rows
     last = Environment.objects.select_related("repository").filter(pk=after).first()
     if last is None:
-        raise InvalidInput("bad_after", "after is taken from the `next` of the page before.", field="after")
+        raise InvalidInput("bad_after", BAD_AFTER, field="after")
     same = Q(repository=last.repository_id)
     later = Q(position__gt=last.position) | Q(position=last.position, name__gt=last.name)
     return rows.filter(Q(repository__name__gt=last.repository.name) | same & later)

@@ -110,7 +110,9 @@ def _write(actor: User, repository: Repository, branches: dict[str, str], roles:
         repository=repository.name,
         summary=f"{actor.username} connected {repository.name}",
         data={
+            "url": repository.url,
             "default_branch": repository.default_branch,
+            "commit": branches.get(repository.default_branch, ""),
             "branches": len(branches),
             "members": {who.name: role for who, role in roles},
         },

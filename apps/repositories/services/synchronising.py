@@ -16,7 +16,7 @@ from apps.audit.actors import SYSTEM, Actor
 from apps.core.clock import now
 from apps.core.errors import PortalError
 from apps.core.leases import LeaseLost
-from apps.core.text import first_few
+from apps.core.text import first_few, shortened
 from apps.core.work import pause_after, request_work
 from apps.repositories import access, mirrors
 from apps.repositories.models import BranchTip, RefUpdate, Repository, WebhookDelivery
@@ -30,6 +30,10 @@ MAX_BACKOFF_SECONDS = 900
 BUSY = "fetch_running"
 REFUSED = "branches_refused"
 ATTEMPTS = 3
+MOST_LISTED = 20
+"""Movements of branches that one entry of the log lists; the others are counted. Who pushes many with long names could
+otherwise make the entry larger than one may be, and then it tells of none."""
+LONGEST_LISTED = 100
 FORWARD = (RefUpdate.Kind.CREATED, RefUpdate.Kind.ADVANCED)
 
 
@@ -186,6 +190,8 @@ def _audit_moves(repository: Repository, moves: list[Move], *, rebuilt: bool) ->
     else:
         action, what = "repository.synced", f"The mirror of {repository.name} was made again"
     pusher = main[-1].pusher if main else None
+    # What the entry is about comes first.
+    told = sorted(outside, key=lambda move: move.branch != repository.default_branch)[:MOST_LISTED]
     audit.record(
         Actor.of(pusher) if pusher else SYSTEM,
         action,
@@ -193,13 +199,22 @@ def _audit_moves(repository: Repository, moves: list[Move], *, rebuilt: bool) ->
         repository=repository.name,
         summary=what,
         data={
-            "moves": [
-                {"branch": m.branch, "kind": str(m.kind), "old": m.old, "new": m.new, "cause": str(m.cause)}
-                for m in outside[:50]
-            ],
+            "moves": [_as_data(move) for move in told],
+            "not_listed": len(outside) - len(told),
             "mirror_rebuilt": rebuilt,
         },
     )
+
+
+def _as_data(move: Move) -> dict[str, str]:
+    return {
+        "branch": shortened(move.branch, LONGEST_LISTED),
+        "kind": str(move.kind),
+        "old": move.old,
+        "new": move.new,
+        "cause": str(move.cause),
+        "pusher": move.pusher.username if move.pusher else "",
+    }
 
 
 def _note_problem(repository: Repository, fence: int, error: PortalError) -> None:
