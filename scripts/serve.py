@@ -63,7 +63,8 @@ def require_services() -> None:
 
 def tell_anew_what_was_cut_off() -> None:
     """A first start that was stopped in the middle of the story has served nobody: begin again."""
-    if not os.environ.get("DATABASE_URL") and is_cut_off(data_dir()) and not is_served(data_dir()):
+    is_elsewhere = os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE")  # its rows know what is here
+    if not is_elsewhere and is_cut_off(data_dir()) and not is_served(data_dir()):
         print("The first start was interrupted before the demo organisation was ready: beginning again.")
         remove_demo(data_dir())
 

@@ -11,10 +11,10 @@ READ, PROPOSE, REVIEW, DEPLOY, MANAGE, ADMIN = "read", "propose", "review", "dep
 
 SCOPES: dict[str, str] = {
     READ: "Read everything that the owner may see.",
-    PROPOSE: "Ask for changes, open, edit, attach, retarget and withdraw them, write comments.",
-    REVIEW: "Give reviews and approvals. Never given to service accounts.",
-    DEPLOY: "Merge, start, cancel, retry and roll back deployments.",
-    MANAGE: "Connect repositories and manage their members, create teams, manage one's own tokens.",
+    PROPOSE: "Ask for changes, open, edit, attach, retarget and withdraw them, write comments, report checks.",
+    REVIEW: "Give reviews and approvals, override windows, confirm emergencies, abort merges. Never given to service accounts.",
+    DEPLOY: "Merge; start, schedule, cancel, retry and roll back deployments; declare emergencies, lock environments.",
+    MANAGE: "Connect repositories, manage their members and secrets, create teams, manage one's own tokens.",
     ADMIN: "Manage people, teams and connections. Only for administrators.",
 }
 

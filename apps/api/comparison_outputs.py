@@ -132,6 +132,9 @@ class ComparedTargetOut(Out):
 class EnvironmentsComparedOut(Out):
     only_in_to = ChangeBetweenOut(many=True)
     only_in_from = ChangeBetweenOut(many=True)
+    more = serializers.BooleanField(
+        help_text="Whether only the newest commits were looked at, so that changes may be left out."
+    )
     files = texts("Paths that differ.")
     problem = maybe_text("Why changes or targets cannot be told.")
     targets = ComparedTargetOut(many=True)
@@ -189,6 +192,7 @@ def comparison_json(page: Comparison) -> dict[str, Any]:
         "to": _side(compared.end, page.drifts.end),
         "only_in_to": [_change(one) for one in page.only_end],
         "only_in_from": [_change(one) for one in page.only_start],
+        "more": between.more,
         "files": list(between.paths),
         "problem": between.problem or page.problem or None,
         "targets": [_target(one) for one in page.targets],

@@ -238,7 +238,7 @@ class ReviewIn(Shape):
     verdict = Verdicts()
     body = Text(required=False, allow_blank=True, default="", max_length=20_000)
     stage = Stages(required=False, default="merge")
-    environment = Text(required=False, allow_blank=True, allow_null=True, default="", max_length=60)
+    environment = Text(required=False, allow_blank=True, allow_null=True, default="", max_length=63)
     rollback = Text(
         required=False,
         allow_blank=True,
@@ -259,7 +259,7 @@ class ViewedIn(ViewedFileIn):
 
 class DeploymentIn(Shape):
     change = Number(min_value=1)
-    environment = Text(max_length=60)
+    environment = Text(max_length=63)
 
 
 class RetryIn(Shape):

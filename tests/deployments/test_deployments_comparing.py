@@ -6,12 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.test import Client
 
 from apps.audit.models import AuditEntry
 from apps.core.errors import InvalidInput, NotAllowed, NotVisible
 from apps.deployments.models import TargetComparison
+from apps.deployments.queries import comparing as queries
 from apps.deployments.reasons import reasons
-from apps.deployments.services import ask_comparison, merge_change
+from apps.deployments.services import ask_comparison, comparing, merge_change
 from apps.presentation import comparison_page as pages
 from apps.presentation.comparison_page import Asked, ComparedTarget, compared_of, comparison_page
 from apps.rendering.comparing import compare
@@ -52,6 +54,9 @@ kind: Secret
 metadata: {{name: login, namespace: shop-{environment}}}
 stringData: {{word: {password}}}
 """
+
+
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {0}, namespace: x}}\ndata: {{a: b}}\n"
 
 
 def files(image: str) -> dict[str, str | bytes]:
@@ -204,3 +209,37 @@ def test_a_field_that_would_change_and_still_differ_is_both() -> None:
     older, newer, promoted = [resource("a", x=1)], [resource("a", x=3)], [resource("a", x=2)]
     (why,) = reasons(compare(older, newer), compare(promoted, newer), older="from")
     assert why.fields == ("both",)
+
+
+def test_of_very_many_targets_all_are_listed_and_each_press_asks_for_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    targets = "".join(f"      {name}: {{kind: manifests, path: {name}}}\n" for name in "abc")
+    rules = POLICY[POLICY.index("rules:") :]
+    found = Delivery.start(
+        tmp_path,
+        f"apiVersion: portal/v1\nenvironments:\n  staging:\n    targets:\n{targets}{rules}",
+        {f"{name}/all.yaml": CONFIG.format(name) for name in "abc"},
+    )
+    change = found.proposed("one", {"a/all.yaml": CONFIG.format("other")})
+    run_until_idle()
+    found.approve(change)
+    merge_change(found.people.alice, change=change)
+    run_until_idle()
+    monkeypatch.setattr(comparing, "AT_ONCE", 2)
+    bob, wanted = found.people.bob, Asked("infra/staging", "git")
+    compared = compared_of(bob, wanted)
+    assert compared.start.commit
+    for expected, states in ((2, ["queued", "queued", "not_asked"]), (1, ["queued"] * 3), (0, ["queued"] * 3)):
+        assert ask_comparison(bob, compared=compared) == expected
+        assert [row.state for row in comparison_page(bob, wanted).targets] == states
+
+
+def test_that_commits_were_left_out_is_told_over_the_api_too(
+    delivery: Delivery, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(delivery.people.bob)
+    address = "/api/v1/environments/compare/?from=infra/production&to=infra/staging"
+    assert client.get(address).json()["more"] is False
+    monkeypatch.setattr(queries, "MOST_COMMITS", 1)
+    assert client.get(address).json()["more"] is True

@@ -145,3 +145,16 @@ def test_the_page_lists_it_and_works_without_scripts(delivery: Delivery, change:
     assert "3 of 3 started" in told
     api = client.get(f"/api/v1/changes/{change.number}/start/").json()["results"]
     assert [(row["environment"], row["becomes_live"]) for row in api] == [("lab", [change.number])]
+
+
+def test_no_environment_of_a_long_file_is_left_out(tmp_path: Path) -> None:
+    names = [f"prod-{number:03}" for number in range(105)]
+    by_hand = "{deploy: {start: manual, steps: [{name: apply, run: 'true'}]}}"
+    rules = YAML[YAML.index("rules:") :]
+    places = "".join(f"  {name}: {by_hand}\n" for name in names)
+    delivery = Delivery.start(tmp_path, f"apiVersion: portal/v1\nenvironments:\n{places}{rules}")
+    change = delivery.merged()
+    assert groups_of(change) == (("prod", 105),)
+    assert [row.name for row in startable(change)] == names
+    (done,) = deployments.start_group(delivery.people.carol, change=change, environments=["prod-104"])
+    assert done.started

@@ -62,7 +62,10 @@ def test_a_host_that_cannot_ask_takes_nothing_and_says_so(stage: Stage) -> None:
     assert "could not be asked" in pushed(scene, "topic").stderr
     scene.bare.run("config", "portal.url", scene.server.url)
     (scene.bare.path / "receive-token").write_text("nonsense\n")
-    assert "could not be asked (HTTPError)" in pushed(scene, "topic").stderr
+    assert "did not judge this push (HTTP 401), so nothing is taken: " in pushed(scene, "topic").stderr
+    person = scene.server.manage("create_token", "alice", "--scope", "propose").splitlines()[-1]
+    (scene.bare.path / "receive-token").write_text(person + "\n")
+    assert "maintainer" in pushed(scene, "topic").stderr
     scene.bare.run("config", "--unset", "portal.repository")
     assert "not all set" in pushed(scene, "topic").stderr
     assert scene.bare.run("branch", "--list", "topic").strip() == ""

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.changes.models import ChangeRequest
 from apps.deployments import services
 from apps.deployments.models import MergeIntent
-from apps.policies.config import differences, parse_portal_yaml
+from apps.policies.config import differences, document, parse_portal_yaml
 from apps.presentation.policy_change import policy_change
 from tests.support.delivery import Delivery, pipeline, run_until_idle
 from tests.support.people import team
@@ -118,15 +118,16 @@ def test_the_page_is_a_tab_of_changes_of_the_policy_only(delivery: Delivery, cli
     assert client.get(f"/changes/{change.number}/policy/").status_code == 404
 
 
-def test_no_difference_of_two_policies_is_silent() -> None:
+def said(before: str, after: str) -> list[str]:
+    """What the later of two policies is told to say otherwise."""
     head = "apiVersion: portal/v1\n"
+    one, two = (parse_portal_yaml((head + text).encode()).config for text in (before, after))
+    assert one is not None
+    assert two is not None
+    return [f"{row.change} {row.what}" for row in differences(one, two)]
 
-    def said(before: str, after: str) -> list[str]:
-        one, two = (parse_portal_yaml((head + text).encode()).config for text in (before, after))
-        assert one is not None
-        assert two is not None
-        return [f"{row.change} {row.what}" for row in differences(one, two)]
 
+def test_no_difference_of_two_policies_is_silent() -> None:
     rule = "rules: [{{name: a, needs: {{approvals: 1, ask: {0}}}}}]"
     assert said(rule.format("group"), rule.format("experts")) == ["changed rule"]
     assert said("", "emergency: {from: [team/a]}") == ["changed emergency"]
@@ -136,3 +137,38 @@ def test_no_difference_of_two_policies_is_silent() -> None:
     assert said("environments: {a: , b: }", "environments: {b: , a: }") == ["changed order of environments"]
     assert said("environments: {a: {protected: true}}", "environments: {a: }") == ["changed environment"]
     assert said("# a comment", "\n# another") == []
+
+
+EACH_KEY = {
+    "environments": "{a: {protected: true}}",
+    "rules": "[{name: a, needs: {approvals: 2}}]",
+    "windows": "[{name: w, kind: freeze, cron: '0 9 * * 1', duration: 8h}]",
+    "emergency": "{from: [team/a]}",
+    "rollback": "{protected: 2}",
+    "runbooks": "docs/runbooks",
+    "threads": "{resolve: opener}",
+    "secrets": "[{name: tokens, keys: ['*_apikey'], values: ['acme-*']}]",
+    "outsideChanges": "hold",
+    "standard": "[{name: s, paths: [env/*]}]",
+    "rego": "policies",
+}
+
+
+def test_every_key_of_the_file_is_told_when_it_comes_and_when_it_goes() -> None:
+    assert {*EACH_KEY, "apiVersion"} == set(document.KEYS)
+    silent = [
+        key for key, value in EACH_KEY.items() if not (said(f"{key}: {value}", "") and said("", f"{key}: {value}"))
+    ]
+    assert silent == []
+
+
+def test_what_is_no_longer_called_secret_is_told_in_words() -> None:
+    one, two = (
+        parse_portal_yaml(f"apiVersion: portal/v1\nsecrets: [{{name: tokens, {patterns}}}]".encode()).config
+        for patterns in ("keys: ['*_apikey', '*_pin'], values: ['acme-*']", "keys: ['*_apikey']")
+    )
+    assert one is not None
+    assert two is not None
+    (row,) = differences(one, two)
+    assert (row.name, row.before) == ("tokens", "hides the fields *_apikey, *_pin and the words acme-*")
+    assert row.after == "hides the fields *_apikey"

@@ -120,7 +120,11 @@ def test_the_bounds_follow_the_threads_of_the_worker(
 
 
 def test_all_lanes_together_leave_threads_for_short_work() -> None:
+    """From six threads on, as docs/scaling-out.md and the values of the chart say."""
     assert sum(SHARES.values()) < 1
+    free = [threads - sum(Bound(lambda *_: None, threads).most.values()) for threads in range(1, 65)]
+    assert max(free[:5]) <= 0
+    assert min(free[5:]) >= 1
 
 
 def test_a_thread_that_is_ended_in_the_middle_gives_its_place_back() -> None:

@@ -99,5 +99,10 @@ def test_a_first_start_that_was_cut_off_begins_again(tmp_path: Path, monkeypatch
     serve.tell_anew_what_was_cut_off()
     assert (place / "portal.sqlite3").exists(), "nothing says that the story was cut off"
     (place / "demo.telling").touch()
+    for name in ("DATABASE_URL", "DATABASE_URL_FILE"):
+        with monkeypatch.context() as given:
+            given.setenv(name, "postgres://db/portal")
+            serve.tell_anew_what_was_cut_off()
+        assert (place / "mirrors").exists(), "what the rows of another database name stays"
     serve.tell_anew_what_was_cut_off()
     assert sorted(entry.name for entry in place.iterdir()) == ["notes.txt", "secret.key", "serve.lock"]

@@ -43,7 +43,7 @@ def show_board(request: Request) -> Response:
     found = BoardAsked(
         q=asked.get("q", "").strip()[:100],
         repository=asked.get("repository", "")[:80],
-        environment=asked.get("environment", "")[:60],
+        environment=asked.get("environment", "")[:64],
         state=word_parameter(request, "state", STATES),
         behind=asked.get("behind") == "1",
         drift=asked.get("drift") == "1",

@@ -20,7 +20,7 @@ from apps.deployments.queries.groups import startable
 )
 def list_startable(request: Request, number: int) -> Response:
     """In promotion order: what would become live in each environment, and what else holds it."""
-    group = request.query_params.get("group", "")[:60]
+    group = request.query_params.get("group", "")[:63]
     return Response(startables_json(startable(change_of(request, number), group=group)))
 
 

@@ -14,7 +14,7 @@ class Environment(models.Model):
     """What the portal knows of an environment of a repository beside its definition in Git."""
 
     repository = models.ForeignKey("repositories.Repository", on_delete=models.PROTECT, related_name="environments")
-    name = models.CharField(max_length=60)
+    name = models.CharField(max_length=63)
     position = models.PositiveIntegerField(default=0)
     protected = models.BooleanField(default=False)
     after = models.JSONField(default=list)

@@ -38,7 +38,6 @@ VERSION = 1
 """Grows when a stored comparison changes its meaning."""
 GIT = "git"
 MOST_COMMITS = 500
-MOST_TARGETS = 500
 Relation = Literal["same_environment", "same_repository", "other_repository"]
 
 
@@ -217,7 +216,7 @@ def keys_of(compared: Compared) -> dict[str, str]:
     Raises ``ObjectMissing``.
     """
     every = {*targets_of(compared.start), *targets_of(compared.end)}
-    names = sorted(every - planned_targets(compared))[:MOST_TARGETS]
+    names = sorted(every - planned_targets(compared))
     hide = hiding(compared) if names else None
     return {name: key_of(compared, name, hide) for name in names} if hide is not None else {}
 

@@ -12,9 +12,6 @@ from apps.deployments.lifecycle import Status
 from apps.deployments.models import Deployment
 from apps.deployments.queries.coming import Coming, coming_with_each
 
-MOST = 100
-"""Environments that are started at once."""
-
 
 @dataclass(frozen=True, slots=True)
 class Startable:
@@ -38,12 +35,12 @@ def group_of(name: str) -> str:
 def waiting_for_start(change: ChangeRequest) -> list[Deployment]:
     """What waits for somebody who presses Start, canaries first: in the order in which one environment comes after the other.
 
-    Not where portal.yaml has no such environment any more: nothing starts there.
+    All of it, which is at most what one portal.yaml may define: what it does not define any more starts nowhere.
     """
     rows = Deployment.objects.filter(
         change=change, status=Status.PENDING, manual_start=True, environment__defined=True
     ).select_related("change", "environment", "environment__repository", "environment__live_deployment__change")
-    return list(rows.order_by("environment__position", "environment__name")[:MOST])
+    return list(rows.order_by("environment__position", "environment__name"))
 
 
 def startable(change: ChangeRequest, *, group: str = "") -> tuple[Startable, ...]:

@@ -14,6 +14,8 @@ from apps.deployments.models import TargetComparison
 from apps.deployments.queries.comparing import Compared, keys_of
 
 COMPARE = "deployments.compare"
+AT_ONCE = 500
+"""Targets that one press asks for. The others go on saying that they are not rendered, and the next press asks for them."""
 State = TargetComparison.State
 
 
@@ -21,13 +23,16 @@ State = TargetComparison.State
 def ask_comparison(actor: User, *, compared: Compared) -> int:
     """Let the targets of both sides be rendered and compared in the background; how many were asked for now.
 
-    What is rendered already, or waits to be, stays as it is; what failed is tried again. Whoever may ask for changes in both
+    What is rendered already, or waits to be, stays as it is; what failed is tried again, and of very many targets
+    :data:`AT_ONCE` are asked for. Whoever may ask for changes in both
     repositories can ask.
     """
     for side in (compared.start, compared.end):
         access.require_compare(actor, side.environment)
     asked = 0
     for name, key in keys_of(compared).items():
+        if asked == AT_ONCE:
+            break
         row, is_new = TargetComparison.objects.get_or_create(
             key=key,
             defaults={

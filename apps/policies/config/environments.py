@@ -15,6 +15,8 @@ from apps.policies.config.reader import Reader, plain
 ENVIRONMENT_KEYS = ("targets", "after", "soak", "protected", "queue", "deploy", "drift")
 MAX_ENVIRONMENTS, MAX_TARGETS = 300, 1_000
 """Of a file, and of each environment."""
+LONGEST_NAME = 63
+"""Characters of the name of an environment: as many must fit wherever it is kept or asked for."""
 ALL, NEWEST = "all", "newest"
 # kind: (required inputs, other inputs, options)
 TARGET_KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
@@ -39,7 +41,7 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
 # Options of a kind that are not text: lists of text, and truth values.
 LISTS: dict[str, tuple[str, ...]] = {"helm": ("apiVersions", "unstable"), "flux": ("unstable",)}
 FLAGS: dict[str, tuple[str, ...]] = {"helm": ("includeCrds",)}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
 
 
 def read_environments(reader: Reader, node: Node | None) -> tuple[EnvironmentConfig, ...]:

@@ -16,6 +16,7 @@ from apps.policies.config.model import (
     PortalConfig,
     ResourceClause,
     Rule,
+    SecretConfig,
     StandardConfig,
     When,
     WindowConfig,
@@ -118,6 +119,13 @@ def standard_words(standard: StandardConfig) -> str:
     return f"needs no approval to {' and '.join(standard.covers)}: {', '.join(parts)}"
 
 
+def secret_words(entry: SecretConfig) -> str:
+    """What is hidden besides what everybody hides."""
+    parts = [f"the fields {', '.join(entry.keys)}"] if entry.keys else []
+    parts += [f"the words {', '.join(entry.values)}"] if entry.values else []
+    return f"hides {' and '.join(parts)}"
+
+
 def environment_words(environment: EnvironmentConfig) -> str:
     """How an environment is reached and deployed."""
     targets = ", ".join(f"{target.name} ({target.kind})" for target in environment.targets) or "no targets"
@@ -180,6 +188,7 @@ def differences(before: PortalConfig, after: PortalConfig) -> tuple[Difference, 
         *_named("rule", before.rules, after.rules, lambda rule: rule.name, rule_words),
         *_named("window", before.windows, after.windows, lambda window: window.name, window_words),
         *_named("standard change", before.standards, after.standards, lambda one: one.name, standard_words),
+        *_named("secrets", before.secrets, after.secrets, lambda one: one.name, secret_words),
         *_named("environment", before.environments, after.environments, lambda one: one.name, environment_words),
     ]
     singles = (
@@ -187,6 +196,7 @@ def differences(before: PortalConfig, after: PortalConfig) -> tuple[Difference, 
         ("rollback", _rollback(before), _rollback(after)),
         ("threads", before.threads.resolve or "by kind", after.threads.resolve or "by kind"),
         ("outside changes", before.outside_changes, after.outside_changes),
+        ("runbooks", before.runbooks or "none", after.runbooks or "none"),
         ("order of environments", _order(before), _order(after)),
         ("rules in Rego", _rego(before), _rego(after)),
     )

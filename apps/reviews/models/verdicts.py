@@ -28,7 +28,7 @@ class Review(models.Model):
     verdict = models.CharField(max_length=16, choices=Verdict.choices)
     body = models.TextField(blank=True)
     stage = models.CharField(max_length=6, choices=Stage.choices, default=Stage.MERGE)
-    environment = models.CharField(max_length=60, blank=True)
+    environment = models.CharField(max_length=63, blank=True)
     subject = models.CharField(max_length=64, blank=True)  # the approval subject at that moment
     effects = models.JSONField(default=dict)  # and of each target the digest of its rendered difference
     shown = models.JSONField(

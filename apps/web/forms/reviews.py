@@ -25,7 +25,7 @@ class Review(forms.Form):
     stage = forms.ChoiceField(
         choices=(("merge", "merge"), ("deploy", "deploy")), required=False, widget=forms.HiddenInput
     )
-    environment = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
+    environment = forms.CharField(required=False, max_length=63, widget=forms.HiddenInput)
     view = forms.CharField(required=False, max_length=20, widget=forms.HiddenInput)
     displayed = forms.CharField(required=False, max_length=400_000, widget=forms.HiddenInput)
     compared = forms.CharField(required=False, max_length=8, widget=forms.HiddenInput)

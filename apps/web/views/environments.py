@@ -34,7 +34,7 @@ def asked_of(values: QueryDict) -> Asked:
     return Asked(
         q=values.get("q", "").strip()[:100],
         repository=values.get("repository", "")[:80],
-        environment=values.get("environment", "")[:60],
+        environment=values.get("environment", "")[:64],
         state=state if state in STATES else "",
         behind=values.get("behind") == "1",
         drift=values.get("drift") == "1",

@@ -19,7 +19,7 @@ def start_group(request: HttpRequest, number: int) -> HttpResponse:
     user = signed_in(request)
     frame = change_frame(user, number, tab="deployments")
     access.require_deploy(user, frame.change)
-    group = request.GET.get("group", "")[:60]
+    group = request.GET.get("group", "")[:63]
     problem, status = "", 200
     if request.method == "POST":
         try:
