@@ -152,7 +152,8 @@ def route(*handlers: Handler) -> Any:
 
 def _served(handler: Handler) -> Any:
     def serve(self: Endpoint, request: Request, **kwargs: Any) -> Response:
-        _require_known(request, handler.asked)  # type: ignore[attr-defined]
+        if request.method in {"GET", "HEAD"}:  # what is sent here by others may have parameters of theirs in its address
+            _require_known(request, handler.asked)  # type: ignore[attr-defined]
 
         def act() -> Response:
             if handler.takes_nothing and request.method not in {"GET", "HEAD"}:  # type: ignore[attr-defined]
