@@ -34,9 +34,8 @@ class Line:
 
 def difference(before: str, after: str, *, around: int = AROUND, most: int = MOST_LINES) -> tuple[Line, ...]:
     """The lines that differ, with ``around`` lines before and after each; a cut after ``most`` says how many are left out."""
-    is_one_sided = (
-        not before or not after
-    )  # one piece, about which neither a line number nor its last line says anything
+    # One piece, about which neither a line number nor its last line says anything.
+    is_one_sided = not before or not after
     rows = unified_diff(_lines(before), _lines(after), n=around, lineterm="\n")
     found: list[Line] = []
     for text in islice(rows, HEADS_OF_DIFFLIB, None):
