@@ -179,6 +179,9 @@ class BoardOut(Out):
     next = maybe_text("The address of the following page; null on the last one.")
     more_environments = maybe_text("The address of the same rows with the following environments.")
     unread = texts("Repositories whose mirror or policy cannot be read: whether a freeze holds there is not known.")
+    left_out = whole(
+        help_text="With `state=frozen`: repositories that were not looked at. Ask for one with `repository`."
+    )
 
 
 def comparison_json(page: Comparison) -> dict[str, Any]:
@@ -299,6 +302,7 @@ def board_json(board: Board) -> dict[str, Any]:
         "next": _api(board.next_url),
         "more_environments": _api(board.later_url),
         "unread": list(board.unread),
+        "left_out": board.left_out,
     }
 
 

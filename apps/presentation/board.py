@@ -181,6 +181,13 @@ class Board:
         return unread_words(self.unread)
 
     @property
+    def not_known(self) -> str:
+        """Where nobody knows whether a freeze holds, for a board that shows nothing; empty: that is known everywhere."""
+        were = "repositories were" if self.left_out > 1 else "repository was"
+        left_out = f"{self.left_out} {were} not looked at; narrow it by a repository" if self.left_out else ""
+        return ". ".join(filter(None, (left_out, self.unread_words)))
+
+    @property
     def is_filtered(self) -> bool:
         return bool(self.chips)
 

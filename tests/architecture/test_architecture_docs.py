@@ -165,12 +165,16 @@ def test_every_address_of_the_api_is_listed_and_no_other():
     assert listed == served
 
 
-def test_every_command_is_told():
-    files = ROOT.glob("apps/*/management/commands/[a-z]*.py")
-    told_by_make = {"demo"}
-    assert [
-        one.stem for one in files if one.stem not in told_by_make and f"manage.py {one.stem}" not in text_of()
-    ] == []
+def test_every_command_is_told_with_its_options():
+    """But `demo`, which `make` calls."""
+    files = [path for path in ROOT.glob("apps/*/management/commands/[a-z]*.py") if path.stem != "demo"]
+    assert [one.stem for one in files if f"manage.py {one.stem}" not in text_of()] == []
+    given = {
+        str(node.args[0].value) for path in files for node in calls(path) if isinstance(node.args[0], ast.Constant)
+    }
+    options = {word for word in given if re.fullmatch("--[a-z-]+", word)}
+    assert len(options) > 10
+    assert {word for word in options if not is_named(word, text_of())} == set()
 
 
 def test_every_metric_is_told_and_no_other():

@@ -12,7 +12,7 @@ from django.test import Client
 from apps.accounts.models import User
 from apps.core.clock import now
 from apps.policies import reading
-from apps.presentation import freezes
+from apps.presentation import board, freezes
 from apps.presentation.freezes import freeze_notices
 from apps.presentation.read_policies import unread_words
 from apps.vcs.objects import commit_tree_oid
@@ -60,6 +60,16 @@ def delivery(tmp_path: Path) -> Delivery:
     shutil.rmtree(found.repository.mirror_path)
     nothing_is_remembered()
     return found
+
+
+def test_page_and_api_count_what_was_not_looked_at_for_a_freeze(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carol = delivery.people.carol
+    assert client_of(carol).get(f"{API}?state=frozen").json()["left_out"] == 0
+    monkeypatch.setattr(board, "MOST_REPOSITORIES", 1)
+    assert "1 repository was not looked at" in shown(carol, f"{BOARD}?state=frozen")
+    assert client_of(carol).get(f"{API}?state=frozen").json()["left_out"] == 1
 
 
 def test_the_board_names_what_cannot_be_read_and_shows_the_others(delivery: Delivery) -> None:
