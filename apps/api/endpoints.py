@@ -152,7 +152,10 @@ def route(*handlers: Handler) -> Any:
 
 def _served(handler: Handler) -> Any:
     def serve(self: Endpoint, request: Request, **kwargs: Any) -> Response:
-        if request.method in {"GET", "HEAD"}:  # what is sent here by others may have parameters of theirs in its address
+        if request.method in {
+            "GET",
+            "HEAD",
+        }:  # what is sent here by others may have parameters of theirs in its address
             _require_known(request, handler.asked)  # type: ignore[attr-defined]
 
         def act() -> Response:
