@@ -19,7 +19,7 @@ ABSENT = "000000"
 UNLIKE_FILES = {"120000", "160000"}
 """Modes of symbolic links and of submodules."""
 NOBODY = "(nobody is named)"
-CLAIMED = re.compile(r"(?P<bare>[^\s<>,;]+@[^\s<>,;]+)|(?P<name>[^<>]*)<(?P<email>[^<>]*)>")
+BETWEEN = re.compile(r"[\s<,;]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +116,22 @@ def people_between(git_dir: Path, target: str, head: str) -> tuple[Person, ...]:
 
 
 def _claimed(value: str) -> list[tuple[str, str]]:
-    """Name and address of everybody whom one line names: several stand there, too; without an address it is a name alone."""
-    people = [(match["name"] or "", match["email"] or match["bare"] or "") for match in CLAIMED.finditer(value)]
-    return [(name.strip(" ,;"), address) for name, address in people] or [(value, "")]
+    """Name and address of everybody whom one line names: several stand there, too; without an address it is a name alone.
+
+    No expression looks for them: a line may be megabytes long, and its author would choose how long that takes.
+    """
+    people: list[tuple[str, str]] = []
+    for part in value.split(">"):
+        text, mark, address = part.rpartition("<")
+        words = [word for word in BETWEEN.split(text if mark else address) if word]
+        people += [("", word) for word in words if _is_address(word)]
+        if mark:
+            people.append((" ".join(word for word in words if not _is_address(word)), address.strip()))
+    return people or [(value, "")]
+
+
+def _is_address(word: str) -> bool:
+    return 0 < word.find("@") < len(word) - 1
 
 
 def pin(git_dir: Path, number: int, revision: int, snapshot: Snapshot) -> None:

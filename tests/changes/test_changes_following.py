@@ -336,8 +336,9 @@ def test_an_orphan_pin_of_a_lost_race_does_not_stand_in_the_way(infra, change, p
     [
         "bob@example.org", "Bob <bob@example.org> (paired)", "<BOB@example.org>", "Bob bob@example.org",
         "Kim <kim@example.org>, Bob <bob@example.org>", "kim@example.org, bob@example.org",
-        "Kim <kim@example.org>; bob@example.org",
+        "Kim <kim@example.org>; bob@example.org", "Bob <bob@example.org", "a, " * 30_000 + "Bob <bob@example.org>",
     ],
+    ids=range(9),
 )  # fmt: skip
 def test_a_co_author_counts_however_the_address_is_written(infra, change, people, said):
     repository, work = infra
