@@ -272,6 +272,8 @@ def test_new_credentials_are_tried_before_they_replace_the_old_ones(infra, peopl
     change_credentials(people.carol, repository=repository, username="bot", secret="s3cret-s3cret")
     repository.refresh_from_db()
     assert repository.credential_username == "bot" and repository.sync_requested_at
+    told = AuditEntry.objects.get(action="repository.credentials_changed").data
+    assert told == {"username": "bot", "kinds": ["token"]}
     kept = repository.credential_secret
     shutil.rmtree(repository.url)
     with pytest.raises(PortalError):
