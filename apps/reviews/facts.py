@@ -173,6 +173,7 @@ def _with_revision(facts: evaluation.Facts, change: ChangeRequest, revision: Rev
         facts,
         revision=revision.number,
         is_current=not follows or (git.is_current and not git.target_gone),
+        has_target=not follows or not git.target_gone,
         has_source=not follows or not (git.source_gone or change.source_deleted_at is not None),
         is_empty=not revision.paths and not revision.conflicts,
         conflicts=tuple(revision.conflicts),

@@ -52,6 +52,7 @@ ASK = rule(1, "code-owners", name="owners")
         ({"status": "???"}, "state", "failed", (), "Blocked"),
         ({"revision": 0}, "revision", "waiting", ("alice",), "alice pushes a revision"),
         ({"is_current": False}, "revision", "waiting", ("alice",), "alice pushes a revision"),
+        ({"has_target": False, "is_current": False}, "revision", "waiting", ("alice",), "alice retargets it"),
         ({"has_source": False}, "revision", "waiting", ("alice",), "alice pushes a revision"),
         ({"is_empty": True}, "revision", "waiting", ("alice",), "alice pushes a revision"),
         ({"is_empty": None}, "revision", "waiting", ("alice",), "alice pushes a revision"),

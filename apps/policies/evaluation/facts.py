@@ -276,6 +276,7 @@ class Facts:
     revision: int = 0
     is_current: bool = True
     has_source: bool = True
+    has_target: bool = True
     is_empty: bool = False
     conflicts: tuple[str, ...] = ()
     changed_paths: tuple[str, ...] = ()

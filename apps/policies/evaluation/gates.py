@@ -55,6 +55,9 @@ def revision_gate(ledger: Ledger) -> Judged:
     action = "pushes a revision"
     if facts.revision < 1:
         text = "There is no revision yet: a branch has to be attached."
+    elif facts.has_target is not True:
+        text = "The target branch does not exist any more. Retarget the change, or push the branch again."
+        action = "retargets it"
     elif facts.is_current is not True:
         text = f"r{facts.revision} is not the current revision any more; the newest one is judged on its own."
     elif facts.has_source is not True:
