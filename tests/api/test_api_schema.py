@@ -60,6 +60,17 @@ def test_every_operation_names_its_scope_and_its_refusals(schema: dict[str, Any]
             assert operation["security"] == [{"token": []}, {"session": []}], (path, method)
 
 
+def test_an_answer_without_content_is_described_as_one(schema: dict[str, Any]) -> None:
+    bodies = [
+        (path, status, "content" in answer)
+        for path, methods in schema["paths"].items()
+        for operation in methods.values()
+        for status, answer in operation["responses"].items()
+        if status == "204" or "content" not in answer
+    ]
+    assert {(status, has_content) for _, status, has_content in bodies} == {("204", False)}
+
+
 READS = [
     "me/", "me/keyboard/", "users/", "users/kim/", "users/maintainer/absences/", "teams/", "teams/network/", "tokens/", "repositories/", "repositories/infra/",
     "changes/", "changes/{backlog}/", "changes/{review}/", "changes/{approved}/", "changes/{done}/",
