@@ -29,9 +29,11 @@ class HunkOut(Out):
 
 
 class FileOut(Out):
-    id = string()
+    id = string(help_text="Names the file in other calls: ?path=, `file` of a thread or draft, …/viewed/{file}/.")
     status = string()
-    path = string(help_text="With what cannot be shown made visible; as ?path= takes it.")
+    path = string(
+        help_text="With what cannot be shown, or looks like another letter, made visible; as ?path= takes it."
+    )
     old_path = maybe_text()
     new_path = maybe_text()
     old_mode = string(allow_blank=True)

@@ -35,6 +35,7 @@ REFUSALS = {
     422: "The request has a mistake; fields names it.",
     503: "Something outside (a Git host) does not answer.",
 }
+NO_CONTENT = 204
 CONFLICT = 409
 ONLY_WITH_BODY = {400, CONFLICT, 411, 413, 415}
 IDEMPOTENCY_KEY = OpenApiParameter(
@@ -85,7 +86,10 @@ def endpoint(
         handler.whole = whole  # type: ignore[attr-defined]
         handler.schema = extend_schema(  # type: ignore[attr-defined]
             request=None if request is EmptyIn else request,
-            responses={(status, media): response or OpenApiTypes.STR, **_problems(method, can_conflict=can_conflict)},
+            responses={
+                **({status: None} if status == NO_CONTENT else {(status, media): response or OpenApiTypes.STR}),
+                **_problems(method, can_conflict=can_conflict),
+            },
             summary=summary,
             description=f"{handler.__doc__ or summary}\n\nA token needs the scope `{scope}`.",
             parameters=[*parameters, *_headers(method)],

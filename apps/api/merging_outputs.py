@@ -8,7 +8,8 @@ from rest_framework import serializers
 
 from apps.api.answers import time
 from apps.api.fields import Flag, Text, maybe_moment, maybe_number, maybe_text, moment, string, whole, word
-from apps.api.outputs import Out, RepositoryOut
+from apps.api.outputs import Out
+from apps.api.repository_outputs import RepositoryOut
 from apps.api.shapes import Shape
 from apps.deployments.models import MergeIntent, TargetFreeze
 from apps.deployments.queries import why_it_waits

@@ -15,8 +15,6 @@ from apps.changes.lifecycle import Status as ChangeStatus
 from apps.changes.models import ChangeRequest, Revision
 from apps.deployments.lifecycle import Status as DeploymentStatus
 from apps.deployments.models import Deployment, DeploymentEvent
-from apps.repositories.models import WebhookDelivery
-from apps.repositories.roles import Role
 from apps.reviews.models import Assignment, Review, SuggestionCommit, Thread
 
 Out = Serializer[Any]
@@ -85,34 +83,6 @@ class TokenOut(Out):
 
 class NewTokenOut(TokenOut):
     token = maybe_text("The secret, in this answer only; null when the call is repeated with its Idempotency-Key.")
-
-
-class RepositoryOut(Out):
-    name = string()
-    url = string()
-    default_branch = string()
-    synced_at = maybe_moment()
-    sync_problem = maybe_text("Why the mirror could not be brought up to date.")
-
-
-class MemberOut(Out):
-    member = string(help_text="alice, or team/sre")
-    role = word(Role)
-
-
-class RepositoryDetailOut(RepositoryOut):
-    branches = serializers.DictField(child=serializers.CharField(), help_text="Object id of the tip by branch.")
-    members = MemberOut(many=True)
-    may = texts("What the caller can do here.")
-
-
-class WebhookSecretOut(Out):
-    secret = maybe_text("In this answer only; null when the call is repeated with its Idempotency-Key.")
-
-
-class DeliveryOut(Out):
-    delivery = string()
-    status = word(WebhookDelivery.Status)
 
 
 class RuleOut(Out):

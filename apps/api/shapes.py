@@ -206,6 +206,13 @@ class ThreadIn(Shape):
     body = Text(max_length=20_000)
     kind = Kinds(required=False, default="comment")
     path = Text(required=False, allow_blank=True, allow_null=True, default="", trim_whitespace=False, max_length=4096)
+    file = Text(
+        required=False,
+        allow_blank=True,
+        default="",
+        max_length=64,
+        help_text="Instead of `path`: the `id` of a file of the difference, for paths that hold what cannot be shown.",
+    )
     start_line = Number(required=False, allow_null=True, default=None)
     line = Number(required=False, allow_null=True, default=None)
     side = Sides(required=False, default="new")

@@ -11,7 +11,7 @@ from apps.core.errors import Conflict, InvalidInput, Unavailable
 from apps.repositories.models import Repository
 from apps.repositories.queries import is_usable_name, nearest_branches, tip
 from apps.repositories.services import synchronise
-from apps.repositories.services.synchronising import REFUSED
+from apps.repositories.services.synchronising import PARTIAL
 from apps.vcs.paths import display
 from apps.vcs.refs import check_branch_name
 
@@ -56,8 +56,8 @@ def _looked(repository: Repository, seconds: float) -> bool:
 
 
 def _has_problem(repository: Repository) -> bool:
-    """Whether the last look failed; where some branches are refused all others are followed."""
-    return bool(repository.sync_problem.get("code", REFUSED) != REFUSED)
+    """Whether the last look failed; where some branches are refused, or the main one is gone, all others are followed."""
+    return bool(repository.sync_problem) and repository.sync_problem.get("code") not in PARTIAL
 
 
 def check_name(name: str, field: str) -> str:
@@ -100,6 +100,13 @@ def seen(repository: Repository, name: str, field: str, *, looked: bool) -> str:
 def existing(repository: Repository, name: str, field: str, *, looked: bool = True) -> str:
     """The recorded tip of branch ``name``; ``InvalidInput unknown_branch`` with the nearest names. Else as :func:`seen`."""
     oid = seen(repository, name, field, looked=looked)
+    if not oid and name == repository.default_branch:
+        raise InvalidInput(
+            "unknown_branch",
+            f"The main branch {name} of {repository.name} does not exist any more. Push it again, or name another target "
+            "branch; what governs the repository is read from its main branch.",
+            field=field,
+        )
     if not oid:
         near = nearest_branches(repository, name)
         hint = f" Did you mean {', '.join(near)}?" if near else ""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from apps.accounts.models import User
 from apps.accounts.queries import people_by_email
 from apps.changes.models import ChangeRequest, Contribution
 from apps.changes.snapshots import Person
+from apps.repositories.models import RefUpdate
 
 How = Contribution.How
 
@@ -45,6 +46,20 @@ def add_account(change: ChangeRequest, user: User | None, how: str, *, revision:
         )
         _add(change, [row])
         _add_sponsor(change, user, revision=revision)
+
+
+def add_pushers(change: ChangeRequest, branch: str, commits: Collection[str], *, revision: int) -> None:
+    """Record who pushed ``commits`` to ``branch``, as far as its host named them, whenever that was.
+
+    A push is taken when it comes: then there may be no change yet, or one that follows nothing because it is merging or given up.
+    What the portal pushed itself adds nobody here.
+    """
+    known = Contribution.objects.filter(change=change, how=How.PUSHED, user__isnull=False).values("user")
+    rows = RefUpdate.objects.filter(repository=change.repository_id, branch=branch, pusher__isnull=False)
+    rows = rows.exclude(cause=RefUpdate.Cause.PORTAL).exclude(pusher__in=known).order_by("pk")
+    found = {who for who, tip in rows.values_list("pusher", "new_oid") if tip in commits}
+    for user in User.objects.filter(pk__in=found).select_related("sponsor").order_by("pk"):
+        add_account(change, user, How.PUSHED, revision=revision)
 
 
 def _add_sponsor(change: ChangeRequest, account: User, *, revision: int) -> None:

@@ -37,7 +37,7 @@ class Snapshot:
 
     ``tree`` is empty when it conflicts: then ``conflicts`` names the files, or ``bases`` is empty because
     the histories share no commit. ``subject`` is the digest of the tree difference (DESIGN §5), empty
-    without a tree. Paths are displayable; ``paths`` has both names of a rename, sorted.
+    without a tree. Paths are displayable; ``paths`` has both names of a rename, sorted. ``commits``: what ``head`` has and ``target`` has not.
     """
 
     head: str
@@ -51,8 +51,12 @@ class Snapshot:
     lines_added: int
     lines_removed: int
     uncounted_files: int
-    commit_count: int
+    commits: frozenset[str]
     people: tuple[Person, ...]
+
+    @property
+    def commit_count(self) -> int:
+        return len(self.commits)
 
 
 def take(git_dir: Path, *, head: str, target: str) -> Snapshot:
@@ -93,7 +97,7 @@ def _between(git_dir: Path, head: str, target: str, merged: merging.MergeResult)
         lines_added=sum(stat.added or 0 for stat in stats),
         lines_removed=sum(stat.deleted or 0 for stat in stats),
         uncounted_files=sum(map(_is_uncounted, changes, stats)),
-        commit_count=history.count_between(git_dir, target, head),
+        commits=history.oids_between(git_dir, target, head),
         people=people_between(git_dir, target, head),
     )
 

@@ -229,6 +229,7 @@ def write_revision(
         raise _why_not(change, source, target) from error
     if not _is_made_by_portal(change, source):
         contributions.add_people(change, snapshot.people, revision=fresh.number)
+        contributions.add_pushers(change, source, snapshot.commits, revision=fresh.number)
     contributions.add_account(change, pusher, Contribution.How.PUSHED, revision=fresh.number)
     contributions.add_account(change, opener, Contribution.How.OPENED, revision=fresh.number)
     record(change, actor, _revision_entry(change, fresh, actor, pusher, entry))

@@ -6,6 +6,7 @@ from typing import Any
 
 from apps.changes.models import ChangeRequest
 from apps.core.errors import NotVisible
+from apps.diffs.characters import plain
 from apps.diffs.files import FileChange, FileFacts
 from apps.diffs.shapes import file_json, to_json
 from apps.presentation.diff_pages import file_patches, listing
@@ -30,7 +31,7 @@ def diff_document(change: ChangeRequest, sides: Sides | None, *, path: str) -> d
     found_list = listing(sides)
     files = list(found_list.files)
     if path:
-        files = [found for found in files if path in {display(found.path), display(found.old_path)}]
+        files = [found for found in files if path in _names(found)]
         if not files:
             raise NotVisible("unknown_file", f"This difference has no file {path}.")
     complete = bool(path) or sides.lines is None or sides.lines <= MAX_LINES
@@ -47,6 +48,11 @@ def diff_document(change: ChangeRequest, sides: Sides | None, *, path: str) -> d
         "hidden_lines": sum(found_list.hidden.values()),
         "files": _with_hunks(sides, files) if complete else [{**file_json(found), "hunks": None} for found in files],
     }
+
+
+def _names(found: FileChange) -> set[str]:
+    """How a caller may name a file: by its id, by the path as an answer has it, or as a request for a thread has it."""
+    return {found.id, *(write(path) for path in (found.path, found.old_path) for write in (plain, display))}
 
 
 def _comparison(sides: Sides) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ from apps.repositories.forges import PROVIDERS
 from apps.repositories.models import Repository
 from apps.repositories.queries import RepositoryDetail
 from apps.repositories.roles import ASK, MAINTAIN, Role
+from apps.repositories.services.synchronising import PARTIAL
 from apps.vcs.errors import ObjectMissing
 
 OPEN = ("requested", "draft", "in_review", "merging")
@@ -51,11 +52,12 @@ class RepositoryRow:
 
 @dataclass(frozen=True, slots=True)
 class SyncProblem:
-    """Why the last look at the remote failed."""
+    """Why the last look at the remote failed; ``partial``: it was good, and some of what it found is not."""
 
     message: str
     since: object
     failures: int
+    partial: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def repository_rows(user: User) -> list[RepositoryRow]:
 def state_of(repository: Repository) -> str:
     """The state of the mirror: a key of :data:`apps.presentation.words.REPOSITORY`."""
     if repository.sync_problem:
-        return "sync_failed"
+        return "branch_trouble" if repository.sync_problem.get("code") in PARTIAL else "sync_failed"
     if repository.synced_at is None:
         return "never_synced"
     if repository.sync_requested_at is not None and repository.sync_requested_at > repository.synced_at:
@@ -125,7 +127,9 @@ def _problem(repository: Repository) -> SyncProblem | None:
     if not found:
         return None
     since = parse_datetime(str(found.get("since", "")))
-    return SyncProblem(str(found.get("message", "")), since, int(found.get("failures", 1)))
+    return SyncProblem(
+        str(found.get("message", "")), since, int(found.get("failures", 1)), partial=found.get("code") in PARTIAL
+    )
 
 
 def principals() -> list[tuple[str, str]]:

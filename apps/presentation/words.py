@@ -181,6 +181,7 @@ REPOSITORY: dict[str, Word] = {
     "current": _met("Up to date"),
     "syncing": _running("Fetching"),
     "sync_failed": _failed("Fetch failed"),
+    "branch_trouble": _failed("Branch trouble"),
     "stale": _unknown("Stale"),
     "never_synced": _neutral("Not fetched yet"),
 }

@@ -124,6 +124,12 @@ class RefUpdate(models.Model):
 
     class Meta:
         ordering = ("pk",)
+        # Who pushed to a branch, also long ago, is asked for each new revision.
+        indexes = [
+            models.Index(
+                fields=["repository", "branch"], name="repositories_pushed", condition=models.Q(pusher__isnull=False)
+            )
+        ]
 
 
 class WebhookDelivery(models.Model):

@@ -98,6 +98,12 @@ def people_between(git_dir: Path, base: str, head: str) -> list[Named]:
     ]
 
 
+def oids_between(git_dir: Path, base: str, head: str) -> frozenset[str]:
+    """All commits that ``head`` has and ``base`` has not."""
+    args = [require_oid(head), f"^{require_oid(base)}"]
+    return frozenset(gateway.run(git_dir, "rev-list", args).decode().split())
+
+
 def count_between(git_dir: Path, base: str, head: str) -> int:
     """How many commits ``head`` has that ``base`` has not."""
     args = ["--count", require_oid(head), f"^{require_oid(base)}"]

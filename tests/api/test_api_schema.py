@@ -13,6 +13,7 @@ from django.urls import get_resolver
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from apps.repositories.models import Repository
 from tests.support.api_world import World
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +58,17 @@ def test_every_operation_names_its_scope_and_its_refusals(schema: dict[str, Any]
             assert "A token needs the scope `" in operation["description"], (path, method)
             assert {"401", "403", "404", "422"} <= set(operation["responses"]), (path, method)
             assert operation["security"] == [{"token": []}, {"session": []}], (path, method)
+
+
+def test_an_answer_without_content_is_described_as_one(schema: dict[str, Any]) -> None:
+    bodies = [
+        (path, status, "content" in answer)
+        for path, methods in schema["paths"].items()
+        for operation in methods.values()
+        for status, answer in operation["responses"].items()
+        if status == "204" or "content" not in answer
+    ]
+    assert {(status, has_content) for _, status, has_content in bodies} == {("204", False)}
 
 
 READS = [
@@ -110,6 +122,19 @@ def test_answer_of_every_get_has_the_published_shape(path: str, world: World, ap
     answer = api("maintainer").get(f"/api/v1/{path}")
     assert answer.status_code == 200, answer.content
     _check(schema, path, "get", 200, answer.json())
+
+
+def test_a_repository_with_a_problem_has_the_published_shape(world: World, api: Any, schema: dict[str, Any]) -> None:
+    problem = {
+        "code": "git_timeout",
+        "message": "It does not answer.",
+        "since": "2026-12-01T07:00:00+00:00",
+        "failures": 2,
+    }
+    Repository.objects.update(sync_problem=problem)
+    for path in ("repositories/", "repositories/infra/"):
+        test_answer_of_every_get_has_the_published_shape(path, world, api, schema)
+    assert api("alice").get("/api/v1/repositories/infra/").json()["sync_problem"] == problem
 
 
 def test_every_get_is_compared_with_its_shape(schema: dict[str, Any]) -> None:

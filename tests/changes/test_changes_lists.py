@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from apps.audit.models import AuditEntry
 from apps.changes import queries
 from apps.changes.models import ChangeRequest
 from apps.changes.search import Query, parse
@@ -134,3 +135,16 @@ def test_only_who_asked_who_owns_and_maintainers_withdraw(infra, people):
     assert "alice" in refusal.value.message
     withdraw(people.carol, change=change, reason="Duplicate of CHG-7")
     assert ChangeRequest.objects.get().closed_reason == "Duplicate of CHG-7"
+
+
+def test_what_a_text_was_and_became_is_on_record_however_long_it_is(infra, people):
+    repository, _ = infra
+    change = create_change(people.alice, repository=repository, title="Quota", description="ж" * 40_000)
+    edit_change(people.alice, change=change, title="Quota up", description="ж" * 40_000 + "!")
+    edit_change(people.alice, change=change, title="Quota up", description="")
+    first, second = AuditEntry.objects.filter(action="change.updated").order_by("seq")
+    assert (first.data["before"]["title"], first.data["after"]["title"]) == ("Quota", "Quota up")
+    assert first.data["before"]["description"] != first.data["after"]["description"]
+    assert second.summary == "alice edited the description of CHG-1"
+    assert second.data["before"] == {"description": first.data["after"]["description"]}
+    assert second.data["after"] == {"description": ""}

@@ -62,6 +62,8 @@ def test_a_push_past_the_portal_to_another_branch_into_which_was_merged_is_told_
     delivery.approve(change)
     services.merge_change(delivery.people.alice, change=change)
     run_jobs("deployments.carry_out_merges")
+    waiting = delivery.proposed("two", {"b": "1\n"})
+    retarget(delivery.people.alice, change=waiting, target_branch="release")
     delivery.work.run("fetch", "-q", "origin")
     delivery.work.run("checkout", "-q", "-B", "release", "origin/release")
     old, new = (
@@ -74,6 +76,9 @@ def test_a_push_past_the_portal_to_another_branch_into_which_was_merged_is_told_
     entry = AuditEntry.objects.get(action="repository.outside_change")
     assert (entry.target, entry.repository) == ("release", delivery.repository.name)
     assert (entry.data["kind"], entry.data["old"], entry.data["new"]) == ("advanced", old, new)
+    waiting.refresh_from_db()
+    assert waiting.revision is not None
+    assert (waiting.revision.cause, waiting.revision.target_oid) == ("target_moved", new)
 
 
 def test_what_the_portal_merged_and_other_branches_are_no_outside_changes(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ ASK = rule(1, "code-owners", name="owners")
             (),
             "Shortest way: the next revision is there.",
         ),
-        ({"is_current": False, "has_target": False}, "revision", "waiting", ("alice",), "alice retargets the change"),
+        ({"is_current": False, "has_target": False}, "revision", "waiting", ("alice",), "alice retargets it"),
         ({"has_source": False}, "revision", "waiting", ("alice",), "alice pushes a revision"),
         ({"is_empty": True}, "revision", "waiting", ("alice",), "alice pushes a revision"),
         ({"is_empty": None}, "revision", "waiting", ("alice",), "alice pushes a revision"),

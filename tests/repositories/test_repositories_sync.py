@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from apps.audit.models import AuditEntry
+from apps.changes.services import create_change
 from apps.core.clock import now
-from apps.core.errors import NotAllowed, NotVisible, PortalError
+from apps.core.errors import InvalidInput, NotAllowed, NotVisible, PortalError
+from apps.presentation.repository_pages import state_of
 from apps.repositories.jobs import repositories_due
 from apps.repositories.models import BranchTip, Repository
 from apps.repositories.queries import tip
@@ -252,6 +256,27 @@ def test_a_repository_is_polled_when_its_time_has_come(infra):
     assert repositories_due(10) == [repository.pk]
 
 
+def test_a_main_branch_that_is_gone_is_a_problem_until_it_is_back_and_the_others_are_followed(infra, people):
+    repository, work = infra
+    bare = GitRepo(Path(repository.url))
+    bare.run("branch", "-m", "main", "trunk")
+    assert synchronise(repository.pk)
+    repository.refresh_from_db()
+    problem = repository.sync_problem
+    assert (problem["code"], state_of(repository)) == ("main_branch_gone", "branch_trouble")
+    assert "main branch main" in problem["message"] and "Push main again" in problem["message"]
+    assert repository.next_poll_at <= now() + timedelta(seconds=settings.PORTAL_POLL_SECONDS)
+    branch_with(work, "x", {"a": "1"})
+    with pytest.raises(InvalidInput) as refusal:
+        create_change(people.alice, repository=repository, title="X", source_branch="x")
+    assert refusal.value.message.startswith("The main branch main of infra does not exist any more.")
+    assert tip(repository, "x") == work.rev_parse("HEAD")
+    bare.run("branch", "main", "trunk")
+    assert synchronise(repository.pk)
+    repository.refresh_from_db()
+    assert (repository.sync_problem, state_of(repository)) == ({}, "current")
+
+
 def test_auditors_and_outsiders_cannot_ask_for_a_look(infra, people):
     repository, _ = infra
     with pytest.raises(NotAllowed):
@@ -272,6 +297,8 @@ def test_new_credentials_are_tried_before_they_replace_the_old_ones(infra, peopl
     change_credentials(people.carol, repository=repository, username="bot", secret="s3cret-s3cret")
     repository.refresh_from_db()
     assert repository.credential_username == "bot" and repository.sync_requested_at
+    told = AuditEntry.objects.get(action="repository.credentials_changed").data
+    assert told == {"username": "bot", "kinds": ["token"]}
     kept = repository.credential_secret
     shutil.rmtree(repository.url)
     with pytest.raises(PortalError):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.api import outputs, shapes
+from apps.api import repository_outputs as shown
+from apps.api import shapes
 from apps.api.answers import member_json, repository_json
 from apps.api.bodies import require_length
 from apps.api.endpoints import endpoint, read
 from apps.api.lookups import caller, repository_of
+from apps.api.outputs import page_of
 from apps.api.pages import AFTER_NAME, LIMIT, names_page
 from apps.api.signed import signed_call
 from apps.repositories import access
@@ -20,9 +22,7 @@ MAX_DELIVERY = 1_000_000
 MEMBER_RELATED = ("user", "team")
 
 
-@endpoint(
-    "GET", response=outputs.page_of(outputs.RepositoryOut), summary="Repositories", parameters=[AFTER_NAME, LIMIT]
-)
+@endpoint("GET", response=page_of(shown.RepositoryOut), summary="Repositories", parameters=[AFTER_NAME, LIMIT])
 def list_repositories(request: Request) -> Response:
     """The repositories that the caller may see."""
     return names_page(request, Repository.objects.visible_to(caller(request)), repository_json, key="name")
@@ -32,7 +32,7 @@ def list_repositories(request: Request) -> Response:
     "POST",
     scope="manage",
     request=shapes.RepositoryIn,
-    response=outputs.RepositoryDetailOut,
+    response=shown.RepositoryDetailOut,
     status=201,
     summary="Connect a repository",
 )
@@ -42,14 +42,14 @@ def connect_repository(request: Request) -> Response:
     return Response(_detail(request, row), status=201)
 
 
-@endpoint("GET", response=outputs.RepositoryDetailOut, summary="One repository")
+@endpoint("GET", response=shown.RepositoryDetailOut, summary="One repository")
 def show_repository(request: Request, name: str) -> Response:
     """A repository with its members and branches."""
     return Response(_detail(request, repository_of(request, name)))
 
 
 @endpoint(
-    "POST", scope="propose", request=shapes.EmptyIn, response=outputs.RepositoryOut, status=202, summary="Fetch now"
+    "POST", scope="propose", request=shapes.EmptyIn, response=shown.RepositoryOut, status=202, summary="Fetch now"
 )
 def sync_repository(request: Request, name: str) -> Response:
     """Have the mirror brought up to date as soon as possible."""
@@ -57,7 +57,7 @@ def sync_repository(request: Request, name: str) -> Response:
     return Response(repository_json(row), status=202)
 
 
-@endpoint("PUT", scope="manage", request=shapes.MemberIn, response=outputs.MemberOut, summary="Give a role")
+@endpoint("PUT", scope="manage", request=shapes.MemberIn, response=shown.MemberOut, summary="Give a role")
 def set_member(request: Request, name: str, member: str) -> Response:
     """Give a person (``alice``) or a team (``team/sre``) a role in the repository."""
     body = read(shapes.MemberIn, request)
@@ -68,7 +68,7 @@ def set_member(request: Request, name: str, member: str) -> Response:
     return Response(member_json(repository.roles.select_related(*MEMBER_RELATED).get(**{column: name})))
 
 
-@endpoint("DELETE", scope="manage", response=outputs.RepositoryDetailOut, summary="Take a role away")
+@endpoint("DELETE", scope="manage", response=shown.RepositoryDetailOut, summary="Take a role away")
 def remove_member(request: Request, name: str, member: str) -> Response:
     """Take the role of a person or a team in the repository away."""
     repository = repository_of(request, name)
@@ -80,7 +80,7 @@ def remove_member(request: Request, name: str, member: str) -> Response:
     "PUT",
     scope="manage",
     request=shapes.CredentialsIn,
-    response=outputs.RepositoryOut,
+    response=shown.RepositoryOut,
     summary="Replace the credentials",
 )
 def change_credentials(request: Request, name: str) -> Response:
@@ -94,7 +94,7 @@ def change_credentials(request: Request, name: str) -> Response:
     "POST",
     scope="manage",
     request=shapes.EmptyIn,
-    response=outputs.WebhookSecretOut,
+    response=shown.WebhookSecretOut,
     status=201,
     summary="New webhook secret",
     withheld=["secret"],
@@ -118,7 +118,7 @@ def _detail(request: Request, row: Repository) -> dict[str, object]:
     description="Signed with the webhook secret of the repository. It only makes the portal look at Git; "
     "the same delivery counts once.",
     request={"type": "object"},
-    response=outputs.DeliveryOut,
+    response=shown.DeliveryOut,
     refusals={
         403: "Not signed with the secret of this repository.",
         404: "No such kind of host.",

@@ -12,10 +12,13 @@ from apps.api.answers import draft_json, thread_json
 from apps.api.endpoints import endpoint, read
 from apps.api.lookups import caller, change_of, draft_of, thread_of
 from apps.api.pages import page
+from apps.changes.models import ChangeRequest
+from apps.core.errors import InvalidInput
 from apps.deployments import services as deployments
 from apps.reviews import services as reviews
 from apps.reviews.drafts import drafts_of
 from apps.reviews.models import Thread
+from apps.reviews.places import path_of
 
 
 @endpoint("GET", response=outputs.page_of(outputs.ThreadOut), summary="Threads of a change")
@@ -35,8 +38,8 @@ def open_thread(request: Request, number: int) -> Response:
     `environment/target · Kind/namespace/name`, with `plan` `environment/target · address.attribute`, with `log`
     `d-12 apply 1240`: a line that a deployment of this change printed.
     """
-    body = _place_of(read(shapes.ThreadIn, request))
     change = change_of(request, number)
+    body = _place_of(change, read(shapes.ThreadIn, request))
     if body["scope"] == Thread.Scope.LOG:
         row = deployments.comment_on_log(
             caller(request), change=change, locator=body["locator"], body=body["body"], kind=body["kind"]
@@ -46,8 +49,13 @@ def open_thread(request: Request, number: int) -> Response:
     return Response(thread_json(row), status=201)
 
 
-def _place_of(body: dict[str, Any]) -> dict[str, Any]:
+def _place_of(change: ChangeRequest, body: dict[str, Any]) -> dict[str, Any]:
+    file = body.pop("file")
     body |= {"path": body["path"] or "", "scope": body["scope"] or ""}
+    if file and body["path"]:
+        raise InvalidInput("two_places", "Name the file by `file` or by `path`, not by both.", field="file")
+    if file:
+        body["path"] = path_of(change, body["revision"], file, body["side"])
     return body
 
 
@@ -122,8 +130,8 @@ def save_draft(request: Request, number: int) -> Response:
 
     `pending` drafts are said together with the caller's next review. The answer lists all drafts of the caller.
     """
-    body = _place_of(read(shapes.DraftIn, request))
-    reviews.save_draft(caller(request), change=change_of(request, number), **body)
+    change = change_of(request, number)
+    reviews.save_draft(caller(request), change=change, **_place_of(change, read(shapes.DraftIn, request)))
     answer = list_drafts(request, number=number)
     answer.status_code = 201
     return answer

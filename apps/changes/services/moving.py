@@ -23,11 +23,14 @@ from apps.changes.transitions import (
     write_revision,
 )
 from apps.core.errors import Conflict, InvalidInput
+from apps.core.text import shortened
 from apps.core.verdict import Verdict
 from apps.repositories import access as repositories
 from apps.repositories.queries import tip
 
 MAX_REASON = 500
+MAX_RECORDED = 1_500
+"""Characters of a text that its entry holds before and after: more could be too large for an entry, which then holds none."""
 
 
 def mark_ready(actor: User, *, change: ChangeRequest) -> ChangeRequest:
@@ -137,13 +140,15 @@ def edit_change(
     if description is not None:
         columns["description"] = check_description(description)
     before = {name: getattr(change, name) for name in columns}
-    if before == columns:
+    edited = [name for name in columns if before[name] != columns[name]]
+    if not edited:
         return change
     with transaction.atomic():
         swap(change, **columns)
-        what = " and ".join(name for name in columns if before[name] != columns[name])
-        entry = Entry("change.updated", f"{actor.username} edited the {what} of {change.label}", {"before": before})
-        record(change, actor, entry)
+        said = f"{actor.username} edited the {' and '.join(edited)} of {change.label}"
+        both = {"before": before, "after": columns}
+        data = {when: {name: shortened(texts[name], MAX_RECORDED) for name in edited} for when, texts in both.items()}
+        record(change, actor, Entry("change.updated", said, data))
     return change
 
 

@@ -58,7 +58,8 @@ def revision_gate(ledger: Ledger) -> Judged:
     elif facts.has_source is not True:
         text = "The source branch was deleted. Push it again, or withdraw the change."
     elif facts.has_target is not True:
-        text, action = "The target branch does not exist any more. Choose another one.", "retargets the change"
+        text = "The target branch does not exist any more. Retarget the change, or push the branch again."
+        action = "retargets it"
     elif facts.is_coming is not False:
         text = f"A branch moved after r{facts.revision}. The portal makes the next revision, which is judged on its own; nothing is to be done."
         return Judged(Requirement("revision", name, WAITING, text), opens="the next revision is there")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import transaction
 
 from apps.accounts.models import User
@@ -33,7 +35,9 @@ def change_credentials(
             ssh_key=encrypt(ssh_key),
             sync_requested_at=now(),
         )
-        _record(actor, repository, "repository.credentials_changed", "changed the credentials of")
+        kinds = [kind for kind, value in (("token", secret), ("key", ssh_key)) if value]
+        facts = {"username": username, "kinds": kinds}
+        _record(actor, repository, "repository.credentials_changed", "changed the credentials of", facts)
         request_work("repositories.sync", repository.pk)
     repository.refresh_from_db()
     return repository
@@ -49,7 +53,7 @@ def rotate_webhook_secret(actor: User, *, repository: Repository) -> str:
     return decrypt(repository.webhook_secret)
 
 
-def _record(actor: User, repository: Repository, action: str, what: str) -> None:
-    summary = f"{actor.username} {what} {repository.name}"
-    audit.record(Actor.of(actor), action, target=repository.name, repository=repository.name, summary=summary)
+def _record(actor: User, repository: Repository, action: str, what: str, data: dict[str, Any] | None = None) -> None:
+    name, summary = repository.name, f"{actor.username} {what} {repository.name}"
+    audit.record(Actor.of(actor), action, target=name, repository=name, summary=summary, data=data)
     announce(repository)

@@ -28,7 +28,9 @@ from apps.vcs.history import is_known_ancestor
 SYNC = "repositories.sync"
 MAX_BACKOFF_SECONDS = 900
 BUSY = "fetch_running"
-REFUSED = "branches_refused"
+REFUSED, GONE = "branches_refused", "main_branch_gone"
+PARTIAL = frozenset({REFUSED, GONE})
+"""Problems with which the look itself was good: what else there is, is current."""
 ATTEMPTS = 3
 MOST_LISTED = 20
 """Movements of branches that one entry of the log lists; the others are counted. Who pushes many with long names could
@@ -79,7 +81,7 @@ def synchronise(repository_id: int) -> bool:
 
 
 def _look_often(repository: Repository, fence: int) -> bool:
-    if repository.sync_problem and repository.sync_problem.get("code") != REFUSED:
+    if repository.sync_problem and repository.sync_problem.get("code") not in PARTIAL:
         mirrors.ask(repository)  # a quick question to a host that failed: a fetch would wait for minutes
     for _ in range(ATTEMPTS):
         try:
@@ -107,40 +109,58 @@ def _look(repository: Repository, fence: int) -> bool:
     moves = split_by_pushes(repository.mirror_path, moves, deliveries)
     with transaction.atomic():
         held = Repository.objects.filter(pk=repository.pk, fence=fence)
-        if not held.update(**_after_success(repository, began, fetched)):
+        facts = _after_success(repository, began, fetched)
+        if not held.update(**facts):
             raise LeaseLost
         held.filter(sync_requested_at=requested).update(sync_requested_at=None)
-        had_problem = bool(repository.sync_problem) or bool(fetched.refused)
+        is_other_problem = _said(facts["sync_problem"]) != _said(repository.sync_problem)
         WebhookDelivery.objects.filter(pk__in=[row.pk for row in deliveries]).update(
             status=WebhookDelivery.Status.SYNCED
         )
         record_moves(repository, moves, at=now())
         _audit_moves(repository, moves, rebuilt=fetched.rebuilt)
-        if moves or had_problem or fetched.rebuilt:
+        if moves or is_other_problem or fetched.rebuilt:
             announce(repository)
     return True
 
 
 def _after_success(repository: Repository, began: datetime, fetched: mirrors.Fetched) -> dict[str, Any]:
-    problem = _refused(repository, fetched.refused) if fetched.refused else {}
+    problem = _partial(repository, fetched)
+    failures = problem["failures"] if fetched.refused else 0  # what was refused is expensive to try again
     facts: dict[str, Any] = {
         "synced_at": began,
         "sync_problem": problem,
-        "next_poll_at": now() + timedelta(seconds=_wait(problem.get("failures", 0))),
+        "next_poll_at": now() + timedelta(seconds=_wait(failures)),
     }
     return facts | ({"mirror_rebuilt_at": now()} if fetched.rebuilt else {})
 
 
-def _refused(repository: Repository, names: tuple[str, ...]) -> dict[str, Any]:
-    """What is said while branches hold objects that Git's own checks refuse; all others are current."""
+def _partial(repository: Repository, fetched: mirrors.Fetched) -> dict[str, Any]:
+    """What is said while branches hold objects that Git's own checks refuse, or the main one is gone; all others are current."""
+    main = repository.default_branch
+    if fetched.refused:
+        message = (
+            f"What was pushed to {first_few(fetched.refused)} is malformed and was not taken; "
+            "all other branches are current. Run 'git fsck --full' there, repair or delete the branch, and push again."
+        )
+        return _problem(repository, REFUSED, message)
+    if main not in fetched.branches:
+        message = (
+            f"The main branch {main} does not exist there any more, so nobody can read what governs this repository. "
+            f"Push {main} again; if it was renamed, keep {main} beside the new name."
+        )
+        return _problem(repository, GONE, message)
+    return {}
+
+
+def _problem(repository: Repository, code: str, message: str) -> dict[str, Any]:
     before = repository.sync_problem or {}
-    same = before.get("code") == REFUSED
-    message = (
-        f"What was pushed to {first_few(names)} is malformed and was not taken; "
-        "all other branches are current. Run 'git fsck --full' there, repair or delete the branch, and push again."
-    )
-    since = before["since"] if same else now().isoformat()
-    return {"code": REFUSED, "message": message, "since": since, "failures": int(before.get("failures", 0)) + 1}
+    since = before["since"] if before.get("code") == code else now().isoformat()
+    return {"code": code, "message": message, "since": since, "failures": int(before.get("failures", 0)) + 1}
+
+
+def _said(problem: dict[str, Any] | None) -> tuple[Any, Any]:
+    return (problem or {}).get("code"), (problem or {}).get("message")
 
 
 def _wait(failures: int) -> float:
@@ -218,20 +238,12 @@ def _as_data(move: Move) -> dict[str, str]:
 
 
 def _note_problem(repository: Repository, fence: int, error: PortalError) -> None:
-    before = repository.sync_problem or {}
-    failures = int(before.get("failures", 0)) + 1
-    same = before.get("code") == error.code
-    wait = _wait(failures)
-    problem = {
-        "code": error.code,
-        "message": error.message,
-        "since": before["since"] if same else now().isoformat(),
-        "failures": failures,
-    }
+    problem = _problem(repository, error.code, error.message)
+    wait = _wait(problem["failures"])
     with transaction.atomic():
         held = Repository.objects.filter(pk=repository.pk, fence=fence)
         held.filter(sync_requested_at=repository.sync_requested_at).update(sync_requested_at=None)
         if not held.update(sync_problem=problem, next_poll_at=now() + timedelta(seconds=wait)):
             raise LeaseLost
-        if not same:
+        if (repository.sync_problem or {}).get("code") != error.code:
             announce(repository)
