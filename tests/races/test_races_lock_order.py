@@ -12,8 +12,10 @@ from django.db import connection, transaction
 from django.test import Client
 
 from apps.accounts.services import deactivate_user
+from apps.audit.models import AuditEntry
+from apps.changes import outside as outside_rows
 from apps.changes.models import ChangeRequest
-from apps.changes.services import take_update
+from apps.changes.services import retarget, take_update
 from apps.core.clock import now
 from apps.deployments import services
 from apps.deployments.dispatchers.drift import Finding, Found
@@ -231,23 +233,32 @@ def test_who_aborts_an_adoption_meets_its_landing(delivery: Delivery) -> None:
     assert (intent.state, intent.outcome["code"], change.status) == ("returned", "aborted", "in_review")
 
 
-@pytest.mark.parametrize("which", ["one", "two"])
+@pytest.mark.parametrize(
+    ("which", "branch"), [("one", "main"), ("two", "main"), ("one", "release"), ("two", "release")]
+)
 def test_who_discusses_an_open_change_meets_the_move_of_the_branch_that_several_go_to(
-    delivery: Delivery, which: str
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch, which: str, branch: str
 ) -> None:
+    """Of a branch that is not the main one the push itself is recorded in that act, too, before the changes are."""
+    monkeypatch.setattr(outside_rows, "target_branches", lambda _: frozenset({"main", "release"}))
+    pushed(delivery.repository, delivery.work, "main:refs/heads/release")
     changes = {name: delivery.approved(name) for name in ("one", "two")}
     run_jobs("changes.take_ref_updates")
+    for change in changes.values() if branch == "release" else ():
+        retarget(delivery.people.alice, change=change, target_branch=branch)
+    before = {name: change.revision.number for name, change in changes.items() if change.revision is not None}
     delivery.work.checkout("main")
     delivery.work.commit("past the portal", files={"past.txt": "1\n"})
-    pushed(delivery.repository, delivery.work, "main:refs/heads/main")
-    update = RefUpdate.objects.untaken().get(branch="main")
+    pushed(delivery.repository, delivery.work, f"main:refs/heads/{branch}")
+    update = RefUpdate.objects.untaken().get(branch=branch)
     talk = partial(open_thread, delivery.people.kim, change=changes[which], body="And this?")
     assert meet(talk, partial(take_update, update.pk)) == []
     assert not RefUpdate.objects.untaken().exists()
-    for change in changes.values():
+    assert AuditEntry.objects.filter(action="repository.outside_change", target=branch).count() == 1
+    for name, change in changes.items():
         change.refresh_from_db()
         assert change.revision is not None
-        assert (change.revision.number, change.revision.cause) == (2, "target_moved")
+        assert (change.revision.number, change.revision.cause) == (before[name] + 1, "target_moved")
 
 
 def test_who_lifts_a_freeze_meets_who_freezes_the_same_branch(delivery: Delivery) -> None:
