@@ -198,7 +198,7 @@ GUARDS = (
     Guard(stories.something_is_merged_although_a_reviewer_objects, nothing(facts, "_change_requests")),
     Guard(stories.something_is_merged_with_an_open_question_that_blocks, nothing(facts, "_open_threads")),
     Guard(stories.something_is_merged_in_a_freeze, nothing(facts, "hold_facts"), VERDICTS + FREEZE.format(stage="merge")),
-    Guard(stories.an_older_head_is_merged_than_the_branch_has, revision_facts(is_current=True)),
+    Guard(stories.an_older_head_is_merged_than_the_branch_has, revision_facts(is_current=True, is_coming=False)),
     Guard(stories.something_is_merged_whose_branch_was_deleted, revision_facts(has_source=True, is_current=True)),
     Guard(stories.a_reviewer_merges_what_belongs_to_somebody_else, nothing(merging.access, "require_merge", value=None)),
     Guard(stories.a_merge_is_decided_by_one_who_saw_an_older_version, without_conditions),
