@@ -233,7 +233,7 @@ def test_what_is_not_hidden_is_found_in_every_one_of_these_places(
     place: Place, logged: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The companion: with the hiding taken out, the same search finds the same secrets."""
-    for name in ("apps.changes.effects.making.redact", "apps.rendering.terraform.plan_json.hidden"):
+    for name in ("apps.changes.effects.making.redact_raw", "apps.rendering.terraform.plan_json.hidden"):
         monkeypatch.setattr(name, lambda value, *_: value)
     monkeypatch.setattr(Cleaner, "value", lambda _, value: value)
     monkeypatch.setattr("apps.changes.effects.outcomes.unquoted", lambda message, *_: message)
