@@ -24,9 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS_FAILED = 1  # pytest's exit statuses
 NO_TESTS = 5
 SECOND_CHANCES = 6
-WORKERS = str(
-    min((os.cpu_count() or 2) + 1, 6)
-)  # one more than cores: a third of the tests wait for servers and browsers
+WORKERS = str(min(max(2, os.cpu_count() or 2), 6))
 FOR_LONG_TESTS = 0.9  # of the time allowed: they come last, and end when they end
 ENDS = ("PORTAL_LONG_TESTS_UNTIL", "PORTAL_TESTS_UNTIL")
 MOST_IN_MEMORY_GB = 5  # all that the tests write in one pass is less than half of that
