@@ -10,7 +10,7 @@ from apps.api.shapes import Shape
 from apps.deployments.dispatchers.kinds import KINDS
 from apps.deployments.services.connections import LONGEST_VALUE
 from apps.deployments.services.reporting import STATUSES, STEP_STATUSES
-from apps.policies.config.environments import MAX_ENVIRONMENTS
+from apps.policies.config.environments import LONGEST_NAME, MAX_ENVIRONMENTS
 
 
 class GrantOut(Out):
@@ -53,7 +53,9 @@ class ConnectionIn(ConnectionPatchIn):
 
 
 class GrantIn(Shape):
-    environments = serializers.ListField(child=Text(max_length=63), required=False, max_length=MAX_ENVIRONMENTS)
+    environments = serializers.ListField(
+        child=Text(max_length=LONGEST_NAME), required=False, max_length=MAX_ENVIRONMENTS
+    )
 
 
 class StepActIn(Shape):

@@ -11,13 +11,14 @@ from apps.api.fields import Text, maybe_moment, maybe_text, moment, string, text
 from apps.api.outputs import Out
 from apps.api.shapes import Shape, Stages
 from apps.changes.models import CheckReport
+from apps.policies.config.environments import LONGEST_NAME
 from apps.reviews.models import Emergency, Review, WindowOverride
 
 
 class OverrideIn(Shape):
     reason = Text(max_length=500, help_text="Why it cannot wait; it stays on record.")
     stage = Stages(required=False, default="merge")
-    environment = Text(required=False, allow_blank=True, allow_null=True, default="", max_length=63)
+    environment = Text(required=False, allow_blank=True, allow_null=True, default="", max_length=LONGEST_NAME)
 
 
 class OverrideOut(Out):

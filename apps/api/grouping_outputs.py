@@ -13,15 +13,19 @@ from apps.api.outside_outputs import OutsideChangeOut, outside_change_json
 from apps.api.shapes import Shape
 from apps.deployments.queries.groups import Startable
 from apps.deployments.services import Started
-from apps.policies.config.environments import MAX_ENVIRONMENTS
+from apps.policies.config.environments import LONGEST_NAME, MAX_ENVIRONMENTS
 
 
 class StartGroupIn(Shape):
     environments = serializers.ListField(
-        child=Text(max_length=63), required=False, default=list, max_length=MAX_ENVIRONMENTS
+        child=Text(max_length=LONGEST_NAME), required=False, default=list, max_length=MAX_ENVIRONMENTS
     )
     group = Text(
-        required=False, allow_blank=True, default="", max_length=63, help_text="Instead of names: all of this group."
+        required=False,
+        allow_blank=True,
+        default="",
+        max_length=LONGEST_NAME,
+        help_text="Instead of names: all of this group.",
     )
 
 

@@ -12,6 +12,7 @@ from apps.api.outputs import Out
 from apps.api.shapes import Shape
 from apps.changes.effects.reading import checked_of
 from apps.changes.models import Rendering
+from apps.policies.config.environments import LONGEST_NAME
 from apps.rendering.comparing import RULES, words
 from apps.rendering.comparing.codec import encode_value
 from apps.rendering.model import Action, Difference, Kind, ResourceChange
@@ -19,7 +20,7 @@ from apps.reviews.resources import change_key
 
 
 class TargetIn(Shape):
-    environment = Text(max_length=63)
+    environment = Text(max_length=LONGEST_NAME)
     target = Text(max_length=100)
 
 

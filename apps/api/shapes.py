@@ -11,6 +11,7 @@ from apps.accounts.models import Kind
 from apps.accounts.scopes import SCOPES
 from apps.api.fields import Address, Day, Flag, Number, Text, one_of
 from apps.deployments.models import EnvironmentSecret
+from apps.policies.config.environments import LONGEST_NAME
 from apps.repositories.roles import Role
 from apps.reviews.models import Review, Thread
 
@@ -245,7 +246,7 @@ class ReviewIn(Shape):
     verdict = Verdicts()
     body = Text(required=False, allow_blank=True, default="", max_length=20_000)
     stage = Stages(required=False, default="merge")
-    environment = Text(required=False, allow_blank=True, allow_null=True, default="", max_length=63)
+    environment = Text(required=False, allow_blank=True, allow_null=True, default="", max_length=LONGEST_NAME)
     rollback = Text(
         required=False,
         allow_blank=True,
@@ -266,7 +267,7 @@ class ViewedIn(ViewedFileIn):
 
 class DeploymentIn(Shape):
     change = Number(min_value=1)
-    environment = Text(max_length=63)
+    environment = Text(max_length=LONGEST_NAME)
 
 
 class RetryIn(Shape):

@@ -11,7 +11,7 @@ from apps.core.errors import Conflict, InvalidInput, Unavailable
 from apps.repositories.models import Repository
 from apps.repositories.queries import is_usable_name, nearest_branches, tip
 from apps.repositories.services import synchronise
-from apps.repositories.services.synchronising import PARTIAL
+from apps.repositories.services.synchronising import is_partial
 from apps.vcs.paths import display
 from apps.vcs.refs import check_branch_name
 
@@ -57,7 +57,7 @@ def _looked(repository: Repository, seconds: float) -> bool:
 
 def _has_problem(repository: Repository) -> bool:
     """Whether the last look failed; where some branches are refused, or the main one is gone, all others are followed."""
-    return bool(repository.sync_problem) and repository.sync_problem.get("code") not in PARTIAL
+    return bool(repository.sync_problem) and not is_partial(repository.sync_problem)
 
 
 def check_name(name: str, field: str) -> str:

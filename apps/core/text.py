@@ -33,6 +33,12 @@ def first_few(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (" …" if len(names) > most else "")
 
 
+def start_of_difference(one: str, other: str, lead: int) -> int:
+    """From where to show two texts that differ, so that the place is seen: ``lead`` characters before the first that is not the same."""
+    differ = (at for at, (here, there) in enumerate(zip(one, other, strict=False)) if here != there)
+    return max(0, next(differ, min(len(one), len(other))) - lead)
+
+
 def shortened(name: str, most: int) -> str:
     """``name``, in at most ``most`` characters (50 or more): of a longer one beginning and end, and between them eight signs of all
     of it, so that two names that are not the same never read the same.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from apps.core.text import start_of_difference
 from apps.diffs.characters import plain
 from apps.presentation.lines import Line, difference
 from apps.rendering.comparing import RULES, words
@@ -140,8 +141,7 @@ def _cut(before: str | None, after: str | None) -> tuple[str | None, str | None]
     """Both no longer than they may be; what they begin with alike goes first, so that the place where they differ stays."""
     if before is None or after is None:
         return _part(before, 0), _part(after, 0)
-    same = (at for at, (one, other) in enumerate(zip(before, after, strict=False)) if one != other)
-    start = max(0, next(same, min(len(before), len(after))) - LED)
+    start = start_of_difference(before, after, LED)
     return _part(before, start), _part(after, start)
 
 

@@ -22,7 +22,7 @@ from apps.repositories.forges import PROVIDERS
 from apps.repositories.models import Repository
 from apps.repositories.queries import RepositoryDetail
 from apps.repositories.roles import ASK, MAINTAIN, Role
-from apps.repositories.services.synchronising import PARTIAL
+from apps.repositories.services.synchronising import is_partial
 from apps.vcs.errors import ObjectMissing
 
 OPEN = ("requested", "draft", "in_review", "merging")
@@ -95,7 +95,7 @@ def repository_rows(user: User) -> list[RepositoryRow]:
 def state_of(repository: Repository) -> str:
     """The state of the mirror: a key of :data:`apps.presentation.words.REPOSITORY`."""
     if repository.sync_problem:
-        return "branch_trouble" if repository.sync_problem.get("code") in PARTIAL else "sync_failed"
+        return "branch_trouble" if is_partial(repository.sync_problem) else "sync_failed"
     if repository.synced_at is None:
         return "never_synced"
     if repository.sync_requested_at is not None and repository.sync_requested_at > repository.synced_at:
@@ -127,9 +127,7 @@ def _problem(repository: Repository) -> SyncProblem | None:
     if not found:
         return None
     since = parse_datetime(str(found.get("since", "")))
-    return SyncProblem(
-        str(found.get("message", "")), since, int(found.get("failures", 1)), partial=found.get("code") in PARTIAL
-    )
+    return SyncProblem(str(found.get("message", "")), since, int(found.get("failures", 1)), partial=is_partial(found))
 
 
 def principals() -> list[tuple[str, str]]:

@@ -106,6 +106,11 @@ def redact_raw(resource: Resource, fingerprint: Fingerprint) -> Resource:
     return redact(replace(resource, body=unmarked(resource.body, fingerprint)), fingerprint)
 
 
+def redact_raw_value(value: Json, fingerprint: Fingerprint) -> Json:
+    """The same with :func:`redact_value`."""
+    return redact_value(unmarked(value, fingerprint), fingerprint)
+
+
 def unmarked(value: Json, fingerprint: Fingerprint) -> Json:
     """The value with brackets around the fingerprint of the mark, wherever the mark stands; other values stay others.
 

@@ -10,6 +10,7 @@ from apps.api.grouping_outputs import StartablesOut, StartedGroupOut, StartGroup
 from apps.api.lookups import caller, change_of
 from apps.deployments import services as deployments
 from apps.deployments.queries.groups import startable
+from apps.policies.config.environments import LONGEST_NAME
 
 
 @endpoint(
@@ -20,7 +21,7 @@ from apps.deployments.queries.groups import startable
 )
 def list_startable(request: Request, number: int) -> Response:
     """In promotion order: what would become live in each environment, and what else holds it."""
-    group = request.query_params.get("group", "")[:63]
+    group = request.query_params.get("group", "")[:LONGEST_NAME]
     return Response(startables_json(startable(change_of(request, number), group=group)))
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from apps.core.errors import Unavailable
+from apps.core.text import start_of_difference
 from apps.deployments.dispatchers import Run
 from apps.deployments.dispatchers.remote import plain, plain_name
 from apps.rendering.comparing import words
@@ -106,9 +107,7 @@ def both_words(one: Any, other: Any, most: int = MOST_VALUE) -> tuple[str, str]:
     if sides[0] != sides[1]:
         return sides
     left, right = (json.dumps(value, default=str, sort_keys=True) for value in (one, other))
-    pairs = enumerate(zip(left, right, strict=False))
-    at = next((at for at, (here, there) in pairs if here != there), min(len(left), len(right)))
-    start = max(0, at - _LED)
+    start = start_of_difference(left, right, _LED)
     lead = "…" if start else ""
     return f"{lead}{left[start:]}"[:most], f"{lead}{right[start:]}"[:most]
 

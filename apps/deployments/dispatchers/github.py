@@ -37,6 +37,7 @@ from apps.deployments.dispatchers.remote import (
     SeveralRuns,
     asked_again,
     belongs,
+    jobs_named,
     limited,
     listed,
     log_window,
@@ -329,9 +330,7 @@ def _stop(client: Client, run: Run, told: Mapping[str, Any]) -> bool:
 
 def _why_not(client: Client, run: Run, told: Mapping[str, Any]) -> str:
     """Why what GitHub calls a success is none here; empty: it is."""
-    jobs = (
-        jobs_of(client, f"{_repository(run)}/actions/runs/{told['id']}", told["id"]) if run.options.get("jobs") else []
-    )
+    jobs = jobs_of(client, f"{_repository(run)}/actions/runs/{told['id']}", told["id"]) if jobs_named(run) else []
     return why_not_deployed(run, jobs)
 
 

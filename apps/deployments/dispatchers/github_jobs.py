@@ -18,6 +18,8 @@ from apps.deployments.dispatchers.remote import (
     NAME_MOST,
     as_ended,
     belongs,
+    is_part_of,
+    jobs_named,
     listed,
     mapping,
     moment,
@@ -75,7 +77,7 @@ def _step(row: Mapping[str, Any], key: str, name: str, link: str, why: str, *, i
     fields: dict[str, Any] = {"state": StepState.WAITING}  # also what was skipped
     if row.get("status") == "in_progress" or (row.get("status") == "completed" and not is_over(row)):
         fields = {"state": StepState.RUNNING}
-    elif is_over(row) and ended != "skipped":
+    elif is_over(row) and ended != SKIPPED:
         problem = "" if ended == "success" else why or f"GitHub says {plain(ended, 40)}."
         fields = as_ended(problem, is_cancelled=ended == "cancelled")
     began, over = moment(row.get("started_at")), moment(row.get("completed_at"))
@@ -107,15 +109,13 @@ def why_not_deployed(run: Run, jobs: Iterable[Mapping[str, Any]]) -> str:
     Of the parts of one, and of the jobs of a workflow that it calls, some may be skipped, but not all.
     """
     rows = list(jobs)
-    for name in run.options.get("jobs") or ():
-        ended = {plain(job.get("conclusion"), 40) for job in rows if _is_named(plain(job.get("name"), 255), str(name))}
+    for name in jobs_named(run):
+        ended = {
+            plain(job.get("conclusion"), 40) for job in rows if is_part_of(plain(job.get("name"), 255), name, _PART)
+        }
         if not ended:
             return f"it has no job {name}, which `jobs` in portal.yaml names"
         bad = sorted(ended - {"success", SKIPPED}) or ([] if "success" in ended else [SKIPPED])
         if bad:
             return f"the job {name}, which `jobs` in portal.yaml names, ended as {bad[0] or 'nothing that it tells'!r}"
     return ""
-
-
-def _is_named(found: str, name: str) -> bool:
-    return found.startswith(name) and bool(_PART.fullmatch(found[len(name) :]))

@@ -54,6 +54,7 @@ from apps.deployments.dispatchers.remote import (
     SeveralRuns,
     asked_again,
     belongs,
+    jobs_named,
     limited,
     log_window,
     mapping,
@@ -336,7 +337,7 @@ def _unplayed(
     run: Run, told: Mapping[str, Any], rows: list[dict[str, Any]], names: list[str], kept: Mapping[str, Any]
 ) -> Progress:
     """GitLab waits for nothing any more, and what may deploy was not played: a person does that, or says that it is not needed."""
-    is_named = bool(run.options.get("jobs"))
+    is_named = bool(jobs_named(run))
     what = f"GitLab pipeline {kept['pipeline']} is over, but for what was not played: {joined(names)}."
     if run.is_cancelled:
         return Progress(RunState.ENDED, _steps(rows, is_over=True), "cancelled", what, external=kept)

@@ -14,7 +14,7 @@ from typing import Any
 from apps.deployments.dispatchers import Progress, Run, RunState, StepProgress
 from apps.deployments.dispatchers.gitlab_jobs import NAME_THEM, is_named, name_of, that_count
 from apps.deployments.dispatchers.http import Client
-from apps.deployments.dispatchers.remote import NAME_MOST, asked_again, mapping, plain
+from apps.deployments.dispatchers.remote import NAME_MOST, asked_again, jobs_named, mapping, plain
 
 OVER = frozenset({"success", "failed", "canceled", "skipped"})
 WAITS = "manual"
@@ -44,7 +44,7 @@ class Behind:
 def behind(run: Run, rows: Iterable[Mapping[str, Any]]) -> list[Behind]:
     """Those of triggers that went well which did not succeed, or not yet."""
     found = [_told(row) for row in that_count(rows) if row["is_bridge"] and row.get("status") == "success"]
-    names = [str(name) for name in run.options.get("jobs") or ()]
+    names = jobs_named(run)
     return [
         one
         for one, may_fail in found
@@ -73,7 +73,7 @@ def progress(
     kept = {**kept, "tries": 0}
     if run.is_cancelled:
         return Progress(RunState.ENDED, steps, "cancelled", what, external=kept)
-    if run.options.get("jobs"):
+    if jobs_named(run):
         return Progress(RunState.ENDED, steps, "failed", what, problem=what, external=kept)
     problem = f"{what} Nobody can say whether that one deploys. {NAME_THEM}"
     return Progress(RunState.LOST, steps, problem=problem, external=kept)

@@ -18,6 +18,8 @@ from apps.deployments.dispatchers.remote import (
     NAME_MOST,
     as_ended,
     belongs,
+    is_part_of,
+    jobs_named,
     listed,
     mapping,
     moment,
@@ -88,15 +90,15 @@ def seen_manual(run: Run, rows: Iterable[Mapping[str, Any]]) -> list[str]:
 def deploying(run: Run, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """What must have succeeded before a pipeline that GitLab calls a success is one: see the module."""
     rows = that_count(rows)
-    if run.options.get("jobs"):
-        return [row for row in rows if any(is_named(name_of(row), name) for name in run.options["jobs"])]
+    if named := jobs_named(run):
+        return [row for row in rows if any(is_named(name_of(row), name) for name in named)]
     manual = seen_manual(run, rows)
     return [row for row in rows if name_of(row) in manual]
 
 
 def why_not_deployed(run: Run, rows: list[dict[str, Any]]) -> str:
     """What of :func:`deploying` is missing, or is over and did not succeed; empty: all of it did, or can still be played."""
-    named = [str(name) for name in run.options.get("jobs") or ()]
+    named = jobs_named(run)
     absent = [name for name in named if not any(is_named(name_of(row), name) for row in that_count(rows))]
     if absent:
         return f"it has no job {absent[0]}, which `jobs` in portal.yaml names"
@@ -117,7 +119,7 @@ def unplayed(run: Run, rows: list[dict[str, Any]]) -> list[str]:
 
 def is_named(found: str, name: str) -> bool:
     """Whether a job that is called ``found`` is the one of that name, or a part of it."""
-    return found.startswith(name) and (found == name or bool(_PART.fullmatch(found[len(name) :])))
+    return is_part_of(found, name, _PART)
 
 
 def step_of(row: Mapping[str, Any], *, is_over: bool) -> StepProgress:

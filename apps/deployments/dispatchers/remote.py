@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,6 +25,16 @@ FIRST_YEAR, LAST_YEAR = 1970, 9998
 """Of a moment that another system tells: in any time zone it is one that can be shown, too."""
 NOT_APPROVED = "What was approved is what runs"
 Row = TypeVar("Row")
+
+
+def jobs_named(run: Run) -> tuple[str, ...]:
+    """The jobs that must have succeeded, as portal.yaml names them; none where it leaves that open."""
+    return tuple(str(name) for name in run.options.get("jobs") or ())
+
+
+def is_part_of(found: str, name: str, parts: re.Pattern[str]) -> bool:
+    """Whether a job that is called ``found`` is the one of that ``name``, or one of those that became of it: ``parts`` is what follows then."""
+    return found.startswith(name) and (found == name or bool(parts.fullmatch(found[len(name) :])))
 
 
 @contextmanager

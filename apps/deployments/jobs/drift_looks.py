@@ -32,7 +32,7 @@ from apps.deployments.queries.connections import connection_for, outside_of
 from apps.policies.config import EnvironmentConfig, TargetConfig
 from apps.policies.queries import policy_at
 from apps.rendering.model import RenderError
-from apps.rendering.redaction import Fingerprint, redact_value, unmarked
+from apps.rendering.redaction import Fingerprint, redact_raw_value
 
 PLANNED = ("terraform", "cloudformation")
 COMMAND = "command"
@@ -164,9 +164,7 @@ def _run(deployment: Deployment, environment: EnvironmentConfig | None) -> Run:
     if deployment.plan["via"] == "cloudformation":
         return with_stack(run, deployment, hide)
     left = left_since(_attempt_there(deployment)) if deployment.plan["via"] == "kubernetes" else ()
-    redacted = ToApply(
-        _resources(deployment, environment), "", lambda value: redact_value(unmarked(value, hide), hide), left
-    )
+    redacted = ToApply(_resources(deployment, environment), "", lambda value: redact_raw_value(value, hide), left)
     return replace(run, to_apply=redacted)
 
 

@@ -27,7 +27,7 @@ from apps.policies.queries import policy_at
 from apps.rendering.comparing.codec import decode_value, encode_value
 from apps.rendering.model import Resource
 from apps.rendering.protocol import Target
-from apps.rendering.redaction import redact_value, unmarked
+from apps.rendering.redaction import redact_raw_value
 
 MOST = 4 * 1024 * 1024
 """Bytes of a rendering that are kept with an attempt, packed."""
@@ -107,4 +107,4 @@ def _hiding(deployment: Deployment) -> Callable[[Mapping[str, Any]], Any]:
     if revision is None:  # then nothing was sealed either
         raise Refused("not_as_approved", f"{deployment.change.label} has no revision that was approved.")
     hide = fingerprint_of(revision)
-    return lambda value: redact_value(unmarked(value, hide), hide)
+    return lambda value: redact_raw_value(value, hide)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,8 +30,6 @@ SYNC = "repositories.sync"
 MAX_BACKOFF_SECONDS = 900
 BUSY = "fetch_running"
 REFUSED, GONE = "branches_refused", "main_branch_gone"
-PARTIAL = frozenset({REFUSED, GONE})
-"""Problems with which the look itself was good: what else there is, is current."""
 ATTEMPTS = 3
 MOST_LISTED = 20
 """Movements of branches that one entry of the log lists; the others are counted. Who pushes many with long names could
@@ -80,8 +79,13 @@ def synchronise(repository_id: int) -> bool:
         Repository.objects.release(repository_id, fence=fence)
 
 
+def is_partial(problem: Mapping[str, Any]) -> bool:
+    """Whether the look itself was good with this ``sync_problem``: what else there is, is current."""
+    return problem.get("code") in {REFUSED, GONE}
+
+
 def _look_often(repository: Repository, fence: int) -> bool:
-    if repository.sync_problem and repository.sync_problem.get("code") not in PARTIAL:
+    if repository.sync_problem and not is_partial(repository.sync_problem):
         mirrors.ask(repository)  # a quick question to a host that failed: a fetch would wait for minutes
     for _ in range(ATTEMPTS):
         try:

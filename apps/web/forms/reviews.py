@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import forms
 
 from apps.changes.models import ChangeRequest
+from apps.policies.config.environments import LONGEST_NAME
 from apps.web.forms.base import OnceField
 
 VERDICTS = (
@@ -25,7 +26,7 @@ class Review(forms.Form):
     stage = forms.ChoiceField(
         choices=(("merge", "merge"), ("deploy", "deploy")), required=False, widget=forms.HiddenInput
     )
-    environment = forms.CharField(required=False, max_length=63, widget=forms.HiddenInput)
+    environment = forms.CharField(required=False, max_length=LONGEST_NAME, widget=forms.HiddenInput)
     view = forms.CharField(required=False, max_length=20, widget=forms.HiddenInput)
     displayed = forms.CharField(required=False, max_length=400_000, widget=forms.HiddenInput)
     compared = forms.CharField(required=False, max_length=8, widget=forms.HiddenInput)

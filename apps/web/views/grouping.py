@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from apps.core.errors import InvalidInput
 from apps.deployments import access, services
 from apps.deployments.queries.groups import groups_of, startable
+from apps.policies.config.environments import LONGEST_NAME
 from apps.presentation.change_frame import change_frame
 from apps.web.people import signed_in
 from apps.web.responding import page, respond, see_other
@@ -19,7 +20,7 @@ def start_group(request: HttpRequest, number: int) -> HttpResponse:
     user = signed_in(request)
     frame = change_frame(user, number, tab="deployments")
     access.require_deploy(user, frame.change)
-    group = request.GET.get("group", "")[:63]
+    group = request.GET.get("group", "")[:LONGEST_NAME]
     problem, status = "", 200
     if request.method == "POST":
         try:

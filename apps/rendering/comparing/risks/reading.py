@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+from apps.core.text import start_of_difference
 from apps.rendering.model import Json
 
 _SHOWN, _LED = 120, 20
@@ -70,9 +71,7 @@ def shown_apart(before: str, after: str) -> tuple[str, str]:
     """Two long texts without what they begin with alike, but for a few characters before the place where they differ."""
     if max(len(before), len(after)) <= _SHOWN:
         return before, after
-    pairs = enumerate(zip(before, after, strict=False))
-    at = next((at for at, (old, new) in pairs if old != new), min(len(before), len(after)))
-    start = max(0, at - _LED)
+    start = start_of_difference(before, after, _LED)
     lead = "…" if start else ""
     return f"{lead}{shown(before[start:])}", f"{lead}{shown(after[start:])}"
 
