@@ -14,7 +14,7 @@ class BadEnvironment(SystemExit):
 
 
 def text(name: str, default: str = "") -> str:
-    """The value of ``NAME``, or the content of the file that ``NAME_FILE`` names (for secrets)."""
+    """The value of ``NAME``, or the content of the file that ``NAME_FILE`` names, which is meant for secrets and works for all."""
     file_name = os.environ.get(f"{name}_FILE")
     return _content(name, file_name) if file_name else os.environ.get(name, default)
 
@@ -33,7 +33,7 @@ def _content(name: str, file_name: str) -> str:
 
 
 def flag(name: str, *, default: bool = False) -> bool:
-    raw = os.environ.get(name, "")
+    raw = text(name)
     if not raw:
         return default
     if raw.lower() in {"1", "true", "yes", "on"}:
@@ -45,7 +45,7 @@ def flag(name: str, *, default: bool = False) -> bool:
 
 def number(name: str, default: float, *, least: float = 0, most: float = math.inf) -> float:
     """Finite, and between ``least`` and ``most``, both allowed."""
-    raw = os.environ.get(name, "")
+    raw = text(name)
     if not raw:
         return default
     try:
@@ -62,12 +62,12 @@ def whole(name: str, default: int, *, least: int = 0, most: float = math.inf) ->
     """The same without a fraction."""
     found = number(name, default, least=least, most=most)
     if found != int(found):
-        raise BadEnvironment(f"{name} must be a whole number, not {os.environ[name]!r}.")
+        raise BadEnvironment(f"{name} must be a whole number, not {text(name)!r}.")
     return int(found)
 
 
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
-    raw = os.environ.get(name, "") or default
+    raw = text(name) or default
     if raw not in allowed:
         raise BadEnvironment(f"{name} must be one of {', '.join(allowed)}, not {raw!r}.")
     return raw

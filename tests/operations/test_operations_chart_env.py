@@ -88,6 +88,13 @@ def test_a_setting_that_belongs_to_the_chart_is_refused(place: str, name: str, s
     assert f"{place}.{name} belongs to the chart: {said}" in refused(values, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["PORTAL_QUEUE_PREFIX", "PORTAL_PLAN_SECONDS"])
+def test_what_the_chart_itself_reads_is_given_where_it_sees_it(name: str, tmp_path: Path) -> None:
+    said = f"{name} is read by the chart, which sees no file: give it by env.{name}"
+    assert said in refused({"secret": {"keys": {name: "settings"}}}, tmp_path)
+    assert said in refused({"env": {f"{name}_FILE": "/run/settings/one"}}, tmp_path)
+
+
 @pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_URL_FILE"])
 def test_a_setting_that_is_also_a_secret_is_refused(name: str, tmp_path: Path) -> None:
     said = refused({"env": {name: "x"}}, tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -113,6 +114,29 @@ def test_a_secret_file_with_nothing_to_read_is_no_other_configuration(
     monkeypatch.setenv(f"{name}_FILE", str(file))
     with pytest.raises(BadEnvironment, match=f"{name}_FILE: {file} {said}"):
         env.text(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "read", "expected"),
+    [
+        ("PORTAL_METRICS", "true", env.flag, True),
+        ("PORTAL_POLL_SECONDS", "7.5", lambda name: env.number(name, 15), 7.5),
+        ("PORTAL_PORT", "7", lambda name: env.whole(name, 15), 7),
+        ("PORTAL_ENGINE", "none", lambda name: env.choice(name, "embedded", ("embedded", "none")), "none"),
+    ],
+)
+def test_whatever_the_kind_of_a_setting_its_file_is_read(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    content: str,
+    read: Callable[[str], object],
+    expected: object,
+) -> None:
+    file = tmp_path / "setting"
+    file.write_text(f"{content}\n")
+    monkeypatch.setenv(f"{name}_FILE", str(file))
+    assert read(name) == expected
 
 
 def test_an_empty_file_stops_the_start_with_its_name(tmp_path: Path) -> None:

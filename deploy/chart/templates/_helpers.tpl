@@ -37,6 +37,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 {{- end }}
 {{- end }}
+{{- range $name := list "PORTAL_QUEUE_PREFIX" "PORTAL_PLAN_SECONDS" }}
+{{- if or (get $.Values.secret.keys $name) (hasKey $.Values.env (printf "%s_FILE" $name)) }}
+{{- fail (printf "%s is read by the chart, which sees no file: give it by env.%s" $name $name) }}
+{{- end }}
+{{- end }}
 {{- range $name, $key := .Values.secret.keys }}
 {{- if and $key (or (hasKey $.Values.env $name) (hasKey $.Values.env (printf "%s_FILE" $name))) }}
 {{- fail (printf "%s is given by env and by secret.keys, which would win: leave it out of env, or set secret.keys.%s to \"\"" $name $name) }}
