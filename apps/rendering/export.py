@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from apps.rendering.limits import InputLimits
 from apps.rendering.model import Failure, RenderError
-from apps.rendering.paths import as_folder, joined, parent
+from apps.rendering.paths import as_folder, inside, joined, parent
 from apps.rendering.protocol import EXECUTABLE, FILES, GITLINK, SYMLINK, Entry, Tree
 from apps.rendering.sandbox.messages import clean_message
 from apps.rendering.workspace import Workspace
@@ -75,7 +75,7 @@ def with_link_targets(tree: Tree, paths: Iterable[str]) -> set[str]:
         if path in found:
             continue
         found.add(path)
-        for entry in tree.entries("" if path == "./" else path.rstrip("/")):
+        for entry in tree.entries(inside(path)):
             if entry.mode == SYMLINK:
                 try:
                     end = link_end(tree, entry.path)
@@ -91,11 +91,7 @@ def link_end(tree: Tree, path: str) -> str:
 
 
 def _wanted(tree: Tree, folders: Iterable[str]) -> dict[str, Entry]:
-    return {
-        entry.path: entry
-        for folder in sorted(set(folders))
-        for entry in tree.entries(folder.rstrip("/").removeprefix("."))
-    }
+    return {entry.path: entry for folder in sorted(set(folders)) for entry in tree.entries(inside(folder))}
 
 
 def _check(entries: dict[str, Entry], limits: InputLimits) -> None:

@@ -18,7 +18,7 @@ from apps.rendering.flux_sources import (
     text,
 )
 from apps.rendering.model import Json, RenderError
-from apps.rendering.paths import as_folder, joined, listed
+from apps.rendering.paths import as_folder, inside, joined, listed
 from apps.rendering.protocol import GITLINK, SYMLINK, Tree
 from apps.rendering.yaml_reader import documents
 
@@ -31,7 +31,19 @@ _OBJECT = re.compile(rb"kind[\"']?\s*:\s*[\"']?(?:Kustomization|HelmRelease|Helm
 
 def of_cluster(tree: Tree, root: str) -> tuple[str, ...]:
     """Sorted paths; the whole repository where the files do not tell."""
+    wanted, is_all = _followed(tree, root)
+    return listed(with_link_targets(tree, wanted | set(flux_ignoring.files(tree)))) if is_all else EVERYTHING
+
+
+def told_by(tree: Tree, root: str) -> tuple[str, ...]:
+    """The same as far as the files tell: a patch may lead elsewhere."""
+    return listed(_followed(tree, root, to_the_end=True)[0])
+
+
+def _followed(tree: Tree, root: str, *, to_the_end: bool = False) -> tuple[set[str], bool]:
+    """What the objects of the cluster name, and whether that is all that it reads. ``to_the_end``: also where it is not."""
     wanted: set[str] = set()
+    is_all = True
     left, seen = [root], set()
     while left:
         folder = left.pop()
@@ -41,24 +53,25 @@ def of_cluster(tree: Tree, root: str) -> tuple[str, ...]:
         wanted |= kustomizations.follow(tree, folder, strict=False).inputs
         for path in _files(tree, folder, wanted):
             data = tree.read(path)
-            if _PATCHED.search(data) or len(seen) > _MOST:
-                return EVERYTHING
+            is_all = is_all and not _PATCHED.search(data) and len(seen) <= _MOST
+            if not is_all and (not to_the_end or len(seen) > _MOST):
+                return wanted, False
             for body in _bodies(data) if _OBJECT.search(data) else ():
                 found = {path for path in _named(tree, body) if _is_there(tree, path)}
                 wanted |= found
-                left += [each.removesuffix("/").removesuffix(".") for each in found if each.endswith("/")]
-    return listed(with_link_targets(tree, wanted | set(flux_ignoring.files(tree))))
+                left += [inside(each) for each in found if each.endswith("/")]
+    return wanted, is_all
 
 
 def _is_there(tree: Tree, path: str) -> bool:
-    return path == "./" or next(iter(tree.entries(path.rstrip("/"))), None) is not None
+    return next(iter(tree.entries(inside(path))), None) is not None
 
 
 def _files(tree: Tree, folder: str, wanted: set[str]) -> Iterator[str]:
     """The YAML files of a folder, and of what its kustomization names."""
-    places = {folder, *(path.rstrip("/") for path in kustomizations.follow(tree, folder, strict=False).inputs)}
+    places = {folder, *map(inside, kustomizations.follow(tree, folder, strict=False).inputs)}
     for place in places:
-        for entry in tree.entries("" if place == "." else place):
+        for entry in tree.entries(place):
             if entry.path.endswith((".yaml", ".yml")) and entry.mode not in {GITLINK, SYMLINK}:
                 yield entry.path
 

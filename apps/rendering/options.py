@@ -8,6 +8,8 @@ from apps.rendering.model import Failure, RenderError
 from apps.rendering.paths import rooted
 from apps.rendering.protocol import Target
 
+KEEPS_PARAMETERS = "keeps_parameters"
+"""Of a stack that was found by looking: parameters that are given nowhere are as they are, whatever that is. No policy says it."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 

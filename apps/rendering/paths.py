@@ -40,6 +40,11 @@ def as_folder(path: str) -> str:
     return f"{path}/" if path else "./"
 
 
+def inside(input_: str) -> str:
+    """The file or folder that stands in a list of inputs, as trees are asked for it: of ``./`` everything, which is empty."""
+    return "" if input_ == "./" else input_.rstrip("/")
+
+
 def listed(paths: set[str]) -> tuple[str, ...]:
     """Sorted, without what a folder in the list already covers."""
     if "./" in paths:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from apps.rendering import embedded
 from apps.rendering.model import ABSENT, Json, RenderError
+from apps.rendering.paths import inside
 from apps.rendering.protocol import FILES, Tree
 from apps.rendering.redaction import MARK, Fingerprint
 from apps.rendering.sandbox.messages import GAP, clean_message
@@ -62,7 +63,7 @@ def secret_texts_of(trees: Iterable[Tree], inputs: Iterable[str], fingerprint: F
     """The secrets of these files and folders. What cannot be read has none to tell."""
     found: set[str] = set()
     left = _MOST_BYTES
-    folders = ["" if path == "./" else path.rstrip("/") for path in inputs]
+    folders = [inside(path) for path in inputs]
     for data in _files(trees, folders):
         left -= len(data)
         if left < 0 or len(found) > _MOST:

@@ -16,6 +16,7 @@ from typing import Any
 
 from apps.rendering.model import Json, Rendered, ResourceId, Step
 from apps.rendering.parallel import in_parallel
+from apps.rendering.paths import inside
 from apps.rendering.protocol import FILES, Renderer, Target, Tree
 from apps.rendering.toolbox import ELSEWHERE, Toolbox
 
@@ -69,7 +70,7 @@ def _compared(first: Rendered, second: Rendered) -> Twice:
 def asks_for_time(tree: Tree, inputs: Iterable[str]) -> bool:
     """Whether a file among ``inputs`` could ask what time it is; a packed chart always could."""
     for path in inputs:
-        for entry in tree.entries(path.rstrip("/")):
+        for entry in tree.entries(inside(path)):
             if entry.path.endswith((".tgz", ".gz")) or (entry.mode in FILES and _TIME.search(tree.read(entry.path))):
                 return True
     return False

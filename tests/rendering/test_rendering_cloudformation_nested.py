@@ -94,6 +94,26 @@ def test_all_templates_are_inputs():
     assert set(created(linked, **GIVEN)) == set(created(FILES, **GIVEN))
 
 
+@pytest.mark.parametrize(
+    ("url", "is_elsewhere"),
+    [
+        ('!Sub "https://${Cidr}.s3.amazonaws.com/${Cidr}/vpc.yaml"', True),
+        ('!Sub ["https://${Bucket}.s3.amazonaws.com/vpc.yaml", {Bucket: !Ref Cidr}]', True),
+        ('!Join ["", ["https://s3.amazonaws.com/", !Ref Cidr, "/vpc.yaml"]]', True),
+        ('!Sub "${Cidr}/vpc.yaml"', False),
+        ('!Sub ["${Bucket}/vpc.yaml", {Bucket: "https://a"}]', False),
+        ('!Join ["", [!Ref Cidr, "/vpc.yaml"]]', False),
+        ('!Join ["://", !Ref Cidr]', False),
+        ('!If [Is, "https://a", "b.yaml"]', False),
+        ("[https://a]", False),
+    ],
+)
+def test_a_template_that_lies_elsewhere_whatever_the_values_are_makes_no_file_an_input(url: str, is_elsewhere: bool):
+    files = FILES | {"t/root.yaml": ROOT_STACK.replace('"https://bucket.example.org/far.yaml"', url)}
+    wanted = ("t/network/subnets.json", "t/network/vpc.yaml", "t/root.yaml") if is_elsewhere else ("./",)
+    assert PLANNER.inputs(MemoryTree(files), target(**GIVEN)) == wanted
+
+
 def test_a_change_inside_a_nested_stack_is_found():
     moved = FILES | {"t/root.yaml": ROOT_STACK.replace("10.0.", "10.1.")}
     found = {name: change.action.value for name, change in changes(FILES, moved, **GIVEN).items()}

@@ -219,6 +219,24 @@ def test_a_value_that_the_stack_keeps_is_a_marker():
     assert created(files, parameters="p")["A"]["Properties"] == {"V": "${Fn::Previous P}"}
 
 
+def test_where_nobody_says_which_values_a_stack_has_those_without_a_default_are_not_known():
+    before = """Parameters: {P: {Type: String, NoEcho: true}, Q: {Type: Number, Default: 1}, L: {Type: CommaDelimitedList}}
+Resources:
+  A: {Type: Custom::A, Properties: {V: !Ref P, W: !Ref Q, First: !Select [0, !Ref L]}}
+"""
+    found = plan(before, before.replace("W:", "X:"), keeps_parameters=True)
+    assert found.warnings == (
+        "Compared without the values of P, L: they are not in the repository, and have no defaults.",
+    )
+    change = {each.id.name: each for each in found.difference.changes}["A"]
+    assert change.after["Properties"]["V"] == "${Fn::Previous P}"
+    assert {"W", "X"} == set(change.before["Properties"]) ^ set(change.after["Properties"])
+    with pytest.raises(RenderError, match="The parameter P has no value and no default"):
+        plan(before, before)
+    with pytest.raises(RenderError, match="must be true or false"):
+        plan(before, before, keeps_parameters="yes")
+
+
 @pytest.mark.parametrize(
     ("text", "failure", "word"),
     [

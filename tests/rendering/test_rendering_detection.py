@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from apps.rendering.detection import Detected, detect, environment_of
+from apps.rendering.detection import Detected, detect, environment_of, propose
 from apps.rendering.model import Kind
 from tests.support.trees import MemoryTree
 
+KEPT = {"keeps_parameters": True}
 OBJECT = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
 CHART = "apiVersion: v2\nname: web\nversion: 1.0.0\n"
 
@@ -72,6 +73,20 @@ def test_a_cluster_covers_what_it_reads():
     assert found({**files, "clusters/production/flux-system/gotk-sync.yaml": OBJECT}) == expected
 
 
+def test_a_folder_called_like_the_namespace_of_flux_is_no_cluster_and_a_patch_hides_nothing():
+    def kustomization(name, path, more=""):
+        return f"apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: {name}, namespace: flux-system}}\nspec:\n  path: {path}\n  sourceRef: {{kind: GitRepository, name: flux-system}}\n{more}"
+
+    patched = '  patches: [{patch: \'[{"op": "add", "path": "/spec/path", "value": "./x"}]\', target: {kind: Kustomization}}]\n'
+    files = {
+        "kubernetes/flux/cluster/ks.yaml": kustomization("apps", "./kubernetes/apps", patched),
+        "kubernetes/apps/flux-system/instance/ks.yaml": kustomization("instance", "./kubernetes/apps/flux-system/instance/app"),
+        "kubernetes/apps/flux-system/instance/app/a.yaml": OBJECT, "kubernetes/apps/flux-system/namespace.yaml": OBJECT,
+        "kubernetes/apps/media/web/ks.yaml": kustomization("web", "./kubernetes/apps/media/web/app"), "kubernetes/apps/media/web/app/a.yaml": OBJECT,
+    }  # fmt: skip
+    assert found(files) == [("flux", "cluster", {"path": "kubernetes/flux/cluster"}, "")]
+
+
 def test_root_modules_are_those_with_a_provider_that_nobody_uses_as_a_module():
     files = {
         "infra/prod/main.tf": 'terraform {\n  backend "s3" {}\n}\nmodule "net" {\n  source = "../../modules/net"\n}\n', "modules/net/main.tf": 'provider "aws" {}\n',
@@ -86,10 +101,82 @@ def test_stacks_and_plain_manifests_are_told_apart():
         "manifests/staging/a.yaml": OBJECT, "manifests/staging/deep/b.yaml": OBJECT, "docs/values.yaml": "a: b\n", ".github/workflows/a.yaml": OBJECT, "package.json": "{}",
     }  # fmt: skip
     assert found(files) == [
-        ("cloudformation", "old", {"template": "cfn/old.json", "stack": "old"}, ""),
-        ("cloudformation", "vpc", {"template": "cfn/vpc.yaml", "stack": "vpc"}, ""),
+        ("cloudformation", "old", {"template": "cfn/old.json", "stack": "old", **KEPT}, ""),
+        ("cloudformation", "vpc", {"template": "cfn/vpc.yaml", "stack": "vpc", **KEPT}, ""),
         ("manifests", "manifests", {"path": "manifests/staging", "recurse": True}, "staging"),
     ]
+
+
+def test_beside_other_files_each_object_is_proposed_by_itself():
+    files = {
+        "eks/manifest.yml": OBJECT, "eks/template.yml": "AWSTemplateFormatVersion: 2010-09-09\nResources: {}\n",
+        "app/a.yaml": OBJECT, "app/b.json": '{"apiVersion": "v1", "kind": "List", "items": []}', "app/notes.yaml": "---\n# later\n\n", "app/deep/c.yaml": OBJECT,
+        "mixed/a.yaml": OBJECT, "mixed/compose.yaml": "services: {}\n", "mixed/deep/b.yaml": OBJECT,
+        "outer/a.yaml": OBJECT, "outer/inner/kustomization.yaml": "resources: [b.yaml]\n", "outer/inner/b.yaml": OBJECT,
+    }  # fmt: skip
+    assert found(files) == [
+        ("kustomize", "inner", {"path": "outer/inner"}, ""),
+        ("cloudformation", "template", {"template": "eks/template.yml", "stack": "template", **KEPT}, ""),
+        ("manifests", "app", {"path": "app", "recurse": True}, ""),
+        ("manifests", "manifest", {"path": "eks/manifest.yml"}, ""),
+        ("manifests", "a", {"path": "mixed/a.yaml"}, ""),
+        ("manifests", "deep", {"path": "mixed/deep"}, ""),
+        ("manifests", "outer", {"path": "outer"}, ""),
+    ]
+    root = {"web.yaml": OBJECT, ".github/workflows/ci.yaml": "on: push\n", "deep/b.yaml": OBJECT}
+    assert found(root) == [("manifests", "manifests", {"path": "."}, ""), ("manifests", "deep", {"path": "deep"}, "")]
+
+
+def names(*sides):
+    return [(each.environment, each.name, each.place) for each in propose(MemoryTree(files) for files in sides)]
+
+
+OVERLAY = {"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": OBJECT}
+
+
+def folder(path):
+    return {f"{path}/{name}": content for name, content in OVERLAY.items()}
+
+
+def test_every_service_of_a_large_repository_is_a_target_of_its_own():
+    files = {}
+    for service in ("web", "db", "mail"):
+        files |= folder(f"apps/{service}/overlays/prod") | folder(f"apps/{service}/overlays/staging")
+    assert names(files) == [
+        (environment, f"{service}-overlays", f"apps/{service}/overlays/{word}")
+        for environment, word in (("production", "prod"), ("staging", "staging"))
+        for service in ("db", "mail", "web")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        (["clusters/prod-eu", "clusters/prod-us"], ["clusters-prod-eu", "clusters-prod-us"]),
+        (["a/x/web", "b/x/web"], ["a-x-web", "b-x-web"]),
+        (["x/web", "web"], ["x-web", "web"]),
+        (["a/b-web", "a-b/web", "b/web"], ["b-web", "a-b-web", "b-web-2"]),
+        (["ö/web", "ü/web"], ["web", "web-2"]),
+        ([f"{'n' * 120}/a/web", f"{'m' * 120}/a/web"], [f"{'n' * 74}-a-web", f"{'m' * 74}-a-web"]),
+    ],
+)
+def test_two_of_one_name_are_told_apart_by_the_folders_above(places, expected):
+    files = {}
+    for place in places:
+        files |= folder(place)
+    assert {place: name for _, name, place in names(files)} == dict(zip(places, expected, strict=True))
+
+
+def test_a_target_has_one_name_on_both_sides_of_a_change():
+    before = folder("apps/web/overlays/prod")
+    after = {**before, **folder("apps/db/overlays/prod")}
+    expected = [("production", "db-overlays", "apps/db/overlays/prod"), ("production", "web-overlays", "apps/web/overlays/prod")]  # fmt: skip
+    assert names(after, before) == names(before, after) == expected
+
+
+def test_what_has_changed_its_kind_is_one_target_as_it_is_afterwards():
+    before, after = {"app/a.yaml": OBJECT}, folder("app")
+    assert [one.kind for one in propose([MemoryTree(after), MemoryTree(before)])] == [Kind.KUSTOMIZE]
 
 
 def test_broken_files_hide_nothing_and_stop_nothing():

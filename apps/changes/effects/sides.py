@@ -26,10 +26,11 @@ from apps.rendering.checks import Checked, manifest_checker
 from apps.rendering.comparing.codec import decode_rendered, encode_rendered
 from apps.rendering.model import Rendered, RenderError, ToolIdentity
 from apps.rendering.parallel import in_parallel
+from apps.rendering.paths import inside
 from apps.rendering.protocol import Renderer, Target
 from apps.rendering.redaction import Fingerprint
 
-VERSION = 5
+VERSION = 6
 """Grows when what a side holds changes its meaning; older ones are then rendered anew."""
 
 
@@ -86,7 +87,7 @@ def _made(looked_up: tuple[Side | _Missing, ...]) -> list[Side]:
 def _looked_up(renderer: Renderer, tree: GitTree, target: Target, hide: Fingerprint) -> Side | _Missing:
     tool = renderer.tool(toolbox())
     inputs = renderer.inputs(tree, target)
-    if not any(True for path in inputs for _ in tree.entries(path.rstrip("/"))):
+    if not any(True for path in inputs for _ in tree.entries(inside(path))):
         return Side(Rendered((), tool, inputs))  # the target is not there on this side: nothing is there to be rendered
     key = _key(tool, target, tree, inputs, hide)
     kept = RenderedSide.objects.filter(key=key).first()
@@ -97,7 +98,7 @@ def _looked_up(renderer: Renderer, tree: GitTree, target: Target, hide: Fingerpr
 
 
 def _key(tool: ToolIdentity, target: Target, tree: GitTree, inputs: Iterable[str], hide: Fingerprint) -> str:
-    entries = {entry.path: entry for path in inputs for entry in tree.entries(path.rstrip("/"))}
+    entries = {entry.path: entry for path in inputs for entry in tree.entries(inside(path))}
     facts = {
         "version": VERSION,
         "tool": [tool.name, tool.version, tool.sha256],

@@ -10,7 +10,7 @@ from apps.changes.effects.registry import reader_of
 from apps.changes.models import Rendering, Revision
 from apps.policies.config import EnvironmentConfig, PortalConfig, TargetConfig
 from apps.policies.queries import policy_at
-from apps.rendering.detection import detect
+from apps.rendering.detection import propose
 from apps.rendering.model import Kind, RenderError
 from apps.rendering.protocol import Target, Tree
 from apps.vcs import objects, trees
@@ -95,15 +95,14 @@ def _configured(config: PortalConfig, sides: Sides, changed: frozenset[str]) -> 
 
 
 def _proposed(sides: Sides, changed: frozenset[str]) -> Iterable[Reached]:
-    """What looks like a target, on either side; each name once in its environment."""
-    seen: dict[tuple[str, str], Target] = {}
-    for tree in (sides.after, sides.before):
-        for found in detect(tree):
-            environment = found.environment or PROPOSED
-            seen.setdefault((environment, found.name), Target(found.name, environment, found.kind, dict(found.options)))
-    for key in sorted(seen):
-        if touches(_inputs(seen[key], sides), changed):
-            yield Reached(seen[key], optional=True)
+    """What looks like a target, on either side."""
+    found = (
+        Target(one.name, one.environment or PROPOSED, one.kind, dict(one.options))
+        for one in propose((sides.after, sides.before))
+    )
+    for target in sorted(found, key=lambda one: (one.environment, one.name)):
+        if touches(_inputs(target, sides), changed):
+            yield Reached(target, optional=True)
 
 
 def _inputs(target: Target, sides: Sides) -> set[str]:

@@ -18,6 +18,7 @@ from apps.deployments.jobs.adopted_effects import Effects
 from apps.policies.config import PortalConfig
 from apps.rendering.cloudformation.templates import DIALECT
 from apps.rendering.model import Json, Kind, RenderError
+from apps.rendering.paths import inside
 from apps.rendering.protocol import FILES, Target, Tree
 from apps.rendering.redaction import MARK, Fingerprint
 from apps.rendering.yaml_places import Place, places, rewritten
@@ -169,10 +170,8 @@ def _places(effects: Effects, finding: Finding, wanted: Json) -> Iterator[tuple[
 
 
 def _files(effects: Effects) -> Iterator[str]:
-    names = {path.rstrip("/") for path in inputs_in(effects.target, effects.tree)}
-    entries = {
-        entry.path: entry for name in sorted(names) for entry in effects.tree.entries("" if name == "." else name)
-    }
+    names = {inside(path) for path in inputs_in(effects.target, effects.tree)}
+    entries = {entry.path: entry for name in sorted(names) for entry in effects.tree.entries(name)}
     for path, entry in entries.items():
         if entry.mode in FILES and entry.size <= MOST_BYTES and path.endswith(SUFFIXES):
             yield path

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from apps.core.text import first_few
 from apps.rendering import options
 from apps.rendering.cloudformation.differences import compare
 from apps.rendering.cloudformation.outputs import export_changes, notes
-from apps.rendering.cloudformation.parameters import parameters_of, read_parameters
+from apps.rendering.cloudformation.parameters import PREVIOUS, parameters_of, read_parameters
 from apps.rendering.cloudformation.problems import placed, problem
 from apps.rendering.cloudformation.scopes import Surroundings
 from apps.rendering.cloudformation.stacks import Expansion, Found, nested_inputs
+from apps.rendering.cloudformation.templates import Template
 from apps.rendering.cloudformation.values import Spending
 from apps.rendering.export import read_file, real_path, with_link_targets
 from apps.rendering.model import Failure, Json, Kind, Part, RenderError, ToolIdentity
@@ -71,9 +73,13 @@ def _side(tree: Tree, target: Target, fingerprint: Fingerprint) -> Found:
     template = expansion.read(path, around.spending)
     with placed(path, 0, "template"):
         try:
-            expansion.expand(template, _given(tree, target), around)
+            kept = _kept(template, target)
+            expansion.expand(template, {**kept, **_given(tree, target)}, around)
         except RecursionError:
             raise problem("Its functions stand in one another too deeply.", Failure.TOO_LARGE) from None
+    if kept:
+        text = f"Compared without the values of {first_few(list(kept))}: they are not in the repository, and have no defaults."
+        expansion.found.warnings.append(text)
     return expansion.found
 
 
@@ -90,6 +96,13 @@ def _given(tree: Tree, target: Target) -> Mapping[str, Json]:
     for path in _parameters_paths(target):
         return read_parameters(read_file(tree, path), path)
     return parameters_of(given) if given else {}
+
+
+def _kept(template: Template, target: Target) -> Mapping[str, Json]:
+    """With :data:`~apps.rendering.options.KEEPS_PARAMETERS` what is given nowhere is not known; without it, that is missing."""
+    if not options.switch(target, options.KEEPS_PARAMETERS, default=False):
+        return {}
+    return {name: PREVIOUS for name, declared in template.parameters.items() if declared.get("Default") is None}
 
 
 def _parts(old: Iterable[Part], new: Iterable[Part]) -> tuple[Part, ...]:

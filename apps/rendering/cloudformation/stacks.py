@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -21,6 +22,7 @@ from apps.rendering.redaction import MARK, Fingerprint
 STACK = "AWS::CloudFormation::Stack"
 MAX_DEPTH, MAX_STACKS, MAX_RESOURCES = 8, 200, 5_000
 _BYTES_OF_A_VALUE = 16
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
 _BODY = (
     "Type Version Properties DependsOn Metadata CreationPolicy UpdatePolicy DeletionPolicy UpdateReplacePolicy".split()
 )
@@ -140,12 +142,26 @@ def nested_inputs(tree: Tree, path: str) -> set[str]:
             template = read_template(read_file(tree, path), path)
         except RenderError:
             continue
-        for url in _urls(template):
+        for url in (each for each in _urls(template) if not _is_remote_anyway(each)):
             if not isinstance(url, str):
                 found.add("./")
-            elif not is_remote(url) and (inside := joined(parent(path), url)):
+            elif inside := joined(parent(path), url):
                 left.append(inside)
     return found
+
+
+def _is_remote_anyway(url: Json) -> bool:
+    """:func:`is_remote` of a ``TemplateURL`` whatever its values are: they replace nothing of the text around them."""
+    if isinstance(url, str):
+        return is_remote(url)
+    name, content = next(iter(url.items()), ("", None)) if isinstance(url, Mapping) else ("", None)
+    if name == "Fn::Sub":
+        texts = content[:1] if isinstance(content, list) else [content]
+    elif name == "Fn::Join":
+        texts = content[-1] if isinstance(content, list) and content and isinstance(content[-1], list) else []
+    else:
+        return False
+    return any(isinstance(text, str) and "://" in _VARIABLE.sub("", text) for text in texts)
 
 
 def _urls(template: Template) -> Iterator[Json]:

@@ -15,7 +15,7 @@ from apps.rendering.flux_ignoring import Ignoring
 from apps.rendering.flux_sources import KUSTOMIZE_GROUP, Sources, is_a, mapping, mappings, text
 from apps.rendering.identity import identity_of
 from apps.rendering.model import Failure, Kind, Part, Rendered, RenderError, Resource, ResourceId, ToolIdentity
-from apps.rendering.paths import as_folder, joined, listed
+from apps.rendering.paths import as_folder, inside, joined, listed
 from apps.rendering.protocol import Target, Tree
 from apps.rendering.renderers import kustomize
 from apps.rendering.toolbox import Toolbox
@@ -196,6 +196,6 @@ def _origin(tree: Tree, path: str) -> str:
     if not isinstance(tree, Moved):
         return path
     try:
-        return tree.origin(path.rstrip("/").removeprefix("./").removeprefix(".")) + ("/" if path.endswith("/") else "")
+        return tree.origin(inside(path)) + ("/" if path.endswith("/") else "")
     except KeyError:
         return path
