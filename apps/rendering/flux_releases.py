@@ -56,7 +56,6 @@ def render(
         kube_version=rules.kube_version,
         api_versions=rules.api_versions,
         include_crds=mapping(spec.get("install")).get("crds") != "Skip",
-        with_tests=mapping(spec.get("test")).get("enable") is True,
     )
     placed, said = helm.template(chart.tree, asked, toolbox)
     if chart.source:
@@ -139,7 +138,7 @@ def _post_rendered(
     changed: list[kubernetes.Placed] = []
     for each in placed:
         annotations = mapping(mapping(mapping(each.value).get("metadata")).get("annotations"))
-        is_left = kubernetes.HOOK in annotations or mapping(each.value).get("kind") == "CustomResourceDefinition"
+        is_left = "helm.sh/hook" in annotations or mapping(each.value).get("kind") == "CustomResourceDefinition"
         (kept if is_left else changed).append(each)
     text_of = "".join(f"---\n{json.dumps(each.value)}\n" for each in changed)
     given = {"all.yaml": text_of.encode(), "kustomization.yaml": b"resources: [all.yaml]\n"}

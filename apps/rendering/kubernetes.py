@@ -9,8 +9,6 @@ from apps.rendering.model import Failure, Json, RenderError, Resource, ResourceI
 from apps.rendering.yaml_reader import DEFAULT_BUDGET, Budget, documents
 
 MAX_RESOURCES = 50_000
-HOOK = "helm.sh/hook"
-_TESTS = {"test", "test-success", "test-failure"}
 _CLUSTER_WIDE = {
     (group, kind): True
     for group, kinds in {
@@ -115,22 +113,9 @@ def _defined(bodies: Iterable[dict[str, Json]]) -> dict[tuple[str, str], bool]:
     return found
 
 
-def is_test(value: Json) -> bool:
-    """Whether nothing but ``helm test`` runs it, and so no installation or upgrade."""
-    return is_object(value) and isinstance(value, dict) and len(found := _hooks(value)) > 0 and found <= _TESTS
-
-
 def _is_hook(body: dict[str, Json]) -> bool:
-    return bool(_hooks(body))
-
-
-def _hooks(body: dict[str, Json]) -> set[str]:
-    """When Helm runs it outside of the release; of an annotation that is no text, that it is one."""
-    metadata = body.get("metadata")
-    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    if not isinstance(annotations, dict) or HOOK not in annotations:
-        return set()
-    return {each.strip() for each in str(annotations[HOOK]).split(",")}
+    annotations = body["metadata"].get("annotations")
+    return isinstance(annotations, dict) and "helm.sh/hook" in annotations
 
 
 def _resource(

@@ -14,7 +14,7 @@ from django.conf import settings
 from apps.core import tracing
 from apps.core.tracing import Cause
 from apps.core.work import Job, work_requested
-from apps.worker.embedded import Engine, Unit
+from apps.worker.embedded import Engine, Outcome, Unit
 from apps.worker.registry import jobs
 
 log = structlog.get_logger(__name__)
@@ -63,12 +63,12 @@ class SweepingDispatcher(Engine):
         super().__init__({name: _sending(job) for name, job in jobs().items()})
         self._sent: dict[Unit, float] = {}  # oldest first
 
-    def carry_out(self, run: Callable[[int], None], name: str, pk: int, cause: Cause) -> bool:
+    def carry_out(self, run: Callable[[int], None], name: str, pk: int, cause: Cause) -> Outcome:
         """Sending is no work that anybody wants to see: a span begins where the unit is done."""
         run(pk)
         if self.jobs[name].every >= 1:
             self._note_sent((name, pk), time.monotonic())
-        return True
+        return Outcome.DONE
 
     def _note_sent(self, unit: Unit, moment: float) -> None:
         with self._changed:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 import structlog
@@ -19,6 +20,7 @@ from django.db import close_old_connections, connections
 from apps.core import tracing
 from apps.core.tracing import Cause
 from apps.core.work import COMMANDS, COMMON, LIVE, MERGES, STARTS, Job, pause_after, work_requested
+from apps.worker.database import is_away
 from apps.worker.registry import jobs
 from apps.worker.threads import Threads
 
@@ -29,7 +31,17 @@ THREADS = {SHORT: 2, COMMON: 8, LIVE: 3, STARTS: 3, MERGES: 3, COMMANDS: 3}
 MOST_OF_ONE = 3
 """Slow threads that one kind of work may hold: Git hosts that do not answer must not stop what else is slow."""
 SWEEP_LIMIT = 100
+AWAY_SECONDS = 0.5
+"""Until a database that was away is asked again; that it was is no failure of any unit, and makes no pause longer."""
 Unit = tuple[str, int]
+
+
+class Outcome(Enum):
+    """How a unit ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    DATABASE_AWAY = "database_away"
 
 
 class Engine:
@@ -44,7 +56,7 @@ class Engine:
         self._causes: dict[Unit, Cause] = {}  # of those that were asked for, where traces are recorded
         self._failures: dict[Unit, tuple[int, float]] = {}  # how often in a row, not before (monotonic s)
         self._next_sweep = dict.fromkeys(self.jobs, 0.0)
-        self._stopping = False
+        self._stopping = self._is_away = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -72,8 +84,8 @@ class Engine:
             pool.close(timeout=max(0.0, until - time.monotonic()))
         log.info("engine_stopped", left=sorted(self._running))
 
-    def carry_out(self, run: Callable[[int], None], name: str, pk: int, cause: Cause) -> bool:
-        """Do one unit in this thread; whether it succeeded."""
+    def carry_out(self, run: Callable[[int], None], name: str, pk: int, cause: Cause) -> Outcome:
+        """Do one unit in this thread."""
         return run_unit(run, name, pk, cause)
 
     def wake(self, name: str, pk: int, **_: Any) -> None:
@@ -97,20 +109,35 @@ class Engine:
         while not self._stopping:
             try:
                 self._sweep()
+                self._note_away(is_so=False)
                 close_old_connections()
                 with self._changed:
                     self._hand_out()  # what is still wanted then waits for a thread that ends
                     self._changed.wait(self._pause())
-            except Exception:  # the loop outlives whatever happens to one round
-                log.exception("engine_round_failed")
-                time.sleep(1.0)
+            except Exception as problem:  # the loop outlives whatever happens to one round
+                if is_away(problem):
+                    self._note_away(is_so=True)
+                    close_old_connections()
+                    time.sleep(AWAY_SECONDS)
+                else:
+                    log.exception("engine_round_failed")
+                    time.sleep(1.0)
         connections.close_all()
+
+    def _note_away(self, *, is_so: bool) -> None:
+        """Once for each time that the database is away."""
+        if is_so != self._is_away:
+            self._is_away = is_so
+            log.warning("database_away" if is_so else "database_back")
 
     def _pause(self) -> float:
         return max(0.01, min(self._next_sweep.values(), default=1.0) - time.monotonic())
 
     def _sweep(self) -> None:
-        """Ask every job whose time has come what is due; what a lost wake-up left is found here."""
+        """Ask every job whose time has come what is due; what a lost wake-up left is found here.
+
+        Raises what it met where the database is away: then no other job can tell, either.
+        """
         for name, job in self.jobs.items():
             moment = time.monotonic()
             if moment < self._next_sweep[name]:
@@ -118,7 +145,10 @@ class Engine:
             self._next_sweep[name] = moment + job.every
             try:
                 due = list(job.due(SWEEP_LIMIT))
-            except Exception:
+            except Exception as problem:
+                if is_away(problem):
+                    self._next_sweep[name] = moment
+                    raise
                 log.exception("sweep_failed", job=name)
                 self._next_sweep[name] = moment + max(job.every, 5.0)
                 continue
@@ -149,30 +179,40 @@ class Engine:
         name, pk = unit
         with self._changed:
             cause = self._causes.pop(unit, {})
-        succeeded = self._stopping or self.carry_out(self.jobs[name].run, name, pk, cause)
+        outcome = Outcome.DONE if self._stopping else self.carry_out(self.jobs[name].run, name, pk, cause)
         with self._changed:
             self._running.discard(unit)
-            if succeeded:
-                self._failures.pop(unit, None)
-            else:
-                count = self._failures.get(unit, (0, 0.0))[0] + 1
-                self._failures[unit] = (count, time.monotonic() + pause_after(count))
+            self._note_outcome(unit, outcome)
             if unit in self._again:
                 self._again.discard(unit)
                 if not self._stopping:
                     self._wanted[unit] = None
             self._changed.notify_all()
 
+    def _note_outcome(self, unit: Unit, outcome: Outcome) -> None:
+        """When it may be tried again; the condition is held."""
+        count, moment = self._failures.get(unit, (0, 0.0))[0], time.monotonic()
+        if outcome is Outcome.DONE:
+            self._failures.pop(unit, None)
+        elif outcome is Outcome.FAILED:
+            self._failures[unit] = (count + 1, moment + pause_after(count + 1))
+        else:  # whoever woke it does not come again
+            self._failures[unit] = (count, moment + AWAY_SECONDS)
+            self._next_sweep[unit[0]] = min(self._next_sweep[unit[0]], moment + AWAY_SECONDS)
 
-def run_unit(run: Callable[[int], None], name: str, pk: int, cause: Cause | None = None) -> bool:
-    """Do one unit with connections of its own; False (and a log line) when it raised. ``cause``: the span that asked for it."""
+
+def run_unit(run: Callable[[int], None], name: str, pk: int, cause: Cause | None = None) -> Outcome:
+    """Do one unit with connections of its own; a log line tells when it raised. ``cause``: the span that asked for it."""
     close_old_connections()
     try:
         with tracing.span(name, kind="consumer", cause=cause, facts={"portal.job": name, "portal.unit": pk}):
             run(pk)
-    except Exception:
+    except Exception as problem:
+        if is_away(problem):
+            log.warning("unit_put_off", job=name, pk=pk, problem="the database is away")
+            return Outcome.DATABASE_AWAY
         log.exception("unit_failed", job=name, pk=pk)
-        return False
+        return Outcome.FAILED
     finally:
         close_old_connections()
-    return True
+    return Outcome.DONE

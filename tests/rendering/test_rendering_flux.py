@@ -211,7 +211,7 @@ CHART = {
     "charts/web/values.yaml": "a: 1\ndeep: {k: 1, l: 1}\n",
     "charts/web/values-prod.yaml": "a: 2\n",
     "charts/web/templates/cm.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}-cm}\ndata: {a: {{ .Values.a | quote }}, deep: {{ .Values.deep | toJson | quote }}, space: {{ .Release.Namespace }}}\n",
-    "charts/web/templates/hook.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hook, annotations: {helm.sh/hook: 'post-upgrade,test'}}\n",
+    "charts/web/templates/hook.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hook, annotations: {helm.sh/hook: test}}\n",
     "clusters/prod/vars.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: vars, namespace: shop}\ndata: {values.yaml: 'deep: {l: 5}', one: '7'}\n",
 }
 
@@ -241,15 +241,6 @@ def test_charts_of_the_repository_are_rendered_with_their_values():
     assert "data" not in named(found, "hook").body
     assert "charts/web/" in found.inputs
     assert any("Secret hidden" in warning for warning in found.warnings)
-
-
-def test_a_release_that_runs_the_tests_of_its_chart_has_them():
-    tests = {"charts/web/templates/test.yaml": CHART["charts/web/templates/hook.yaml"].replace("post-upgrade,", "").replace("name: hook", "name: try")}  # fmt: skip
-    for more, is_there in (("", False), ("  test: {enable: false}\n", False), ("  test: {enable: true}\n", True)):
-        found = render({**CLUSTER, **CHART, **tests, "clusters/prod/shop.yaml": release("chart: ./charts/web", more)})
-        assert {"hook", "try"} & {each.id.name for each in found.resources} == {"hook", *(["try"] if is_there else [])}
-        said = "HelmRelease shop/shop: 1 of the chart's objects are tests, which no deployment runs, and left out."
-        assert (said in found.warnings) != is_there
 
 
 def test_names_and_namespaces_of_releases_follow_the_controller():

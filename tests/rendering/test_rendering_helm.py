@@ -126,18 +126,6 @@ def test_every_resource_names_its_template_and_lands_in_the_namespace():
     assert found["Job"].body["metadata"]["annotations"] == {"helm.sh/hook": "pre-upgrade"}
 
 
-@pytest.mark.parametrize(
-    ("when", "is_left_out"),
-    [("test", True), ("test-success", True), ("pre-install, test", False)],
-)
-def test_what_only_a_test_of_the_release_runs_is_no_effect(when: str, is_left_out: bool):
-    pod = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: try-{{{{ randAlpha 5 | lower }}}}, annotations: {{helm.sh/hook: '{when}'}}}}\n"
-    found = render({**CHART, "charts/web/templates/tests/try.yaml": pod})
-    assert ("Pod" not in {each.id.kind for each in found.resources}) == is_left_out
-    said = "1 of the chart's objects are tests, which no deployment runs, and left out."
-    assert (found.warnings == (said,)) == is_left_out
-
-
 def test_definitions_of_kinds_are_left_out_on_demand():
     assert "CustomResourceDefinition" not in {each.id.kind for each in render(CHART, includeCrds=False).resources}
 
