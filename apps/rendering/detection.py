@@ -17,9 +17,15 @@ from apps.rendering.yaml_reader import documents
 MAX_READ = 5_000
 _MAX_SIZE = 1 << 20
 _ENVIRONMENT = re.compile(
-    r"(?:^|[/_.-])(prod(?:uction)?|stag(?:e|ing)|dev(?:elopment)?|test(?:ing)?|qa|uat|live)(?=$|[/_.-])"
+    r"(?:^|[/_.-])(pre-?prod(?:uction)?|prod(?:uction)?|stag(?:e|ing)|dev(?:elopment)?|test(?:ing)?|integration|acceptance|sandbox|qa|uat|live)(?=$|[/_.-])"
 )
-_FULL = {"prod": "production", "stage": "staging", "dev": "development", "testing": "test", "live": "production"}
+_FULL = {
+    "prod": "production",
+    "stage": "staging",
+    "dev": "development",
+    "testing": "test",
+    "live": "production",
+} | dict.fromkeys(("preprod", "pre-prod", "pre-production"), "preproduction")
 _OBJECT = tuple(
     re.compile(rb"^(?:" + key + rb"):", re.MULTILINE) for key in (b"apiVersion", b"kind", b"metadata|items")
 )
@@ -57,7 +63,7 @@ class _Repository:
 
     tree: Tree
     files: dict[str, bytes] = field(default_factory=dict)
-    taken: list[str] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
     manifests: list[str] = field(default_factory=list)
 
     def read(self) -> None:
@@ -70,7 +76,7 @@ class _Repository:
                 self.files[entry.path] = self.tree.read(entry.path)
 
     def is_taken(self, path: str) -> bool:
-        return any(below(path, folder) for folder in self.taken)
+        return path in self.taken or not self.taken.isdisjoint(_above(path))
 
     @cached_property
     def objects(self) -> set[str]:
@@ -166,7 +172,7 @@ def _clusters(repository: _Repository) -> Iterator[Detected]:
             inputs = [inside(path) for path in flux_inputs.told_by(repository.tree, folder) if path != "./"]
             covered |= {folder, *inputs}
             yield _named(Kind.FLUX, folder or "cluster", {"path": folder or "."})
-    repository.taken += sorted(covered)
+    repository.taken |= covered
 
 
 def _charts(repository: _Repository) -> Iterator[Detected]:
@@ -176,7 +182,7 @@ def _charts(repository: _Repository) -> Iterator[Detected]:
         facts = _mapping(repository.files[f"{folder}/Chart.yaml".lstrip("/")])
         if facts.get("type") != "library" and not repository.is_taken(folder):
             yield from _releases(repository, folder, str(facts.get("name") or "chart"))
-    repository.taken += own
+    repository.taken |= set(own)
 
 
 def _releases(repository: _Repository, folder: str, name: str) -> Iterator[Detected]:
@@ -203,7 +209,7 @@ def _kustomizations(repository: _Repository) -> Iterator[Detected]:
         path = kustomizations.file_of(repository.tree, folder)
         if _mapping(repository.files.get(path or "", b"")).get("kind", "Kustomization") == "Kustomization":
             yield _named(Kind.KUSTOMIZE, folder or "manifests", {"path": folder or "."})
-    repository.taken += [inside(path) for reading in readings.values() for path in reading.inputs if path != "./"]
+    repository.taken |= {inside(path) for reading in readings.values() for path in reading.inputs if path != "./"}
 
 
 def _root_modules(repository: _Repository) -> Iterator[Detected]:
@@ -221,7 +227,7 @@ def _stacks(repository: _Repository) -> Iterator[Detected]:
     for path, data in repository.files.items():
         if not path.endswith(".tf") and _STACK.search(data) and not repository.is_taken(path):
             detected = _named(Kind.CLOUDFORMATION, path, {"template": path})
-            repository.taken.append(path)
+            repository.taken.add(path)
             # Its parameters are with whoever makes the stack, so what is given nowhere is no mistake.
             yield replace(detected, options={**detected.options, "stack": detected.name, KEEPS_PARAMETERS: True})
 

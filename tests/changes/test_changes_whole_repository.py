@@ -73,3 +73,16 @@ def test_the_effect_of_a_change_is_found_wherever_its_target_is(tmp_path: Path, 
 def test_a_chart_that_is_all_of_a_repository_may_ask_what_time_it_is() -> None:
     assert asks_for_time(MemoryTree({"templates/a.yaml": "{{ now }}"}), ("./",))
     assert not asks_for_time(MemoryTree({"templates/a.yaml": "{{ .Values.a }}"}), ("./",))
+
+
+def test_a_folder_of_a_commit_holds_what_is_in_it_and_nothing_beside(tmp_path: Path) -> None:
+    work = GitRepo.create(tmp_path / "work")
+    names = ["a", "b-c/x", "b.c/x", "b/x", "b/y/z", "b0", "b0/x", "bé/x", "c"]
+    commit = work.commit(files=dict.fromkeys([name for name in names if name != "b0"], "text"))
+    tree = GitTree(work.git_dir, work.tree(commit))
+    assert [entry.path for entry in tree.entries("b")] == ["b/x", "b/y/z"]
+    assert [entry.path for entry in tree.entries("b/y")] == ["b/y/z"]
+    assert [entry.path for entry in tree.entries("b/x")] == ["b/x"]
+    assert [entry.path for entry in tree.entries("bé")] == ["bé/x"]
+    assert len(list(tree.entries())) == len(names) - 1
+    assert [list(tree.entries(under)) for under in (".", "b/", "B", "b/x/y", "d")] == [[]] * 5

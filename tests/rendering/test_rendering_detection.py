@@ -200,6 +200,7 @@ def test_broken_files_hide_nothing_and_stop_nothing():
     ("path", "environment"),
     [
         ("env/prod/a", "production"), ("a-staging", "staging"), ("reproduction", ""), ("clusters/dev", "development"), ("prod/staging", "staging"), ("values_qa", "qa"), ("", ""),
+        ("pre-prod", "preproduction"), ("env/preprod-eu", "preproduction"), ("values-integration", "integration"), ("sandbox/a", "sandbox"), ("integrations", ""),
     ],
 )  # fmt: skip
 def test_environments_are_whole_words_of_a_path(path, environment):

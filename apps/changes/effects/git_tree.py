@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -27,14 +28,20 @@ class GitTree:
             for found in objects.list_tree(self.git_dir, self.oid)
         }
 
+    @cached_property
+    def _paths(self) -> list[str]:
+        return sorted(self._entries)
+
     def entries(self, under: str = "") -> Iterable[Entry]:
         """Everything in this folder and below, or the one file of this name; nothing where there is nothing."""
         if not under:
             return self._entries.values()
         if under in self._entries:
             return (self._entries[under],)
-        prefix = f"{under}/"
-        return [entry for path, entry in self._entries.items() if path.startswith(prefix)]
+        first, last = (
+            bisect_left(self._paths, f"{under}{end}") for end in "/0"
+        )  # what begins with the one is before the other
+        return [self._entries[path] for path in self._paths[first:last]]
 
     def read(self, path: str) -> bytes:
         """The bytes of a file, of a symbolic link its target. Raises ``KeyError``; ``TOO_LARGE`` above the limit."""

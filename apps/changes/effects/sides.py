@@ -30,7 +30,7 @@ from apps.rendering.paths import inside
 from apps.rendering.protocol import Renderer, Target
 from apps.rendering.redaction import Fingerprint
 
-VERSION = 6
+VERSION = 5
 """Grows when what a side holds changes its meaning; older ones are then rendered anew."""
 
 

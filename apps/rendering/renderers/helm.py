@@ -35,10 +35,7 @@ _KUBE = re.compile(r"v?\d+(?:\.\d+){0,2}[\w.+-]*")
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What is asked of a chart. ``values``: paths of the repository, the last one wins; ``given``: values that win over all.
-
-    ``with_tests``: also what ``helm test`` alone would run.
-    """
+    """What is asked of a chart. ``values``: paths of the repository, the last one wins; ``given``: values that win over all."""
 
     chart: str
     name: str
@@ -48,7 +45,6 @@ class Release:
     kube_version: str = ""
     api_versions: tuple[str, ...] = ()
     include_crds: bool = True
-    with_tests: bool = False
 
 
 class Helm:
@@ -117,11 +113,7 @@ def template(tree: Tree, release: Release, toolbox: Toolbox) -> tuple[tuple[kube
         warnings = export(tree, written, workspace, toolbox.input_limits)
         _add_dependencies(tree, chart, workspace)
         done = run_helm(release, workspace, toolbox)
-    found = tuple(placed(done.stdout, tree, chart))
-    kept = found if release.with_tests else tuple(each for each in found if not kubernetes.is_test(each.value))
-    left_out = (f"{len(found) - len(kept)} of the chart's objects are tests, which no deployment runs, and left out.",)
-    said = (*chart.warnings, *warnings, *warnings_in(done.stderr))
-    return kept, said if len(kept) == len(found) else (*said, *left_out)
+    return tuple(placed(done.stdout, tree, chart)), (*chart.warnings, *warnings, *warnings_in(done.stderr))
 
 
 def _add_dependencies(tree: Tree, chart: charts.Chart, workspace: Workspace) -> None:
