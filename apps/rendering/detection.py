@@ -115,7 +115,7 @@ def _told_apart(rows: list[Detected], taken: set[tuple[str, str]]) -> Iterator[D
         yield rows[0]
         return
     most = max(one.place.count("/") for one in rows)
-    tried = ([_longer(one, count) for one in rows] for count in range(1, most + 1))
+    tried = ([_longer(one, count, end) for one in rows] for end in (False, True) for count in range(1, most + 1))
     names = next((names for names in tried if len(set(names)) == len(rows)), [_plain(one.place) for one in rows])
     for one, name in zip(rows, names, strict=True):
         free, count = name, 1
@@ -126,12 +126,13 @@ def _told_apart(rows: list[Detected], taken: set[tuple[str, str]]) -> Iterator[D
         yield replace(one, name=free)
 
 
-def _longer(one: Detected, count: int) -> str:
-    """Its name behind those of so many folders above it."""
+def _longer(one: Detected, count: int, end: bool) -> str:
+    """Its name behind those of so many folders above it; ``end``: with the end of its file, as of ``a.json`` beside ``a.yaml``."""
     above = one.place.split("/")[:-1]
     if above and _plain(above[-1]) == one.name:  # it is called after its folder
         above.pop()
-    return _plain("-".join([*above[-count:], one.name]))
+    suffix = one.place.rpartition("/")[2].partition(".")[2] if end else ""
+    return _plain("-".join(filter(None, [*above[-count:], one.name, suffix])))
 
 
 def detect(tree: Tree) -> tuple[Detected, ...]:

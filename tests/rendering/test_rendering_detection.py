@@ -167,6 +167,15 @@ def test_two_of_one_name_are_told_apart_by_the_folders_above(places, expected):
     assert {place: name for _, name, place in names(files)} == dict(zip(places, expected, strict=True))
 
 
+def test_templates_beside_one_another_are_told_apart_by_the_ends_of_their_files():
+    template = "AWSTemplateFormatVersion: 2010-09-09\nResources: {}\n"
+    places = ["a/x/date.json", "a/x/date.yaml", "a/y/date.json", "date.yaml"]
+    expected = ["x-date-json", "x-date-yaml", "y-date-json", "date-yaml"]
+    assert {place: name for _, name, place in names(dict.fromkeys(places, template))} == dict(
+        zip(places, expected, strict=True)
+    )
+
+
 def test_a_target_has_one_name_on_both_sides_of_a_change():
     before = folder("apps/web/overlays/prod")
     after = {**before, **folder("apps/db/overlays/prod")}
