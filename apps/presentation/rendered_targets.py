@@ -141,7 +141,7 @@ def _target(row: Rendering, can_act: bool) -> TargetRow:
         kind=row.kind,
         state=_state(row, has_problems=bool(failed or unstable)),
         optional=row.optional,
-        message=row.message,
+        message=row.message.removeprefix(f"{row.message_path}, line {row.message_line}: "),  # which stands before it
         place=row.message_place,
         counts=tuple((action, int(facts.get("counts", {}).get(action, 0))) for action in ACTIONS if facts.get("counts", {}).get(action)),
         tool=f"{name} {version}".strip() + (f" ({sha256[:12]})" if sha256 else ""),

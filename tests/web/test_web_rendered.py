@@ -106,6 +106,12 @@ def test_a_failure_is_named_and_is_never_no_change(propose: Callable[..., str], 
     assert "Nothing changes" not in html
 
 
+def test_where_a_failure_is_stands_once_before_what_it_says(propose: Callable[..., str], as_: AS) -> None:
+    url = propose({"clusters/c1/kustomization.yaml": "resources: []\nhelmCharts: [{name: a}]\n"})
+    said = "clusters/c1/kustomization.yaml:2 charts inside of a kustomization are not rendered"
+    assert f"Could not be evaluated. {said}" in words(page(as_("bob"), url + "rendered/"))
+
+
 def test_cancel_and_render_again_have_buttons_for_those_who_write(propose: Callable[..., str], as_: AS) -> None:
     bob, url = as_("bob"), propose(SIX)
     assert "Render again" in page(bob, f"{url}rendered/")
