@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from apps.changes.effects.reading import Effects, State, checked_of, effects_of
 from apps.changes.models import Rendering, Revision
@@ -14,6 +15,8 @@ from apps.reviews.effects import PLANS
 
 ACTIONS = tuple(action.value for action in Action)
 """What happens to a resource, the heaviest first."""
+MOST_OPEN = 5
+"""Parts that could not be evaluated and are told without a click: of a cluster whose charts lie elsewhere there is one for each."""
 RENDERING, IN_PART = "rendering", "rendered_in_part"
 
 
@@ -49,7 +52,10 @@ def checks_of(row: Rendering) -> Checks | None:
 
 @dataclass(frozen=True, slots=True)
 class TargetRow:
-    """One target with its state in words; ``counts`` only when it was rendered."""
+    """One target with its state in words; ``counts`` only when it was rendered.
+
+    ``problems``: what could not be evaluated, first what the change touches; pages fold all but the first few.
+    """
 
     label: str
     environment: str
@@ -71,6 +77,16 @@ class TargetRow:
     can_render: bool
     can_cancel: bool
     checks: Checks | None
+
+    @property
+    def first_problems(self) -> tuple[str, ...]:
+        """Those that stand open."""
+        return self.problems[:MOST_OPEN]
+
+    @property
+    def more_problems(self) -> tuple[str, ...]:
+        """Those that are folded."""
+        return self.problems[MOST_OPEN:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +137,17 @@ def _state(row: Rendering, *, has_problems: bool) -> str:
     return IN_PART if row.state == State.RENDERED and has_problems else row.state
 
 
+def _failed(facts: Mapping[str, Any]) -> list[str]:
+    """The parts of a cluster that could not be built, those first that this change touches: the part, or where it says it comes from."""
+    touched = [f"{kind} {namespace}/{name}" for kind, _, namespace, name, *_ in facts.get("resources", ())]
+    found = [f"{part}: {failure}" for part, failure in facts.get("parts", ()) if failure]
+    return sorted(found, key=lambda text: not any(f"{one}{end}" in text for one in touched for end in ":,."))
+
+
 def _target(row: Rendering, can_act: bool) -> TargetRow:
     facts = row.facts
     name, version, sha256 = (*facts.get("tool", ()), "", "", "")[:3]
-    failed = [f"{part}: {failure}" for part, failure in facts.get("parts", ()) if failure]
+    failed = _failed(facts)
     unstable = [f"{one} differs from one run to the next" for one in facts.get("unstable", ())]
     waived = [
         f"{one} differs from one run to the next, as portal.yaml allows: what changes there is not shown"

@@ -106,6 +106,17 @@ def test_a_failure_is_named_and_is_never_no_change(propose: Callable[..., str], 
     assert "Nothing changes" not in html
 
 
+def test_more_than_a_few_parts_that_could_not_be_evaluated_are_folded(propose: Callable[..., str], as_: AS) -> None:
+    url = propose(SIX)
+    row = Rendering.objects.get(target="c0")
+    row.facts["parts"] = [[f"HelmRelease shop/app-{number}", "Its source is elsewhere."] for number in range(9)]
+    row.save(update_fields=["facts"])
+    html = page(as_("bob"), url + "rendered/")
+    assert html.count("<b>Could not be evaluated.</b>") == 5
+    assert "<summary>4 more could not be evaluated</summary>" in html
+    assert "HelmRelease shop/app-8: Its source is elsewhere." in html
+
+
 def test_where_a_failure_is_stands_once_before_what_it_says(propose: Callable[..., str], as_: AS) -> None:
     url = propose({"clusters/c1/kustomization.yaml": "resources: []\nhelmCharts: [{name: a}]\n"})
     said = "clusters/c1/kustomization.yaml:2 charts inside of a kustomization are not rendered"
