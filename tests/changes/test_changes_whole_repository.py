@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from apps.changes.effects.git_tree import GitTree
-from apps.changes.effects.outcomes import outcome_of
+from apps.changes.effects.outcomes import Outcome, outcome_of
 from apps.changes.effects.targets import Sides
 from apps.changes.effects.tools import fingerprint
-from apps.rendering.model import Json, Kind
+from apps.rendering.model import Failure, Json, Kind, RenderError
 from apps.rendering.protocol import Target
 from apps.rendering.stability import asks_for_time
 from tests.support.git import GitRepo
@@ -60,14 +60,40 @@ CASES: dict[str, tuple[Kind, dict[str, Json], dict[str, str]]] = {
 def test_the_effect_of_a_change_is_found_wherever_its_target_is(tmp_path: Path, name: str) -> None:
     kind, options, files = CASES[name]
     toolbox("helm", "kubectl")
-    work = GitRepo.create(tmp_path / "work")
     texts = [{path: text.replace("NEW", colour) for path, text in files.items()} for colour in ("blue", "green")]
-    commits = [work.commit(files=files) for files in texts]
-    sides = Sides(*(GitTree(work.git_dir, work.tree(commit)) for commit in commits))
-    outcome = outcome_of(Target("web", "production", kind, options), sides, fingerprint())
+    outcome = compared(tmp_path, kind, options, *texts)
     assert [part for part in outcome.parts if part.failure] == []
     change = next(each for each in outcome.difference.changes if each.id.kind == "ConfigMap")
     assert (change.before["data"], change.after["data"]) == ({"colour": "blue"}, {"colour": "green"})
+
+
+def compared(tmp_path: Path, kind: Kind, options: dict[str, Json], *commits: dict[str, str]) -> Outcome:
+    work = GitRepo.create(tmp_path / "work")
+    made = [work.commit(files=files) for files in commits]
+    sides = Sides(*(GitTree(work.git_dir, work.tree(commit)) for commit in made))
+    return outcome_of(Target("web", "production", kind, options), sides, fingerprint())
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "place"),
+    [
+        (Kind.MANIFESTS, {"path": "apps/wbe"}, "apps/wbe/"),
+        (Kind.KUSTOMIZE, {"path": "apps/wbe"}, "apps/wbe/"),
+        (Kind.FLUX, {"path": "clusters/live"}, "clusters/live/"),
+    ],
+)
+def test_a_target_that_is_nowhere_is_never_said_not_to_change(
+    tmp_path: Path, kind: Kind, options: dict[str, Json], place: str
+) -> None:
+    toolbox("kubectl")
+    with pytest.raises(RenderError, match=f"There is nothing at {place}.*, before the change or after it") as wrong:
+        compared(tmp_path, kind, options, {"apps/web/a.yaml": OBJECT}, {"apps/web/a.yaml": FROM_VALUES})
+    assert wrong.value.failure is Failure.MISSING_INPUT
+
+
+def test_a_target_that_comes_is_compared_with_nothing(tmp_path: Path) -> None:
+    outcome = compared(tmp_path, Kind.MANIFESTS, {"path": "apps/web"}, {"b.yaml": OBJECT}, {"apps/web/a.yaml": OBJECT})
+    assert [change.action.value for change in outcome.difference.changes] == ["create"]
 
 
 def test_a_chart_that_is_all_of_a_repository_may_ask_what_time_it_is() -> None:

@@ -21,10 +21,11 @@ from apps.changes.effects.targets import Sides
 from apps.changes.effects.tools import toolbox
 from apps.changes.models import RenderedSide
 from apps.core.clock import now
+from apps.core.text import first_few
 from apps.rendering.charts import cache_identity
 from apps.rendering.checks import Checked, manifest_checker
 from apps.rendering.comparing.codec import decode_rendered, encode_rendered
-from apps.rendering.model import Rendered, RenderError, ToolIdentity
+from apps.rendering.model import Failure, Rendered, RenderError, ToolIdentity
 from apps.rendering.parallel import in_parallel
 from apps.rendering.paths import inside
 from apps.rendering.protocol import Renderer, Target
@@ -45,7 +46,8 @@ class _Missing:
 def both_sides(renderer: Renderer, sides: Sides, target: Target, hide: Fingerprint) -> tuple[Side, Side]:
     """Each as it was kept, or rendered now, at the same time as the other.
 
-    Raises :class:`~apps.rendering.model.RenderError`, of two that of the target branch; a failure is not kept.
+    Raises :class:`~apps.rendering.model.RenderError`, of two that of the target branch, or ``MISSING_INPUT`` where the target
+    is on neither side; a failure is not kept.
     """
     before = _looked_up(renderer, sides.before, target, hide)
     try:
@@ -53,8 +55,21 @@ def both_sides(renderer: Renderer, sides: Sides, target: Target, hide: Fingerpri
     except RenderError:
         _made((before,))  # where that fails as well, it is what is told
         raise
+    if _is_absent(before) and _is_absent(after):
+        raise _nowhere(target, after)
     first, second = _made((before, after))
     return first, second
+
+
+def _is_absent(found: Side | _Missing) -> bool:
+    return isinstance(found, Side) and not found.was_kept
+
+
+def _nowhere(target: Target, side: Side | _Missing) -> RenderError:
+    """Nothing would be compared with nothing, and that is not what "no change" means."""
+    inputs = side.rendered.inputs if isinstance(side, Side) else ()
+    text = f"There is nothing at {first_few(inputs) or target.name}, before the change or after it."
+    return RenderError(Failure.MISSING_INPUT, text, path=inputs[0].rstrip("/") if inputs else "")
 
 
 def one_side(renderer: Renderer, tree: GitTree, target: Target, hide: Fingerprint) -> Side:
