@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -47,10 +48,12 @@ class Step:
 
 
 def take_update(update_id: int) -> bool:
-    """Take one ``RefUpdate``: all that follows from it and its mark are written in one transaction.
+    """Take one ``RefUpdate``: its mark is written with all that only it tells, in one transaction.
 
     Git is asked before the transaction; if a change moved meanwhile, everything is looked at again. All its changes are locked
     before the first of them is recorded (ADR 26): who waits for the log may hold any other.
+    That the target of a change moved is also told by the tips, so each change to the branch follows by itself afterwards: of a hundred,
+    one that is reviewed just then puts off no other, and what was done is done if the rest is broken off.
     ``False`` when somebody else took it, or it has to be tried later.
     """
     for _ in range(ATTEMPTS):
@@ -68,22 +71,37 @@ def take_update(update_id: int) -> bool:
                     step.write()
         except Conflict:  # a change moved, or its branch pair was taken: look again
             continue
+        _follow_target(update)
         return True
     return False
 
 
 def follow_branches(change_id: int) -> None:
-    """Bring one change to the recorded tips of its branches: what a push during a merge left behind."""
-    change = ChangeRequest.objects.following().select_related("repository", "revision").filter(pk=change_id).first()
-    if change is None:
-        return
-    step = _source_step(change, None) or _target_step(change)
-    if step is not None:
+    """Bring one change to the recorded tips of its branches: what a push during a merge, or a look that was broken off, left behind."""
+    _follow(change_id, lambda change: _source_step(change, None) or _target_step(change))
+
+
+def _follow_target(update: RefUpdate) -> None:
+    """What cannot be done for one change is left to the sweep, which asks :func:`follow_branches`."""
+    changes = ChangeRequest.objects.following().filter(repository=update.repository_id, target_branch=update.branch)
+    for pk in list(changes.order_by("pk").values_list("pk", flat=True)):
         try:
-            with transaction.atomic():
-                step.write()
-        except LostRace:
-            logger.info("follow_lost_race", extra={"change": change.number})
+            _follow(pk, _target_step)
+        except PortalError as error:
+            logger.warning("change_not_followed", extra={"change": pk, "code": error.code})
+
+
+def _follow(change_id: int, make: Callable[[ChangeRequest], Step | None]) -> None:
+    """Write what ``make`` finds out about one change; if that moved meanwhile, look again."""
+    for _ in range(ATTEMPTS):
+        change = ChangeRequest.objects.following().select_related("repository", "revision").filter(pk=change_id).first()
+        step = make(change) if change is not None else None
+        if step is None:
+            return
+        with suppress(LostRace), transaction.atomic():
+            step.write()
+            return
+    logger.info("follow_lost_race", extra={"change": change_id})
 
 
 def restore_pins(repository_id: int) -> None:
@@ -120,8 +138,6 @@ def _steps(update: RefUpdate) -> Iterator[Step]:
     for change in following.filter(source_branch=update.branch).select_related("repository", "revision"):
         yield from _guarded(change, lambda change=change: _source_step(change, update))  # type: ignore[misc]
         yield from _people_step(change, update)
-    for change in following.filter(target_branch=update.branch).select_related("repository", "revision"):
-        yield from _guarded(change, lambda change=change: _target_step(change))  # type: ignore[misc]
     head = tip(repository, update.branch)
     if update.new_oid and head:
         yield from _attach_step(update, head)
