@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
+from apps.core.strict_json import read_strict_json
 from apps.core.text import require_storable
 
 MAX_BODY = 5 * 1024 * 1024
@@ -50,27 +50,11 @@ class StrictJSONParser(BaseParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         try:
-            found = json.loads(
-                stream.read().decode("utf-8"), object_pairs_hook=_without_repeats, parse_constant=_no_constant
-            )
-        except RecursionError as error:
-            raise ParseError("it is nested too deeply") from error
+            found = read_strict_json(stream.read())
         except ValueError as error:
             raise ParseError(str(error)) from error
         require_storable(found)
         return found
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # Which of two equal keys counts differs between parsers; what one shows another may ignore.
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key occurs twice in one object")
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
 
 
 class AnswerRenderer(JSONRenderer):

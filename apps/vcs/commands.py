@@ -22,7 +22,8 @@ REFS_AND_OIDS = re.compile(rf"{OID}|{REF}")
 REF_PATTERNS = re.compile(rf"{REF}|refs/heads/|refs/portal/|refs/")
 REMOTE = r"https?://[^\s\x00-\x1f]+|ssh://[^\s\x00-\x1f]+|[\w.]+@[\w.-]+:[^\s\x00-\x1f-][^\s\x00-\x1f]*|/[^\x00-\x1f]*"
 ONE_HEAD = r"\+(?P<head>refs/heads/[^\x00-\x20\x7f~^:?*\[\\]+):(?P=head)"
-REFSPEC = rf"\+?refs/heads/\*:refs/heads/\*|{ONE_HEAD}|HEAD|refs/heads/\*|{OID}:{REF}|{REF}"
+ONE_PUSHED = rf"refs/portal/pushing/{OID}/\*:refs/\*"
+REFSPEC = rf"\+?refs/heads/\*:refs/heads/\*|{ONE_HEAD}|{ONE_PUSHED}|HEAD|refs/heads/\*|{OID}:{REF}|{REF}"
 REMOTES = re.compile(rf"{REMOTE}|{REFSPEC}")
 NOTHING = re.compile(r"(?!)")
 HEAD_AND_REF = re.compile(rf"HEAD|{REF}")

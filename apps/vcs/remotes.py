@@ -23,11 +23,12 @@ from apps.core.failpoints import failpoint
 from apps.core.waiting import beat
 from apps.vcs import gateway
 from apps.vcs.errors import GitFailed, GitOutputTooLarge
+from apps.vcs.gateway import Completed
 from apps.vcs.limits import DEFAULT_LIMITS, Limits
 from apps.vcs.objects import require_oid
 from apps.vcs.paths import decode
 from apps.vcs.pool import DEFAULT_POOL
-from apps.vcs.refs import HEADS, PORTAL, is_branch_name, list_branches
+from apps.vcs.refs import HEADS, PORTAL, is_branch_name, list_branches, pin, unpin
 from apps.vcs.sources import Reach, Source, SourceKind, check_url
 from apps.vcs.stale_locks import remove_stale_locks
 from apps.vcs.transport import SHALLOW, plain, reason, talk
@@ -48,6 +49,7 @@ FETCH_FLAGS = (
     "--no-auto-maintenance", "--no-progress", "--quiet", "--no-show-forced-updates",
 )  # fmt: skip
 ALL_HEADS = "+refs/heads/*:refs/heads/*"
+AMBIGUOUS = b"matches more than one"
 PUSH_FLAGS = (
     "--porcelain", "--no-verify", "--no-progress", "--no-recurse-submodules",
     "--no-signed", "--no-follow-tags",
@@ -269,12 +271,25 @@ def push_with_lease(
     """
     _checked_ref(ref)
     lease = f"--force-with-lease={ref}:{require_oid(old) if old else ''}"
-    done = talk(source, git_dir, "push", [*PUSH_FLAGS, lease], [f"{require_oid(new)}:{ref}"],
-                seconds=limits.push_seconds, limits=limits)  # fmt: skip
+
+    def push(refspec: str) -> Completed:
+        return talk(source, git_dir, "push", [*PUSH_FLAGS, lease], [refspec],
+                    seconds=limits.push_seconds, limits=limits)  # fmt: skip
+
+    begin, done = require_oid(new), push(f"{new}:{ref}")
+    if done.code != 0 and AMBIGUOUS in done.stderr:
+        # Git also takes refs/heads/refs/heads/main, or a tag called so, for refs/heads/main, unless names are
+        # written as a pattern: who may push a branch must not be able to stop all merges.
+        begin = f"{PORTAL}pushing/{new}/{ref.removeprefix('refs/')}"
+        pin(git_dir, begin, new)
+        try:
+            done = push(f"{PORTAL}pushing/{new}/*:refs/*")
+        finally:
+            unpin(git_dir, begin, new)
     # Lines of git-push(1) with --porcelain: flag, TAB, from:to, TAB, summary and maybe a reason.
     for line in decode(done.stdout).splitlines():
         flag, _, rest = line.partition("\t")
-        if flag in {" ", "+", "*", "=", "!"} and rest.startswith(f"{new}:{ref}\t"):
+        if flag in {" ", "+", "*", "=", "!"} and rest.startswith(f"{begin}:{ref}\t"):
             return _outcome(flag, rest.partition("\t")[2], done.stderr)
     raise reason(done)
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 TOKEN = "prom-abcdefghijkl"  # of no real system
 
 
-def yaml(otherwise: str = "report", more: str = "") -> str:
+def yaml(otherwise: str = "report", more: str = "", also: str = "") -> str:
     return f"""\
 apiVersion: portal/v1
 environments:
@@ -36,7 +36,7 @@ environments:
       via: local
       steps: [{{name: apply, run: 'true', timeout: 60s}}]
       health:
-        checks: [{{name: answers, http: /healthz, connection: shop, contains: ok, every: 10s}}]
+        checks: [{{name: answers, http: /healthz, connection: shop, contains: ok, every: 10s}}{also}]
         for: 1m
         within: 5m
         otherwise: {otherwise}
@@ -45,8 +45,10 @@ environments:
 """
 
 
-def start(tmp_path: Path, site: Site, otherwise: str = "report", *, granted: bool = True, more: str = "") -> Delivery:
-    delivery = Delivery.start(tmp_path, yaml(otherwise, more))
+def start(
+    tmp_path: Path, site: Site, otherwise: str = "report", *, granted: bool = True, more: str = "", also: str = ""
+) -> Delivery:
+    delivery = Delivery.start(tmp_path, yaml(otherwise, more, also))
     shop = services.create_connection(delivery.people.erin, name="shop", kind="http", url=site.url, values={})
     if granted:
         services.allow_connection(
@@ -164,6 +166,18 @@ def test_what_does_not_become_healthy_in_time_has_failed_and_is_not_live(
     assert not row.environment.live_commit
     run_jobs("deployments.roll_back_unhealthy")
     assert not ChangeRequest.objects.filter(kind="rollback").exists()
+
+
+def test_only_the_checks_that_did_not_hold_have_failed(tmp_path: Path, site: Site, later: Any) -> None:
+    site.answers["/healthz"] = (200, "starting")
+    site.answers["/up"] = (200, "")
+    row = watched(start(tmp_path, site, also=", {name: is up, http: /up, connection: shop, every: 10s}"))
+    row = passed(row, later)
+    assert [(step.name, step.status) for step in queries.steps_of(row)] == [
+        ("apply", "succeeded"),
+        ("answers", "failed"),
+        ("is up", "succeeded"),
+    ]
 
 
 @pytest.mark.parametrize(("kind", "said"), [("rollback", "A roll-back is not"), ("redeploy", "It was live before")])

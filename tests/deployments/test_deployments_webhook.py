@@ -324,9 +324,14 @@ def test_a_message_id_of_another_report_is_refused_and_nothing_is_lost(delivery:
         b'{"key": "k", "status": "running", "text": "x\\ud800"}',
         b"[" * 200_000,
         b'{"key": "\\udfff", "status": "running"}',
+        b'{"key": "k", "status": "running", "status": "succeeded"}',
+        b'{"key": "k", "status": "running", "at": NaN}',
+        '{"key": "k", "status": "running"}'.encode("utf-16"),
     ],
 )
-def test_a_body_that_no_database_keeps_is_refused(delivery: Delivery, body: bytes) -> None:
+def test_a_body_that_no_database_keeps_or_that_can_be_read_otherwise_is_refused(
+    delivery: Delivery, body: bytes
+) -> None:
     row = running(delivery)
     stamp = str(int(now().timestamp()))
     headers = {"webhook-id": "m1", "webhook-timestamp": stamp, "webhook-signature": signature("m1", stamp, body)}

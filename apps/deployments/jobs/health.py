@@ -324,6 +324,9 @@ def _fail(deployment: Deployment, attempt: Attempt, plan: dict[str, Any], fence:
         text = f"It was applied, but is not healthy: {why}."
     if by_rule and deployment.kind in NOT_BY_RULE:
         by_rule, text = False, f"{text} {NOT_BY_RULE[deployment.kind]}"
+    if bad:  # the checks that held are none that failed
+        held = [f"{OF_CHECKS}{name}" for name in attempt.health["checks"] if name not in bad]
+        attempt.steps.filter(key__in=held).update(status=Step.Status.SUCCEEDED, ended_at=now())
     end_deployment(deployment, Event.FAIL, text=text, problem=text, fence=fence)
     if by_rule:
         Deployment.objects.filter(pk=deployment.pk).update(rollback_due=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,12 +12,15 @@ from apps.audit import services as audit
 from apps.audit.actors import Actor
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, NotAllowed
+from apps.core.strict_json import read_strict_json
 from apps.core.text import require_storable
 from apps.core.work import request_work
 from apps.deployments.dispatchers.webhook import ENDED, MOST_STEPS
+from apps.deployments.dispatchers.words import said
 from apps.deployments.lifecycle import Status
 from apps.deployments.models import Attempt, Connection, Deployment, Report
 from apps.deployments.queries.connections import outside_of
+from apps.deployments.transitions import say
 from apps.repositories.forges.signatures import is_standard_signed
 
 MAX_REPORT = 1024 * 1024
@@ -116,6 +118,8 @@ def _size(report: Mapping[str, Any]) -> int:
 
 
 def _write(attempt: Attempt, connection: Connection, message_id: str, report: dict[str, Any]) -> Report:
+    if attempt.deployment.status == Status.UNKNOWN:
+        _tell_who_decides(attempt, connection, report)
     row = Report.objects.create(
         connection=connection,
         attempt=attempt,
@@ -128,6 +132,15 @@ def _write(attempt: Attempt, connection: Connection, message_id: str, report: di
     data = {"status": report["status"], "message_id": message_id}
     look_again(attempt.deployment, connection, "deployment.reported", summary=summary, data=data)
     return row
+
+
+def _tell_who_decides(attempt: Attempt, connection: Connection, report: Mapping[str, Any]) -> None:
+    """What comes after the time is over decides nothing, and nobody else reads it: who looks has to know it. Each word once."""
+    if attempt.reports.filter(body__status=report["status"], body__text=report["text"]).exists():
+        return
+    words = said(outside_of(connection), report["text"], 500)
+    told = f"{connection.name} reports only now: {report['status']}.{' ' * bool(words)}{words} This decides nothing."
+    say(attempt.deployment, told, attempt=attempt.number)
 
 
 def look_again(
@@ -152,9 +165,9 @@ def look_again(
 def _read(body: bytes) -> dict[str, Any]:
     """The report in its fixed shape; :class:`InvalidInput` says what is wrong with it."""
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        found = None
+        found = read_strict_json(body)
+    except ValueError as error:
+        raise InvalidInput("bad_report", f"A report is a JSON object: {error}.") from error
     if not isinstance(found, dict):
         raise InvalidInput("bad_report", "A report is a JSON object.")
     require_storable([value for value in found.values() if isinstance(value, str)])
