@@ -51,7 +51,7 @@ def line_html(line: str) -> str:
         if match.lastgroup == "sgr":
             style = _apply(style, match["sgr"])
         elif match.lastgroup != "quiet":
-            parts.append(f'<span class="inv">[{_token(match)}]</span>')
+            parts.append(f'<span class="inv">{escape(_token(match))}</span>')
     _append(parts, line[position:], style)
     if cut > 0:
         parts.append(f'<span class="inv">[{cut:,} more characters in the raw log]</span>')
@@ -63,6 +63,11 @@ def without_sequences(line: str) -> str:
     return terminal.without_sequences(line[:LONGEST_STORED])
 
 
+def as_shown(line: str) -> str:
+    """What :func:`line_html` shows of a line, as text: whoever reads a token on the page may look for it."""
+    return terminal.SEQUENCE.sub(_token, line[:LONGEST_STORED])
+
+
 def _append(parts: list[str], text: str, style: Style) -> None:
     if not text:
         return
@@ -71,15 +76,17 @@ def _append(parts: list[str], text: str, style: Style) -> None:
 
 
 def _token(found: re.Match[str]) -> str:
-    """What a terminal would have acted on, in words, escaped."""
+    """What a terminal would have acted on, in words; nothing for colours and what says nothing."""
     kind = found.lastgroup
+    if kind in {"sgr", "quiet"}:
+        return ""
     if kind == "hidden":
-        return terminal.code_point(found["hidden"])
+        return f"[{terminal.code_point(found['hidden'])}]"
     if kind == "final":
-        return escape(f"CSI {found['csi']}{found['final']}")
+        return f"[CSI {found['csi']}{found['final']}]"
     if kind == "string":
-        return f"ESC {found['string']}"
-    return escape(f"{kind} {terminal.shown(found[str(kind)])}")
+        return f"[ESC {found['string']}]"
+    return f"[{kind} {terminal.shown(found[str(kind)])}]"
 
 
 def _apply(style: Style, parameters: str) -> Style:

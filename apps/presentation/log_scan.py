@@ -16,7 +16,7 @@ from django.db.models.query import QuerySet
 from django.utils.safestring import SafeString, mark_safe
 
 from apps.deployments.models import Deployment, DeploymentEvent
-from apps.presentation.ansi import without_sequences
+from apps.presentation.ansi import as_shown, without_sequences
 from apps.presentation.log_html import level_of, line_url
 
 MOST_CHARACTERS = 8 * 1024 * 1024
@@ -116,7 +116,8 @@ class Search:
 def search(deployment: Deployment, words: str, *, attempt: int, step: str = "", start: int = 1) -> Search:
     """Lines that hold ``words``, whatever the case, in ``step`` from line ``start`` on, or in every step.
 
-    Plain words, no pattern. Colours and characters that cannot be seen do not come between them.
+    Plain words, no pattern. Colours and characters that cannot be seen do not come between them; the token by which
+    the page shows such a character is found, too.
     """
     words = words[:LONGEST_QUERY].strip()
     rows = deployment.events.filter(kind=DeploymentEvent.Kind.LOG, attempt=attempt)
@@ -130,7 +131,7 @@ def search(deployment: Deployment, words: str, *, attempt: int, step: str = "", 
 
 def _in_step(deployment: Deployment, rows: Events, step: str, words: str, start: int) -> StepFound:
     pattern = re.compile(re.escape(words), re.IGNORECASE)
-    scan = Scan(rows, lambda line: pattern.search(without_sequences(line)) is not None, start=start)
+    scan = Scan(rows, lambda line: bool(_text_with(line, pattern)), start=start)
     found = tuple(_found(deployment, line, pattern) for line in scan)
     if scan.next_line is None:
         return StepFound(step, found)
@@ -142,7 +143,16 @@ def _in_step(deployment: Deployment, rows: Events, step: str, words: str, start:
 def _found(deployment: Deployment, line: Line, pattern: re.Pattern[str]) -> Found:
     event = line.event
     url = line_url(deployment.number, event.step, event.attempt, line.number)
-    return Found(line.number, marked(without_sequences(line.text), pattern), url, event.at)
+    return Found(line.number, marked(_text_with(line.text, pattern), pattern), url, event.at)
+
+
+def _text_with(line: str, pattern: re.Pattern[str]) -> str:
+    """The text of ``line`` in which ``pattern`` is found: its words alone, else as the page shows it; empty in neither."""
+    words = without_sequences(line)
+    if pattern.search(words):
+        return words
+    text = as_shown(line) if words != line else ""
+    return text if pattern.search(text) else ""
 
 
 def marked(text: str, pattern: re.Pattern[str]) -> SafeString:

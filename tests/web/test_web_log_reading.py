@@ -118,6 +118,16 @@ def test_search_finds_words_anywhere_whatever_their_case_and_colour(row: Deploym
     assert read(alice, f"/deployments/{row.number}/search/?attempt=1&q=.*").count("data-log-line") == 0, "plain words"
 
 
+@pytest.mark.parametrize("words", ["[U+202E]", "u+200b", "OSC 0;title", "[link https://x.example/]", "paypal.example"])
+def test_search_finds_what_is_not_for_eyes_by_its_token_and_by_its_words(row: Deployment, words: str):
+    link = "\x1b]8;;https://x.example/\x1b\\here\x1b]8;;\x1b\\"
+    log_event(row, 1, 1)
+    log_event(row, 2, 1, text=f"\x1b]0;title\x07 \u202epay\u200bpal.example \x1b[31m{link}")
+    found = search(row, words, attempt=1)
+    assert [one.number for one in found.steps[0].found] == [2]
+    assert f"<mark>{words}</mark>".lower() in found.steps[0].found[0].html.lower()
+
+
 def test_search_is_bounded_and_goes_on_where_it_stopped(row: Deployment, monkeypatch: pytest.MonkeyPatch):
     long_log(row)
     found = search(row, "line", attempt=1)
