@@ -45,6 +45,7 @@ class Cell:
     """One environment on the board, for one service. ``sync`` and ``health`` are keys of the words.
 
     ``drift``: ``None`` where nothing is live, so that there is nothing to compare with. ``seen``: of what ``health`` is, where a look at what runs has told it.
+    ``own``: what looks at this service alone have told.
     """
 
     place: Place
@@ -57,6 +58,7 @@ class Cell:
     freeze: Freeze
     drift: DriftWord | None = None
     seen: SeenHealth | None = None
+    own: Drift | None = None
 
     @property
     def environment(self) -> Environment:
@@ -96,33 +98,44 @@ class Cell:
         return f"by {count} change{'s' if count != 1 else ''}" if count else ""
 
     @property
-    def has_facts(self) -> bool:
-        """Whether anything is told of the environment whichever service is looked at."""
-        return bool(self.drift) or self.has_notes
+    def own_drift(self) -> DriftWord | None:
+        """Not what is too old: that is told above, of all of them."""
+        return drift_word(self.own) if self.own is not None and not self.own.was else None
 
     @property
-    def stamp(self) -> str:
-        """Another one when this says anything else; moments of looks that found the same are left out."""
-        return _stamp(self.own_facts, self.shared_facts)
+    def own_health(self) -> SeenHealth | None:
+        """Only what is believed now."""
+        seen = self.own.health if self.own is not None else None
+        return seen if seen is not None and seen.is_known else None
+
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """All that is told of the environment; moments of looks that found the same are left out."""
+        live, lock = self.place.live, self.place.lock
+        words = (self.sync, self.place.behind, self.health, self.health_detail, self.health_since)
+        held = (self.frozen_until, lock and lock.pk, len(self.place.pending))  # a lock that is extended is another one
+        return (self.environment.pk, self.environment.live_since, live and live.pk, *words, *held, _said(self.drift))
 
     @property
     def own_facts(self) -> tuple[object, ...]:
-        """What its words say."""
-        live = self.place.live
-        words = (self.sync, self.place.behind, self.health, self.health_detail, self.health_since)
-        return (self.anchor, self.environment.live_since, live and live.pk, *words)
+        """What is told of this service where a line above tells the rest."""
+        live, health = self.place.live, self.own_health
+        return (self.environment.pk, live and live.pk, _said(self.own_drift), health and (health.word, health.since))
 
     @property
-    def shared_facts(self) -> tuple[object, ...]:
-        """What is told of the environment, whichever service is looked at."""
-        drift = self.drift.key + self.drift.text if self.drift else ""
-        lock = self.place.lock and self.place.lock.pk  # a lock that is extended is another one
-        return (self.environment.pk, self.frozen_until, lock, drift, len(self.place.pending))
+    def stamp(self) -> str:
+        """Another one when this says anything else."""
+        return _stamp(self.anchor, self.facts)
 
     @property
     def anchor(self) -> str:
         """No two places share it: no name has a colon."""
         return f"env-{self.environment.name}:{self.environment.repository.name}:{self.service}".rstrip(":")
+
+    @property
+    def head_anchor(self) -> str:
+        """Of the same above the services that share it."""
+        return f"head-{self.environment.name}:{self.environment.repository.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +143,7 @@ class BoardRow:
     """``cells`` follow the board's columns, ``None`` where the service is not. ``outside``: pushes past the portal not yet settled.
 
     ``in_group``: it is one of several rows of its repository on the page, so what they share is not told by it but above the first
-    of them, whose ``head`` has the environments of all.
+    of them, whose ``head`` has the environments of all: one deployment brings all services of an environment.
     """
 
     repository: str
@@ -149,12 +162,12 @@ class BoardRow:
         """No other row has it, and this one has another when it says anything else."""
         if self.in_group:
             return _stamp(self.anchor, *(cell.own_facts if cell else None for cell in self.cells))
-        return _stamp(self.anchor, self.outside, *(cell.stamp if cell else "" for cell in self.cells))
+        return _stamp(self.anchor, self.outside, *(cell.facts if cell else None for cell in self.cells))
 
     @property
     def head_stamp(self) -> str:
         """The same of the line above it."""
-        return _stamp(self.repository, self.outside, *(cell.shared_facts if cell else None for cell in self.head))
+        return _stamp(self.repository, self.outside, *(cell.facts if cell else None for cell in self.head))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +203,10 @@ class Board:
     @property
     def is_filtered(self) -> bool:
         return bool(self.chips)
+
+
+def _said(drift: DriftWord | None) -> str:
+    return drift.key + drift.text if drift else ""
 
 
 def _stamp(*facts: object) -> str:
@@ -324,6 +341,7 @@ def cell_of(place: Place, freeze: Freeze, service: str = "", *, drift: Drift | N
         freeze=freeze,
         drift=drift_word(drift) if drift is not None and place.live is not None else None,
         seen=seen if is_seen else None,
+        own=drift.by_target.get(service) if drift is not None and place.live is not None else None,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -19,14 +21,20 @@ def test_acceptance_35_the_board_says_in_words_what_is_known_and_grey_what_is_no
     carol = Person(chromium, portal.url, "carol", PASSWORD)
     page = carol.page
     page.goto(f"{portal.url}/environments/")
-    staging, production = (page.locator(f"[id='env-{name}:harbour:web']") for name in ("staging", "production"))
+    shared = page.locator(
+        "#board-head-harbour"
+    )  # one deployment brings all services of an environment: it is told once
+    staging, production = (shared.locator(f"[data-label={name}]") for name in ("staging", "production"))
     expect(staging).to_contain_text("Up to date")
     expect(staging.locator(".st--neu", has_text="Health not checked")).to_be_visible()
     expect(production).to_contain_text("Behind by")
-    shared = page.locator("#board-head-harbour")  # drift is of the environment, whichever service is looked at
-    expect(shared.locator("[data-label=staging] .st--warn", has_text="Drift: 1 field in 1 resource")).to_be_visible()
-    expect(shared.locator("[data-label=production] .place-word", has_text="In sync")).to_contain_text("checked")
+    expect(staging.locator(".st--warn", has_text="Drift: 1 field in 1 resource")).to_be_visible()
+    expect(production.locator(".place-word", has_text="In sync")).to_contain_text("checked")
     expect(page.locator("#board .st--warn", has_text="Drift:")).to_have_count(1)
+    for name in ("staging", "production"):
+        expect(page.locator(f"[id='env-{name}:harbour:web']")).to_have_text(
+            re.compile(rf"^\s*[0-9a-f]{{10}} live in {name}\s*$")
+        )
     expect(page.locator("#board .st--ok").filter(has_not_text="In sync")).to_have_count(0)
     page.get_by_label("State", exact=True).select_option("deploying")
     page.get_by_role("button", name="Filter").click()

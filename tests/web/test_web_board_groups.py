@@ -11,7 +11,7 @@ from django.test import Client
 
 from apps.accounts.models import User
 from apps.core.clock import now
-from apps.deployments.models import Environment
+from apps.deployments.models import DriftCheck, Environment
 from apps.deployments.queries.board import Asked
 from apps.deployments.services import lock_environment, merge_change
 from apps.presentation.board import board_page
@@ -56,24 +56,60 @@ def test_a_freeze_and_a_lock_are_told_once_above_the_services(delivery: Delivery
     assert list(rows) == ["board-head-infra", "board-infra:shop", "board-infra:till"]
     told = {name: (html.count("Frozen"), html.count("Locked"), html.count("data-lasts")) for name, html in rows.items()}
     assert told == {"board-head-infra": (1, 1, 2), "board-infra:shop": (0, 0, 0), "board-infra:till": (0, 0, 0)}
-    head = re.findall(r'<td class="board-none">|<td data-label="([^"]*)"', rows["board-head-infra"])
-    assert head == ["staging", ""], "of production there is nothing to tell"
+    cells = {name: re.findall(r'<td class="board-none">|<td data-label="([^"]*)"', html) for name, html in rows.items()}
+    everywhere = ["staging", "production"]
+    assert cells == {
+        "board-head-infra": everywhere,
+        "board-infra:shop": everywhere,
+        "board-infra:till": ["staging", ""],
+    }
 
 
-def test_what_is_live_and_the_two_words_stay_with_each_service(delivery: Delivery) -> None:
-    Environment.objects.filter(name="production").update(defined=False)
+def merged(delivery: Delivery) -> None:
     change = delivery.proposed("one", {"shop/map.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n"})
     run_until_idle()  # its effect is known
     delivery.approve(change)
     merge_change(delivery.people.alice, change=change)
     run_until_idle()
+
+
+def test_the_two_words_are_told_once_above_the_services_that_one_deployment_brings(delivery: Delivery) -> None:
+    merged(delivery)
     rows = rows_of(delivery.people.bob)
-    assert "1 waiting" in rows["board-head-infra"]
+    words = ("1 waiting", "Behind by 1 change", "Health not checked", "Nothing live")
+    told = {name: [html.count(one) for one in words] for name, html in rows.items()}
+    assert told == {
+        "board-head-infra": [2, 2, 2, 2],
+        "board-infra:shop": [0, 0, 0, 2],
+        "board-infra:till": [0, 0, 0, 1],
+    }
+
+
+def test_each_service_says_how_it_was_found_itself(tmp_path: Path) -> None:
+    delivery = Delivery.start(tmp_path, SERVICES.partition("windows:")[0])
+    merged(delivery)
+    staging = Environment.objects.get(name="staging")
+    live = staging.live_deployment
+    assert live is not None
+    looked = {"environment": staging, "deployment": live, "commit": live.commit, "way": "rendered", "checked_at": now()}
+    DriftCheck.objects.create(**looked, target="till", state="in_sync", health="healthy", health_since=now())
+    drifted = {"state": "drifted", "health": "degraded", "health_since": now(), "marks": [["m", "ConfigMap one"]]}
+    DriftCheck.objects.create(**looked, target="shop", since=now(), **drifted)
+    rows = rows_of(delivery.people.bob)
+    assert "Degraded" in rows["board-head-infra"], "the worst of all of them"
+    assert "Drift: 1 field in 1 resource" in rows["board-head-infra"]
+    assert "Degraded" in rows["board-infra:shop"]
+    assert "Drift: 1 field in 1 resource" in rows["board-infra:shop"]
+    assert "Healthy" in rows["board-infra:till"]
+    assert "In sync" in rows["board-infra:till"]
+    assert live.commit[:10] in rows["board-infra:till"]
+    DriftCheck.objects.update(checked_at=now() - timedelta(days=1))
+    old = rows_of(delivery.people.bob)
+    assert "Drift: not checked" in old["board-head-infra"]
     for service in ("shop", "till"):
-        row = rows[f"board-infra:{service}"]
-        assert "waiting" not in row
-        assert "Behind by 1 change" in row
-        assert "Health not checked" in row
+        assert not re.search("Healthy|Degraded|In sync|Drift", old[f"board-infra:{service}"]), (
+            "old news is told once, above"
+        )
 
 
 def test_one_service_alone_has_everything_in_its_row(delivery: Delivery) -> None:

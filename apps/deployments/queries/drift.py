@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -57,7 +57,8 @@ class Drift:
     ``fields`` and ``resources``: findings that count, and in how many resources; ``accepted``: those that do not.
     ``checked_at``: of the oldest target; ``since``: from when on it has drifted. ``why``: why it is not known. ``was``: what
     the last check told where that is too old to be believed. ``health``: ``None`` where no look at what is live could say.
-    ``old_at``: the moment behind which that is too old to be believed; ``None`` where it is, or there is nothing.
+    ``old_at``: the moment behind which that is too old to be believed; ``None`` where it is, or there is nothing. ``by_target``: the
+    same of each target that was looked at by itself.
     """
 
     state: str
@@ -72,6 +73,7 @@ class Drift:
     is_asked: bool = False
     health: SeenHealth | None = None
     old_at: datetime | None = None
+    by_target: Mapping[str, Drift] = field(default_factory=dict)
 
 
 def drift_of(environments: Iterable[Environment]) -> dict[int, Drift]:
@@ -86,10 +88,18 @@ def drift_of(environments: Iterable[Environment]) -> dict[int, Drift]:
         if check.is_overtaken:
             overtaken.add(check.environment_id)
     accepted = _accepted(rows)
+
+    def told_by(row: Environment, found: list[DriftCheck]) -> Drift:
+        holds = accepted.get(row.pk, frozenset())
+        return _drift(row, watches.get(row.pk), found, holds, is_past=row.pk in overtaken)
+
     return {
-        pk: _drift(row, watches.get(pk), checks.get(pk, []), accepted.get(pk, frozenset()), is_past=pk in overtaken)
+        pk: replace(
+            told_by(row, checks.get(pk, [])),
+            by_target={check.target: told_by(row, [check]) for check in checks.get(pk, []) if check.target},
+        )
         for pk, row in rows.items()
-    }  # fmt: skip
+    }
 
 
 def findings_of(environment: Environment) -> list[DriftCheck]:
