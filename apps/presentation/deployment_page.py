@@ -25,6 +25,7 @@ from apps.presentation.first_error import FirstError, first_error
 from apps.presentation.log_html import step_anchor
 from apps.presentation.log_notes import no_output, not_started
 from apps.presentation.log_pages import WHOLE, Look, StepLog, step_logs
+from apps.presentation.resources import Resource, count_healthy, resources_of
 from apps.presentation.started import Started, started
 from apps.presentation.wait_rows import WaitRows, wait_rows
 
@@ -117,7 +118,7 @@ class DeploymentPage:
     approved: Approved
     started: Started
     is_fixed: bool = False
-    resources: tuple[dict[str, str], ...] = ()
+    resources: tuple[Resource, ...] = ()
     resources_at: datetime | None = None
     usual: Usual | None = None
     error: FirstError | None = None
@@ -148,7 +149,7 @@ class DeploymentPage:
 
     @property
     def healthy(self) -> int:
-        return sum(1 for one in self.resources if one["health"] == "healthy")
+        return count_healthy(self.resources)
 
     @property
     def first_look(self) -> Look:
@@ -225,7 +226,7 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None, befo
         since=began if began and not row.ended_at else None,
         detail=_detail(row, steps),
         rollback=ChangeRequest.objects.filter(rolls_back=row.change).order_by("-number").first(),
-        resources=tuple(sorted(run.resources if run else [], key=_worst_first)),
+        resources=resources_of(run.resources if run else []),
         resources_at=resources_at(row, run),
         approved=approved(row, run),
         started=started(row, shown),
@@ -237,12 +238,6 @@ def deployment_page(user: User, number: int, *, attempt: int | None = None, befo
         silence=str(run.external_run.get("silence") or "") if run and row.status in MOVING else "",
         refusal=str(run.external_run.get("stop_refused") or "") if run and row.status in MOVING else "",
     )
-
-
-def _worst_first(resource: dict[str, str]) -> tuple[int, str, str, str]:
-    """What is not healthy stands first, and what is broken before what is on its way."""
-    order = {"degraded": 0, "missing": 1, "unknown": 2, "progressing": 3, "suspended": 4, "healthy": 5}
-    return order.get(resource["health"], 2), resource["kind"], resource["namespace"], resource["name"]
 
 
 def _events(row: Deployment, before: int) -> tuple[tuple[DeploymentEvent, ...], int]:

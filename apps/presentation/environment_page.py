@@ -10,7 +10,7 @@ from apps.accounts.models import User
 from apps.core.clock import now
 from apps.core.paging import LastSeen
 from apps.deployments import queries
-from apps.deployments.access import can_keep_secrets, can_lock, can_unlock
+from apps.deployments.access import can_bring_back, can_keep_secrets, can_lock, can_unlock
 from apps.deployments.models import Deployment, Environment, EnvironmentLock, EnvironmentSecret, StatusPage
 from apps.deployments.queries.board import Place, places_of
 from apps.deployments.queries.drift import drift_of
@@ -21,6 +21,7 @@ from apps.policies.config import DEPLOY, FREEZE, EnvironmentConfig, WindowConfig
 from apps.policies.queries import Policy
 from apps.presentation.board import Cell, cell_of, environment_url, side_of
 from apps.presentation.environment_history import HistoryPage, history_of
+from apps.presentation.environment_resources import EnvironmentResources, environment_resources
 from apps.presentation.freezes import freeze_of
 from apps.presentation.moments import seconds_until
 from apps.presentation.read_policies import is_unread, policies_of
@@ -47,6 +48,7 @@ class EnvironmentPage:
 
     cell: Cell
     history: HistoryPage
+    resources: EnvironmentResources
     policy: Policy | None
     config: EnvironmentConfig | None
     windows: Windows
@@ -57,6 +59,7 @@ class EnvironmentPage:
     lock: EnvironmentLock | None
     can_lock: bool
     can_unlock: bool
+    can_start: bool
     holds_lock: bool
 
     @property
@@ -90,6 +93,7 @@ def environment_page(user: User, repository: str, name: str, *, after: LastSeen 
     return EnvironmentPage(
         cell=cell_of(place, freeze_of(policy, row.name), drift=drift_of([row])[row.pk]),
         history=history_of(user, place.environment, after=after),
+        resources=environment_resources(place.environment),
         policy=policy,
         config=policy.config.environment(row.name) if policy else None,
         windows=_windows(policy, row),
@@ -100,6 +104,8 @@ def environment_page(user: User, repository: str, name: str, *, after: LastSeen 
         lock=lock,
         can_lock=can_lock(user, row).allowed,
         can_unlock=lock is not None and can_unlock(user, lock).allowed,
+        can_start=row.defined
+        and can_bring_back(user, row).allowed,  # deployers; to authors the page of each offers theirs
         holds_lock=lock is not None and lock.holder_id == user.pk,
     )
 

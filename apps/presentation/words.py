@@ -115,6 +115,7 @@ ENVIRONMENT: dict[str, Word] = {
     "progressing": _running("Progressing"),
     "missing": _failed("Missing"),
     "suspended": _neutral("Suspended"),
+    "health_unknown": _unknown("Health not known"),
     "out_of_sync": _attention("Out of sync"),
     "drift": _attention("Drift"),
     "drift_drifted": _attention("Drift"),

@@ -193,6 +193,7 @@ DEPLOYMENTS = [
             "deployment_log",
         )
     ),
+    Row("GET deployment_resources", who(MEMBERS), number("succeeded")),
     Row("GET deployment_search", who(MEMBERS), number("succeeded"), query="?q=line"),
     Row("GET deployment_log_piece", who(MEMBERS), number("succeeded"), query="?step=apply&from=1&to=1"),
     Row("GET deployment_comment", who(ASK), number("succeeded"), query="?step=apply&line=1"),
@@ -227,6 +228,7 @@ DEPLOYMENTS = [
     Row("GET environment", who(MEMBERS), STAGING),
     Row("GET environment_history", who(MEMBERS), STAGING),
     Row("GET environment_windows", who(MEMBERS), STAGING),
+    Row("GET environment_resources", who(MEMBERS), STAGING),
     Row("GET status_page", everybody(404), {"slug": "nothing-here"}),
     Row("GET environment_status_page", anybody(DONE), STAGING),
     Row("POST environment_status_page", who(MAINTAIN, DONE), STAGING, {"is_on": "on", "slug": "shop-status"}),

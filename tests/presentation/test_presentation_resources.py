@@ -38,7 +38,7 @@ def test_what_is_broken_stands_first_and_is_counted(tmp_path: Path) -> None:
     ]
     Attempt.objects.filter(deployment=row).update(resources=told)
     page = deployment_page(delivery.people.alice, row.number)
-    assert [one["name"] for one in page.resources] == ["c", "b", "a"]
+    assert [one.name for one in page.resources] == ["c", "b", "a"]
     assert page.healthy == 1
     client = Client()
     client.force_login(delivery.people.alice)

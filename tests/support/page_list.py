@@ -31,6 +31,7 @@ PAGES: dict[str, list[str]] = {
             "/deployments/",
             "/deployments/1/",
             "/deployments/8/",
+            "/deployments/8/resources/",
             "/deployments/12/",
             "/deployments/2/rollback/",
             "/deployments/1/bring-back/",

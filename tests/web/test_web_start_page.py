@@ -123,3 +123,17 @@ def test_what_waits_keeps_all_three(delivery: Delivery, client: Client) -> None:
         assert client.get(f"/deployments/{row.number}/{act}/").status_code == 200
     services.release(delivery.people.carol, deployment=row)
     assert client.get(f"/deployments/{row.number}/start/").status_code == 409, "nothing waits for a press any more"
+
+
+def test_the_queue_of_an_environment_offers_the_start_to_who_may_and_to_nobody_else(
+    delivery: Delivery, client: Client
+) -> None:
+    row = delivery.deployment(merged(delivery, "one"), "production")
+    link = f'href="/deployments/{row.number}/start/"'
+    for user, offered in ((delivery.people.carol, True), (delivery.people.bob, False), (delivery.people.dave, False)):
+        client.force_login(user)
+        assert (link in client.get("/environments/infra/production/").content.decode()) is offered, user.username
+    client.force_login(delivery.people.carol)
+    assert client.get(f"/deployments/{row.number}/start/").status_code == 200
+    Deployment.objects.filter(pk=row.pk).update(manual_start=False)
+    assert link not in client.get("/environments/infra/production/").content.decode()

@@ -12,6 +12,7 @@ urlpatterns = [
     path("deployments/<int:number>/_logs/", deployments.log_list, name="deployment_log_list"),
     path("deployments/<int:number>/_events/", deployments.event_list, name="deployment_event_list"),
     path("deployments/<int:number>/_log/", deployments.log_piece, name="deployment_log_piece"),
+    path("deployments/<int:number>/resources/", deployments.resource_list, name="deployment_resources"),
     path("deployments/<int:number>/events/", deployments.events, name="deployment_events"),
     path("deployments/<int:number>/search/", deployments.search_log, name="deployment_search"),
     path("deployments/<int:number>/log/", deployments.raw_log, name="deployment_log"),

@@ -16,6 +16,7 @@ urlpatterns = [
     path("environments/<str:repository>/<str:name>/", environments.show, name="environment"),
     path("environments/<str:repository>/<str:name>/_history/", environments.history, name="environment_history"),
     path("environments/<str:repository>/<str:name>/_windows/", environments.windows, name="environment_windows"),
+    path("environments/<str:repository>/<str:name>/_resources/", environments.resources, name="environment_resources"),
     path("status/<str:slug>/", status_pages.status, name="status_page"),
     path(
         "environments/<str:repository>/<str:name>/status-page/",

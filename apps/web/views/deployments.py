@@ -24,6 +24,8 @@ from apps.web.numbers import number_in
 from apps.web.people import signed_in
 from apps.web.responding import reads, respond
 
+RESOURCES_SHOWN = 500
+
 
 @reads
 def deployment_rows(request: HttpRequest) -> HttpResponse:
@@ -118,6 +120,17 @@ def _region(request: HttpRequest, number: int, partial: str) -> HttpResponse:
     """The partial for htmx; opened by itself it is a small page around the same partial."""
     context: dict[str, Any] = {"page": _page(request, number), "region": partial, "resolve_form": Resolve()}
     return respond(request, "web/deployments/region.html", context, fragment=partial)
+
+
+@reads
+def resource_list(request: HttpRequest, number: int) -> HttpResponse:
+    """All that the system that deploys told of, :data:`RESOURCES_SHOWN` on a page."""
+    page, first = _page(request, number), number_in(request, "first") or 1
+    rows = page.resources[first - 1 : first - 1 + RESOURCES_SHOWN] if first else ()
+    last = first - 1 + len(rows)
+    context = {"page": page, "rows": rows, "first": first, "last": last,
+               "next_first": last + 1 if rows and last < len(page.resources) else 0}  # fmt: skip
+    return respond(request, "web/deployments/resources.html", context)
 
 
 @reads

@@ -12,6 +12,7 @@ from apps.deployments.queries.board import STATES, Asked
 from apps.presentation.board import board_page
 from apps.presentation.environment_history import history_of
 from apps.presentation.environment_page import environment_page, windows_page
+from apps.presentation.environment_resources import environment_resources
 from apps.web.forms.base import attempt
 from apps.web.forms.environments import PublicPage, SetSecret
 from apps.web.numbers import number_in
@@ -67,6 +68,14 @@ def windows(request: HttpRequest, repository: str, name: str) -> HttpResponse:
     found = windows_page(signed_in(request), repository, name)
     context = {"windows": found, "region": "web/environments/_windows.html"}
     return respond(request, "web/environments/region.html", context, fragment="web/environments/_windows.html")
+
+
+@reads
+def resources(request: HttpRequest, repository: str, name: str) -> HttpResponse:
+    """What is live there made, as the part of the page that is fetched again."""
+    found = environment_resources(queries.find_environment(signed_in(request), repository, name))
+    context = {"resources": found, "region": "web/environments/_resources.html"}
+    return respond(request, "web/environments/region.html", context, fragment="web/environments/_resources.html")
 
 
 def show_again(request: HttpRequest, repository: str, name: str, *, public: PublicPage) -> HttpResponse:
