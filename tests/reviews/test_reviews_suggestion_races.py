@@ -75,7 +75,9 @@ def test_two_who_apply_at_once_make_one_commit(
     answers = at_once(*acts)
     assert sorted(type(answer).__name__ for answer in answers) == ["Conflict", "SuggestionCommit"], answers
     assert commits_on_branch(delivery) == before + 1
-    assert SuggestionCommit.objects.get().state == "applied"
+    # Who comes between the push of the first and its record is refused by the branch, and keeps that on record.
+    states = sorted(SuggestionCommit.objects.values_list("state", flat=True))
+    assert states in (["applied"], ["applied", "failed"])
     change.refresh_from_db()
     assert change.revision is not None
     assert change.revision.number == 2
