@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ ACTIONS = tuple(action.value for action in Action)
 """What happens to a resource, the heaviest first."""
 MOST_OPEN = 5
 """Parts that could not be evaluated and are told without a click: of a cluster whose charts lie elsewhere there is one for each."""
+_NAMED = re.compile(r"\b\w+ [\w.-]*/[\w.-]+")
 RENDERING, IN_PART = "rendering", "rendered_in_part"
 
 
@@ -139,9 +141,9 @@ def _state(row: Rendering, *, has_problems: bool) -> str:
 
 def _failed(facts: Mapping[str, Any]) -> list[str]:
     """The parts of a cluster that could not be built, those first that this change touches: the part, or where it says it comes from."""
-    touched = [f"{kind} {namespace}/{name}" for kind, _, namespace, name, *_ in facts.get("resources", ())]
+    touched = {f"{kind} {namespace}/{name}" for kind, _, namespace, name, *_ in facts.get("resources", ())}
     found = [f"{part}: {failure}" for part, failure in facts.get("parts", ()) if failure]
-    return sorted(found, key=lambda text: not any(f"{one}{end}" in text for one in touched for end in ":,."))
+    return sorted(found, key=lambda text: touched.isdisjoint(one.rstrip(".") for one in _NAMED.findall(text)))
 
 
 def _target(row: Rendering, can_act: bool) -> TargetRow:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from apps.deployments.dispatchers import ResourceState
+
 HEALTH = ("degraded", "missing", "unknown", "progressing", "suspended", "healthy")
 """The worst first: what is broken before what is on its way."""
 MOST_NODES = 200
@@ -16,16 +18,8 @@ FEW = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(ResourceState):
     """One row of ``Attempt.resources``. ``word``: key of the word for its health."""
-
-    kind: str
-    name: str
-    namespace: str = ""
-    group: str = ""
-    sync: str = "unknown"
-    health: str = "unknown"
-    message: str = ""
 
     @property
     def word(self) -> str:

@@ -76,7 +76,7 @@ class _Repository:
                 self.files[entry.path] = self.tree.read(entry.path)
 
     def is_taken(self, path: str) -> bool:
-        return path in self.taken or not self.taken.isdisjoint(_above(path))
+        return _is_in(path, self.taken)
 
     @cached_property
     def objects(self) -> set[str]:
@@ -169,7 +169,7 @@ def _clusters(repository: _Repository) -> Iterator[Detected]:
     booted = {parent(parent(path)) for path in repository.files if _BOOTSTRAP.fullmatch(path)}
     covered: set[str] = set()
     for folder in [*sorted(booted), *sorted(holding - booted, key=lambda each: (each.count("/"), each))]:
-        if folder in booted or not any(below(folder, each) for each in covered):
+        if folder in booted or not _is_in(folder, covered):
             inputs = [inside(path) for path in flux_inputs.told_by(repository.tree, folder) if path != "./"]
             covered |= {folder, *inputs}
             yield _named(Kind.FLUX, folder or "cluster", {"path": folder or "."})
@@ -244,7 +244,7 @@ def _manifests(repository: _Repository) -> Iterator[Detected]:
         if not whole.isdisjoint(_above(folder)):
             continue
         if folder in whole or folder not in mixed:
-            recurse = {"recurse": True} if folder in whole & deep else {}
+            recurse = {"recurse": True} if folder in whole and folder in deep else {}
             yield _named(Kind.MANIFESTS, folder or "manifests", {"path": folder or ".", **recurse})
         else:
             here = (path for path in repository.objects if parent(path) == folder)
@@ -256,6 +256,11 @@ def _above(folder: str) -> Iterator[str]:
     while folder:
         folder = parent(folder)
         yield folder
+
+
+def _is_in(path: str, places: set[str]) -> bool:
+    """Whether it is one of these files and folders, or in one."""
+    return path in places or not places.isdisjoint(_above(path))
 
 
 def _is_object(path: str, data: bytes) -> bool:

@@ -50,8 +50,9 @@ def _followed(tree: Tree, root: str, *, to_the_end: bool = False) -> tuple[set[s
         if folder in seen:
             continue
         seen.add(folder)
-        wanted |= kustomizations.follow(tree, folder, strict=False).inputs
-        for path in _files(tree, folder, wanted):
+        inputs = kustomizations.follow(tree, folder, strict=False).inputs
+        wanted |= inputs
+        for path in _files(tree, {folder, *map(inside, inputs)}):
             data = tree.read(path)
             is_all = is_all and not _PATCHED.search(data) and len(seen) <= _MOST
             if not is_all and (not to_the_end or len(seen) > _MOST):
@@ -67,9 +68,8 @@ def _is_there(tree: Tree, path: str) -> bool:
     return next(iter(tree.entries(inside(path))), None) is not None
 
 
-def _files(tree: Tree, folder: str, wanted: set[str]) -> Iterator[str]:
+def _files(tree: Tree, places: set[str]) -> Iterator[str]:
     """The YAML files of a folder, and of what its kustomization names."""
-    places = {folder, *map(inside, kustomizations.follow(tree, folder, strict=False).inputs)}
     for place in places:
         for entry in tree.entries(place):
             if entry.path.endswith((".yaml", ".yml")) and entry.mode not in {GITLINK, SYMLINK}:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from apps.changes.effects.git_tree import GitTree
 from apps.changes.effects.making import CHARTS, redacted_side
 from apps.changes.effects.registry import renderer_of
-from apps.changes.effects.sides import kept_or_made
+from apps.changes.effects.sides import one_side
 from apps.changes.effects.targets import rendered_target, sides_of
 from apps.changes.effects.tools import fingerprint_of, toolbox
 from apps.changes.models import Rendering, Revision
@@ -73,7 +73,7 @@ def _as_approved(revision: Revision, row: Rendering, tree: GitTree, hide: Finger
     target = rendered_target(row)
     twice = _rendered(tree, target)
     after = redacted_side(settled(twice), tree, hide)
-    before = kept_or_made(renderer_of(target.kind), sides.before, target, hide)
+    before = one_side(renderer_of(target.kind), sides.before, target, hide)
     difference = compare(
         before.rendered.resources, after.resources, with_generators=target.kind in {Kind.KUSTOMIZE, Kind.FLUX}
     )

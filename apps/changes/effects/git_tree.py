@@ -38,9 +38,8 @@ class GitTree:
             return self._entries.values()
         if under in self._entries:
             return (self._entries[under],)
-        first, last = (
-            bisect_left(self._paths, f"{under}{end}") for end in "/0"
-        )  # what begins with the one is before the other
+        # "0" follows "/": what lies in the folder is between the two.
+        first, last = (bisect_left(self._paths, f"{under}{end}") for end in "/0")
         return [self._entries[path] for path in self._paths[first:last]]
 
     def read(self, path: str) -> bytes:

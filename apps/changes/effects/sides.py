@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 from django.db import IntegrityError, transaction
 
@@ -56,29 +56,23 @@ def both_sides(renderer: Renderer, sides: Sides, target: Target, hide: Fingerpri
         _made((before,))  # where that fails as well, it is what is told
         raise
     if _is_absent(before) and _is_absent(after):
-        raise _nowhere(target, after)
+        raise _nowhere(target, after.rendered.inputs)
     first, second = _made((before, after))
     return first, second
 
 
-def _is_absent(found: Side | _Missing) -> bool:
+def _is_absent(found: Side | _Missing) -> TypeGuard[Side]:
     return isinstance(found, Side) and not found.was_kept
 
 
-def _nowhere(target: Target, side: Side | _Missing) -> RenderError:
+def _nowhere(target: Target, inputs: tuple[str, ...]) -> RenderError:
     """Nothing would be compared with nothing, and that is not what "no change" means."""
-    inputs = side.rendered.inputs if isinstance(side, Side) else ()
     text = f"There is nothing at {first_few(inputs) or target.name}, before the change or after it."
-    return RenderError(Failure.MISSING_INPUT, text, path=inputs[0].rstrip("/") if inputs else "")
+    return RenderError(Failure.MISSING_INPUT, text, path=inside(inputs[0]) if inputs else "")
 
 
 def one_side(renderer: Renderer, tree: GitTree, target: Target, hide: Fingerprint) -> Side:
     """A single side as it was kept, or rendered now. Raises :class:`~apps.rendering.model.RenderError`."""
-    return _made((_looked_up(renderer, tree, target, hide),))[0]
-
-
-def kept_or_made(renderer: Renderer, tree: GitTree, target: Target, hide: Fingerprint) -> Side:
-    """One side alone. Raises :class:`~apps.rendering.model.RenderError`."""
     return _made((_looked_up(renderer, tree, target, hide),))[0]
 
 

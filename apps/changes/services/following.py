@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -84,11 +83,11 @@ def follow_branches(change_id: int) -> None:
 def _follow_target(update: RefUpdate) -> None:
     """What cannot be done for one change is left to the sweep, which asks :func:`follow_branches`."""
     changes = ChangeRequest.objects.following().filter(repository=update.repository_id, target_branch=update.branch)
-    for pk in list(changes.order_by("pk").values_list("pk", flat=True)):
+    for pk, number in list(changes.order_by("pk").values_list("pk", "number")):
         try:
             _follow(pk, _target_step)
         except PortalError as error:
-            logger.warning("change_not_followed", extra={"change": pk, "code": error.code})
+            logger.warning("change_not_followed", extra={"change": number, "code": error.code})
 
 
 def _follow(change_id: int, make: Callable[[ChangeRequest], Step | None]) -> None:
@@ -96,12 +95,15 @@ def _follow(change_id: int, make: Callable[[ChangeRequest], Step | None]) -> Non
     for _ in range(ATTEMPTS):
         change = ChangeRequest.objects.following().select_related("repository", "revision").filter(pk=change_id).first()
         step = make(change) if change is not None else None
-        if step is None:
+        if change is None or step is None:
             return
-        with suppress(LostRace), transaction.atomic():
-            step.write()
+        try:
+            with transaction.atomic():
+                step.write()
+        except LostRace:
+            logger.info("follow_lost_race", extra={"change": change.number})
+        else:
             return
-    logger.info("follow_lost_race", extra={"change": change_id})
 
 
 def restore_pins(repository_id: int) -> None:
@@ -136,17 +138,17 @@ def _steps(update: RefUpdate) -> Iterator[Step]:
     yield Step(prepare_outside_change(update) if is_outside(update) else prepare_return(update))
     following = ChangeRequest.objects.following().filter(repository=repository)
     for change in following.filter(source_branch=update.branch).select_related("repository", "revision"):
-        yield from _guarded(change, lambda change=change: _source_step(change, update))  # type: ignore[misc]
+        yield from _guarded(change, update)
         yield from _people_step(change, update)
     head = tip(repository, update.branch)
     if update.new_oid and head:
         yield from _attach_step(update, head)
 
 
-def _guarded(change: ChangeRequest, make: Callable[[], Step | None]) -> Iterator[Step]:
-    """One change whose objects cannot be read must not stop the others; the sweep comes back to it."""
+def _guarded(change: ChangeRequest, update: RefUpdate) -> Iterator[Step]:
+    """:func:`_source_step`; one change whose objects cannot be read must not stop the others; the sweep comes back to it."""
     try:
-        step = make()
+        step = _source_step(change, update)
     except PortalError as error:
         logger.warning("change_not_followed", extra={"change": change.number, "code": error.code})
         return
